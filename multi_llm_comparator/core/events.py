@@ -1,0 +1,129 @@
+"""The stream of one answer, as typed events.
+
+Each event is frozen, belongs to one request and is time-stamped (:func:`core.clock.now`) where it happens. A stream is
+
+    Queued* Loading? Loaded? Started TextDelta* (Contended)* (Finished | Failed)
+
+``Finished`` or ``Failed`` is always the last one. A failure is an event, never answer text.
+Consumers ``match`` on them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import ConfigurationError
+
+FinishReason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Anything that happens to one request."""
+
+    request_id: str
+    at: float = field(default_factory=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(Event):
+    """The request waits: for memory, for its model, or for a free slot. ``ahead`` counts those before it, if known."""
+
+    ahead: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading(Event):
+    """Its model is being loaded."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded(Event):
+    """Its model is ready; ``memory_bytes`` is measured. ``seconds`` is 0 when it was loaded before."""
+
+    model: str
+    seconds: float
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The model began to read the prompt.
+
+    ``cached_tokens`` of ``prompt_tokens`` were already in its memory. ``prompt`` is the text exactly as the model sees
+    it, ``notes`` what a person should know about it (no chat template, prompt shortened, ...), ``seed`` the one in use.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int = 0
+    prompt: str = ""
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta(Event):
+    """A piece of answer text, always whole characters. ``tokens`` counts all tokens generated so far."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contended(Event):
+    """Other models were decoding on the same device meanwhile, so the speed is not what the model does alone."""
+
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Event):
+    """The answer is complete: the model stopped, reached ``max_tokens`` or the context's end, or was cancelled."""
+
+    reason: FinishReason
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """The request failed. ``error_type`` is a name from :mod:`core.exceptions`; text before it stays valid."""
+
+    error_type: str
+    message: str
+
+
+_KINDS: dict[str, type[Event]] = {
+    kind.__name__: kind for kind in (Queued, Loading, Loaded, Started, TextDelta, Contended, Finished, Failed)
+}
+
+
+def event_to_dict(event: Event) -> dict[str, Any]:
+    """Plain data for a pipe or a store; :func:`event_from_dict` reads it back."""
+    data = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    data["kind"] = type(event).__name__
+    return data
+
+
+def event_from_dict(data: dict[str, Any]) -> Event:
+    """Rebuild an event.
+
+    Raises:
+        ConfigurationError: an unknown kind, or fields that the kind does not have.
+    """
+    fields = dict(data)
+    kind = _KINDS.get(str(fields.pop("kind", "")))
+    if kind is None:
+        raise ConfigurationError(f"unknown event kind {data.get('kind')!r}; known are {', '.join(_KINDS)}")
+    for name in ("notes", "others"):
+        if name in fields:
+            fields[name] = tuple(fields[name])
+    try:
+        return kind(**fields)
+    except TypeError as exc:
+        raise ConfigurationError(f"event {kind.__name__!r} does not fit its data: {exc}") from exc

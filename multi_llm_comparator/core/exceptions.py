@@ -1,0 +1,96 @@
+"""Every error this project raises on purpose.
+
+    MultiLLMError
+    ├── ModelNotFoundError          no such model, or nothing found where one looked
+    ├── ModelLoadError              a model that cannot be loaded
+    │   ├── UnsupportedModelError   ... because we cannot run this kind (no weights, unknown type, vocabulary only)
+    │   └── InsufficientMemoryError ... because it would not fit; carries the numbers
+    ├── InferenceError              a request that failed while it ran
+    │   ├── ContextOverflowError    prompt and answer do not fit into the context
+    │   ├── ModelProcessDied        the model's process crashed or was killed
+    │   └── ModelProcessHung        the model's process made no step for too long
+    ├── ConfigurationError          a setting that is wrong
+    │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
+    ├── RunNotFoundError            no stored run under this id
+    └── DownloadError               a model that could not be fetched
+
+A message says what is wrong, quotes what it names with ``!r`` and says what to do next: pages show it as it is.
+"""
+
+from __future__ import annotations
+
+
+class MultiLLMError(Exception):
+    """Root of all errors of this project."""
+
+
+class ModelNotFoundError(MultiLLMError):
+    """No model under this id or path."""
+
+
+class ModelLoadError(MultiLLMError):
+    """A model could not be loaded."""
+
+
+class UnsupportedModelError(ModelLoadError):
+    """The file is readable but is not something this project can run."""
+
+
+class InsufficientMemoryError(ModelLoadError):
+    """Loading would exceed the memory limit.
+
+    Args:
+        message: what a person should read.
+        needed_bytes: estimate for the model that was asked for.
+        available_bytes: what is left under the limit, after unloading everything idle.
+    """
+
+    def __init__(self, message: str, *, needed_bytes: int = 0, available_bytes: int = 0) -> None:
+        super().__init__(message)
+        self.needed_bytes = needed_bytes
+        self.available_bytes = available_bytes
+
+
+class InferenceError(MultiLLMError):
+    """A request failed while it ran."""
+
+
+class ContextOverflowError(InferenceError):
+    """Prompt and answer do not fit into the model's context."""
+
+
+class ModelProcessDied(InferenceError):
+    """The process that held the model is gone; the next request starts a new one."""
+
+
+class ModelProcessHung(InferenceError):
+    """The process that held the model made no step for the set time and was killed."""
+
+
+class ConfigurationError(MultiLLMError):
+    """A setting is wrong."""
+
+
+class InvalidParameterError(ConfigurationError, ValueError):
+    """A generation parameter is out of its range."""
+
+
+class RunNotFoundError(MultiLLMError):
+    """No stored run has this id."""
+
+
+class DownloadError(MultiLLMError):
+    """A model could not be downloaded."""
+
+
+def error_from_name(name: str, message: str) -> MultiLLMError:
+    """Rebuild an error that crossed a process boundary as ``(type name, message)``; InferenceError if unknown."""
+    found = _tree(MultiLLMError).get(name, InferenceError)
+    return found(message)
+
+
+def _tree(root: type[MultiLLMError]) -> dict[str, type[MultiLLMError]]:
+    names = {root.__name__: root}
+    for child in root.__subclasses__():
+        names.update(_tree(child))
+    return names

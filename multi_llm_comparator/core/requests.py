@@ -1,0 +1,68 @@
+"""What one asks of a model, and of whatever stands in for one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Event
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One answer that is wanted.
+
+    ``config.system_prompt`` is put before ``messages`` unless they begin with a system message. With
+    ``continue_final`` the last message is the assistant's and the model goes on writing it. With ``raw`` the last
+    message's content goes to the model as it is: no template, special tokens still only as text.
+    """
+
+    messages: tuple[Message, ...]
+    config: ModelConfig = field(default_factory=ModelConfig)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    continue_final: bool = False
+    raw: bool = False
+
+    def with_system_prompt(self) -> tuple[Message, ...]:
+        """The messages with the configuration's system prompt in front, if there is one and none stands there."""
+        prompt = self.config.system_prompt
+        if not prompt or (self.messages and self.messages[0].role == "system"):
+            return self.messages
+        return (Message("system", prompt), *self.messages)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> GenerationRequest:
+        return cls(
+            messages=tuple(Message(m["role"], m["content"]) for m in data["messages"]),
+            config=ModelConfig.from_dict(data["config"]),
+            id=data["id"],
+            continue_final=data.get("continue_final", False),
+            raw=data.get("raw", False),
+        )
+
+
+class TextSource(Protocol):
+    """Anything that answers: the local engine, a gateway over many models, a test's script."""
+
+    def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+        """Answer ``request`` with the model (or whatever stands behind the name) ``target``.
+
+        The last event is Finished or Failed; nothing is raised. Closing the iterator (``aclose``) cancels the request.
+        """
+        ...

@@ -1,0 +1,116 @@
+"""Settings of the workbench as a whole: one immutable snapshot, swapped whole.
+
+Read from ``MLC_*`` environment variables, then ``settings.yaml`` in the home folder, then the defaults here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.files import write_atomically
+
+
+def default_home() -> Path:
+    """Where the workbench keeps what is the user's: ``MLC_HOME`` or ``~/.multi_llm_comparator``."""
+    return Path(os.environ.get("MLC_HOME") or "~/.multi_llm_comparator").expanduser()
+
+
+class Settings(BaseSettings):
+    """What can be set for the whole workbench. Unknown names are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="MLC_", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="where runs, presets and settings are kept")
+    models_dir: Path = Field(default=Path("models"), description="folder with pytorch/ and gguf/")
+    extra_model_dirs: tuple[Path, ...] = Field(default=(), description="more folders to scan")
+    scan_hf_cache: bool = Field(default=False, description="also list the Hugging Face cache")
+    scan_ollama: bool = Field(default=False, description="also list Ollama's store")
+    scan_lm_studio: bool = Field(default=False, description="also list LM Studio's store")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home folder")
+    max_tokens_limit: int = Field(default=4096, ge=1, description="upper bound for max_tokens")
+    max_memory_gb: float | None = Field(default=None, gt=0, description="memory for models; empty means 80% of RAM")
+    memory_mode: Literal["auto", "parallel", "one_at_a_time"] = "auto"
+    parallel_requests: int = Field(default=4, ge=1, le=64, description="requests decoded together by one model")
+    load_timeout_s: float = Field(default=600.0, gt=0)
+    hang_timeout_s: float = Field(default=120.0, gt=0, description="a busy model making no step so long is killed")
+    spare_process: bool = Field(default=True, description="keep one process with torch imported ready")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings)
+
+    @property
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'workbench.db'}"
+
+
+_current: Settings | None = None
+
+
+def settings_path() -> Path:
+    return default_home() / "settings.yaml"
+
+
+def load_settings() -> Settings:
+    """Read the settings afresh.
+
+    Raises:
+        ConfigurationError: naming the file, the entry, and what is allowed; all problems at once.
+    """
+    path = settings_path()
+    try:
+        stored = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError, yaml.YAMLError) as exc:
+        raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {exc}") from exc
+    if not isinstance(stored or {}, dict):
+        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(stored).__name__}")
+    # The environment outranks the file: what it sets is left out of what the file gives.
+    given = {k: v for k, v in (stored or {}).items() if f"MLC_{k.upper()}" not in os.environ}
+    return _validated(given, path)
+
+
+def _validated(given: dict[str, Any], path: Path) -> Settings:
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        raise ConfigurationError(f"settings in {str(path)!r} or the environment: {problems}") from exc
+
+
+def get_settings() -> Settings:
+    """The current snapshot, read on first use."""
+    global _current
+    if _current is None:
+        _current = load_settings()
+    return _current
+
+
+def reload_settings() -> Settings:
+    """Swap in a fresh snapshot; on an error the old one stays."""
+    global _current
+    _current = load_settings()
+    return _current
+
+
+def save_settings(changes: dict[str, Any]) -> Settings:
+    """Merge ``changes`` into ``settings.yaml`` and swap in the result; an invalid change writes nothing."""
+    path = settings_path()
+    stored = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    merged = {**(stored or {}), **changes}
+    _validated({k: v for k, v in merged.items() if f"MLC_{k.upper()}" not in os.environ}, path)
+    write_atomically(path, yaml.safe_dump(merged, allow_unicode=True, sort_keys=True))
+    return reload_settings()

@@ -1,0 +1,1 @@
+"""Making models: export to GGUF."""
