@@ -8,10 +8,13 @@
     ├── InferenceError              a request that failed while it ran
     │   ├── ContextOverflowError    prompt and answer do not fit into the context
     │   ├── ModelProcessDied        the model's process crashed or was killed
-    │   └── ModelProcessHung        the model's process made no step for too long
+    │   ├── ModelProcessHung        the model's process made no step for too long
+    │   └── AnswerInterrupted       the workbench ended while the answer was being written
     ├── ConfigurationError          a setting that is wrong
     │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
     ├── RunNotFoundError            no stored run under this id
+    ├── StoreError                  the database cannot be opened, read or written
+    ├── DocumentError               a file to be read in (an exported run, presets) is not what it should be
     └── DownloadError               a model that could not be fetched
 
 A message says what is wrong, quotes what it names with ``!r`` and says what to do next: pages show it as it is.
@@ -67,6 +70,10 @@ class ModelProcessHung(InferenceError):
     """The process that held the model made no step for the set time and was killed."""
 
 
+class AnswerInterrupted(InferenceError):
+    """The workbench ended while the answer was being written; what was saved of it can be continued."""
+
+
 class ConfigurationError(MultiLLMError):
     """A setting is wrong."""
 
@@ -77,6 +84,14 @@ class InvalidParameterError(ConfigurationError, ValueError):
 
 class RunNotFoundError(MultiLLMError):
     """No stored run has this id."""
+
+
+class StoreError(MultiLLMError):
+    """The database of runs cannot be opened, read or written."""
+
+
+class DocumentError(MultiLLMError):
+    """A file that was to be read in is not what it should be, or is larger than allowed."""
 
 
 class DownloadError(MultiLLMError):
