@@ -4,6 +4,9 @@ Each event is frozen, belongs to one request and is time-stamped (:func:`core.cl
 
     Queued* Loading? Loaded? Started TextDelta* (Contended)* (Finished | Failed)
 
+and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
+instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
+
 ``Finished`` or ``Failed`` is always the last one. A failure is an event, never answer text.
 Consumers ``match`` on them.
 """
@@ -98,8 +101,87 @@ class Failed(Event):
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempted(Event):
+    """The request goes to ``model``, reached by ``target``. ``number`` counts the attempts of this request from 1."""
+
+    number: int
+    model: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(Event):
+    """An attempt ended without text. ``error_type`` is a name from :mod:`core.exceptions`."""
+
+    number: int
+    model: str
+    error_type: str
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying(Event):
+    """The same model is asked again after ``delay_s``."""
+
+    model: str
+    delay_s: float
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FellBack(Event):
+    """Another model takes over before any text was sent; ``strategy`` is the rule that chose it."""
+
+    from_model: str
+    to_model: str
+    strategy: str
+    error_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheHit(Event):
+    """The answer that ``model`` gave ``age_s`` seconds ago is given again; nothing is computed or spent."""
+
+    model: str
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost(Event):
+    """What the answer took. ``usd`` is None when no price is known.
+
+    ``priced_by`` says where the price is from: "configuration", "genai-prices", "local" or "". With ``estimated`` the
+    endpoint reported no usage and the tokens are our estimate.
+    """
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    priced_by: str
+    estimated: bool = False
+
+
 _KINDS: dict[str, type[Event]] = {
-    kind.__name__: kind for kind in (Queued, Loading, Loaded, Started, TextDelta, Contended, Finished, Failed)
+    kind.__name__: kind
+    for kind in (
+        Queued,
+        Loading,
+        Loaded,
+        Started,
+        TextDelta,
+        Contended,
+        Finished,
+        Failed,
+        Attempted,
+        AttemptFailed,
+        Retrying,
+        FellBack,
+        CacheHit,
+        Cost,
+    )
 }
 
 

@@ -9,7 +9,18 @@
     │   ├── ContextOverflowError    prompt and answer do not fit into the context
     │   ├── ModelProcessDied        the model's process crashed or was killed
     │   ├── ModelProcessHung        the model's process made no step for too long
-    │   └── AnswerInterrupted       the workbench ended while the answer was being written
+    │   ├── AnswerInterrupted       the workbench ended while the answer was being written
+    │   ├── RequestRefusedError     the endpoint found the request itself wrong: asking again changes nothing
+    │   ├── KeyRefusedError         the endpoint's key is missing, wrong or not allowed
+    │   ├── RateLimitedError        the endpoint asks to come back later
+    │   ├── ProviderUnavailableError no connection, a server error, a stream cut or unreadable
+    │   │   └── FirstTokenTimeoutError  ... connected, but no text in time
+    │   ├── DeadlineExceededError   the request's total time is over
+    │   ├── LimitExceededError      a limit of ours is reached and the request cannot wait for it
+    │   │   └── QueueFullError      ... because too many wait already
+    │   ├── CircuitOpenError        the model failed too often lately and is left alone for a while
+    │   ├── BudgetExceededError     the call could cost more than the budget has left
+    │   └── NoModelAvailableError   no model behind the target can take the request
     ├── ConfigurationError          a setting that is wrong
     │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
     ├── RunNotFoundError            no stored run under this id
@@ -72,6 +83,59 @@ class ModelProcessHung(InferenceError):
 
 class AnswerInterrupted(InferenceError):
     """The workbench ended while the answer was being written; what was saved of it can be continued."""
+
+
+class RequestRefusedError(InferenceError):
+    """The endpoint found the request itself wrong (HTTP 400, 422): it is neither retried nor sent elsewhere."""
+
+
+class KeyRefusedError(InferenceError):
+    """The endpoint refused the key (HTTP 401, 403), or there is none."""
+
+
+class RateLimitedError(InferenceError):
+    """The endpoint asks to come back later (HTTP 429).
+
+    Args:
+        message: what a person should read.
+        retry_after_s: seconds the endpoint asks to wait; None when it does not say.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderUnavailableError(InferenceError):
+    """The endpoint cannot be reached, fails (HTTP 5xx), or its stream was cut or cannot be read."""
+
+
+class FirstTokenTimeoutError(ProviderUnavailableError):
+    """The endpoint took the request but sent no text in time."""
+
+
+class DeadlineExceededError(InferenceError):
+    """The request's total time is over, with all waiting, retries and fallbacks."""
+
+
+class LimitExceededError(InferenceError):
+    """A limit of concurrency, requests or tokens is reached and the request cannot wait for it."""
+
+
+class QueueFullError(LimitExceededError):
+    """As many requests as may wait for a limit wait already."""
+
+
+class CircuitOpenError(InferenceError):
+    """The model failed too often lately; it is left alone until its recovery time is over."""
+
+
+class BudgetExceededError(InferenceError):
+    """The call could cost more than a budget has left; nothing was spent."""
+
+
+class NoModelAvailableError(InferenceError):
+    """No model behind the target can take this request."""
 
 
 class ConfigurationError(MultiLLMError):

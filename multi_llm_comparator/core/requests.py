@@ -15,10 +15,11 @@ Role = Literal["system", "user", "assistant"]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation: its text and, for models that see, images as ``https:`` or ``data:`` URLs."""
 
     role: Role
     content: str
+    images: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class GenerationRequest:
     ``config.system_prompt`` is put before ``messages`` unless they begin with a system message. With
     ``continue_final`` the last message is the assistant's and the model goes on writing it. With ``raw`` the last
     message's content goes to the model as it is: no template, special tokens still only as text.
+    Requests of one ``run_id`` share what a budget per run allows.
     """
 
     messages: tuple[Message, ...]
@@ -35,6 +37,7 @@ class GenerationRequest:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     continue_final: bool = False
     raw: bool = False
+    run_id: str = ""
 
     def with_system_prompt(self) -> tuple[Message, ...]:
         """The messages with the configuration's system prompt in front, if there is one and none stands there."""
@@ -49,11 +52,12 @@ class GenerationRequest:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GenerationRequest:
         return cls(
-            messages=tuple(Message(m["role"], m["content"]) for m in data["messages"]),
+            messages=tuple(Message(m["role"], m["content"], tuple(m.get("images", ()))) for m in data["messages"]),
             config=ModelConfig.from_dict(data["config"]),
             id=data["id"],
             continue_final=data.get("continue_final", False),
             raw=data.get("raw", False),
+            run_id=data.get("run_id", ""),
         )
 
 

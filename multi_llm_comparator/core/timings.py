@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from multi_llm_comparator.core.events import (
+    Attempted,
+    CacheHit,
     Contended,
+    Cost,
     Event,
     Failed,
+    FellBack,
     Finished,
     FinishReason,
     Loaded,
@@ -47,6 +51,11 @@ class AnswerProgress:
     error_type: str | None = None
     error: str | None = None
     ahead: int | None = None
+    answered_by: str | None = None
+    attempts: int = 0
+    fallbacks: int = 0
+    cache_age_s: float | None = None
+    cost_usd: float | None = None
 
     def apply(self, event: Event) -> None:
         """Take one event into account."""
@@ -68,6 +77,19 @@ class AnswerProgress:
                 self.finish_reason, self.tokens, self.ended_at = reason, tokens, at
             case Failed(error_type=kind, message=message, at=at):
                 self.state, self.error_type, self.error, self.ended_at = "failed", kind, message, at
+            case _:
+                self._note_gateway(event)
+
+    def _note_gateway(self, event: Event) -> None:
+        match event:
+            case Attempted(model=model, number=number):
+                self.answered_by, self.attempts = model, number
+            case FellBack():
+                self.fallbacks += 1
+            case CacheHit(model=model, age_s=age_s):
+                self.answered_by, self.cache_age_s = model, age_s
+            case Cost(usd=usd):
+                self.cost_usd = usd
 
     def _start(self, event: Started) -> None:
         self.state, self.started_at = "prefill", event.at
