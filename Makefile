@@ -1,0 +1,49 @@
+# Two commands: `make run` and `make test`. Everything they need is made on the way, and not made twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+HOST ?= 127.0.0.1
+# llama-cpp-python is compiled here; use every core for it.
+export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+
+.PHONY: run test lint check demo-models benchmarks clean
+
+run: .make/run
+	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+
+test: .make/test
+	$(BIN)/python -m tests.support.system_packages
+	$(MAKE) --no-print-directory lint
+	$(BIN)/python -m demo.prepare
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser and not nightly"
+	$(BIN)/python -m pytest -m "browser and not nightly"
+
+lint: .make/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+demo-models: .make/run
+	$(BIN)/python -m demo.train
+	$(BIN)/python -m demo.prepare
+
+benchmarks: .make/test
+	$(BIN)/python -m benchmarks.streaming
+	$(BIN)/python -m benchmarks.report
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+.make/run: requirements.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@mkdir -p .make && touch $@
+
+.make/test: requirements.txt requirements-test.txt .make/run
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@mkdir -p .make && touch $@
+
+clean:
+	rm -rf $(VENV) .make models/gguf models/bench

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multi_llm_comparator.core.config import ConfigManager, ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidParameterError
+
+
+def test_defaults_are_valid():
+    ModelConfig().validate()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", 0.05),
+        ("temperature", 2.1),
+        ("temperature", float("nan")),
+        ("temperature", "warm"),
+        ("max_tokens", 0),
+        ("max_tokens", 4097),
+        ("max_tokens", True),
+        ("top_p", 1.5),
+        ("top_k", -1),
+        ("repeat_penalty", 0.0),
+        ("presence_penalty", 3.0),
+        ("n_ctx", 1),
+        ("n_threads", 0),
+        ("seed", -1),
+        ("quantization", "2bit"),
+        ("torch_dtype", "float8"),
+        ("stop", ("",)),
+        ("stop", ("x",) * 17),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(field, value):
+    config = ModelConfig(**{field: value})
+    with pytest.raises(InvalidParameterError, match=field):
+        config.validate()
+
+
+def test_refused_values_are_value_errors_as_documented():
+    with pytest.raises(ValueError, match=r"between 0\.1 and 2\.0"):
+        ModelConfig(temperature=3).validate()
+
+
+def test_temperature_zero_means_greedy():
+    config = ModelConfig(temperature=0)
+    config.validate()
+    assert config.is_greedy
+    assert not ModelConfig().is_greedy
+
+
+def test_the_bound_on_max_tokens_is_a_setting(monkeypatch):
+    from multi_llm_comparator.core import settings
+
+    monkeypatch.setenv("MLC_MAX_TOKENS_LIMIT", "9000")
+    monkeypatch.setattr(settings, "_current", None)
+    ModelConfig(max_tokens=9000).validate()
+    monkeypatch.setattr(settings, "_current", None)
+
+
+def test_a_single_stop_text_counts_as_a_list_of_one():
+    assert ModelConfig(stop="\n").stop == ("\n",)  # type: ignore[arg-type]
+
+
+configs = st.builds(
+    ModelConfig,
+    temperature=st.one_of(st.just(0.0), st.floats(0.1, 2.0)),
+    max_tokens=st.integers(1, 4096),
+    top_p=st.floats(0, 1),
+    top_k=st.integers(0, 1000),
+    seed=st.one_of(st.none(), st.integers(0, 2**32 - 1)),
+    stop=st.lists(st.text(min_size=1, max_size=20), max_size=4).map(tuple),
+    system_prompt=st.text(max_size=50),
+)
+
+
+@given(config=configs)
+def test_saved_configurations_come_back_equal(tmp_path_factory, config):
+    manager = ConfigManager(tmp_path_factory.mktemp("config") / "config.json")
+    manager.save_config({"ab12": config})
+    assert manager.load_config() == {"ab12": config}
+
+
+def test_an_absent_file_holds_no_configurations(tmp_path):
+    assert ConfigManager(tmp_path / "new" / "config.json").load_config() == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "JSON"),
+        ("[]", "one object"),
+        ('{"ab12": 3}', "ab12"),
+        ('{"ab12": {"heat": 1}}', "heat"),
+        ('{"ab12": {"temperature": 9}}', "temperature"),
+    ],
+)
+def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, content, says):
+    path = tmp_path / "config.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        ConfigManager(path).load_config()
+    assert "config.json" in str(caught.value)
+
+
+def test_a_failed_save_leaves_the_old_file_whole(tmp_path):
+    manager = ConfigManager(tmp_path / "config.json")
+    manager.save_config({"ab12": ModelConfig(seed=1)})
+    with pytest.raises(TypeError):
+        manager.save_config({"ab12": ModelConfig(seed=object())})  # type: ignore[arg-type]
+    assert json.loads(manager.config_path.read_text(encoding="utf-8"))["ab12"]["seed"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]

@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+import pytest
+
+from multi_llm_comparator.core import exceptions
+
+
+def test_every_error_has_one_root():
+    kinds = [v for v in vars(exceptions).values() if isinstance(v, type)]
+    assert all(issubclass(kind, exceptions.MultiLLMError) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ContextOverflowError", exceptions.ContextOverflowError),
+        ("InsufficientMemoryError", exceptions.InsufficientMemoryError),
+        ("SystemExit", exceptions.InferenceError),
+    ],
+)
+def test_an_error_that_crossed_a_process_is_rebuilt_by_name(name, kind):
+    error = exceptions.error_from_name(name, "why")
+    assert type(error) is kind
+    assert str(error) == "why"

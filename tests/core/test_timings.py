@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from multi_llm_comparator.core.events import Contended, Failed, Finished, Loaded, Loading, Queued, Started, TextDelta
+from multi_llm_comparator.core.timings import AnswerProgress
+
+R = "r"
+
+
+def fold(*events, requested_at=100.0):
+    progress = AnswerProgress(requested_at=requested_at)
+    for event in events:
+        progress.apply(event)
+    return progress
+
+
+WHOLE = (
+    Queued(request_id=R, at=100.0),
+    Loading(request_id=R, at=101.0, model="m"),
+    Loaded(request_id=R, at=103.0, model="m", seconds=2.0, memory_bytes=5),
+    Started(request_id=R, at=103.5, prompt_tokens=10, cached_tokens=4, seed=1),
+    TextDelta(request_id=R, at=104.0, text="a", tokens=1),
+    TextDelta(request_id=R, at=105.0, text="b", tokens=5),
+    Finished(request_id=R, at=106.0, reason="stop", prompt_tokens=10, completion_tokens=5),
+)
+
+
+def test_figures_come_from_the_time_stamps():
+    progress = fold(*WHOLE)
+    assert progress.text == "ab"
+    assert progress.state == "done"
+    assert progress.queued_s == pytest.approx(1.5)
+    assert progress.load_s == 2.0
+    assert progress.prefill_s == pytest.approx(0.5)
+    assert progress.ttft_s == pytest.approx(4.0)
+    assert progress.tokens_per_second == pytest.approx(4.0)
+    assert progress.duration_s == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("count", "state"), [(0, "queued"), (1, "queued"), (2, "loading"), (4, "prefill"), (5, "running"), (7, "done")]
+)
+def test_the_state_follows_the_stream(count, state):
+    assert fold(*WHOLE[:count]).state == state
+
+
+def test_a_cancelled_answer_is_stopped_and_keeps_its_text():
+    progress = fold(*WHOLE[:6], Finished(request_id=R, reason="cancelled", prompt_tokens=10, completion_tokens=5))
+    assert (progress.state, progress.text, progress.is_over) == ("stopped", "ab", True)
+
+
+def test_a_failure_keeps_the_text_before_it_and_never_becomes_text():
+    progress = fold(*WHOLE[:6], Failed(request_id=R, error_type="ModelProcessDied", message="gone"))
+    assert (progress.state, progress.text, progress.error) == ("failed", "ab", "gone")
+
+
+def test_one_token_has_no_decoding_speed():
+    assert fold(*WHOLE[:5]).tokens_per_second is None
+
+
+def test_contention_is_collected_without_repeats():
+    progress = fold(Contended(request_id=R, others=("b",)), Contended(request_id=R, others=("a", "b")))
+    assert progress.contended_by == ("a", "b")

@@ -1,0 +1,71 @@
+"""Imports point one way, and the app stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "multi_llm_comparator"
+
+# What each room may import of ours, besides itself. The faces (ui, server, cli) may import everything but each other.
+ALLOWED = {
+    "core": set(),
+    "inferencers": {"core"},
+    "services": {"core", "inferencers", "tracking"},
+    "tracking": {"core"},
+    "groups": {"core", "inferencers", "services", "tracking"},
+    "comparison": {"core", "services", "groups", "tracking"},
+    "training": {"core", "inferencers", "services", "tracking"},
+}
+FACES = {"ui", "server", "cli"}
+STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}
+
+
+def modules() -> list[Path]:
+    return sorted((ROOT / PACKAGE).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            yield node.module or ""
+
+
+def room(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == PACKAGE and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT / PACKAGE)))
+def test_a_module_imports_only_along_the_arrows(path):
+    here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    rooms = {r for r in map(room, imported(path)) if r is not None} - {here}
+    if here in FACES:
+        assert not rooms & (FACES - {here})
+    elif here in ALLOWED:
+        assert rooms <= ALLOWED[here]
+    if here not in FACES:
+        assert not any(m.split(".")[0] == "streamlit" for m in imported(path))
+
+
+def test_every_room_stands_in_the_plan():
+    rooms = {p.name for p in (ROOT / PACKAGE).iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+    assert rooms <= set(ALLOWED) | FACES
+
+
+def test_the_engine_of_the_app_does_not_import_the_heavy_libraries():
+    code = (
+        "import sys; import multi_llm_comparator.services.inference_engine, multi_llm_comparator.services.worker;"
+        "print([m for m in ('torch', 'transformers', 'llama_cpp', 'streamlit') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
