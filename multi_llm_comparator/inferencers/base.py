@@ -143,13 +143,14 @@ class EngineInferencer(BaseInferencer):
         request = GenerationRequest(messages=(Message("user", prompt),), config=self.config)
         self.model.submit(request)
         try:
-            yield from self._texts()
+            yield from self._texts(request.id)
         finally:
             self.model.cancel(request.id)
 
-    def _texts(self) -> Iterator[str]:
+    def _texts(self, request_id: str) -> Iterator[str]:
         while True:
-            for event in self.model.step():
+            # An answer that was given up earlier may still report its end.
+            for event in [event for event in self.model.step() if event.request_id == request_id]:
                 match event:
                     case TextDelta(text=text) if text:
                         yield text
