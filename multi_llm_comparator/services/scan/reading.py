@@ -1,0 +1,66 @@
+"""Opening what may be hostile: regular files only, so many bytes and no more."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from multi_llm_comparator.core.exceptions import ModelLoadError
+
+MAX_JSON_BYTES = 16 * 2**20
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file for reading; a FIFO or a device is refused without waiting for it.
+
+    Raises:
+        ModelLoadError: not a regular file, or any error of the file system here or inside the ``with``.
+    """
+    try:
+        _refuse_special(path, path.stat().st_mode)
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(path, flags), "rb") as file:
+            # Looked at again once open: the name may have been swapped in between.
+            _refuse_special(path, os.fstat(file.fileno()).st_mode)
+            yield file
+    except OSError as exc:
+        raise ModelLoadError(f"{path.name!r} cannot be read: {exc.strerror}; check it and its permissions") from exc
+
+
+def _refuse_special(path: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise ModelLoadError(f"{path.name!r} is not a regular file; only regular files can hold a model")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object of at most 16 MiB.
+
+    Raises:
+        ModelLoadError: unreadable, too large, or not a JSON object.
+    """
+    with open_regular(path) as file:
+        data = file.read(MAX_JSON_BYTES + 1)
+    if len(data) > MAX_JSON_BYTES:
+        raise ModelLoadError(f"{path.name!r} is larger than {MAX_JSON_BYTES >> 20} MiB; such files hold a few KiB")
+    return parse_json(data, path.name)
+
+
+def parse_json(data: bytes, what: str) -> dict[str, Any]:
+    """Parse a JSON object.
+
+    Raises:
+        ModelLoadError: not UTF-8 JSON, nested beyond reason, or no object; ``what`` names it in the message.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise ModelLoadError(f"{what!r} is not valid JSON ({exc}); fetch it again") from exc
+    if not isinstance(value, dict):
+        raise ModelLoadError(f"{what!r} must hold a JSON object, not {type(value).__name__}; fetch it again")
+    return value
