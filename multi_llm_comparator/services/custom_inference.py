@@ -1,0 +1,62 @@
+"""Running a user's own inferencer, which knows nothing of events or loops, as one stream of events.
+
+It is ordinary blocking code of the user's, so it runs in a worker thread of asyncio's: the only code that does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import asdict
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.events import Event, Finished, Loaded, Loading, Started, TextDelta
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import BaseInferencer
+
+InferencerFactory = Callable[[ModelInfo], BaseInferencer | None]
+
+
+async def stream_custom(
+    inferencer: BaseInferencer, model: ModelInfo, request: GenerationRequest
+) -> AsyncGenerator[Event, None]:
+    """Load, answer, unload. A piece of text counts as one token, since the inferencer tells nothing finer.
+
+    Raises:
+        ModelLoadError, InferenceError: whatever the inferencer raised, translated.
+    """
+    yield Loading(request_id=request.id, model=model.name)
+    start = now()
+    try:
+        await asyncio.to_thread(inferencer.load_model, model.path, asdict(request.config))
+    except Exception as exc:
+        raise ModelLoadError(f"the inferencer for {model.name!r} could not load it: {exc}") from exc
+    try:
+        yield Loaded(request_id=request.id, model=model.name, seconds=now() - start)
+        yield Started(request_id=request.id, prompt_tokens=0, prompt=request.messages[-1].content)
+        count = 0
+        async for text in _pieces(inferencer, model, request):
+            count += 1
+            yield TextDelta(request_id=request.id, text=text, tokens=count)
+        reason = "length" if count >= request.config.max_tokens else "stop"
+        yield Finished(request_id=request.id, reason=reason, prompt_tokens=0, completion_tokens=count)
+    finally:
+        await asyncio.to_thread(inferencer.unload_model)
+
+
+async def _pieces(
+    inferencer: BaseInferencer, model: ModelInfo, request: GenerationRequest
+) -> AsyncGenerator[str, None]:
+    done = object()
+    try:
+        # A method that only passes returns None: an empty answer.
+        pieces: Iterator[str] = iter(inferencer.generate_stream(request.messages[-1].content) or ())
+        for _ in range(request.config.max_tokens):
+            text = await asyncio.to_thread(next, pieces, done)
+            if text is done:
+                return
+            yield str(text)
+    except Exception as exc:
+        raise InferenceError(f"the inferencer for {model.name!r} failed: {exc}") from exc

@@ -1,0 +1,288 @@
+"""The app's handle on one model process: start it, load a model, stream requests, notice when it dies or hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.core import clock
+from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, event_from_dict
+from multi_llm_comparator.core.exceptions import (
+    InferenceError,
+    ModelLoadError,
+    ModelProcessDied,
+    ModelProcessHung,
+    MultiLLMError,
+    error_from_name,
+)
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.wire import MAX_LINE_BYTES, TOKEN_VARIABLE, Wire, decode, encode
+
+START_TIMEOUT_S = 60.0
+LOG_LINES_KEPT = 40
+# Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
+_CRASH_SIGNALS = frozenset(
+    getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
+)
+_WINDOWS_CRASH = 0xC0000000
+
+
+class ModelProcess:
+    """One child process that holds at most one model.
+
+    Every waiting caller is told when the process ends: no request is left hanging.
+    """
+
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        self._child = child
+        self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+        self._requests: dict[str, asyncio.Queue[Event]] = {}
+        self._loading: asyncio.Future[dict[str, Any]] | None = None
+        self._heard_at = 0.0
+        self._verdict: MultiLLMError | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+        self.has_decoded = False
+        self.name = "model"
+
+    @classmethod
+    async def start(cls) -> ModelProcess:
+        """Start a process and wait until it has said hello.
+
+        Raises:
+            ModelLoadError: it did not start, or did not answer in time.
+        """
+        token = secrets.token_hex(16)
+        connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+        connected = asyncio.get_running_loop().create_future()
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Any process of this machine can connect; only ours knows the token.
+            with contextlib.suppress(ValueError, ConnectionError, asyncio.IncompleteReadError):
+                hello = decode(await asyncio.wait_for(reader.readline(), START_TIMEOUT_S))
+                if secrets.compare_digest(str(hello.get("token")), token) and not connected.done():
+                    connected.set_result((reader, writer))
+                    return
+            writer.close()
+
+        server = await asyncio.start_server(greet, "127.0.0.1", 0, limit=MAX_LINE_BYTES)
+        try:
+            self = cls(await _spawn(server.sockets[0].getsockname()[1], token))
+            self._tasks.append(asyncio.create_task(self._collect_log()))
+            self._reader, self._writer = await self._first(connected)
+        finally:
+            server.close()
+        # Tokens are small messages that must not wait for company.
+        self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._tasks.append(asyncio.create_task(self._listen()))
+        return self
+
+    async def _first(
+        self, connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        ended = asyncio.ensure_future(self._child.wait())
+        try:
+            await asyncio.wait({connected, ended}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            if connected.done():
+                return connected.result()
+            self.kill()
+            raise ModelLoadError(f"a model process did not start{self._last_words()}")
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        finally:
+            ended.cancel()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._child.returncode is None and self._verdict is None
+
+    def preload(self, engine: str) -> None:
+        """Have the process import what an engine needs, before anyone asks for a model."""
+        self._send({"op": "preload", "engine": engine})
+
+    async def load(
+        self, name: str, engine: str, path: str, options: LoadOptions, *, timeout_s: float
+    ) -> dict[str, Any]:
+        """Load a model; returns ``{"info": ..., "seconds": ...}``.
+
+        Raises:
+            ModelLoadError: the engine refused it, with its reason.
+            ModelProcessDied: the process crashed meanwhile.
+            ModelProcessHung: not loaded within ``timeout_s``; the process has been killed.
+        """
+        self.name = name
+        self._loading = asyncio.get_running_loop().create_future()
+        self._send({"op": "load", "engine": engine, "path": path, "options": asdict(options)})
+        if self._verdict:
+            raise self._verdict
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._loading), timeout_s)
+        except TimeoutError:
+            self._end(ModelProcessHung(f"loading {name!r} took longer than {timeout_s:g} s and was given up"))
+            raise self._verdict or ModelProcessHung(name) from None
+        finally:
+            if self._loading.done() and not self._loading.cancelled():
+                self._loading.exception()
+            self._loading = None
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Stream one request's events. Closing the iterator cancels it within one decode step."""
+        if not self._requests:
+            # Silence counts from here: an idle process has nothing to say.
+            self._heard_at = clock.now()
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        self._requests[request.id] = events
+        finished = False
+        try:
+            self._send({"op": "generate", "request": request.to_dict()})
+            if self._verdict:
+                raise self._verdict
+            while not finished:
+                event = await events.get()
+                finished = isinstance(event, Finished | Failed)
+                yield event
+        finally:
+            self._requests.pop(request.id, None)
+            if not finished:
+                self.cancel(request.id)
+
+    def cancel(self, request_id: str) -> None:
+        """End a request before the next decode step; its stream then ends with Finished("cancelled")."""
+        self._send({"op": "cancel", "id": request_id})
+
+    def set_threads(self, n_threads: int) -> None:
+        self._send({"op": "threads", "n": n_threads})
+
+    def watch(self, hang_timeout_s: float) -> None:
+        """Kill the process when it has requests but makes no step for ``hang_timeout_s``."""
+        self._tasks.append(asyncio.create_task(self._watch(hang_timeout_s)))
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._child.kill()
+
+    async def close(self) -> None:
+        """Kill the process and wait until its memory is free."""
+        self.kill()
+        await self._child.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if hasattr(self, "_writer"):
+            self._writer.close()
+        self._end(ModelProcessDied(f"the process of {self.name!r} was closed"))
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the process ended by a fault of its own (a segfault, an abort) rather than by being killed."""
+        code = self._child.returncode
+        if code is None:
+            return False
+        return -code in _CRASH_SIGNALS or code >= _WINDOWS_CRASH
+
+    def _send(self, message: Wire) -> None:
+        if self._verdict is None and not self._writer.is_closing():
+            line = encode(message)
+            if len(line) > MAX_LINE_BYTES:
+                raise InferenceError(f"a prompt of {len(line) / 1e6:.0f} MB is too large; shorten it")
+            self._writer.write(line)
+
+    async def _listen(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                self._heard_at = clock.now()
+                self._dispatch(decode(line))
+        except ConnectionError:
+            pass
+        except (ValueError, KeyError, TypeError, MultiLLMError) as exc:
+            # A checkpoint's own code may have run in there: nothing it says is trusted to be well formed.
+            self._end(ModelProcessDied(f"the process of {self.name!r} sent something unreadable and was ended: {exc}"))
+        await self._child.wait()
+        self._end(ModelProcessDied(self._obituary()))
+
+    def _dispatch(self, message: Wire) -> None:
+        match message["op"]:
+            case "events":
+                for data in message["events"]:
+                    event = event_from_dict(data)
+                    self.has_decoded |= isinstance(event, TextDelta | Finished)
+                    if queue := self._requests.get(event.request_id):
+                        queue.put_nowait(event)
+            case "loaded" if self._loading and not self._loading.done():
+                self._loading.set_result({"info": message["info"], "seconds": message["seconds"]})
+            case "load_failed" if self._loading and not self._loading.done():
+                self._loading.set_exception(error_from_name(message["type"], message["message"]))
+
+    async def _watch(self, hang_timeout_s: float) -> None:
+        while True:
+            await asyncio.sleep(min(1.0, hang_timeout_s / 4))
+            silent_s = clock.now() - self._heard_at
+            if self._requests and silent_s > hang_timeout_s:
+                hung = (
+                    f"{self.name!r} made no step for {silent_s:.0f} s and was stopped; try again, it will be reloaded"
+                )
+                self._end(ModelProcessHung(hung))
+                self.kill()
+
+    def _end(self, verdict: MultiLLMError) -> None:
+        """Tell everybody who waits; the first verdict stands."""
+        if self._verdict is None:
+            self._verdict = verdict
+            self.kill()
+        if self._loading and not self._loading.done():
+            self._loading.set_exception(self._verdict)
+        for request_id, queue in self._requests.items():
+            queue.put_nowait(
+                Failed(request_id=request_id, error_type=type(self._verdict).__name__, message=str(self._verdict))
+            )
+
+    def _obituary(self) -> str:
+        code = self._child.returncode
+        how = f"ended with code {code}"
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                how = f"was ended by {signal.Signals(-code).name}"
+        return f"the process of {self.name!r} {how}; try again, it will be restarted{self._last_words()}"
+
+    def _last_words(self) -> str:
+        words = " | ".join(list(self._log)[-3:])
+        return f" (its last words: {words[-500:]})" if words else ""
+
+    async def _collect_log(self) -> None:
+        assert self._child.stdout is not None
+        # Read in blocks: a library that prints without line breaks must not fill the memory.
+        while block := await self._child.stdout.read(4096):
+            self._log.extend(line for line in block.decode("utf-8", "replace").splitlines() if line.strip())
+
+
+async def _spawn(port: int, token: str) -> asyncio.subprocess.Process:
+    # The package may be used from a checkout that is not installed, and from any working directory.
+    source = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "multi_llm_comparator.services.worker",
+        *("--port", str(port), "--parent", str(os.getpid())),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, **clock.child_environment(), TOKEN_VARIABLE: token, "PYTHONPATH": path},
+    )

@@ -1,0 +1,126 @@
+"""The model process: holds one model and decodes for all its requests in one loop.
+
+Started by :mod:`services.model_process` with ``python -m``; talks over :mod:`services.wire`. Everything in here is
+plain synchronous code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.events import event_to_dict
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions
+from multi_llm_comparator.inferencers.registry import open_engine, preload
+from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
+
+# The page must answer while four models decode.
+NICENESS = 5
+# A busy process that has nothing to tell says so this often, so that it is not taken for hung.
+ALIVE_EVERY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Obeys the app between two decode steps."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._engine: Engine | None = None
+        self._told_at = 0.0
+
+    def serve(self) -> None:
+        """Run until the app closes the connection."""
+        try:
+            while True:
+                busy = self._engine is not None and self._engine.is_busy
+                for message in self._channel.receive(wait=not busy):
+                    self._obey(message)
+                self._step()
+        except (EOFError, ConnectionError):
+            return
+        finally:
+            if self._engine is not None:
+                self._engine.close()
+
+    def _obey(self, message: Wire) -> None:
+        match message["op"]:
+            case "preload":
+                preload(message["engine"])
+            case "load":
+                self._load(message)
+            case "generate" if self._engine:
+                self._engine.submit(GenerationRequest.from_dict(message["request"]))
+            case "cancel" if self._engine:
+                self._engine.cancel(message["id"])
+            case "threads" if self._engine:
+                self._engine.set_threads(message["n"])
+            case other:
+                log.warning("ignored message %r", other)
+
+    def _load(self, message: Wire) -> None:
+        start = now()
+        try:
+            self._engine = open_engine(message["engine"], message["path"], LoadOptions.from_dict(message["options"]))
+        except MultiLLMError as exc:
+            self._channel.send({"op": "load_failed", "type": type(exc).__name__, "message": str(exc)})
+            return
+        self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
+
+    def _step(self) -> None:
+        if self._engine is None or not self._engine.is_busy:
+            return
+        events = self._engine.step()
+        if events:
+            self._tell({"op": "events", "events": [event_to_dict(e) for e in events]})
+        elif time.monotonic() - self._told_at > ALIVE_EVERY_S:
+            self._tell({"op": "alive"})
+
+    def _tell(self, message: Wire) -> None:
+        self._told_at = time.monotonic()
+        self._channel.send(message)
+
+
+def die_with_parent(parent: int) -> None:
+    """End this process when the app ends, however it ends.
+
+    The closed socket does that too, but only between two steps; on Linux the kernel does it at once.
+    """
+    if sys.platform != "linux":
+        return
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        # The app ended before the line above took effect.
+        os._exit(1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    arguments = parser.parse_args()
+    die_with_parent(arguments.parent)
+    # Ctrl-C in the terminal reaches the whole group; the app decides when its models end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    with socket.create_connection(("127.0.0.1", arguments.port)) as sock:
+        channel = Channel(sock)
+        channel.send({"op": "hello", "token": os.environ.pop(TOKEN_VARIABLE, ""), "pid": os.getpid()})
+        Worker(channel).serve()
+
+
+if __name__ == "__main__":
+    main()

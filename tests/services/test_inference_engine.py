@@ -1,0 +1,276 @@
+"""The engine over real model processes, with scripted models: timing and failure are the point here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+
+import psutil
+import pytest
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import (
+    Contended,
+    Failed,
+    Finished,
+    Loaded,
+    Loading,
+    Queued,
+    Started,
+    TextDelta,
+)
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.memory_manager import MemoryManager
+from tests.support.scripted_models import Catalogue, scripted_model
+
+LONG = "one two three four five six seven eight nine ten " * 40
+
+
+def ask(text: str = "hello there", **config) -> GenerationRequest:
+    return GenerationRequest(messages=(Message("user", text),), config=ModelConfig(**config))
+
+
+async def collect(stream) -> list:
+    return [event async for event in stream]
+
+
+def text_of(events) -> str:
+    return "".join(e.text for e in events if isinstance(e, TextDelta))
+
+
+@pytest.fixture
+async def make_engine(tmp_path):
+    engines = []
+
+    def make(*models, memory: MemoryManager | None = None, **settings) -> InferenceEngine:
+        settings = {"spare_process": False, "home": tmp_path, "hang_timeout_s": 60, **settings}
+        engine = InferenceEngine(memory, models=Catalogue(*models), settings=Settings(**settings))
+        engines.append(engine)
+        return engine
+
+    yield make
+    for engine in engines:
+        await engine.aclose()
+
+
+@pytest.fixture
+def slow(tmp_path):
+    return scripted_model(tmp_path, "slow", otherwise=LONG, tokens_per_second=100)
+
+
+@pytest.fixture
+def quick(tmp_path):
+    return scripted_model(tmp_path, "quick", otherwise="all done now")
+
+
+async def test_an_answer_arrives_as_a_stream_of_events_in_order(make_engine, quick):
+    events = await collect(make_engine(quick).stream("quick", ask()))
+    kinds = [type(e) for e in events]
+    assert kinds[:3] == [Loading, Loaded, Started]
+    assert set(kinds[3:-1]) == {TextDelta}
+    assert text_of(events) == "all done now"
+    assert isinstance(events[-1], Finished)
+    assert [e.at for e in events if not isinstance(e, Loaded)] == sorted(
+        e.at for e in events if not isinstance(e, Loaded)
+    )
+
+
+async def test_a_loaded_model_is_used_again(make_engine, quick):
+    engine = make_engine(quick)
+    await collect(engine.stream("quick", ask()))
+    (first,) = engine.loaded_models()
+    events = await collect(engine.stream(quick.id, ask()))
+    assert not any(isinstance(e, Loading) for e in events)
+    assert next(e for e in events if isinstance(e, Loaded)).seconds == 0
+    assert engine.loaded_models()[0].pid == first.pid
+    assert first.memory_bytes and first.memory_bytes > 10e6
+
+
+async def test_many_requests_on_one_model_share_its_process(make_engine, slow):
+    engine = make_engine(slow)
+    streams = [collect(engine.stream("slow", ask(max_tokens=20))) for _ in range(4)]
+    answers = await asyncio.gather(*streams)
+    assert [isinstance(a[-1], Finished) for a in answers] == [True] * 4
+    assert len(engine.loaded_models()) == 1
+
+
+async def test_other_load_options_mean_another_process(make_engine, quick):
+    engine = make_engine(quick)
+    await collect(engine.stream("quick", ask(n_ctx=512)))
+    await collect(engine.stream("quick", ask(n_ctx=1024)))
+    assert len({m.pid for m in engine.loaded_models()}) == 2
+
+
+async def test_an_unknown_model_fails_with_its_name(make_engine):
+    (event,) = await collect(make_engine().stream("nobody", ask()))
+    assert isinstance(event, Failed)
+    assert (event.error_type, "'nobody'" in event.message) == ("ModelNotFoundError", True)
+
+
+async def test_a_wrong_parameter_fails_before_anything_is_loaded(make_engine, quick):
+    engine = make_engine(quick)
+    (event,) = await collect(engine.stream("quick", ask(temperature=9)))
+    assert event.error_type == "InvalidParameterError"
+    assert engine.loaded_models() == []
+
+
+async def test_a_model_with_a_problem_says_which(make_engine, quick):
+    quick.config["problem"] = "the file is truncated"
+    (event,) = await collect(make_engine(quick).stream("quick", ask()))
+    assert event.error_type == "UnsupportedModelError"
+    assert "truncated" in event.message
+
+
+async def test_a_model_that_refuses_to_load_gives_its_reason_and_can_be_tried_again(make_engine, tmp_path):
+    model = scripted_model(tmp_path, "m", faults=[{"kind": "error", "at": "load", "message": "bad weights"}])
+    engine = make_engine(model)
+    for _ in range(2):
+        event = (await collect(engine.stream("m", ask())))[-1]
+        assert isinstance(event, Failed)
+        assert "bad weights" in event.message
+    assert engine.loaded_models() == []
+
+
+async def test_leaving_a_stream_stops_the_model_and_frees_it(make_engine, slow):
+    engine = make_engine(slow)
+    async with contextlib.aclosing(engine.stream("slow", ask())) as stream:
+        async for event in stream:
+            if isinstance(event, TextDelta):
+                break
+    (model,) = engine.loaded_models()
+    assert model.active == 0
+    again = await asyncio.wait_for(collect(engine.stream("slow", ask(max_tokens=3))), 20)
+    assert isinstance(again[-1], Finished)
+
+
+async def until_text(stream):
+    async for event in stream:
+        if isinstance(event, TextDelta):
+            return event
+    raise AssertionError("the stream ended without text")
+
+
+async def test_a_killed_process_fails_its_own_requests_only_and_the_next_one_restarts_it(make_engine, slow, tmp_path):
+    other = scripted_model(tmp_path, "other", otherwise=LONG, tokens_per_second=100)
+    engine = make_engine(slow, other)
+    dying = engine.stream("slow", ask(max_tokens=200))
+    bystander = asyncio.create_task(collect(engine.stream("other", ask(max_tokens=60))))
+    await until_text(dying)
+    (victim,) = [m for m in engine.loaded_models() if m.name == "slow"]
+    os.kill(victim.pid, signal.SIGKILL)
+    last = (await collect(dying))[-1]
+    assert isinstance(last, Failed)
+    assert last.error_type == "ModelProcessDied"
+    assert "SIGKILL" in last.message
+    assert isinstance((await bystander)[-1], Finished)
+    again = await collect(engine.stream("slow", ask(max_tokens=3)))
+    assert isinstance(again[-1], Finished)
+    assert next(m for m in engine.loaded_models() if m.name == "slow").pid != victim.pid
+
+
+async def test_a_hung_process_is_noticed_killed_and_reported(make_engine, tmp_path):
+    model = scripted_model(tmp_path, "m", otherwise=LONG, faults=[{"kind": "hang", "after_tokens": 2}])
+    engine = make_engine(model, hang_timeout_s=0.5)
+    events = await collect(engine.stream("m", ask()))
+    assert events[-1].error_type == "ModelProcessHung"
+    assert text_of(events) != ""
+
+
+@pytest.mark.parametrize("at", ["load", "answer"])
+async def test_a_first_crash_is_retried_once_with_safe_settings_and_remembered(make_engine, tmp_path, at):
+    fault = {"kind": "crash", "at": at, "unless_safe": True}
+    model = scripted_model(tmp_path, "m", otherwise="fine", faults=[fault])
+    engine = make_engine(model)
+    events = await collect(engine.stream("m", ask()))
+    assert text_of(events) == "fine"
+    assert engine.loaded_models()[0].options.safe
+    later = make_engine(model)
+    await collect(later.stream("m", ask()))
+    assert later.loaded_models()[0].options.safe
+
+
+async def test_a_model_that_crashes_with_safe_settings_too_fails(make_engine, tmp_path):
+    model = scripted_model(tmp_path, "m", otherwise="x", faults=[{"kind": "crash", "at": "load"}])
+    events = await collect(make_engine(model).stream("m", ask()))
+    assert isinstance(events[-1], Failed)
+    assert "SIGABRT" in events[-1].message
+
+
+async def test_a_crash_after_text_is_an_error_and_not_retried(make_engine, tmp_path):
+    fault = {"kind": "crash", "after_tokens": 2, "unless_safe": True}
+    model = scripted_model(tmp_path, "m", otherwise=LONG, faults=[fault])
+    events = await collect(make_engine(model).stream("m", ask()))
+    assert events[-1].error_type == "ModelProcessDied"
+    assert sum(isinstance(e, Started) for e in events) == 1
+
+
+async def test_a_load_that_takes_too_long_is_given_up(make_engine, tmp_path):
+    model = scripted_model(tmp_path, "m", load_s=60)
+    event = (await collect(make_engine(model, load_timeout_s=0.5).stream("m", ask())))[-1]
+    assert isinstance(event, Failed)
+    assert "0.5 s" in event.message
+
+
+async def test_leaving_while_a_shared_model_loads_does_not_end_the_loading_for_others(make_engine, tmp_path):
+    model = scripted_model(tmp_path, "m", load_s=1, otherwise="here")
+    engine = make_engine(model)
+    leaving = asyncio.create_task(collect(engine.stream("m", ask())))
+    staying = asyncio.create_task(collect(engine.stream("m", ask())))
+    await asyncio.sleep(0.3)
+    leaving.cancel()
+    assert text_of(await staying) == "here"
+
+
+async def test_models_that_decode_at_the_same_time_say_so(make_engine, slow, tmp_path):
+    other = scripted_model(tmp_path, "other", otherwise=LONG, tokens_per_second=50)
+    engine = make_engine(slow, other)
+    await engine.load("slow")
+    await engine.load("other")
+    both = await asyncio.gather(
+        collect(engine.stream("slow", ask(max_tokens=100))), collect(engine.stream("other", ask(max_tokens=50)))
+    )
+    marks = [e for events in both for e in events if isinstance(e, Contended)]
+    assert {o for m in marks for o in m.others} == {"slow", "other"}
+
+
+async def test_one_at_a_time_unloads_the_idle_model_for_the_next(make_engine, quick, tmp_path):
+    other = scripted_model(tmp_path, "other", otherwise="second")
+    engine = make_engine(quick, other, memory=MemoryManager(mode="one_at_a_time"))
+    await collect(engine.stream("quick", ask()))
+    await collect(engine.stream("other", ask()))
+    assert [m.name for m in engine.loaded_models()] == ["other"]
+
+
+async def test_one_at_a_time_makes_a_request_wait_for_the_busy_model(make_engine, slow, tmp_path):
+    other = scripted_model(tmp_path, "other", otherwise="second")
+    engine = make_engine(slow, other, memory=MemoryManager(mode="one_at_a_time"))
+    first = asyncio.create_task(collect(engine.stream("slow", ask(max_tokens=60))))
+    while not engine.loaded_models() or engine.loaded_models()[0].state != "ready":
+        await asyncio.sleep(0.02)
+    events = await collect(engine.stream("other", ask()))
+    assert isinstance(events[0], Queued)
+    assert text_of(events) == "second"
+    assert isinstance((await first)[-1], Finished)
+
+
+async def test_unloading_ends_the_process(make_engine, quick):
+    engine = make_engine(quick)
+    await engine.load("quick")
+    pid = engine.loaded_models()[0].pid
+    await engine.unload("quick")
+    assert engine.loaded_models() == []
+    assert not psutil.pid_exists(pid)
+
+
+async def test_closing_leaves_no_process(make_engine, quick, slow):
+    engine = make_engine(quick, slow, spare_process=True)
+    await engine.start()
+    await engine.load("quick")
+    await engine.load("slow")
+    await engine.aclose()
+    children = psutil.Process().children()
+    assert not [c for c in children if "worker" in " ".join(c.cmdline())]

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.model_process import ModelProcess
+from tests.support.scripted_models import scripted_model
+
+ROOT = Path(__file__).parents[2]
+
+APP = """
+import asyncio, sys
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.model_process import ModelProcess
+
+async def main():
+    process = await ModelProcess.start()
+    await process.load("m", "scripted", sys.argv[1], LoadOptions(), timeout_s=30)
+    print(process.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def process():
+    process = await ModelProcess.start()
+    yield process
+    await process.close()
+
+
+async def test_an_engine_that_does_not_exist_is_named(process, tmp_path):
+    with pytest.raises(UnsupportedModelError, match="nonsense"):
+        await process.load("m", "nonsense", str(tmp_path), LoadOptions(), timeout_s=30)
+
+
+async def test_the_model_tells_what_it_is_when_loaded(process, tmp_path):
+    model = scripted_model(tmp_path, "m")
+    loaded = await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
+    assert loaded["info"]["model_type"] == "scripted"
+    assert loaded["seconds"] >= 0
+
+
+async def test_a_process_runs_at_a_lower_priority_than_the_app(process):
+    assert psutil.Process(process.pid).nice() > psutil.Process().nice()
+
+
+async def test_a_process_that_ends_while_loading_is_an_error(process, tmp_path):
+    model = scripted_model(tmp_path, "m", faults=[{"kind": "exit", "at": "load"}])
+    with pytest.raises(Exception, match="code 3"):
+        await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
+    assert not process.crashed
+
+
+async def test_a_stranger_on_the_port_is_turned_away(monkeypatch, tmp_path):
+    """Whoever connects without the token is not taken for the model process."""
+    from multi_llm_comparator.services import model_process
+
+    spawn = model_process._spawn
+
+    async def spawn_with_a_stranger(port, token):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b'{"op":"hello","token":"guess","pid":1}\n')
+        await writer.drain()
+        return await spawn(port, token)
+
+    monkeypatch.setattr(model_process, "_spawn", spawn_with_a_stranger)
+    process = await ModelProcess.start()
+    try:
+        model = scripted_model(tmp_path, "m")
+        assert await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
+    finally:
+        await process.close()
+
+
+async def test_a_process_that_cannot_start_is_an_error_and_not_a_wait(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ModelLoadError, match="did not start"):
+        await ModelProcess.start()
+
+
+def test_no_process_outlives_a_killed_app(tmp_path):
+    model = scripted_model(tmp_path, "m")
+    app = subprocess.Popen([sys.executable, "-c", APP, model.path], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert app.stdout is not None
+    worker = psutil.Process(int(app.stdout.readline()))
+    app.kill()
+    app.wait()
+    gone, alive = psutil.wait_procs([worker], timeout=10)
+    assert not alive or all(p.status() == psutil.STATUS_ZOMBIE for p in alive)
+    app.stdout.close()
