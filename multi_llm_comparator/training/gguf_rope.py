@@ -1,0 +1,109 @@
+"""Rotary position parameters of a transformers configuration, in GGUF's terms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from multi_llm_comparator.core.exceptions import UnsupportedModelError
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
+
+# transformers falls back to these when a configuration says nothing.
+DEFAULT_THETA = 10_000.0
+YARN_BETA_FAST, YARN_BETA_SLOW = 32.0, 1.0
+
+
+@dataclass(frozen=True)
+class Rope:
+    """``kind`` is one of default, linear, yarn, llama3; ``settings`` are its numbers, named as in transformers."""
+
+    theta: float
+    kind: str
+    settings: dict[str, float]
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Rope:
+        """Read ``rope_parameters`` (transformers 5) or ``rope_theta`` with ``rope_scaling`` (before).
+
+        Raises:
+            UnsupportedModelError: a kind that llama.cpp does not compute the same way; it is named.
+        """
+        given = config.get("rope_parameters") or config.get("rope_scaling") or {}
+        if not isinstance(given, dict) or any(isinstance(value, dict) for value in given.values()):
+            raise UnsupportedModelError("rotary parameters that differ between layers cannot be exported to GGUF")
+        kind = str(given.get("rope_type") or given.get("type") or "default")
+        if kind not in ("default", "linear", "yarn", "llama3"):
+            raise UnsupportedModelError(
+                f"rope type {kind!r} cannot be exported to GGUF; known are default, linear, yarn and llama3"
+            )
+        theta = _number(given, "rope_theta", _number(config, "rope_theta", DEFAULT_THETA))
+        partial = _number(given, "partial_rotary_factor", _number(config, "partial_rotary_factor", 1.0))
+        if partial != 1.0:
+            raise UnsupportedModelError(f"partial_rotary_factor {partial!r} cannot be exported to GGUF; only 1.0 can")
+        return cls(theta, kind, _settings(kind, given, config))
+
+    def add_metadata(self, writer: GGUFWriter) -> None:
+        from gguf import RopeScalingType
+
+        writer.add_rope_freq_base(self.theta)
+        if self.kind == "linear":
+            writer.add_rope_scaling_type(RopeScalingType.LINEAR)
+            writer.add_rope_scaling_factor(self.settings["factor"])
+        elif self.kind == "yarn":
+            writer.add_rope_scaling_type(RopeScalingType.YARN)
+            writer.add_rope_scaling_factor(self.settings["factor"])
+            writer.add_rope_scaling_orig_ctx_len(int(self.settings["original_max_position_embeddings"]))
+
+    def frequency_divisors(self, head_dim: int) -> NDArray[np.float32] | None:
+        """What each of the ``head_dim / 2`` frequencies is divided by, for the tensor ``rope_freqs.weight``.
+
+        None unless the kind is llama3: long waves are slowed by ``factor``, short ones kept, with a smooth
+        passage between, as Llama 3.1 defines it.
+        """
+        if self.kind != "llama3":
+            return None
+        factor, low, high = (self.settings[n] for n in ("factor", "low_freq_factor", "high_freq_factor"))
+        trained = self.settings["original_max_position_embeddings"]
+        waves = 2 * math.pi * self.theta ** (np.arange(0, head_dim, 2, dtype=np.float64) / head_dim)
+        # Share of the original frequency that stays: 0 for long waves, 1 for short ones.
+        kept = np.clip((trained / waves - low) / (high - low), 0.0, 1.0)
+        return (1.0 / ((1.0 - kept) / factor + kept)).astype(np.float32)
+
+
+def _settings(kind: str, given: dict[str, Any], config: dict[str, Any]) -> dict[str, float]:
+    if kind == "default":
+        return {}
+    names = {"linear": ("factor",), "yarn": ("factor",), "llama3": ("factor", "low_freq_factor", "high_freq_factor")}
+    settings = {name: _number(given, name, None) for name in names[kind]}
+    if kind == "linear":
+        return settings
+    trained = _number(given, "original_max_position_embeddings", _number(config, "max_position_embeddings", None))
+    settings["original_max_position_embeddings"] = trained
+    if kind == "yarn":
+        _check_yarn(given)
+    return settings
+
+
+def _check_yarn(given: dict[str, Any]) -> None:
+    """llama.cpp derives these from the factor; other values would silently change the model."""
+    usual = {"beta_fast": YARN_BETA_FAST, "beta_slow": YARN_BETA_SLOW, "truncate": True}
+    for name in ("beta_fast", "beta_slow", "truncate", "attention_factor", "mscale", "mscale_all_dim"):
+        value = given.get(name)
+        if value is not None and value != usual.get(name):
+            raise UnsupportedModelError(
+                f"yarn with {name} = {value!r} cannot be exported to GGUF; leave it at its default"
+            )
+
+
+def _number(given: dict[str, Any], name: str, default: float | None) -> float:
+    value = given.get(name)
+    value = default if value is None else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise UnsupportedModelError(f"rotary parameter {name!r} must be a number above 0, not {value!r}")
+    return float(value)
