@@ -1,0 +1,247 @@
+"""A comparison as plain data: what the store keeps and what an exported run holds. One schema for both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from multi_llm_comparator.comparison import limits
+from multi_llm_comparator.comparison.answer import Answer, Curve
+from multi_llm_comparator.comparison.conversation import Conversation, Turn
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
+
+KIND = "comparison"
+SCHEMA_VERSION = 1
+
+# Seconds since the epoch, up to the year 9999: what a date can be made of.
+Moment = Annotated[float, Field(ge=0, le=253_402_300_799)]
+Name = Annotated[str, Field(max_length=limits.MAX_TARGET_CHARS)]
+PaneId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+Ordinal = Annotated[int, Field(ge=0, le=2**53)]
+
+
+def _known_parameters(value: Any) -> Any:
+    if isinstance(value, dict):
+        try:
+            return ModelConfig.from_dict(value)
+        except (ConfigurationError, TypeError) as exc:
+            raise ValueError(str(exc)) from exc
+    return value
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, revalidate_instances="always")
+
+
+T = TypeVar("T", bound=BaseModel)
+Config = Annotated[ModelConfig, BeforeValidator(_known_parameters)]
+
+
+class PaneDocument(_Document):
+    id: PaneId
+    target: Name
+    config: Config
+
+
+class TurnDocument(_Document):
+    prompt: str = Field(max_length=limits.MAX_PROMPT_CHARS)
+    created_at: Moment
+    selected: dict[PaneId, int]
+    picked: PaneId | None = None
+
+
+class RunDocument(_Document):
+    """Everything of a run but its answers."""
+
+    panes: tuple[PaneDocument, ...] = Field(min_length=1, max_length=limits.MAX_PANES)
+    shared_thread: bool = False
+    turns: tuple[TurnDocument, ...] = Field(default=(), max_length=limits.MAX_TURNS)
+    imported_from: ImportedFrom | None = None
+
+
+class LegDocument(_Document):
+    """One request's figures; its text is the next ``text_chars`` characters of the answer's."""
+
+    text_chars: Ordinal
+    progress: AnswerProgress
+
+
+class AnswerDocument(_Document):
+    """One attempt of one pane at one turn; its text is kept beside it."""
+
+    target: Name
+    config: Config
+    model: ModelFacts
+    versions: dict[str, str] = Field(max_length=50)
+    created_at: Moment
+    legs: tuple[LegDocument, ...] = Field(min_length=1, max_length=limits.MAX_LEGS)
+    curve: tuple[tuple[float, Ordinal], ...] = Field(default=(), max_length=limits.MAX_CURVE_POINTS + 1)
+
+
+# --- out --------------------------------------------------------------------------------------------------------
+
+
+def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
+    """The run without its answers, as :class:`RunDocument` reads it."""
+    return {
+        "panes": [{"id": p.id, "target": p.target, "config": asdict(p.config)} for p in snapshot.panes],
+        "shared_thread": snapshot.shared_thread,
+        "turns": [
+            {
+                "prompt": turn.prompt,
+                "created_at": turn.created_at,
+                "selected": {pane_id: answer.attempt for pane_id, answer in turn.answers.items()},
+                "picked": turn.chosen if turn.is_picked else None,
+            }
+            for turn in snapshot.turns
+        ],
+        "imported_from": asdict(snapshot.imported_from) if snapshot.imported_from else None,
+    }
+
+
+def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
+    """One answer without its text, as :class:`AnswerDocument` reads it."""
+    return {
+        "target": answer.target,
+        "config": asdict(answer.config),
+        "model": asdict(answer.model),
+        "versions": dict(answer.versions),
+        "created_at": answer.created_at,
+        "legs": [{"text_chars": len(leg.text), "progress": _without_text(leg)} for leg in answer.legs],
+        "curve": [list(point) for point in answer.curve],
+    }
+
+
+def _without_text(leg: AnswerProgress) -> dict[str, Any]:
+    data = asdict(leg)
+    del data["text"]
+    return data
+
+
+def run_record(snapshot: ComparisonSnapshot) -> RunRecord:
+    """What the store keeps of a run. Its line in lists names the models, its search text holds the prompts."""
+    names = [answer.model_name for turn in snapshot.turns for answer in turn.answers.values()]
+    return RunRecord(
+        id=snapshot.id,
+        kind=KIND,
+        title=snapshot.title,
+        detail=", ".join(dict.fromkeys(names)),
+        status=snapshot.status,
+        created_at=snapshot.created_at,
+        updated_at=now(),
+        document=run_document(snapshot),
+        search_text="\n".join(turn.prompt for turn in snapshot.turns),
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def answer_record(run_id: str, answer: AnswerSnapshot) -> AnswerRecord:
+    return AnswerRecord(
+        id=answer.answer_id,
+        run_id=run_id,
+        turn=answer.turn,
+        pane_id=answer.pane_id,
+        attempt=answer.attempt,
+        status=answer.progress.state,
+        text=answer.text,
+        record=answer_document(answer),
+        updated_at=now(),
+    )
+
+
+# --- in ---------------------------------------------------------------------------------------------------------
+
+
+def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conversation:
+    """Rebuild the state of a run. Answers are taken as they are, also those that nobody writes any more.
+
+    Raises:
+        DocumentError: written by a newer version, or not what this one writes.
+    """
+    if run.schema_version != SCHEMA_VERSION:
+        raise DocumentError(
+            f"run {run.id!r} has schema version {run.schema_version}; this version reads {SCHEMA_VERSION}: update it"
+        )
+    document = validated(RunDocument, run.document, f"run {run.id!r}")
+    conversation = Conversation(
+        [Pane(p.id, p.target, p.config) for p in document.panes],
+        run_id=run.id,
+        title=run.title,
+        shared_thread=document.shared_thread,
+        created_at=run.created_at,
+        imported_from=document.imported_from,
+    )
+    conversation.turns = [
+        Turn(index, turn.prompt, turn.created_at, picked=turn.picked) for index, turn in enumerate(document.turns)
+    ]
+    for record in sorted(answers, key=lambda a: (a.turn, a.pane_id, a.attempt)):
+        _place(conversation, record)
+    for turn, stored in zip(conversation.turns, document.turns, strict=True):
+        _select(turn, stored.selected)
+    return conversation
+
+
+def _place(conversation: Conversation, record: AnswerRecord) -> None:
+    where = f"answer {record.id!r}"
+    stored = validated(AnswerDocument, record.record, where)
+    if not 0 <= record.turn < len(conversation.turns):
+        raise DocumentError(f"{where} belongs to turn {record.turn}, which the run does not have")
+    attempts = conversation.turns[record.turn].answers.setdefault(record.pane_id, [])
+    if record.attempt != len(attempts) + 1 or len(attempts) >= limits.MAX_ATTEMPTS:
+        raise DocumentError(f"{where} is attempt {record.attempt} of its pane, but {len(attempts) + 1} comes next")
+    attempts.append(_answer_from(record, stored))
+
+
+def _answer_from(record: AnswerRecord, stored: AnswerDocument) -> Answer:
+    answer = Answer(
+        record.turn,
+        record.attempt,
+        Pane(record.pane_id, stored.target, stored.config),
+        stored.model,
+        stored.versions,
+        answer_id=record.id,
+        created_at=stored.created_at,
+    )
+    answer.legs = list(_legs(stored.legs, record.text))
+    answer.curve = Curve(list(stored.curve))
+    return answer
+
+
+def _legs(stored: Sequence[LegDocument], text: str) -> Iterable[AnswerProgress]:
+    # The last leg takes whatever is left, so that no character is lost should the lengths not add up.
+    start = 0
+    for position, leg in enumerate(stored):
+        end = start + leg.text_chars if position < len(stored) - 1 else len(text)
+        leg.progress.text = text[start:end]
+        start = end
+        yield leg.progress
+
+
+def _select(turn: Turn, stored: Mapping[str, int]) -> None:
+    """Select what was selected; an attempt that never reached the store gives way to the last one that did."""
+    for pane_id, attempts in turn.answers.items():
+        attempt = stored.get(pane_id, len(attempts))
+        turn.selected[pane_id] = attempt if 1 <= attempt <= len(attempts) else len(attempts)
+
+
+def validated(model: type[T], data: Any, where: str) -> T:
+    """Read a document.
+
+    Raises:
+        DocumentError: naming the first few places that are wrong.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as exc:
+        wrong = exc.errors(include_url=False, include_context=False, include_input=False)
+        places = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong[:3])
+        raise DocumentError(f"{where} is not what this version writes: {places}") from exc

@@ -1,0 +1,47 @@
+"""What an answer needs beside its text to be made again: exactly which model, and which versions of what."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from multi_llm_comparator import __version__
+from multi_llm_comparator.comparison.snapshots import ModelFacts
+from multi_llm_comparator.core.models import ModelInfo
+
+ModelLookup = Callable[[str], ModelInfo | None]
+Fingerprint = Callable[[ModelInfo], str | None]
+
+_LIBRARIES = ("torch", "transformers", "llama-cpp-python", "bitsandbytes")
+_METADATA = ("architecture", "parameters", "quantization", "context_length", "layers", "file_format", "chat_template")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions by name, from the installed packages' own records: nothing heavy is imported."""
+    found = {"multi-llm-comparator": __version__, "python": platform.python_version(), "system": platform.platform()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def model_facts(target: str, info: ModelInfo | None, fingerprint: str | None = None) -> ModelFacts:
+    """What is known of the model behind a target; of a target that is not a local model, its name."""
+    if info is None:
+        return ModelFacts(name=target)
+    known = {key: info.config.get(key) for key in _METADATA}
+    facts = ModelFacts(
+        id=info.id,
+        name=info.name,
+        path=info.path,
+        model_type=info.model_type.value,
+        size_bytes=info.size,
+        metadata={key: value for key, value in known.items() if isinstance(value, str | int | float)},
+    )
+    return replace(facts, fingerprint=fingerprint)

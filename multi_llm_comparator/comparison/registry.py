@@ -1,0 +1,154 @@
+"""All comparisons of this workbench: the live ones in memory, the others in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from multi_llm_comparator.comparison.comparison import Comparison, PlannedTurn
+from multi_llm_comparator.comparison.conversation import Conversation
+from multi_llm_comparator.comparison.documents import KIND, conversation_from
+from multi_llm_comparator.comparison.limits import MAX_LIVE
+from multi_llm_comparator.comparison.pane import Pane, check_panes
+from multi_llm_comparator.comparison.provenance import Fingerprint, ModelLookup
+from multi_llm_comparator.comparison.recording import SAVE_INTERVAL_S, Recorder
+from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
+from multi_llm_comparator.core.requests import TextSource
+from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.store import Store
+
+
+class ComparisonRegistry:
+    """Creates, finds and lists comparisons. Its coroutines belong to the event loop on which the comparisons live.
+
+    One workbench at a time: a run that another process is just writing looks interrupted from here.
+
+    Args:
+        store: where runs are kept.
+        source: what answers.
+        models: finds a model by id or name, quickly: it is called on the event loop. None for what is no local model.
+        fingerprint: hashes a model's files; called in a thread, beside the answer.
+        save_interval_s: how often growing text is saved.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        source: TextSource,
+        models: ModelLookup,
+        fingerprint: Fingerprint | None = None,
+        *,
+        save_interval_s: float = SAVE_INTERVAL_S,
+    ) -> None:
+        self._store, self._source, self._models, self._fingerprint = store, source, models, fingerprint
+        self._save_interval_s = save_interval_s
+        # The most recently used last. Whatever a page still holds stays findable after it was dropped from here, so
+        # that there are never two live objects of one run.
+        self._live: OrderedDict[str, Comparison] = OrderedDict()
+        self._held: weakref.WeakValueDictionary[str, Comparison] = weakref.WeakValueDictionary()
+        self._loading = asyncio.Lock()
+
+    async def create(self, panes: Sequence[Pane], *, title: str = "", shared_thread: bool = False) -> Comparison:
+        """A new comparison. It enters the store, and so the history, with its first prompt.
+
+        Raises:
+            ConfigurationError, InvalidParameterError: see :func:`check_panes`.
+        """
+        return self._adopt(Conversation(check_panes(panes), title=title, shared_thread=shared_thread))
+
+    async def get(self, run_id: str) -> Comparison:
+        """The live comparison of this id, or one rebuilt from the store.
+
+        What was being written when an earlier process ended is marked as interrupted; it can be continued.
+
+        Raises:
+            RunNotFoundError: neither live nor stored.
+            DocumentError: stored by a newer version, or damaged.
+            StoreError: the store cannot be read.
+        """
+        async with self._loading:
+            found = self._live.get(run_id) or self._held.get(run_id)
+            if found is None:
+                return await self._rebuild(run_id)
+            self._keep(found)
+            return found
+
+    async def list(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
+        """The stored comparisons, newest first: see :meth:`Store.list_runs`.
+
+        The status of a run that was being written when an earlier process ended reads ``interrupted``.
+        """
+        found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
+        return [self._seen_from_here(summary) for summary in found]
+
+    async def count(self, text: str = "") -> int:
+        return await asyncio.to_thread(self._store.count_runs, KIND, text)
+
+    async def delete(self, run_id: str) -> None:
+        """Stop a comparison and delete it for good; unknown ids are ignored."""
+        async with self._loading:
+            found = self._live.pop(run_id, None) or self._held.pop(run_id, None)
+            self._held.pop(run_id, None)
+            if found is not None:
+                await found.discard()
+            await asyncio.to_thread(self._store.delete_run, run_id)
+
+    async def rerun(self, run_id: str, *, same_seeds: bool = True) -> Comparison:
+        """A new comparison with the same panes, which is sent the same prompts, one after the other.
+
+        Args:
+            run_id: the run to make again.
+            same_seeds: ask with the seeds that the answers really had; else as the panes say.
+        """
+        old = (await self.get(run_id)).snapshot()
+        new = await self.create(old.panes, shared_thread=old.shared_thread)
+        await new.play(planned_turns(old, same_seeds=same_seeds))
+        return new
+
+    async def aclose(self) -> None:
+        """The workbench ends: stop everything, mark it as interrupted and save it."""
+        await asyncio.gather(*(comparison.interrupt() for comparison in list(self._held.values())))
+        self._live.clear()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _adopt(self, conversation: Conversation) -> Comparison:
+        recorder = Recorder(self._store, conversation, self._save_interval_s)
+        comparison = Comparison(conversation, self._source, recorder, self._models, self._fingerprint)
+        self._held[comparison.id] = comparison
+        self._keep(comparison)
+        return comparison
+
+    def _keep(self, comparison: Comparison) -> None:
+        self._live[comparison.id] = comparison
+        self._live.move_to_end(comparison.id)
+        idle = [run_id for run_id, other in self._live.items() if not other.is_busy]
+        for run_id in idle[: max(0, len(self._live) - MAX_LIVE)]:
+            if run_id != comparison.id:
+                del self._live[run_id]
+
+    async def _rebuild(self, run_id: str) -> Comparison:
+        run = await asyncio.to_thread(self._store.load_run, run_id)
+        answers = await asyncio.to_thread(self._store.load_answers, run_id)
+        comparison = self._adopt(conversation_from(run, answers))
+        await comparison.mark_interrupted()
+        return comparison
+
+    def _seen_from_here(self, summary: RunSummary) -> RunSummary:
+        if summary.status == "running" and summary.id not in self._held:
+            return replace(summary, status="interrupted")
+        return summary
+
+
+def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> tuple[PlannedTurn, ...]:
+    """What :meth:`Comparison.play` takes to ask a run's prompts again, of those panes that were asked and still are."""
+    panes = {pane.id for pane in snapshot.panes}
+    planned = []
+    for turn in snapshot.turns:
+        asked = {pane_id: answer for pane_id, answer in turn.answers.items() if pane_id in panes}
+        seeds = {pane_id: seed for pane_id, a in asked.items() if (seed := a.legs[0].seed) is not None}
+        planned.append(PlannedTurn(turn.prompt, tuple(asked) or None, seeds if same_seeds else None))
+    return tuple(planned)

@@ -1,0 +1,47 @@
+"""Reading one answer's stream so that nothing a source does can reach beyond that answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from multi_llm_comparator.core.events import Event, Failed, Finished
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest, TextSource
+
+logger = logging.getLogger(__name__)
+
+
+async def read_stream(
+    source: TextSource, target: str, request: GenerationRequest, take: Callable[[Event], None]
+) -> None:
+    """Hand every event to ``take``, up to the last one.
+
+    A source that raises, or ends without a last event, becomes a ``Failed`` like any other. Cancelling closes the
+    source's iterator, which cancels the request.
+    """
+
+    def fail(kind: str, message: str) -> None:
+        take(Failed(request_id=request.id, error_type=kind, message=message))
+
+    try:
+        if not await _read(source.stream(target, request), take):
+            fail("InferenceError", f"the answer of {target!r} broke off without saying why; retry, or see the log")
+    except MultiLLMError as exc:
+        fail(type(exc).__name__, str(exc))
+    except Exception as exc:  # Whatever stands behind a name may raise anything; it ends this one answer.
+        logger.exception("request %s to %r failed", request.id, target)
+        fail("InferenceError", f"{target!r} failed unexpectedly ({type(exc).__name__}: {exc}); retry, or see the log")
+
+
+async def _read(stream: AsyncIterator[Event], take: Callable[[Event], None]) -> bool:
+    try:
+        async for event in stream:
+            take(event)
+            if isinstance(event, Finished | Failed):
+                return True
+        return False
+    finally:
+        close = getattr(stream, "aclose", None)
+        if close is not None:
+            await close()
