@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
-from multi_llm_comparator.training.gguf_rope import Rope
+from multi_llm_comparator.training.gguf_rope import Rope, positive_number
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -65,7 +65,7 @@ class Architecture:
             kv_heads=kv_heads,
             head_dim=head_dim,
             context_length=_context_length(config, model_type),
-            norm_eps=float(config.get("rms_norm_eps", 1e-6)),
+            norm_eps=positive_number(config, "rms_norm_eps", 1e-6),
             rope=_rope(config, model_type),
             tied=bool(config.get("tie_word_embeddings", False)),
             query_bias=bias or model_type == "qwen2",
@@ -132,6 +132,7 @@ def _model_type(config: dict[str, Any]) -> str:
             "For others use convert_hf_to_gguf.py of llama.cpp"
         )
     classes = config.get("architectures") or []
+    classes = classes if isinstance(classes, list) else [classes]
     if classes and not any(str(name).endswith("ForCausalLM") for name in classes):
         raise UnsupportedModelError(f"{str(classes[0])!r} does not generate text; only ...ForCausalLM can be exported")
     return model_type

@@ -42,8 +42,8 @@ class Rope:
             raise UnsupportedModelError(
                 f"rope type {kind!r} cannot be exported to GGUF; known are default, linear, yarn and llama3"
             )
-        theta = _number(given, "rope_theta", _number(config, "rope_theta", DEFAULT_THETA))
-        partial = _number(given, "partial_rotary_factor", _number(config, "partial_rotary_factor", 1.0))
+        theta = positive_number(given, "rope_theta", positive_number(config, "rope_theta", DEFAULT_THETA))
+        partial = positive_number(given, "partial_rotary_factor", positive_number(config, "partial_rotary_factor", 1.0))
         if partial != 1.0:
             raise UnsupportedModelError(f"partial_rotary_factor {partial!r} cannot be exported to GGUF; only 1.0 can")
         return cls(theta, kind, _settings(kind, given, config))
@@ -80,10 +80,12 @@ def _settings(kind: str, given: dict[str, Any], config: dict[str, Any]) -> dict[
     if kind == "default":
         return {}
     names = {"linear": ("factor",), "yarn": ("factor",), "llama3": ("factor", "low_freq_factor", "high_freq_factor")}
-    settings = {name: _number(given, name, None) for name in names[kind]}
+    settings = {name: positive_number(given, name, None) for name in names[kind]}
     if kind == "linear":
         return settings
-    trained = _number(given, "original_max_position_embeddings", _number(config, "max_position_embeddings", None))
+    trained = positive_number(
+        given, "original_max_position_embeddings", positive_number(config, "max_position_embeddings", None)
+    )
     settings["original_max_position_embeddings"] = trained
     if kind == "yarn":
         _check_yarn(given)
@@ -101,9 +103,10 @@ def _check_yarn(given: dict[str, Any]) -> None:
             )
 
 
-def _number(given: dict[str, Any], name: str, default: float | None) -> float:
+def positive_number(given: dict[str, Any], name: str, default: float | None) -> float:
+    """A number above 0 from a configuration. Raises UnsupportedModelError, naming it."""
     value = given.get(name)
     value = default if value is None else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise UnsupportedModelError(f"rotary parameter {name!r} must be a number above 0, not {value!r}")
+        raise UnsupportedModelError(f"config.json must give {name!r} as a number above 0, not {value!r}")
     return float(value)

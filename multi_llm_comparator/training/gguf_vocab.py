@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multi_llm_comparator.core.exceptions import UnsupportedModelError
+from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.training.gguf_pretokenizer import pre_tokenizer_name
 
@@ -63,7 +64,8 @@ def read_vocabulary(files: CheckpointFiles, size: int) -> Vocabulary:
         UnsupportedModelError: llama.cpp cannot tokenise like it; the reason is named.
     """
     tokenizer = files.tokenizer
-    model = tokenizer.get("model") or {}
+    _check_readable(files.folder / "tokenizer.json")
+    model = tokenizer["model"]
     texts, added = _model_vocab(model), _added_tokens(tokenizer)
     _check_bpe(model)
     byte_fallback = bool(model.get("byte_fallback", False))
@@ -86,6 +88,20 @@ def read_vocabulary(files: CheckpointFiles, size: int) -> Vocabulary:
         space_prefix=byte_fallback and _space_prefix(tokenizer),
         special_ids=_special_ids(files, texts | {entry["content"]: i for i, entry in added.items()}),
     )
+
+
+def _check_readable(path: Path) -> None:
+    """Let the library that defines the format read it, so that every part has its documented shape afterwards.
+
+    Raises:
+        ModelLoadError: it does not.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        Tokenizer.from_file(str(path))
+    except Exception as exc:  # The library raises nothing narrower.
+        raise ModelLoadError(f"{str(path)!r} is not a tokenizer that the tokenizers library reads: {exc}") from exc
 
 
 def _check_bpe(model: dict[str, Any]) -> None:
@@ -149,7 +165,7 @@ def _mark_sentencepiece(tokens: list[str], types: list[int], unknown: str) -> No
     for token_id, text in enumerate(tokens):
         if text == unknown:
             types[token_id] = UNKNOWN
-        elif types[token_id] == NORMAL and len(text) == 6 and text.startswith("<0x") and text.endswith(">"):
+        elif types[token_id] != UNUSED and len(text) == 6 and text.startswith("<0x") and text.endswith(">"):
             types[token_id] = BYTE
     if types.count(BYTE) < 256:
         raise UnsupportedModelError(
