@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import asdict
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, Finished, Loaded, Loading, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Loaded, Loading, Started, TextDelta
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -40,7 +40,7 @@ async def stream_custom(
         async for text in _pieces(inferencer, model, request):
             count += 1
             yield TextDelta(request_id=request.id, text=text, tokens=count)
-        reason = "length" if count >= request.config.max_tokens else "stop"
+        reason: FinishReason = "length" if count >= request.config.max_tokens else "stop"
         yield Finished(request_id=request.id, reason=reason, prompt_tokens=0, completion_tokens=count)
     finally:
         await asyncio.to_thread(inferencer.unload_model)

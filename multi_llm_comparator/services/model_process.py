@@ -94,7 +94,8 @@ class ModelProcess:
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         ended = asyncio.ensure_future(self._child.wait())
         try:
-            await asyncio.wait({connected, ended}, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            waited: set[asyncio.Future[Any]] = {connected, ended}
+            await asyncio.wait(waited, timeout=START_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if connected.done():
                 return connected.result()
             self.kill()
