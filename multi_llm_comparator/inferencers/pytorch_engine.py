@@ -1,0 +1,218 @@
+"""A PyTorch checkpoint that decodes for many requests: the loop around the model.
+
+One step either reads a bounded chunk of one waiting prompt or decodes one token for every active request; while both
+wait for it, they take turns.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+import multi_llm_comparator.inferencers.pytorch_environment as environment
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
+from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions
+from multi_llm_comparator.inferencers.pytorch_answer import Answer
+from multi_llm_comparator.inferencers.pytorch_decoders import ONE_BY_ONE, SingleDecoder, open_decoder
+from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
+from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler, check_token
+from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
+from multi_llm_comparator.inferencers.waiting import WaitingLine
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up() -> None:
+    """Import what a first load needs, while nobody waits for it."""
+    import_common()
+
+
+class PyTorchEngine(Engine):
+    """One checkpoint directory in this process.
+
+    Raises:
+        ModelLoadError: it cannot be loaded; see :func:`load_checkpoint`.
+    """
+
+    def __init__(self, path: str, options: LoadOptions) -> None:
+        self._options = options
+        self._n_threads = environment.limit_threads(1 if options.safe else options.n_threads)
+        loaded = load_checkpoint(path, options)
+        self._model, self._tokenizer, self._device = loaded.model, loaded.tokenizer, loaded.device
+        self._n_ctx, self._stop_ids = loaded.n_ctx, loaded.stop_ids
+        self._encoder = PromptEncoder(loaded.tokenizer)
+        try:
+            self._decoder = open_decoder(loaded.model, loaded.device, parallel=options.parallel, n_ctx=loaded.n_ctx)
+        except RuntimeError as exc:
+            raise as_load_error(exc, path) from exc
+        notes = [*loaded.notes, *([ONE_BY_ONE] if isinstance(self._decoder, SingleDecoder) else [])]
+        self._info = _describe(loaded, self._encoder, notes)
+        self._waiting = WaitingLine()
+        self._reading: Answer | None = None
+        self._answers: dict[str, Answer] = {}
+        self._sampler: BatchSampler | None = None
+        self._rows_are_next = False
+        self._events: list[Event] = []
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return {**self._info, "n_threads": self._n_threads}
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._answers or self._events or self._waiting)
+
+    def submit(self, request: GenerationRequest) -> None:
+        if self._waiting.is_full:
+            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+        else:
+            self._waiting.join(request)
+
+    @torch.inference_mode()
+    def cancel(self, request_id: str) -> None:
+        if request_id in self._answers:
+            self._end(self._answers[request_id], "cancelled")
+        elif self._waiting.leave(request_id) is not None:
+            self._events.append(
+                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
+            )
+
+    @torch.inference_mode()
+    def step(self) -> list[Event]:
+        self._admit()
+        self._events.extend(self._waiting.news())
+        if self._reading is not None and not (self._rows_are_next and self._decoder.rows):
+            self._read(self._reading)
+            self._rows_are_next = True
+        elif self._decoder.rows:
+            self._decode()
+            self._rows_are_next = False
+        events, self._events = self._events, []
+        return events
+
+    def set_threads(self, n_threads: int) -> None:
+        self._n_threads = environment.limit_threads(n_threads)
+
+    def close(self) -> None:
+        self._answers.clear()
+        self._reading = self._sampler = None
+        self._decoder.clear()
+        del self._model, self._decoder, self._tokenizer, self._encoder
+        self._release_memory()
+
+    def _admit(self) -> None:
+        """Begin with waiting requests; one whose prompt is known already becomes a row without being read."""
+        while self._reading is None and len(self._waiting) and len(self._decoder.rows) < self._options.parallel:
+            request = self._waiting.take()
+            try:
+                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids)
+            except MultiLLMError as exc:
+                self._fail(request.id, exc)
+                continue
+            self._answers[answer.id] = answer
+            try:
+                self._decoder.begin(answer)
+                self._events.append(answer.started())
+                if answer.done and len(answer.unread) == 1:
+                    self._join(answer)
+                else:
+                    self._reading = answer
+            except Exception as exc:
+                self._give_up([answer], exc)
+
+    def _read(self, answer: Answer) -> None:
+        try:
+            logits = self._decoder.read(answer)
+            if logits is None:
+                return
+            self._reading = None
+            first = BatchSampler([answer.sampler], [answer.tokens], self._device).pick(logits)
+            self._take([answer], first)
+            if answer.id in self._answers:
+                self._join(answer)
+        except Exception as exc:
+            self._give_up([answer], exc)
+
+    def _decode(self) -> None:
+        rows = [row for row in self._decoder.rows if isinstance(row, Answer)]
+        try:
+            logits = self._decoder.decode()
+            if self._sampler is None:
+                histories = [row.tokens for row in rows]
+                self._sampler = BatchSampler([row.sampler for row in rows], histories, self._device)
+            self._take(rows, self._sampler.pick(logits))
+        except Exception as exc:
+            self._give_up(rows, exc)
+            self._decoder.clear()
+
+    def _take(self, rows: Sequence[Answer], tokens: Sequence[int | None]) -> None:
+        for answer, token in zip(rows, tokens, strict=True):
+            try:
+                delta, reason = answer.take(check_token(token))
+            except InferenceError as exc:
+                self._forget(answer, keep=False)
+                self._fail(answer.id, exc)
+                continue
+            if delta is not None:
+                self._events.append(delta)
+            if reason is not None:
+                self._end(answer, reason)
+
+    def _join(self, answer: Answer) -> None:
+        self._decoder.join(answer)
+        self._sampler = None
+
+    def _end(self, answer: Answer, reason: FinishReason) -> None:
+        self._events.extend(answer.end(reason))
+        self._forget(answer, keep=True)
+
+    def _forget(self, answer: Answer, *, keep: bool) -> None:
+        del self._answers[answer.id]
+        if self._reading is answer:
+            self._reading = None
+        self._decoder.end(answer, keep=keep)
+        self._sampler = None
+
+    def _give_up(self, answers: Sequence[Answer], exc: Exception) -> None:
+        """A forward pass failed: so do the requests that were in it, and only they."""
+        error = as_inference_error(exc)
+        _log.error("a forward pass with %d requests failed", len(answers), exc_info=exc)
+        for answer in answers:
+            if answer.id in self._answers:
+                self._forget(answer, keep=False)
+                self._fail(answer.id, error)
+        self._release_memory()
+
+    def _fail(self, request_id: str, error: MultiLLMError) -> None:
+        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
+
+    def _release_memory(self) -> None:
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self._device.type == "mps":
+            torch.mps.empty_cache()
+
+
+def _describe(loaded: LoadedModel, encoder: PromptEncoder, notes: list[str]) -> dict[str, Any]:
+    config = loaded.model.config
+    return {
+        "model_type": "pytorch",
+        "architecture": (config.architectures or [type(loaded.model).__name__])[0],
+        "device": str(loaded.device),
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "quantization": loaded.quantization,
+        "vocab_size": config.get_text_config(decoder=True).vocab_size,
+        "model_size": loaded.model.num_parameters(),
+        "weights_bytes": loaded.model.get_memory_footprint(),
+        "n_ctx": loaded.n_ctx,
+        "chat_template": encoder.template.is_present,
+        "notes": notes,
+    }

@@ -1,0 +1,44 @@
+"""How torch and transformers behave in a model process; imported before either of them.
+
+transformers reads its switches once, at import: no network, no progress bars, no advice on the terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["BITSANDBYTES_NOWELCOME"] = "1"
+
+
+def quieten() -> None:
+    """Keep what transformers says for developers off a person's terminal; errors still raise."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    for module in ("transformers", "bitsandbytes", "torch", "accelerate"):
+        warnings.filterwarnings("ignore", module=module)
+
+
+def limit_threads(n_threads: int | None) -> int:
+    """Use this many threads within an operation (None: one per core this process may use) and one between them.
+
+    Returns the number in use.
+    """
+    import torch
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(max(1, n_threads or usable))
+    if torch.get_num_interop_threads() != 1:
+        # Only possible before the first parallel work of the process; afterwards it stays as it was.
+        try:
+            torch.set_num_interop_threads(1)
+        except RuntimeError:
+            warnings.warn("torch's inter-operation threads were in use already", stacklevel=2)
+    return int(torch.get_num_threads())

@@ -1,0 +1,252 @@
+"""From a checkpoint directory to a model and tokenizer in memory: device, dtype, quantization."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.pytorch_environment import quieten
+from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail
+
+MAX_CONFIG_BYTES = 8 * 1024 * 1024
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "vocab.json",
+    "vocab.txt",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tekken.json",
+    "*.tiktoken",
+)
+# What the embedded models and most others are; importing them ahead takes their time out of the first load.
+COMMON_MODELS = ("llama", "qwen2")
+
+
+@dataclass
+class LoadedModel:
+    """A checkpoint in memory, ready to compute."""
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    dtype: torch.dtype
+    quantization: str
+    n_ctx: int
+    stop_ids: frozenset[int]
+    notes: list[str] = field(default_factory=list)
+
+
+def import_common() -> None:
+    """Import what loading the common kinds of models needs."""
+    from importlib import import_module
+
+    import transformers.models.auto.modeling_auto
+    import transformers.models.auto.tokenization_auto  # noqa: F401
+
+    for name in COMMON_MODELS:
+        import_module(f"transformers.models.{name}.modeling_{name}")
+    quieten()
+
+
+def load_checkpoint(path: str, options: LoadOptions) -> LoadedModel:
+    """Load the checkpoint directory ``path``; nothing is fetched from anywhere.
+
+    Raises:
+        UnsupportedModelError: it is not a causal language model that can be run, or wants to run its own code.
+        InsufficientMemoryError: it does not fit.
+        ModelLoadError: its files are missing, damaged or do not fit each other.
+    """
+    quieten()
+    _check_is_causal_lm(path, _read_config(path), options)
+    # Whatever a stranger's files make these libraries raise becomes one line for a person.
+    try:
+        return _load(path, options)
+    except Exception as exc:
+        raise as_load_error(exc, path) from exc
+
+
+def _load(path: str, options: LoadOptions) -> LoadedModel:
+    from transformers import AutoConfig
+
+    trust = options.trust_remote_code
+    config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust)
+    notes: list[str] = []
+    device = _device(options)
+    quantization = _quantization(config, options, device, notes)
+    tokenizer = _load_tokenizer(path, trust)
+    model = _load_model(path, config, options, device, quantization)
+    if device.type == "cpu" and options.torch_dtype == "auto" and model.dtype == torch.float16:
+        model = model.float()
+    return LoadedModel(
+        model=model,
+        tokenizer=tokenizer,
+        device=device,
+        dtype=model.dtype,
+        quantization=quantization,
+        n_ctx=_context(config, options, notes),
+        stop_ids=_stop_ids(model, tokenizer),
+        notes=notes,
+    )
+
+
+def _load_model(path: str, config: Any, options: LoadOptions, device: torch.device, quantization: str) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    dtype = _dtype(config, options, device)
+    arguments: dict[str, Any] = {"dtype": "auto" if dtype is None else dtype}
+    if quantization in ("8bit", "4bit"):
+        arguments["quantization_config"] = _quantization_config(quantization, dtype or config.dtype or torch.float32)
+    if device.type != "cpu" or quantization != "none":
+        arguments["device_map"] = {"": device}
+    if options.safe:
+        arguments["attn_implementation"] = "eager"
+    model, report = AutoModelForCausalLM.from_pretrained(
+        path,
+        config=config,
+        local_files_only=True,
+        trust_remote_code=options.trust_remote_code,
+        weights_only=True,
+        disable_mmap=not options.low_cpu_mem_usage,
+        output_loading_info=True,
+        **arguments,
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        # transformers would fill them with random numbers and answer nonsense.
+        raise ModelLoadError(
+            f"the weights of {path!r} lack {len(missing)} tensors that the model needs, the first is {missing[0]!r}; "
+            "fetch the model again, or check that config.json belongs to these weights"
+        )
+    return model.eval().requires_grad_(False)
+
+
+def _read_config(path: str) -> dict[str, Any]:
+    file = Path(path) / "config.json"
+    if not Path(path).is_dir() or not file.is_file():
+        raise ModelLoadError(f"{path!r} is not a checkpoint directory: it has no config.json")
+    if file.stat().st_size > MAX_CONFIG_BYTES:
+        raise ModelLoadError(f"{str(file)!r} is larger than {MAX_CONFIG_BYTES} bytes; that is no model's configuration")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as exc:
+        raise ModelLoadError(f"{str(file)!r} is not readable as JSON: {detail(exc)}") from exc
+    if not isinstance(config, dict):
+        raise ModelLoadError(f"{str(file)!r} must hold an object, not {type(config).__name__}")
+    return config
+
+
+def _check_is_causal_lm(path: str, config: dict[str, Any], options: LoadOptions) -> None:
+    from transformers import __version__
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    kind = config.get("model_type")
+    brings_code = isinstance(config.get("auto_map"), dict)
+    if brings_code and options.trust_remote_code:
+        return
+    if kind not in CONFIG_MAPPING_NAMES:
+        if brings_code:
+            raise UnsupportedModelError(
+                f"{path!r} (type {kind!r}) runs only with Python code that comes with it; read that code, and if you "
+                "trust it, switch on trust_remote_code for this model"
+            )
+        raise UnsupportedModelError(f"{path!r} is of the type {kind!r}, which transformers {__version__} does not know")
+    classes = {str(name).lower() for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}
+    declared = [str(name) for name in config.get("architectures") or []]
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or (
+        declared and not classes & {name.lower() for name in declared}
+    ):
+        what = declared[0] if declared else kind
+        raise UnsupportedModelError(
+            f"{path!r} is a {what!r}, which does not generate text; choose a causal language model"
+        )
+
+
+def _device(options: LoadOptions) -> torch.device:
+    if options.use_gpu and not options.safe:
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+    return torch.device("cpu")
+
+
+def _dtype(config: Any, options: LoadOptions, device: torch.device) -> torch.dtype | None:
+    """The dtype to load with; None means as the checkpoint is."""
+    if options.safe:
+        return torch.float32
+    if options.torch_dtype != "auto":
+        dtype: torch.dtype = getattr(torch, options.torch_dtype)
+        return dtype
+    # CPUs compute float16 many times slower than float32.
+    return torch.float32 if device.type == "cpu" and config.dtype == torch.float16 else None
+
+
+def _quantization(config: Any, options: LoadOptions, device: torch.device, notes: list[str]) -> str:
+    """What the weights will be held in: the checkpoint's own kind of quantization, or the one asked for."""
+    own = getattr(config, "quantization_config", None)
+    if own is not None:
+        method = own.get("quant_method") if isinstance(own, dict) else getattr(own, "quant_method", None)
+        if options.quantization != "none":
+            notes.append(
+                f"The checkpoint is quantised already ({method}); quantization {options.quantization} is not used."
+            )
+        return str(method)
+    if options.safe or options.quantization == "none":
+        return "none"
+    if device.type == "mps":
+        raise UnsupportedModelError("8bit and 4bit need an NVIDIA GPU or a CPU: switch use_gpu or quantization off")
+    return options.quantization
+
+
+def _quantization_config(quantization: str, compute_dtype: torch.dtype) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute_dtype)
+
+
+def _load_tokenizer(path: str, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    if not any(next(Path(path).glob(pattern), None) for pattern in TOKENIZER_FILES):
+        raise ModelLoadError(
+            f"{path!r} has no tokenizer; copy tokenizer.json (or tokenizer.model) from where the model is from"
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+    except Exception as exc:
+        raise ModelLoadError(f"the tokenizer of {path!r} cannot be read: {detail(exc)}") from exc
+    if len(tokenizer) == 0:
+        raise ModelLoadError(
+            f"the tokenizer of {path!r} has no tokens; copy tokenizer.json from where the model is from"
+        )
+    return tokenizer
+
+
+def _context(config: Any, options: LoadOptions, notes: list[str]) -> int:
+    """Tokens that one request may take, prompt and answer together."""
+    trained = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    if not isinstance(trained, int) or trained <= 0 or options.n_ctx <= trained:
+        return options.n_ctx
+    notes.append(f"The context is {trained} tokens, all that the model was made for, instead of {options.n_ctx}.")
+    return trained
+
+
+def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer, wherever the checkpoint names them."""
+    found: set[int] = set()
+    for ids in (model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id):
+        if isinstance(ids, int):
+            found.add(ids)
+        elif ids is not None:
+            found.update(int(token) for token in ids)
+    return frozenset(found)
