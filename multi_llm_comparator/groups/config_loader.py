@@ -1,0 +1,191 @@
+"""Reading the configuration file: bounded, every problem at once, each with its place and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.groups.config import GroupsConfig
+
+TASK_GROUPS_FILE = "llms/groups/_task_groups.yaml"
+MAX_FILE_BYTES = 1 << 20
+MAX_PROBLEMS = 100
+# A mistaken value of these may be a key or hold a password: it is not repeated.
+MAY_HOLD_SECRETS = ("key", "base_url", "redis_url")
+
+
+class SupportsLoad(Protocol):
+    """What :class:`TaskGroupManager` reads from: anything that turns a file's name into its data."""
+
+    def load(self, name: str) -> dict[str, Any]: ...
+
+
+class ConfigLoader:
+    """Reads YAML files below one folder."""
+
+    def __init__(self, root: str | Path = "configs") -> None:
+        self.root = Path(root)
+
+    def path_of(self, name: str) -> Path:
+        return self.root / name
+
+    def load(self, name: str) -> dict[str, Any]:
+        """Read one file.
+
+        Raises:
+            ConfigurationError: it is absent, too large, not YAML, or says a key twice.
+        """
+        return read_yaml(self.path_of(name))
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets a later key silently replace an earlier one; in a configuration that is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = Counter(str(key.value) for key, _ in node.value)
+        twice = [key for key, count in keys.items() if count > 1 and key != "<<"]
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in ``path``; an empty file is an empty mapping."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise ConfigurationError(f"{str(path)!r} is larger than {MAX_FILE_BYTES} bytes")
+        data = yaml.load(raw, Loader=_UniqueKeys)
+    except OSError as exc:
+        raise ConfigurationError(f"{str(path)!r} cannot be read: {exc.strerror}") from exc
+    except (ValueError, yaml.YAMLError, RecursionError) as exc:
+        raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {exc}") from exc
+    if not isinstance(data, dict | None):
+        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}")
+    return data or {}
+
+
+def parse_config(data: Mapping[str, Any], source: str = "configuration") -> GroupsConfig:
+    """Check ``data`` and build the snapshot.
+
+    Raises:
+        ConfigurationError: one line for each problem: file, path in the file, what is wrong and what is allowed.
+    """
+    problems: list[str] = []
+    config: GroupsConfig | None = None
+    try:
+        config = GroupsConfig.model_validate(data)
+    except ValidationError as exc:
+        problems = [_problem(error) for error in exc.errors(include_url=False)]
+    problems += _reference_problems(data)
+    if problems or config is None:
+        more = len(problems) - MAX_PROBLEMS
+        lines = problems[:MAX_PROBLEMS] + ([f"... and {more} more"] if more > 0 else [])
+        raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines))
+    return config
+
+
+def _problem(error: Any) -> str:
+    loc = [part for part in error["loc"] if part not in ("echelons", "[key]")]
+    place = ".".join(map(str, loc)) or "file"
+    if error["type"] == "extra_forbidden":
+        allowed = ", ".join(sorted(_allowed_keys(error["loc"][:-1])))
+        return f"{place}: unknown key {str(loc[-1])!r}; allowed are {allowed}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    given = error.get("input")
+    is_plain = isinstance(given, str | int | float | None) and loc[-1:] not in ([name] for name in MAY_HOLD_SECRETS)
+    shown = f" (given {given!r})" if is_plain else ""
+    return f"{place}: {message}{shown[:120]}"
+
+
+def _allowed_keys(loc: tuple[int | str, ...]) -> set[str]:
+    kind: Any = GroupsConfig
+    for part in loc:
+        kind = _inside(kind, part)
+    names = set(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else set()
+    return names - {"echelons"} | ({"names of echelons"} if "echelons" in names else set())
+
+
+def _inside(kind: Any, part: int | str) -> Any:
+    """The type of what ``part`` names inside a value of type ``kind``."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(str(part))
+        kind = field.annotation if field else None
+        if get_origin(kind) in (Union, types.UnionType):
+            kind = get_args(kind)[0]
+        return kind
+    arguments = get_args(kind)
+    return arguments[1] if get_origin(kind) is dict else (arguments[0] if arguments else None)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
+
+
+def _reference_problems(data: Mapping[str, Any]) -> list[str]:
+    """Names that stand for nothing or for two things, found in the raw data so that they show beside other errors."""
+    sections = {name: _mapping(data.get(name)) for name in ("models", "task_groups", "polling_pools", "nodes")}
+    return [*_clashes(sections), *_pool_problems(sections), *_dangling_groups(sections)]
+
+
+def _clashes(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for section, entries in sections.items():
+        for name in entries:
+            if name in seen:
+                yield f"{section}.{name}: the name {name!r} is taken by {seen[name]}; every target needs its own"
+            seen[name] = section
+    for model in sections["models"]:
+        group, dot, _ = model.partition(".")
+        if dot and group in sections["task_groups"]:
+            yield f"models.{model}: reads as an echelon of the group {group!r}; give the model another name"
+
+
+def _pool_problems(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
+    owner: dict[str, str] = {}
+    for pool, entry in sections["polling_pools"].items():
+        for group in _names(_mapping(entry).get("task_groups")):
+            place = f"polling_pools.{pool}.task_groups"
+            if group not in sections["task_groups"]:
+                yield f"{place}: no group named {group!r}{_nearest(group, sections['task_groups'])}"
+            elif group in owner:
+                yield f"{place}: the group {group!r} belongs to the pool {owner[group]!r} already"
+            owner[group] = pool
+
+
+def _dangling_groups(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
+    groups = sections["task_groups"]
+    known = {*groups, *sections["models"]}
+    for name, group in groups.items():
+        echelons = {e: v for e, v in _mapping(group).items() if isinstance(v, Mapping)}
+        known |= {f"{name}.{echelon}" for echelon in echelons}
+        known |= {model for echelon in echelons.values() for model in _names(_mapping(echelon).get("models"))}
+    for name, group in groups.items():
+        for ref in _names(_mapping(group).get("fallback_groups")):
+            if ref not in known:
+                yield f"task_groups.{name}.fallback_groups: nothing is named {ref!r}{_nearest(ref, known)}"
+    for name, node in sections["nodes"].items():
+        config = _mapping(_mapping(node).get("config"))
+        for ref in [*_names([config.get("llm_group")]), *_names(config.get("fallback_groups"))]:
+            if ref not in known:
+                yield f"nodes.{name}.config: nothing is named {ref!r}{_nearest(ref, known)}"
+
+
+def _names(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known are {', '.join(sorted(known)) or 'none'}"[:400]

@@ -1,0 +1,206 @@
+"""What stands behind a name: the route of a request, worked out once for each snapshot of the configuration.
+
+A target is a model, a group (``fast_group``), an echelon or sub-group (``fast_group.echelon1``), a pool or a node. Its
+:class:`Route` is a list of stages; a stage is models of equal standing, tried in the order that its pool gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from multi_llm_comparator.core.exceptions import ModelNotFoundError
+from multi_llm_comparator.groups.config import (
+    Echelon,
+    FallbackStrategy,
+    GroupsConfig,
+    Limited,
+    ModelDeclaration,
+)
+from multi_llm_comparator.groups.limits import Level
+
+DIRECT = "direct"
+FALLBACK_GROUPS = "fallback_groups"
+MAX_CACHED_ROUTES = 1000
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model as reached by one stage, with everything that limits it there."""
+
+    model: str
+    declaration: ModelDeclaration
+    target: str
+    group: str | None
+    levels: tuple[Level, ...]
+    max_retries: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Models of equal standing. ``rule`` says why a request would come here: a strategy, or its direct target."""
+
+    target: str
+    rule: str
+    pool: str | None
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """All the places a request to ``target`` may go, in order.
+
+    ``longer`` are further models of the same groups, only for a prompt that overflowed. ``system_prompt`` and
+    ``max_tokens`` are a node's own.
+    """
+
+    target: str
+    stages: tuple[Stage, ...]
+    timeout_s: float
+    by_provider: bool = False
+    longer: tuple[Candidate, ...] = ()
+    system_prompt: str = ""
+    max_tokens: int | None = None
+
+
+class Targets:
+    """Resolves names against one snapshot."""
+
+    def __init__(self, config: GroupsConfig) -> None:
+        self.config = config
+        self._routes: dict[tuple[str, tuple[str, ...]], Route] = {}
+
+    def route(self, target: str, fallback_groups: Iterable[str] = ()) -> Route:
+        """The route of ``target``, with ``fallback_groups`` after its own.
+
+        Raises:
+            ModelNotFoundError: a group or echelon that the configuration does not have.
+        """
+        key = (target, tuple(fallback_groups))
+        found = self._routes.get(key)
+        if found is None:
+            found = self._build(*key)
+            if len(self._routes) < MAX_CACHED_ROUTES:
+                self._routes[key] = found
+        return found
+
+    def _build(self, target: str, fallbacks: tuple[str, ...]) -> Route:
+        node = self.config.nodes.get(target)
+        if node is None:
+            route = self._own_route(target, ())
+        else:
+            level = level_of(f"node:{target}", node.config)
+            route = self._own_route(node.config.llm_group, level)
+            route = replace(
+                route,
+                target=target,
+                timeout_s=node.config.timeout or route.timeout_s,
+                system_prompt=node.config.system_prompt,
+                max_tokens=node.config.max_tokens,
+            )
+            fallbacks = (*node.config.fallback_groups, *fallbacks)
+        levels = () if node is None else level_of(f"node:{target}", node.config)
+        more = [stage for ref in fallbacks for stage in self._stages(ref, FALLBACK_GROUPS, levels)]
+        return replace(route, stages=(*route.stages, *more), longer=self._longer([*route.stages, *more], levels))
+
+    def _own_route(self, target: str, node: tuple[Level, ...]) -> Route:
+        group, echelon = self.parse(target)
+        if group is None:
+            return Route(target, tuple(self._stages(target, DIRECT, node)), self._timeout(None))
+        entry = self.config.task_groups[group]
+        order = entry.by_priority()
+        first = echelon or order[0]
+        strategy = entry.echelons[first].fallback_strategy or entry.fallback_strategy
+        stages = [self._stage(group, first, strategy.value, node)]
+        if strategy in (FallbackStrategy.ECHELON_DOWN, FallbackStrategy.PROVIDER_FAILOVER):
+            lower = order[order.index(first) + 1 :]
+            stages += [self._stage(group, name, strategy.value, node) for name in lower]
+        if strategy is FallbackStrategy.GROUP_SWITCH:
+            stages += [s for ref in entry.fallback_groups for s in self._stages(ref, strategy.value, node)]
+        by_provider = strategy is FallbackStrategy.PROVIDER_FAILOVER
+        return Route(target, tuple(stages), self._timeout(entry.echelons[first]), by_provider)
+
+    def _timeout(self, echelon: Echelon | None) -> float:
+        return (echelon.timeout if echelon else None) or self.config.gateway.total_timeout_s
+
+    def _stages(self, ref: str, rule: str, node: tuple[Level, ...]) -> list[Stage]:
+        """Every stage of ``ref``, best first."""
+        if ref in self.config.polling_pools:
+            groups = self.config.polling_pools[ref].task_groups
+            parts = [s for g in groups for s in self._stages(g, rule, node)]
+            unique = {c.model: c for stage in reversed(parts) for c in reversed(stage.candidates)}
+            return [Stage(ref, rule, ref, tuple(reversed(unique.values())))]
+        group, echelon = self.parse(ref)
+        if group is None:
+            return [Stage(ref, rule, None, (self._candidate(ref, ref, None, None, node),))]
+        names = [echelon] if echelon else self.config.task_groups[group].by_priority()
+        return [self._stage(group, name, rule, node) for name in names]
+
+    def _stage(self, group: str, echelon: str, rule: str, node: tuple[Level, ...]) -> Stage:
+        target = f"{group}.{echelon}"
+        models = self.config.task_groups[group].echelons[echelon].models
+        candidates = tuple(self._candidate(model, target, group, echelon, node) for model in models)
+        return Stage(target, rule, self.config.pool_of(group), candidates)
+
+    def _candidate(
+        self, model: str, target: str, group: str | None, echelon: str | None, node: tuple[Level, ...]
+    ) -> Candidate:
+        declaration = self.config.declaration(model)
+        levels = [*node, *level_of(f"model:{model}", declaration)]
+        retries = 1
+        if group is not None and echelon is not None:
+            entry = self.config.task_groups[group]
+            own = entry.echelons[echelon]
+            retries = own.max_retries
+            pool = self.config.polling_pools.get(self.config.pool_of(group) or "")
+            limiting = pool.rate_limiting if pool else None
+            for key, limited in ((f"echelon:{target}", own), (f"group:{group}", entry)):
+                levels += level_of(
+                    key,
+                    limited,
+                    algorithm=limiting.algorithm if limiting else "sliding_window",
+                    rates=limiting.enabled if limiting else True,
+                )
+        return Candidate(model, declaration, target, group, tuple(sorted(levels, key=lambda level: level.key)), retries)
+
+    def _longer(self, stages: list[Stage], node: tuple[Level, ...]) -> tuple[Candidate, ...]:
+        """Models of the route's groups with a known context, shortest first, for prompts that overflowed."""
+        groups = dict.fromkeys(c.group for stage in stages for c in stage.candidates if c.group)
+        every = [c for g in groups for stage in self._stages(g, "context_overflow", node) for c in stage.candidates]
+        return tuple(
+            sorted((c for c in every if c.declaration.context_length), key=lambda c: c.declaration.context_length or 0)
+        )
+
+    def parse(self, ref: str) -> tuple[str | None, str | None]:
+        """Split a reference into group and echelon; (None, None) for what is a model.
+
+        Raises:
+            ModelNotFoundError: a known group without such an echelon, or a name that looks like a group's and is none.
+        """
+        groups = self.config.task_groups
+        if ref in self.config.models or ref in self.config.polling_pools:
+            return None, None
+        group, dot, echelon = ref.partition(".")
+        if group not in groups:
+            return None, None
+        if not dot:
+            return group, None
+        if echelon not in groups[group].echelons:
+            known = ", ".join(groups[group].by_priority())
+            raise ModelNotFoundError(f"the group {group!r} has no echelon {echelon!r}; it has {known}")
+        return group, echelon
+
+    def levels(self) -> dict[str, Level]:
+        """Every level of the snapshot that limits something, by its key."""
+        refs = [*self.config.models, *self.config.task_groups, *self.config.nodes]
+        routes = [self.route(ref) for ref in refs]
+        found = [level for r in routes for s in r.stages for c in s.candidates for level in c.levels]
+        return {level.key: level for level in sorted(found, key=lambda level: level.key)}
+
+
+def level_of(key: str, limited: Limited, *, algorithm: str = "sliding_window", rates: bool = True) -> tuple[Level, ...]:
+    """The limits of ``limited`` as one level, or nothing if it has none."""
+    rpm, tpm = (limited.rpm_limit, limited.tpm_limit) if rates else (None, None)
+    if limited.concurrency_limit is None and rpm is None and tpm is None:
+        return ()
+    return (Level(key, limited.concurrency_limit, rpm, tpm, algorithm),)

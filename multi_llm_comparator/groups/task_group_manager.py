@@ -1,0 +1,153 @@
+"""The configuration as everybody reads it: one immutable snapshot, replaced whole or not at all."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from watchfiles import awatch
+
+from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from multi_llm_comparator.groups.config import GroupsConfig
+from multi_llm_comparator.groups.config_loader import (
+    TASK_GROUPS_FILE,
+    ConfigLoader,
+    SupportsLoad,
+    parse_config,
+)
+from multi_llm_comparator.groups.targets import Route, Targets
+
+logger = logging.getLogger(__name__)
+
+Listener = Callable[[GroupsConfig], None]
+
+
+class TaskGroupManager:
+    """Loads, checks and reloads the task groups, and resolves references to them.
+
+    Args:
+        config_loader: what reads the file; a path to a folder stands for a :class:`ConfigLoader` of it.
+        name: the file, relative to the loader's root.
+    """
+
+    def __init__(self, config_loader: SupportsLoad | str | Path | None = None, *, name: str = TASK_GROUPS_FILE) -> None:
+        if config_loader is None or isinstance(config_loader, str | Path):
+            config_loader = ConfigLoader(config_loader or "configs")
+        self._loader: SupportsLoad = config_loader
+        self.name = name
+        self._targets: Targets | None = None
+        self._listeners: list[Listener] = []
+        self._version = 0
+        self._loaded_at: datetime | None = None
+        self._error: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file, when the loader reads files."""
+        return self._loader.path_of(self.name) if isinstance(self._loader, ConfigLoader) else None
+
+    @property
+    def config(self) -> GroupsConfig:
+        return self.targets.config
+
+    @property
+    def targets(self) -> Targets:
+        """The current snapshot, read on first use."""
+        if self._targets is None:
+            self.load_config()
+        assert self._targets is not None
+        return self._targets
+
+    def load_config(self) -> GroupsConfig:
+        """Read the file and swap it in.
+
+        Raises:
+            ConfigurationError: every problem of the file, one a line; the snapshot in use stays.
+        """
+        try:
+            config = parse_config(self._loader.load(self.name), str(self.path or self.name))
+        except ConfigurationError as exc:
+            self._error = str(exc)
+            raise
+        self._targets, self._error = Targets(config), None
+        self._version += 1
+        self._loaded_at = datetime.now(UTC)
+        for listener in self._listeners:
+            listener(config)
+        return config
+
+    def reload(self) -> bool:
+        """Read the file again; whether it was taken over. If not, the old snapshot stays and the status says why."""
+        try:
+            self.load_config()
+        except ConfigurationError as exc:
+            logger.warning("the changed task groups are refused, the old ones stay: %s", exc)
+            return False
+        return True
+
+    async def watch(self) -> AsyncIterator[bool]:
+        """Reload at each change of the file, for as long as this is iterated; yields whether it was taken over."""
+        path = self.path
+        if path is None:
+            raise ConfigurationError(f"{type(self._loader).__name__!r} reads no file that could be watched")
+        # Editors replace the file, so its folder is watched rather than the file itself.
+        async for changes in awatch(path.parent, debounce=100, step=20, recursive=False):
+            if any(Path(changed).name == path.name for _, changed in changes):
+                yield self.reload()
+
+    def on_change(self, listener: Listener) -> None:
+        """Call ``listener`` with each snapshot, and at once with the current one."""
+        config = self.config
+        self._listeners.append(listener)
+        listener(config)
+
+    def route(self, target: str, fallback_groups: Iterable[str] = ()) -> Route:
+        return self.targets.route(target, fallback_groups)
+
+    def get_models_for_group(self, reference: str) -> list[str]:
+        """The models of a group (all its echelons, best first) or of one echelon, in the order of the file.
+
+        Raises:
+            ModelNotFoundError: no such group or echelon.
+        """
+        group, echelon = self._parse_group(reference)
+        entry = self.config.task_groups[group]
+        names = [echelon] if echelon else entry.by_priority()
+        return list(dict.fromkeys(model for name in names for model in entry.echelons[name].models))
+
+    def get_fallback_groups(self, reference: str) -> list[str]:
+        """Where a request to ``reference`` goes after its own models, in order: echelons and groups."""
+        group, _ = self._parse_group(reference)
+        stages = self.route(reference).stages[1:]
+        return [stage.target for stage in stages if stage.target != group]
+
+    def parse_group_reference(self, reference: str) -> tuple[str, str | None]:
+        """``"fast_group.echelon1"`` as ``("fast_group", "echelon1")``, ``"fast_group"`` as ``("fast_group", None)``."""
+        return self._parse_group(reference)
+
+    def _parse_group(self, reference: str) -> tuple[str, str | None]:
+        group, echelon = self.targets.parse(reference)
+        if group is None:
+            known = ", ".join(self.config.task_groups) or "none"
+            raise ModelNotFoundError(f"no group named {reference!r}; known are {known}")
+        return group, echelon
+
+    def get_config_status(self) -> dict[str, Any]:
+        """Which snapshot is in use, and the error of a newer file that was refused."""
+        config = self._targets.config if self._targets else GroupsConfig()
+        listed = {m for g in config.task_groups.values() for e in g.echelons.values() for m in e.models}
+        return {
+            "loaded": self._targets is not None,
+            "file": str(self.path or self.name),
+            "version": self._version,
+            "loaded_at": self._loaded_at.isoformat() if self._loaded_at else None,
+            "error": self._error,
+            "task_groups": {name: group.by_priority() for name, group in config.task_groups.items()},
+            "polling_pools": list(config.polling_pools),
+            "nodes": list(config.nodes),
+            "models": list(config.models),
+            "undeclared_models": sorted(listed - set(config.models)),
+        }

@@ -1,0 +1,242 @@
+"""Models behind an OpenAI-compatible endpoint (the chat completions API), streamed.
+
+Retrying is the gateway's: the client here tries once, and every failure becomes one of ours, with no key in it.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx2
+import openai
+from pydantic import SecretStr
+
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.exceptions import (
+    ContextOverflowError,
+    InferenceError,
+    KeyRefusedError,
+    ProviderUnavailableError,
+    RateLimitedError,
+    RequestRefusedError,
+)
+from multi_llm_comparator.core.keys import scrub
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+
+MAX_ANSWER_BYTES = 32 << 20
+MAX_CONNECTIONS = 4000
+MAX_MESSAGE_CHARS = 500
+READ_TIMEOUT_S = 600.0
+# What the client library raises, its own errors and those it lets through for answers of no shape it knows.
+_FOREIGN = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError, ValueError, TypeError, AttributeError)
+_OVERFLOW = re.compile(r"(?i)context.{0,20}(length|window|size|limit)|too many tokens|prompt is too long")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """Where a model is and what its endpoint understands.
+
+    ``sampling="extended"`` also sends ``top_k`` and ``repetition_penalty``, which vLLM and llama-server know.
+    """
+
+    base_url: str
+    model: str
+    sees_images: bool = False
+    sampling: Literal["openai", "extended"] = "openai"
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    connect_timeout_s: float = 5.0
+
+
+class OpenAIEndpoint:
+    """One model of one endpoint. Connections are kept open between requests until :meth:`aclose`."""
+
+    def __init__(self, options: EndpointOptions, key: SecretStr | None = None) -> None:
+        self.options = options
+        self._key = key
+        limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100)
+        timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s)
+        # No redirects: they would take the messages, and perhaps the key, to a place nobody configured.
+        http = httpx2.AsyncClient(transport=_BoundedTransport(limits=limits), timeout=timeout, follow_redirects=False)
+        self._client = openai.AsyncOpenAI(
+            base_url=options.base_url,
+            api_key=key.get_secret_value() if key else "none",
+            max_retries=0,
+            http_client=http,
+        )
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Answer ``request``; the last event is Finished. Closing the iterator closes the connection.
+
+        Raises:
+            RequestRefusedError: 400 or 422, or a content filter.
+            ContextOverflowError: prompt and answer do not fit.
+            KeyRefusedError, RateLimitedError: 401 or 403, 429.
+            ProviderUnavailableError: anything else that went wrong on the way or over there.
+        """
+        try:
+            stream = await self._client.chat.completions.create(**self._arguments(request))
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        try:
+            yield Started(request_id=request.id, prompt_tokens=0)
+            reader = _ChunkReader(request)
+            async for chunk in stream:
+                text = reader.read(chunk)
+                if text:
+                    yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
+            yield reader.finish()
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        finally:
+            await stream.close()
+
+    async def check(self) -> None:
+        """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would."""
+        try:
+            await self._client.models.list(timeout=self.options.connect_timeout_s * 2)
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    def _arguments(self, request: GenerationRequest) -> dict[str, Any]:
+        config = request.config
+        arguments: dict[str, Any] = {
+            "model": self.options.model,
+            "messages": [self._message(message) for message in request.with_system_prompt()],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": 0.0 if config.is_greedy else config.temperature,
+            "top_p": config.top_p,
+            "presence_penalty": config.presence_penalty,
+            self.options.max_tokens_field: config.max_tokens,
+        }
+        if config.seed is not None:
+            arguments["seed"] = config.seed
+        if config.stop:
+            arguments["stop"] = list(config.stop)
+        if self.options.sampling == "extended":
+            arguments["extra_body"] = {"top_k": config.top_k, "repetition_penalty": config.repeat_penalty}
+        return arguments
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if not message.images:
+            return {"role": message.role, "content": message.content}
+        if not self.options.sees_images:
+            raise RequestRefusedError(f"the model {self.options.model!r} has no tag 'vision' and takes no images")
+        parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
+        parts += [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
+        return {"role": message.role, "content": parts}
+
+    def _translated(self, error: Exception) -> InferenceError:
+        """Our error for anything that the client raises. Its text is scrubbed and the original is let go: a request
+        object, with the key in its headers, hangs on it."""
+        cause = f" ({error.__cause__})" if isinstance(error, openai.APIConnectionError) and error.__cause__ else ""
+        said = scrub((str(error) or type(error).__name__) + cause, (self._key,))[:MAX_MESSAGE_CHARS]
+        text = f"{self.options.model!r} at {self.options.base_url!r}: {said}"
+        if isinstance(error, openai.APIStatusError):
+            return _status_error(error, text)
+        return ProviderUnavailableError(text)
+
+
+class _ChunkReader:
+    """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault."""
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self._request_id = request.id
+        self._reason: str | None = None
+        self._usage: tuple[int, int] | None = None
+        self._half = ""
+        self.deltas = 0
+
+    def read(self, chunk: Any) -> str:
+        """The chunk's text, whole characters only."""
+        try:
+            usage = chunk.usage
+            if usage is not None:
+                self._usage = (int(usage.prompt_tokens), int(usage.completion_tokens))
+            if not chunk.choices:
+                return ""
+            choice = chunk.choices[0]
+            self._reason = choice.finish_reason or self._reason
+            piece = (choice.delta.content or "") if choice.delta is not None else ""
+            if not isinstance(piece, str):
+                raise TypeError("content is not text")
+        except (AttributeError, TypeError, ValueError, LookupError) as exc:
+            raise ProviderUnavailableError(f"the endpoint sent something that is no chunk of an answer: {exc}") from exc
+        self.deltas += bool(piece)
+        return self._whole(piece) if piece else ""
+
+    def _whole(self, piece: str) -> str:
+        """JSON may cut a character beyond U+FFFF in two halves; hold the first until the second comes."""
+        piece, self._half = self._half + piece, ""
+        if "\ud800" <= piece[-1] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
+        return piece.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def finish(self) -> Finished:
+        """The end of the answer, if it has one."""
+        if self._reason is None:
+            raise ProviderUnavailableError("the endpoint's stream was cut before the answer's end")
+        if self._reason == "content_filter":
+            raise RequestRefusedError("the endpoint's content filter stopped the answer")
+        reason: FinishReason = "length" if self._reason == "length" else "stop"
+        prompt, completion = self._usage or (0, 0)
+        return Finished(request_id=self._request_id, reason=reason, prompt_tokens=prompt, completion_tokens=completion)
+
+
+class _BoundedTransport(httpx2.AsyncHTTPTransport):
+    """Ends a response that is longer than any answer should be."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await super().handle_async_request(request)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _BoundedStream(response.stream)
+        return response
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._inner:
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                raise httpx2.ReadError(f"the response is longer than {MAX_ANSWER_BYTES} bytes")
+            yield part
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _status_error(error: openai.APIStatusError, text: str) -> InferenceError:
+    status = error.status_code
+    if status in (400, 413, 422) and (error.code == "context_length_exceeded" or _OVERFLOW.search(text)):
+        return ContextOverflowError(text)
+    if status in (400, 422):
+        return RequestRefusedError(text)
+    if status in (401, 403):
+        return KeyRefusedError(text)
+    if status == 429:
+        return RateLimitedError(text, retry_after_s=_retry_after_s(error.response.headers))
+    return ProviderUnavailableError(text)
+
+
+def _retry_after_s(headers: httpx2.Headers) -> float | None:
+    """Seconds of ``Retry-After``, which is a number or a date (RFC 9110, 10.2.3), or of ``retry-after-ms``."""
+    value, milliseconds = headers.get("retry-after"), headers.get("retry-after-ms")
+    try:
+        seconds = float(milliseconds) / 1000 if milliseconds else float(value or "nan")
+    except ValueError:
+        date = email.utils.parsedate_tz(value or "")
+        seconds = email.utils.mktime_tz(date) - time.time() if date else math.nan
+    return max(0.0, seconds) if math.isfinite(seconds) else None
