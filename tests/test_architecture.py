@@ -21,6 +21,7 @@ ALLOWED = {
     "tracking": {"core"},
     "groups": {"core", "inferencers", "services", "tracking"},
     "comparison": {"core", "services", "groups", "tracking"},
+    "plans": {"core", "services", "groups", "tracking"},
     "training": {"core", "inferencers", "services", "tracking"},
 }
 FACES = {"ui", "server", "cli"}

@@ -24,6 +24,7 @@
     ├── ConfigurationError          a setting that is wrong
     │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
     ├── RunNotFoundError            no stored run under this id
+    ├── PlanError                   a plan that cannot be used; its kinds are in :mod:`plans.errors`
     ├── StoreError                  the database cannot be opened, read or written
     ├── DocumentError               a file to be read in (an exported run, presets) is not what it should be
     └── DownloadError               a model that could not be fetched
@@ -148,6 +149,10 @@ class InvalidParameterError(ConfigurationError, ValueError):
 
 class RunNotFoundError(MultiLLMError):
     """No stored run has this id."""
+
+
+class PlanError(MultiLLMError):
+    """A plan that cannot be used as it is."""
 
 
 class StoreError(MultiLLMError):

@@ -1,0 +1,6 @@
+"""Collaborative plans: a planner splits a question into a DAG of steps, small and large models solve them together."""
+
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan import Plan, Step
+
+__all__ = ["Plan", "Step", "parse_plan"]
