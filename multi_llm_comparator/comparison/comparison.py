@@ -144,6 +144,7 @@ class Comparison:
         """
         answer = self._conversation.last_answer_of(pane_id)
         self._check_idle([answer.pane])
+        answer.pane.config.validate()
         text = answer.text
         leg = self._conversation.continue_answer(answer)
         history = self._conversation.messages(answer.turn, pane_id)
@@ -232,7 +233,7 @@ class Comparison:
     async def discard(self) -> None:
         """End everything and save nothing more: the run is about to be deleted."""
         self._stop_playing()
-        self._recorder.discard()
+        await self._recorder.discard()
         await self._end(None, _stopped)
 
     async def _end(self, pane_id: str | None, last_event: Callable[[AnswerProgress], Event]) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.answer import Answer, Curve
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.parameters import Config
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
 
@@ -23,43 +25,34 @@ KIND = "comparison"
 SCHEMA_VERSION = 1
 
 # Seconds since the epoch, up to the year 9999: what a date can be made of.
-Moment = Annotated[float, Field(ge=0, le=253_402_300_799)]
+LAST_MOMENT = 253_402_300_799
+Moment = Annotated[float, Field(ge=0, le=LAST_MOMENT)]
 Name = Annotated[str, Field(max_length=limits.MAX_TARGET_CHARS)]
 PaneId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
 Ordinal = Annotated[int, Field(ge=0, le=2**53)]
 
 
-def _known_parameters(value: Any) -> Any:
-    if isinstance(value, dict):
-        try:
-            return ModelConfig.from_dict(value)
-        except (ConfigurationError, TypeError) as exc:
-            raise ValueError(str(exc)) from exc
-    return value
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, revalidate_instances="always")
+class Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 T = TypeVar("T", bound=BaseModel)
-Config = Annotated[ModelConfig, BeforeValidator(_known_parameters)]
 
 
-class PaneDocument(_Document):
+class PaneDocument(Document):
     id: PaneId
     target: Name
     config: Config
 
 
-class TurnDocument(_Document):
+class TurnDocument(Document):
     prompt: str = Field(max_length=limits.MAX_PROMPT_CHARS)
     created_at: Moment
     selected: dict[PaneId, int]
     picked: PaneId | None = None
 
 
-class RunDocument(_Document):
+class RunDocument(Document):
     """Everything of a run but its answers."""
 
     panes: tuple[PaneDocument, ...] = Field(min_length=1, max_length=limits.MAX_PANES)
@@ -68,14 +61,23 @@ class RunDocument(_Document):
     imported_from: ImportedFrom | None = None
 
 
-class LegDocument(_Document):
+class LegDocument(Document):
     """One request's figures; its text is the next ``text_chars`` characters of the answer's."""
 
     text_chars: Ordinal
     progress: AnswerProgress
 
+    @field_validator("progress")
+    @classmethod
+    def _figures_that_can_be(cls, progress: AnswerProgress) -> AnswerProgress:
+        for name, value in vars(progress).items():
+            most = LAST_MOMENT if name.endswith("_at") else 2**53
+            if isinstance(value, int | float) and not 0 <= value <= most:
+                raise ValueError(f"{name} cannot be {value!r}")
+        return progress
 
-class AnswerDocument(_Document):
+
+class AnswerDocument(Document):
     """One attempt of one pane at one turn; its text is kept beside it."""
 
     target: Name
@@ -84,7 +86,7 @@ class AnswerDocument(_Document):
     versions: dict[str, str] = Field(max_length=50)
     created_at: Moment
     legs: tuple[LegDocument, ...] = Field(min_length=1, max_length=limits.MAX_LEGS)
-    curve: tuple[tuple[float, Ordinal], ...] = Field(default=(), max_length=limits.MAX_CURVE_POINTS + 1)
+    curve: tuple[tuple[Moment, Ordinal], ...] = Field(default=(), max_length=limits.MAX_CURVE_POINTS + 1)
 
 
 # --- out --------------------------------------------------------------------------------------------------------
@@ -158,6 +160,12 @@ def answer_record(run_id: str, answer: AnswerSnapshot) -> AnswerRecord:
     )
 
 
+def answer_records(snapshot: ComparisonSnapshot) -> list[AnswerRecord]:
+    """All attempts of all panes at all turns."""
+    every = (answer for turn in snapshot.turns for attempts in turn.attempts.values() for answer in attempts)
+    return [answer_record(snapshot.id, answer) for answer in every]
+
+
 # --- in ---------------------------------------------------------------------------------------------------------
 
 
@@ -173,7 +181,7 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
         )
     document = validated(RunDocument, run.document, f"run {run.id!r}")
     conversation = Conversation(
-        [Pane(p.id, p.target, p.config) for p in document.panes],
+        [Pane(p.id, p.target, _allowed(p.config)) for p in document.panes],
         run_id=run.id,
         title=run.title,
         shared_thread=document.shared_thread,
@@ -188,6 +196,11 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
     for turn, stored in zip(conversation.turns, document.turns, strict=True):
         _select(turn, stored.selected)
     return conversation
+
+
+def _allowed(config: ModelConfig) -> ModelConfig:
+    """The parameters a pane will ask with: the bound on max_tokens may have been another when they were stored."""
+    return replace(config, max_tokens=min(config.max_tokens, get_settings().max_tokens_limit))
 
 
 def _place(conversation: Conversation, record: AnswerRecord) -> None:

@@ -22,7 +22,11 @@ _METADATA = ("architecture", "parameters", "quantization", "context_length", "la
 @cache
 def versions() -> dict[str, str]:
     """Versions by name, from the installed packages' own records: nothing heavy is imported."""
-    found = {"multi-llm-comparator": __version__, "python": platform.python_version(), "system": platform.platform()}
+    found = {
+        "multi-llm-comparator": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
     for name in _LIBRARIES:
         try:
             found[name] = version(name)

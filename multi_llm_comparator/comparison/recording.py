@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.conversation import Conversation
@@ -32,6 +33,7 @@ class Recorder:
         self._urgent = asyncio.Event()
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._writes: set[asyncio.Task[bool]] = set()
 
     @property
     def has_unsaved(self) -> bool:
@@ -52,21 +54,28 @@ class Recorder:
         self._urgent.set()
         self._keep_saving()
 
-    async def flush(self) -> None:
-        """Save all that is unsaved and return when it is; a failure to do so is logged and shown, not raised."""
-        async with self._writing:
-            await self._write()
+    async def flush(self) -> bool:
+        """Try once to save all that is unsaved; a failure is logged and shown in the snapshot, not raised.
+
+        Cancelling the caller does not cut the write short: a thread cannot be called back, and the next write must not
+        overtake it.
+        """
+        write = asyncio.create_task(self._write_alone())
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+        return await asyncio.shield(write)
 
     async def close(self) -> None:
         """Save what is unsaved; nothing is saved afterwards."""
         await self.flush()
-        self.discard()
+        await self.discard()
 
-    def discard(self) -> None:
-        """Save nothing from now on."""
+    async def discard(self) -> None:
+        """Save nothing from now on; returns when a write on its way has ended."""
         self._discarded = True
-        if self._task is not None:
-            self._task.cancel()
+        self._urgent.set()
+        async with self._writing:
+            pass
 
     def _keep_saving(self) -> None:
         if self._task is None and not self._discarded:
@@ -76,13 +85,14 @@ class Recorder:
     async def _save_until_clean(self) -> None:
         failures = 0
         while self.has_unsaved:
-            try:
-                pause_s = min(_LONGEST_PAUSE_S, self._interval_s * 2**failures)
+            pause_s = min(_LONGEST_PAUSE_S, self._interval_s * 2**failures)
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._urgent.wait(), pause_s)
-            except TimeoutError:
-                pass
-            async with self._writing:
-                failures = 0 if await self._write() else min(failures + 1, 10)
+            failures = 0 if await self.flush() else min(failures + 1, 10)
+
+    async def _write_alone(self) -> bool:
+        async with self._writing:
+            return await self._write()
 
     async def _write(self) -> bool:
         if not self.has_unsaved:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from multi_llm_comparator.comparison.comparison import Comparison, PlannedTurn
 from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import KIND, conversation_from
+from multi_llm_comparator.comparison.importing import import_run
 from multi_llm_comparator.comparison.limits import MAX_LIVE
 from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.provenance import Fingerprint, ModelLookup
@@ -107,6 +108,16 @@ class ComparisonRegistry:
         new = await self.create(old.panes, shared_thread=old.shared_thread)
         await new.play(planned_turns(old, same_seeds=same_seeds))
         return new
+
+    async def import_run(self, data: bytes) -> Comparison:
+        """Store a run that was exported as JSON, under an id of its own.
+
+        Raises:
+            DocumentError: see :func:`import_run`.
+        """
+        run, answers = await asyncio.to_thread(import_run, data)
+        await asyncio.to_thread(self._store.save_run, run, answers)
+        return await self.get(run.id)
 
     async def aclose(self) -> None:
         """The workbench ends: stop everything, mark it as interrupted and save it."""
