@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from multi_llm_comparator.core.exceptions import InvalidParameterError, ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
+from multi_llm_comparator.services.scan.gguf_model import check_tensors
 from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.training.gguf_architecture import Architecture
 from multi_llm_comparator.training.gguf_check import check_tokens
-from multi_llm_comparator.training.gguf_tensors import TensorPlan, check_tensors, lossless_type, stored_tensors
+from multi_llm_comparator.training.gguf_tensors import TensorPlan, check_stored, lossless_type, stored_tensors
 from multi_llm_comparator.training.gguf_vocab import Vocabulary, read_vocabulary
 from multi_llm_comparator.training.llama_cpp_child import quantize_with_llama_cpp
 
@@ -66,7 +68,7 @@ def export_gguf(checkpoint: Path, out: Path, quantization: str = "F16") -> Path:
     files = CheckpointFiles(Path(checkpoint))
     architecture = Architecture.from_config(files.config)
     stored = stored_tensors(files.weights)
-    check_tensors(stored, architecture.tensors(), tied=architecture.tied)
+    check_stored(stored, architecture.tensors(), tied=architecture.tied)
     _check_widths(architecture, kind)
     vocabulary = read_vocabulary(files, architecture.vocab_size)
     plan = TensorPlan(architecture, stored, kind if kind in FILE_TYPES else lossless_type(stored))
@@ -93,14 +95,14 @@ def source_fingerprint(checkpoint: Path) -> str:
 
 
 def exported_from(path: Path) -> str | None:
-    """The fingerprint of the checkpoint that a GGUF file was exported from; None if there is none or no such file."""
-    from gguf import GGUFReader
-
+    """The fingerprint of the checkpoint that a GGUF file was exported from; None if it has none or is not whole."""
     try:
-        field = GGUFReader(path).get_field(SOURCE_KEY)
-    except (OSError, ValueError, IndexError, KeyError, UnicodeDecodeError):
+        header = read_gguf_header(path)
+        check_tensors(header)
+    except (OSError, ModelLoadError):
         return None
-    return None if field is None else str(field.contents())
+    source = header.metadata.get(SOURCE_KEY)
+    return source if isinstance(source, str) else None
 
 
 def _check_widths(architecture: Architecture, kind: str) -> None:

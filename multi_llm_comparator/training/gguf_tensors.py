@@ -82,7 +82,7 @@ def _header(path: Path) -> Iterator[tuple[str, StoredTensor]]:
             yield name, StoredTensor(path, entry["dtype"], tuple(entry["shape"]), 8 + length + begin)
 
 
-def check_tensors(stored: dict[str, StoredTensor], wanted: dict[str, Shape], *, tied: bool) -> None:
+def check_stored(stored: dict[str, StoredTensor], wanted: dict[str, Shape], *, tied: bool) -> None:
     """Compare what a checkpoint holds with what its configuration says.
 
     Raises:
