@@ -1,0 +1,164 @@
+"""Every test here runs on SQLite and on a real Postgres."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
+from multi_llm_comparator.tracking import store as store_module
+from multi_llm_comparator.tracking.store import MAX_LIST, Store
+from tests.tracking.records import a_run, an_answer
+
+
+def test_what_was_saved_is_there_when_the_store_is_opened_again(store, database_url):
+    store.save_run(a_run(), [an_answer()])
+    again = Store(database_url)
+    loaded = again.load_run("r1")
+    assert loaded == replace(a_run(), search_text="")
+    assert again.load_answers("r1") == [an_answer()]
+    again.close()
+
+
+def test_saving_again_replaces(store):
+    store.save_run(a_run(), [an_answer(status="running", text="Pa")])
+    store.save_run(a_run(title="Cities", status="failed"), [an_answer()])
+    assert store.load_run("r1").title == "Cities"
+    assert [answer.text for answer in store.load_answers("r1")] == ["Paris."]
+    assert store.count_runs() == 1
+
+
+def test_answers_come_in_the_order_of_turns_panes_and_attempts(store):
+    places = [(1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a", 1)]
+    answers = [an_answer(str(n), turn=t, pane_id=p, attempt=a) for n, (t, p, a) in enumerate(places)]
+    store.save_run(a_run(), answers)
+    assert [(a.turn, a.pane_id, a.attempt) for a in store.load_answers("r1")] == sorted(places)
+
+
+def test_an_unknown_run_is_said_to_be_unknown(store):
+    with pytest.raises(RunNotFoundError, match="'nowhere'"):
+        store.load_run("nowhere")
+    assert store.load_answers("nowhere") == []
+
+
+def test_an_answer_without_its_run_is_refused(store):
+    with pytest.raises(StoreError):
+        store.save_answers([an_answer(run_id="nowhere")])
+
+
+def test_deleting_takes_the_answers_along(store):
+    store.save_run(a_run(), [an_answer()])
+    assert store.delete_run("r1")
+    assert not store.delete_run("r1")
+    assert store.load_answers("r1") == []
+
+
+def test_lists_give_the_newest_first_page_by_page(store):
+    for number in range(7):
+        store.save_run(a_run(f"r{number}", created_at=1000.0 + number // 2))
+    pages = [[run.id for run in store.list_runs(limit=3, offset=offset)] for offset in (0, 3, 6, 9)]
+    assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"], []]
+
+
+def test_lists_are_bounded_whatever_is_asked_for(store):
+    for number in range(MAX_LIST + 5):
+        store.save_run(a_run(f"r{number}"))
+    assert len(store.list_runs(limit=10**9)) == MAX_LIST
+    assert store.list_runs(limit=-1) == []
+    assert store.count_runs() == MAX_LIST + 5
+
+
+def test_lists_can_be_of_one_kind(store):
+    store.save_run(a_run("c"))
+    store.save_run(a_run("p", kind="plan"))
+    assert [run.id for run in store.list_runs(kind="plan")] == ["p"]
+    assert (store.count_runs(kind="plan"), store.count_runs()) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("capitals", True),  # title
+        ("DEMO-LARGE", True),  # detail
+        ("capital of fr", True),  # prompt
+        ("pARIS", True),  # answer
+        ("北京", True),
+        ("是北", True),
+        ("ÄRGER", True),
+        ("ärger", True),
+        ("strasse", True),  # sharp s folds to ss
+        ("ＡＢＣ", True),  # full width
+        ("100%", True),
+        ("a_b", True),
+        ("back\\slash", True),
+        ("   ", True),
+        ("Rome", False),
+        ("%", True),
+        ("p%s", False),
+        ("capital_of", False),
+        ("_", True),
+    ],
+)
+def test_search_finds_text_anywhere_in_a_run(store, text, found):
+    answer = "Paris. 答案是北京。 Großer Ärger in der Straße, abc, 100% a_b back\\slash"
+    store.save_run(a_run(), [an_answer(text=answer)])
+    assert [run.id for run in store.list_runs(text=text)] == (["r1"] if found else [])
+    assert store.count_runs(text=text) == int(found)
+
+
+def test_search_sees_what_an_answer_says_now(store):
+    store.save_run(a_run(), [an_answer(text="first words")])
+    store.save_answers([an_answer(text="other words")])
+    assert store.count_runs(text="other") == 1
+    assert store.count_runs(text="first") == 0
+
+
+def test_a_very_long_query_is_cut_rather_than_refused(store):
+    store.save_run(a_run(), [an_answer(text="x" * 1000)])
+    assert store.count_runs(text="x" * 5000) == 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(st.characters(), max_size=80), query=st.text(st.characters(), min_size=1, max_size=8))
+def test_any_text_can_be_stored_and_searched_for(store, text, query):
+    store.save_run(a_run(title=text[:20], search_text=text, document={"text": text}), [an_answer(text=text)])
+    stored = store.load_answers("r1")[0].text
+    assert len(stored) == len(text)
+    assert all(a == b or b == "\ufffd" for a, b in zip(text, stored, strict=True))
+    assert store.load_run("r1").document == {"text": text}
+    assert store.count_runs(text=query) in (0, 1)
+    if text.strip():
+        assert store.count_runs(text=text) == 1
+
+
+def test_many_threads_may_write_at_once(store):
+    store.save_run(a_run())
+
+    def write(number: int) -> None:
+        store.save_run(a_run(), [an_answer(f"a{number}", pane_id=f"p{number}", text="x" * 1000)])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(40)))
+    assert len(store.load_answers("r1")) == 40
+
+
+@pytest.mark.parametrize("document", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}])
+def test_a_document_that_is_no_json_is_refused_before_anything_is_written(store, document):
+    with pytest.raises(StoreError, match="JSON"):
+        store.save_run(a_run(document=document))
+    assert store.count_runs() == 0
+
+
+def test_sizes_are_bounded(store, monkeypatch):
+    monkeypatch.setattr(store_module, "MAX_TEXT_CHARS", 100)
+    monkeypatch.setattr(store_module, "MAX_DOCUMENT_CHARS", 200)
+    with pytest.raises(StoreError, match="at most 100"):
+        store.save_run(a_run(), [an_answer(text="x" * 101)])
+    with pytest.raises(StoreError, match="at most 200"):
+        store.save_run(a_run(document={"x": "y" * 300}))
+    store.save_run(a_run(title="t" * 10_000))
+    assert len(store.load_run("r1").title) == store_module.MAX_LINE_CHARS
