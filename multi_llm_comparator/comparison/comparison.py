@@ -190,9 +190,10 @@ class Comparison:
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     async def _answer(self, answer: Answer, leg: AnswerProgress, request: GenerationRequest) -> None:
-        def take(event: Event) -> None:
+        def take(event: Event) -> bool:
             self._conversation.apply(answer, leg, event)
             self._recorder.touch(answer)
+            return not leg.is_over
 
         await read_stream(self._source, answer.pane.target, request, take)
         await self._recorder.flush()

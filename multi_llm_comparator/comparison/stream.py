@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable
 
-from multi_llm_comparator.core.events import Event, Failed, Finished
+from multi_llm_comparator.core.events import Event, Failed
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 
@@ -13,9 +13,9 @@ logger = logging.getLogger(__name__)
 
 
 async def read_stream(
-    source: TextSource, target: str, request: GenerationRequest, take: Callable[[Event], None]
+    source: TextSource, target: str, request: GenerationRequest, take: Callable[[Event], bool]
 ) -> None:
-    """Hand every event to ``take``, up to the last one.
+    """Hand every event to ``take``, until it wants no more: it returns whether the answer goes on.
 
     A source that raises, or ends without a last event, becomes a ``Failed`` like any other. Cancelling closes the
     source's iterator, which cancels the request.
@@ -34,11 +34,10 @@ async def read_stream(
         fail("InferenceError", f"{target!r} failed unexpectedly ({type(exc).__name__}: {exc}); retry, or see the log")
 
 
-async def _read(stream: AsyncIterator[Event], take: Callable[[Event], None]) -> bool:
+async def _read(stream: AsyncIterator[Event], take: Callable[[Event], bool]) -> bool:
     try:
         async for event in stream:
-            take(event)
-            if isinstance(event, Finished | Failed):
+            if not take(event):
                 return True
         return False
     finally:

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.tracking.store import Store
+from tests.support.scripted_source import ScriptedSource
+
+KNOWN = {
+    "m1": ModelInfo("m1", "demo-small", "/models/demo-small", ModelType.PYTORCH, 4_000, {"parameters": 1_000_000}),
+    "m2": ModelInfo("m2", "demo-large", "/models/demo-large.gguf", ModelType.GGUF, 9_000, {"quantization": "Q8_0"}),
+}
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory) -> Path:
+    """Made once and copied for each test: the migrations are tested elsewhere."""
+    path = tmp_path_factory.mktemp("database") / "empty.db"
+    Store(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture
+def store(tmp_path, empty_database) -> Iterator[Store]:
+    shutil.copy(empty_database, tmp_path / "runs.db")
+    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def source() -> ScriptedSource:
+    return ScriptedSource()
+
+
+@pytest.fixture
+async def registry(store, source):
+    made = ComparisonRegistry(store, source, KNOWN.get, lambda info: f"sha256:{info.id}", save_interval_s=0.02)
+    yield made
+    await made.aclose()
