@@ -1,0 +1,61 @@
+"""The workbench in one process: `python app.py`, or `streamlit run app.py`.
+
+    python app.py [--host 127.0.0.1] [--port 8501]
+
+Beyond 127.0.0.1 anyone who reaches the port can use the models: there is no sign-in on the pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import streamlit as st
+from streamlit import config
+
+from multi_llm_comparator.ui.logs import explain_script_error, start_logging
+from multi_llm_comparator.ui.workbench import close_workbench, get_workbench
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
+    """Open the workbench before the first page and end every model process after the last."""
+    start_logging()
+    workbench = get_workbench()
+    workbench.bridge.submit(workbench.engine.start())
+    print(f"Multi-LLM Comparator is running at {address()}  (Ctrl+C ends it)", flush=True)
+    try:
+        yield None
+    finally:
+        close_workbench()
+
+
+def address() -> str:
+    """Where a browser on this machine finds the pages."""
+    host = config.get_option("server.address") or "localhost"
+    shown = {"0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]"}.get(host, host)
+    return f"http://{shown}:{config.get_option('server.port')}"
+
+
+app = st.App("multi_llm_comparator/ui/main.py", lifespan=lifespan, on_script_error=explain_script_error)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Multi-LLM Comparator: local models side by side in the browser")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: 8501, or the next free one)")
+    arguments = parser.parse_args()
+    overrides: dict[str, Any] = {"server.address": arguments.host}
+    if arguments.host not in LOOPBACK:
+        overrides["server.allowedHosts"] = []
+    if arguments.port is not None:
+        overrides["server.port"] = arguments.port
+    app.run(config=overrides)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""From a click to the event loop, and from an error back to words on the page."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.workbench import get_workbench
+
+T = TypeVar("T")
+
+# Clicks start work, they never wait for an answer: a longer wait means that the loop is stuck.
+TIMEOUT_S = 15.0
+
+logger = logging.getLogger(__name__)
+
+
+def perform(work: Coroutine[Any, Any, T], run_id: str = "-") -> T | None:
+    """Run ``work`` on the event loop. If it fails the reader is told why and None comes back."""
+    try:
+        return get_workbench().bridge.run(work, timeout_s=TIMEOUT_S)
+    except MultiLLMError as exc:
+        logger.info("refused: %s", exc, extra={"run": run_id})
+        warn(str(exc))
+    except TimeoutError:
+        logger.error("no reply within %s s", TIMEOUT_S, extra={"run": run_id})
+        warn(t("error.timeout", seconds=f"{TIMEOUT_S:.0f}"))
+    return None
+
+
+def attempt(work: Callable[[], T], run_id: str = "-") -> T | None:
+    """As :func:`perform`, for short work that needs no event loop."""
+    try:
+        return work()
+    except MultiLLMError as exc:
+        logger.info("refused: %s", exc, extra={"run": run_id})
+        warn(str(exc))
+    return None
+
+
+def warn(text: str) -> None:
+    """Say what went wrong, in a corner, over whatever page comes next."""
+    st.session_state.setdefault("app_notices", []).append((text, ":material/error:"))
+
+
+def inform(text: str) -> None:
+    """Say what was done, in a corner."""
+    st.session_state.setdefault("app_notices", []).append((text, ":material/check_circle:"))
+
+
+def show_notices() -> None:
+    """Show what was said since the last time; once in every run of a page and of a fragment."""
+    for text, icon in st.session_state.pop("app_notices", []):
+        st.toast(text, icon=icon, duration="long" if icon == ":material/error:" else "short")

@@ -1,0 +1,120 @@
+"""The conversation: each prompt across the page, the answers to it side by side, live while they are written."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.ui import card
+from multi_llm_comparator.ui.actions import show_notices
+from multi_llm_comparator.ui.answer_actions import draw_actions
+from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.scrolling import scroll_to
+from multi_llm_comparator.ui.turn_chart import draw_chart
+
+POLL_S = 0.15
+WATCH_S = 2.0
+TURNS_SHOWN = 8
+_LONG_PROMPT_CHARS = 700
+
+
+def draw_board(comparison: Comparison) -> None:
+    """All turns; those with a running answer, and the last, are redrawn several times a second while one runs."""
+    snapshot = comparison.snapshot()
+    first_live = _first_live(snapshot)
+    earliest = _draw_earlier_button(comparison.id, first_live)
+    for turn in snapshot.turns[earliest:first_live]:
+        _draw_turn(comparison, snapshot, turn)
+
+    @st.fragment(run_every=POLL_S if snapshot.is_running else None)
+    def live() -> None:
+        show_notices()
+        latest = comparison.snapshot()
+        for turn in latest.turns[first_live:]:
+            _draw_turn(comparison, latest, turn)
+        if snapshot.is_running and not latest.is_running:
+            st.rerun()
+
+    live()
+    if len(snapshot.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
+        scroll_to(f"st-key-turn_prompt_{len(snapshot.turns) - 1}", mark)
+    if not snapshot.is_running:
+        _watch(comparison, snapshot.version)
+
+
+def _watch(comparison: Comparison, version: int) -> None:
+    """Another tab may change the same run: look now and then, draw only when something happened."""
+
+    @st.fragment(run_every=WATCH_S)
+    def watch() -> None:
+        if comparison.snapshot().version != version:
+            st.rerun()
+
+    watch()
+
+
+def _first_live(snapshot: ComparisonSnapshot) -> int:
+    running = (
+        turn.index
+        for turn in snapshot.turns
+        if any(not answer.progress.is_over for attempts in turn.attempts.values() for answer in attempts)
+    )
+    return min(running, default=max(0, len(snapshot.turns) - 1))
+
+
+def _draw_earlier_button(run_id: str, first_live: int) -> int:
+    """Long conversations show their last turns; a button brings the others. Returns the first turn to show."""
+    shown: int = st.session_state.get(f"compare_shown_{run_id}", TURNS_SHOWN)
+    hidden = max(0, first_live - shown)
+    if hidden and st.button(
+        tn("board.earlier", hidden), icon=":material/expand_less:", type="tertiary", width="stretch"
+    ):
+        st.session_state[f"compare_shown_{run_id}"] = shown + 5 * TURNS_SHOWN
+        st.rerun()
+    return hidden
+
+
+def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> None:
+    long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
+    with st.container(key=f"turn_prompt_{turn.index}"):
+        st.html(f'<div class="mlc-prompt{long}" role="heading" aria-level="2">{escape(turn.prompt)}</div>')
+    order = [pane.id for pane in snapshot.panes]
+    pane_ids = sorted(turn.answers, key=lambda pane_id: order.index(pane_id) if pane_id in order else len(order))
+    with st.container(key=f"turn_answers_{turn.index}"):
+        for index, (pane_id, column) in enumerate(zip(pane_ids, st.columns(len(pane_ids)), strict=True)):
+            with column:
+                _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
+    if turn.index == len(snapshot.turns) - 1:
+        draw_chart([turn.answers[pane_id] for pane_id in pane_ids], key=f"chart_{turn.index}")
+
+
+def _draw_answer(
+    comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot, answer: AnswerSnapshot, index: int
+) -> None:
+    key = f"{turn.index}_{answer.pane_id}"
+    with st.container(border=True, height="stretch", key=f"card_{key}"):
+        card.draw_head(answer, index)
+        card.draw_text(answer, key)
+        card.draw_figures(answer)
+        draw_actions(
+            comparison,
+            turn,
+            answer,
+            is_current=_is_latest(snapshot, turn, answer.pane_id),
+            shared=snapshot.shared_thread,
+        )
+
+
+def _is_latest(snapshot: ComparisonSnapshot, turn: TurnSnapshot, pane_id: str) -> bool:
+    """Whether a button on this answer would act on it: the pane still exists and was not asked again since."""
+    if all(pane.id != pane_id for pane in snapshot.panes):
+        return False
+    return all(pane_id not in later.answers for later in snapshot.turns[turn.index + 1 :])
+
+
+def draw_save_warning(snapshot: ComparisonSnapshot) -> None:
+    if snapshot.save_error:
+        st.warning(t("board.not_saved", reason=snapshot.save_error), icon=":material/cloud_off:")

@@ -1,0 +1,151 @@
+"""One answer as a card: who answers, what it is doing, the text, the figures. Its buttons are in `answer_actions`."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.figures import Figures
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.answer import Segment, split_thinking, to_markdown
+from multi_llm_comparator.ui.html_pieces import detail, figure, letter_badge, note_chip, problem, state_chip
+from multi_llm_comparator.ui.i18n import current_language, t, texts, tn
+from multi_llm_comparator.ui.palette import STATE_TONES, Tone, model_tone
+from multi_llm_comparator.ui.phases import PHASE_TONES, elapsed_s, spans
+
+TEXT_HEIGHT_PX = 480
+MAX_SHOWN_CHARS = 60_000
+
+
+def draw_head(answer: AnswerSnapshot, index: int) -> None:
+    """Letter, model, state, remarks, and how the time was spent so far."""
+    tone = model_tone(answer.model.id)
+    progress = answer.progress
+    name = escape(answer.model_name)
+    st.html(
+        f'<div class="mlc-head">{letter_badge(index, tone)}<span class="mlc-name" title="{name}">{name}</span>'
+        f"{state_chip(progress.state, _elapsed(answer))}</div>"
+        f"{_phases(answer, tone)}{_remarks(answer)}"
+    )
+
+
+def draw_text(answer: AnswerSnapshot, key: str) -> None:
+    """The answer's text, or what is happening until there is some. It grows to a limit, then scrolls inside."""
+    progress = answer.progress
+    with st.container(height=TEXT_HEIGHT_PX, border=False, key=f"text_{key}", autoscroll=not progress.is_over):
+        if progress.state == "failed":
+            _draw_failure(progress)
+        segments = _segments(answer)
+        for position, segment in enumerate(segments):
+            is_open = not progress.is_over and position == len(segments) - 1
+            if segment.kind == "think":
+                _draw_thought(segment, progress, f"{key}_{position}")
+            else:
+                for block in to_markdown(_bounded(segment.text), is_open=is_open):
+                    st.markdown(block, anchors=False)
+        if not segments and progress.state != "failed":
+            st.html(f'<div class="mlc-waiting">{escape(_waiting(progress))}</div>')
+
+
+def draw_figures(answer: AnswerSnapshot) -> None:
+    """Speed, time to first token and tokens large; the rest small. Every number has its place before it is known."""
+    known = answer.figures
+    main = (
+        figure(say.speed(known.tokens_per_second), t("figure.speed"), t("figure.speed_why"), t("figure.speed_unit")),
+        figure(say.seconds(known.ttft_s), t("figure.ttft"), t("figure.ttft_why")),
+        figure(say.count(known.tokens), t("figure.tokens"), t("figure.tokens_why")),
+    )
+    small = (
+        detail(t("figure.queued", value=say.seconds(known.queued_s)), t("figure.queued_why")),
+        detail(t("figure.load", value=say.seconds(known.load_s)), t("figure.load_why")),
+        detail(t("figure.prefill", value=say.seconds(known.prefill_s)), _prefill_why(known)),
+        detail(t("figure.memory", value=say.size(known.memory_bytes)), t("figure.memory_why")),
+    )
+    st.html(f'<div class="mlc-figures">{"".join(main)}<div class="mlc-details">{"".join(small)}</div></div>')
+
+
+def _prefill_why(known: Figures) -> str:
+    return t("figure.prefill_why", tokens=say.count(known.prompt_tokens), cached=say.count(known.cached_tokens))
+
+
+def _elapsed(answer: AnswerSnapshot) -> str:
+    elapsed = elapsed_s(answer)
+    return "" if elapsed is None else say.seconds(round(elapsed, 1))
+
+
+def _phases(answer: AnswerSnapshot, tone: Tone) -> str:
+    """A thin bar: waiting, loading, reading, writing, in the proportions they took so far."""
+    pieces: list[str] = []
+    for phase, length in spans(answer).items():
+        if length > 0:
+            css = PHASE_TONES.get(phase, tone).css
+            label = escape(f"{t(f'phase.{phase}')}: {say.seconds(length)}")
+            pieces.append(f'<span class="mlc-{phase}" style="flex:{length:.4f};--tone:{css}" title="{label}"></span>')
+    return f'<div class="mlc-phases">{"".join(pieces)}</div>'
+
+
+def _remarks(answer: AnswerSnapshot) -> str:
+    """Chips for what a reader of the figures and of the text should know."""
+    chips: list[str] = []
+    progress = answer.progress
+    if others := answer.figures.contended_by:
+        chips.append(
+            note_chip(
+                t("remark.contended"), t("remark.contended_why", others=", ".join(others)), STATE_TONES["loading"]
+            )
+        )
+    if progress.state == "done" and progress.finish_reason == "length":
+        chips.append(note_chip(t("remark.length"), t("remark.length_why"), STATE_TONES["stopped"]))
+    if answer.figures.legs > 1:
+        n = answer.figures.legs - 1
+        chips.append(note_chip(tn("remark.continued", n), t("remark.continued_why"), STATE_TONES["queued"]))
+    chips += [note_chip(_short(note), note, STATE_TONES["queued"]) for note in progress.notes]
+    return f'<div class="mlc-notes">{"".join(chips)}</div>' if chips else ""
+
+
+def _short(note: str) -> str:
+    return note if len(note) <= 42 else note[:40].rstrip() + "…"
+
+
+def _waiting(progress: AnswerProgress) -> str:
+    match progress.state:
+        case "queued" if progress.ahead:
+            return tn("waiting.ahead", progress.ahead)
+        case "queued" | "loading" | "prefill" | "stopped":
+            return t(f"waiting.{progress.state}")
+        case _:
+            return t("waiting.empty")
+
+
+def _segments(answer: AnswerSnapshot) -> list[Segment]:
+    return split_thinking(answer.text, starts_thinking=answer.legs[0].prompt.rstrip().endswith("<think>"))
+
+
+def _draw_thought(segment: Segment, progress: AnswerProgress, key: str) -> None:
+    writing = segment.is_open and not progress.is_over
+    since = progress.first_token_at
+    if writing and since is not None:
+        label = t("think.open", seconds=f"{max(0.0, now() - since):.0f}")
+    else:
+        label = t("think.cut") if segment.is_open else t("think.done")
+    with st.expander(label, key=f"think_{key}", icon=":material/psychology:"):
+        for block in to_markdown(_bounded(segment.text), is_open=writing):
+            st.markdown(block, anchors=False)
+
+
+def _bounded(text: str) -> str:
+    """Enough for any reader; the whole text is in the copy and in the export."""
+    if len(text) <= MAX_SHOWN_CHARS:
+        return text
+    return "…\n\n" + text[-MAX_SHOWN_CHARS:]
+
+
+def _draw_failure(progress: AnswerProgress) -> None:
+    kind = progress.error_type or ""
+    language = current_language()
+    title = f"error.title.{kind}" if f"error.title.{kind}" in texts(language) else "error.title.other"
+    st.html(problem(t(title), progress.error or ""))

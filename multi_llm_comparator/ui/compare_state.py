@@ -1,0 +1,172 @@
+"""What one browser session compares: the panes being set up, and the run in the address.
+
+The run itself lives in the registry and in the store; a session only knows its id. The panes are a draft until a prompt
+is sent, so that two tabs can prepare different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.limits import MAX_PANES
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.ui import preferences
+from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.workbench import get_workbench
+
+_PANES, _RUN = "compare_panes", "compare_run"
+_KEPT_ON_MODEL_CHANGE = ("system_prompt", "seed", "stop")
+
+
+def current_run() -> Comparison | None:
+    """The run this page shows: the address's, else the one the session had open. An unknown one is said and dropped."""
+    run_id = st.query_params.get("run") or st.session_state.get(_RUN)
+    if not run_id:
+        return None
+    workbench = get_workbench()
+    try:
+        comparison = workbench.bridge.run(workbench.comparisons.get(run_id))
+    except MultiLLMError as exc:
+        warn(str(exc))
+        leave_run()
+        return None
+    if st.session_state.get(_RUN) != comparison.id or _PANES not in st.session_state:
+        st.session_state[_PANES] = list(comparison.snapshot().panes)
+    show_run(comparison.id)
+    return comparison
+
+
+def show_run(run_id: str) -> None:
+    """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
+    st.session_state[_RUN] = run_id
+    if st.query_params.get("run") != run_id:
+        st.query_params["run"] = run_id
+
+
+def leave_run() -> None:
+    """Start afresh with the same panes; the run stays in the history."""
+    st.session_state.pop(_RUN, None)
+    st.query_params.pop("run", None)
+
+
+def open_run(run_id: str) -> None:
+    """Turn to another run, with its panes."""
+    st.session_state.pop(_PANES, None)
+    st.session_state[_RUN] = run_id
+
+
+def forget_run(run_id: str) -> None:
+    """A run was deleted: if this session had it open it is not to be looked for again."""
+    if st.session_state.get(_RUN) == run_id:
+        leave_run()
+
+
+def draft_panes() -> list[Pane]:
+    """The panes as they are set up now. At first those used last, else the demo models, else whatever there is."""
+    if _PANES not in st.session_state:
+        st.session_state[_PANES] = _remembered() or _first_choice()
+    panes: list[Pane] = st.session_state[_PANES]
+    return panes
+
+
+def save_draft(panes: Sequence[Pane]) -> None:
+    st.session_state[_PANES] = list(panes)
+
+
+def replace_pane(pane: Pane) -> None:
+    save_draft([pane if other.id == pane.id else other for other in draft_panes()])
+
+
+def add_pane() -> None:
+    """One more pane, with a model that no other pane has, if there is one."""
+    panes = draft_panes()
+    models = loadable_models()
+    if len(panes) >= MAX_PANES or not models:
+        return
+    taken = {pane.target for pane in panes}
+    model = next((m for m in models if m.id not in taken), models[0])
+    save_draft([*panes, Pane.new(model.id, recommended(model))])
+
+
+def remove_pane(pane_id: str) -> None:
+    save_draft([pane for pane in draft_panes() if pane.id != pane_id])
+
+
+def change_model(pane: Pane, model: ModelInfo) -> None:
+    """Another model, with the parameters its makers recommend; what the reader wrote stays."""
+    kept = {name: getattr(pane.config, name) for name in _KEPT_ON_MODEL_CHANGE}
+    replace_pane(Pane(pane.id, model.id, replace(recommended(model), **kept)))
+
+
+def recommended(model: ModelInfo | None) -> ModelConfig:
+    """The parameters that a model comes with, as far as they are allowed; the rest as usual."""
+    config = ModelConfig()
+    for name, value in (model.config.get("generation") or {} if model else {}).items():
+        try:
+            candidate = replace(config, **{name: value})
+            candidate.validate()
+        except (MultiLLMError, TypeError):
+            continue
+        config = candidate
+    return config
+
+
+def loadable_models() -> list[ModelInfo]:
+    return [model for model in get_workbench().models.get_available_models() if model.is_loadable]
+
+
+def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
+    """The open run with these panes, or a new one; None when that was refused, and the reader was told."""
+    comparison = current_run()
+    workbench = get_workbench()
+    if comparison is None:
+        comparison = perform(workbench.comparisons.create(panes))
+    elif tuple(panes) != comparison.snapshot().panes:
+        comparison = comparison if perform(_applied(comparison, panes), comparison.id) else None
+    if comparison is not None:
+        show_run(comparison.id)
+        preferences.update(panes=[{"target": pane.target, "config": asdict(pane.config)} for pane in panes])
+    return comparison
+
+
+async def _applied(comparison: Comparison, panes: Sequence[Pane]) -> bool:
+    await comparison.set_panes(panes)
+    return True
+
+
+def _remembered() -> list[Pane]:
+    known = {model.id for model in loadable_models()}
+    panes: list[Pane] = []
+    for entry in preferences.load().panes[:MAX_PANES]:
+        pane = _pane_of(entry)
+        if pane is not None and pane.target in known:
+            panes.append(pane)
+    return panes
+
+
+def _pane_of(entry: Any) -> Pane | None:
+    try:
+        config = ModelConfig.from_dict(entry["config"])
+        config.validate()
+        return Pane.new(str(entry["target"]), config)
+    except (KeyError, TypeError, ConfigurationError):
+        return None
+
+
+def _first_choice() -> list[Pane]:
+    """Two PyTorch and two GGUF models where there are such, demo models first: the page's own example."""
+    models = sorted(loadable_models(), key=lambda m: ("demo" not in m.name.lower(), m.size))
+    chosen = [
+        *[m for m in models if m.model_type is ModelType.PYTORCH][:2],
+        *[m for m in models if m.model_type is ModelType.GGUF][-2:],
+    ]
+    chosen += [m for m in models if m not in chosen][: MAX_PANES - len(chosen)]
+    return [Pane.new(model.id, recommended(model)) for model in chosen[:MAX_PANES]]

@@ -1,0 +1,82 @@
+"""Where one writes: the prompt box pinned below, and on an empty page what it is for, with examples to click."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
+from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.compare_state import draft_panes, ensure_run, loadable_models
+from multi_llm_comparator.ui.html_pieces import empty
+from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.navigation import go_to
+
+EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
+
+
+def draw_composer(comparison: Comparison | None) -> None:
+    """The prompt box, with a button to stop everything while something runs."""
+    is_running = comparison is not None and comparison.snapshot().is_running
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        prompt = st.chat_input(
+            t("composer.placeholder"),
+            key="compare_prompt",
+            max_chars=MAX_PROMPT_CHARS,
+            disabled=not loadable_models() or not draft_panes(),
+        )
+        if comparison is not None and is_running:
+            st.button(
+                t("composer.stop_all"),
+                icon=":material/stop_circle:",
+                key="compare_stop_all",
+                shortcut="Esc",
+                on_click=lambda: perform(comparison.stop(), comparison.id),
+            )
+    if prompt and send(prompt):
+        st.rerun()
+
+
+def send(prompt: str) -> bool:
+    """Ask all panes as they are set up now. False when that was refused; the reader has been told then."""
+    if not prompt.strip():
+        warn(t("composer.empty"))
+        return False
+    comparison = ensure_run(draft_panes())
+    turn = None if comparison is None else perform(comparison.send(prompt), comparison.id)
+    if comparison is None or turn is None:
+        return False
+    st.session_state["compare_scroll_mark"] = f"{comparison.id}:{turn}"
+    return True
+
+
+def _send_example(prompt: str) -> None:
+    send(prompt)
+
+
+def draw_welcome() -> None:
+    """For a page without answers: what it is for, and something to try at once."""
+    models = loadable_models()
+    if not models:
+        _draw_no_models()
+        return
+    count = len(draft_panes())
+    st.html(
+        f'<div class="mlc-hero"><h2>{escape(t("welcome.title"))}</h2><p>{escape(tn("welcome.text", count))}</p></div>'
+    )
+    with st.container(key="compare_examples"):
+        left, right = st.columns(2)
+        for position, name in enumerate(EXAMPLES):
+            prompt = t(f"example.{name}")
+            (left if position % 2 == 0 else right).button(
+                prompt, key=f"compare_example_{name}", width="stretch", on_click=_send_example, args=(prompt,)
+            )
+
+
+def _draw_no_models() -> None:
+    st.html(empty(t("welcome.no_models"), t("welcome.no_models_text")))
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        if st.button(t("act.open_models"), icon=":material/deployed_code:", key="compare_to_models", type="primary"):
+            go_to("models")

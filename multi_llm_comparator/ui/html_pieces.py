@@ -1,0 +1,75 @@
+"""Small pieces of HTML that several pages draw. Everything that comes from outside is escaped here."""
+
+from __future__ import annotations
+
+from html import escape
+
+from multi_llm_comparator.core.timings import OVER, AnswerState
+from multi_llm_comparator.ui import figures
+from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.palette import STATE_TONES, Tone
+
+
+def letter(index: int) -> str:
+    """The sign of a pane: A, B, C, D."""
+    return chr(ord("A") + index)
+
+
+def letter_badge(index: int, tone: Tone) -> str:
+    return f'<span class="mlc-letter" style="--tone:{tone.css}">{letter(index)}</span>'
+
+
+def dot(tone: Tone) -> str:
+    return f'<span class="mlc-dot" style="--tone:{tone.css}"></span>'
+
+
+def model_label(name: str, tone: Tone) -> str:
+    """A model's name behind its colour."""
+    return f'<span class="mlc-nowrap">{dot(tone)}{escape(name)}</span>'
+
+
+def state_chip(state: AnswerState, elapsed: str = "") -> str:
+    """What an answer is doing, in the state's colour; ``elapsed`` is how long it has."""
+    live = "" if state in OVER else " mlc-live"
+    text = escape(" ".join(filter(None, (t(f"state.{state}"), elapsed))))
+    return f'<span class="mlc-chip{live}" style="--tone:{STATE_TONES[state].css}" data-state="{state}">{text}</span>'
+
+
+def note_chip(text: str, why: str, tone: Tone) -> str:
+    """A remark with its explanation on hover."""
+    return f'<span class="mlc-chip mlc-plain" style="--tone:{tone.css}" title="{escape(why)}">{escape(text)}</span>'
+
+
+def figure(value: str, label: str, why: str, unit: str = "") -> str:
+    """One number with its unit and name; ``why`` explains it on hover."""
+    small = f" <small>{escape(unit)}</small>" if unit else ""
+    return f'<div class="mlc-figure" title="{escape(why)}"><b>{escape(value)}{small}</b><i>{escape(label)}</i></div>'
+
+
+def detail(text: str, why: str) -> str:
+    return f'<span title="{escape(why)}">{escape(text)}</span>'
+
+
+def problem(title: str, text: str) -> str:
+    """What went wrong, in the colour of failure."""
+    tone = STATE_TONES["failed"].css
+    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{escape(text)}</div>'
+
+
+def facts(pairs: list[tuple[str, str]]) -> str:
+    """A list of names and values."""
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    return f'<dl class="mlc-facts">{rows}</dl>'
+
+
+def empty(title: str, text: str) -> str:
+    """What a page is for, when there is nothing on it yet."""
+    return f'<div class="mlc-empty"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+
+
+def moment(at: float, now: float, timezone: str | None) -> str:
+    """How long ago, with the time of day on hover."""
+    unit, n = figures.age(at, now)
+    return (
+        f'<span class="mlc-nowrap" title="{escape(figures.moment(at, timezone))}">{escape(tn(f"age.{unit}", n))}</span>'
+    )

@@ -1,0 +1,53 @@
+"""The log: everything a page does not show, with the id of the run it belongs to."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+import streamlit as st
+
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui.i18n import t
+
+MAX_BYTES = 2 * 1024 * 1024
+FILES = 5
+_FORMAT = "%(asctime)s %(levelname)s %(name)s [run %(run)s] %(message)s"
+
+logger = logging.getLogger(__name__)
+
+
+def log_path() -> Path:
+    return get_settings().home / "logs" / "workbench.log"
+
+
+def start_logging() -> None:
+    """Send the log to a file that is cut off and renewed before it grows large; only warnings reach the console."""
+    path = log_path()
+    root = logging.getLogger()
+    if any(isinstance(h, RotatingFileHandler) and h.baseFilename == str(path.resolve()) for h in root.handlers):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(path.resolve(), maxBytes=MAX_BYTES, backupCount=FILES, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.addFilter(_with_run)
+    root.addHandler(handler)
+    logging.getLogger("multi_llm_comparator").setLevel(logging.INFO)
+
+
+def _with_run(record: logging.LogRecord) -> bool:
+    """Give each line a run: the one its caller named, else "-"."""
+    if not hasattr(record, "run"):
+        record.run = "-"
+    return True
+
+
+def explain_script_error(error: Exception) -> bool:
+    """Log an error that no page expected and show where to find it; the page itself shows no traceback."""
+    code = secrets.token_hex(4)
+    run = st.query_params.get("run", "-")
+    logger.error("page failed, code %s", code, exc_info=error, extra={"run": run})
+    st.error(t("error.unexpected", code=code, path=str(log_path())), icon=":material/error:")
+    return True

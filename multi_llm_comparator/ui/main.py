@@ -1,0 +1,40 @@
+"""The script behind every page: frame, language, navigation; then the page itself."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.ui.actions import show_notices
+from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_language, settle_language, t
+from multi_llm_comparator.ui.navigation import pages
+from multi_llm_comparator.ui.theme import ICON, apply_styles
+
+
+def draw_language_switch() -> None:
+    """One button that names the other language in that language."""
+    other = next(code for code in LANGUAGES if code != current_language())
+    with st.container(key="app_language_box"):
+        st.button(
+            LANGUAGES[other],
+            key="app_language_switch",
+            icon=":material/translate:",
+            type="tertiary",
+            on_click=choose_language,
+            args=(other,),
+            help=t("app.language_why", language=LANGUAGES[other]),
+        )
+
+
+settle_language()
+st.set_page_config(
+    page_title=t("app.title"),
+    page_icon=str(ICON),
+    layout="wide",
+    menu_items={"About": t("app.about")},
+)
+apply_styles()
+st.logo(str(ICON), size="medium")
+page = st.navigation(list(pages().values()), position="top")
+draw_language_switch()
+show_notices()
+page.run()

@@ -1,0 +1,58 @@
+"""What the pages remember between visits: language, the panes used last, and which model wears which colour."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.settings import get_settings
+
+logger = logging.getLogger(__name__)
+
+MAX_COLOURS = 500
+_lock = threading.Lock()
+_cached: dict[str, Preferences] = {}
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """One person's choices on this machine. Losing them costs nothing but a few clicks."""
+
+    language: str = ""
+    panes: list[dict[str, Any]] = field(default_factory=list)
+    colours: dict[str, int] = field(default_factory=dict)
+
+
+def load() -> Preferences:
+    """The stored preferences; defaults when there are none or the file is damaged."""
+    path = get_settings().home / "preferences.json"
+    with _lock:
+        if str(path) not in _cached:
+            _cached[str(path)] = _read(path.read_text(encoding="utf-8") if path.exists() else "{}")
+        return _cached[str(path)]
+
+
+def _read(text: str) -> Preferences:
+    try:
+        data = json.loads(text)
+        known = {f.name: type(f.default_factory()) if callable(f.default_factory) else str for f in fields(Preferences)}
+        return Preferences(**{name: data[name] for name, kind in known.items() if isinstance(data.get(name), kind)})
+    except (ValueError, AttributeError) as exc:
+        logger.warning("preferences are unreadable and start afresh: %s", exc)
+        return Preferences()
+
+
+def update(**changes: Any) -> None:
+    """Change some of the preferences and store them."""
+    current = load()
+    changed = Preferences(**{**asdict(current), **changes})
+    if changed == current:
+        return
+    path = get_settings().home / "preferences.json"
+    with _lock:
+        _cached[str(path)] = changed
+        write_atomically(path, json.dumps(asdict(changed), ensure_ascii=False, indent=1))

@@ -1,0 +1,109 @@
+"""The chart beneath a turn: where each answer's time went, and how fast it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.figures import Figures
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.html_pieces import letter
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.palette import model_tone
+from multi_llm_comparator.ui.phases import PHASE_TONES, PHASES, spans
+from multi_llm_comparator.ui.theme import page_tone
+
+# While answers grow the chart follows once a second: often enough to be live, seldom enough to be calm.
+REDRAW_S = 1.0
+_ROW_PX, _FRAME_PX = 30, 96
+_MAX_NAME = 26
+
+
+def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
+    """Draw it; while an answer is being written the last figure is kept for a moment, so that nothing flickers."""
+    kept = st.session_state.get(f"compare_{key}")
+    over = all(answer.progress.is_over for answer in answers)
+    mark = (page_tone(), over, tuple(answer.answer_id for answer in answers))
+    if kept is None or kept[1] != mark or now() - kept[0] > REDRAW_S or over:
+        kept = (now(), mark, chart(answers, page_tone()))
+        st.session_state[f"compare_{key}"] = kept
+    with st.container(key=f"chart_box_{key}"):
+        st.plotly_chart(kept[2], key=key, theme="streamlit", config={"displayModeBar": False}, alt=t("chart.alt"))
+
+
+def chart(answers: Sequence[AnswerSnapshot], page: str) -> dict[str, Any]:
+    """A Plotly figure as plain data: stacked times on the left, tokens per second on the right. Times in seconds."""
+    names = [f"{letter(i)} · {_short(answer.model_name)}" for i, answer in enumerate(answers)]
+    decode_colours = [model_tone(answer.model.id).on(page) for answer in answers]
+    taken = [spans(answer) for answer in answers]
+    traces = [
+        _bars(
+            names,
+            [lengths[phase] or None for lengths in taken],
+            t(f"phase.{phase}"),
+            _faint(PHASE_TONES[phase].on(page)) if phase in PHASE_TONES else decode_colours,
+        )
+        for phase in PHASES
+    ]
+    traces[-1]["showlegend"] = False
+    traces.append({**_bars(names[:1], [None], t("chart.writing"), decode_colours[:1]), "showlegend": True})
+    traces.append(_speeds(names, [answer.figures for answer in answers], decode_colours))
+    return {"data": traces, "layout": _layout(len(answers))}
+
+
+def _faint(colour: str) -> str:
+    """What comes before the writing stands back behind it."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.42)"
+
+
+def _bars(names: list[str], lengths: Sequence[float | None], label: str, colour: str | list[str]) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": names,
+        "x": list(lengths),
+        "name": label,
+        "marker": {"color": colour},
+        "customdata": [say.seconds(length) for length in lengths],
+        "hovertemplate": "%{y}<br>" + label + ": %{customdata}<extra></extra>",
+    }
+
+
+def _speeds(names: list[str], known: Sequence[Figures], colours: list[str]) -> dict[str, Any]:
+    texts = [f"{say.speed(f.tokens_per_second)}" if f.tokens_per_second else "" for f in known]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": names,
+        "x": [f.tokens_per_second for f in known],
+        "xaxis": "x2",
+        "marker": {"color": colours},
+        "text": texts,
+        "textposition": "auto",
+        "showlegend": False,
+        "hovertemplate": "%{y}<br>%{x:.1f} " + t("figure.speed_unit") + "<extra></extra>",
+    }
+
+
+def _layout(rows: int) -> dict[str, Any]:
+    axis = {"zeroline": False, "fixedrange": True, "rangemode": "tozero", "title": {"standoff": 6}}
+    return {
+        "barmode": "stack",
+        "bargap": 0.38,
+        "height": _FRAME_PX + rows * _ROW_PX,
+        "margin": {"l": 8, "r": 8, "t": 30, "b": 36},
+        "xaxis": {**axis, "domain": [0, 0.66], "title": {"text": t("chart.seconds"), "standoff": 6}},
+        "xaxis2": {**axis, "domain": [0.71, 1], "title": {"text": t("figure.speed_unit"), "standoff": 6}},
+        "yaxis": {"autorange": "reversed", "fixedrange": True, "automargin": True},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        "uirevision": "kept",
+    }
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"

@@ -1,0 +1,70 @@
+"""The one set of services behind all pages of this process."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.services.bridge import Bridge, get_bridge
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons."""
+
+    settings: Settings
+    models: ModelManager
+    engine: InferenceEngine
+    store: Store
+    comparisons: ComparisonRegistry
+    bridge: Bridge
+
+
+_current: Workbench | None = None
+_lock = threading.Lock()
+
+
+def get_workbench() -> Workbench:
+    """The workbench of this process, opened on first use."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = _open()
+        return _current
+
+
+def _open() -> Workbench:
+    settings = get_settings()
+    bridge = get_bridge()
+    models = ModelManager(settings.models_dir)
+    models.scan_models()
+    engine = InferenceEngine(models=models, settings=settings)
+    store = Store(settings.resolved_database_url)
+    comparisons = ComparisonRegistry(store, engine, models.get_model_by_id)
+    return Workbench(settings, models, engine, store, comparisons, bridge)
+
+
+def apply_settings() -> None:
+    """Bring changed settings into effect: memory limits at once, model places by scanning again."""
+    workbench = get_workbench()
+    settings = get_settings()
+    memory = workbench.engine.memory_manager
+    memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
+    workbench.models.scan_models()
+
+
+def close_workbench() -> None:
+    """End what runs, then every model process. Harmless when nothing was opened."""
+    global _current
+    with _lock:
+        workbench, _current = _current, None
+    if workbench is None:
+        return
+    workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
+    workbench.bridge.close()

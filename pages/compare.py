@@ -1,0 +1,22 @@
+"""Compare: one prompt, up to four models, side by side."""
+
+from __future__ import annotations
+
+from multi_llm_comparator.ui.answer_actions import draw_closer_look
+from multi_llm_comparator.ui.board import draw_board, draw_save_warning
+from multi_llm_comparator.ui.compare_state import current_run
+from multi_llm_comparator.ui.composer import draw_composer, draw_welcome
+from multi_llm_comparator.ui.pane_setup import draw_setup
+from multi_llm_comparator.ui.run_menu import draw_heading
+
+comparison = current_run()
+draw_heading(comparison)
+draw_setup()
+if comparison is None or not comparison.snapshot().turns:
+    draw_welcome()
+else:
+    snapshot = comparison.snapshot()
+    draw_save_warning(snapshot)
+    draw_board(comparison)
+    draw_closer_look(snapshot)
+draw_composer(comparison)

@@ -1,0 +1,42 @@
+"""Models: what was found, what is wrong with it, what is in memory, and how to get more."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.ui.downloads import draw_download
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.memory_view import draw_loaded
+from multi_llm_comparator.ui.model_details import draw_details
+from multi_llm_comparator.ui.model_list import SORTS, draw_models, matching
+from multi_llm_comparator.ui.workbench import get_workbench
+
+manager = get_workbench().models
+with st.container(horizontal=True, vertical_alignment="center", key="models_heading"):
+    st.title(t("nav.models"), anchor=False, width="stretch")
+    text = st.text_input(
+        t("models.filter"),
+        key="models_filter",
+        placeholder=t("models.filter"),
+        label_visibility="collapsed",
+        icon=":material/search:",
+        max_chars=200,
+        width=260,
+    )
+    sort = st.selectbox(
+        t("models.sort"),
+        list(SORTS),
+        key="models_sort",
+        format_func=lambda name: t(f"models.sort_{name}"),
+        label_visibility="collapsed",
+        width=170,
+    )
+    st.button(t("models.rescan"), icon=":material/refresh:", key="models_rescan", on_click=manager.scan_models)
+    with st.popover(t("download.title"), icon=":material/download:", key="models_download", on_change="rerun") as box:
+        if box.open:
+            draw_download()
+draw_loaded()
+draw_models(matching(manager.get_available_models(), text, sort), text)
+for note in manager.scan_notes:
+    st.caption(note)
+draw_details()

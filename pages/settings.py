@@ -1,0 +1,13 @@
+"""Settings: language, places with models, memory, bounds."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.settings_form import draw_form, draw_language
+
+with st.container(key="settings_page"):
+    st.title(t("nav.settings"), anchor=False)
+    draw_language()
+    draw_form()
