@@ -54,9 +54,10 @@ class Comparison:
         recorder: Recorder,
         models: ModelLookup,
         fingerprint: Fingerprint | None = None,
+        on_start: Callable[[Comparison], None] | None = None,
     ) -> None:
         self._conversation, self._source, self._recorder = conversation, source, recorder
-        self._models, self._fingerprint = models, fingerprint
+        self._models, self._fingerprint, self._on_start = models, fingerprint, on_start
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
         self._play: asyncio.Task[None] | None = None
 
@@ -182,6 +183,8 @@ class Comparison:
         config: ModelConfig = replace(answer.pane.config)
         request = GenerationRequest(messages=messages, config=config, continue_final=continue_final, run_id=self.id)
         self._recorder.touch(answer)
+        if self._on_start is not None:
+            self._on_start(self)
         self._spawn(self._answer(answer, leg, request), (answer, leg))
 
     def _spawn(self, work: Coroutine[Any, Any, None], owner: tuple[Answer, AnswerProgress] | None = None) -> None:

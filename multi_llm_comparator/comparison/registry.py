@@ -128,7 +128,8 @@ class ComparisonRegistry:
 
     def _adopt(self, conversation: Conversation) -> Comparison:
         recorder = Recorder(self._store, conversation, self._save_interval_s)
-        comparison = Comparison(conversation, self._source, recorder, self._models, self._fingerprint)
+        # Whatever begins to answer is kept again, should it have been dropped while a page still held it.
+        comparison = Comparison(conversation, self._source, recorder, self._models, self._fingerprint, self._keep)
         self._held[comparison.id] = comparison
         self._keep(comparison)
         return comparison

@@ -26,9 +26,14 @@ def empty_database(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path, empty_database) -> Iterator[Store]:
+def database_url(tmp_path, empty_database) -> str:
     shutil.copy(empty_database, tmp_path / "runs.db")
-    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    return f"sqlite:///{tmp_path / 'runs.db'}"
+
+
+@pytest.fixture
+def store(database_url) -> Iterator[Store]:
+    opened = Store(database_url)
     yield opened
     opened.close()
 

@@ -1,0 +1,31 @@
+"""A workbench that is to be killed: it asks two panes, gets half an answer from one, and says so when that is saved.
+
+Usage: python -m tests.comparison.interrupted_child DATABASE_URL
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.tracking.store import Store
+from tests.comparison.asking import asked
+from tests.support.scripted_source import ScriptedSource
+
+
+async def main(url: str) -> None:
+    store, source = Store(url), ScriptedSource()
+    registry = ComparisonRegistry(store, source, lambda target: None, save_interval_s=0.02)
+    comparison, (a, b) = await asked(registry, source)
+    await b.answer("whole")
+    await a.start(seed=5)
+    await a.say("half an ans")
+    while not any(record.text == "half an ans" for record in store.load_answers(comparison.id)):
+        await asyncio.sleep(0.01)
+    print(comparison.id, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

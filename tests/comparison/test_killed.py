@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.comparison.asking import answer
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, store, source, database_url):
+    command = [sys.executable, "-m", "tests.comparison.interrupted_child", database_url]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        run_id = child.stdout.readline().strip()
+        assert run_id, "the child ended early"
+    finally:
+        child.kill()
+        child.wait()
+    assert [run.status for run in await registry.list()] == ["interrupted"]
+    comparison = await registry.get(run_id)
+    half = answer(comparison, "a")
+    assert (half.text, half.progress.error_type) == ("half an ans", "AnswerInterrupted")
+    assert "continue" in half.progress.error
+    assert answer(comparison, "b").text == "whole"
+    assert answer(comparison, "b").progress.state == "done"
+    await comparison.continue_("a")
+    rest = await source.call(0)
+    assert rest.request.continue_final
+    assert rest.request.messages[-1].content == "half an ans"
+    await rest.answer("wer")
+    await comparison.wait()
+    assert answer(comparison, "a").text == "half an answer"
+    assert [record.text for record in store.load_answers(run_id)] == ["half an answer", "whole"]

@@ -1,0 +1,281 @@
+"""Where comparisons are kept: in memory while they matter, in the store for good."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+
+from multi_llm_comparator.comparison import registry as registry_module
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError, StoreError
+from tests.comparison.asking import PANES, answer, asked
+from tests.comparison.conftest import KNOWN
+from tests.tracking.records import a_run
+
+
+def another_process(store, source) -> ComparisonRegistry:
+    """What a workbench started later sees: the same database, nothing in memory."""
+    return ComparisonRegistry(store, source, KNOWN.get)
+
+
+async def finished(registry, source):
+    comparison, calls = await asked(registry, source)
+    for number, call in enumerate(calls):
+        await call.answer(f"answer {number}")
+    await comparison.wait()
+    return comparison
+
+
+async def test_the_same_run_is_the_same_object(registry, source):
+    comparison, _ = await asked(registry, source)
+    assert await registry.get(comparison.id) is comparison
+
+
+async def test_a_run_rebuilt_from_the_store_is_what_it_was(registry, store, source):
+    comparison, (a, b) = await asked(registry, source, shared_thread=True)
+    await a.start()
+    await a.say("one", " two")
+    await a.finish("length")
+    await b.answer("5")
+    await comparison.wait()
+    await comparison.continue_("a")
+    await (await source.call(2)).answer(" three")
+    await comparison.wait()
+    await comparison.regenerate("b")
+    await (await source.call(3)).fail()
+    await comparison.wait()
+    await comparison.select_attempt(0, "b", 1)
+    await comparison.choose(0, "b")
+    await comparison.rename("Sums")
+    await comparison.wait()
+    before = comparison.snapshot()
+    after = (await another_process(store, source).get(comparison.id)).snapshot()
+    assert after.turns == before.turns
+    assert (after.title, after.panes, after.shared_thread) == ("Sums", before.panes, True)
+    assert (after.created_at, after.status) == (before.created_at, before.status)
+
+
+async def test_a_comparison_enters_the_history_with_its_first_prompt(registry, store, source):
+    comparison = await registry.create(PANES)
+    await comparison.set_shared_thread(True)
+    await comparison.wait()
+    assert await registry.count() == 0
+    with pytest.raises(RunNotFoundError):
+        await another_process(store, source).get(comparison.id)
+    await comparison.send("hello")
+    await comparison.stop()
+    assert [run.title for run in await registry.list()] == ["hello"]
+
+
+async def test_history_is_searched_by_prompt_answer_and_model(registry, source):
+    comparison = await finished(registry, source)
+    for text in ("2 + 3", "ANSWER 1", "demo-large"):
+        assert [run.id for run in await registry.list(text)] == [comparison.id]
+        assert await registry.count(text) == 1
+    assert await registry.list("nowhere") == []
+
+
+async def test_history_leaves_out_runs_of_other_kinds(registry, store):
+    store.save_run(a_run(kind="plan"))
+    assert await registry.list() == []
+
+
+async def saved(store, comparison, text):
+    """Return when an answer with this text is in the store."""
+    async with asyncio.timeout(20):
+        while not any(record.text == text for record in await asyncio.to_thread(store.load_answers, comparison.id)):
+            await asyncio.sleep(0.01)
+
+
+async def test_growing_text_is_saved_while_it_grows(registry, store, source):
+    comparison, (a, _) = await asked(registry, source)
+    await a.start()
+    await a.say("so far")
+    await saved(store, comparison, "so far")
+    assert (await registry.list())[0].status == "running"
+
+
+async def test_what_an_ended_process_left_is_marked_interrupted_and_can_be_continued(registry, store, source):
+    comparison, (a, b) = await asked(registry, source)
+    await a.start()
+    await a.say("so far")
+    await b.answer("5")
+    await saved(store, comparison, "so far")
+    await saved(store, comparison, "5")
+    later = another_process(store, source)
+    assert (await later.list())[0].status == "interrupted"
+    found = await later.get(comparison.id)
+    left = answer(found, "a")
+    assert (left.progress.state, left.progress.error_type, left.text) == ("failed", "AnswerInterrupted", "so far")
+    assert left.progress.ended_at == left.progress.last_token_at
+    assert answer(found, "b").progress.state == "done"
+    assert (await later.list())[0].status == "failed"
+    await found.continue_("a")
+    rest = await source.call(2)
+    assert rest.request.messages[-1].content == "so far"
+    await rest.answer(", so good")
+    await found.wait()
+    assert answer(found, "a").text == "so far, so good"
+
+
+async def test_closing_interrupts_what_runs_and_saves_it(registry, store, source):
+    comparison, (a, b) = await asked(registry, source)
+    await a.start()
+    await a.say("so far")
+    await b.answer("5")
+    await registry.aclose()
+    assert a.closed.is_set()
+    states = {record.pane_id: (record.status, record.text) for record in store.load_answers(comparison.id)}
+    assert states == {"a": ("failed", "so far"), "b": ("done", "5")}
+    assert store.load_run(comparison.id).status == "failed"
+
+
+async def test_a_deleted_run_is_gone_also_while_it_runs(registry, store, source):
+    comparison, (a, _) = await asked(registry, source)
+    await a.start()
+    await a.say("x")
+    await registry.delete(comparison.id)
+    assert a.closed.is_set()
+    with pytest.raises(RunNotFoundError):
+        await registry.get(comparison.id)
+    assert store.count_runs() == 0
+    await registry.delete(comparison.id)
+
+
+async def test_only_so_many_idle_comparisons_stay_in_memory(registry, source, monkeypatch):
+    monkeypatch.setattr(registry_module, "MAX_LIVE", 2)
+    running, (a, b) = await asked(registry, source)
+    running_id, running = running.id, weakref.ref(running)
+    idle = await finished(registry, source)
+    first_id, idle = idle.id, weakref.ref(idle)
+    await finished(registry, source)
+    gc.collect()
+    assert running() is not None
+    assert idle() is None
+    assert answer(await registry.get(first_id), "a").text == "answer 0"
+    assert await registry.get(running_id) is running()
+    await a.answer("")
+    await b.answer("")
+
+
+async def test_two_pages_that_open_a_run_at_once_get_one_object(registry, store, source):
+    comparison = await finished(registry, source)
+    later = another_process(store, source)
+    first, second = await asyncio.gather(later.get(comparison.id), later.get(comparison.id))
+    assert first is second
+
+
+async def test_a_page_that_holds_a_dropped_comparison_still_shares_it(registry, source, monkeypatch):
+    monkeypatch.setattr(registry_module, "MAX_LIVE", 1)
+    held = await finished(registry, source)
+    await finished(registry, source)
+    await held.send("more", ["a"])
+    await source.call(4)
+    held_id, held = held.id, weakref.ref(held)
+    for _ in range(2):
+        await finished(registry, source)
+    gc.collect()
+    assert await registry.get(held_id) is held()
+    await registry.delete(held_id)
+
+
+async def test_a_run_is_made_again_with_the_same_prompts_and_seeds(registry, source):
+    panes = (Pane("a", "m1"), Pane("b", "m2", ModelConfig(seed=5)))
+    old, (a, b) = await asked(registry, source, panes)
+    await a.start(seed=111)
+    await a.finish()
+    await b.answer("5")
+    await old.wait()
+    await old.send("Only b", ["b"])
+    await (await source.call(2)).answer("ok")
+    await old.wait()
+    new = await registry.rerun(old.id)
+    a, b = await source.next_calls(2, after=3)
+    assert new.id != old.id
+    assert (a.request.config.seed, b.request.config.seed) == (111, 5)
+    assert new.snapshot().waiting_prompts == 1
+    await a.answer("five")
+    assert len(source.calls) == 5
+    await b.answer("5")
+    last = await source.call(5)
+    assert (last.target, last.request.messages[-1].content) == ("m2", "Only b")
+    await last.answer("ok")
+    await new.wait()
+    assert [turn.prompt for turn in new.snapshot().turns] == ["What is 2 + 3?", "Only b"]
+    assert not new.snapshot().is_running
+    assert new.snapshot().panes == old.snapshot().panes
+
+
+async def test_a_run_can_be_made_again_with_fresh_seeds(registry, source):
+    old, (a,) = await asked(registry, source, [Pane("a", "m1")])
+    await a.answer("five")
+    await old.wait()
+    await registry.rerun(old.id, same_seeds=False)
+    assert (await source.call(1)).request.config.seed is None
+
+
+async def test_stop_ends_the_playing_of_a_run_as_well(registry, source):
+    old = await finished(registry, source)
+    await old.send("second")
+    for call in await source.next_calls(2, after=2):
+        await call.answer("x")
+    await old.wait()
+    new = await registry.rerun(old.id)
+    await source.next_calls(2, after=4)
+    await new.stop()
+    await new.wait()
+    assert len(new.snapshot().turns) == 1
+    assert not new.snapshot().is_running
+    assert len(source.calls) == 6
+
+
+async def test_a_store_that_fails_does_not_stop_the_answers_and_is_caught_up_with(registry, store, source, monkeypatch):
+    save_run = store.save_run
+
+    def failing(*args):
+        raise StoreError("the disk is full; make room and try again")
+
+    monkeypatch.setattr(store, "save_run", failing)
+    comparison, (a, b) = await asked(registry, source)
+    await a.answer("five")
+    await b.start()
+    async with asyncio.timeout(20):
+        while comparison.snapshot().save_error is None:
+            await asyncio.sleep(0.01)
+    assert "disk is full" in comparison.snapshot().save_error
+    assert answer(comparison, "a").progress.state == "done"
+    monkeypatch.setattr(store, "save_run", save_run)
+    await b.finish()
+    await comparison.wait()
+    assert comparison.snapshot().save_error is None
+    assert {record.text for record in store.load_answers(comparison.id)} == {"five", ""}
+
+
+async def test_a_file_that_cannot_be_hashed_costs_the_fingerprint_only(store, source):
+    def unreadable(info):
+        raise PermissionError("no")
+
+    registry = ComparisonRegistry(store, source, KNOWN.get, unreadable)
+    comparison = await finished(registry, source)
+    assert answer(comparison, "a").text == "answer 0"
+    assert answer(comparison, "a").model.fingerprint is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema_version": 2},
+        {"document": {}},
+        {"document": {"panes": []}},
+        {"document": {"panes": [{"id": "a", "target": "m", "config": {"warp": 1}}], "turns": []}},
+    ],
+)
+async def test_a_stored_run_that_cannot_be_read_is_explained(registry, store, changes):
+    store.save_run(a_run("odd", **changes))
+    with pytest.raises(DocumentError, match="'odd'"):
+        await registry.get("odd")
