@@ -88,8 +88,8 @@ class AnswerProgress:
                 self.fallbacks += 1
             case CacheHit(model=model, age_s=age_s):
                 self.answered_by, self.cache_age_s = model, age_s
-            case Cost(usd=usd):
-                self.cost_usd = usd
+            case Cost(usd=usd, prompt_tokens=prompt_tokens):
+                self.cost_usd, self.prompt_tokens = usd, prompt_tokens
 
     def _start(self, event: Started) -> None:
         self.state, self.started_at = "prefill", event.at

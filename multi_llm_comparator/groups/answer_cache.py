@@ -1,0 +1,143 @@
+"""Answers given before to exactly the same question. Off unless the configuration turns it on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.core.events import CacheHit, Cost, Event, Finished, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.groups.config import CacheSettings
+from multi_llm_comparator.groups.json_disk import STORE_ERRORS, open_store
+
+logger = logging.getLogger(__name__)
+
+MAX_ANSWER_CHARS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """A whole answer. ``stored_at`` is in seconds since the epoch, for it is read by later processes."""
+
+    model: str
+    text: str
+    reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    stored_at: float
+
+
+class AnswerCache:
+    """Exact matches on target, messages and parameters; bounded in size (least recently used leave) and in age."""
+
+    def __init__(self, folder: Path, settings: CacheSettings) -> None:
+        self._folder, self._settings = folder, settings
+        self._opened: Any = None
+        self.hits = self.misses = 0
+
+    def configure(self, settings: CacheSettings) -> None:
+        if settings != self._settings:
+            self.close()
+            self._settings = settings
+
+    @property
+    def is_enabled(self) -> bool:
+        return self._settings.enabled
+
+    @property
+    def _store(self) -> Any:
+        if self._opened is None:
+            self._opened = open_store(
+                self._folder, size_limit=self._settings.max_bytes, eviction_policy="least-recently-used"
+            )
+        return self._opened
+
+    def get(self, key: str) -> CachedAnswer | None:
+        """The answer under ``key``, unless it is too old or the cache cannot be read."""
+        try:
+            data: Any = self._store.get(key)
+        except STORE_ERRORS as exc:
+            logger.warning("the answer cache in %s cannot be read: %s", self._folder, exc)
+            data = None
+        if data is None or time.time() - data["stored_at"] > self._settings.max_age_s:
+            self.misses += 1
+            return None
+        self.hits += 1
+        return CachedAnswer(**data)
+
+    def put(self, key: str, answer: CachedAnswer) -> None:
+        if len(answer.text) > MAX_ANSWER_CHARS:
+            return
+        try:
+            self._store.set(key, asdict(answer), expire=self._settings.max_age_s)
+        except STORE_ERRORS as exc:
+            logger.warning("the answer cache in %s cannot be written: %s", self._folder, exc)
+
+    def clear(self) -> None:
+        self._store.clear()
+
+    def status(self) -> dict[str, Any]:
+        if not self.is_enabled:
+            return {"enabled": False}
+        size, count = self._store.volume(), len(self._store)
+        return {"enabled": True, "answers": count, "size_bytes": size, "hits": self.hits, "misses": self.misses}
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+
+def cache_key(target: str, request: GenerationRequest) -> str:
+    """The same for two requests that differ in nothing but their ids."""
+    data = request.to_dict()
+    del data["id"], data["run_id"]
+    canonical = json.dumps([target, data], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Recorder:
+    """Gathers an answer for the cache."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._model = ""
+        self.answer: CachedAnswer | None = None
+
+    def note(self, event: Event) -> None:
+        match event:
+            case TextDelta(text=text):
+                self._pieces.append(text)
+            case Cost(model=model):
+                self._model = model
+            case Finished(reason="stop" | "length" as reason, prompt_tokens=prompt, completion_tokens=completion):
+                text = "".join(self._pieces)
+                self.answer = CachedAnswer(self._model, text, reason, prompt, completion, time.time())
+
+
+def replay(answer: CachedAnswer, request_id: str) -> list[Event]:
+    """The events of a cached answer, given again under ``request_id``."""
+    tokens = answer.completion_tokens
+    return [
+        CacheHit(request_id=request_id, model=answer.model, age_s=max(0.0, time.time() - answer.stored_at)),
+        TextDelta(request_id=request_id, text=answer.text, tokens=tokens),
+        Cost(
+            request_id=request_id,
+            model=answer.model,
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=tokens,
+            usd=0.0,
+            priced_by="cache",
+        ),
+        Finished(
+            request_id=request_id,
+            reason="length" if answer.reason == "length" else "stop",
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=tokens,
+        ),
+    ]

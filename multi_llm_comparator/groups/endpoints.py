@@ -1,0 +1,97 @@
+"""Clients of remote models, made when first used and kept over reloads as long as their declaration stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from multi_llm_comparator.core.events import Event
+from multi_llm_comparator.core.exceptions import ConfigurationError, KeyRefusedError
+from multi_llm_comparator.core.keys import resolve_key
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.groups.config import GroupsConfig, ModelDeclaration
+from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
+
+
+class _Client:
+    def __init__(self, declaration: ModelDeclaration, endpoint: OpenAIEndpoint) -> None:
+        self.declaration, self.endpoint = declaration, endpoint
+        self.active = 0
+        self.is_retired = False
+
+
+class Endpoints:
+    """One client for each remote model. One that a reload replaced is closed when its last request has ended."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, _Client] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def stream(
+        self, model: str, declaration: ModelDeclaration, request: GenerationRequest
+    ) -> AsyncGenerator[Event, None]:
+        """Answer with ``model``; raises what :meth:`OpenAIEndpoint.stream` does."""
+        client = self._client(model, declaration)
+        client.active += 1
+        events = client.endpoint.stream(request)
+        try:
+            async for event in events:
+                yield event
+        finally:
+            client.active -= 1
+            await events.aclose()
+            self._close_if_done(client)
+
+    async def check(self, model: str, declaration: ModelDeclaration) -> None:
+        client = self._client(model, declaration)
+        client.active += 1
+        try:
+            await client.endpoint.check()
+        finally:
+            client.active -= 1
+            self._close_if_done(client)
+
+    def configure(self, config: GroupsConfig) -> None:
+        """Retire clients whose declaration changed or is gone."""
+        for model, client in list(self._clients.items()):
+            if config.models.get(model) != client.declaration:
+                self._retire(self._clients.pop(model))
+
+    def _client(self, model: str, declaration: ModelDeclaration) -> _Client:
+        client = self._clients.get(model)
+        if client is None or client.declaration != declaration:
+            if client is not None:
+                self._retire(client)
+            client = self._clients[model] = _Client(declaration, _open(model, declaration))
+        return client
+
+    def _retire(self, client: _Client) -> None:
+        client.is_retired = True
+        self._close_if_done(client)
+
+    def _close_if_done(self, client: _Client) -> None:
+        if client.is_retired and client.active == 0:
+            task = asyncio.ensure_future(client.endpoint.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def aclose(self) -> None:
+        clients, self._clients = list(self._clients.values()), {}
+        await asyncio.gather(*(c.endpoint.aclose() for c in clients), *self._closing, return_exceptions=True)
+
+
+def _open(model: str, declaration: ModelDeclaration) -> OpenAIEndpoint:
+    assert declaration.base_url is not None
+    try:
+        key = resolve_key(declaration.key) if declaration.key else None
+    except ConfigurationError as exc:
+        raise KeyRefusedError(f"the key of {model!r}: {exc}") from exc
+    options = EndpointOptions(
+        base_url=declaration.base_url,
+        model=declaration.model or model,
+        sees_images="vision" in declaration.tags,
+        sampling=declaration.sampling,
+        max_tokens_field=declaration.max_tokens_field,
+        connect_timeout_s=declaration.connect_timeout_s,
+    )
+    return OpenAIEndpoint(options, key)

@@ -1,0 +1,143 @@
+"""Where one request goes next. Decides, and does nothing: the order of fallback can be tested without any model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from multi_llm_comparator.core.exceptions import (
+    CircuitOpenError,
+    ContextOverflowError,
+    MultiLLMError,
+    NoModelAvailableError,
+    RateLimitedError,
+    RequestRefusedError,
+)
+from multi_llm_comparator.groups.policy import treatment_of
+from multi_llm_comparator.groups.targets import FALLBACK_GROUPS, Candidate, Route, Stage
+
+OVERFLOW_RULE = "context_overflow"
+
+Order = Callable[[Stage, Sequence[Candidate]], list[Candidate]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Models that would do equally well now, the preferred one first, and the rule that leads there."""
+
+    rule: str
+    candidates: list[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do after a failure. ``delay_s`` None leaves the wait to the retry loop's back-off."""
+
+    kind: Literal["retry", "fall_back", "give_up"]
+    delay_s: float | None = 0.0
+
+
+class FallbackPlan:
+    """The places of one route that are still to be tried.
+
+    Args:
+        route: where the request may go.
+        order: puts the models of a stage in the order of their pool.
+        why_out: why a model gets no requests now, or None.
+    """
+
+    def __init__(
+        self,
+        route: Route,
+        order: Order,
+        why_out: Callable[[str], str | None],
+        *,
+        max_attempts: int,
+        retry_after_max_s: float,
+        with_images: bool = False,
+    ) -> None:
+        self._route, self._order, self._why_out = route, order, why_out
+        self._max_attempts, self._retry_after_max_s = max_attempts, retry_after_max_s
+        self._with_images = with_images
+        self._done: set[str] = set()
+        self._bad_providers: set[str] = set()
+        self._retries: dict[str, int] = {}
+        self._again: Choices | None = None
+        self._min_context = 0
+        self.attempts = 0
+
+    def choices(self) -> Choices | None:
+        """Where to go now; None when no model is left that could take the request now."""
+        if self._again is not None:
+            return self._again
+        if self._min_context:
+            longer = [c for c in self._route.longer if self._is_open(c) and self._why_out(c.model) is None]
+            if longer:
+                return Choices(OVERFLOW_RULE, longer[:1])
+        for stage in self._route.stages:
+            left = [c for c in stage.candidates if self._is_open(c, stage) and self._why_out(c.model) is None]
+            if left:
+                return Choices(stage.rule, self._order(stage, left))
+        return None
+
+    def nothing_left(self) -> MultiLLMError:
+        """Why :meth:`choices` found nothing."""
+        every = {c.model: c for stage in self._route.stages for c in stage.candidates}
+        reasons = {model: self._why_out(model) for model, c in every.items() if self._is_open(c)}
+        if reasons:
+            said = "; ".join(f"{model!r}: {reason}" for model, reason in reasons.items())
+            return CircuitOpenError(f"every model behind {self._route.target!r} is out of service: {said}")
+        if self._with_images and not any("vision" in c.declaration.tags for c in every.values()):
+            return RequestRefusedError(f"no model behind {self._route.target!r} has the tag 'vision' and takes images")
+        return NoModelAvailableError(f"no model behind {self._route.target!r} is left to try")
+
+    def waiting_for(self) -> list[str]:
+        """Models that could take the request but for being out now."""
+        every = (c for stage in self._route.stages for c in stage.candidates if self._is_open(c, stage))
+        return [c.model for c in every if self._why_out(c.model) is not None]
+
+    def after(self, candidate: Candidate, error: MultiLLMError) -> Decision:
+        """Take a failure into account."""
+        self._again = None
+        treatment = treatment_of(error)
+        asked_s = (error.retry_after_s or 0.0) if isinstance(error, RateLimitedError) else 0.0
+        if self.attempts >= self._max_attempts:
+            return Decision("give_up")
+        if treatment.retry and asked_s <= self._retry_after_max_s and self._may_retry(candidate):
+            self._again = Choices("retry", [candidate])
+            return Decision("retry", error.retry_after_s if isinstance(error, RateLimitedError) else None)
+        self._done.add(candidate.model)
+        if treatment.whole_provider and candidate.declaration.is_remote:
+            self._bad_providers.add(candidate.declaration.provider)
+        if isinstance(error, ContextOverflowError):
+            # A model of unknown length may hold less still; one that is known to hold more is worth a try.
+            self._min_context = max(self._min_context, (candidate.declaration.context_length or 0) + 1)
+        if treatment.fall_back and self.choices_exist():
+            return Decision("fall_back")
+        return Decision("give_up")
+
+    def choices_exist(self) -> bool:
+        """As :meth:`choices`, without taking anybody's turn."""
+        longer = self._route.longer if self._min_context else ()
+        if any(self._is_open(c) and self._why_out(c.model) is None for c in longer):
+            return True
+        return any(
+            self._is_open(c, stage) and self._why_out(c.model) is None
+            for stage in self._route.stages
+            for c in stage.candidates
+        )
+
+    def _may_retry(self, candidate: Candidate) -> bool:
+        used = self._retries.get(candidate.model, 0)
+        self._retries[candidate.model] = used + 1
+        return used < candidate.max_retries and self._why_out(candidate.model) is None
+
+    def _is_open(self, candidate: Candidate, stage: Stage | None = None) -> bool:
+        declaration = candidate.declaration
+        if candidate.model in self._done or (self._with_images and "vision" not in declaration.tags):
+            return False
+        if self._min_context and (declaration.context_length or 0) < self._min_context:
+            return False
+        by_provider = self._route.by_provider and stage is not None and stage.rule != FALLBACK_GROUPS
+        return not (by_provider and declaration.is_remote and declaration.provider in self._bad_providers)
