@@ -11,9 +11,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from multi_llm_comparator.inferencers import pytorch_environment as environment
+
+# isort: split
 import torch
 
-import multi_llm_comparator.inferencers.pytorch_environment as environment
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -25,6 +27,9 @@ from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_co
 from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler, check_token
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.inferencers.waiting import WaitingLine
+
+# Waking a second thread costs more than it computes for a model that fits into a core's cache.
+SMALL_MODEL_BYTES = 32 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +48,8 @@ class PyTorchEngine(Engine):
 
     def __init__(self, path: str, options: LoadOptions) -> None:
         self._options = options
-        self._n_threads = environment.limit_threads(1 if options.safe else options.n_threads)
+        # Loading is reading, mostly; more threads would be in the way of the models that are answering meanwhile.
+        environment.limit_threads(1)
         loaded = load_checkpoint(path, options)
         self._model, self._tokenizer, self._device = loaded.model, loaded.tokenizer, loaded.device
         self._n_ctx, self._stop_ids = loaded.n_ctx, loaded.stop_ids
@@ -52,6 +58,8 @@ class PyTorchEngine(Engine):
             self._decoder = open_decoder(loaded.model, loaded.device, parallel=options.parallel, n_ctx=loaded.n_ctx)
         except RuntimeError as exc:
             raise as_load_error(exc, path) from exc
+        self._is_small = loaded.model.get_memory_footprint() < SMALL_MODEL_BYTES
+        self.set_threads(options.n_threads)
         notes = [*loaded.notes, *([ONE_BY_ONE] if isinstance(self._decoder, SingleDecoder) else [])]
         self._info = _describe(loaded, self._encoder, notes)
         self._waiting = WaitingLine()
@@ -97,7 +105,12 @@ class PyTorchEngine(Engine):
         events, self._events = self._events, []
         return events
 
-    def set_threads(self, n_threads: int) -> None:
+    def set_threads(self, n_threads: int | None) -> None:
+        wanted = self._options.n_threads
+        if self._options.safe or (self._is_small and wanted is None):
+            n_threads = 1
+        elif wanted is not None and n_threads is not None:
+            n_threads = min(n_threads, wanted)
         self._n_threads = environment.limit_threads(n_threads)
 
     def close(self) -> None:

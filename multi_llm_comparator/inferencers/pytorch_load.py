@@ -25,6 +25,7 @@ TOKENIZER_FILES = (
     "tekken.json",
     "*.tiktoken",
 )
+GENERIC_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 # What the embedded models and most others are; importing them ahead takes their time out of the first load.
 COMMON_MODELS = ("llama", "qwen2")
 
@@ -49,9 +50,11 @@ def import_common() -> None:
 
     import transformers.models.auto.modeling_auto
     import transformers.models.auto.tokenization_auto  # noqa: F401
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 
     for name in COMMON_MODELS:
         import_module(f"transformers.models.{name}.modeling_{name}")
+        get_checkpoint_conversion_mapping(name)  # builds a table that every load needs, once per process
     quieten()
 
 
@@ -215,14 +218,17 @@ def _quantization_config(quantization: str, compute_dtype: torch.dtype) -> Any:
 
 
 def _load_tokenizer(path: str, trust_remote_code: bool) -> Any:
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     if not any(next(Path(path).glob(pattern), None) for pattern in TOKENIZER_FILES):
         raise ModelLoadError(
             f"{path!r} has no tokenizer; copy tokenizer.json (or tokenizer.model) from where the model is from"
         )
+    # AutoTokenizer would put the usual splitting rules of the model's type in place of those in tokenizer.json, even
+    # where the checkpoint declares that the file says it all.
+    kind = PreTrainedTokenizerFast if _declared_tokenizer(path) in GENERIC_TOKENIZERS else AutoTokenizer
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
+        tokenizer = kind.from_pretrained(path, local_files_only=True, trust_remote_code=trust_remote_code)
     except Exception as exc:
         raise ModelLoadError(f"the tokenizer of {path!r} cannot be read: {detail(exc)}") from exc
     if len(tokenizer) == 0:
@@ -230,6 +236,17 @@ def _load_tokenizer(path: str, trust_remote_code: bool) -> Any:
             f"the tokenizer of {path!r} has no tokens; copy tokenizer.json from where the model is from"
         )
     return tokenizer
+
+
+def _declared_tokenizer(path: str) -> str | None:
+    file = Path(path) / "tokenizer_config.json"
+    if not (Path(path) / "tokenizer.json").is_file() or not file.is_file() or file.stat().st_size > MAX_CONFIG_BYTES:
+        return None
+    try:
+        declared = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return declared.get("tokenizer_class") if isinstance(declared, dict) else None
 
 
 def _context(config: Any, options: LoadOptions, notes: list[str]) -> int:

@@ -1,0 +1,316 @@
+"""The PyTorch engine answers many requests at once as the model answers each alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Started, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
+from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
+
+PLAIN = ("llama", "qwen2", "qwen3", "mistral", "gpt2", "gemma2", "gemma3_text", "phi3")
+SHORT, MIDDLE, LONG = (" ".join(f"t{(7 * i + n) % 300}" for i in range(n)) for n in (3, 20, 60))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    @cache
+    def build(architecture: str = "llama", **changes) -> Path:
+        folder = tmp_path_factory.mktemp(architecture)
+        return make_checkpoint(folder, architecture, tokenizer=make_word_tokenizer(), **changes)
+
+    return build
+
+
+@pytest.fixture
+def llama(checkpoint):
+    engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, use_gpu=False))
+    yield engine
+    engine.close()
+
+
+def ask(prompt: str, **parameters) -> GenerationRequest:
+    parameters = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 12, "n_ctx": 256} | parameters
+    return GenerationRequest(messages=(Message("user", prompt),), config=ModelConfig(**parameters))
+
+
+def run(engine: PyTorchEngine, *requests: GenerationRequest) -> list[Event]:
+    for request in requests:
+        engine.submit(request)
+    return finish(engine)
+
+
+def finish(engine: PyTorchEngine) -> list[Event]:
+    events = []
+    while engine.is_busy:
+        events += engine.step()
+    return events
+
+
+def text_of(events: Iterable[Event], request: GenerationRequest) -> str:
+    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
+
+
+def of_kind(events: Iterable[Event], kind: type[Event]) -> list:
+    return [e for e in events if isinstance(e, kind)]
+
+
+def reference(folder: Path, request: GenerationRequest) -> str:
+    """What ``generate`` says to this prompt alone, without any batch of ours."""
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    ids = tokenizer(request.messages[-1].content, return_tensors="pt").input_ids
+    out = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        pad_token_id=0,
+        max_new_tokens=request.config.max_tokens,
+    )
+    return " " + tokenizer.decode(out[0, ids.shape[1] :])
+
+
+def check_joining_and_leaving(folder: Path, options: LoadOptions) -> None:
+    """Requests of different lengths come while others are under way, and end at different times."""
+    engine = PyTorchEngine(str(folder), options)
+    requests = [
+        ask(MIDDLE, max_tokens=9),
+        ask(SHORT, max_tokens=30),
+        ask(LONG, max_tokens=14),
+        ask(LONG + " t5", max_tokens=8),
+        ask(SHORT + " t1 t2 t3", max_tokens=20),
+    ]
+    events = []
+    for request in requests:
+        engine.submit(request)
+        for _ in range(4):
+            events += engine.step()
+    events += finish(engine)
+    engine.close()
+    assert [text_of(events, request) for request in requests] == [reference(folder, request) for request in requests]
+
+
+@pytest.mark.parametrize("architecture", PLAIN)
+def test_rows_of_a_batch_get_the_greedy_text_that_the_model_gives_alone(checkpoint, architecture):
+    check_joining_and_leaving(checkpoint(architecture), LoadOptions(n_ctx=256, use_gpu=False))
+
+
+def test_safe_settings_give_the_same_text(checkpoint):
+    check_joining_and_leaving(checkpoint(), LoadOptions(n_ctx=256, safe=True))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "changes"),
+    [("bloom", {}), ("mamba", {}), ("mistral", {"sliding_window": 8}), ("gemma3_text", {"sliding_window": 8})],
+)
+def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkpoint, architecture, changes):
+    folder = checkpoint(architecture, **changes)
+    options = LoadOptions(n_ctx=256, use_gpu=False)
+    engine = PyTorchEngine(str(folder), options)
+    assert "one after another" in engine.info["notes"][0]
+    engine.close()
+    check_joining_and_leaving(folder, options)
+
+
+def test_a_prompt_longer_than_a_chunk_is_read_while_others_go_on(checkpoint):
+    folder = checkpoint("llama", max_position_embeddings=2048)
+    engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=2048, use_gpu=False))
+    long, short = ask(" ".join([LONG] * 20), n_ctx=2048), ask(SHORT, max_tokens=40, n_ctx=2048)
+    engine.submit(short)
+    events = engine.step()
+    engine.submit(long)
+    events += finish(engine)
+    started = next(i for i, e in enumerate(events) if isinstance(e, Started) and e.request_id == long.id)
+    first = next(i for i, e in enumerate(events) if isinstance(e, TextDelta) and e.request_id == long.id)
+    assert any(isinstance(e, TextDelta) and e.request_id == short.id for e in events[started:first])
+    assert text_of(events, long) == reference(folder, long)
+    assert text_of(events, short) == reference(folder, short)
+
+
+def test_equal_prompts_that_come_together_are_read_once(llama):
+    requests = [ask(LONG) for _ in range(4)]
+    events = run(llama, *requests)
+    assert [e.cached_tokens for e in of_kind(events, Started)] == [0, 59, 59, 59]
+    assert len({text_of(events, request) for request in requests}) == 1
+
+
+def test_the_next_turn_of_a_conversation_reads_only_what_is_new(llama, checkpoint):
+    first = ask(LONG)
+    answer = text_of(run(llama, first), first)
+    second = ask(f"{LONG}{answer} t9 t8 t7")
+    events = run(llama, second)
+    started = of_kind(events, Started)[0]
+    assert started.prompt_tokens == 60 + 12 + 3
+    assert started.cached_tokens == 60 + 11  # the last token of an answer is never read
+    assert text_of(events, second) == reference(checkpoint(), second)
+
+
+def test_what_is_kept_of_past_conversations_is_bounded(llama):
+    for i in range(8):
+        run(llama, ask(f"t{i} {LONG}", max_tokens=60))
+    assert 256 < llama._decoder._kept.tokens <= 2 * 256
+
+
+def test_a_seed_gives_the_same_text_alone_and_beside_others(llama):
+    sampled = {"temperature": 1.0, "repeat_penalty": 1.2, "presence_penalty": 0.5, "top_k": 50, "max_tokens": 30}
+    alone = ask(MIDDLE, seed=7, **sampled)
+    expected = text_of(run(llama, alone), alone)
+    again = ask(MIDDLE, seed=7, **sampled)
+    other = ask(MIDDLE, seed=8, **sampled)
+    events = run(llama, ask(LONG), other, again, ask(SHORT, seed=1, **sampled))
+    assert text_of(events, again) == expected
+    assert text_of(events, other) != expected
+
+
+def test_without_a_seed_one_is_drawn_and_told(llama):
+    sampled = {"temperature": 1.0, "max_tokens": 20}
+    first = ask(MIDDLE, **sampled)
+    events = run(llama, first)
+    seed = of_kind(events, Started)[0].seed
+    again = ask(MIDDLE, seed=seed, **sampled)
+    assert text_of(run(llama, again), again) == text_of(events, first)
+
+
+def test_each_token_is_an_event_and_the_last_event_is_finished(llama):
+    request = ask(SHORT, max_tokens=5)
+    events = run(llama, request)
+    assert [e.tokens for e in of_kind(events, TextDelta)] == [1, 2, 3, 4, 5]
+    assert events[-1] == Finished(
+        request_id=request.id, at=events[-1].at, reason="length", prompt_tokens=3, completion_tokens=5
+    )
+
+
+def test_requests_beyond_the_parallel_ones_wait_in_line(checkpoint):
+    engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, parallel=1, use_gpu=False))
+    requests = [ask(SHORT, max_tokens=3) for _ in range(3)]
+    events = run(engine, *requests)
+    assert [e.ahead for e in of_kind(events, Queued) if e.request_id == requests[2].id] == [1, 0]
+    assert [e.request_id for e in of_kind(events, Finished)] == [request.id for request in requests]
+
+
+def test_a_cancelled_request_ends_before_the_next_step_and_leaves_the_others_alone(llama, checkpoint):
+    stopped, other = ask(LONG, max_tokens=100), ask(MIDDLE, max_tokens=20)
+    llama.submit(stopped)
+    llama.submit(other)
+    events = []
+    while len(of_kind(events, TextDelta)) < 10:
+        events += llama.step()
+    llama.cancel(stopped.id)
+    llama.cancel("nobody")
+    after = llama.step()
+    assert after[0].reason == "cancelled"
+    assert after[0].completion_tokens == len(
+        [e for e in events if isinstance(e, TextDelta) and e.request_id == stopped.id]
+    )
+    rest = after[1:] + finish(llama)
+    assert {e.request_id for e in rest} == {other.id}
+    assert text_of(events + rest, other) == reference(checkpoint(), other)
+
+
+def test_a_waiting_request_can_be_cancelled(llama):
+    request = ask(SHORT)
+    llama.submit(request)
+    llama.cancel(request.id)
+    events = finish(llama)
+    assert [type(e) for e in events] == [Finished]
+    assert events[0].reason == "cancelled"
+
+
+def test_a_prompt_that_leaves_no_room_fails_with_the_numbers(llama):
+    events = run(llama, ask(" ".join(["t1"] * 256)))
+    assert [(e.error_type) for e in events] == ["ContextOverflowError"]
+    assert "256 tokens" in events[0].message and "n_ctx" in events[0].message
+
+
+def test_an_answer_ends_with_the_context(llama):
+    events = run(llama, ask(" ".join(["t1"] * 250), max_tokens=100))
+    assert (events[-1].reason, events[-1].completion_tokens) == ("length", 6)
+
+
+def test_a_context_larger_than_the_models_is_lowered_with_a_note(checkpoint):
+    engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=4096, use_gpu=False))
+    assert engine.info["n_ctx"] == 512
+    assert "512" in engine.info["notes"][0]
+
+
+def test_a_stop_text_ends_the_answer_and_is_not_shown(llama, checkpoint):
+    whole = reference(checkpoint(), ask(MIDDLE))
+    words = whole.split()
+    events = run(llama, ask(MIDDLE, stop=(f"{words[3]} {words[4]}",)))
+    assert "".join(e.text for e in of_kind(events, TextDelta)) == whole[: whole.index(f"{words[3]} {words[4]}")]
+    assert events[-1].reason == "stop"
+
+
+def test_the_requests_own_end_token_ends_the_answer(llama, checkpoint):
+    words = reference(checkpoint(), ask(MIDDLE)).split()
+    last = words[5]
+    events = run(llama, ask(MIDDLE, eos_token_id=int(last[1:])))
+    assert "".join(e.text for e in of_kind(events, TextDelta)).split() == words[: words.index(last)]
+    assert events[-1].reason == "stop"
+
+
+def test_a_bad_request_fails_alone(llama):
+    good, bad = ask(SHORT), GenerationRequest(messages=())
+    events = run(llama, bad, good)
+    assert [e.request_id for e in of_kind(events, Failed)] == [bad.id]
+    assert [e.request_id for e in of_kind(events, Finished)] == [good.id]
+
+
+def test_running_out_of_memory_fails_what_was_computed_and_leaves_the_engine_usable(llama, checkpoint):
+    requests = [ask(SHORT, max_tokens=50), ask(MIDDLE, max_tokens=50)]
+    for request in requests:
+        llama.submit(request)
+    for _ in range(6):
+        llama.step()
+
+    def explode(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    hook = llama._model.register_forward_pre_hook(explode)
+    events = finish(llama)
+    hook.remove()
+    assert {e.request_id for e in of_kind(events, Failed)} == {request.id for request in requests}
+    assert all("memory ran out" in e.message for e in of_kind(events, Failed))
+    after = ask(MIDDLE)
+    assert text_of(run(llama, after), after) == reference(checkpoint(), after)
+
+
+def test_numbers_that_are_none_fail_the_request(checkpoint, tmp_path):
+    folder = make_checkpoint(tmp_path / "broken", "llama", tokenizer=make_word_tokenizer())
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"].fill_(float("nan"))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=256, use_gpu=False))
+    for parameters in ({}, {"temperature": 1.0}):
+        events = run(engine, ask(SHORT, **parameters))
+        assert events[-1].error_type == "InferenceError"
+        assert "no numbers" in events[-1].message
+
+
+def test_threads_can_be_changed_and_asked_for(checkpoint):
+    engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, n_threads=2, use_gpu=False))
+    assert engine.info["n_threads"] == 2
+    engine.set_threads(1)
+    assert (engine.info["n_threads"], torch.get_num_threads()) == (1, 1)
+
+
+def test_info_tells_what_is_loaded(llama):
+    info = llama.info
+    assert (info["model_type"], info["device"], info["dtype"], info["quantization"]) == (
+        "pytorch",
+        "cpu",
+        "float32",
+        "none",
+    )
+    assert (info["vocab_size"], info["n_ctx"], info["chat_template"]) == (300, 256, False)
+    assert info["weights_bytes"] >= info["model_size"] * 4
