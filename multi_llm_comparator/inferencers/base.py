@@ -17,6 +17,9 @@ from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta
 from multi_llm_comparator.core.exceptions import InferenceError, error_from_name
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 
+# Beyond this, requests share the context's memory rather than each having room for a whole one.
+MAX_CACHE_TOKENS = 32_768
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
@@ -35,6 +38,11 @@ class LoadOptions:
     trust_remote_code: bool = False
     parallel: int = 4
     safe: bool = False
+
+    @property
+    def cache_tokens(self) -> int:
+        """Tokens of context kept for all requests together: room for each one's whole context, up to a bound."""
+        return max(self.n_ctx, min(self.n_ctx * self.parallel, MAX_CACHE_TOKENS))
 
     @classmethod
     def from_config(cls, config: ModelConfig, *, parallel: int = 4, safe: bool = False) -> LoadOptions:

@@ -1,0 +1,274 @@
+"""GGUF models: one llama.cpp context that decodes for many requests in one loop.
+
+Each step is one ``llama_batch``: one token for every answer that is being written, and a stretch of the prompts that
+are being read. Prompts that begin alike are read once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import llama_cpp
+
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
+from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions
+from multi_llm_comparator.inferencers.chat import ChatTemplate
+from multi_llm_comparator.inferencers.gguf_answer import Answer
+from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
+from multi_llm_comparator.inferencers.gguf_slots import SlotTable
+from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.waiting import WaitingLine
+
+# How much prompt one step reads, as tokens times parameters: a few tenths of a second on a small CPU. By the model's
+# size rather than by the clock, so that a prompt is always cut in the same places and answers can be repeated.
+STEP_WORK = 1.5e11
+MIN_PROMPT_ROWS = 16
+# No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
+MAX_TOKEN_BYTES = 256
+_NO_ROOM = 1
+_WARM_UP_TOKENS = 8
+
+
+class GgufEngine(Engine):
+    """One loaded GGUF model. Up to ``options.parallel`` requests decode together; more wait in line.
+
+    The same seed and prompt give the same text as long as the model decodes for nobody else meanwhile: sums in another
+    order, as in a batch of another size, can differ in their last digit.
+    """
+
+    def __init__(self, path: str, options: LoadOptions) -> None:
+        self._runtime = LlamaRuntime(path, options)
+        self._n_ctx = options.n_ctx
+        self._vocabulary = Vocabulary(self._runtime.vocab)
+        self._template = self._chat_template()
+        self._slots = SlotTable(self._runtime.memory, options.parallel, is_stateful=self._runtime.is_stateful)
+        self._batch = Batch(self._runtime.n_batch)
+        self._prompt_rows = self._rows_per_step()
+        self._waiting = WaitingLine()
+        self._answers: list[Answer] = []
+        self._events: list[Event] = []
+        # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
+        self._rows: list[tuple[Answer, list[int], int | None]] = []
+        self._info = self._describe(options)
+        self._warm_up()
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return self._info
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._answers or self._events or self._waiting)
+
+    def submit(self, request: GenerationRequest) -> None:
+        if self._waiting.is_full:
+            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            return
+        self._waiting.join(request)
+
+    def cancel(self, request_id: str) -> None:
+        for answer in self._answers:
+            if answer.request.id == request_id:
+                self._end(answer, "cancelled")
+                return
+        if self._waiting.leave(request_id) is not None:
+            self._events.append(
+                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
+            )
+
+    def step(self) -> list[Event]:
+        while self._waiting and self._slots.has_idle:
+            self._admit(self._waiting.take())
+        if self._waiting:
+            self._events += self._waiting.news()
+        if self._answers and self._decode():
+            self._sample()
+        events, self._events = self._events, []
+        return events
+
+    def set_threads(self, n_threads: int) -> None:
+        self._runtime.set_threads(n_threads)
+
+    def close(self) -> None:
+        for answer in self._answers:
+            answer.sampler.close()
+        self._answers.clear()
+        self._runtime.close()
+
+    def _admit(self, request: GenerationRequest) -> None:
+        try:
+            rendered = self._template.render(request)
+            size = len(rendered.text)
+            if size > MAX_TOKEN_BYTES * self._n_ctx:
+                raise _overflow(f"{size} characters", self._n_ctx)
+            prompt = self._vocabulary.tokenize(rendered.parts)
+            if len(prompt) >= self._n_ctx:
+                raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
+        except InferenceError as exc:
+            self._fail(request.id, exc)
+            return
+        slot = self._slots.take(prompt)
+        self._answers.append(Answer(request, rendered, prompt, slot, self._vocabulary, self._n_ctx))
+
+    def _fill(self, joining: Iterable[Answer]) -> None:
+        """Put into the batch one row for each answer being written, and prompt rows for those of ``joining``."""
+        batch = self._batch
+        batch.clear()
+        self._rows = [
+            (answer, [answer.next_token], batch.add(answer.next_token, len(answer.slot.tokens), answer.slot.sequence))
+            for answer in self._answers
+            if answer.is_decoding
+        ]
+        # Those who are being written for must not wait long for those who join.
+        room = max(MIN_PROMPT_ROWS, self._prompt_rows // 4) if self._rows else self._prompt_rows
+        room = min(room, self._runtime.n_batch - batch.rows)
+        for answer in joining:
+            if room > 0 and (answer.is_started or self._begin(answer)):
+                room -= self._add_prompt(answer, room)
+
+    def _begin(self, answer: Answer) -> bool:
+        """Take over what is read already of the prompt; False while another reads what both share."""
+        if not self._slots.is_ready(answer.slot):
+            return False
+        self._events.append(answer.started())
+        return True
+
+    def _add_prompt(self, answer: Answer, room: int) -> int:
+        done = len(answer.slot.tokens)
+        run = answer.prompt[done : done + room]
+        is_last = done + len(run) == len(answer.prompt)
+        row = self._batch.add_run(run, done, answer.slot.sequence, last_wants_logits=is_last)
+        self._rows.append((answer, run, row if is_last else None))
+        return len(run)
+
+    def _decode(self) -> bool:
+        """Run one batch; False when there was nothing to run or it failed (whose events are out then)."""
+        self._fill([answer for answer in self._answers if not answer.is_decoding])
+        while self._rows:
+            self._batch.struct.n_tokens = self._batch.rows
+            code = llama_cpp.llama_decode(self._runtime.context, self._batch.struct)
+            if code == 0:
+                return True
+            if code != _NO_ROOM:
+                self._break_down(code)
+                return False
+            self._make_room()
+        return False
+
+    def _sample(self) -> None:
+        context, sample = self._runtime.context, llama_cpp.llama_sampler_sample
+        for answer, run, row in self._rows:
+            answer.slot.tokens += run
+            if row is None:
+                continue
+            delta, reason = answer.accept(sample(answer.sampler.chain, context, row))
+            if delta is not None:
+                self._events.append(delta)
+            if reason is not None:
+                self._end(answer, reason)
+
+    def _make_room(self) -> None:
+        """The context's memory is full: drop what is least missed, and fill the batch again with what remains."""
+        if self._slots.evict():
+            return
+        batched = [answer for answer, _, _ in self._rows]
+        decoding = [answer for answer in batched if answer.is_decoding]
+        joining = [answer for answer in batched if not answer.is_decoding]
+        kept = [] if decoding else joining[:1]
+        halted = [a for a in self._answers if not a.is_decoding and a.slot.tokens and a not in kept]
+        if halted:
+            # Youngest first: it reads its prompt again when others have ended.
+            self._slots.clear(halted[-1].slot)
+        elif len(joining) == len(kept):
+            self._give_up(decoding, joining)
+            kept = []
+        self._fill(kept)
+
+    def _give_up(self, decoding: list[Answer], joining: list[Answer]) -> None:
+        if decoding:
+            self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
+        for answer in joining:
+            self._drop(answer)
+            self._slots.clear(answer.slot)
+            self._fail(answer.request.id, _overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
+
+    def _break_down(self, code: int) -> None:
+        """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
+        error = InferenceError(f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}")
+        for answer, _, _ in self._rows:
+            self._drop(answer)
+            self._slots.clear(answer.slot)
+            self._fail(answer.request.id, error)
+
+    def _end(self, answer: Answer, reason: FinishReason) -> None:
+        self._drop(answer)
+        self._events += answer.finished(reason)
+
+    def _drop(self, answer: Answer) -> None:
+        self._answers.remove(answer)
+        self._slots.release(answer.slot)
+        answer.sampler.close()
+
+    def _fail(self, request_id: str, error: MultiLLMError) -> None:
+        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
+
+    def _chat_template(self) -> ChatTemplate:
+        vocabulary = self._vocabulary
+        return ChatTemplate(
+            self._runtime.chat_template,
+            bos_token=vocabulary.text(vocabulary.bos),
+            eos_token=vocabulary.text(vocabulary.eos),
+            special_tokens=vocabulary.special_tokens(),
+        )
+
+    def _rows_per_step(self) -> int:
+        if self._runtime.on_gpu:
+            return self._runtime.n_batch
+        rows = int(STEP_WORK / max(self._runtime.parameters, 1))
+        return max(MIN_PROMPT_ROWS, min(rows, self._runtime.n_batch))
+
+    def _describe(self, options: LoadOptions) -> dict[str, Any]:
+        runtime = self._runtime
+        notes = []
+        if self._n_ctx > runtime.n_ctx_train > 0:
+            notes.append(
+                f"n_ctx is {self._n_ctx} tokens but the model was trained with {runtime.n_ctx_train}: "
+                "text beyond that may lose its sense."
+            )
+        if self._template.problem:
+            notes.append(f"Its chat template cannot be used: {self._template.problem}.")
+        return {
+            "model_type": "gguf",
+            "architecture": runtime.architecture,
+            "description": runtime.description,
+            "device": runtime.device,
+            "vocab_size": self._vocabulary.size,
+            "model_size": runtime.parameters,
+            "n_ctx": self._n_ctx,
+            "n_ctx_train": runtime.n_ctx_train,
+            "parallel": options.parallel,
+            "chat_template": self._template.is_present,
+            "safe": options.safe,
+            "notes": notes,
+        }
+
+    def _warm_up(self) -> None:
+        """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after."""
+        token = self._vocabulary.bos or 0
+        self._batch.clear()
+        n = min(_WARM_UP_TOKENS, self._n_ctx)
+        self._batch.add_run([token] * n, 0, 0, last_wants_logits=True)
+        self._batch.struct.n_tokens = n
+        llama_cpp.llama_decode(self._runtime.context, self._batch.struct)
+        llama_cpp.llama_memory_clear(self._runtime.memory, True)
+
+
+def _overflow(size: str, n_ctx: int) -> ContextOverflowError:
+    return ContextOverflowError(
+        f"the prompt has {size} but the context holds {n_ctx} tokens, one of them for the answer; "
+        "raise n_ctx or shorten the conversation"
+    )

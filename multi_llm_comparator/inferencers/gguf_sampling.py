@@ -1,0 +1,53 @@
+"""llama.cpp's sampler chains, one per answer: from the model's logits to the next token, all in C."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import llama_cpp
+
+from multi_llm_comparator.core.config import ModelConfig
+
+# How many of the answer's last tokens a penalty looks back on. Prompt tokens do not count: words of the question
+# may be repeated.
+PENALTY_WINDOW = 64
+
+
+def choose_seed(config: ModelConfig) -> int | None:
+    """The seed to use: the configured one, or a fresh one; None when nothing is left to chance."""
+    if config.is_greedy:
+        return config.seed
+    return secrets.randbelow(2**32 - 1) if config.seed is None else config.seed
+
+
+class Sampler:
+    """One answer's chain: penalties, then top-k, top-p, temperature and a draw; or the likeliest token."""
+
+    def __init__(self, config: ModelConfig, seed: int | None, n_vocab: int) -> None:
+        self.chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        if config.repeat_penalty != 1.0 or config.presence_penalty != 0.0:
+            self._add(
+                llama_cpp.llama_sampler_init_penalties(
+                    n_vocab, PENALTY_WINDOW, config.repeat_penalty, 0.0, config.presence_penalty
+                )
+            )
+        if config.is_greedy:
+            self._add(llama_cpp.llama_sampler_init_greedy())
+            return
+        if config.top_k > 0:
+            self._add(llama_cpp.llama_sampler_init_top_k(config.top_k))
+        if config.top_p < 1.0:
+            self._add(llama_cpp.llama_sampler_init_top_p(config.top_p, 1))
+        self._add(llama_cpp.llama_sampler_init_temp(config.temperature))
+        # The largest seed means "random" to llama.cpp.
+        self._add(llama_cpp.llama_sampler_init_dist(min(seed or 0, llama_cpp.LLAMA_DEFAULT_SEED - 1)))
+
+    def _add(self, sampler: Any) -> None:
+        llama_cpp.llama_sampler_chain_add(self.chain, sampler)
+
+    def close(self) -> None:
+        """Free the chain; harmless when done already."""
+        if self.chain:
+            llama_cpp.llama_sampler_free(self.chain)
+        self.chain = None
