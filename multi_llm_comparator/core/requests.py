@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -64,7 +64,7 @@ class GenerationRequest:
 class TextSource(Protocol):
     """Anything that answers: the local engine, a gateway over many models, a test's script."""
 
-    def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer ``request`` with the model (or whatever stands behind the name) ``target``.
 
         The last event is Finished or Failed; nothing is raised. Closing the iterator (``aclose``) cancels the request.

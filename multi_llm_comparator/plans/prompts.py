@@ -25,9 +25,9 @@ PLANNER = {
 <Step ID="2" Task="... {1} ..." Difficulty="6" Token="300" Rely="1"/>
 </Plan>
 
-Task is a complete instruction; {1} in it stands for the answer of step 1. Difficulty is 1 (easiest) to 10. Token is the \
-longest answer in tokens. Rely lists the IDs of the steps whose answers it needs, separated by commas; steps that need \
-nothing of each other run at the same time. Write only the plan.""",
+Task is a complete instruction; {1} in it stands for the answer of step 1. Difficulty is 1 (easiest) to 10. Token is \
+the longest answer in tokens. Rely lists the IDs of the steps whose answers it needs, separated by commas; steps that \
+need nothing of each other run at the same time. Write only the plan.""",
     "zh": """把问题拆成若干小步骤，合起来回答它，并用 XML 写成计划：
 
 <Plan>
@@ -35,8 +35,9 @@ nothing of each other run at the same time. Write only the plan.""",
 <Step ID="2" Task="... {1} ..." Difficulty="6" Token="300" Rely="1"/>
 </Plan>
 
-Task 是完整的指令，其中 {1} 代表第 1 步的答案。Difficulty 从 1（最易）到 10。Token 是答案的最大 token 数。Rely 列出它需要哪些步骤的\
-答案（ID，用逗号分隔）；互不依赖的步骤会同时执行。只写计划。""",
+Task 是完整的指令，其中 {1} 代表第 1 步的答案。Difficulty 从 1（最易）到 10。\
+Token 是答案的最大 token 数。Rely 列出它需要哪些步骤的答案（ID，用逗号分隔）；\
+互不依赖的步骤会同时执行。只写计划。""",
 }
 _AGAIN = {
     "en": "That plan cannot be used: {error}. Write the whole plan again.",
@@ -47,10 +48,19 @@ _CONTEXT = {
     "zh": ("之前步骤的答案：", "步骤 {id}（{task}）：{answer}", "你的任务：{task}"),
 }
 _AGGREGATE = {
-    "en": ("Question: {question}", "Steps that were solved for it:", "These steps have no answer: {missing}.",
-           "Answer the question from these results, briefly and completely."),
-    "zh": ("问题：{question}", "为它解决的步骤：", "这些步骤没有答案：{missing}。", "请根据这些结果简洁而完整地回答问题。"),
-}  # fmt: skip
+    "en": (
+        "Question: {question}",
+        "Steps that were solved for it:",
+        "These steps have no answer: {missing}.",
+        "Answer the question from these results, briefly and completely.",
+    ),
+    "zh": (
+        "问题：{question}",
+        "为它解决的步骤：",
+        "这些步骤没有答案：{missing}。",
+        "请根据这些结果简洁而完整地回答问题。",
+    ),
+}
 
 
 def language_of(question: str) -> Language:
@@ -101,7 +111,9 @@ def aggregate_prompt(question: str, plan: Plan, answers: Mapping[str, str]) -> s
     _, line, _ = _CONTEXT[language_of(question)]
     lines = [first.format(question=question), "", heading]
     lines += [
-        line.format(id=s.id, task=step_prompt(s, answers, {}) if _quotes(s) else s.task, answer=_shortened(answers[s.id]))
+        line.format(
+            id=s.id, task=step_prompt(s, answers, {}) if _quotes(s) else s.task, answer=_shortened(answers[s.id])
+        )
         for s in plan.steps
         if s.id in answers
     ]

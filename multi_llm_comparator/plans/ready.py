@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
+from typing import Literal
 
 from multi_llm_comparator.plans.errors import DuplicateStepError
 from multi_llm_comparator.plans.plan import Step
-
 
 # Chains longer than this count as equally long: each new step then touches a bounded number of others.
 LONGEST_COUNTED = 32
@@ -32,8 +32,8 @@ class ReadySet:
         self._ready: list[tuple[int, int, str]] = []
         self._queued: set[str] = set()
 
-    def add(self, step: Step) -> bool:
-        """Take a step in; False when it can never run, because something it needs is lost already.
+    def add(self, step: Step) -> Literal["ready", "waiting", "lost"]:
+        """Take a step in; it is lost when something it needs is lost already.
 
         Raises:
             DuplicateStepError: there is one of this id.
@@ -48,12 +48,13 @@ class ReadySet:
             missing += needed not in self._done
         self._missing[step.id] = missing
         if any(needed in self._lost for needed in step.rely):
-            self._lose(step.id)
-            return False
+            self._lost.add(step.id)
+            return "lost"
         self._lengthen(step)
-        if missing == 0:
-            self._enqueue(step.id)
-        return True
+        if missing:
+            return "waiting"
+        self._enqueue(step.id)
+        return "ready"
 
     def pop(self) -> Step | None:
         """The most urgent ready step, or None."""
@@ -65,18 +66,30 @@ class ReadySet:
                 return self._steps[step_id]
         return None
 
-    def done(self, step_id: str) -> None:
-        """A step has its answer: those that waited for it alone become ready."""
+    def done(self, step_id: str) -> list[str]:
+        """A step has its answer: returns the steps that waited for it alone and are ready now."""
         self._done.add(step_id)
+        freed: list[str] = []
         for dependent in self._dependents.get(step_id, ()):
             self._missing[dependent] -= 1
             if self._missing[dependent] == 0 and dependent not in self._lost:
                 self._enqueue(dependent)
+                freed.append(dependent)
+        return freed
 
     def failed(self, step_id: str) -> list[str]:
         """A step has no answer: returns the steps that cannot run any more, nearest first."""
         self._lost.add(step_id)
-        return self._lose_dependents(step_id)
+        lost: list[str] = []
+        pending = deque([step_id])
+        while pending:
+            for dependent in self._dependents.get(pending.popleft(), ()):
+                if dependent not in self._lost and dependent not in self._done:
+                    self._lost.add(dependent)
+                    self._queued.discard(dependent)
+                    lost.append(dependent)
+                    pending.append(dependent)
+        return lost
 
     def waiting(self) -> list[str]:
         """Steps that are neither ready nor done nor lost: their dependencies have not arrived or not ended."""
@@ -103,19 +116,3 @@ class ReadySet:
                     self._enqueue(needed)
                 if known := self._steps.get(needed):
                     pending.append((known.rely, length + 1))
-
-    def _lose(self, step_id: str) -> None:
-        self._lost.add(step_id)
-        self._lose_dependents(step_id)
-
-    def _lose_dependents(self, step_id: str) -> list[str]:
-        lost: list[str] = []
-        pending = [step_id]
-        while pending:
-            for dependent in self._dependents.get(pending.pop(0), ()):
-                if dependent not in self._lost and dependent not in self._done:
-                    self._lost.add(dependent)
-                    self._queued.discard(dependent)
-                    lost.append(dependent)
-                    pending.append(dependent)
-        return lost

@@ -90,8 +90,8 @@ def test_a_step_that_arrives_after_what_it_needs_has_failed_is_lost_at_once():
     ready = ready_set(step("a"))
     ready.pop()
     ready.failed("a")
-    assert ready.add(step("b", "a")) is False
-    assert ready.add(step("c", "b")) is False
+    assert ready.add(step("b", "a")) == "lost"
+    assert ready.add(step("c", "b")) == "lost"
     assert ready.pop() is None
 
 
