@@ -148,7 +148,8 @@ def _checked(name: str, parameters: Mapping[str, Any], note: str) -> Preset:
     try:
         config = config_from(parameters)
         config.validate()
-    except ConfigurationError as exc:
+        "".join((name, note, config.system_prompt, *config.stop)).encode()
+    except (ConfigurationError, UnicodeEncodeError) as exc:
         raise ConfigurationError(f"preset {name!r}: {exc}") from exc
     return Preset(name, {key: getattr(config, key) for key in parameters}, note)
 

@@ -67,7 +67,7 @@ class Store:
         Raises:
             RunNotFoundError: no run has this id.
         """
-        query = select(*_columns(RUNS, RunRecord, leave_out="search_text")).where(RUNS.c.id == run_id)
+        query = select(*_columns(RUNS, RunRecord, leave_out="search_text")).where(RUNS.c.id == storable(run_id))
         with translated(self._url), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -77,7 +77,7 @@ class Store:
     def load_answers(self, run_id: str) -> list[AnswerRecord]:
         """Read all answers of a run, in the order of turns, panes and attempts."""
         order = (ANSWERS.c.turn, ANSWERS.c.pane_id, ANSWERS.c.attempt)
-        query = select(*_columns(ANSWERS, AnswerRecord)).where(ANSWERS.c.run_id == run_id).order_by(*order)
+        query = select(*_columns(ANSWERS, AnswerRecord)).where(ANSWERS.c.run_id == storable(run_id)).order_by(*order)
         with translated(self._url), self._engine.connect() as connection:
             return [AnswerRecord(**row._mapping) for row in connection.execute(query)]
 
@@ -106,7 +106,7 @@ class Store:
     def delete_run(self, run_id: str) -> bool:
         """Delete a run with all its answers; False when there was none."""
         with translated(self._url), writing(self._engine) as connection:
-            return connection.execute(delete(RUNS).where(RUNS.c.id == run_id)).rowcount > 0
+            return connection.execute(delete(RUNS).where(RUNS.c.id == storable(run_id))).rowcount > 0
 
     def close(self) -> None:
         """Close all connections."""

@@ -39,10 +39,12 @@ def test_answers_come_in_the_order_of_turns_panes_and_attempts(store):
     assert [(a.turn, a.pane_id, a.attempt) for a in store.load_answers("r1")] == sorted(places)
 
 
-def test_an_unknown_run_is_said_to_be_unknown(store):
-    with pytest.raises(RunNotFoundError, match="'nowhere'"):
-        store.load_run("nowhere")
-    assert store.load_answers("nowhere") == []
+@pytest.mark.parametrize("run_id", ["nowhere", "", "\x00", "\ud800", "x" * 10_000])
+def test_an_unknown_run_is_said_to_be_unknown(store, run_id):
+    with pytest.raises(RunNotFoundError, match="is stored"):
+        store.load_run(run_id)
+    assert store.load_answers(run_id) == []
+    assert not store.delete_run(run_id)
 
 
 def test_an_answer_without_its_run_is_refused(store):
