@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 from multi_llm_comparator.core.exceptions import ModelLoadError
 
 MAX_JSON_BYTES = 16 * 2**20
+# Lists and objects; 65,536 tensors take three each. Millions of them would take seconds and gigabytes.
+MAX_JSON_CONTAINERS = 400_000
 
 
 @contextmanager
@@ -55,8 +57,12 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     """Parse a JSON object.
 
     Raises:
-        ModelLoadError: not UTF-8 JSON, nested beyond reason, or no object; ``what`` names it in the message.
+        ModelLoadError: not UTF-8 JSON, nested or long beyond reason, or no object; ``what`` names it in the message.
     """
+    if data.count(b"[") + data.count(b"{") > MAX_JSON_CONTAINERS:
+        raise ModelLoadError(
+            f"{what!r} holds more than {MAX_JSON_CONTAINERS} lists and objects; such files are refused"
+        )
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as exc:
