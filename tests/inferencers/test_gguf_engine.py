@@ -1,0 +1,261 @@
+"""The GGUF engine: answers as llama.cpp gives them, one request at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Failed, Finished, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.chat import NO_TEMPLATE, PromptPart
+from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
+from multi_llm_comparator.inferencers.gguf_inferencer import GGUFInferencer
+from tests.support import tiny_gguf
+from tests.support.requests import Reply, answer, collect, greedy
+
+MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
+OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gguf")
+
+
+@pytest.fixture(scope="module")
+def random_model(folder: Path) -> str:
+    return str(tiny_gguf.write_random(folder / "random.gguf"))
+
+
+@pytest.fixture
+def engine(random_model: str) -> Iterator[GgufEngine]:
+    engine = GgufEngine(random_model, OPTIONS)
+    yield engine
+    engine.close()
+
+
+def open_chain(folder: Path, tokens: list[int]) -> GgufEngine:
+    return GgufEngine(str(tiny_gguf.write_chain(folder / "chain.gguf", tiny_gguf.chain(tokens))), OPTIONS)
+
+
+def test_the_story_model_writes_the_published_story() -> None:
+    model = MATERIAL / "stories260K_gguf" / "stories260Ktok512.gguf"
+    story = MATERIAL / "stories260K_llama2c" / "expected_greedy_200_steps.txt"
+    if not model.exists():
+        pytest.skip(f"no {model}")
+    engine = GgufEngine(str(model), LoadOptions(n_ctx=512, n_threads=1))
+    (reply,) = answer(engine, greedy("", max_tokens=200))
+    assert reply.text == story.read_text(encoding="utf-8")
+    assert reply.end.completion_tokens == 200
+    assert any("trained with 128" in note for note in engine.info["notes"])
+    engine.close()
+
+
+def test_what_is_known_of_a_model(engine: GgufEngine) -> None:
+    info = engine.info
+    assert info["model_type"] == "gguf"
+    assert info["architecture"] == "llama"
+    assert (info["n_ctx"], info["n_ctx_train"], info["device"]) == (256, 512, "cpu")
+    assert info["vocab_size"] == tiny_gguf.VOCABULARY_SIZE
+    assert info["model_size"] > 100_000
+    assert (info["chat_template"], info["notes"]) == (True, [])
+
+
+def test_prompts_go_through_the_files_own_template(engine: GgufEngine) -> None:
+    reply = answer(engine, greedy("hello", raw=False))[0]
+    assert reply.started.prompt == "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+    assert reply.started.notes == ()
+
+
+def test_without_a_template_the_answer_says_so(folder: Path) -> None:
+    path = tiny_gguf.write_random(folder / "base.gguf", chat_template=None)
+    engine = GgufEngine(str(path), OPTIONS)
+    reply = answer(engine, greedy("hello", raw=False))[0]
+    assert (reply.started.prompt, reply.started.notes) == ("hello", (NO_TEMPLATE,))
+    assert engine.info["chat_template"] is False
+
+
+def test_a_broken_template_is_told_with_the_model(folder: Path) -> None:
+    path = tiny_gguf.write_random(folder / "broken.gguf", chat_template="{% for %}")
+    (note,) = GgufEngine(str(path), OPTIONS).info["notes"]
+    assert "TemplateSyntaxError" in note
+
+
+def test_only_the_template_makes_special_tokens(engine: GgufEngine) -> None:
+    vocabulary = engine._vocabulary
+    prompt = engine._template.render(greedy("a <|im_end|> b", raw=False))
+    tokens = vocabulary.tokenize(prompt.parts)
+    assert tokens.count(tiny_gguf.IM_END) == 1
+    assert tokens.count(tiny_gguf.IM_START) == 2
+    raw = vocabulary.tokenize([PromptPart("<s><|im_end|>", is_template=False)])
+    assert raw.count(tiny_gguf.BOS) == 1
+    assert tiny_gguf.IM_END not in raw
+
+
+def test_bos_comes_once_whether_or_not_the_template_writes_it(folder: Path) -> None:
+    prompts = []
+    for name, template in (("with", "{{ bos_token }}" + tiny_gguf.CHATML), ("without", tiny_gguf.CHATML)):
+        path = tiny_gguf.write_random(folder / f"{name}.gguf", chat_template=template)
+        engine = GgufEngine(str(path), OPTIONS)
+        prompts.append(engine._vocabulary.tokenize(engine._template.render(greedy("a", raw=False)).parts))
+    assert prompts[0] == prompts[1]
+    assert prompts[0][:2] == [tiny_gguf.BOS, tiny_gguf.IM_START]
+
+
+@pytest.mark.parametrize("said", ["世🎉", "你好吗", "naïve", "👩‍🚀x"])
+def test_characters_of_several_tokens_stream_whole(folder: Path, said: str) -> None:
+    tokens = list(dict.fromkeys(tiny_gguf.byte_tokens(said)))
+    expected = bytes(token - 3 for token in tokens).decode("utf-8", "replace")
+    (reply,) = answer(open_chain(folder, [tiny_gguf.word("a"), *tokens]), greedy("a"))
+    pieces = [event.text for event in reply.events if isinstance(event, TextDelta)]
+    assert "".join(pieces) == expected
+    if expected == said:
+        assert all("\ufffd" not in piece for piece in pieces)
+        assert [piece for piece in pieces if piece] == list(said)
+    assert reply.end.completion_tokens == len(tokens)
+    assert reply.reason == "stop"
+
+
+def test_a_character_that_never_becomes_whole_is_replaced_at_the_end(folder: Path) -> None:
+    engine = open_chain(folder, [tiny_gguf.word("a"), tiny_gguf.word("b"), *tiny_gguf.byte_tokens("世")[:2]])
+    assert answer(engine, greedy("a"))[0].text == "b\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("config", "text", "reason"),
+    [
+        ({}, "bcdef", "stop"),
+        ({"max_tokens": 3}, "bcd", "length"),
+        ({"stop": ("de",)}, "bc", "stop"),
+        ({"stop": ("ex", "f")}, "bcde", "stop"),
+        ({"stop": ("efg",)}, "bcdef", "stop"),
+        ({"eos_token_id": tiny_gguf.word("e")}, "bcd", "stop"),
+    ],
+)
+def test_what_ends_an_answer(folder: Path, config: dict, text: str, reason: str) -> None:
+    engine = open_chain(folder, [tiny_gguf.word(letter) for letter in "abcdef"])
+    (reply,) = answer(engine, greedy("a", **config))
+    assert (reply.text, reply.reason) == (text, reason)
+
+
+def test_the_context_ends_an_answer(engine: GgufEngine) -> None:
+    (reply,) = answer(engine, greedy("hello", max_tokens=4000, eos_token_id=None))
+    assert isinstance(reply.end, Finished)
+    if reply.reason == "length":
+        assert reply.end.prompt_tokens + reply.end.completion_tokens == OPTIONS.n_ctx
+
+
+@pytest.mark.parametrize("text", ["hello " * 300, "x" * 100_000])
+def test_a_prompt_beyond_the_context_fails_with_the_numbers(engine: GgufEngine, text: str) -> None:
+    failed = answer(engine, greedy(text))[0].end
+    assert isinstance(failed, Failed)
+    assert failed.error_type == "ContextOverflowError"
+    assert "256 tokens" in failed.message
+    assert "raise n_ctx" in failed.message
+
+
+def test_a_conversation_the_template_refuses_fails_alone(engine: GgufEngine) -> None:
+    bad = GenerationRequest(messages=())
+    good = greedy("hello")
+    failed, fine = answer(engine, bad, good)
+    assert isinstance(failed.end, Failed)
+    assert isinstance(fine.end, Finished)
+
+
+def test_an_empty_raw_prompt_begins_with_bos(engine: GgufEngine) -> None:
+    assert answer(engine, greedy(""))[0].started.prompt_tokens == 1
+
+
+def test_a_seed_repeats_an_answer_and_is_told(engine: GgufEngine) -> None:
+    config = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    texts = {seed: answer(engine, greedy("hello", seed=seed, **config))[0].text for seed in (1, 2, 2**32 - 1)}
+    assert len(set(texts.values())) == 3
+    for seed, text in texts.items():
+        assert answer(engine, greedy("hello", seed=seed, **config))[0].text == text
+    drawn = answer(engine, greedy("hello", **config))[0]
+    assert drawn.started.seed is not None
+    assert answer(engine, greedy("hello", seed=drawn.started.seed, **config))[0].text == drawn.text
+
+
+def test_temperature_zero_and_no_sampling_both_mean_the_likeliest_token(engine: GgufEngine) -> None:
+    request = greedy("hello", temperature=0.9, do_sample=False)
+    assert answer(engine, request)[0].text == answer(engine, greedy("hello"))[0].text
+
+
+@pytest.mark.parametrize(
+    "config", [{"repeat_penalty": 2.0}, {"presence_penalty": 2.0}, {"repeat_penalty": 1.5, "presence_penalty": -1.0}]
+)
+def test_penalties_take_effect_also_when_greedy(engine: GgufEngine, config: dict) -> None:
+    plain = answer(engine, greedy("one two", max_tokens=60))[0]
+    assert answer(engine, greedy("one two", max_tokens=60, **config))[0].text != plain.text
+
+
+def test_continuing_reads_the_begun_answer(engine: GgufEngine) -> None:
+    whole = answer(engine, greedy("hello", raw=False, max_tokens=8))[0]
+    assert whole.reason == "length"
+    messages = (Message("user", "hello"), Message("assistant", "one two"))
+    config = ModelConfig(temperature=0, max_tokens=4)
+    (reply,) = answer(engine, GenerationRequest(messages=messages, config=config, continue_final=True))
+    assert reply.started.prompt.endswith("assistant\none two")
+
+
+def test_cancel_ends_an_answer_at_once_and_frees_its_slot(engine: GgufEngine) -> None:
+    request = greedy("hello", max_tokens=200)
+    engine.submit(request)
+    replies: dict[str, Reply] = {request.id: Reply()}
+    for _ in range(3):
+        replies[request.id].events += engine.step()
+    engine.cancel(request.id)
+    engine.cancel("unknown")
+    collect(engine, replies)
+    assert replies[request.id].reason == "cancelled"
+    assert replies[request.id].end.completion_tokens == 3
+    assert answer(engine, greedy("hello", max_tokens=200))[0].text.startswith(replies[request.id].text)
+
+
+def test_threads_can_be_changed_while_it_writes(engine: GgufEngine) -> None:
+    text = answer(engine, greedy("hello"))[0].text
+    request = greedy("hello")
+    engine.submit(request)
+    replies = {request.id: Reply(list(engine.step()))}
+    engine.set_threads(2)
+    collect(engine, replies)
+    assert replies[request.id].text == text
+
+
+def test_safe_settings_give_the_same_text(engine: GgufEngine, random_model: str) -> None:
+    safe = GgufEngine(random_model, LoadOptions(n_ctx=256, safe=True))
+    assert answer(safe, greedy("hello " * 20))[0].text == answer(engine, greedy("hello " * 20))[0].text
+    safe.close()
+
+
+def test_closing_twice_is_harmless(random_model: str) -> None:
+    engine = GgufEngine(random_model, OPTIONS)
+    engine.submit(greedy("hello"))
+    engine.step()
+    engine.close()
+    engine.close()
+
+
+def test_llama_cpp_writes_nothing_to_the_terminal(random_model: str, capfd: pytest.CaptureFixture[str]) -> None:
+    engine = GgufEngine(random_model, OPTIONS)
+    answer(engine, greedy("hello"))
+    engine.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_simple_interface_streams_the_same_text_also_after_one_was_given_up(random_model: str) -> None:
+    inferencer = GGUFInferencer()
+    inferencer.load_model(random_model, {"temperature": 0, "max_tokens": 12, "n_ctx": 256, "n_threads": 1})
+    whole = "".join(inferencer.generate_stream("hello"))
+    given_up = inferencer.generate_stream("world")
+    next(given_up)
+    given_up.close()
+    assert "".join(inferencer.generate_stream("hello")) == whole
+    inferencer.unload_model()
+    assert inferencer.get_model_info() == {}
