@@ -1,0 +1,121 @@
+"""A plan run as plain data: what the store keeps, what is exported, and what a run is resumed from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, RunState
+from multi_llm_comparator.plans.planner import PlanningAttempt
+from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
+
+KIND = "plan"
+SCHEMA_VERSION = 1
+_STEP_RUN = TypeAdapter(StepRun)
+
+
+class PlanRunDocument(BaseModel):
+    """Everything of a run but its steps' outcomes, which are stored one by one as they end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str
+    options: PlanOptions
+    state: RunState
+    created_at: float
+    ended_at: float | None = None
+    steps: tuple[Step, ...] | None = None
+    plan_is_direct: bool = False
+    planning: list[PlanningAttempt] = []
+    aggregate: AnswerProgress | None = None
+    answer: str | None = None
+    error: str | None = None
+
+
+def run_document(run: PlanRun) -> PlanRunDocument:
+    # The attempts' plans are the run's own, or unusable: either way their text says it all.
+    planning = [replace(attempt, plan=None) for attempt in run.planning]
+    return PlanRunDocument(
+        question=run.question,
+        options=run.options,
+        state=run.state,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        steps=run.plan.steps if run.plan else None,
+        plan_is_direct=run.plan_is_direct,
+        planning=planning,
+        aggregate=run.aggregate,
+        answer=run.answer,
+        error=run.error,
+    )
+
+
+def run_record(run: PlanRun) -> RunRecord:
+    """What the store keeps of a run; its line in lists names the models."""
+    executor = run.options.executor
+    names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
+    return RunRecord(
+        id=run.id,
+        kind=KIND,
+        title=run.question[:200],
+        detail=", ".join(names),
+        status=run.state,
+        created_at=run.created_at,
+        updated_at=now(),
+        document=run_document(run).model_dump(mode="json"),
+        search_text=f"{run.question}\n{run.answer or ''}",
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def step_record(run_id: str, step: StepRun) -> AnswerRecord:
+    """What the store keeps of a step."""
+    document: dict[str, Any] = _STEP_RUN.dump_python(step, mode="json")
+    return AnswerRecord(
+        id=f"{run_id}/{step.step.id}",
+        run_id=run_id,
+        turn=0,
+        pane_id=step.step.id,
+        attempt=max(1, len(step.attempts)),
+        status=step.state,
+        text=step.answer or "",
+        record=document,
+        updated_at=now(),
+    )
+
+
+def read_run(record: RunRecord) -> PlanRunDocument:
+    """The stored run.
+
+    Raises:
+        DocumentError: it is no plan run, or not one that this version can read.
+    """
+    if record.kind != KIND:
+        raise DocumentError(f"run {record.id!r} is a {record.kind}, not a plan")
+    try:
+        return PlanRunDocument.model_validate(dict(record.document))
+    except ValidationError as exc:
+        raise DocumentError(f"the stored plan {record.id!r} cannot be read: {exc.error_count()} problems") from exc
+
+
+def read_step(record: AnswerRecord) -> StepRun:
+    """A stored step.
+
+    Raises:
+        DocumentError: it cannot be read.
+    """
+    try:
+        return _STEP_RUN.validate_python(dict(record.record))
+    except ValidationError as exc:
+        raise DocumentError(f"the stored step {record.id!r} cannot be read") from exc
+
+
+def restored_plan(document: PlanRunDocument) -> Plan | None:
+    return Plan(document.steps) if document.steps is not None else None

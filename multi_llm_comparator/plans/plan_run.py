@@ -1,0 +1,202 @@
+"""A question on its way to an answer: planned, solved step by step, put together. Outlives the page that started it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import MultiLLMError, PlanError
+from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor
+from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
+from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
+from multi_llm_comparator.plans.prompts import again_messages, aggregate_prompt, planner_messages
+from multi_llm_comparator.plans.step_run import StepRun
+
+RunState = Literal["new", "planning", "running", "aggregating", "done", "failed", "stopped"]
+OVER: frozenset[RunState] = frozenset({"done", "failed", "stopped"})
+DIRECT_TOKENS = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """How a question is answered.
+
+    ``router_model`` plans; ``aggregation`` puts the answers together with ``aggregator`` (the large model if empty), or
+    takes the answer of the last step where a plan has a single one. ``planner_prompt`` None is the built-in one, and
+    empty suits a model that was trained to plan. A plan that cannot be used is asked for again ``replans`` times.
+    """
+
+    executor: ExecutorOptions
+    router_model: str
+    planner_config: ModelConfig = field(default_factory=lambda: ModelConfig(temperature=0, max_tokens=2048))
+    planner_prompt: str | None = None
+    replans: int = 2
+    aggregation: Literal["model", "last_step"] = "model"
+    aggregator: str = ""
+    aggregator_config: ModelConfig = field(default_factory=lambda: ModelConfig(max_tokens=1024))
+
+
+class RunJournal(Journal, Protocol):
+    """Where a run is written down, besides its finished steps."""
+
+    async def save(self, run: PlanRun) -> None: ...
+
+
+class PlanRun:
+    """One question. ``steps`` are those of the plan in use; what an unusable plan had begun is in ``planning``.
+
+    Everything here is written on the event loop that :meth:`execute` runs on.
+    """
+
+    def __init__(
+        self,
+        source: TextSource,
+        question: str,
+        options: PlanOptions,
+        *,
+        run_id: str,
+        journal: RunJournal | None = None,
+    ) -> None:
+        self.id = run_id
+        self.question = question
+        self.options = options
+        self.created_at = now()
+        self.ended_at: float | None = None
+        self.state: RunState = "new"
+        self.planning: list[PlanningAttempt] = []
+        self.plan: Plan | None = None
+        self.plan_is_direct = False
+        self.steps: dict[str, StepRun] = {}
+        self.aggregate: AnswerProgress | None = None
+        self.answer: str | None = None
+        self.error: str | None = None
+        self.version = 0
+        self._source = source
+        self._journal = journal
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+    async def execute(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
+        """Answer the question. Nothing is raised but cancellation, which stops the run: the outcome is in ``state``.
+
+        Args:
+            plan: solve this one instead of asking for one.
+            finished: steps of it that were solved before.
+        """
+        try:
+            await self._solve(plan, finished or {})
+            self._enter("aggregating")
+            await self._aggregate()
+            self._enter("done" if self.answer is not None else "failed")
+        except MultiLLMError as exc:
+            self.error = str(exc)
+            self._enter("failed")
+        except asyncio.CancelledError:
+            self._enter("stopped")
+            raise
+        finally:
+            self.ended_at = now()
+            await self._save()
+
+    async def _solve(self, plan: Plan | None, finished: Mapping[str, StepRun]) -> None:
+        if plan is not None:
+            self.plan = plan
+            await self._run_steps(plan, finished)
+            return
+        messages = planner_messages(self.question, system_prompt=self.options.planner_prompt)
+        for _ in range(1 + self.options.replans):
+            self._enter("planning")
+            try:
+                await self._run_steps(self._written(messages), {})
+                return
+            except PlanError as exc:
+                last = self.planning[-1]
+                last.error, last.error_type = str(exc), type(exc).__name__
+                messages = again_messages(messages, last.progress.text, str(exc))
+            except MultiLLMError as exc:
+                # A planner that fails will fail again; the gateway has tried what there is to try.
+                self.planning[-1].error, self.planning[-1].error_type = str(exc), type(exc).__name__
+                break
+        await self._run_directly()
+
+    async def _run_directly(self) -> None:
+        """No usable plan: one step that asks the question itself."""
+        self.plan_is_direct = True
+        self.plan = Plan((Step("1", self.question, HARDEST, DIRECT_TOKENS),))
+        await self._run_steps(self.plan, {})
+
+    async def _run_steps(self, steps: Plan | AsyncGenerator[Step, None], finished: Mapping[str, StepRun]) -> None:
+        executor = PlanExecutor(self._source, self.options.executor, journal=self._journal, on_change=self._changed)
+        self.steps = executor.runs
+        await self._save()
+        if isinstance(steps, Plan):
+            self._enter("running")
+            await executor.execute(steps, finished=finished)
+            return
+        async with contextlib.aclosing(steps):
+            await executor.execute(steps, finished=finished)
+
+    async def _written(self, messages: tuple[Message, ...]) -> AsyncGenerator[Step, None]:
+        planner = Planner(self._source, self.options.router_model, self.options.planner_config)
+        async with contextlib.aclosing(planner.write(messages, self._changed)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, PlanningAttempt):
+                    self.planning.append(piece)
+                else:
+                    yield piece
+        self.plan = self.planning[-1].plan
+        self._enter("running")
+        # The plan is stored before its last steps are, so that a resumed run needs no planner.
+        await self._save()
+
+    async def _aggregate(self) -> None:
+        assert self.plan is not None
+        answers = {step_id: run.answer for step_id, run in self.steps.items() if run.answer is not None}
+        if not answers:
+            reasons = dict.fromkeys(run.error for run in self.steps.values() if run.state == "failed")
+            self.error = f"no step has an answer: {'; '.join(filter(None, reasons))}"
+            return
+        is_whole = len(answers) == len(self.plan.steps)
+        if is_whole and (self.plan_is_direct or self._last_step_suffices(self.plan)):
+            self.answer = answers[self.plan.sinks[-1]]
+            return
+        await self._ask_aggregator(self.plan, answers)
+
+    def _last_step_suffices(self, plan: Plan) -> bool:
+        return self.options.aggregation == "last_step" and len(plan.sinks) == 1
+
+    async def _ask_aggregator(self, plan: Plan, answers: Mapping[str, str]) -> None:
+        self.aggregate = AnswerProgress(requested_at=now())
+        prompt = aggregate_prompt(self.question, plan, answers)
+        request = GenerationRequest(messages=(Message("user", prompt),), config=self.options.aggregator_config)
+        target = self.options.aggregator or self.options.executor.large_model
+        async with contextlib.aclosing(self._source.stream(target, request)) as events:
+            async for event in events:
+                self.aggregate.apply(event)
+                self._changed()
+                if self.aggregate.is_over:
+                    break
+        if self.aggregate.state == "done":
+            self.answer = self.aggregate.text.strip()
+        else:
+            self.error = f"the answers could not be put together: {self.aggregate.error or 'cut off'}"
+
+    def _enter(self, state: RunState) -> None:
+        self.state = state
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+
+    async def _save(self) -> None:
+        if self._journal is not None:
+            await self._journal.save(self)

@@ -1,0 +1,71 @@
+"""Asks a planner for a plan and gives its steps while it is still writing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.exceptions import error_from_name
+from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
+from multi_llm_comparator.plans.plan import Plan, Step
+
+
+@dataclass
+class PlanningAttempt:
+    """One time the planner was asked: what it wrote, what was mended, and what was wrong with it in the end."""
+
+    messages: tuple[Message, ...]
+    progress: AnswerProgress
+    thinking: str = ""
+    repairs: list[str] = field(default_factory=list)
+    plan: Plan | None = None
+    error: str | None = None
+    error_type: str | None = None
+
+
+class Planner:
+    """One planner model (or group) as a source of steps."""
+
+    def __init__(
+        self, source: TextSource, target: str, config: ModelConfig, *, limits: PlanLimits | None = None
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._config = config
+        self._limits = limits
+
+    async def write(
+        self, messages: tuple[Message, ...], on_change: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[Step | PlanningAttempt, None]:
+        """Ask once: first gives the attempt, which fills as the planner writes, then each step the moment it is whole.
+
+        Raises:
+            PlanError: the text is no plan that can be used.
+            MultiLLMError: the planner failed.
+        """
+        attempt = PlanningAttempt(messages, AnswerProgress(requested_at=now()))
+        yield attempt
+        parser = PlanParser(self._limits)
+        request = GenerationRequest(messages=messages, config=self._config)
+        try:
+            async with contextlib.aclosing(self._source.stream(self._target, request)) as events:
+                async for event in events:
+                    attempt.progress.apply(event)
+                    on_change()
+                    if isinstance(event, TextDelta):
+                        for step in parser.feed(event.text):
+                            yield step
+                    if attempt.progress.is_over:
+                        break
+            if attempt.progress.state == "failed":
+                raise error_from_name(attempt.progress.error_type or "", attempt.progress.error or "the planner failed")
+            attempt.plan = parser.close(complete=attempt.progress.finish_reason == "stop")
+        finally:
+            attempt.thinking, attempt.repairs = parser.thinking, parser.repairs
+            on_change()

@@ -1,0 +1,134 @@
+"""All plan runs of this workbench: those at work in memory, the others in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from multi_llm_comparator.core.exceptions import RunNotFoundError
+from multi_llm_comparator.core.requests import TextSource
+from multi_llm_comparator.plans.documents import (
+    KIND,
+    read_run,
+    read_step,
+    restored_plan,
+    run_record,
+    step_record,
+)
+from multi_llm_comparator.plans.plan import Plan
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.store import Store
+
+# Finished runs are kept in memory only so long as a page is likely to look at them; the store has them all.
+MAX_LIVE = 32
+
+
+class StoreJournal:
+    """Writes a run and its finished steps into the store."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+
+    async def save(self, run: PlanRun) -> None:
+        record = run_record(run)
+        # Steps that ended without an answer are written with the run: nothing waits for them.
+        steps = [step_record(run.id, s) for s in run.steps.values() if s.is_over and s.state != "done"]
+        await asyncio.to_thread(self._store.save_run, record, steps)
+
+    async def record(self, run: StepRun) -> None:
+        await asyncio.to_thread(self._store.save_answers, [step_record(self._run_id, run)])
+
+
+class PlanRegistry:
+    """Starts, finds, stops and resumes plan runs. Its coroutines belong to the event loop the runs live on."""
+
+    def __init__(self, store: Store, source: TextSource) -> None:
+        self._store = store
+        self._source = source
+        self._live: dict[str, PlanRun] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def start(self, question: str, options: PlanOptions, *, plan: Plan | None = None) -> PlanRun:
+        """Answer a question; returns at once with the run at work. With ``plan`` no planner is asked."""
+        run_id = uuid.uuid4().hex[:12]
+        journal = StoreJournal(self._store, run_id)
+        run = PlanRun(self._source, question, options, run_id=run_id, journal=journal)
+        await journal.save(run)
+        self._begin(run, plan=plan, finished={})
+        return run
+
+    async def resume(self, run_id: str) -> PlanRun:
+        """Go on with a run that was stopped, or whose workbench ended: finished steps are not repeated.
+
+        Raises:
+            RunNotFoundError: no such run.
+            DocumentError: what is stored of it cannot be read.
+        """
+        if (task := self._tasks.get(run_id)) and not task.done():
+            return self._live[run_id]
+        run = await self._restore(run_id)
+        finished = {step_id: s for step_id, s in run.steps.items() if s.state == "done"}
+        run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
+        self._begin(run, plan=run.plan, finished=finished)
+        return run
+
+    async def get(self, run_id: str) -> PlanRun:
+        """A run, live or from the store. One that nobody works on any more, though it never ended, is ``stopped``.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        if run := self._live.get(run_id):
+            return run
+        return await self._restore(run_id)
+
+    async def stop(self, run_id: str) -> None:
+        """Stop a run; what is done stays done."""
+        if (task := self._tasks.get(run_id)) is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def recent(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
+        return await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
+
+    async def aclose(self) -> None:
+        for run_id in list(self._tasks):
+            await self.stop(run_id)
+
+    def _begin(self, run: PlanRun, *, plan: Plan | None, finished: dict[str, StepRun]) -> None:
+        self._live[run.id] = run
+        task = asyncio.create_task(run.execute(plan=plan, finished=finished))
+        self._tasks[run.id] = task
+        task.add_done_callback(lambda _: self._forget_oldest())
+
+    def _forget_oldest(self) -> None:
+        over = [run_id for run_id, task in self._tasks.items() if task.done()]
+        for run_id in over[: max(0, len(self._live) - MAX_LIVE)]:
+            del self._live[run_id], self._tasks[run_id]
+
+    async def _restore(self, run_id: str) -> PlanRun:
+        record = await asyncio.to_thread(self._store.load_run, run_id)
+        if record.kind != KIND:
+            raise RunNotFoundError(f"run {run_id!r} is a {record.kind}, not a plan")
+        document = read_run(record)
+        steps = [read_step(a) for a in await asyncio.to_thread(self._store.load_answers, run_id)]
+        run = PlanRun(
+            self._source,
+            document.question,
+            document.options,
+            run_id=run_id,
+            journal=StoreJournal(self._store, run_id),
+        )
+        run.created_at, run.ended_at = document.created_at, document.ended_at
+        run.plan, run.plan_is_direct = restored_plan(document), document.plan_is_direct
+        run.planning, run.aggregate = document.planning, document.aggregate
+        run.answer, run.error = document.answer, document.error
+        ids = set(run.plan.by_id) if run.plan else set()
+        # Steps of a plan that was given up are no steps of this run.
+        run.steps = {s.step.id: s for s in steps if s.step.id in ids}
+        run.state = document.state if document.state in ("done", "failed", "stopped") else "stopped"
+        return run
