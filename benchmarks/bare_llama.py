@@ -27,7 +27,7 @@ class BareLlama:
     ``exact`` computes attention in 32 bits instead of 16, for comparing logits.
     """
 
-    def __init__(self, path: Path, *, n_ctx: int = 512, n_threads: int = 2, exact: bool = False) -> None:
+    def __init__(self, path: Path, *, n_ctx: int = 512, n_threads: int = 1, exact: bool = False) -> None:
         model_params = llama_cpp.llama_model_default_params()
         # Quantised weights crash in ggml's AMX path on CPUs that have it; every contestant runs without.
         model_params.use_extra_bufts = False

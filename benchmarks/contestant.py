@@ -1,0 +1,76 @@
+"""Our side of a measurement: answers through the inference engine, timed by the model process's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks.peer import Run
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
+
+
+@asynccontextmanager
+async def engine_over(models_dir: Path) -> AsyncIterator[InferenceEngine]:
+    """An engine that knows the models of one folder; its processes end with it."""
+    models = ModelManager(models_dir)
+    models.scan_models()
+    engine = InferenceEngine(models=models)
+    try:
+        yield engine
+    finally:
+        await engine.aclose()
+
+
+def greedy(tokens: int) -> ModelConfig:
+    """The same work as the peers do: the likeliest token each time, nothing else looked at."""
+    return ModelConfig(
+        temperature=0, repeat_penalty=1.0, top_p=1.0, top_k=0, max_tokens=tokens, n_ctx=1024, torch_dtype="auto"
+    )
+
+
+async def answer(
+    engine: InferenceEngine, target: str, prompt: str, config: ModelConfig, *, raw: bool
+) -> AnswerProgress:
+    """One whole answer, folded. Ends the program when it fails: there would be nothing to measure."""
+    request = GenerationRequest(messages=(Message("user", prompt),), config=config, raw=raw)
+    progress = AnswerProgress(requested_at=now())
+    async for event in engine.stream(target, request):
+        progress.apply(event)
+    if progress.state != "done":
+        raise SystemExit(f"{target}: {progress.error_type}: {progress.error}")
+    return progress
+
+
+async def run(engine: InferenceEngine, target: str, prompt: str, tokens: int) -> Run:
+    """One answer of exactly ``tokens`` tokens."""
+    progress = await answer(engine, target, prompt, greedy(tokens), raw=True)
+    check_length(progress, tokens)
+    return Run(progress.tokens, span([progress]), progress.tokens_per_second or 0.0)
+
+
+async def run_together(engine: InferenceEngine, targets: Sequence[str], prompt: str, tokens: int) -> float:
+    """Answers of all targets at once; seconds from the first one's start to the last one's end."""
+    asked = (answer(engine, target, prompt, greedy(tokens), raw=True) for target in targets)
+    answers = await asyncio.gather(*asked)
+    for progress in answers:
+        check_length(progress, tokens)
+    return span(answers)
+
+
+def span(answers: Sequence[AnswerProgress]) -> float:
+    """Seconds from the first start to the last end, both by the model processes' clock."""
+    starts = [a.started_at for a in answers if a.started_at is not None]
+    ends = [a.ended_at for a in answers if a.ended_at is not None]
+    return max(ends) - min(starts)
+
+
+def check_length(progress: AnswerProgress, tokens: int) -> None:
+    if progress.tokens != tokens:
+        raise SystemExit(f"an answer has {progress.tokens} tokens, not {tokens}: the comparison would be unfair")

@@ -1,0 +1,134 @@
+"""The other contestant: a bare loop in a process of its own, timed by its own clock.
+
+``Peer`` starts and drives it. The child itself is ``python -m benchmarks.peer KIND PATH THREADS N_CTX``, with KIND
+``llama`` (llama.cpp's low-level API) or ``generate`` (``model.generate`` of transformers). It reads one JSON job a line
+and answers with one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+# Model processes of the workbench run with this niceness: both contestants give way to the same others.
+NICENESS = 5
+
+
+@dataclass(frozen=True)
+class Run:
+    """One answer. ``seconds`` from the prompt to the last token; ``tokens_per_second`` counts those after the first."""
+
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+
+
+class Peer:
+    """A child process with one model loaded. Use as a context manager."""
+
+    def __init__(self, kind: Literal["llama", "generate"], path: Path, *, threads: int, n_ctx: int = 1024) -> None:
+        command = [sys.executable, "-m", "benchmarks.peer", kind, str(path), str(threads), str(n_ctx)]
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._child.stdin:
+            self._child.stdin.close()
+        try:
+            self._child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    def run(self, prompt: str, tokens: int) -> Run:
+        """Answer ``prompt``, taken as it is, with exactly ``tokens`` tokens, greedily."""
+        assert self._child.stdin and self._child.stdout
+        self._child.stdin.write(json.dumps({"prompt": prompt, "tokens": tokens}) + "\n")
+        self._child.stdin.flush()
+        line = self._child.stdout.readline()
+        if not line:
+            raise SystemExit("a benchmark's peer ended early; what it said is above")
+        run = Run(**json.loads(line))
+        if run.tokens != tokens:
+            raise SystemExit(f"a benchmark's peer gave {run.tokens} tokens, not {tokens}")
+        return run
+
+
+Answer = Callable[[str, int], Run]
+
+
+def _timed(start: float, times: list[float]) -> Run:
+    span = times[-1] - times[0]
+    return Run(len(times), times[-1] - start, (len(times) - 1) / span if span else 0.0)
+
+
+def _llama(path: Path, threads: int, n_ctx: int) -> Answer:
+    from benchmarks.bare_llama import BareLlama
+
+    model = BareLlama(path, n_ctx=n_ctx, n_threads=threads)
+
+    def answer(prompt: str, tokens: int) -> Run:
+        start = time.perf_counter()
+        _, times = model.greedy(model.tokenize(prompt), tokens, stop_at_end=False)
+        return _timed(start, times)
+
+    return answer
+
+
+def _generate(path: Path, threads: int, n_ctx: int) -> Answer:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.generation.streamers import BaseStreamer
+
+    class Clock(BaseStreamer):  # type: ignore[misc]
+        """Notes when each token arrives; the first call brings the prompt."""
+
+        def __init__(self) -> None:
+            self.times: list[float] = []
+
+        def put(self, value: Any) -> None:
+            self.times.append(time.perf_counter())
+
+        def end(self) -> None:
+            pass
+
+    torch.set_num_threads(threads)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype="auto").eval()
+
+    def answer(prompt: str, tokens: int) -> Run:
+        clock = Clock()
+        start = time.perf_counter()
+        inputs = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+        with torch.inference_mode():
+            model.generate(**inputs, do_sample=False, max_new_tokens=tokens, min_new_tokens=tokens, streamer=clock)
+        return _timed(start, clock.times[1:])
+
+    return answer
+
+
+def main() -> None:
+    kind, path, threads, n_ctx = sys.argv[1:]
+    os.nice(NICENESS)
+    # Only answers may go to the real standard output, whatever libraries print.
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    answer = {"llama": _llama, "generate": _generate}[kind](Path(path), int(threads), int(n_ctx))
+    for line in sys.stdin:
+        job = json.loads(line)
+        run = answer(job["prompt"], job["tokens"])
+        print(json.dumps(run.__dict__), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()
