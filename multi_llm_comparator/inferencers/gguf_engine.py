@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be read before llama.cpp's libraries
+
+# isort: split
 import llama_cpp
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
