@@ -2,6 +2,7 @@
 
 from multi_llm_comparator.plans.executor import ExecutorOptions, PlanExecutor
 from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan import Plan, Step
 
-__all__ = ["ExecutorOptions", "Plan", "PlanExecutor", "Step", "parse_plan"]
+__all__ = ["ExecutorOptions", "PerformanceTracker", "Plan", "PlanExecutor", "Step", "parse_plan"]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.performance import PerformanceTracker
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from tests.plans.test_parse import PLAN
+
+OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
+
+
+def answered(at: float, tokens: int, *, first: float = 0.5, speed: float = 10.0, cost: float | None = None):
+    last = at + first + (tokens - 1) / speed
+    return AnswerProgress(
+        requested_at=at,
+        state="done",
+        started_at=at + 0.1,
+        first_token_at=at + first,
+        last_token_at=last,
+        ended_at=last,
+        prompt_tokens=5,
+        tokens=tokens,
+        cost_usd=cost,
+    )
+
+
+def solved(plan, step_id: str, target: str, start: float, tokens: int, **more) -> StepRun:
+    progress = answered(start, tokens, **more)
+    step = StepRun(plan.by_id[step_id], "done", start, start, start, progress.ended_at, answer="x")
+    step.attempts.append(Attempt(target, "p", progress))
+    return step
+
+
+@pytest.fixture
+def run() -> PlanRun:
+    """Two steps at once from 0 s, 1 s and 2 s long, then one of 3 s."""
+    plan_run = PlanRun(None, "q", OPTIONS, run_id="r")  # type: ignore[arg-type]
+    plan = plan_run.plan = parse_plan(PLAN)
+    plan_run.steps = {
+        "1": solved(plan, "1", "small", 0.0, 6, cost=0.01),
+        "2": solved(plan, "2", "small", 0.0, 16),
+        "3": solved(plan, "3", "large", 2.0, 26, cost=0.1),
+    }
+    plan_run.created_at, plan_run.ended_at, plan_run.state = 0.0, 5.5, "done"
+    return plan_run
+
+
+def test_figures_of_a_run(run):
+    metrics = run_metrics(run)
+    assert metrics.wall_s == 5.5
+    assert metrics.work_s == pytest.approx(6.0)
+    assert metrics.steps_s == pytest.approx(5.0)
+    assert metrics.speed_up == pytest.approx(1.2)
+    assert metrics.critical_path == ("2", "3")
+    assert metrics.critical_path_s == pytest.approx(5.0)
+    assert (metrics.steps, metrics.done, metrics.depth) == (3, 3, 2)
+    assert metrics.compression_ratio == pytest.approx(2 / 3)
+    assert metrics.tokens == 48
+    assert metrics.share_small == pytest.approx(22 / 48)
+    assert metrics.share_small + metrics.share_large == 1
+    assert metrics.cost_usd == pytest.approx(0.11)
+
+
+def test_figures_of_a_step_count_all_its_attempts(run):
+    step = run.steps["1"]
+    step.attempts.insert(0, Attempt("small", "p", AnswerProgress(requested_at=0, state="failed", tokens=4)))
+    metrics = step_metrics(step)
+    assert (metrics.attempts, metrics.tokens, metrics.target) == (2, 10, "small")
+    assert metrics.queued_s == pytest.approx(0.1)
+    assert metrics.tokens_per_second == pytest.approx(10)
+
+
+def test_a_run_that_has_not_begun_has_figures_too():
+    metrics = run_metrics(PlanRun(None, "q", OPTIONS, run_id="r"))  # type: ignore[arg-type]
+    assert (metrics.steps, metrics.tokens, metrics.wall_s) == (0, 0, None)
+
+
+def test_the_tracker_adds_up_by_model(run):
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    tracker.track(run)
+    small = tracker.models()["small"]
+    assert (small.calls, small.tokens, small.failures) == (4, 44, 0)
+    assert small.ttft_s == pytest.approx(0.5)
+    assert tracker.mean("speed_up") == pytest.approx(1.2)
+    assert len(tracker.runs) == 2
+
+
+def test_the_trackers_profiles_are_what_a_prediction_needs(run):
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    profile = tracker.profiles()["small"]
+    assert profile.ttft_s == pytest.approx(0.5)
+    assert profile.tokens_per_second == pytest.approx(10)
+    assert profile.tokens_per_answer == pytest.approx(11)
+    assert profile.duration_s(run.plan.by_id["1"]) == pytest.approx(1.5)
