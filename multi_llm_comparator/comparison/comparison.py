@@ -12,13 +12,13 @@ from typing import Any
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
 from multi_llm_comparator.comparison.pane import Pane
-from multi_llm_comparator.comparison.provenance import Fingerprint, ModelLookup, model_facts, versions
+from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.recording import Recorder
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.comparison.stream import read_stream
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished
-from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError
+from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, RunNotFoundError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -53,11 +53,11 @@ class Comparison:
         source: TextSource,
         recorder: Recorder,
         models: ModelLookup,
-        fingerprint: Fingerprint | None = None,
+        fingerprints: Fingerprints | None = None,
         on_start: Callable[[Comparison], None] | None = None,
     ) -> None:
         self._conversation, self._source, self._recorder = conversation, source, recorder
-        self._models, self._fingerprint, self._on_start = models, fingerprint, on_start
+        self._models, self._fingerprints, self._on_start = models, fingerprints, on_start
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
         self._play: asyncio.Task[None] | None = None
 
@@ -159,6 +159,8 @@ class Comparison:
         self._recorder.urge()
 
     def _check_idle(self, panes: Iterable[Pane]) -> None:
+        if self._recorder.is_closed:
+            raise RunNotFoundError(f"run {self.id!r} was deleted or closed; start a new one, or open it again")
         busy = {answer.pane.id for answer in self._conversation.running_answers()}
         asked = {pane.id for pane in panes}
         if found := sorted(busy & asked):
@@ -174,8 +176,8 @@ class Comparison:
         info = self._models(pane.target)
         answer = self._conversation.add_answer(turn, pane, model_facts(pane.target, info), versions())
         self._start(answer, answer.legs[-1], self._conversation.messages(turn.index, pane.id))
-        if info is not None and self._fingerprint is not None:
-            self._spawn(self._identify(answer, info, self._fingerprint))
+        if info is not None and self._fingerprints is not None:
+            self._spawn(self._identify(answer, info, self._fingerprints))
 
     def _start(
         self, answer: Answer, leg: AnswerProgress, messages: tuple[Message, ...], *, continue_final: bool = False
@@ -201,13 +203,9 @@ class Comparison:
         await read_stream(self._source, answer.pane.target, request, take)
         await self._recorder.flush()
 
-    async def _identify(self, answer: Answer, info: ModelInfo, fingerprint: Fingerprint) -> None:
+    async def _identify(self, answer: Answer, info: ModelInfo, fingerprints: Fingerprints) -> None:
         """Hash the model's files beside the answer; an answer without a hash is better than none."""
-        try:
-            found = await asyncio.to_thread(fingerprint, info)
-        except OSError as exc:
-            logger.warning("no fingerprint of %r: %s", info.path, exc)
-            return
+        found = await fingerprints.of(info)
         self._conversation.set_model(answer, model_facts(answer.pane.target, info, found))
         self._recorder.touch(answer)
 

@@ -24,6 +24,8 @@ FORMAT = "multi-llm-comparator presets"
 
 # Whether a model may run code of its own is asked for each model, never carried in by a file.
 _NEVER_KEPT = "trust_remote_code"
+# Each page makes its own Presets; reading, changing and writing the file must still be one step.
+_changing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,6 @@ class Presets:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path or get_settings().home / "presets.json"
-        self._lock = threading.Lock()
 
     def list(self) -> list[Preset]:
         """All presets, by name."""
@@ -68,13 +69,13 @@ class Presets:
         given = asdict(parameters) if isinstance(parameters, ModelConfig) else dict(parameters)
         given.pop(_NEVER_KEPT, None)
         preset = _checked(name, given, note)
-        with self._lock:
+        with _changing:
             self._write({**self._read(), preset.name: preset}.values())
         return preset
 
     def delete(self, name: str) -> None:
         """Forget a preset; unknown names are ignored."""
-        with self._lock:
+        with _changing:
             self._write(preset for preset in self._read().values() if preset.name != name)
 
     def export(self, names: Iterable[str] | None = None) -> bytes:
@@ -93,7 +94,7 @@ class Presets:
             DocumentError: the file is not what :meth:`export` makes, or one preset in it is wrong; nothing is added.
         """
         incoming = _from_json(data, "the file")
-        with self._lock:
+        with _changing:
             presets = self._read()
             added = [renamed for preset in incoming if (renamed := _beside(presets, preset)) is not None]
             self._write(presets.values())

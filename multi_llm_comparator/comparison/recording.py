@@ -40,6 +40,10 @@ class Recorder:
         return not self._discarded and bool(self._unsaved or self._run_changed)
 
     @property
+    def is_closed(self) -> bool:
+        return self._discarded
+
+    @property
     def is_writing(self) -> bool:
         return self._writing.locked()
 

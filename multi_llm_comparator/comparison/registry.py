@@ -14,7 +14,7 @@ from multi_llm_comparator.comparison.documents import KIND, conversation_from
 from multi_llm_comparator.comparison.importing import import_run
 from multi_llm_comparator.comparison.limits import MAX_LIVE
 from multi_llm_comparator.comparison.pane import Pane, check_panes
-from multi_llm_comparator.comparison.provenance import Fingerprint, ModelLookup
+from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.comparison.recording import SAVE_INTERVAL_S, Recorder
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.requests import TextSource
@@ -44,7 +44,8 @@ class ComparisonRegistry:
         *,
         save_interval_s: float = SAVE_INTERVAL_S,
     ) -> None:
-        self._store, self._source, self._models, self._fingerprint = store, source, models, fingerprint
+        self._store, self._source, self._models = store, source, models
+        self._fingerprints = Fingerprints(fingerprint) if fingerprint else None
         self._save_interval_s = save_interval_s
         # The most recently used last. Whatever a page still holds stays findable after it was dropped from here, so
         # that there are never two live objects of one run.
@@ -129,7 +130,7 @@ class ComparisonRegistry:
     def _adopt(self, conversation: Conversation) -> Comparison:
         recorder = Recorder(self._store, conversation, self._save_interval_s)
         # Whatever begins to answer is kept again, should it have been dropped while a page still held it.
-        comparison = Comparison(conversation, self._source, recorder, self._models, self._fingerprint, self._keep)
+        comparison = Comparison(conversation, self._source, recorder, self._models, self._fingerprints, self._keep)
         self._held[comparison.id] = comparison
         self._keep(comparison)
         return comparison

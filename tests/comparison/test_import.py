@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.comparison import importing
+from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import answer_records, conversation_from, run_record
 from multi_llm_comparator.comparison.export import export_run, import_run
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
 from tests.comparison.asking import answer, asked
 from tests.comparison.test_snapshots import PANE_IDS, step, take
@@ -66,12 +67,9 @@ async def test_an_answer_that_was_exported_half_written_can_be_continued(registr
     assert answer(imported, "a").can_continue
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(step, max_size=30))
 def test_any_state_survives_export_and_import(steps):
-    from multi_llm_comparator.comparison.conversation import Conversation
-    from multi_llm_comparator.core.exceptions import MultiLLMError
-
     conversation = Conversation([Pane(pane_id, "m") for pane_id in PANE_IDS], title="t")
     take(conversation, "send", {"a", "b"})
     for kind, detail in steps:
@@ -198,7 +196,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_else(exported, data):
     place, path = exported, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 import weakref
 
 import pytest
@@ -145,6 +146,8 @@ async def test_a_deleted_run_is_gone_also_while_it_runs(registry, store, source)
         await registry.get(comparison.id)
     assert store.count_runs() == 0
     await registry.delete(comparison.id)
+    with pytest.raises(RunNotFoundError, match="deleted"):
+        await comparison.send("still there?")
 
 
 async def test_only_so_many_idle_comparisons_stay_in_memory(registry, source, monkeypatch):
@@ -264,6 +267,25 @@ async def test_a_file_that_cannot_be_hashed_costs_the_fingerprint_only(store, so
     comparison = await finished(registry, source)
     assert answer(comparison, "a").text == "answer 0"
     assert answer(comparison, "a").model.fingerprint is None
+
+
+async def test_panes_on_one_model_have_it_hashed_once(store, source):
+    begun, go_on = [], threading.Event()
+
+    def slow(info):
+        begun.append(info.id)
+        go_on.wait(20)
+        return "sha256:x"
+
+    registry = ComparisonRegistry(store, source, KNOWN.get, slow)
+    comparison, calls = await asked(registry, source, [Pane(str(n), "m1") for n in range(3)])
+    for call in calls:
+        await call.answer("5")
+    assert answer(comparison, "0").progress.state == "done"
+    go_on.set()
+    await comparison.wait()
+    assert begun == ["m1"]
+    assert {answer(comparison, str(n)).model.fingerprint for n in range(3)} == {"sha256:x"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from multi_llm_comparator.tracking.database import open_engine, parse_url
 from multi_llm_comparator.tracking.store import Store
 from tests.support.postgres import new_database, running_postgres
 
@@ -23,8 +25,26 @@ def database_url(request, tmp_path) -> str:
     return new_database(request.getfixturevalue("postgres_socket"))
 
 
+@pytest.fixture(scope="session")
+def shared_postgres_url(postgres_socket) -> str:
+    return new_database(postgres_socket)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request, tmp_path) -> str:
+    """Where ``store`` is: a file of its own, or a Postgres database whose tables were emptied."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'runs.db'}"
+    url = request.getfixturevalue("shared_postgres_url")
+    engine = open_engine(parse_url(url))
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE runs CASCADE"))
+    engine.dispose()
+    return url
+
+
 @pytest.fixture
-def store(database_url) -> Iterator[Store]:
-    opened = Store(database_url)
+def store(store_url) -> Iterator[Store]:
+    opened = Store(store_url)
     yield opened
     opened.close()
