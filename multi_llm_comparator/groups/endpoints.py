@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, KeyRefusedError
 from multi_llm_comparator.core.keys import resolve_key
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.config import GroupsConfig, ModelDeclaration
-from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.inferencers.openai_api import OpenAIEndpoint
 
 
 class _Client:
@@ -81,6 +84,9 @@ class Endpoints:
 
 
 def _open(model: str, declaration: ModelDeclaration) -> OpenAIEndpoint:
+    # The client library takes a second to import, which whoever has local models only need not wait for.
+    from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
+
     assert declaration.base_url is not None
     try:
         key = resolve_key(declaration.key) if declaration.key else None
