@@ -69,7 +69,6 @@ class LlamaRuntime:
     def __init__(self, path: str, options: LoadOptions) -> None:
         self.path = path
         self.n_ctx = options.n_ctx
-        self.n_batch = max(SAFE_N_BATCH, options.parallel) if options.safe else N_BATCH
         self.on_gpu = options.use_gpu and not options.safe and bool(llama_cpp.llama_supports_gpu_offload())
         self.model: Any = None
         self.context: Any = None
@@ -79,6 +78,8 @@ class LlamaRuntime:
             self.vocab = llama_cpp.llama_model_get_vocab(self.model)
             self.context = self._open_context(options)
             self.memory = llama_cpp.llama_get_memory(self.context)
+            # llama.cpp lowers it for a small context, and ends the process when given more.
+            self.n_batch = int(llama_cpp.llama_n_batch(self.context))
             self._check_generates()
         except ModelLoadError:
             self.close()
@@ -148,7 +149,7 @@ class LlamaRuntime:
     def _open_context(self, options: LoadOptions) -> Any:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = options.cache_tokens
-        params.n_batch = params.n_ubatch = self.n_batch
+        params.n_batch = params.n_ubatch = max(SAFE_N_BATCH, options.parallel) if options.safe else N_BATCH
         params.n_seq_max = options.parallel
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = 1 if options.safe else options.n_threads or available_cpus()

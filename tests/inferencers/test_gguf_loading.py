@@ -17,7 +17,7 @@ MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].pa
 OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
 
 
-def refused(path: Path, error: type[ModelLoadError], text: str) -> None:
+def assert_refused(path: Path, error: type[ModelLoadError], text: str) -> None:
     with pytest.raises(ModelLoadError, match=text) as caught:
         GgufEngine(str(path), OPTIONS)
     assert type(caught.value) is error
@@ -25,18 +25,18 @@ def refused(path: Path, error: type[ModelLoadError], text: str) -> None:
 
 
 def test_an_absent_file_a_folder_and_a_stranger_are_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "absent.gguf", ModelLoadError, "No such file")
-    refused(tmp_path, ModelLoadError, "Is a directory")
+    assert_refused(tmp_path / "absent.gguf", ModelLoadError, "No such file")
+    assert_refused(tmp_path, ModelLoadError, "Is a directory")
     stranger = tmp_path / "stranger.gguf"
     stranger.write_bytes(b"PK\3\4 not a model")
-    refused(stranger, ModelLoadError, "not a GGUF file")
+    assert_refused(stranger, ModelLoadError, "not a GGUF file")
 
 
 @pytest.mark.parametrize("kept", [4, 40, 2000, -1000])
 def test_a_cut_file_is_refused(tmp_path: Path, kept: int) -> None:
     path = tiny_gguf.write_random(tmp_path / "cut.gguf")
     path.write_bytes(path.read_bytes()[:kept])
-    refused(path, ModelLoadError, "llama.cpp cannot load")
+    assert_refused(path, ModelLoadError, "llama.cpp cannot load")
 
 
 def test_an_unknown_architecture_is_unsupported(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_an_unknown_architecture_is_unsupported(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    refused(path, UnsupportedModelError, "does not know its architecture")
+    assert_refused(path, UnsupportedModelError, "does not know its architecture")
 
 
 @pytest.mark.parametrize("folder", ["gguf_vocab_only", "tiny_fixtures_weight_inspect"])
@@ -56,7 +56,7 @@ def test_real_files_without_weights_are_refused(folder: str) -> None:
         pytest.skip(f"no files in {MATERIAL / folder}")
     for path in files:
         error = ModelLoadError if path.name == "tiny.gguf" else UnsupportedModelError
-        refused(path, error, "llama.cpp")
+        assert_refused(path, error, "llama.cpp")
 
 
 def test_the_cache_has_room_for_all_up_to_a_bound() -> None:

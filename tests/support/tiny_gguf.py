@@ -14,7 +14,8 @@ UNKNOWN, BOS, EOS = 0, 1, 2
 _FIRST_BYTE = 3
 SPECIAL = ("<|im_start|>", "<|im_end|>")
 IM_START, IM_END = _FIRST_BYTE + 256, _FIRST_BYTE + 257
-_WORDS = ("▁", "▁hello", "▁world", "▁one", "▁two", "▁three", "世", "界", *"abcdefghijklmnopqrstuvwxyz.,!?\n")
+LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?\n"
+_WORDS = ("▁", "▁hello", "▁world", "▁one", "▁two", "▁three", "世", "界", *LETTERS)
 _FIRST_WORD = IM_END + 1
 VOCABULARY_SIZE = _FIRST_WORD + len(_WORDS)
 CHATML = (
@@ -34,9 +35,18 @@ def byte_tokens(text: str) -> list[int]:
 
 
 def write_random(path: Path, *, chat_template: str | None = CHATML, seed: int = 0, n_ctx_train: int = 512) -> Path:
-    """A Llama of random weights, whose next token depends on all before it."""
+    """A Llama of random weights, whose next token depends on all before it. It says nothing but :data:`LETTERS`."""
     random = np.random.default_rng(seed)
     weights = {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in _shapes(WIDTH).items()}
+    # The first dimension is the same for every token, and no layer changes it: with it, the output matrix can say no.
+    weights["token_embd.weight"][:, 0] = 1.0
+    for i in range(LAYERS):
+        weights[f"blk.{i}.attn_output.weight"][0] = weights[f"blk.{i}.ffn_down.weight"][0] = 0.0
+    letters = [word(letter) for letter in LETTERS]
+    said = weights["output.weight"][letters]
+    weights["output.weight"][:] = 0.0
+    weights["output.weight"][:, 0] = -100.0
+    weights["output.weight"][letters] = said
     return _write(path, weights, WIDTH, chat_template, n_ctx_train)
 
 
