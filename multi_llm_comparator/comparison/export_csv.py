@@ -51,7 +51,7 @@ def _place(snapshot: ComparisonSnapshot, turn: TurnSnapshot, answer: AnswerSnaps
         "pane_id": answer.pane_id,
         "attempt": answer.attempt,
         "is_selected": turn.answers[answer.pane_id] is answer,
-        "is_chosen": turn.chosen == answer.pane_id and turn.answers[answer.pane_id] is answer,
+        "is_chosen": turn.goes_on_from(answer),
         "model_name": answer.model_name,
         "target": answer.target,
         "prompt": turn.prompt,

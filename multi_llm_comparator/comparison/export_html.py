@@ -67,7 +67,7 @@ def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
         language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
-        sections=[_section(turn, language) for turn in snapshot.turns],
+        sections=[_section(turn, language, snapshot.shared_thread or turn.is_picked) for turn in snapshot.turns],
         figure_names=[words[name] for name in FIGURE_NAMES],
     )
 
@@ -103,23 +103,25 @@ def _pieces(text: str) -> Iterator[Piece]:
         yield Piece(False, render(rest))
 
 
-def _section(turn: TurnSnapshot, language: Language) -> Section:
+def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
     return Section(
         title=turn_title(turn.index, language),
         prompt=turn.prompt,
-        cards=tuple(_card(answer, turn) for answer in shown),
-        earlier=tuple(_card(answer, turn) for answer in every if turn.answers[answer.pane_id] is not answer),
+        cards=tuple(_card(answer, turn, marks_chosen) for answer in shown),
+        earlier=tuple(
+            _card(answer, turn, marks_chosen) for answer in every if turn.answers[answer.pane_id] is not answer
+        ),
         bars=bars_of(shown),
         rows=tuple((f"{a.model_name} · {a.attempt}/{a.attempts}", figure_cells(a.figures)) for a in every),
     )
 
 
-def _card(answer: AnswerSnapshot, turn: TurnSnapshot) -> Card:
+def _card(answer: AnswerSnapshot, turn: TurnSnapshot, marks_chosen: bool) -> Card:
     return Card(
         answer=answer,
-        is_chosen=turn.chosen == answer.pane_id and turn.answers[answer.pane_id] is answer,
+        is_chosen=marks_chosen and turn.goes_on_from(answer),
         pieces=tuple(_pieces(answer.text)),
         parameters=json.dumps(asdict(answer.config), ensure_ascii=False, indent=2),
     )

@@ -27,25 +27,25 @@ def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
     if snapshot.shared_thread:
         lines.append(f"- {words['shared_thread']}")
     for turn in snapshot.turns:
-        lines += ["", *_turn(turn, language)]
+        lines += ["", *_turn(turn, language, snapshot.shared_thread)]
     return "\n".join(lines) + "\n"
 
 
-def _turn(turn: TurnSnapshot, language: Language) -> Iterator[str]:
+def _turn(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
     words = LABELS[language]
     yield from (f"## {turn_title(turn.index, language)}", "", f"### {words['prompt']}", "", *_fenced(turn.prompt), "")
     attempts = [answer for answers in turn.attempts.values() for answer in answers]
     for answer in attempts:
-        yield from _answer(answer, turn, language)
+        yield from _answer(answer, turn, language, marks_chosen or turn.is_picked)
     yield from (f"### {words['figures']}", "")
     header = [words["model"], words["attempt"], *(words[name] for name in FIGURE_NAMES)]
     yield from _table(header, [[a.model_name, str(a.attempt), *figure_cells(a.figures)] for a in attempts])
 
 
-def _answer(answer: AnswerSnapshot, turn: TurnSnapshot, language: Language) -> Iterator[str]:
+def _answer(answer: AnswerSnapshot, turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
     words, progress = LABELS[language], answer.progress
     title = f"### {_line(answer.model_name)} · {words['attempt']} {answer.attempt}/{answer.attempts}"
-    is_chosen = turn.chosen == answer.pane_id and turn.answers[answer.pane_id] is answer
+    is_chosen = marks_chosen and turn.goes_on_from(answer)
     yield from (f"{title} · {words['chosen']}" if is_chosen else title, "")
     yield from (*_fenced(answer.text, "markdown"), "")
     yield f"- {words['state']}: {words[progress.state]}"

@@ -90,6 +90,10 @@ class TurnSnapshot:
     chosen: str | None = None
     is_picked: bool = False
 
+    def goes_on_from(self, answer: AnswerSnapshot) -> bool:
+        """Whether this very attempt is what a shared thread goes on from."""
+        return self.chosen == answer.pane_id and self.answers[answer.pane_id] is answer
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedFrom:
