@@ -1,0 +1,134 @@
+"""Questions with known answers, from JSON lists and JSON lines in the shapes that are around.
+
+Known shapes: MMLU-STEM (``problem`` with the choices written into it, ``answer`` the text of the right one and
+``answer_id`` its letter or index), maths sets (``problem``, ``solution``, ``answer``), GSM8K (``question``, ``answer``
+ending in ``#### 42``), and plain ``question`` / ``answer``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import DocumentError
+
+MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_QUESTIONS = 1_000_000
+MAX_TEXT_CHARS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question. ``answer`` is what counts as right, ``choice`` its letter where it is a choice of several.
+
+    ``solution`` is a worked one, where the data has it. ``answer`` None means that nobody knows: it is not scored.
+    """
+
+    id: str
+    text: str
+    answer: str | None = None
+    choice: str | None = None
+    solution: str | None = None
+    subject: str | None = None
+    difficulty: str | None = None
+
+
+def read_dataset(path: str | Path, limit: int | None = None) -> list[Question]:
+    """Read a data set, at most ``limit`` questions of it.
+
+    Raises:
+        DocumentError: naming the file, the entry and what is wrong with it.
+    """
+    path = Path(path)
+    if limit is not None and limit < 1:
+        raise DocumentError(f"limit must be at least 1, not {limit}")
+    found: list[Question] = []
+    for number, entry in enumerate(_entries(path), 1):
+        found.append(_question(path, number, entry))
+        if len(found) == min(limit or MAX_QUESTIONS, MAX_QUESTIONS):
+            break
+    if not found:
+        raise DocumentError(f"{str(path)!r} has no questions")
+    _check_ids(path, found)
+    return found
+
+
+def _entries(path: Path) -> Iterator[Any]:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DocumentError(f"{str(path)!r} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        with path.open(encoding="utf-8-sig") as file:
+            if file.read(1024).lstrip().startswith("["):
+                file.seek(0)
+                yield from json.load(file)
+                return
+            file.seek(0)
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield _line(path, number, line)
+    except OSError as exc:
+        raise DocumentError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise DocumentError(f"{str(path)!r} is neither a JSON list nor JSON lines: {exc}") from exc
+
+
+def _line(path: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        raise DocumentError(f"{str(path)!r}, line {number}, is not JSON: {exc}") from exc
+
+
+def _question(path: Path, number: int, entry: Any) -> Question:
+    if not isinstance(entry, dict):
+        raise DocumentError(f"{str(path)!r}, entry {number}, must be an object, not {type(entry).__name__}")
+    text = _text(entry, "problem") or _text(entry, "question") or _text(entry, "query")
+    if not text:
+        raise DocumentError(f"{str(path)!r}, entry {number}, has neither 'problem' nor 'question'")
+    if len(text) > MAX_TEXT_CHARS:
+        raise DocumentError(f"{str(path)!r}, entry {number}, is longer than {MAX_TEXT_CHARS} characters")
+    answer, solution = _text(entry, "answer"), _text(entry, "solution")
+    if answer and "####" in answer:
+        solution, _, answer = (part.strip() for part in answer.rpartition("####"))
+        answer = answer.replace(",", "")
+    return Question(
+        id=_text(entry, "id") or str(number),
+        text=text,
+        answer=answer,
+        choice=_letter(entry.get("answer_id")),
+        solution=solution,
+        subject=_text(entry, "subject"),
+        difficulty=_text(entry, "difficulty_level"),
+    )
+
+
+def _text(entry: Mapping[str, Any], name: str) -> str | None:
+    value = entry.get(name)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value).strip() or None
+
+
+def _letter(answer_id: Any) -> str | None:
+    """A choice as a letter; data sets count from A or from 0."""
+    if isinstance(answer_id, bool):
+        return None
+    if isinstance(answer_id, int) and 0 <= answer_id < 26:
+        return chr(ord("A") + answer_id)
+    text = str(answer_id or "").strip().upper()
+    if text.isdigit() and int(text) < 26:
+        return chr(ord("A") + int(text))
+    return text if len(text) == 1 and "A" <= text <= "Z" else None
+
+
+def _check_ids(path: Path, questions: list[Question]) -> None:
+    seen: set[str] = set()
+    for question in questions:
+        if question.id in seen:
+            raise DocumentError(
+                f"{str(path)!r} has the id {question.id!r} twice; a resumed run could not tell them apart"
+            )
+        seen.add(question.id)

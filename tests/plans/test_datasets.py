@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.plans.datasets import Question, read_dataset
+from multi_llm_comparator.plans.scoring import as_number, final_answer, is_correct, same_answer
+
+MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
+
+
+def written(tmp_path, entries, *, lines=False):
+    path = tmp_path / "data.json"
+    text = "\n".join(map(json.dumps, entries)) if lines else json.dumps(entries)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_shapes_that_are_around_are_read(tmp_path):
+    entries = [
+        {"problem": "1+1?\nA. 1\nB. 2", "answer": "2", "answer_id": 1, "subject": "maths", "difficulty_level": 2},
+        {"id": 7, "problem": "p", "solution": "s", "answer": 5},
+        {"id": "g", "question": "q", "answer": "3 + 4 = 7\n#### 1,007"},
+    ]
+    stem, maths, gsm = read_dataset(written(tmp_path, entries))
+    assert (stem.choice, stem.answer, stem.subject, stem.difficulty) == ("B", "2", "maths", "2")
+    assert (maths.id, maths.solution, maths.answer) == ("7", "s", "5")
+    assert (gsm.answer, gsm.solution) == ("1007", "3 + 4 = 7")
+
+
+def test_json_lines_are_read_and_bounded_by_the_limit(tmp_path):
+    entries = [{"question": f"q{i}"} for i in range(9)]
+    assert [q.text for q in read_dataset(written(tmp_path, entries, lines=True), limit=2)] == ["q0", "q1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[1]", "entry 1"),
+        ('[{"question": "q"}, {"x": 1}]', "entry 2"),
+        ('{"question": "q"}\n{oops', "line 2"),
+        ("[", "neither"),
+        ("[]", "no questions"),
+        ("", "no questions"),
+        ('[{"id": "a", "question": "q"}, {"id": "a", "question": "r"}]', "'a' twice"),
+    ],
+)
+def test_a_bad_file_says_where_it_is_bad(tmp_path, content, says):
+    path = tmp_path / "data.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(DocumentError, match=says) as caught:
+        read_dataset(path)
+    assert "data.json" in str(caught.value)
+
+
+def test_an_absent_file_is_an_error(tmp_path):
+    with pytest.raises(DocumentError, match="nowhere"):
+        read_dataset(tmp_path / "nowhere.json")
+
+
+@pytest.mark.skipif(not MATERIAL.exists(), reason="the data sets are not on this machine")
+@pytest.mark.parametrize(("name", "count"), [("gsm8k/test.jsonl", 1319), ("llmcompiler/parallelqa_dataset.json", 113)])
+def test_real_data_sets_are_read_whole(name, count):
+    questions = read_dataset(MATERIAL / name)
+    assert len(questions) == count
+    assert all(q.answer for q in questions)
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "right"),
+    [
+        (Question("1", "q", "568"), "71 * 8 = 568", True),
+        (Question("1", "q", "568"), "The answer is 568.", True),
+        (Question("1", "q", "568"), "It makes 568 apples", True),
+        (Question("1", "q", "568"), "\\boxed{568} (not 5)", True),
+        (Question("1", "q", "568"), "5680", False),
+        (Question("1", "q", "568"), "", False),
+        (Question("1", "q", "0.5"), "1/2", True),
+        (Question("1", "q", "1000"), "$1,000.00", True),
+        (Question("1", "q", "Paris"), "paris。", True),
+        (Question("1", "q", "北京"), "答案是北京", True),
+        (Question("1", "q", "2", "B"), "B", True),
+        (Question("1", "q", "2", "B"), "The answer is (B) 2", True),
+        (Question("1", "q", "2", "B"), "C", False),
+        (Question("1", "q", "2", "B"), "2", True),
+        (Question("1", "q"), "anything", None),
+    ],
+)
+def test_what_an_answer_ends_in_decides(question, text, right):
+    assert is_correct(question, text) is right
+
+
+@given(st.text(max_size=200))
+def test_any_text_can_be_judged(text):
+    final_answer(text)
+    assert same_answer(text, text)
+    assert is_correct(Question("1", "q", "12", "A"), text) in (True, False)
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_numbers_are_compared_as_numbers(number):
+    assert as_number(f"{number:,}") == number
+    assert same_answer(str(number), f"{number}.0")
