@@ -1,0 +1,73 @@
+"""What the documentation tells to type really works, and what it points at is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?://|#)([^)\s]+)\)")
+# These run for minutes or for ever; that they exist is checked, and each has tests of its own.
+ONLY_CHECKED = ("make ", "python app.py", ".venv/bin/python app.py")
+
+
+def blocks(language: str) -> list:
+    found = []
+    for page in PAGES:
+        codes = [code for kind, code in FENCE.findall(page.read_text(encoding="utf-8")) if kind == language]
+        found += [pytest.param(code, id=f"{page.name}-{number}") for number, code in enumerate(codes, 1)]
+    return found
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder that has the models but is not the checkout: what an example writes does not stay."""
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    return tmp_path
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_a_python_example_runs(code, place):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=place, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("code", blocks("bash"))
+def test_a_command_works(code):
+    for line in filter(None, (line.split("#")[0].strip() for line in code.splitlines())):
+        words = shlex.split(line)
+        if line.startswith("make "):
+            words = ["make", "--dry-run", *words[1:]]
+        elif line.startswith(ONLY_CHECKED):
+            words = [sys.executable, "app.py", "--help"]
+        else:
+            words = [sys.executable if w in (".venv/bin/python", "python") else w for w in words]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, f"{line}: {done.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_what_a_page_points_at_is_there(page):
+    targets = [t.split("#")[0] for t in LINK.findall(page.read_text(encoding="utf-8"))]
+    assert [t for t in targets if t and not (page.parent / t).exists()] == []
+
+
+def test_the_table_of_settings_is_up_to_date():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from make_settings_table import PAGE, written
+    finally:
+        sys.path.pop(0)
+    text = PAGE.read_text(encoding="utf-8")
+    assert written(text) == text, "run: python docs/make_settings_table.py"
