@@ -53,14 +53,12 @@ class Call:
     def __init__(self, parts: Parts, config: GroupsConfig, route: Route, request: GenerationRequest) -> None:
         self._parts, self.config, self.route = parts, config, route
         self._request = _as_the_node_wants(request, route)
-        settings = config.gateway
         self.deadline = asyncio.get_running_loop().time() + route.timeout_s
         self._plan = FallbackPlan(
             route,
             parts.pools.order,
             parts.why_out,
-            max_attempts=settings.max_attempts,
-            retry_after_max_s=settings.retry_after_max_s,
+            settings=config.gateway,
             with_images=any(message.images for message in request.messages),
         )
         self._attempt: Attempt | None = None
@@ -74,16 +72,7 @@ class Call:
         Raises:
             MultiLLMError: the request failed for good; the text before it, if any, was already sent.
         """
-        settings = self.config.gateway
-        loop = stamina.retry_context(
-            on=self._what_next,
-            attempts=None,
-            timeout=None,
-            wait_initial=settings.retry_wait_s,
-            wait_max=settings.retry_wait_max_s,
-            wait_jitter=settings.retry_wait_s,
-        )
-        async for turn in loop:
+        async for turn in stamina.retry_context(on=self._what_next, attempts=None, timeout=None):
             error: MultiLLMError | None = None
             try:
                 async with contextlib.aclosing(self._try()) as events:
@@ -93,7 +82,7 @@ class Call:
                 error = exc
             if error is None:
                 return
-            for event in self._decide(error, turn.next_wait):
+            for event in self._decide(error):
                 yield event
             with turn:
                 raise error
@@ -102,9 +91,9 @@ class Call:
         """What the retry loop does now, as :meth:`_decide` has settled it."""
         if self._decision.kind == "give_up":
             return False
-        return True if self._decision.delay_s is None else self._decision.delay_s
+        return self._decision.delay_s
 
-    def _decide(self, error: MultiLLMError, backoff_s: float) -> list[Event]:
+    def _decide(self, error: MultiLLMError) -> list[Event]:
         """Settle what follows a failure; the events that say so."""
         attempt, self._attempt = self._attempt, None
         self._decision = Decision("give_up")
@@ -128,13 +117,13 @@ class Call:
         decision = self._plan.after(attempt.candidate, error)
         if isinstance(error, RateLimitedError) and error.retry_after_s:
             self._parts.health.rest(attempt.model, error.retry_after_s)
-        delay_s = backoff_s if decision.delay_s is None else decision.delay_s
-        if decision.kind != "give_up" and delay_s >= self._left_s():
+        if decision.kind != "give_up" and decision.delay_s >= self._left_s():
             return events
         self._decision = decision
         if decision.kind == "retry":
             self._parts.history.retries += 1
-            events.append(Retrying(request_id=request_id, model=attempt.model, delay_s=delay_s, error_type=kind))
+            retrying = Retrying(request_id=request_id, model=attempt.model, delay_s=decision.delay_s, error_type=kind)
+            events.append(retrying)
         elif decision.kind == "fall_back":
             self._fell_from = (attempt.model, kind)
         return events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ from multi_llm_comparator.core.exceptions import (
     RateLimitedError,
     RequestRefusedError,
 )
+from multi_llm_comparator.groups.config import GatewaySettings
 from multi_llm_comparator.groups.policy import treatment_of
 from multi_llm_comparator.groups.targets import FALLBACK_GROUPS, Candidate, Route, Stage
 
@@ -32,10 +34,10 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do after a failure. ``delay_s`` None leaves the wait to the retry loop's back-off."""
+    """What to do after a failure, and how long to wait before."""
 
     kind: Literal["retry", "fall_back", "give_up"]
-    delay_s: float | None = 0.0
+    delay_s: float = 0.0
 
 
 class FallbackPlan:
@@ -53,12 +55,11 @@ class FallbackPlan:
         order: Order,
         why_out: Callable[[str], str | None],
         *,
-        max_attempts: int,
-        retry_after_max_s: float,
+        settings: GatewaySettings,
         with_images: bool = False,
     ) -> None:
         self._route, self._order, self._why_out = route, order, why_out
-        self._max_attempts, self._retry_after_max_s = max_attempts, retry_after_max_s
+        self._settings = settings
         self._with_images = with_images
         self._done: set[str] = set()
         self._bad_providers: set[str] = set()
@@ -102,11 +103,11 @@ class FallbackPlan:
         self._again = None
         treatment = treatment_of(error)
         asked_s = (error.retry_after_s or 0.0) if isinstance(error, RateLimitedError) else 0.0
-        if self.attempts >= self._max_attempts:
+        if self.attempts >= self._settings.max_attempts:
             return Decision("give_up")
-        if treatment.retry and asked_s <= self._retry_after_max_s and self._may_retry(candidate):
+        if treatment.retry and asked_s <= self._settings.retry_after_max_s and self._may_retry(candidate):
             self._again = Choices("retry", [candidate])
-            return Decision("retry", error.retry_after_s if isinstance(error, RateLimitedError) else None)
+            return Decision("retry", asked_s or self._back_off_s(candidate))
         self._done.add(candidate.model)
         if treatment.whole_provider and candidate.declaration.is_remote:
             self._bad_providers.add(candidate.declaration.provider)
@@ -132,6 +133,13 @@ class FallbackPlan:
         used = self._retries.get(candidate.model, 0)
         self._retries[candidate.model] = used + 1
         return used < candidate.max_retries and self._why_out(candidate.model) is None
+
+    def _back_off_s(self, candidate: Candidate) -> float:
+        """Twice as long for each retry of this model, up to the maximum, and a random half of it, so that requests
+        that failed together do not come back together."""
+        settings = self._settings
+        wait_s = settings.retry_wait_s * 2.0 ** (self._retries[candidate.model] - 1)
+        return random.uniform(0.5, 1.0) * min(wait_s, settings.retry_wait_max_s)
 
     def _is_open(self, candidate: Candidate, stage: Stage | None = None) -> bool:
         declaration = candidate.declaration

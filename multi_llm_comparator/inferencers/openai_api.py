@@ -6,8 +6,10 @@ Retrying is the gateway's: the client here tries once, and every failure becomes
 from __future__ import annotations
 
 import email.utils
+import functools
 import math
 import re
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -62,7 +64,8 @@ class OpenAIEndpoint:
         limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100)
         timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s)
         # No redirects: they would take the messages, and perhaps the key, to a place nobody configured.
-        http = httpx2.AsyncClient(transport=_BoundedTransport(limits=limits), timeout=timeout, follow_redirects=False)
+        transport = _BoundedTransport(limits=limits, verify=_tls())
+        http = httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False)
         self._client = openai.AsyncOpenAI(
             base_url=options.base_url,
             api_key=key.get_secret_value() if key else "none",
@@ -144,6 +147,12 @@ class OpenAIEndpoint:
         if isinstance(error, openai.APIStatusError):
             return _status_error(error, text)
         return ProviderUnavailableError(text)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates of all authorities takes a tenth of a second: once is enough."""
+    return httpx2.create_ssl_context()
 
 
 class _ChunkReader:

@@ -1,0 +1,164 @@
+"""The configuration file: what it may say and how it says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.groups import ConfigLoader, TaskGroupManager
+from multi_llm_comparator.groups.config_loader import parse_config, read_yaml
+from tests.support.gateways import Given
+
+ROOT = Path(__file__).parents[2]
+
+
+def problems(data: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_config(data, "file.yaml")
+    return str(caught.value).splitlines()
+
+
+def test_every_problem_is_named_at_once_with_file_place_and_what_is_allowed() -> None:
+    found = problems(
+        {
+            "models": {"m": {"base_url": "ftp://x"}, "fast.e": {}},
+            "task_groups": {
+                "fast": {
+                    "e": {"models": ["m"], "rpm_limit": -1, "rpm_limt": 5},
+                    "fallback_strategy": "upwards",
+                    "fallback_groups": ["fst"],
+                },
+                "empty": {"description": "no echelon"},
+            },
+            "polling_pools": {"p": {"task_groups": ["fast", "nowhere"]}},
+            "nodes": {"n": {"config": {"llm_group": "nothing"}}},
+            "extra": 1,
+        }
+    )
+    said = "\n".join(found)
+    assert all(line.startswith("file.yaml: ") for line in found)
+    for part in (
+        "models.m.base_url: must be an http:// or https:// address",
+        "task_groups.fast.e.rpm_limit: Input should be greater than 0 (given -1)",
+        "task_groups.fast.e.rpm_limt: unknown key 'rpm_limt'; allowed are concurrency_limit, ",
+        "task_groups.fast.fallback_strategy: Input should be 'echelon_down', 'model_rotate',",
+        "task_groups.empty: ",
+        "models.fast.e: reads as an echelon of the group 'fast'",
+        "task_groups.fast.fallback_groups: nothing is named 'fst'; did you mean 'fast'?",
+        "polling_pools.p.task_groups: no group named 'nowhere'",
+        "nodes.n.config: nothing is named 'nothing'",
+        "extra: unknown key 'extra'; allowed are gateway, models, nodes, polling_pools, task_groups",
+    ):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"models": {"m": {"model": "x"}}}, "'model' is for an endpoint"),
+        ({"models": {"m": {"base_url": "http://u:p@x/v1"}}}, "no user, password or query"),
+        ({"models": {"m": {"base_url": "http://x", "local": "y"}}}, "exclude each other"),
+        ({"task_groups": {"a.b": {"e": {"models": ["m"]}}}}, "task_groups.a.b"),
+        ({"task_groups": {"g": {"e": {"models": ["m", "m"]}}}}, "'m' is listed twice"),
+        ({"task_groups": {"g": {"e": {"models": []}}}}, "at least 1 item"),
+        ({"task_groups": {"g": {"e": {"models": ["m"], "rpm_limit": True}}}}, "valid integer"),
+        ({"models": {"g": {}}, "task_groups": {"g": {"e": {"models": ["m"]}}}}, "the name 'g' is taken by models"),
+        (
+            {
+                "task_groups": {"g": {"e": {"models": ["m"]}}},
+                "polling_pools": {"p": {"task_groups": ["g"]}, "q": {"task_groups": ["g"]}},
+            },
+            "the group 'g' belongs to the pool 'p' already",
+        ),
+        ({"gateway": {"redis_url": "redis://:password@host"}}, "redis_url"),
+        ({"models": []}, "models: Input should be a valid dictionary"),
+    ],
+)
+def test_a_mistake_is_explained(data: dict[str, Any], said: str) -> None:
+    assert said in "\n".join(problems(data))
+
+
+@pytest.mark.parametrize("place", ["key", "base_url"])
+def test_a_key_in_the_wrong_place_is_not_repeated(place: str) -> None:
+    said = "\n".join(problems({"models": {"m": {"base_url": "http://x/v1", place: "sk-secret-123456"}}}))
+    assert "sk-secret-123456" not in said
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+sections = st.sampled_from(["models", "task_groups", "polling_pools", "nodes", "gateway", "x"])
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(sections, json_values, max_size=5))
+def test_any_data_is_a_configuration_or_a_configuration_error(data: dict[str, Any]) -> None:
+    try:
+        parse_config(data)
+    except ConfigurationError as error:
+        assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1", "not readable as YAML"),
+        ("- a\n- b", "must hold names and values"),
+        ("models: {m: {}, m: {}}", "the key 'm' stands twice"),
+        ("models: !!python/object/apply:os.system [ls]", "not readable as YAML"),
+        ("a: " + "x" * (1 << 20), "larger than"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        read_yaml(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file"):
+        TaskGroupManager(tmp_path).load_config()
+
+
+def test_the_example_configuration_is_valid_and_has_every_group() -> None:
+    manager = TaskGroupManager(ConfigLoader(ROOT / "configs"))
+    config = manager.load_config()
+    tasks = ("fast", "plan", "thinking", "execute", "review", "high-payload")
+    small = ("fast", "translation", "analysis", "execute", "thinking")
+    assert {f"{task}_group" for task in tasks} <= set(config.task_groups)
+    assert set(small) <= {name for g in config.task_groups.values() for name in g.echelons} | {"fast"}
+    assert set(manager.get_config_status()["undeclared_models"]) == set()
+
+
+def test_what_the_example_shows_in_comments_is_valid_too() -> None:
+    """Removing the comment signs before the remote models gives a configuration that loads."""
+    text = (ROOT / "configs/llms/groups/_task_groups.yaml").read_text(encoding="utf-8")
+    config = parse_config(yaml.safe_load(text.replace("# | ", "")))
+    assert any(model.is_remote for model in config.models.values())
+
+
+def test_references_resolve_to_models_and_fallbacks() -> None:
+    manager = TaskGroupManager(
+        Given(
+            "task_groups: {g: {e1: {models: [a, b]}, e2: {models: [b, c.d], priority: 0}}, h: {e: {models: [x]},"
+            " fallback_strategy: group_switch, fallback_groups: [g]}}"
+        )
+    )
+    assert manager.get_models_for_group("g") == ["b", "c.d", "a"]
+    assert manager.get_models_for_group("g.e1") == ["a", "b"]
+    assert manager.get_fallback_groups("g") == ["g.e1"]
+    assert manager.get_fallback_groups("h.e") == ["g.e2", "g.e1"]
+    assert manager.parse_group_reference("g.e2") == ("g", "e2")
+    assert [c.model for c in manager.route("c.d").stages[0].candidates] == ["c.d"]
+    with pytest.raises(Exception, match=r"no group named 'c.d'; known are g, h"):
+        manager.get_models_for_group("c.d")

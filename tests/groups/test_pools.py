@@ -1,0 +1,148 @@
+"""Pools: fair turns, and models that leave the rotation and come back by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multi_llm_comparator.core.exceptions import ProviderUnavailableError
+from multi_llm_comparator.groups import PollingPoolManager, TaskGroupManager
+from multi_llm_comparator.groups.polling_pool import Instance, LeastUsed, RoundRobin, Weighted
+from tests.support.gateways import ActingSource, Gate, Given, ask, gateway_of
+from tests.support.scripted_openai_server import Act, ScriptedServer
+
+DOWN = ProviderUnavailableError("down")
+
+
+def pool_config(strategy: str = "round_robin", **models: dict[str, object]) -> dict[str, object]:
+    return {
+        "gateway": {"retry_wait_s": 0},
+        "models": models,
+        "task_groups": {"g": {"e": {"models": ["a", "b", "c"], "max_retries": 0}}},
+        "polling_pools": {"p": {"task_groups": ["g"], "rotation_strategy": strategy, "health_check_interval": 0.02}},
+    }
+
+
+@given(st.lists(st.frozensets(st.sampled_from("abcd"), min_size=1), max_size=200))
+def test_round_robin_gives_nobody_two_turns_while_another_waits(available: list[frozenset[str]]) -> None:
+    scheduler, instances = RoundRobin(), {name: Instance(name) for name in "abcd"}
+    waited: Counter[str] = Counter()
+    for names in available:
+        order = scheduler.order([instances[name] for name in sorted(names)])
+        assert {i.model for i in order} == names
+        for instance in order[1:]:
+            waited[instance.model] += 1
+            assert waited[instance.model] <= 3, "passed over more often than there are others"
+        waited[order[0].model] = 0
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(1, 5))
+def test_weighted_turns_are_exactly_in_proportion(weights: list[int], rounds: int) -> None:
+    scheduler = Weighted()
+    instances = [Instance(str(number), weight) for number, weight in enumerate(weights)]
+    turns = Counter(scheduler.order(instances)[0].model for _ in range(rounds * sum(weights)))
+    assert turns == {i.model: i.weight * rounds for i in instances}
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 50), st.integers(1, 5)), min_size=1, max_size=6))
+def test_least_used_prefers_the_idle_for_their_weight(states: list[tuple[int, int, int]]) -> None:
+    instances = [Instance(str(n), weight, active, used) for n, (active, used, weight) in enumerate(states)]
+    first = LeastUsed().order(instances)[0]
+    assert first.active / first.weight == min(i.active / i.weight for i in instances)
+
+
+async def test_a_pool_spreads_requests_evenly(tmp_path: Path) -> None:
+    source = ActingSource()
+    async with gateway_of(pool_config(), tmp_path, source) as gateway:
+        for _ in range(30):
+            await ask(gateway, "g")
+    assert Counter(source.asked) == {"a": 10, "b": 10, "c": 10}
+
+
+async def test_weights_come_from_the_models(tmp_path: Path) -> None:
+    source = ActingSource()
+    async with gateway_of(pool_config("weighted", a={"weight": 3}), tmp_path, source) as gateway:
+        for _ in range(50):
+            await ask(gateway, "g")
+    assert Counter(source.asked) == {"a": 30, "b": 10, "c": 10}
+
+
+async def test_the_busy_are_left_alone(tmp_path: Path) -> None:
+    source, gate = ActingSource(), Gate()
+    source.script("a", gate)
+    async with gateway_of(pool_config("least_used"), tmp_path, source) as gateway:
+        slow = asyncio.create_task(ask(gateway, "g"))
+        await gate.has_entered()
+        for _ in range(6):
+            await ask(gateway, "g")
+        assert gateway.get_status()["pools"]["p"]["instances"]["a"]["active"] == 1
+        gate.opened.set()
+        await slow
+    assert Counter(source.asked) == {"a": 1, "b": 3, "c": 3}
+
+
+async def test_a_pool_is_a_target_itself(tmp_path: Path) -> None:
+    source = ActingSource()
+    async with gateway_of(pool_config(), tmp_path, source) as gateway:
+        for _ in range(6):
+            await ask(gateway, "p")
+    assert Counter(source.asked) == {"a": 2, "b": 2, "c": 2}
+
+
+async def test_a_model_that_fails_leaves_the_rotation_and_comes_back(tmp_path: Path) -> None:
+    now = 1000.0
+    source = ActingSource()
+    source.usual["b"] = DOWN
+    async with gateway_of(pool_config(), tmp_path, source, clock=lambda: now) as gateway:
+        for _ in range(30):
+            await ask(gateway, "g")
+        assert source.asked.count("b") == 3, "the breaker opens at the third failure in a row"
+        del source.usual["b"]
+        now += 30
+        source.asked.clear()
+        for _ in range(30):
+            await ask(gateway, "g")
+    assert source.asked.count("b") >= 10
+
+
+async def test_failed_health_checks_take_a_model_out_and_a_passed_one_back(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        config = pool_config(a={"base_url": server.url}, b={"base_url": server.url})
+        async with gateway_of(config, tmp_path) as gateway:
+            server.models_status = 500
+            gateway.start()
+            pool = gateway.parts.pools.get_pool("p")
+
+            async def until(out: bool) -> None:
+                async with asyncio.timeout(20):
+                    while any((pool.get_status()["instances"][m]["out"] is not None) != out for m in "ab"):
+                        await asyncio.sleep(0.01)
+
+            await until(out=True)
+            assert "health checks in a row failed" in gateway.get_status()["models"]["a"]["out"]
+            assert gateway.get_status()["models"]["c"]["out"] is None, "a local model is not checked over HTTP"
+            await ask(gateway, "g")
+            assert server.received == []
+            server.models_status = 200
+            await until(out=False)
+            server.usual["a"] = Act(text="well again")
+            for _ in range(3):
+                await ask(gateway, "g")
+            assert {r.model for r in server.received} == {"a", "b"}
+
+
+async def test_another_scheduler_is_one_class() -> None:
+    class Backwards:
+        def order(self, instances: Sequence[Instance]) -> list[Instance]:
+            return list(instances)[::-1]
+
+    manager = TaskGroupManager(Given(pool_config()))
+    pool = PollingPoolManager(manager).get_pool("p")
+    pool._schedulers["g.e"] = Backwards()
+    stage = manager.route("g").stages[0]
+    assert [c.model for c in pool.order("g.e", stage.candidates)] == ["c", "b", "a"]
