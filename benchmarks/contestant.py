@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peer import Run
@@ -28,11 +29,25 @@ async def engine_over(models_dir: Path) -> AsyncIterator[InferenceEngine]:
         await engine.aclose()
 
 
-def greedy(tokens: int) -> ModelConfig:
-    """The same work as the peers do: the likeliest token each time, nothing else looked at."""
-    return ModelConfig(
-        temperature=0, repeat_penalty=1.0, top_p=1.0, top_k=0, max_tokens=tokens, n_ctx=1024, torch_dtype="auto"
-    )
+@dataclass(frozen=True)
+class Effort:
+    """How long a measurement is: pairs of runs, tokens in each answer, threads on either side."""
+
+    rounds: int
+    tokens: int
+    threads: int
+
+    def config(self) -> ModelConfig:
+        """The same work as the peers do: the likeliest token each time, nothing else looked at."""
+        return ModelConfig(
+            temperature=0,
+            repeat_penalty=1.0,
+            top_p=1.0,
+            top_k=0,
+            max_tokens=self.tokens,
+            n_ctx=1024,
+            n_threads=self.threads,
+        )
 
 
 async def answer(
@@ -48,19 +63,19 @@ async def answer(
     return progress
 
 
-async def run(engine: InferenceEngine, target: str, prompt: str, tokens: int) -> Run:
-    """One answer of exactly ``tokens`` tokens."""
-    progress = await answer(engine, target, prompt, greedy(tokens), raw=True)
-    check_length(progress, tokens)
+async def run(engine: InferenceEngine, target: str, prompt: str, effort: Effort) -> Run:
+    """One answer of exactly the wanted length."""
+    progress = await answer(engine, target, prompt, effort.config(), raw=True)
+    check_length(progress, effort.tokens)
     return Run(progress.tokens, span([progress]), progress.tokens_per_second or 0.0)
 
 
-async def run_together(engine: InferenceEngine, targets: Sequence[str], prompt: str, tokens: int) -> float:
+async def run_together(engine: InferenceEngine, targets: Sequence[str], prompt: str, effort: Effort) -> float:
     """Answers of all targets at once; seconds from the first one's start to the last one's end."""
-    asked = (answer(engine, target, prompt, greedy(tokens), raw=True) for target in targets)
+    asked = (answer(engine, target, prompt, effort.config(), raw=True) for target in targets)
     answers = await asyncio.gather(*asked)
     for progress in answers:
-        check_length(progress, tokens)
+        check_length(progress, effort.tokens)
     return span(answers)
 
 

@@ -21,18 +21,18 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.bench_models import BenchModel, bench_models
-from benchmarks.contestant import answer, engine_over, greedy, run, run_together
+from benchmarks.contestant import Effort, answer, engine_over, run, run_together
 from benchmarks.peer import Peer
 from benchmarks.results import Figure, ratio_figure, save, table
 from demo.prepare import prepare
+from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 
 MODEL = "bench-200m"
 FOUR_MODELS = ("bench-200m-Q4_0", "bench-130m-Q8_0", "bench-200m", "bench-130m")
 DEMO_MODELS = ("demo-small", "demo-large", "demo-small-Q8_0", "demo-large-F16")
-TOKENS = 96
-THREADS = os.cpu_count() or 1
+FIRST_TOKENS = 24
 # Between the page's opening and the click there is a prompt to write; the spare process gets ready meanwhile.
 WRITING_S = 10.0
 
@@ -56,85 +56,86 @@ async def rounds_of(
         else:
             theirs, mine = await peer(number), await ours(number)
         found.append((mine, theirs))
+        print(f"  round {number}: ours {mine:.3f}, peer {theirs:.3f}", flush=True)
     return found[1:]
 
 
-async def gguf_panes(models: dict[str, BenchModel], rounds: int, parts: set[str]) -> list[Figure]:
+async def gguf_panes(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
     """(a) and (b)."""
     path = models[MODEL].twins["Q4_0"]
     figures = []
-    with Peer("llama", path, threads=THREADS) as bare:
+    with Peer("llama", path, threads=effort.threads) as bare:
         async with engine_over(path.parent.parent) as engine:
             if "a" in parts:
-                figures.append(await one_pane(engine, path.stem, bare, rounds))
+                figures.append(await one_pane(engine, path.stem, bare, effort))
             if "b" in parts:
-                figures.append(await four_panes(engine, path.stem, bare, rounds))
+                figures.append(await four_panes(engine, path.stem, bare, effort))
     return figures
 
 
-async def one_pane(engine: InferenceEngine, target: str, bare: Peer, rounds: int) -> Figure:
+async def one_pane(engine: InferenceEngine, target: str, bare: Peer, effort: Effort) -> Figure:
     async def ours(number: int) -> float:
-        return (await run(engine, target, prompt(number), TOKENS)).tokens_per_second
+        return (await run(engine, target, prompt(number), effort)).tokens_per_second
 
     async def peer(number: int) -> float:
-        return bare.run(prompt(number), TOKENS).tokens_per_second
+        return bare.run(prompt(number), effort.tokens).tokens_per_second
 
-    found = await rounds_of(rounds, ours, peer)
+    found = await rounds_of(effort.rounds, ours, peer)
     name = "one GGUF pane, beside a bare llama.cpp loop"
     return ratio_figure("a", name, found, unit="tokens/s", wanted=0.95)
 
 
-async def four_panes(engine: InferenceEngine, target: str, bare: Peer, rounds: int) -> Figure:
+async def four_panes(engine: InferenceEngine, target: str, bare: Peer, effort: Effort) -> Figure:
     async def ours(number: int) -> float:
-        return await run_together(engine, [target] * 4, prompt(100 + number), TOKENS)
+        return await run_together(engine, [target] * 4, prompt(100 + number), effort)
 
     async def peer(number: int) -> float:
-        return sum(bare.run(prompt(100 + number), TOKENS).seconds for _ in range(4))
+        return sum(bare.run(prompt(100 + number), effort.tokens).seconds for _ in range(4))
 
-    found = await rounds_of(rounds, ours, peer)
+    found = await rounds_of(effort.rounds, ours, peer)
     name = "four panes on one GGUF model, beside four bare loops in turn"
     return ratio_figure("b", name, found, unit="s", wanted=1.8, invert=True)
 
 
-async def four_models(models: dict[str, BenchModel], rounds: int, parts: set[str]) -> list[Figure]:
+async def four_models(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
     """(c): all loaded before, so that only decoding is compared."""
     if "c" not in parts:
         return []
     async with engine_over(models[MODEL].checkpoint.parent.parent) as engine:
 
         async def ours(number: int) -> float:
-            return await run_together(engine, FOUR_MODELS, prompt(number), TOKENS)
+            return await run_together(engine, FOUR_MODELS, prompt(number), effort)
 
         async def peer(number: int) -> float:
-            return sum([await run_together(engine, [t], prompt(500 + number), TOKENS) for t in FOUR_MODELS])
+            return sum([await run_together(engine, [t], prompt(500 + number), effort) for t in FOUR_MODELS])
 
-        found = await rounds_of(rounds, ours, peer)
+        found = await rounds_of(effort.rounds, ours, peer)
     name = "four models at once, beside the same four in turn: total time"
     return [ratio_figure("c", name, found, unit="s", wanted=1.05, sense="at most")]
 
 
-async def pytorch_panes(models: dict[str, BenchModel], rounds: int, parts: set[str]) -> list[Figure]:
+async def pytorch_panes(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
     """(d)."""
     if "d" not in parts:
         return []
     checkpoint = models[MODEL].checkpoint
-    with Peer("generate", checkpoint, threads=THREADS) as generate:
+    with Peer("generate", checkpoint, threads=effort.threads) as generate:
         async with engine_over(checkpoint.parent.parent) as engine:
 
             async def one(number: int) -> float:
-                return (await run(engine, MODEL, prompt(number), TOKENS)).tokens_per_second
+                return (await run(engine, MODEL, prompt(number), effort)).tokens_per_second
 
             async def its_one(number: int) -> float:
-                return generate.run(prompt(number), TOKENS).tokens_per_second
+                return generate.run(prompt(number), effort.tokens).tokens_per_second
 
             async def four(number: int) -> float:
-                return await run_together(engine, [MODEL] * 4, prompt(100 + number), TOKENS)
+                return await run_together(engine, [MODEL] * 4, prompt(100 + number), effort)
 
             async def its_four(number: int) -> float:
-                return sum(generate.run(prompt(100 + number), TOKENS).seconds for _ in range(4))
+                return sum(generate.run(prompt(100 + number), effort.tokens).seconds for _ in range(4))
 
-            single = await rounds_of(rounds, one, its_one)
-            batch = await rounds_of(rounds, four, its_four)
+            single = await rounds_of(effort.rounds, one, its_one)
+            batch = await rounds_of(effort.rounds, four, its_four)
     return [
         ratio_figure("d1", "one PyTorch pane, beside model.generate", single, unit="tokens/s", wanted=0.95),
         ratio_figure(
@@ -148,14 +149,14 @@ async def pytorch_panes(models: dict[str, BenchModel], rounds: int, parts: set[s
     ]
 
 
-async def first_tokens(rounds: int, parts: set[str]) -> list[Figure]:
+async def first_tokens(effort: Effort, parts: set[str]) -> list[Figure]:
     """(f) through the engine: all four demo models, nothing loaded, then loaded."""
     if "f" not in parts:
         return []
     models_dir = get_settings().models_dir
     prepare(models_dir)
     cold, warm = [], []
-    for _ in range(rounds):
+    for _ in range(effort.rounds):
         async with engine_over(models_dir) as engine:
             await engine.start()
             await asyncio.sleep(WRITING_S)
@@ -169,7 +170,7 @@ async def first_tokens(rounds: int, parts: set[str]) -> list[Figure]:
 
 async def slowest_first_token(engine: InferenceEngine) -> float:
     """Seconds from asking all four to the last one's first token."""
-    config = greedy(24)
+    config = ModelConfig(temperature=0, max_tokens=FIRST_TOKENS)
     asked = (answer(engine, target, "What can you do?", config, raw=False) for target in DEMO_MODELS)
     return max(progress.ttft_s or 0.0 for progress in await asyncio.gather(*asked))
 
@@ -187,13 +188,13 @@ def seconds_figure(id: str, name: str, seconds: list[float], *, wanted: float) -
     )
 
 
-async def measure(parts: set[str], rounds: int) -> list[Figure]:
+async def measure(parts: set[str], effort: Effort) -> list[Figure]:
     figures: list[Figure] = []
     if parts & set("abcd"):
         models = bench_models()
         for part in (gguf_panes, four_models, pytorch_panes):
-            figures += await part(models, rounds, parts)
-    figures += await first_tokens(rounds, parts)
+            figures += await part(models, effort, parts)
+    figures += await first_tokens(effort, parts)
     return figures
 
 
@@ -207,9 +208,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="a,b,c,d,e,f", help="parts to measure, with commas")
     parser.add_argument("--rounds", type=int, default=5, help="pairs per part; the median counts")
+    parser.add_argument("--tokens", type=int, default=96, help="length of each answer")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of either side; default all cores")
     parser.add_argument("--out", type=Path, default=None, help="folder for streaming.json; default benchmarks/results")
     given = parser.parse_args()
-    figures = asyncio.run(measure(set(given.only.split(",")), given.rounds))
+    effort = Effort(given.rounds, given.tokens, given.threads)
+    figures = asyncio.run(measure(set(given.only.split(",")), effort))
     path = save("streaming", figures, given.out) if given.out else save("streaming", figures)
     print_table(table(figures))
     print(f"written to {path}")
