@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.ui.downloads import draw_download
+from multi_llm_comparator.ui.downloads import draw_downloads, draw_search
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import draw_loaded
 from multi_llm_comparator.ui.model_details import draw_details
@@ -34,8 +34,9 @@ with st.container(horizontal=True, vertical_alignment="center", key="models_head
     st.button(t("models.rescan"), icon=":material/refresh:", key="models_rescan", on_click=manager.scan_models)
     with st.popover(t("download.title"), icon=":material/download:", key="models_download", on_change="rerun") as box:
         if box.open:
-            draw_download()
+            draw_search()
 draw_loaded()
+draw_downloads()
 draw_models(matching(manager.get_available_models(), text, sort), text)
 for note in manager.scan_notes:
     st.caption(note)

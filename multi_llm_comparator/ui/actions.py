@@ -20,16 +20,16 @@ TIMEOUT_S = 15.0
 logger = logging.getLogger(__name__)
 
 
-def perform(work: Coroutine[Any, Any, T], run_id: str = "-") -> T | None:
+def perform(work: Coroutine[Any, Any, T], run_id: str = "-", *, timeout_s: float = TIMEOUT_S) -> T | None:
     """Run ``work`` on the event loop. If it fails the reader is told why and None comes back."""
     try:
-        return get_workbench().bridge.run(work, timeout_s=TIMEOUT_S)
+        return get_workbench().bridge.run(work, timeout_s=timeout_s)
     except MultiLLMError as exc:
         logger.info("refused: %s", exc, extra={"run": run_id})
         warn(str(exc))
     except TimeoutError:
-        logger.error("no reply within %s s", TIMEOUT_S, extra={"run": run_id})
-        warn(t("error.timeout", seconds=f"{TIMEOUT_S:.0f}"))
+        logger.error("no reply within %s s", timeout_s, extra={"run": run_id})
+        warn(t("error.timeout", seconds=f"{timeout_s:.0f}"))
     return None
 
 

@@ -13,7 +13,7 @@ from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
 from multi_llm_comparator.ui.compare_state import draft_panes, ensure_run
 from multi_llm_comparator.ui.copy_button import copy_button
-from multi_llm_comparator.ui.html_pieces import facts
+from multi_llm_comparator.ui.html_pieces import fact_name, facts
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.navigation import go_to
 from multi_llm_comparator.ui.workbench import get_workbench
@@ -143,7 +143,7 @@ def draw_closer_look(snapshot: ComparisonSnapshot) -> None:
         return
     answer = snapshot.turns[turn].answers[pane_id]
 
-    @st.dialog(t("look.title", model=answer.model_name), width="large", on_dismiss=_look_away)
+    @st.dialog(t("look.title", model=answer.model_name), width="medium", on_dismiss=_look_away)
     def dialog() -> None:
         progress = answer.progress
         prompt, raw, parameters, origin = st.tabs(
@@ -173,7 +173,7 @@ def _origin(answer: AnswerSnapshot) -> list[tuple[str, str]]:
         (t("look.model"), model.name or answer.target),
         (t("look.path"), model.path or say.NOTHING),
         (t("look.hash"), model.fingerprint or t("look.not_yet")),
-        *[(name.replace("_", " "), str(value)) for name, value in model.metadata.items() if value not in (None, "")],
+        *[(fact_name(name), str(value)) for name, value in model.metadata.items() if value not in (None, "")],
         (t("look.started"), say.moment(answer.created_at, st.context.timezone)),
         *answer.versions.items(),
         (t("look.log"), str(get_settings().home / "logs")),

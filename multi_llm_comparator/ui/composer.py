@@ -15,15 +15,18 @@ from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.navigation import go_to
 
 EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
+_PROMPT, _UNSENT = "compare_prompt", "compare_unsent"
 
 
 def draw_composer(comparison: Comparison | None) -> None:
     """The prompt box, with a button to stop everything while something runs."""
     is_running = comparison is not None and comparison.snapshot().is_running
+    if (unsent := st.session_state.pop(_UNSENT, None)) is not None:
+        st.session_state[_PROMPT] = unsent
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         prompt = st.chat_input(
             t("composer.placeholder"),
-            key="compare_prompt",
+            key=_PROMPT,
             max_chars=MAX_PROMPT_CHARS,
             disabled=not loadable_models() or not draft_panes(),
         )
@@ -35,7 +38,11 @@ def draw_composer(comparison: Comparison | None) -> None:
                 shortcut="Esc",
                 on_click=lambda: perform(comparison.stop(), comparison.id),
             )
-    if prompt and send(prompt):
+    if prompt:
+        if is_running:
+            warn(t("composer.busy"))
+        if is_running or not send(prompt):
+            st.session_state[_UNSENT] = prompt
         st.rerun()
 
 

@@ -6,7 +6,7 @@ from html import escape
 
 from multi_llm_comparator.core.timings import OVER, AnswerState
 from multi_llm_comparator.ui import figures
-from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.palette import STATE_TONES, Tone
 
 
@@ -60,6 +60,12 @@ def facts(pairs: list[tuple[str, str]]) -> str:
     """A list of names and values."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
     return f'<dl class="mlc-facts">{rows}</dl>'
+
+
+def fact_name(name: str) -> str:
+    """What a field of a model's headers is called; one that nobody foresaw keeps its own name."""
+    key = f"fact.{name}"
+    return t(key) if key in texts(current_language()) else name.replace("_", " ")
 
 
 def empty(title: str, text: str) -> str:

@@ -29,11 +29,12 @@ def draw_loaded() -> None:
     _report_loads()
     show_notices()
     loaded = get_workbench().engine.loaded_models()
-    st.html(memory_bar(loaded))
-    if not loaded:
-        st.caption(t("models.none_loaded"))
-    for model in loaded:
-        _draw_loaded_model(model)
+    with st.container(border=True, key="models_loaded"):
+        st.html(memory_bar(loaded))
+        if not loaded:
+            st.caption(t("models.none_loaded"))
+        for model in loaded:
+            _draw_loaded_model(model)
 
 
 def _draw_loaded_model(model: LoadedModel) -> None:

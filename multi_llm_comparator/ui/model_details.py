@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
-from multi_llm_comparator.ui.html_pieces import facts, problem
+from multi_llm_comparator.ui.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import begin_load, estimate_of, memory_bar
 from multi_llm_comparator.ui.workbench import get_workbench
@@ -32,7 +32,7 @@ def draw_details() -> None:
     if model is None:
         return
 
-    @st.dialog(model.name, width="large", on_dismiss=_look_away)
+    @st.dialog(model.name, width="medium", on_dismiss=_look_away)
     def dialog() -> None:
         if model.problem:
             st.html(problem(t("models.cannot_load"), model.problem))
@@ -91,7 +91,7 @@ def _facts(model: ModelInfo) -> list[tuple[str, str]]:
         )
     for name, value in known.items():
         if name not in _HIDDEN and value not in (None, "", [], {}):
-            rows.append((name.replace("_", " "), _plain(value)))
+            rows.append((fact_name(name), _plain(value)))
     if recommended := known.get("generation"):
         rows.append((t("models.fact_recommended"), ", ".join(f"{k} {v}" for k, v in recommended.items())))
     files = [Path(file).name for file in known.get("files") or ()]

@@ -30,14 +30,14 @@ class Tone:
 
 
 MODEL_TONES = (
-    Tone("#2f78d0", "#5b9df0"),  # blue
-    Tone("#d4660a", "#ee8a36"),  # orange
-    Tone("#0a927c", "#2fb79f"),  # teal
-    Tone("#b8479a", "#da76bd"),  # magenta
-    Tone("#a57f00", "#c9a227"),  # ochre
-    Tone("#7a5cc9", "#a48be8"),  # violet
-    Tone("#1b97c4", "#4bb8e3"),  # sky
-    Tone("#c04545", "#e57373"),  # red
+    Tone("#4a7de8", "#6ea4ff"),  # blue
+    Tone("#b3540c", "#ff9a3d"),  # orange
+    Tone("#136a57", "#2aa58a"),  # green
+    Tone("#cf2fa3", "#f57fd0"),  # magenta
+    Tone("#a08f2b", "#e0c34a"),  # ochre
+    Tone("#6a3fd6", "#8f6ff0"),  # violet
+    Tone("#3a98b2", "#63d0f0"),  # sky
+    Tone("#d2696f", "#e06060"),  # rose
 )
 UNKNOWN = Tone("#7b8494", "#8d96a6")
 

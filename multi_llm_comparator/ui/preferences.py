@@ -39,11 +39,19 @@ def load() -> Preferences:
 def _read(text: str) -> Preferences:
     try:
         data = json.loads(text)
+        if not isinstance(data, dict):
+            raise ValueError(f"an object is expected, not {type(data).__name__}")
         known = {f.name: type(f.default_factory()) if callable(f.default_factory) else str for f in fields(Preferences)}
         return Preferences(**{name: data[name] for name, kind in known.items() if isinstance(data.get(name), kind)})
-    except (ValueError, AttributeError) as exc:
+    except ValueError as exc:
         logger.warning("preferences are unreadable and start afresh: %s", exc)
         return Preferences()
+
+
+def forget() -> None:
+    """Read the file anew at the next use."""
+    with _lock:
+        _cached.clear()
 
 
 def update(**changes: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
+from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.tracking.store import Store
@@ -22,6 +23,7 @@ class Workbench:
     engine: InferenceEngine
     store: Store
     comparisons: ComparisonRegistry
+    hub: HubClient
     bridge: Bridge
 
 
@@ -46,7 +48,7 @@ def _open() -> Workbench:
     engine = InferenceEngine(models=models, settings=settings)
     store = Store(settings.resolved_database_url)
     comparisons = ComparisonRegistry(store, engine, models.get_model_by_id)
-    return Workbench(settings, models, engine, store, comparisons, bridge)
+    return Workbench(settings, models, engine, store, comparisons, HubClient(settings.models_dir), bridge)
 
 
 def apply_settings() -> None:
@@ -66,5 +68,7 @@ def close_workbench() -> None:
     if workbench is None:
         return
     workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
     workbench.bridge.close()
+    workbench.store.close()

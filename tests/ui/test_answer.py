@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multi_llm_comparator.ui.answer import BLOCK_CHARS, Segment, split_thinking, to_markdown
+
+PIECES = (
+    "<think>",
+    "</think>",
+    "```",
+    "`",
+    "$$",
+    "$",
+    "**",
+    "\n\n",
+    "\n",
+    "word ",
+    "<th",
+    "5",
+    " ",
+    "![x](http://a)",
+    r"\(",
+)
+texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)
+
+
+def shown(text: str, **options: bool) -> str:
+    return "\n\n".join(to_markdown(text, **options))
+
+
+def test_speech_without_thoughts_is_one_segment():
+    assert split_thinking("Hello.") == [Segment("text", "Hello.")]
+
+
+def test_a_thought_is_parted_from_the_answer():
+    assert split_thinking("<think>hm</think>\n\nIt is 4.") == [Segment("think", "hm"), Segment("text", "It is 4.")]
+
+
+def test_a_thought_that_has_not_ended_is_open():
+    assert split_thinking("<think>hm, let") == [Segment("think", "hm, let", is_open=True)]
+
+
+def test_a_thought_just_begun_is_open_and_empty():
+    assert split_thinking("<think>") == [] or split_thinking("<think>")[0].kind == "think"
+
+
+def test_a_closing_tag_alone_means_that_all_before_it_was_thought():
+    assert split_thinking("hm</think>It is 4.") == [Segment("think", "hm"), Segment("text", "It is 4.")]
+
+
+def test_a_template_that_opens_the_thought_is_known_before_it_closes():
+    assert split_thinking("hm", starts_thinking=True) == [Segment("think", "hm", is_open=True)]
+
+
+def test_a_tag_cut_off_at_the_end_is_not_shown():
+    assert split_thinking("Yes <thi") == [Segment("text", "Yes ")]
+    assert split_thinking("<think>hm</thin") == [Segment("think", "hm", is_open=True)]
+
+
+@given(texts)
+def test_nothing_that_was_said_gets_lost(text):
+    kept = "".join(segment.text for segment in split_thinking(text))
+    assert kept.count("word") == text.count("word")
+
+
+def test_prices_stay_prices():
+    assert shown("It costs $5 and $10.") == r"It costs \$5 and \$10."
+
+
+def test_formulas_stay_formulas():
+    assert shown("so $x^2$ and $$y$$") == "so $x^2$ and $$y$$"
+
+
+def test_latex_brackets_become_dollars():
+    assert shown(r"so \(x^2\) is") == "so $x^2$ is"
+    assert "$$\nx^2\n$$" in shown(r"\[ x^2 \]")
+
+
+def test_code_is_left_alone():
+    code = "```sh\necho $HOME $PATH \\(a\\) ![b](c)\n```"
+    assert shown(code) == code
+    assert shown("run `echo $A $B` now") == "run `echo $A $B` now"
+
+
+def test_pictures_become_links_so_that_no_address_of_the_model_is_fetched():
+    assert shown("![x](http://example.org/a.png)") == r"\![x](http://example.org/a.png)"
+
+
+def test_streamlits_own_colour_marks_are_only_text():
+    assert shown("a :red[b]") == r"a \:red[b]"
+
+
+def test_an_unfinished_fence_is_closed_while_it_is_written():
+    assert shown("```python\nprint(1)", is_open=True) == "```python\nprint(1)\n```"
+    assert shown("```python\nprint(1)") == "```python\nprint(1)"
+
+
+def test_unfinished_bold_and_formulas_are_closed_while_they_are_written():
+    assert shown("this is **im", is_open=True) == "this is **im**"
+    assert shown("$$x", is_open=True) == "$$x$$"
+    assert shown("call `f", is_open=True) == "call `f`"
+
+
+def test_a_long_answer_comes_in_blocks_that_do_not_change_as_it_grows():
+    paragraph = "All work and no play. " * 40 + "\n\n"
+    before = to_markdown(paragraph * 6, is_open=True)
+    after = to_markdown(paragraph * 9, is_open=True)
+    assert len(before) > 1
+    assert after[: len(before) - 1] == before[:-1]
+
+
+def test_no_block_ends_inside_a_fence():
+    text = "```\n" + "line\n\n" * BLOCK_CHARS + "```\n\nend"
+    assert to_markdown(text)[0].count("```") == 2
+
+
+@given(texts, st.booleans())
+def test_any_text_can_be_shown(text, is_open):
+    assert to_markdown(text, is_open=is_open)

@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+import pytest
+
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui import preferences
+
+
+def test_preferences_are_kept():
+    preferences.update(language="zh")
+    preferences.forget()
+    assert preferences.load().language == "zh"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"language": 3, "panes": "x", "colours": null}', '{"other": 1}'])
+def test_a_damaged_file_means_defaults(text):
+    path = get_settings().home / "preferences.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    assert preferences.load() == preferences.Preferences()
