@@ -21,7 +21,7 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
-from multi_llm_comparator.inferencers.pytorch_decoders import ONE_BY_ONE, SingleDecoder, open_decoder
+from multi_llm_comparator.inferencers.pytorch_decoders import MAX_CHUNK_TOKENS, ONE_BY_ONE, SingleDecoder, open_decoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler, check_token
@@ -66,7 +66,7 @@ class PyTorchEngine(Engine):
         self._reading: Answer | None = None
         self._answers: dict[str, Answer] = {}
         self._sampler: BatchSampler | None = None
-        self._rows_are_next = False
+        self._read_tokens = 0  # of prompts, since the last token of the active requests
         self._events: list[Event] = []
 
     @property
@@ -96,12 +96,13 @@ class PyTorchEngine(Engine):
     def step(self) -> list[Event]:
         self._admit()
         self._events.extend(self._waiting.news())
-        if self._reading is not None and not (self._rows_are_next and self._decoder.rows):
+        # Short prompts that come together are read together, and all their answers begin in the same batch; but those
+        # under way never wait for more than a chunk.
+        if self._reading is not None and (self._read_tokens < MAX_CHUNK_TOKENS or not self._decoder.rows):
             self._read(self._reading)
-            self._rows_are_next = True
         elif self._decoder.rows:
             self._decode()
-            self._rows_are_next = False
+            self._read_tokens = 0
         events, self._events = self._events, []
         return events
 
@@ -141,8 +142,10 @@ class PyTorchEngine(Engine):
                 self._give_up([answer], exc)
 
     def _read(self, answer: Answer) -> None:
+        known = answer.done
         try:
             logits = self._decoder.read(answer)
+            self._read_tokens += answer.done - known
             if logits is None:
                 return
             self._reading = None
