@@ -6,7 +6,7 @@
 
 Parts: (a) one GGUF pane against a bare llama.cpp loop; (b) four panes on one GGUF model against four such loops in
 turn; (c) four models at once against the same four in turn; (d) a PyTorch pane, and four, against ``model.generate``;
-(e) the browser's first token against the engine's; (f) from the click to four first tokens.
+(e) the browser's first token against the engine's, and what (f) is there; (f) from the click to four first tokens.
 
 Each round measures both sides, in turns going first. Prints a table and writes ``benchmarks/results/streaming.json``.
 """
@@ -195,6 +195,12 @@ async def measure(parts: set[str], effort: Effort) -> list[Figure]:
         for part in (gguf_panes, four_models, pytorch_panes):
             figures += await part(models, effort, parts)
     figures += await first_tokens(effort, parts)
+    if "e" in parts:
+        from benchmarks.streaming_browser import browser_figures
+
+        models_dir = get_settings().models_dir
+        prepare(models_dir)
+        figures += await browser_figures(models_dir, DEMO_MODELS, effort.rounds, WRITING_S)
     return figures
 
 

@@ -1,0 +1,79 @@
+"""Put measured figures into the documents that quote them.
+
+    python -m benchmarks.report
+
+Every ``<!-- figures: NAME -->`` … ``<!-- /figures -->`` in README.md and docs/*.md is filled from
+``benchmarks/results/NAME.json``, so that a document never quotes a figure that was not measured.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import RESULTS, Figure, load, table
+from multi_llm_comparator.core.files import write_atomically
+
+ROOT = Path(__file__).parents[1]
+_BLOCK = re.compile(r"(<!-- figures: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
+_OPENING = re.compile(r"<!-- figures: ")
+
+
+class ReportError(Exception):
+    """A document asks for figures that are not there, or a block does not end."""
+
+
+def render(machine: dict[str, Any], figures: list[Figure]) -> str:
+    """Figures as a Markdown table, followed by what they were measured on."""
+    heading, *rows = table(figures)
+    lines = [heading, ["---"] * len(heading), *rows]
+    days = sorted({figure.measured for figure in figures})
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    measured = (
+        f"Measured {' to '.join(dict.fromkeys([days[0], days[-1]]))} on {machine['cores']} cores of {machine['cpu']}"
+    )
+    shown = [f"| {' | '.join(cells)} |" for cells in lines]
+    return (
+        "\n".join([*shown, "", f"{measured}, {machine['memory_gib']} GiB; Python {machine['python']}, {versions}."])
+        + "\n"
+    )
+
+
+def fill(text: str, results: Path = RESULTS) -> str:
+    """``text`` with all its blocks filled.
+
+    Raises:
+        ReportError: a block names figures that were never measured, or is not closed.
+    """
+    if len(_OPENING.findall(text)) != len(_BLOCK.findall(text)):
+        raise ReportError("a block '<!-- figures: ... -->' is not on a line of its own or has no '<!-- /figures -->'")
+
+    def filled(match: re.Match[str]) -> str:
+        path = results / f"{match['name']}.json"
+        if not path.exists():
+            raise ReportError(f"no figures named {match['name']!r}; measure them first with benchmarks.{match['name']}")
+        return f"{match[1]}{render(*load(path))}{match[4]}"
+
+    return _BLOCK.sub(filled, text)
+
+
+def main(root: Path = ROOT, results: Path = RESULTS) -> int:
+    for document in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        if not document.exists():
+            continue
+        before = document.read_text(encoding="utf-8")
+        try:
+            after = fill(before, results)
+        except ReportError as exc:
+            print(f"{document.name}: {exc}", file=sys.stderr)
+            return 1
+        if after != before:
+            write_atomically(document, after)
+            print(f"filled in {document.name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

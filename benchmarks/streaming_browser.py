@@ -1,0 +1,195 @@
+"""Part (e) of the streaming measurement, and (f) again as a person sees it: the real app in a real browser.
+
+An observer in the page notes when text first stands in each answer's card; the run's record holds when the model
+processes had made it. Both clocks are the machine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from playwright.async_api import Page, async_playwright
+
+from benchmarks.results import Figure
+from multi_llm_comparator.tracking.store import Store
+
+ROOT = Path(__file__).parents[1]
+PROMPT = "What can you do?"
+ANSWER_TIMEOUT_S = 120.0
+START_TIMEOUT_S = 120.0
+# When each answer's text is first on the screen, in seconds since the epoch: after the frame that draws it.
+OBSERVER = """
+() => {
+  window.firstText = {};
+  const look = () => {
+    for (const card of document.querySelectorAll('[class*="st-key-text_"]')) {
+      const key = card.className.match(/st-key-text_(\\S+)/)[1];
+      const text = card.querySelector('[data-testid="stMarkdownContainer"]');
+      if (!(key in window.firstText) && text && text.innerText.trim()) {
+        window.firstText[key] = null;
+        requestAnimationFrame(() => { window.firstText[key] = (performance.timeOrigin + performance.now()) / 1000; });
+      }
+    }
+  };
+  new MutationObserver(look).observe(document.body, {childList: true, subtree: true, characterData: true});
+}
+"""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Times of one prompt's answers, seconds since the epoch, by "turn_pane"."""
+
+    clicked: float
+    engine: dict[str, float]
+    seen: dict[str, float]
+
+    @property
+    def lags(self) -> list[float]:
+        return [self.seen[key] - self.engine[key] for key in self.engine]
+
+    @property
+    def to_all(self) -> float:
+        """From the click until every answer has begun on the screen."""
+        return max(self.seen.values()) - self.clicked
+
+
+async def browser_figures(models_dir: Path, names: tuple[str, ...], rounds: int, writing_s: float) -> list[Figure]:
+    """(e), f3 and f4: ``rounds`` fresh apps, each asked once with nothing loaded and twice loaded.
+
+    Args:
+        models_dir: where the demo models lie.
+        names: the four that stand side by side.
+        writing_s: pause between the page being there and the first prompt, in seconds.
+    """
+    cold: list[Turn] = []
+    warm: list[Turn] = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="mlc-browser-") as folder:
+            home = Path(folder)
+            copy_models(models_dir, names, home / "models")
+            with app(home) as address:
+                async with page_at(address) as page:
+                    await asyncio.sleep(writing_s)
+                    cold.append(await ask(page, home))
+                    warm += [await ask(page, home) for _ in range(2)]
+    lags = [lag for turn in warm for lag in turn.lags]
+    return [
+        _figure("e", "first token on the screen, after the engine's (median)", lags, wanted=0.3),
+        _figure(
+            "f3", "click to four first tokens on the screen, nothing loaded", [t.to_all for t in cold], wanted=10.0
+        ),
+        _figure("f4", "the same on the screen, all loaded", [t.to_all for t in warm], wanted=0.5),
+    ]
+
+
+def _figure(id: str, name: str, seconds: list[float], *, wanted: float) -> Figure:
+    value = statistics.median(seconds)
+    each = [[round(s, 4)] for s in seconds]
+    return Figure(id=id, name=name, value=value, wanted=wanted, sense="at most", value_unit="s", rounds=each)
+
+
+def copy_models(source: Path, names: tuple[str, ...], target: Path) -> None:
+    """A models folder with just these, so that the page's first choice is they."""
+    for name in names:
+        folder, file = source / "pytorch" / name, source / "gguf" / f"{name}.gguf"
+        if folder.is_dir():
+            shutil.copytree(folder, target / "pytorch" / name)
+        else:
+            (target / "gguf").mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target / "gguf")
+
+
+@contextmanager
+def app(home: Path) -> Iterator[str]:
+    """The workbench as a user starts it, with a home of its own; yields its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"MLC_HOME": str(home / "home"), "MLC_MODELS_DIR": str(home / "models")}
+    log = (home / "app.log").open("w")
+    command = [sys.executable, "app.py", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+@asynccontextmanager
+async def page_at(address: str) -> AsyncIterator[Page]:
+    """The Compare page, ready for a prompt."""
+    async with async_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(START_TIMEOUT_S * 1000)
+        await _open(page, address)
+        await page.get_by_test_id("stChatInputTextArea").wait_for()
+        await page.evaluate(OBSERVER)
+        yield page
+        await browser.close()
+
+
+async def _open(page: Page, address: str) -> None:
+    """The app takes a moment until it listens."""
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while True:
+        try:
+            await page.goto(address)
+            return
+        except Exception as exc:  # Playwright has one error type for everything, a refused connection among it.
+            if "ERR_CONNECTION_REFUSED" not in str(exc) or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+
+
+async def ask(page: Page, home: Path) -> Turn:
+    """Send the prompt, wait until all answers are there, and read both clocks."""
+    before = set(await page.evaluate("Object.keys(window.firstText)"))
+    box = page.get_by_test_id("stChatInputTextArea")
+    await box.fill(PROMPT)
+    clicked = float(await page.evaluate("(performance.timeOrigin + performance.now()) / 1000"))
+    await box.press("Enter")
+    await page.wait_for_url("**/*run=*")
+    run_id = parse_qs(urlsplit(page.url).query)["run"][0]
+    engine = await _engine_times(home, run_id, before)
+    wait = "keys => keys.every(key => window.firstText[key])"
+    await page.wait_for_function(wait, arg=list(engine), timeout=ANSWER_TIMEOUT_S * 1000)
+    seen = await page.evaluate("window.firstText")
+    return Turn(clicked, engine, {key: float(seen[key]) for key in engine})
+
+
+async def _engine_times(home: Path, run_id: str, before: set[str]) -> dict[str, float]:
+    """When each new answer's first token was made, once all four are finished and stored."""
+    store = Store(f"sqlite:///{home / 'home' / 'workbench.db'}")
+    try:
+        deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
+        while asyncio.get_running_loop().time() < deadline:
+            answers = {f"{a.turn}_{a.pane_id}": a for a in store.load_answers(run_id)}
+            new = {key: answer for key, answer in answers.items() if key not in before}
+            if len(new) == 4 and all(answer.status == "done" for answer in new.values()):
+                return {key: a.record["legs"][0]["progress"]["first_token_at"] for key, a in new.items()}
+            await asyncio.sleep(0.2)
+    finally:
+        store.close()
+    raise SystemExit(f"not all four answers of run {run_id!r} were finished within {ANSWER_TIMEOUT_S:.0f} s")
