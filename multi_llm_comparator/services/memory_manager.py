@@ -63,7 +63,7 @@ class MemoryManager:
 
     def limit_bytes(self, device: str) -> int:
         """Memory of a device that models may take together."""
-        gpu = next((gpu for gpu in gpus() if gpu.name == device and device != "mps"), None)
+        gpu = next((gpu for gpu in gpus() if device != "mps" and _same_memory(gpu.name, device)), None)
         if gpu is not None:
             return int(gpu.total_bytes * GPU_SHARE)
         return int(self.max_memory_gb * 1e9) if self.max_memory_gb is not None else int(ram_bytes() * RAM_SHARE)
@@ -140,8 +140,9 @@ class MemoryManager:
 
 
 def _same_memory(one: str, other: str) -> bool:
-    """CPU and an Apple GPU share one memory."""
-    return one == other or {one, other} <= {CPU, "mps"}
+    """CPU and an Apple GPU share one memory; ``cuda`` without a number is the first."""
+    first = {"cuda": "cuda:0", "mps": CPU}
+    return first.get(one, one) == first.get(other, other)
 
 
 def _gb(size_bytes: int) -> str:

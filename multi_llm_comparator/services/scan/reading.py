@@ -7,8 +7,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
 
@@ -18,7 +19,7 @@ MAX_JSON_CONTAINERS = 400_000
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[BinaryIO]:
+def open_regular(path: Path) -> Iterator[BufferedReader]:
     """Open a regular file for reading; a FIFO or a device is refused without waiting for it.
 
     Raises:
