@@ -62,8 +62,10 @@ class SlotTable:
         best = max(self._slots, key=lambda slot: (self._reusable(prompt, slot), not slot.is_busy))
         reusable = self._reusable(prompt, best)
         others = [slot for slot in self._slots if not slot.is_busy and slot is not best]
-        # Cutting off most of a long conversation for its first few tokens would be a poor trade.
-        if not best.is_busy and (2 * reusable >= len(best.tokens) or not others):
+        # Cutting off most of a long conversation for its first few tokens would be a poor trade; asking the same again
+        # is not, and what lies unused in other slots makes each step slower.
+        is_close = 2 * reusable >= len(best.tokens) or reusable == len(prompt) - 1
+        if not best.is_busy and (is_close or not others):
             slot = best
             self._cut(slot, reusable)
         else:
