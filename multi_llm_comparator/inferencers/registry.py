@@ -30,4 +30,6 @@ def open_engine(name: str, path: str, options: LoadOptions) -> Engine:
 
 def preload(name: str) -> None:
     """Import what an engine needs, ahead of the first model: a spare process does this while nothing else happens."""
-    import_module(_ENGINES[name].partition(":")[0])
+    module = import_module(_ENGINES[name].partition(":")[0])
+    if warm_up := getattr(module, "warm_up", None):
+        warm_up()
