@@ -49,6 +49,11 @@ class Answer(Row):
     def completion_tokens(self) -> int:
         return len(self.tokens) - self.prompt_tokens
 
+    @property
+    def answered(self) -> list[int]:
+        """The tokens of the answer alone: those that penalties look at."""
+        return self.tokens[self.prompt_tokens :]
+
     def started(self) -> Started:
         """The model begins to read; ``done`` tokens it knows already."""
         return Started(

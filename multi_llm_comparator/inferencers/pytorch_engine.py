@@ -149,7 +149,7 @@ class PyTorchEngine(Engine):
             if logits is None:
                 return
             self._reading = None
-            first = BatchSampler([answer.sampler], [answer.tokens], self._device).pick(logits)
+            first = BatchSampler([answer.sampler], [answer.answered], self._device).pick(logits)
             self._take([answer], first)
             if answer.id in self._answers:
                 self._join(answer)
@@ -161,7 +161,7 @@ class PyTorchEngine(Engine):
         try:
             logits = self._decoder.decode()
             if self._sampler is None:
-                histories = [row.tokens for row in rows]
+                histories = [row.answered for row in rows]
                 self._sampler = BatchSampler([row.sampler for row in rows], histories, self._device)
             self._take(rows, self._sampler.pick(logits))
         except Exception as exc:

@@ -44,7 +44,7 @@ class BatchSampler:
     """The samplers of all rows of a batch as tensors of shape (rows, 1); made anew when the rows change."""
 
     def __init__(self, rows: Sequence[RowSampler], histories: Sequence[Sequence[int]], device: torch.device) -> None:
-        """``histories``: the tokens of each row so far, prompt included, at least one; the last 64 count."""
+        """``histories``: what each row has answered so far, as tokens; the last 64 count."""
         self._rows = rows
         self._all_greedy = all(row.is_greedy for row in rows)
         self._penalties = _Penalties(rows, histories, device) if any(row.has_penalties for row in rows) else None
@@ -91,24 +91,27 @@ class _Penalties:
     """The last tokens of each row, and what having been said costs a token.
 
     A history shorter than the window is filled up with its own first token: a token counts once however often it
-    occurs, and the copies leave the window before it does.
+    occurs, and the copies leave the window before it does. A row that has said nothing pays nothing.
     """
 
     def __init__(self, rows: Sequence[RowSampler], histories: Sequence[Sequence[int]], device: torch.device) -> None:
         windows = [list(history[-PENALTY_WINDOW:]) for history in histories]
-        filled = [[window[0]] * (PENALTY_WINDOW - len(window)) + window for window in windows]
+        filled = [[next(iter(window), 0)] * (PENALTY_WINDOW - len(window)) + window for window in windows]
+        self._silent = torch.tensor([[not window] for window in windows], device=device)
         self._recent = torch.tensor(filled, device=device)
         self._repeat = torch.tensor([[row.repeat_penalty] for row in rows], device=device)
         self._presence = torch.tensor([[row.presence_penalty] for row in rows], device=device)
 
     def apply(self, scores: torch.Tensor) -> None:
         said = scores.gather(-1, self._recent)
-        said = torch.where(said > 0, said / self._repeat, said * self._repeat) - self._presence
-        scores.scatter_(-1, self._recent, said)
+        dearer = torch.where(said > 0, said / self._repeat, said * self._repeat) - self._presence
+        scores.scatter_(-1, self._recent, torch.where(self._silent, said, dearer))
 
     def remember(self, tokens: Sequence[int]) -> None:
         newest = torch.tensor([[token] for token in tokens], device=self._recent.device)
-        self._recent = torch.cat((self._recent[:, 1:], newest), dim=-1)
+        moved = torch.cat((self._recent[:, 1:], newest), dim=-1)
+        self._recent = torch.where(self._silent, newest, moved)
+        self._silent = torch.zeros_like(self._silent)
 
 
 def check_token(token: int | None) -> int:
