@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import streamlit as st
@@ -54,7 +54,9 @@ def main() -> None:
         overrides["server.allowedHosts"] = []
     if arguments.port is not None:
         overrides["server.port"] = arguments.port
-    app.run(config=overrides)
+    # The server has shut down in good order by the time it passes the interrupt on.
+    with suppress(KeyboardInterrupt):
+        app.run(config=overrides)
 
 
 if __name__ == "__main__":

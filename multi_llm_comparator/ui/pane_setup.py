@@ -21,6 +21,8 @@ def draw_setup() -> None:
     """One column for each pane, and a button for one more."""
     panes = draft_panes()
     models = {model.id: model for model in loadable_models()}
+    if not panes and not models:
+        return
     with st.container(key="compare_setup"):
         room_for_more = len(panes) < MAX_PANES and bool(models)
         columns = st.columns([*([6] * len(panes)), *([1] if room_for_more else [])], vertical_alignment="top")

@@ -1,0 +1,63 @@
+"""What a person sees and does on the Compare page, in the words of its tests."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+LIVE = re.compile("queued|loading|prefill|running")
+
+
+def ask(page: Page, prompt: str) -> None:
+    box = page.get_by_test_id("stChatInputTextArea")
+    box.fill(prompt)
+    box.press("Enter")
+
+
+def cards(page: Page, turn: int = 0) -> Locator:
+    return page.locator(f'[class*="st-key-card_{turn}_"]')
+
+
+def states(page: Page, turn: int = 0) -> Locator:
+    return cards(page, turn).locator("[data-state]")
+
+
+def expect_states(page: Page, state: str | re.Pattern[str], count: int = 4, turn: int = 0) -> None:
+    for index in range(count):
+        expect(states(page, turn).nth(index)).to_have_attribute("data-state", state)
+
+
+def texts(page: Page, turn: int = 0) -> list[str]:
+    return cards(page, turn).locator('[class*="st-key-text_"]').all_inner_texts()
+
+
+def expect_all_to_grow(page: Page, turn: int = 0) -> None:
+    """Every answer on the page gets longer, all within the same stretch of time."""
+    before = [len(text) for text in texts(page, turn)]
+    page.wait_for_function(
+        """([turn, before]) => [...document.querySelectorAll(`[class*="st-key-card_${turn}_"]`)]
+        .every((card, i) => card.querySelector('[class*="st-key-text_"]').innerText.length > before[i])""",
+        arg=[turn, before],
+    )
+
+
+def warm_up(page: Page) -> None:
+    """Have all four models in memory, so that they write at the same time from now on."""
+    ask(page, "Hello")
+    for index in range(4):
+        expect(cards(page).nth(index).locator('[class*="st-key-text_"] p').first).to_be_visible()
+    stop_all(page)
+    expect_states(page, re.compile("stopped|done"))
+    page.locator(".st-key-compare_new button").click()
+    expect(page.locator(".mlc-hero")).to_be_visible()
+
+
+def stop_all(page: Page) -> None:
+    """Stop whatever still runs; it may end by itself at this very moment."""
+    live = page.locator(", ".join(f'[data-state="{state}"]' for state in LIVE.pattern.split("|")))
+    button = page.locator(".st-key-compare_stop_all button")
+    while live.count():
+        if button.is_visible():
+            button.click()
+        page.wait_for_timeout(200)

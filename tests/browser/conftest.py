@@ -1,0 +1,105 @@
+"""A real app process, real models, a real Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.services.model_manager import ModelManager
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "models" / "pytorch" / "demo-small"
+SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
+# Longer than anything takes on a busy machine of two cores: only a test that fails waits so long.
+PATIENCE_MS = 120_000
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass(frozen=True)
+class App:
+    """The running app. ``home`` is where it keeps runs and settings."""
+
+    process: subprocess.Popen[str]
+    address: str
+    home: Path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two PyTorch checkpoints and their GGUF twins that never end an answer by themselves."""
+    folder = tmp_path_factory.mktemp("models")
+    script = Path(__file__).parent / "endless_models.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, str(script), str(DEMO), str(folder)], check=True, env=environment)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    home = tmp_path_factory.mktemp("home")
+    remember_long_answers(models, home)
+    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(models)}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "app.py", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "running at" in process.stdout.readline()
+    yield App(process, f"http://127.0.0.1:{port}", home)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert not psutil.wait_procs(children, timeout=60)[1], "model processes outlived the app"
+
+
+def remember_long_answers(models: Path, home: Path) -> None:
+    """Have the four panes set up as a visitor left them: all four models, answers as long as they may be."""
+    config = ModelConfig(temperature=0.0, max_tokens=3000, n_ctx=4096)
+    found = ModelManager(models).scan_models()
+    panes = [{"target": model.id, "config": asdict(config)} for model in found]
+    (home / "preferences.json").write_text(json.dumps({"language": "en", "panes": panes}), encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = str(SYSTEM_CHROMIUM) if SYSTEM_CHROMIUM.exists() else None
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True)
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, app: App) -> Page:
+    page = context.new_page()
+    page.goto(f"{app.address}/?lang=en")
+    return page

@@ -1,0 +1,169 @@
+"""The main job, in a real browser, with real models of both kinds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+
+import psutil
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser import board
+from tests.browser.conftest import App
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models_in_memory(chromium, app):
+    """Loading takes its time; afterwards every test can watch four models write at once."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.goto(f"{app.address}/?lang=en")
+    board.warm_up(page)
+    context.close()
+
+
+def test_four_models_are_picked_and_write_at_the_same_time(page: Page):
+    for index, name in enumerate(("north", "south", "north-Q8_0", "south-Q8_0")):
+        page.get_by_role("combobox", name=f"Model of pane {'ABCD'[index]}").click()
+        page.get_by_role("option", name=name, exact=True).click()
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    board.expect_all_to_grow(page)
+    board.stop_all(page)
+
+
+def test_one_pane_stops_and_the_others_go_on(page: Page):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    board.cards(page).nth(0).get_by_role("button", name="Stop").click()
+    expect(board.states(page).nth(0)).to_have_attribute("data-state", "stopped")
+    stopped = board.texts(page)[0]
+    lengths = [len(text) for text in board.texts(page)]
+    page.wait_for_function(
+        """before => [...document.querySelectorAll('[class*="st-key-card_0_"] [class*="st-key-text_"]')]
+        .slice(1).every((text, i) => text.innerText.length > before[i + 1])""",
+        arg=lengths,
+    )
+    assert board.texts(page)[0] == stopped
+    board.stop_all(page)
+
+
+def test_a_reload_in_mid_stream_stops_nothing(page: Page):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    before = [len(text) for text in board.texts(page)]
+    page.reload()
+    board.expect_states(page, "running")
+    after = [len(text) for text in board.texts(page)]
+    assert all(b < a for b, a in zip(before, after, strict=True))
+    board.expect_all_to_grow(page)
+    board.stop_all(page)
+
+
+def test_two_tabs_show_one_run_and_either_can_act_on_it(page: Page, context: BrowserContext):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    other = context.new_page()
+    other.goto(page.url)
+    board.expect_states(other, "running")
+    board.stop_all(other)
+    board.expect_states(page, "stopped")
+    board.ask(page, "And another.")
+    expect(board.cards(other, turn=1)).to_have_count(4)
+    board.stop_all(page)
+
+
+def test_closing_the_page_stops_nothing(page: Page, context: BrowserContext):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    before = [len(text) for text in board.texts(page)]
+    address = page.url
+    page.close()
+    again = context.new_page()
+    again.goto(address)
+    board.expect_states(again, "running")
+    assert all(b < len(a) for b, a in zip(before, board.texts(again), strict=True))
+    board.stop_all(again)
+
+
+def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    board.stop_all(page)
+    board.expect_states(page, "stopped")
+    card = board.cards(page).nth(2)
+    card.get_by_role("button", name="Regenerate").click()
+    expect(card.get_by_text("2/2")).to_be_visible()
+    expect(board.states(page).nth(2)).to_have_attribute("data-state", "running")
+    card.get_by_role("button", name="Stop").click()
+    expect(board.states(page).nth(2)).to_have_attribute("data-state", "stopped")
+    card.get_by_role("button", name="Earlier answer").click()
+    expect(card.get_by_text("1/2")).to_be_visible()
+
+
+def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
+    board.ask(page, "Tell me a <b>story</b>.")
+    board.expect_states(page, "running")
+    board.stop_all(page)
+    board.expect_states(page, "stopped")
+    page.locator(".st-key-compare_export button").first.click()
+    files = {}
+    for name in ("JSON", "CSV", "Markdown", "HTML"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        files[name] = path.read_text(encoding="utf-8-sig")
+    assert len(json.loads(files["JSON"])["answers"]) == 4
+    assert files["CSV"].count("Tell me a <b>story</b>.") == 4
+    assert "Tell me a" in files["Markdown"]
+    assert "<b>story</b>" not in files["HTML"]
+
+
+def test_the_page_switches_to_chinese_and_back(page: Page):
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_text("一个提示词，并排比较")).to_be_visible()
+    expect(page.get_by_role("link", name="历史")).to_be_visible()
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_text("One prompt, side by side")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "abreast"), [(1280, 4), (800, 2)])
+def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abreast):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    page.set_viewport_size({"width": width, "height": 900})
+    boxes = [board.cards(page).nth(index).bounding_box() for index in range(4)]
+    assert len({round(box["y"]) for box in boxes}) == 4 // abreast
+    assert all(box["width"] > 230 for box in boxes)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    board.stop_all(page)
+
+
+def test_a_killed_model_process_ends_one_pane_only_and_retry_works(page: Page, app: App):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    os.kill(process_of(page, app, "north"), signal.SIGKILL)
+    expect(board.states(page).nth(0)).to_have_attribute("data-state", "failed")
+    expect(board.cards(page).nth(0).get_by_role("alert")).to_contain_text("process ended unexpectedly")
+    for index in (1, 2, 3):
+        expect(board.states(page).nth(index)).to_have_attribute("data-state", re.compile("running|done"))
+    board.cards(page).nth(0).get_by_role("button", name="Retry").click()
+    expect(board.states(page).nth(0)).to_have_attribute("data-state", "running")
+    board.stop_all(page)
+    expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+def process_of(page: Page, app: App, name: str) -> int:
+    """The process of a loaded model, as the Models page shows it."""
+    other = page.context.new_page()
+    other.goto(f"{app.address}/models?lang=en")
+    row = other.locator('[class*="st-key-loaded_"]', has_text=re.compile(rf"{name}(?!-)\b"))
+    hint = row.locator("[title^=Process]").first.get_attribute("title")
+    other.close()
+    pid = int((hint or "").removeprefix("Process "))
+    assert pid in {child.pid for child in psutil.Process(app.process.pid).children(recursive=True)}
+    return pid

@@ -1,0 +1,62 @@
+"""Models, History and Settings in a real browser."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.browser import board
+from tests.browser.conftest import App
+
+
+def test_a_model_is_loaded_and_unloaded(page: Page, app: App):
+    page.goto(f"{app.address}/models?lang=en")
+    row = page.locator('[class*="st-key-model_row_"]', has_text="south-Q8_0")
+    row.get_by_role("button", name="Details").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("Estimate:")).to_be_visible()
+    dialog.get_by_label("Context, tokens").fill("512")
+    dialog.get_by_label("Context, tokens").press("Enter")
+    dialog.get_by_role("button", name="Load", exact=True).click()
+    loaded = page.locator('[class*="st-key-loaded_"]', has_text=re.compile("south-Q8_0.*512"))
+    expect(loaded).to_contain_text("idle")
+    loaded.get_by_role("button", name="Unload").click()
+    expect(loaded).to_have_count(0)
+
+
+def test_models_are_filtered(page: Page, app: App):
+    page.goto(f"{app.address}/models?lang=en")
+    rows = page.locator('[class*="st-key-model_row_"]')
+    expect(rows).to_have_count(4)
+    page.get_by_placeholder("Filter").fill("gguf south")
+    page.get_by_placeholder("Filter").press("Enter")
+    expect(rows).to_have_count(1)
+
+
+def test_a_past_run_is_found_opened_and_deleted(page: Page, app: App):
+    board.ask(page, "A prompt about quinces")
+    expect(board.cards(page)).to_have_count(4)
+    board.stop_all(page)
+    board.expect_states(page, re.compile("stopped|done"))
+    page.get_by_role("link", name="History").click()
+    page.get_by_placeholder("Search prompts and models").fill("quinces")
+    page.get_by_placeholder("Search prompts and models").press("Enter")
+    run = page.locator('[class*="st-key-run_"]', has_text="quinces")
+    expect(run).to_have_count(1)
+    run.get_by_role("button", name="Open").click()
+    expect(page.locator(".mlc-prompt")).to_have_text("A prompt about quinces")
+    assert "run=" in page.url
+    page.get_by_role("link", name="History").click()
+    run.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).last.click()
+    expect(run).to_have_count(0)
+
+
+def test_the_theme_follows_the_readers_choice_of_dark(chromium, app: App):
+    context = chromium.new_context(color_scheme="dark", locale="zh-CN")
+    page = context.new_page()
+    page.goto(app.address)
+    background = page.locator('[data-testid="stApp"]').evaluate("e => getComputedStyle(e).backgroundColor")
+    assert background == "rgb(18, 20, 25)"
+    context.close()

@@ -1,0 +1,88 @@
+"""The app as a process: how it starts, what it imports, what it leaves behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "MLC_HOME": str(tmp_path), "MLC_MODELS_DIR": str(tmp_path / "models")}
+    command = [sys.executable, "app.py", "--port", str(free_port())]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_one_line_says_where_the_pages_are_and_they_are_there(app):
+    assert app.stdout is not None
+    line = app.stdout.readline()
+    address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
+    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+        assert answer.status == 200
+
+
+def test_no_process_is_left_after_it_ended(app):
+    assert app.stdout is not None
+    app.stdout.readline()
+    children = psutil.Process(app.pid).children(recursive=True)
+    app.send_signal(signal.SIGINT)
+    app.wait(timeout=PATIENCE_S)
+    assert not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
+
+
+def test_it_listens_on_this_machine_only_and_reports_to_nobody():
+    import tomllib
+
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["browser"]["gatherUsageStats"] is False
+    assert config["server"]["showEmailPrompt"] is False
+    assert config["client"]["showErrorDetails"] == "none"
+    assert "*" not in config["server"]["allowedHosts"]
+
+
+def test_the_app_process_never_imports_what_only_model_processes_need():
+    code = """
+import os, sys
+from streamlit.testing.v1 import AppTest
+from multi_llm_comparator.ui.workbench import close_workbench
+import app
+for page in ("compare", "models", "history", "settings"):
+    test = AppTest.from_file("multi_llm_comparator/ui/main.py", default_timeout=60).run()
+    test.switch_page(os.path.abspath(f"pages/{page}.py")).run()
+    assert not test.exception, test.exception
+close_workbench()
+print("heavy:", [m for m in ("torch", "transformers", "llama_cpp", "bitsandbytes") if m in sys.modules])
+"""
+    environment = {**os.environ, "MLC_SPARE_PROCESS": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.stdout.strip().endswith("heavy: []"), done.stderr[-2000:]
