@@ -7,6 +7,7 @@ and answers with one line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -43,7 +44,8 @@ class Peer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._child.stdin:
-            self._child.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
         try:
             self._child.wait(timeout=30)
         except subprocess.TimeoutExpired:
@@ -53,8 +55,9 @@ class Peer:
     def run(self, prompt: str, tokens: int) -> Run:
         """Answer ``prompt``, taken as it is, with exactly ``tokens`` tokens, greedily."""
         assert self._child.stdin and self._child.stdout
-        self._child.stdin.write(json.dumps({"prompt": prompt, "tokens": tokens}) + "\n")
-        self._child.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.write(json.dumps({"prompt": prompt, "tokens": tokens}) + "\n")
+            self._child.stdin.flush()
         line = self._child.stdout.readline()
         if not line:
             raise SystemExit("a benchmark's peer ended early; what it said is above")

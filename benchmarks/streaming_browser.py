@@ -28,7 +28,7 @@ from multi_llm_comparator.tracking.store import Store
 
 ROOT = Path(__file__).parents[1]
 PROMPT = "What can you do?"
-ANSWER_TIMEOUT_S = 120.0
+ANSWER_TIMEOUT_S = 600.0
 START_TIMEOUT_S = 120.0
 # When each answer's text is first on the screen, in seconds since the epoch: after the frame that draws it.
 OBSERVER = """
@@ -138,29 +138,32 @@ def app(home: Path) -> Iterator[str]:
 @asynccontextmanager
 async def page_at(address: str) -> AsyncIterator[Page]:
     """The Compare page, ready for a prompt."""
+    await _listening(address)
     async with async_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(START_TIMEOUT_S * 1000)
-        await _open(page, address)
+        await page.goto(address)
         await page.get_by_test_id("stChatInputTextArea").wait_for()
         await page.evaluate(OBSERVER)
         yield page
         await browser.close()
 
 
-async def _open(page: Page, address: str) -> None:
+async def _listening(address: str) -> None:
     """The app takes a moment until it listens."""
-    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
-    while True:
-        try:
-            await page.goto(address)
+    target = urlsplit(address)
+    async with asyncio.timeout(START_TIMEOUT_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(target.hostname, target.port)
+            except OSError:
+                await asyncio.sleep(0.1)
+                continue
+            writer.close()
+            await writer.wait_closed()
             return
-        except Exception as exc:  # Playwright has one error type for everything, a refused connection among it.
-            if "ERR_CONNECTION_REFUSED" not in str(exc) or asyncio.get_running_loop().time() > deadline:
-                raise
-            await asyncio.sleep(0.2)
 
 
 async def ask(page: Page, home: Path) -> Turn:
@@ -187,6 +190,8 @@ async def _engine_times(home: Path, run_id: str, before: set[str]) -> dict[str, 
         while asyncio.get_running_loop().time() < deadline:
             answers = {f"{a.turn}_{a.pane_id}": a for a in store.load_answers(run_id)}
             new = {key: answer for key, answer in answers.items() if key not in before}
+            if failed := [answer for answer in new.values() if answer.status == "failed"]:
+                raise SystemExit(f"an answer failed: {failed[0].record['legs'][-1]['progress']['error']}")
             if len(new) == 4 and all(answer.status == "done" for answer in new.values()):
                 return {key: a.record["legs"][0]["progress"]["first_token_at"] for key, a in new.items()}
             await asyncio.sleep(0.2)
