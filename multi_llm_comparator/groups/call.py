@@ -44,6 +44,9 @@ from multi_llm_comparator.groups.targets import Route
 
 logger = logging.getLogger(__name__)
 
+# Retries are events, counts and history here; stamina's own log line for each would only repeat them.
+stamina.instrumentation.set_on_retry_hooks(())
+
 PLACE_INTERVAL_S = 0.5
 
 

@@ -50,24 +50,26 @@ class RedisBreakers:
         # As with limits, a sent script cannot be called back: a cancelled caller's probe is handed back.
         asking = self._background.spawn(self._ask(model))
         try:
-            permit: Permit = await asyncio.shield(asking)
+            permit: Permit | None = await asyncio.shield(asking)
         except asyncio.CancelledError:
             asking.add_done_callback(self._give_back)
             raise
         except (RedisError, OSError) as exc:
             raise unreachable("the circuit breakers", exc) from exc
+        if permit is None:
+            raise refused(model, self._seen[model].left_s)
         return permit
 
-    async def _ask(self, model: str) -> Permit:
+    async def _ask(self, model: str) -> Permit | None:
         probe_id = uuid.uuid4().hex
         answer = await self._run(self._admit, model, probe_id, int(PROBE_LEASE_S * 1e6))
         if answer[0] != 1:
-            raise refused(model, self._seen[model].left_s)
+            return None
         return Permit(model, answer[1], is_probe=answer[2] == 1, probe_id=probe_id)
 
-    def _give_back(self, asking: asyncio.Task[Permit]) -> None:
-        if not asking.cancelled() and asking.exception() is None:
-            self.report(asking.result(), Outcome.UNKNOWN)
+    def _give_back(self, asking: asyncio.Task[Permit | None]) -> None:
+        if not asking.cancelled() and asking.exception() is None and (permit := asking.result()) is not None:
+            self.report(permit, Outcome.UNKNOWN)
 
     def report(self, permit: Permit, outcome: Outcome) -> None:
         if outcome is Outcome.UNKNOWN and not permit.is_probe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Iterable
@@ -16,13 +17,29 @@ from multi_llm_comparator.groups.background import Background
 from multi_llm_comparator.groups.limits import Grant, Level, Refusal
 from multi_llm_comparator.groups.redis_scripts import COUNT, PREFIX, RENEW, SETTLE, TAKE
 
+logger = logging.getLogger(__name__)
+
 LEASE_S = 60.0
+MAX_CONNECTIONS = 32
+ANSWERS_WITHIN_S = 10.0
 REFRESH_S = 1.0
 
 
 def unreachable(what: str, error: Exception) -> InferenceError:
     """Our error for a Redis that does not answer; its own message may name the address, never the password."""
     return InferenceError(f"{what} kept in Redis cannot be reached ({type(error).__name__}); nothing was sent")
+
+
+def connect(address: str) -> redis.asyncio.Redis:
+    """A client that queues for a few connections; the usual pool raises when a crowd wants more than it has."""
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        address,
+        max_connections=MAX_CONNECTIONS,
+        timeout=ANSWERS_WITHIN_S,
+        socket_timeout=ANSWERS_WITHIN_S,
+        socket_connect_timeout=ANSWERS_WITHIN_S,
+    )
+    return redis.asyncio.Redis.from_pool(pool)
 
 
 class RedisLimits:
@@ -83,7 +100,7 @@ class RedisLimits:
 
     def _keep_renewing(self) -> None:
         if self._renewing is None or self._renewing.done():
-            self._renewing = self._background.spawn(self._renew_held())
+            self._renewing = asyncio.get_running_loop().create_task(self._renew_held())
 
     async def _renew_held(self) -> None:
         """Long answers outlast a lease: renew what is held, until nothing is."""
@@ -92,7 +109,11 @@ class RedisLimits:
             pairs = [(key, grant_id) for grant_id, grant in self._held.items() for key in _keys(grant.levels)]
             if pairs:
                 keys = [key for key, _ in pairs]
-                await self._renew(keys=keys, args=[*(grant_id for _, grant_id in pairs), int(self._lease_s * 1e6)])
+                ids = [grant_id for _, grant_id in pairs]
+                try:
+                    await self._renew(keys=keys, args=[*ids, int(self._lease_s * 1e6)])
+                except (RedisError, OSError) as exc:
+                    logger.warning("places in the limits could not be renewed: %s", exc)
 
     def status(self, levels: Iterable[Level]) -> dict[str, dict[str, Any]]:
         """As last seen; looking asks Redis in the background for the next look."""
@@ -129,6 +150,7 @@ class RedisLimits:
     async def aclose(self) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         await self._background.drain()
 
 

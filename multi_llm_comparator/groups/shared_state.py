@@ -28,12 +28,10 @@ class SharedState:
 
 def open_shared_state(url: str) -> SharedState:
     """State in the Redis at ``url``, or at the address that the variable in ``env:NAME`` holds."""
-    import redis.asyncio
-
     from multi_llm_comparator.groups.redis_breakers import RedisBreakers
     from multi_llm_comparator.groups.redis_ledger import RedisLedger
-    from multi_llm_comparator.groups.redis_limits import RedisLimits
+    from multi_llm_comparator.groups.redis_limits import RedisLimits, connect
 
     address = resolve_key(url).get_secret_value() if url.startswith("env:") else url
-    client = redis.asyncio.Redis.from_url(address, socket_timeout=5, socket_connect_timeout=5)
+    client = connect(address)
     return SharedState("redis", RedisLimits(client), RedisBreakers(client), RedisLedger(client), client.aclose)

@@ -15,6 +15,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups.redis_limits import RedisLimits
 
 PATIENCE_S = 30.0
 
@@ -117,6 +118,9 @@ async def gateway_of(
     gateway = Gateway(TaskGroupManager(Given(config)), source or ActingSource(), folder=folder, **more)
     try:
         yield gateway
+        store = gateway.parts.controller.store
+        if isinstance(store, RedisLimits):
+            await store.refresh(gateway.groups.targets.levels().values())
         assert_nothing_held(gateway)
     finally:
         await gateway.aclose()

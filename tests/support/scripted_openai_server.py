@@ -89,6 +89,9 @@ class ScriptedServer:
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             self.closed_early.set()
+        except asyncio.CancelledError:
+            # The server closes; a task of asyncio's streams that ends cancelled is logged as an error.
+            return
         finally:
             self._tasks.discard(task)
             writer.close()

@@ -1,0 +1,199 @@
+"""Money that is refused before it is spent, and answers that are given twice."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from multi_llm_comparator.core.events import CacheHit, Cost, Finished
+from multi_llm_comparator.core.exceptions import ProviderUnavailableError
+from multi_llm_comparator.groups.budgets import DiskLedger, Purse
+from multi_llm_comparator.groups.config import ModelDeclaration, Price
+from multi_llm_comparator.groups.pricing import price_of
+from tests.support.gateways import ActingSource, ask, asking, break_after_text, failure, gateway_of, of, text_of
+from tests.support.scripted_openai_server import Act, ScriptedServer
+
+PRICE = {"input_per_mtok": 1.0, "output_per_mtok": 10.0}
+
+
+def remote(url: str, **more: Any) -> dict[str, Any]:
+    return {"base_url": url, "provider": "test", **more}
+
+
+def budget_config(url: str, budget: dict[str, float], **more: Any) -> dict[str, Any]:
+    return {
+        "models": {"m": remote(url, **more)},
+        "task_groups": {"g": {"e": {"models": ["m"], "max_retries": 0}, "budget": budget}},
+    }
+
+
+def test_the_configurations_price_comes_first_then_the_known_ones() -> None:
+    known = ModelDeclaration(provider="openai", base_url="https://api.openai.com/v1", model="gpt-4o")
+    assert price_of(known, 1_000_000, 100_000).usd == pytest.approx(3.5)
+    assert price_of(known, 1, 1).by == "genai-prices"
+    own = known.model_copy(update={"price": Price(input_per_mtok=1, output_per_mtok=2)})
+    assert (price_of(own, 1_000_000, 1_000_000).usd, price_of(own, 0, 0).by) == (3.0, "configuration")
+    proxied = ModelDeclaration(provider="openai", base_url="http://127.0.0.1:1/v1", model="gpt-4o")
+    assert price_of(proxied, 1_000_000, 0).usd == pytest.approx(2.5)
+    assert price_of(ModelDeclaration(provider="x", base_url="http://127.0.0.1:1", model="y"), 1, 1).usd is None
+    assert price_of(ModelDeclaration(), 1, 1).usd == 0.0
+
+
+async def test_every_answer_says_what_it_cost(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.usual["m"] = Act(usage=(1000, 100))
+        async with gateway_of({"models": {"m": remote(server.url, price=PRICE)}}, tmp_path) as gateway:
+            cost = of(await ask(gateway, "m"), Cost)[0]
+            assert cost.usd == pytest.approx(0.002)
+            assert (cost.prompt_tokens, cost.completion_tokens, cost.priced_by) == (1000, 100, "configuration")
+            assert b'mlc_gateway_cost_usd_total{model="m"} 0.002' in gateway.parts.metrics.render()
+
+
+async def test_usage_that_nobody_reports_is_estimated_and_says_so(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.usual["m"] = Act(usage=None)
+        async with gateway_of({"models": {"m": remote(server.url)}}, tmp_path) as gateway:
+            cost = of(await ask(gateway, "m"), Cost)[0]
+    assert cost.estimated
+    assert cost.completion_tokens == 2
+    assert cost.prompt_tokens > 0
+    assert cost.usd is None
+
+
+async def test_a_call_that_could_exceed_the_day_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        # 100 tokens at $10 for a million are $0.001: the third call of $0.0004 could pass $0.0017.
+        server.usual["m"] = Act(usage=(0, 40))
+        config = budget_config(server.url, {"per_day_usd": 0.0017}, price={"input_per_mtok": 0, "output_per_mtok": 10})
+        async with gateway_of(config, tmp_path) as gateway:
+            ends = [failure(await ask(gateway, "g", asking(max_tokens=100))) for _ in range(3)]
+            assert ends == [None, None, "BudgetExceededError"]
+            assert len(server.received) == 2
+            budget = gateway.get_status()["budgets"]["g"]
+            assert budget["spent_today_usd"] == pytest.approx(0.0008)
+        async with gateway_of(config, tmp_path) as again:
+            assert failure(await ask(again, "g", asking(max_tokens=100))) == "BudgetExceededError", (
+                "a restart is no gift"
+            )
+
+
+async def test_callers_at_once_cannot_overdraw(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.usual["m"] = Act(usage=(0, 100), delay_s=0.01)
+        config = budget_config(server.url, {"per_day_usd": 0.005}, price={"input_per_mtok": 0, "output_per_mtok": 10})
+        async with gateway_of(config, tmp_path) as gateway:
+            ends = await asyncio.gather(*(ask(gateway, "g", asking(max_tokens=100)) for _ in range(20)))
+    assert sum(failure(events) is None for events in ends) == 5
+    assert len(server.received) == 5
+
+
+async def test_a_run_has_its_own_budget(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.usual["m"] = Act(usage=(0, 100))
+        config = budget_config(server.url, {"per_run_usd": 0.001}, price={"input_per_mtok": 0, "output_per_mtok": 10})
+        async with gateway_of(config, tmp_path) as gateway:
+            runs = ["one", "one", "two", ""]
+            ends = [failure(await ask(gateway, "g", asking(max_tokens=100, run_id=run))) for run in runs]
+    assert ends == [None, "BudgetExceededError", None, None]
+
+
+async def test_a_failed_call_costs_nothing(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.usual["m"] = Act("status", status=500)
+        config = budget_config(server.url, {"per_day_usd": 1.0}, price=PRICE)
+        async with gateway_of(config, tmp_path) as gateway:
+            await ask(gateway, "g")
+            assert gateway.get_status()["budgets"]["g"]["spent_today_usd"] == 0
+
+
+async def test_without_a_price_a_budget_refuses_but_a_free_model_may_answer(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        config = budget_config(server.url, {"per_day_usd": 1.0})
+        async with gateway_of(config, tmp_path) as gateway:
+            events = await ask(gateway, "g")
+            assert failure(events) == "BudgetExceededError"
+            assert "give it a 'price'" in events[-1].message  # type: ignore[attr-defined]
+            assert text_of(await ask(gateway, "g", fallback_groups=["free"])) == "I am free"
+
+
+async def test_books_of_several_purses_are_all_or_none(tmp_path: Path) -> None:
+    ledger = DiskLedger(tmp_path)
+    wide, narrow = Purse("g|day|x", 100), Purse("g|run|y", 10)
+    assert await ledger.book((wide, narrow), 11) == narrow
+    assert (ledger.spent(wide.key), ledger.spent(narrow.key)) == (0, 0)
+    assert await ledger.book((wide, narrow), 10) is None
+    await ledger.aclose()
+
+
+CACHED = "gateway: {cache: {enabled: true}}"
+
+
+async def test_the_cache_is_off_by_default(tmp_path: Path) -> None:
+    source = ActingSource()
+    async with gateway_of("{}", tmp_path, source) as gateway:
+        await ask(gateway, "m")
+        await ask(gateway, "m")
+    assert source.asked == ["m", "m"]
+
+
+async def test_the_same_question_is_answered_from_the_cache_and_says_so(tmp_path: Path) -> None:
+    source = ActingSource()
+    async with gateway_of(CACHED, tmp_path, source) as gateway:
+        first = await ask(gateway, "m", asking("same"))
+        second = await ask(gateway, "m", asking("same"))
+        assert gateway.get_status()["cache"]["hits"] == 1
+    assert source.asked == ["m"]
+    assert text_of(first) == text_of(second)
+    assert of(second, CacheHit)[0].model == "m"
+    assert of(second, Cost)[0].usd == 0.0
+    assert isinstance(second[-1], Finished)
+    async with gateway_of(CACHED, tmp_path, source) as again:
+        assert of(await ask(again, "m", asking("same")), CacheHit), "the cache is on disk"
+
+
+@pytest.mark.parametrize("other", [asking("other"), asking("same", temperature=0.5), asking("same", system_prompt="x")])
+async def test_any_difference_is_another_question(tmp_path: Path, other: Any) -> None:
+    source = ActingSource()
+    async with gateway_of(CACHED, tmp_path, source) as gateway:
+        await ask(gateway, "m", asking("same"))
+        await ask(gateway, "m", other)
+        await ask(gateway, "n", asking("same"))
+    assert source.asked == ["m", "m", "n"]
+
+
+async def test_failures_and_broken_answers_are_not_kept(tmp_path: Path) -> None:
+    source = ActingSource()
+    source.script("m", break_after_text(ProviderUnavailableError("cut")))
+    async with gateway_of(CACHED, tmp_path, source) as gateway:
+        assert failure(await ask(gateway, "m")) == "ProviderUnavailableError"
+        assert text_of(await ask(gateway, "m")) == "I am m"
+
+
+async def test_an_old_answer_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ActingSource()
+    async with gateway_of("gateway: {cache: {enabled: true, max_age_s: 100}}", tmp_path, source) as gateway:
+        await ask(gateway, "m")
+        later = __import__("time").time() + 101
+        monkeypatch.setattr("multi_llm_comparator.groups.answer_cache.time.time", lambda: later)
+        await ask(gateway, "m")
+    assert source.asked == ["m", "m"]
+
+
+async def test_a_tampered_cache_runs_no_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "sprung",))
+
+    source = ActingSource()
+    async with gateway_of(CACHED, tmp_path, source) as gateway:
+        await ask(gateway, "m")
+        with sqlite3.connect(tmp_path / "answers" / "cache.db") as database:
+            database.execute("UPDATE Cache SET mode = 4, value = ?, filename = NULL", (pickle.dumps(Trap()),))
+        assert text_of(await ask(gateway, "m")) == "I am m"
+    assert source.asked == ["m", "m"]
+    assert not (tmp_path / "sprung").exists()

@@ -1,0 +1,107 @@
+"""What the gateway says of itself: complete, plain data, and no keys in it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from multi_llm_comparator.core.exceptions import ProviderUnavailableError
+from tests.support.gateways import ActingSource, ask, asking, failure, gateway_of
+from tests.support.scripted_openai_server import Act, ScriptedServer
+
+KEY = "my-unusual-key-value-4711"
+
+
+async def test_status_is_plain_data_about_every_part(tmp_path: Path) -> None:
+    source = ActingSource()
+    source.usual["a"] = ProviderUnavailableError("a is down")
+    config = (
+        "task_groups: {g: {e: {models: [a, b], max_retries: 3, rpm_limit: 50}}}\npolling_pools: {p: {task_groups: [g]}}"
+    )
+    async with gateway_of("gateway: {retry_wait_s: 0}\n" + config, tmp_path, source) as gateway:
+        await ask(gateway, "g")
+        status = json.loads(json.dumps(gateway.get_status()))
+    assert set(status) == {
+        "config",
+        "pools",
+        "breakers",
+        "limits",
+        "models",
+        "budgets",
+        "cache",
+        "statistics",
+        "shared",
+    }
+    assert status["models"]["a"]["out"] == "its circuit breaker is open"
+    assert status["models"]["a"]["last_error"] == "a is down"
+    assert status["models"]["b"]["out"] is None
+    assert status["breakers"]["a"] | {"recovers_in_s": 0} == {
+        "state": "open",
+        "failures": 3,
+        "probes": 0,
+        "recovers_in_s": 0,
+    }
+    assert status["limits"]["levels"]["echelon:g.e"]["requests_in_window"] == 4
+    assert status["pools"]["p"]["instances"]["a"]["failed"] == 3
+
+
+async def test_metrics_are_what_prometheus_reads(tmp_path: Path) -> None:
+    config = "task_groups: {g: {e: {models: [a], rpm_limit: 50}}}"
+    async with gateway_of(config, tmp_path) as gateway:
+        await ask(gateway, "g")
+        gateway.open_breaker("a")
+        families = text_string_to_metric_families(gateway.parts.metrics.render().decode())
+        samples = {(s.name, *sorted(s.labels.items())): s.value for family in families for s in family.samples}
+    assert samples["mlc_gateway_attempts_total", ("model", "a"), ("outcome", "answered")] == 1
+    assert samples["mlc_gateway_tokens_total", ("kind", "completion"), ("model", "a")] == 3
+    assert samples["mlc_gateway_breaker_state", ("model", "a")] == 2
+    assert samples["mlc_gateway_level_used", ("level", "echelon:g.e"), ("limit", "requests")] == 1
+
+
+async def test_names_that_anybody_may_ask_for_do_not_fill_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multi_llm_comparator.groups.metrics.MAX_LABELS", 5)
+    async with gateway_of("{}", tmp_path) as gateway:
+        for number in range(20):
+            await ask(gateway, f"name{number}")
+        text = gateway.parts.metrics.render().decode()
+    assert "name4" in text
+    assert "name5" not in text
+    assert 'model="other",outcome="answered"} 15.0' in text
+
+
+async def test_a_key_shows_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("TEST_KEY", KEY)
+    async with ScriptedServer() as server:
+        server.usual["m"] = Act("status", status=401, error={"message": f"wrong key {KEY}"})
+        config = {"models": {"m": {"base_url": server.url, "key": "env:TEST_KEY"}}}
+        async with gateway_of(config, tmp_path) as gateway:
+            events = await ask(gateway, "m", asking())
+            assert server.received[0].headers["authorization"] == f"Bearer {KEY}"
+            assert failure(events) == "KeyRefusedError"
+            everything = [
+                repr(events),
+                json.dumps(gateway.get_status()),
+                json.dumps(gateway.get_history()),
+                gateway.parts.metrics.render().decode(),
+                repr(gateway.parts),
+                repr(gateway.groups.config),
+                caplog.text,
+            ]
+    assert [text for text in everything if KEY in text] == []
+
+
+async def test_a_missing_key_names_the_variable(tmp_path: Path) -> None:
+    config = {"models": {"m": {"base_url": "http://127.0.0.1:9/v1", "key": "env:SURELY_NOT_SET"}}}
+    async with gateway_of(config, tmp_path) as gateway:
+        events = await ask(gateway, "m")
+    assert failure(events) == "KeyRefusedError"
+    assert "'SURELY_NOT_SET'" in events[-1].message  # type: ignore[attr-defined]
