@@ -1,0 +1,1 @@
+"""What builds the demo models: their world, their tokenizer, their training and their measurement."""
