@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
+from multi_llm_comparator.services.fingerprint import fingerprint
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -47,7 +48,7 @@ def _open() -> Workbench:
     models.scan_models()
     engine = InferenceEngine(models=models, settings=settings)
     store = Store(settings.resolved_database_url)
-    comparisons = ComparisonRegistry(store, engine, models.get_model_by_id)
+    comparisons = ComparisonRegistry(store, engine, models.find, fingerprint)
     return Workbench(settings, models, engine, store, comparisons, HubClient(settings.models_dir), bridge)
 
 

@@ -1,0 +1,116 @@
+"""Makes the pictures of the documentation: starts the app in a home of its own and looks at it with Chromium.
+
+    python docs/make_screenshots.py [--out docs/screenshots]
+
+Needs the demo models (``python -m demo.prepare``) and what the browser tests need.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 300_000
+SETTLE_MS = 1500
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a page is looked at."""
+
+    name: str
+    path: str
+    width: int = 1280
+    height: int = 900
+    dark: bool = False
+    language: str = "en"
+    example: str = ""
+
+
+LOOKS = (
+    Look("welcome", "/"),
+    Look("compare", "/", height=960, example="product"),
+    Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="convert"),
+    Look("compare-800", "/", width=800, height=1100, example="capital"),
+    Look("models", "/models"),
+    Look("history", "/history", height=560),
+    Look("settings-dark", "/settings", dark=True),
+)
+
+
+@contextmanager
+def running_app() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        command = [sys.executable, "app.py", "--port", str(port)]
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "MLC_HOME": home}, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def take(browser: Browser, address: str, look: Look, out: Path) -> None:
+    context = browser.new_context(
+        viewport={"width": look.width, "height": look.height},
+        color_scheme="dark" if look.dark else "light",
+        locale="en-US",
+        timezone_id="UTC",
+    )
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(f"{address}{look.path}?lang={look.language}")
+    page.locator("[data-testid=stHeading]").first.wait_for()
+    if look.example:
+        answer(page, look.example)
+    page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
+    page.wait_for_timeout(SETTLE_MS)
+    page.screenshot(path=out / f"{look.name}.png")
+    context.close()
+
+
+def answer(page: Page, example: str) -> None:
+    """Ask an example and wait until all four have answered."""
+    page.locator(f".st-key-compare_example_{example} button").click()
+    page.locator('[data-state="done"]').nth(3).wait_for()
+    page.locator(".js-plotly-plot").wait_for()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
+    out: Path = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    path = str(SYSTEM_CHROMIUM) if SYSTEM_CHROMIUM.exists() else None
+    with running_app() as address, sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        # The first round loads the models; the pictures are of the second, when they are in memory.
+        for round_of in (LOOKS[1:2], LOOKS):
+            for look in round_of:
+                take(browser, address, look, out)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
