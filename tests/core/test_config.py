@@ -11,7 +11,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidPara
 
 
 def test_defaults_are_valid():
-    ModelConfig().validate()
+    assert ModelConfig().validate() is None
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,7 @@ def test_the_bound_on_max_tokens_is_a_setting(monkeypatch):
 
     monkeypatch.setenv("MLC_MAX_TOKENS_LIMIT", "9000")
     monkeypatch.setattr(settings, "_current", None)
-    ModelConfig(max_tokens=9000).validate()
-    monkeypatch.setattr(settings, "_current", None)
+    assert ModelConfig(max_tokens=9000).validate() is None
 
 
 def test_a_single_stop_text_counts_as_a_list_of_one():
