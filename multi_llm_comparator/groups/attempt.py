@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from types import TracebackType
 
 from multi_llm_comparator.core.clock import now
@@ -13,11 +14,14 @@ from multi_llm_comparator.groups.breaker import Outcome, Permit
 from multi_llm_comparator.groups.budgets import Booking, book, purses_of, settle
 from multi_llm_comparator.groups.config import Budget
 from multi_llm_comparator.groups.history import AttemptRecord
+from multi_llm_comparator.groups.json_disk import STORE_ERRORS
 from multi_llm_comparator.groups.limits import Grant
 from multi_llm_comparator.groups.parts import Parts
 from multi_llm_comparator.groups.policy import treatment_of
 from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens, price_of
 from multi_llm_comparator.groups.targets import Candidate
+
+logger = logging.getLogger(__name__)
 
 
 class Attempt:
@@ -102,7 +106,6 @@ class Attempt:
         prompt, completion = self._usage or (0, 0)
         usd = price_of(self.candidate.declaration, prompt, completion).usd if self._usage else 0.0
         self._parts.controller.settle(self._grant, prompt + completion, made=was_made)
-        settle(self._parts.ledger, self._booking, usd or 0.0)
         if self._permit is not None:
             self._parts.breakers.report(self._permit, self._verdict(error))
         if isinstance(error, MultiLLMError):
@@ -113,13 +116,18 @@ class Attempt:
                 pool.ended(self.model, failed=failed)
             self._parts.metrics.spent(self.model, prompt, completion, usd)
         self._record(error)
+        try:
+            settle(self._parts.ledger, self._booking, usd or 0.0)
+        except STORE_ERRORS:
+            # The answer stands; what was set aside stays booked, which errs on the safe side.
+            logger.exception("the books of the budgets cannot be written")
 
     def _verdict(self, error: BaseException | None) -> Outcome:
         if self._is_answered:
             return Outcome.SUCCESS
         if isinstance(error, MultiLLMError):
             return Outcome.FAILURE if treatment_of(error).blame else Outcome.UNKNOWN
-        return Outcome.FAILURE if isinstance(error, Exception) else Outcome.UNKNOWN
+        return Outcome.UNKNOWN
 
     def _record(self, error: BaseException | None) -> None:
         seconds = now() - self.began_at

@@ -74,7 +74,7 @@ class Gateway:
             metrics=GatewayMetrics(self.get_status),
         )
         self._watching: asyncio.Task[None] | None = None
-        groups.on_change(self._configure)
+        self._forget = groups.on_change(self._configure)
 
     def _configure(self, config: GroupsConfig) -> None:
         self.parts.controller.configure(self.groups.targets.levels(), config.gateway.queue_size)
@@ -159,6 +159,7 @@ class Gateway:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
             self._watching = None
+        self._forget()
         await self.parts.pools.aclose()
         await self.parts.endpoints.aclose()
         await self.parts.controller.aclose()

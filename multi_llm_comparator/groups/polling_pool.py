@@ -122,7 +122,7 @@ class PollingPool:
 
     def ended(self, model: str, *, failed: bool) -> None:
         if instance := self._instances.get(model):
-            instance.active -= 1
+            instance.active = max(0, instance.active - 1)
             instance.failed += failed
 
     async def check_health(self, check: HealthCheck) -> None:
@@ -167,7 +167,7 @@ class PollingPoolManager:
         self._pools: dict[str, PollingPool] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._check: HealthCheck | None = None
-        task_group_manager.on_change(self._configure)
+        self._forget = task_group_manager.on_change(self._configure)
 
     def _configure(self, config: GroupsConfig) -> None:
         pools: dict[str, PollingPool] = {}
@@ -219,6 +219,7 @@ class PollingPoolManager:
 
     async def aclose(self) -> None:
         self._check = None
+        self._forget()
         tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()

@@ -98,11 +98,12 @@ class TaskGroupManager:
             if any(Path(changed).name == path.name for _, changed in changes):
                 yield self.reload()
 
-    def on_change(self, listener: Listener) -> None:
-        """Call ``listener`` with each snapshot, and at once with the current one."""
+    def on_change(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` with each snapshot, and at once with the current one; what is returned ends that."""
         config = self.config
         self._listeners.append(listener)
         listener(config)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def route(self, target: str, fallback_groups: Iterable[str] = ()) -> Route:
         return self.targets.route(target, fallback_groups)

@@ -189,7 +189,7 @@ def _send_json(writer: asyncio.StreamWriter, status: int, data: Any, headers: di
 async def _serve_forever(port: int) -> None:
     server = ScriptedServer(port)
     server.keeps_requests = False
-    server.usual = defaultdict(lambda: Act(text=" ".join(["word"] * 20), piece_delay_s=0.25))
+    server.choose = lambda model: Act(text=" ".join(["word"] * 20), piece_delay_s=0.25)
     async with server:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
