@@ -137,7 +137,7 @@ FAULTS = [
 ]
 
 
-async def over_http(tmp_path: Path, requests: int) -> None:
+async def check_over_http(tmp_path: Path, requests: int) -> None:
     randomness = random.Random(2)
     faults: Counter[str] = Counter()
 
@@ -180,9 +180,9 @@ async def over_http(tmp_path: Path, requests: int) -> None:
 
 
 async def test_faults_over_http(tmp_path: Path) -> None:
-    await over_http(tmp_path, 300)
+    await check_over_http(tmp_path, 300)
 
 
 @pytest.mark.nightly
 async def test_ten_thousand_requests_over_http(tmp_path: Path) -> None:
-    await over_http(tmp_path, 10_000)
+    await check_over_http(tmp_path, 10_000)

@@ -113,7 +113,7 @@ async def test_an_admission_that_nobody_took_is_given_back() -> None:
         controller.settle(running.grant, 0)
         while not place._waiter.future.done():
             await asyncio.sleep(0)
-    await enter_now(controller, X)
+    assert (await enter_now(controller, X)).choice == 0
 
 
 async def test_a_cancelled_waiter_holds_nothing() -> None:

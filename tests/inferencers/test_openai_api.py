@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
 import logging
 import time
@@ -163,7 +164,8 @@ async def test_closing_the_stream_closes_the_connection(server: ScriptedServer, 
         if isinstance(event, TextDelta):
             break
     await stream.aclose()
-    await server.closed_early.wait()
+    async with asyncio.timeout(20):
+        assert await server.closed_early.wait()
 
 
 async def test_a_key_that_the_endpoint_repeats_shows_nowhere(
