@@ -94,6 +94,6 @@ def test_no_process_outlives_a_killed_app(tmp_path):
     worker = psutil.Process(int(app.stdout.readline()))
     app.kill()
     app.wait()
-    gone, alive = psutil.wait_procs([worker], timeout=10)
+    _, alive = psutil.wait_procs([worker], timeout=10)
     assert not alive or all(p.status() == psutil.STATUS_ZOMBIE for p in alive)
     app.stdout.close()
