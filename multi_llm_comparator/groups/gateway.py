@@ -136,15 +136,19 @@ class Gateway:
         if recorder.answer is not None:
             cache.put(cache_key(target, request), recorder.answer)
 
-    def start(self) -> None:
-        """Watch the configuration file and the pools' health, in the background of the running event loop."""
+    async def start(self) -> None:
+        """Watch the configuration file and the pools' health, in the background of this event loop."""
         self.parts.pools.start(self._check_health)
         if self._watching is None and self.groups.path is not None:
             self._watching = asyncio.create_task(self._watch(), name="configuration of the gateway")
 
     async def _watch(self) -> None:
-        async for _ in self.groups.watch():
-            pass
+        try:
+            async for _ in self.groups.watch():
+                pass
+        except OSError:
+            # The edge of a background task: without its folder there is nothing to watch, and requests go on.
+            logger.exception("changes of %s are not noticed any more", self.groups.path)
 
     async def _check_health(self, model: str) -> None:
         """Raises what is wrong with ``model``, or LookupError if it is local: that shows when it is loaded."""

@@ -79,6 +79,19 @@ class TaskGroupManager:
             listener(config)
         return config
 
+    def load_or_empty(self) -> bool:
+        """As :meth:`load_config`, but a file that is absent or wrong means no groups, and the status says why.
+
+        For an app that must start all the same: single models work, and a corrected file is taken over as usual.
+        """
+        try:
+            self.load_config()
+        except ConfigurationError as exc:
+            logger.warning("there are no task groups: %s", exc)
+            self._targets = self._targets or Targets(GroupsConfig())
+            return False
+        return True
+
     def reload(self) -> bool:
         """Read the file again; whether it was taken over. If not, the old snapshot stays and the status says why."""
         try:

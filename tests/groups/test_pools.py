@@ -115,7 +115,7 @@ async def test_failed_health_checks_take_a_model_out_and_a_passed_one_back(tmp_p
         config = pool_config(a={"base_url": server.url}, b={"base_url": server.url})
         async with gateway_of(config, tmp_path) as gateway:
             server.models_status = 500
-            gateway.start()
+            await gateway.start()
             pool = gateway.parts.pools.get_pool("p")
 
             async def until(out: bool) -> None:

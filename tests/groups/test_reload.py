@@ -34,7 +34,7 @@ async def test_a_changed_file_takes_effect_and_a_broken_one_does_not(tmp_path: P
     path = tmp_path / NAME
     path.write_text("task_groups: {g: {e: {models: [a]}}}")
     gateway = Gateway(TaskGroupManager(tmp_path, name=NAME), ActingSource(), folder=tmp_path / "data")
-    gateway.start()
+    await gateway.start()
     status = gateway.groups.get_config_status
     try:
         # The watcher needs a moment to begin; a change that it missed is written again.
@@ -63,6 +63,20 @@ def test_a_refused_file_raises_when_asked_directly_and_keeps_the_snapshot(tmp_pa
         manager.load_config()
     assert manager.reload() is False
     assert manager.config is before
+
+
+async def test_an_app_starts_without_groups_and_takes_them_when_the_file_is_right(tmp_path: Path) -> None:
+    path = tmp_path / NAME
+    path.write_text("task_groups: {g: {e: {models: []}}}")
+    manager = TaskGroupManager(tmp_path, name=NAME)
+    assert manager.load_or_empty() is False
+    gateway = Gateway(manager, ActingSource(), folder=tmp_path / "data")
+    assert text_of(await ask(gateway, "single")) == "I am single"
+    assert "task_groups.g.e.models" in gateway.get_status()["config"]["error"]
+    path.write_text("task_groups: {g: {e: {models: [a]}}}")
+    assert manager.reload()
+    assert text_of(await ask(gateway, "g")) == "I am a"
+    await gateway.aclose()
 
 
 def config(number: int, url: str) -> dict[str, object]:
