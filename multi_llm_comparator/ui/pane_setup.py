@@ -118,8 +118,3 @@ def _facts_line(pane: Pane, model: ModelInfo | None) -> str:
     if pane.config.system_prompt:
         line += " " + note_chip(t("setup.system"), pane.config.system_prompt[:300], STATE_TONES["queued"])
     return f'<div class="mlc-facts-line">{line}</div>'
-
-
-def pane_letters() -> dict[str, str]:
-    """Letters by pane id, as the setup row shows them."""
-    return {pane.id: letter(index) for index, pane in enumerate(draft_panes())}

@@ -72,72 +72,80 @@ def _keep(pane: Pane, changes: dict[str, Any]) -> None:
 
 
 def _draw_sampling(config: ModelConfig, key: str) -> dict[str, Any]:
-    limit = get_settings().max_tokens_limit
     left, right = st.columns(2)
     with left:
-        temperature = st.slider(
-            t("param.temperature"),
-            0.0,
-            2.0,
-            float(config.temperature),
-            0.05,
-            key=f"{key}_temperature",
-            help=t("param.temperature_why"),
-        )
-        top_p = st.slider(
-            t("param.top_p"), 0.0, 1.0, float(config.top_p), 0.01, key=f"{key}_top_p", help=t("param.top_p_why")
-        )
-        top_k = st.number_input(
-            t("param.top_k"), 0, 100_000, config.top_k, 1, key=f"{key}_top_k", help=t("param.top_k_why")
-        )
-        seed = st.number_input(
-            t("param.seed"),
-            0,
-            2**32 - 1,
-            config.seed,
-            1,
-            key=f"{key}_seed",
-            placeholder=t("param.seed_random"),
-            help=t("param.seed_why"),
-        )
+        choice = _draw_choice(config, key)
     with right:
-        max_tokens = st.number_input(
-            t("param.max_tokens"),
-            1,
-            limit,
-            min(config.max_tokens, limit),
-            64,
-            key=f"{key}_max_tokens",
-            help=t("param.max_tokens_why", limit=say.count(limit)),
-        )
-        repeat = st.slider(
-            t("param.repeat_penalty"),
-            0.1,
-            2.0,
-            float(config.repeat_penalty),
-            0.05,
-            key=f"{key}_repeat",
-            help=t("param.repeat_penalty_why"),
-        )
-        presence = st.slider(
-            t("param.presence_penalty"),
-            -2.0,
-            2.0,
-            float(config.presence_penalty),
-            0.1,
-            key=f"{key}_presence",
-            help=t("param.presence_penalty_why"),
-        )
+        return choice | _draw_limits(config, key)
+
+
+def _draw_choice(config: ModelConfig, key: str) -> dict[str, Any]:
+    """How the next token is chosen."""
+    temperature = st.slider(
+        t("param.temperature"),
+        0.0,
+        2.0,
+        float(config.temperature),
+        0.05,
+        key=f"{key}_temperature",
+        help=t("param.temperature_why"),
+    )
+    top_p = st.slider(
+        t("param.top_p"), 0.0, 1.0, float(config.top_p), 0.01, key=f"{key}_top_p", help=t("param.top_p_why")
+    )
+    top_k = st.number_input(
+        t("param.top_k"), 0, 100_000, config.top_k, 1, key=f"{key}_top_k", help=t("param.top_k_why")
+    )
+    seed = st.number_input(
+        t("param.seed"),
+        0,
+        2**32 - 1,
+        config.seed,
+        1,
+        key=f"{key}_seed",
+        placeholder=t("param.seed_random"),
+        help=t("param.seed_why"),
+    )
     allowed = temperature if temperature == 0 else max(temperature, LOWEST_TEMPERATURE)
     return {
         "temperature": allowed,
         "top_p": top_p,
         "top_k": int(top_k),
         "seed": None if seed is None else int(seed),
-        "max_tokens": int(max_tokens),
-        "repeat_penalty": repeat,
-        "presence_penalty": presence,
     }
+
+
+def _draw_limits(config: ModelConfig, key: str) -> dict[str, Any]:
+    """How long the answer may be, and how much it may repeat."""
+    limit = get_settings().max_tokens_limit
+    max_tokens = st.number_input(
+        t("param.max_tokens"),
+        1,
+        limit,
+        min(config.max_tokens, limit),
+        64,
+        key=f"{key}_max_tokens",
+        help=t("param.max_tokens_why", limit=say.count(limit)),
+    )
+    repeat = st.slider(
+        t("param.repeat_penalty"),
+        0.1,
+        2.0,
+        float(config.repeat_penalty),
+        0.05,
+        key=f"{key}_repeat",
+        help=t("param.repeat_penalty_why"),
+    )
+    presence = st.slider(
+        t("param.presence_penalty"),
+        -2.0,
+        2.0,
+        float(config.presence_penalty),
+        0.1,
+        key=f"{key}_presence",
+        help=t("param.presence_penalty_why"),
+    )
+    return {"max_tokens": int(max_tokens), "repeat_penalty": repeat, "presence_penalty": presence}
 
 
 def _draw_prompt(config: ModelConfig, key: str) -> dict[str, Any]:
@@ -149,7 +157,7 @@ def _draw_prompt(config: ModelConfig, key: str) -> dict[str, Any]:
         max_chars=MAX_SYSTEM_PROMPT_CHARS,
         height=150,
     )
-    stops = [_visible(stop) for stop in config.stop]
+    stops = [as_typed(stop) for stop in config.stop]
     chosen = st.multiselect(
         t("param.stop"),
         stops,
@@ -160,14 +168,15 @@ def _draw_prompt(config: ModelConfig, key: str) -> dict[str, Any]:
         placeholder=t("param.stop_example"),
         help=t("param.stop_why"),
     )
-    return {"system_prompt": system_prompt or "", "stop": tuple(_literal(stop) for stop in chosen if stop)}
+    return {"system_prompt": system_prompt or "", "stop": tuple(from_typed(stop) for stop in chosen if stop)}
 
 
-def _visible(stop: str) -> str:
+def as_typed(stop: str) -> str:
+    r"""A stop text as it is shown for editing: line ends and tabs as ``\n`` and ``\t``."""
     return stop.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
 
 
-def _literal(shown: str) -> str:
+def from_typed(shown: str) -> str:
     r"""What was typed, with ``\n``, ``\t`` and ``\\`` meaning what they mean in code."""
     escapes = {"n": "\n", "t": "\t", "\\": "\\"}
     pieces: list[str] = []

@@ -6,6 +6,8 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+# Four model processes import their libraries at the same time.
+LOADING_MS = 600_000
 LIVE = re.compile("queued|loading|prefill|running")
 
 
@@ -46,7 +48,7 @@ def warm_up(page: Page) -> None:
     """Have all four models in memory, so that they write at the same time from now on."""
     ask(page, "Hello")
     for index in range(4):
-        expect(cards(page).nth(index).locator('[class*="st-key-text_"] p').first).to_be_visible()
+        expect(cards(page).nth(index).locator('[class*="st-key-text_"] p').first).to_be_visible(timeout=LOADING_MS)
     stop_all(page)
     expect_states(page, re.compile("stopped|done"))
     page.locator(".st-key-compare_new button").click()

@@ -62,7 +62,10 @@ def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    # A session of its own: an interrupt from the keyboard ends the tests first, and they end the app.
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert process.stdout is not None
     assert "running at" in process.stdout.readline()
     yield App(process, f"http://127.0.0.1:{port}", home)
