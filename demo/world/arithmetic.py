@@ -78,7 +78,7 @@ PRODUCT: Phrasings = {
 
 def _leading_place(n: int) -> int:
     """The value of a number's first digit: 600 for 678."""
-    power = 10 ** (len(str(n)) - 1)
+    power: int = 10 ** (len(str(n)) - 1)
     return n // power * power
 
 
