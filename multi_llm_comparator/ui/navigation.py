@@ -13,6 +13,7 @@ _FOLDER = Path(__file__).parents[2] / "pages"
 _ICONS = {
     "compare": ":material/view_column:",
     "models": ":material/deployed_code:",
+    "groups": ":material/hub:",
     "history": ":material/history:",
     "settings": ":material/settings:",
 }

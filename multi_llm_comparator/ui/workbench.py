@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.fingerprint import fingerprint
 from multi_llm_comparator.services.hub import HubClient
@@ -17,7 +18,8 @@ from multi_llm_comparator.tracking.store import Store
 
 @dataclass(frozen=True)
 class Workbench:
-    """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons."""
+    """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons,
+    and the gateway that answers for groups of models."""
 
     settings: Settings
     models: ModelManager
@@ -26,6 +28,7 @@ class Workbench:
     comparisons: ComparisonRegistry
     hub: HubClient
     bridge: Bridge
+    gateway: Gateway
 
 
 _current: Workbench | None = None
@@ -49,7 +52,11 @@ def _open() -> Workbench:
     engine = InferenceEngine(models=models, settings=settings)
     store = Store(settings.resolved_database_url)
     comparisons = ComparisonRegistry(store, engine, models.find, fingerprint)
-    return Workbench(settings, models, engine, store, comparisons, HubClient(settings.models_dir), bridge)
+    groups = TaskGroupManager()
+    groups.load_or_empty()
+    gateway = Gateway(groups, engine, folder=settings.home / "gateway")
+    bridge.submit(gateway.start())
+    return Workbench(settings, models, engine, store, comparisons, HubClient(settings.models_dir), bridge, gateway)
 
 
 def apply_settings() -> None:
@@ -70,6 +77,7 @@ def close_workbench() -> None:
         return
     workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
     workbench.bridge.close()
     workbench.store.close()

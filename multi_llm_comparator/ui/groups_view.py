@@ -1,0 +1,169 @@
+"""What the gateway's parts are doing, drawn from its status: limits, models with their breakers, the last attempts."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.ui import figures
+from multi_llm_comparator.ui.actions import perform, show_notices
+from multi_llm_comparator.ui.html_pieces import empty, model_label, note_chip, problem
+from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.palette import STATE_TONES, model_tone
+from multi_llm_comparator.ui.workbench import Workbench, get_workbench
+
+REFRESH_S = 1.0
+ATTEMPTS_SHOWN = 30
+_BREAKER_TONES = {
+    "closed": STATE_TONES["done"],
+    "half_open": STATE_TONES["loading"],
+    "open": STATE_TONES["failed"],
+}
+
+
+@st.fragment(run_every=REFRESH_S)
+def draw_groups() -> None:
+    """Everything about the gateway as it is now, renewed every second."""
+    show_notices()
+    status, attempts = _look(get_workbench())
+    config = status["config"]
+    if config["error"]:
+        st.html(problem(t("groups.config_refused"), config["error"]))
+    if not config["task_groups"]:
+        st.html(empty(t("groups.none_title"), t("groups.none", file=config["file"])))
+    else:
+        st.caption(t("groups.config", file=config["file"], version=config["version"]))
+    _draw_figures(status)
+    _draw_models(status)
+    _draw_table(t("groups.limits"), limit_rows(status))
+    _draw_table(t("groups.pools"), pool_rows(status))
+    _draw_table(t("groups.attempts"), attempt_rows(attempts))
+
+
+def _look(workbench: Workbench) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Status and history, read on the gateway's own event loop so that nothing changes meanwhile."""
+
+    async def look() -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return workbench.gateway.get_status(), workbench.gateway.get_history(ATTEMPTS_SHOWN)
+
+    return workbench.bridge.run(look(), timeout_s=10)
+
+
+def _draw_figures(status: dict[str, Any]) -> None:
+    statistics = status["statistics"]
+    rate = statistics["success_rate"]
+    shown = (
+        ("groups.requests", sum(statistics["requests"].values())),
+        ("groups.success", "–" if rate is None else f"{rate:.1%}"),
+        ("groups.fallbacks", sum(statistics["fallbacks"].values())),
+        ("groups.retries", statistics["retries"]),
+        ("groups.waiting", status["limits"]["waiting"]),
+    )
+    for column, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
+        column.metric(t(name), value)
+
+
+def _draw_models(status: dict[str, Any]) -> None:
+    st.subheader(t("groups.models"), anchor=False)
+    for name, model in status["models"].items():
+        breaker = status["breakers"][name]
+        with st.container(horizontal=True, vertical_alignment="center", key=f"group_model_{abs(hash(name)):x}"):
+            st.html(model_row(name, model, breaker), width="stretch")
+            is_closed = breaker["state"] == "closed"
+            action = "open" if is_closed else "reset"
+            if st.button(
+                t(f"groups.{action}"),
+                key=f"groups_{action}_{abs(hash(name)):x}",
+                type="tertiary",
+                help=t(f"groups.{action}_why"),
+            ):
+                perform(_turn(name, open_it=is_closed))
+                st.rerun()
+
+
+async def _turn(model: str, *, open_it: bool) -> None:
+    gateway = get_workbench().gateway
+    if open_it:
+        gateway.open_breaker(model)
+    else:
+        gateway.reset_breaker(model)
+
+
+def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
+    """One model: its name, its breaker's state, and why it gets no requests, or its last error."""
+    state = breaker["state"]
+    chip = note_chip(t(f"groups.state_{state}"), t("groups.failures", n=breaker["failures"]), _BREAKER_TONES[state])
+    said = model["out"] or ""
+    if state == "open":
+        said = t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}")
+    if model["last_error"]:
+        said = f"{said} · {t('groups.last_error', error=model['last_error'])}".strip(" ·")
+    where = t("groups.remote" if model["remote"] else "groups.local")
+    provider = f"{model['provider']}, {where}" if model["remote"] else where
+    muted = f'<span class="mlc-muted">{escape(provider)} {escape(said)}</span>'
+    return f"{model_label(name, model_tone(name))} {chip} {muted}"
+
+
+def _draw_table(title: str, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        st.subheader(title, anchor=False)
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+
+
+def limit_rows(status: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each limited level: what is taken of what."""
+
+    def of(used: float, limit: int | None) -> str:
+        return "" if limit is None else f"{used:,.0f} / {limit:,}"
+
+    return [
+        {
+            t("groups.level"): key.partition(":")[2],
+            t("groups.kind"): t(f"groups.level_{key.partition(':')[0]}"),
+            t("groups.running"): of(level["active"], level["concurrency_limit"]),
+            t("groups.per_minute"): of(level["requests_in_window"], level["rpm_limit"]),
+            t("groups.tokens_per_minute"): of(level["tokens_in_window"], level["tpm_limit"]),
+            t("groups.waiting"): level["waiting"],
+        }
+        for key, level in status["limits"]["levels"].items()
+    ]
+
+
+def pool_rows(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            t("groups.pool"): pool_name,
+            t("groups.rotation"): pool["rotation_strategy"],
+            t("groups.model"): name,
+            t("groups.used"): instance["used"],
+            t("groups.running"): instance["active"],
+            t("groups.failed"): instance["failed"],
+        }
+        for pool_name, pool in status["pools"].items()
+        for name, instance in pool["instances"].items()
+    ]
+
+
+def attempt_rows(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last attempts, newest first."""
+    return [
+        {
+            t("groups.when"): _age(attempt["at"]),
+            t("groups.asked"): attempt["asked"],
+            t("groups.model"): attempt["model"],
+            t("groups.rule"): attempt["rule"],
+            t("groups.outcome"): t(f"groups.outcome_{attempt['outcome']}"),
+            t("groups.seconds"): round(attempt["seconds"], 3),
+            t("groups.reason"): attempt["message"],
+        }
+        for attempt in attempts
+    ]
+
+
+def _age(at: float) -> str:
+    unit, n = figures.age(at, now())
+    return tn(f"age.{unit}", n)
