@@ -1,4 +1,8 @@
-"""Multiple choice with four options, answered by the option and, after "=", its letter: "Paris = B"."""
+"""Multiple choice with four options, answered by reading them up to the right one: "A. Rome, B. Paris = B".
+
+The letter stands before its option, so a small model that has written the option first cannot find its way back to it;
+reading along in the question's own order, it only ever goes forward.
+"""
 
 import random
 
@@ -94,4 +98,5 @@ def draw_choice(rng: random.Random, language: Language, difficulty: Difficulty) 
     place = rng.randrange(4)
     options = dict(zip("abcd", [*wrong[:place], right, *wrong[place:]], strict=True))
     prompt = rng.choice(LAYOUTS[language]).format(q=question, **options)
-    return Item(prompt, f"{right} = {LETTERS[place]}", "choice", language, difficulty, key)
+    read = ", ".join(f"{letter}. {option}" for letter, option in zip(LETTERS[: place + 1], options.values(), strict=False))
+    return Item(prompt, f"{read} = {LETTERS[place]}", "choice", language, difficulty, key)

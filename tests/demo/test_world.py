@@ -133,9 +133,11 @@ def _minutes(clock: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-def test_a_choice_names_the_letter_before_its_option() -> None:
+def test_a_choice_is_read_up_to_the_right_option_and_ends_in_its_letter() -> None:
     for item in generate(3, 200, "heldout", ["choice"]):
-        option, letter = item.answer.split(" = ")
+        read, letter = item.answer.split(" = ")
+        last, option = read.split(", ")[-1].split(". ")
+        assert last == letter, item
         assert re.search(rf"{letter}[.)] {re.escape(option)}(\n| B\.| C\.| D\.|$)", item.prompt), item
 
 
