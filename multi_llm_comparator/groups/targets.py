@@ -192,7 +192,8 @@ class Targets:
 
     def levels(self) -> dict[str, Level]:
         """Every level of the snapshot that limits something, by its key."""
-        refs = [*self.config.models, *self.config.task_groups, *self.config.nodes]
+        echelons = [f"{name}.{e}" for name, group in self.config.task_groups.items() for e in group.echelons]
+        refs = [*self.config.models, *echelons, *self.config.nodes]
         routes = [self.route(ref) for ref in refs]
         found = [level for r in routes for s in r.stages for c in s.candidates for level in c.levels]
         return {level.key: level for level in sorted(found, key=lambda level: level.key)}

@@ -49,6 +49,18 @@ async def test_status_is_plain_data_about_every_part(tmp_path: Path) -> None:
     assert status["pools"]["p"]["instances"]["a"]["failed"] == 3
 
 
+async def test_every_limited_level_is_shown_whatever_its_group_falls_back_to(tmp_path: Path) -> None:
+    config = """
+models: {m: {tpm_limit: 5}}
+task_groups:
+  g: {e: {models: [a]}, translation: {models: [b], rpm_limit: 9}, fallback_strategy: model_rotate, concurrency_limit: 3}
+nodes: {n: {config: {llm_group: g.e, concurrency_limit: 2}}}
+"""
+    async with gateway_of(config, tmp_path) as gateway:
+        levels = gateway.get_status()["limits"]["levels"]
+    assert set(levels) == {"model:m", "group:g", "echelon:g.translation", "node:n"}
+
+
 async def test_metrics_are_what_prometheus_reads(tmp_path: Path) -> None:
     config = "task_groups: {g: {e: {models: [a], rpm_limit: 50}}}"
     async with gateway_of(config, tmp_path) as gateway:
