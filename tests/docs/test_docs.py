@@ -29,8 +29,9 @@ def blocks(language: str) -> list:
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder that has the models but is not the checkout: what an example writes does not stay."""
-    (tmp_path / "models").symlink_to(ROOT / "models")
+    """A folder that has models and configuration but is not the checkout: what an example writes does not stay."""
+    for name in ("models", "configs"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
