@@ -12,11 +12,13 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import AttemptFailed, Cost, Event, FellBack
 from multi_llm_comparator.core.exceptions import error_from_name
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.groups.gateway import Gateway
 from multi_llm_comparator.groups.polling_pool import PollingPoolManager
 from multi_llm_comparator.groups.task_group_manager import TaskGroupManager
 from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class EnhancedFallbackManager:
     Args:
         task_group_manager: the configuration.
         polling_pool_manager: the pools; their health and turns are shared with whoever else uses them.
-        source: what answers for local models; the workbench's engine by default.
+        source: what answers for local models; by default an engine over the models that a scan finds, which
+            :meth:`aclose` ends.
         gateway: a gateway to use instead of making one from the other arguments.
     """
 
@@ -54,7 +57,13 @@ class EnhancedFallbackManager:
         *,
         gateway: Gateway | None = None,
     ) -> None:
-        self.gateway = gateway or Gateway(task_group_manager, source or InferenceEngine(), pools=polling_pool_manager)
+        self._own_engine: InferenceEngine | None = None
+        if gateway is None and source is None:
+            source = self._own_engine = _engine_on_found_models()
+        if gateway is None:
+            assert source is not None
+            gateway = Gateway(task_group_manager, source, pools=polling_pool_manager)
+        self.gateway = gateway
 
     async def execute_with_fallback(
         self,
@@ -118,3 +127,11 @@ class EnhancedFallbackManager:
 
     async def aclose(self) -> None:
         await self.gateway.aclose()
+        if self._own_engine is not None:
+            await self._own_engine.aclose()
+
+
+def _engine_on_found_models() -> InferenceEngine:
+    models = ModelManager(get_settings().models_dir)
+    models.scan_models()
+    return InferenceEngine(models=models)
