@@ -38,10 +38,9 @@ class _ErrorLog:
         self._lines: deque[str] = deque(maxlen=8)
         self._callback = llama_cpp.llama_log_callback(self._take)  # kept: llama.cpp holds only its address
 
-    def install(self) -> None:
+    def begin(self) -> None:
+        """Listen from here on. llama.cpp has one listener for the process, and others may have taken the place."""
         llama_cpp.llama_log_set(self._callback, ctypes.c_void_p())
-
-    def clear(self) -> None:
         self._lines.clear()
 
     @property
@@ -54,7 +53,7 @@ class _ErrorLog:
 
 
 error_log = _ErrorLog()
-error_log.install()
+error_log.begin()
 llama_cpp.llama_backend_init()
 
 
@@ -140,7 +139,7 @@ class LlamaRuntime:
         params.n_gpu_layers = -1 if self.on_gpu else 0
         if options.safe:
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
-        error_log.clear()
+        error_log.begin()
         model = llama_cpp.llama_model_load_from_file(self.path.encode(), params)
         if not model:
             raise _load_error(self.path)
@@ -157,7 +156,7 @@ class LlamaRuntime:
         params.no_perf = True
         if options.safe:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        error_log.clear()
+        error_log.begin()
         context = llama_cpp.llama_init_from_model(self.model, params)
         if not context:
             raise ModelLoadError(

@@ -43,9 +43,12 @@ class ExecutorOptions:
     fall_back: bool = True
     config: ModelConfig = field(default_factory=ModelConfig)
 
+    def is_hard(self, step: Step) -> bool:
+        """Whether a step is one for the large model."""
+        return step.difficulty >= self.threshold or not self.enable_threshold
+
     def target_of(self, step: Step) -> str:
-        is_hard = step.difficulty >= self.threshold or not self.enable_threshold
-        return self.large_model if is_hard else self.small_model
+        return self.large_model if self.is_hard(step) else self.small_model
 
 
 class Journal(Protocol):
@@ -79,6 +82,7 @@ class PlanExecutor:
         self._on_change = on_change or (lambda: None)
         self._ready = ReadySet()
         self._known: dict[str, StepRun] = {}
+        self._configs: dict[int, ModelConfig] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._writing = True
@@ -91,7 +95,8 @@ class PlanExecutor:
 
         Args:
             steps: a whole plan, or its steps as a planner writes them.
-            finished: steps solved before, by id: they are not solved again.
+            finished: steps solved before, by id. One that is still the same, as are those it needs, is not solved
+                again.
 
         Raises:
             UnknownDependencyError: the steps ended while some still wait for one that never came.
@@ -115,7 +120,7 @@ class PlanExecutor:
         return self.runs
 
     def _arrive(self, step: Step) -> None:
-        run = self._known.get(step.id) or StepRun(step, arrived_at=now())
+        run = self._solved_before(step) or StepRun(step, arrived_at=now())
         self.runs[step.id] = run
         state = self._ready.add(step)
         if run.state == "done":
@@ -126,6 +131,13 @@ class PlanExecutor:
         elif state == "ready":
             self._make_ready([step.id])
         self._on_change()
+
+    def _solved_before(self, step: Step) -> StepRun | None:
+        known = self._known.get(step.id)
+        if known is None or known.step != step:
+            return None
+        # A plan written anew may give an id to something else; its answer would stand on sand then.
+        return known if all(n in self.runs and self.runs[n] is self._known.get(n) for n in step.rely) else None
 
     def _make_ready(self, step_ids: list[str]) -> None:
         at = now()
@@ -198,7 +210,10 @@ class PlanExecutor:
 
     def _request(self, step: Step, prompt: str) -> GenerationRequest:
         max_tokens = min(step.token, get_settings().max_tokens_limit)
-        config = replace(self._options.config, max_tokens=max_tokens)
+        # Plans use few different budgets: one configuration each, not one for every step.
+        config = self._configs.get(max_tokens)
+        if config is None:
+            config = self._configs[max_tokens] = replace(self._options.config, max_tokens=max_tokens)
         return GenerationRequest(messages=(Message("user", prompt),), config=config)
 
     async def _finish(self, run: StepRun) -> None:

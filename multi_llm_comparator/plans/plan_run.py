@@ -90,7 +90,7 @@ class PlanRun:
 
         Args:
             plan: solve this one instead of asking for one.
-            finished: steps of it that were solved before.
+            finished: steps that were solved before; those that a plan written anew repeats are not solved again.
         """
         try:
             await self._solve(plan, finished or {})
@@ -116,7 +116,7 @@ class PlanRun:
         for _ in range(1 + self.options.replans):
             self._enter("planning")
             try:
-                await self._run_steps(self._written(messages), {})
+                await self._run_steps(self._written(messages), finished)
                 return
             except PlanError as exc:
                 last = self.planning[-1]

@@ -85,6 +85,13 @@ class PlanRegistry:
             return run
         return await self._restore(run_id)
 
+    async def wait(self, run_id: str, timeout_s: float | None = None) -> bool:
+        """Wait for the end of a run, ``timeout_s`` seconds at most; whether it has ended. The waiting stops no run."""
+        if (task := self._tasks.get(run_id)) is None:
+            return True
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        return bool(done)
+
     async def stop(self, run_id: str) -> None:
         """Stop a run; what is done stays done."""
         if (task := self._tasks.get(run_id)) is None:
@@ -127,8 +134,7 @@ class PlanRegistry:
         run.plan, run.plan_is_direct = restored_plan(document), document.plan_is_direct
         run.planning, run.aggregate = document.planning, document.aggregate
         run.answer, run.error = document.answer, document.error
-        ids = set(run.plan.by_id) if run.plan else set()
-        # Steps of a plan that was given up are no steps of this run.
-        run.steps = {s.step.id: s for s in steps if s.step.id in ids}
+        # Steps of a plan that was given up are no steps of this run; without a plan, the next one may repeat them.
+        run.steps = {s.step.id: s for s in steps if run.plan is None or run.plan.by_id.get(s.step.id) == s.step}
         run.state = document.state if document.state in ("done", "failed", "stopped") else "stopped"
         return run

@@ -192,11 +192,29 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    source = ByTarget(small=None, large="568")
+    # It may have been killed before the plan was complete; then the planner is asked again, and says the same.
+    source = ByTarget(planner=PLAN, small=None, large="568")
     store = Store(url)
     registry = PlanRegistry(store, source)
     assert (await registry.get(run_id)).state == "stopped"
     resumed = await finished(registry, await registry.resume(run_id))
     assert (resumed.state, resumed.answer) == ("done", "568")
-    assert source.targets() == ["large"]
+    assert [t for t in source.targets() if t != "planner"] == ["large"]
     store.close()
+
+
+async def test_a_run_killed_while_it_was_planned_repeats_no_step_that_the_new_plan_has_too(store):
+    first = ByTarget(planner=PLAN + " " * 100_000, small="7", large="x" * 100_000)
+    registry = PlanRegistry(store, first)
+    plan_run = await registry.start("What is it?", OPTIONS)
+    while "3" not in plan_run.steps or plan_run.steps["3"].state != "running":
+        await asyncio.sleep(0.001)
+    assert plan_run.state == "planning"
+    await registry.stop(plan_run.id)
+    changed = PLAN.replace("17 - 9", "18 - 9")
+    later = ByTarget(planner=changed, small="9", large="639")
+    second = PlanRegistry(store, later)
+    resumed = await finished(second, await second.resume(plan_run.id))
+    assert (resumed.state, resumed.answer) == ("done", "639")
+    # Step 1 is as it was; step 2 is another one now.
+    assert sorted(later.targets()) == ["large", "planner", "small"]

@@ -91,6 +91,10 @@ async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_the
     listing = await client.look_up("org/tiny-GGUF")
     download = client.start(listing, listing.choices[0])
     assert await asyncio.to_thread(hub.stalled.wait, 60)
+    async with asyncio.timeout(60):
+        # What the server has sent is not yet what has been kept.
+        while not download.progress.done_bytes:
+            await asyncio.sleep(0.02)
     with pytest.raises(DownloadError, match="being downloaded already"):
         client.start(listing, listing.choices[0])
     await download.cancel()
