@@ -91,6 +91,8 @@ def run_metrics(run: PlanRun) -> RunMetrics:
     durations = {s.id: s.duration_s or 0.0 for s in steps}
     known = all(step.id in durations for step in plan.steps)
     path, length = critical_path(plan, durations) if plan.steps and known else ((), 0.0)
+    # A plan that is still being written may need steps that are not there yet.
+    is_whole = known or run.plan is not None
     spent = _everything(run)
     work, together = sum(durations.values()), _together_s(run.steps.values())
     small, large = _shares(run, steps)
@@ -104,8 +106,8 @@ def run_metrics(run: PlanRun) -> RunMetrics:
         critical_path_s=length,
         steps=len(plan.steps),
         done=sum(s.state == "done" for s in steps),
-        depth=plan.depth if known else 0,
-        compression_ratio=plan.compression_ratio if known else 1.0,
+        depth=plan.depth if is_whole else 0,
+        compression_ratio=plan.compression_ratio if is_whole else 1.0,
         mean_token=plan.mean_token,
         prompt_tokens=sum(p.prompt_tokens for p in spent),
         tokens=sum(p.tokens for p in spent),

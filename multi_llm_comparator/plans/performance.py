@@ -14,7 +14,10 @@ from multi_llm_comparator.plans.theory import ModelProfile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPerformance:
-    """What one target did over all tracked runs. Medians, so that one slow first load does not speak for all."""
+    """What one target did over all tracked runs. Medians, so that one slow first load does not speak for all.
+
+    ``busy_s`` is the sum over all calls, from request to end.
+    """
 
     target: str
     calls: int
@@ -23,6 +26,7 @@ class ModelPerformance:
     tokens: int
     ttft_s: float | None
     tokens_per_second: float | None
+    busy_s: float
     cost_usd: float | None
 
 
@@ -41,6 +45,7 @@ class _Calls:
             tokens=sum(a.tokens for a in self.answers),
             ttft_s=median(ttft) if ttft else None,
             tokens_per_second=median(speed) if speed else None,
+            busy_s=sum(a.duration_s or 0.0 for a in self.answers),
             cost_usd=total_cost(self.answers),
         )
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
-from multi_llm_comparator.core.exceptions import error_from_name
+from multi_llm_comparator.core.exceptions import MultiLLMError, PlanError, error_from_name
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.prompts import again_messages, planner_messages
 
 
 @dataclass
@@ -69,3 +70,27 @@ class Planner:
         finally:
             attempt.thinking, attempt.repairs = parser.thinking, parser.repairs
             on_change()
+
+    async def ask(self, question: str, system_prompt: str | None, replans: int) -> list[PlanningAttempt]:
+        """Write the plan of a question without solving it; asked again with the error while it cannot be used.
+
+        Returns:
+            All attempts; the last one has the plan, or the error.
+        """
+        messages = planner_messages(question, system_prompt=system_prompt)
+        attempts: list[PlanningAttempt] = []
+        for _ in range(1 + replans):
+            try:
+                async with contextlib.aclosing(self.write(messages)) as pieces:
+                    async for piece in pieces:
+                        if isinstance(piece, PlanningAttempt):
+                            attempts.append(piece)
+                break
+            except PlanError as exc:
+                last = attempts[-1]
+                last.error, last.error_type = str(exc), type(exc).__name__
+                messages = again_messages(messages, last.progress.text, str(exc))
+            except MultiLLMError as exc:
+                attempts[-1].error, attempts[-1].error_type = str(exc), type(exc).__name__
+                break
+        return attempts

@@ -63,8 +63,9 @@ class Schedule:
 
     @property
     def speed_up(self) -> float:
-        """How many times faster than one worker."""
-        return self.work_s / self.makespan_s if self.makespan_s else 1.0
+        """How many times faster than one worker, from the first start on."""
+        together = self.makespan_s - min((s.start_s for s in self.steps), default=0.0)
+        return self.work_s / together if together else 1.0
 
 
 def schedule_plan(

@@ -1,0 +1,37 @@
+"""How fast models are, from the runs that are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
+from multi_llm_comparator.plans.performance import PerformanceTracker
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.plans.theory import ModelProfile
+
+# Old runs say little about the machine as it is today.
+RUNS_LOOKED_AT = 20
+
+
+async def calibrated_profiles(
+    registry: PlanRegistry, targets: Collection[str], *, without: str = ""
+) -> dict[str, ModelProfile]:
+    """Profiles of ``targets`` from the latest runs; a target that none of them asked has none.
+
+    Args:
+        registry: where the runs are.
+        targets: which models or groups.
+        without: id of a run to leave out: the one to be predicted.
+    """
+    tracker = PerformanceTracker()
+    for summary in await registry.recent(limit=RUNS_LOOKED_AT):
+        if summary.id == without:
+            continue
+        try:
+            run = await registry.get(summary.id)
+        except (DocumentError, RunNotFoundError):
+            # Written by another version, or deleted meanwhile: the others will do.
+            continue
+        if run.is_over:
+            tracker.track(run)
+    return {name: profile for name, profile in tracker.profiles().items() if name in targets}

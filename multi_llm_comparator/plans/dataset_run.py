@@ -1,0 +1,204 @@
+"""Many questions, several in flight; each outcome is written down the moment it is there, so that a run can go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.outcomes import QuestionOutcome
+
+OUTCOMES_FILE = "outcomes.jsonl"
+SETUP_FILE = "setup.json"
+MAX_OUTCOMES_BYTES = 8 * 2**30
+# Settings that no outcome depends on: a run may go on with others.
+MAY_CHANGE = {"config.query", "config.system.questions_in_flight", "config.system.reports", "config.dataset.limit"}
+
+Solve = Callable[[Question], Awaitable[QuestionOutcome]]
+
+
+class OutcomeJournal:
+    """The outcomes of a data-set run in a folder, one line each, in the order they came.
+
+    Args:
+        folder: the run's own; made when absent.
+        setup: what the outcomes depend on. A folder that was begun with another one is refused.
+
+    Raises:
+        ConfigurationError: the folder holds outcomes of another setup, or something else.
+        DocumentError: its outcomes cannot be read.
+    """
+
+    def __init__(self, folder: Path, setup: dict[str, Any]) -> None:
+        self.folder = folder
+        self.outcomes: dict[str, QuestionOutcome] = {}
+        self._path = folder / OUTCOMES_FILE
+        _check_setup(folder / SETUP_FILE, setup)
+        if self._path.exists():
+            self.outcomes = _read_outcomes(self._path)
+
+    def add(self, outcome: QuestionOutcome) -> None:
+        """Write an outcome down; the last one of a question counts."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(outcome.model_dump_json() + "\n")
+        self.outcomes[outcome.id] = outcome
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a data-set run is. ``seconds_left`` is None before the first outcome of this sitting."""
+
+    total: int
+    ended: int
+    in_flight: int
+    judged: int
+    correct: int
+    tokens: int
+    seconds_left: float | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers among those whose right answer is known."""
+        return self.correct / self.judged if self.judged else None
+
+
+class DatasetRun:
+    """Solves the questions that have no outcome yet, or one that failed.
+
+    Args:
+        questions: all of them.
+        journal: where outcomes go, and what there is already.
+        solve: answers one question; it raises nothing but cancellation.
+        in_flight: questions at work at once.
+    """
+
+    def __init__(
+        self, questions: Sequence[Question], journal: OutcomeJournal, solve: Solve, *, in_flight: int = 4
+    ) -> None:
+        self._questions = questions
+        self._journal = journal
+        self._solve = solve
+        self._in_flight = in_flight
+        self._active = 0
+        self._began_at = now()
+        self._ended_here = 0
+
+    @property
+    def outcomes(self) -> list[QuestionOutcome]:
+        """The outcomes so far, in the order of the questions."""
+        known = self._journal.outcomes
+        return [known[q.id] for q in self._questions if q.id in known]
+
+    async def run(self, on_change: Callable[[], None] = lambda: None) -> list[QuestionOutcome]:
+        """Solve what is open. Cancelled, it leaves what has ended in the journal."""
+        pending = iter([q for q in self._questions if not self._is_over(q)])
+
+        async def worker() -> None:
+            for question in pending:
+                self._active += 1
+                on_change()
+                try:
+                    self._journal.add(await self._solve(question))
+                    self._ended_here += 1
+                finally:
+                    self._active -= 1
+                    on_change()
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._in_flight, len(self._questions))):
+                group.create_task(worker())
+        return self.outcomes
+
+    def standing(self) -> Standing:
+        """Where the run is now."""
+        ended = [o for q, o in self._with_outcomes() if self._is_over(q)]
+        left = len(self._questions) - len(ended)
+        pace = (now() - self._began_at) / self._ended_here if self._ended_here else None
+        return Standing(
+            total=len(self._questions),
+            ended=len(ended),
+            in_flight=self._active,
+            judged=sum(o.correct is not None for o in ended),
+            correct=sum(o.correct is True for o in ended),
+            tokens=sum(o.metrics.tokens for o in ended if o.metrics),
+            seconds_left=pace * left if pace is not None else None,
+        )
+
+    def _with_outcomes(self) -> list[tuple[Question, QuestionOutcome]]:
+        known = self._journal.outcomes
+        return [(q, known[q.id]) for q in self._questions if q.id in known]
+
+    def _is_over(self, question: Question) -> bool:
+        outcome = self._journal.outcomes.get(question.id)
+        return outcome is not None and outcome.state != "failed"
+
+
+def _check_setup(path: Path, setup: dict[str, Any]) -> None:
+    """Outcomes of two setups in one folder would be a mixture that no report could tell apart."""
+    if path.exists():
+        # The given one through JSON and back, as the stored one went.
+        before, given = _flat(read_setup(path.parent)), _flat(json.loads(json.dumps(setup)))
+        changed = sorted(n for n in {*before, *given} - MAY_CHANGE if before.get(n) != given.get(n))
+        if changed:
+            raise ConfigurationError(
+                f"{str(path.parent)!r} was begun with other settings ({', '.join(changed)}); give a new folder"
+            )
+    elif path.parent.exists() and any(path.parent.iterdir()):
+        raise ConfigurationError(f"the folder {str(path.parent)!r} holds something else; give a new one")
+    write_atomically(path, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
+
+
+def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
+    return found
+
+
+def read_setup(folder: Path) -> dict[str, Any]:
+    """What a data-set run was begun with.
+
+    Raises:
+        DocumentError: the folder is none of such a run.
+    """
+    path = folder / SETUP_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise DocumentError(
+            f"{str(folder)!r} is not the folder of a data-set run: {SETUP_FILE} cannot be read"
+        ) from exc
+    if not isinstance(data, dict):
+        raise DocumentError(f"{str(path)!r} must hold one object")
+    return data
+
+
+def _read_outcomes(path: Path) -> dict[str, QuestionOutcome]:
+    if path.stat().st_size > MAX_OUTCOMES_BYTES:
+        raise DocumentError(f"{str(path)!r} is larger than {MAX_OUTCOMES_BYTES // 2**20} MiB")
+    found: dict[str, QuestionOutcome] = {}
+    whole = 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                # The process ended while it wrote this one; the question is asked again.
+                break
+            try:
+                outcome = QuestionOutcome.model_validate_json(line)
+            except ValidationError as exc:
+                raise DocumentError(f"{str(path)!r}, line {number}, is not an outcome") from exc
+            found[outcome.id] = outcome
+            whole += len(line)
+    os.truncate(path, whole)
+    return found

@@ -1,0 +1,40 @@
+"""What a run should have taken by theory, beside what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.theory import ModelProfile, Schedule, schedule_plan
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A schedule, in seconds from ``origin`` (since the epoch), and what really happened.
+
+    ``actual_s`` is from the origin to the end of the last step; None while a step has not ended.
+    """
+
+    schedule: Schedule
+    profiles: Mapping[str, ModelProfile]
+    origin: float
+    actual_s: float | None
+
+    @property
+    def error(self) -> float | None:
+        """Predicted over actual, less one: 0.1 is a tenth too long."""
+        return self.schedule.makespan_s / self.actual_s - 1 if self.actual_s else None
+
+
+def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | None:
+    """The schedule of a run's plan with the arrivals its planner really had; None without a profile of each model."""
+    executor = run.options.executor
+    if run.plan is None or any(executor.target_of(step) not in profiles for step in run.plan.steps):
+        return None
+    origin = run.planning[0].progress.requested_at if run.planning else run.created_at
+    arrivals = {i: max(0.0, s.arrived_at - origin) for i, s in run.steps.items()}
+    schedule = schedule_plan(run.plan, profiles, executor.target_of, executor.workers, arrivals_s=arrivals)
+    ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
+    is_whole = len(ends) == len(run.plan.steps)
+    return Prediction(schedule, profiles, origin, max(ends) - origin if is_whole else None)

@@ -1,0 +1,131 @@
+"""What is done with one question of a data set: solved by a plan, planned only, or asked of a single model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.config import EvaluationSection
+from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.judging import Judge, Verdict
+from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
+from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.planner import Planner
+from multi_llm_comparator.plans.step_run import Attempt, StepRun
+
+
+class Solver:
+    """Plans a question, solves the plan, and has both judged where that is wanted."""
+
+    def __init__(
+        self,
+        source: TextSource,
+        options: PlanOptions,
+        *,
+        judge: Judge | None = None,
+        evaluation: EvaluationSection | None = None,
+    ) -> None:
+        self._source = source
+        self._options = options
+        self._judge = judge
+        self._evaluation = evaluation or EvaluationSection()
+
+    async def __call__(self, question: Question) -> QuestionOutcome:
+        run = PlanRun(self._source, question.text, self._options, run_id=question.id)
+        await run.execute()
+        return outcome_of(question, run, await self.verdicts(run))
+
+    async def verdicts(self, run: PlanRun) -> tuple[Verdict, ...]:
+        """What the judge says of a finished run; nothing when no judge is asked."""
+        if self._judge is None:
+            return ()
+        asked = []
+        if self._evaluation.judges_plans:
+            asked.append(self._judge.judge_plan(run))
+        if self._evaluation.judges_answers:
+            asked.append(self._judge.judge_answers(run))
+        return tuple(await asyncio.gather(*asked))
+
+
+class PlanOnly:
+    """Has the plan of a question written, and solves nothing."""
+
+    def __init__(self, source: TextSource, options: PlanOptions) -> None:
+        self._source = source
+        self._options = options
+
+    async def __call__(self, question: Question) -> QuestionOutcome:
+        options = self._options
+        run = PlanRun(self._source, question.text, options, run_id=question.id)
+        planner = Planner(self._source, options.router_model, options.planner_config)
+        run.planning = await planner.ask(question.text, options.planner_prompt, options.replans)
+        run.plan, run.ended_at = run.planning[-1].plan, now()
+        run.state = "done" if run.plan else "failed"
+        run.error = run.planning[-1].error
+        # Nothing was answered, so nothing can be right or wrong.
+        return outcome_of(question, run).model_copy(update={"correct": None})
+
+
+class Baseline:
+    """Asks one model the question itself: what cooperation is measured against.
+
+    Args:
+        source: answers.
+        model: the target that is asked.
+        timeout_s: an answer that is not there by then has failed; None waits.
+        config: how the model generates.
+    """
+
+    def __init__(
+        self, source: TextSource, model: str, *, timeout_s: float | None = None, config: ModelConfig | None = None
+    ) -> None:
+        self._source = source
+        self._model = model
+        self._timeout_s = timeout_s
+        self._config = config or ModelConfig(max_tokens=1024)
+
+    async def __call__(self, question: Question) -> QuestionOutcome:
+        return outcome_of(question, await self.run(question.text, question.id))
+
+    async def run(self, question: str, run_id: str = "baseline") -> PlanRun:
+        """The answer, in the form of a run of one step, so that its figures are those of any other run."""
+        executor = ExecutorOptions(small_model=self._model, large_model=self._model, config=self._config)
+        options = PlanOptions(executor=executor, router_model=self._model)
+        run = PlanRun(self._source, question, options, run_id=run_id)
+        run.plan, run.plan_is_direct = Plan((Step("1", question, HARDEST, self._config.max_tokens),)), True
+        progress = AnswerProgress(requested_at=now())
+        step = StepRun(run.plan.steps[0], "running", arrived_at=progress.requested_at)
+        step.ready_at = step.started_at = progress.requested_at
+        step.attempts.append(Attempt(self._model, question, progress))
+        run.steps["1"] = step
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._ask(question, progress)
+        except TimeoutError:
+            progress.error = f"no whole answer within {self._timeout_s:g} s"
+        _conclude(run, step, progress)
+        return run
+
+    async def _ask(self, question: str, progress: AnswerProgress) -> None:
+        request = GenerationRequest(messages=(Message("user", question),), config=self._config)
+        async with contextlib.aclosing(self._source.stream(self._model, request)) as events:
+            async for event in events:
+                progress.apply(event)
+                if progress.is_over:
+                    return
+
+
+def _conclude(run: PlanRun, step: StepRun, progress: AnswerProgress) -> None:
+    run.ended_at = step.ended_at = now()
+    if progress.state == "done":
+        run.state = step.state = "done"
+        run.answer = step.answer = progress.text.strip()
+        return
+    run.state = step.state = "failed"
+    run.error = step.error = progress.error or "the answer was cut off"

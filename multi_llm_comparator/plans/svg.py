@@ -1,0 +1,173 @@
+"""Small charts as SVG: bars by group, and spans over time. Nothing to install, sharp at any size, readable as text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+# Okabe and Ito's palette: everybody can tell these apart.
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#777777")
+INK, FAINT, PAPER = "#333333", "#dddddd", "#ffffff"
+WIDTH = 900
+LEFT, RIGHT, TOP = 200, 90, 48
+ROW, BAR = 22, 14
+MAX_ROWS = 200
+_UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that took from ``start`` to ``end`` seconds. ``group`` decides its colour.
+
+    ``style``: "solid" for what happened, "pale" for waiting, "outline" for what was predicted.
+    """
+
+    start: float
+    end: float
+    group: str
+    style: str = "solid"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRow:
+    label: str
+    spans: tuple[Span, ...]
+    is_marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    label: str
+    value: float
+    group: str = ""
+    shown: str = ""
+
+
+def bar_chart(title: str, bars: Sequence[Bar], *, highest: float | None = None) -> str:
+    """Horizontal bars, one under the other."""
+    bars = bars[:MAX_ROWS]
+    root = _page(title, len(bars))
+    top = highest or max((bar.value for bar in bars), default=0.0) or 1.0
+    colours = colours_of(bar.group for bar in bars)
+    for number, bar in enumerate(bars):
+        y = TOP + number * ROW
+        width = (WIDTH - LEFT - RIGHT) * max(0.0, min(1.0, bar.value / top))
+        _text(root, LEFT - 8, y + 11, bar.label, anchor="end")
+        _rect(root, LEFT, y, width, colours[bar.group])
+        _text(root, LEFT + width + 6, y + 11, bar.shown or f"{bar.value:g}")
+    return _written(root)
+
+
+def gantt_chart(title: str, rows: Sequence[SpanRow]) -> str:
+    """Spans over seconds, one row each; marked rows are drawn bold. Outlines lie over what they predict."""
+    left_out = max(0, len(rows) - MAX_ROWS)
+    rows = rows[:MAX_ROWS]
+    groups = list(dict.fromkeys(span.group for row in rows for span in row.spans))
+    root = _page(title + (f" (without {left_out} more rows)" if left_out else ""), len(rows) + 2)
+    longest = max((span.end for row in rows for span in row.spans), default=0.0) or 1.0
+    scale = (WIDTH - LEFT - RIGHT) / longest
+    bottom = TOP + len(rows) * ROW
+    _time_axis(root, longest, scale, bottom)
+    colours = colours_of(groups)
+    for number, row in enumerate(rows):
+        y = TOP + number * ROW
+        _text(root, LEFT - 8, y + 11, row.label, anchor="end", bold=row.is_marked)
+        for span in sorted(row.spans, key=lambda s: s.style == "outline"):
+            _draw(root, span, LEFT + span.start * scale, y, scale, colours[span.group])
+    _legend(root, colours, bottom + ROW + 6)
+    return _written(root)
+
+
+def colours_of(groups: Iterable[str]) -> Mapping[str, str]:
+    """A colour for each group, in the order in which they occur."""
+    names = dict.fromkeys(groups)
+    return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
+
+
+def _draw(root: Element, span: Span, x: float, y: float, scale: float, colour: str) -> None:
+    width = max(1.0, (span.end - span.start) * scale)
+    if span.style == "outline":
+        box = _rect(root, x, y - 2, width, "none", height=BAR + 4)
+        box.set("stroke", INK)
+        box.set("stroke-dasharray", "4 3")
+    else:
+        box = _rect(root, x, y, width, colour)
+        if span.style == "pale":
+            box.set("fill-opacity", "0.3")
+    if span.note:
+        SubElement(box, "title").text = _clean(span.note)
+
+
+def _time_axis(root: Element, longest: float, scale: float, bottom: float) -> None:
+    step = _round_step(longest / 6)
+    for number in range(int(longest / step) + 1):
+        x = LEFT + number * step * scale
+        SubElement(root, "line", _attributes(x1=x, x2=x, y1=TOP - 6, y2=bottom, stroke=FAINT))
+        _text(root, x, bottom + 14, f"{number * step:g} s", anchor="middle")
+
+
+def _round_step(rough: float) -> float:
+    """1, 2 or 5 times a power of ten, at least ``rough``."""
+    power = 10.0 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+
+
+def _legend(root: Element, colours: Mapping[str, str], y: float) -> None:
+    x = float(LEFT)
+    for name, colour in colours.items():
+        _rect(root, x, y, BAR, colour)
+        shown = name if len(name) <= 30 else name[:29] + "…"
+        _text(root, x + BAR + 4, y + 11, shown)
+        x += BAR + 24 + 7 * len(shown)
+
+
+def _page(title: str, rows: int) -> Element:
+    height = TOP + rows * ROW + 16
+    root = Element(
+        "svg",
+        _attributes(
+            xmlns="http://www.w3.org/2000/svg",
+            viewBox=f"0 0 {WIDTH} {height}",
+            width=WIDTH,
+            height=height,
+            role="img",
+        ),
+    )
+    root.set("font-family", "system-ui, sans-serif")
+    root.set("font-size", "12")
+    SubElement(root, "title").text = _clean(title)
+    SubElement(root, "rect", _attributes(x=0, y=0, width=WIDTH, height=height, fill=PAPER))
+    heading = _text(root, 12, 22, title, bold=True)
+    heading.set("font-size", "15")
+    return root
+
+
+def _rect(root: Element, x: float, y: float, width: float, fill: str, *, height: float = BAR) -> Element:
+    return SubElement(root, "rect", _attributes(x=x, y=y, width=width, height=height, fill=fill))
+
+
+def _text(root: Element, x: float, y: float, text: str, *, anchor: str = "start", bold: bool = False) -> Element:
+    found = SubElement(root, "text", _attributes(x=x, y=y, fill=INK))
+    found.set("text-anchor", anchor)
+    if bold:
+        found.set("font-weight", "bold")
+    text = _clean(text)
+    found.text = text if len(text) <= 110 else text[:109] + "…"
+    return found
+
+
+def _attributes(**values: float | str) -> dict[str, str]:
+    return {name: v if isinstance(v, str) else f"{v:.2f}".rstrip("0").rstrip(".") for name, v in values.items()}
+
+
+def _clean(text: str) -> str:
+    """XML has no way to write control characters, and models do write them."""
+    return _UNPRINTABLE.sub("�", text)
+
+
+def _written(root: Element) -> str:
+    return tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.plans.calibration import calibrated_profiles
+from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.judging import Verdict, parse_scores
+from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.prediction import predict
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.plans.report_dataset import accuracy_by, planning_figures, write_dataset_report
+from multi_llm_comparator.plans.report_single import write_run_report
+from multi_llm_comparator.plans.reports import quoted, report_folder, table, write_csv
+from multi_llm_comparator.plans.svg import Bar, Span, SpanRow, bar_chart, gantt_chart
+from multi_llm_comparator.plans.task_split import read_results, split_by_difficulty
+from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.tracking.store import Store
+from tests.plans.test_judging import scores
+from tests.plans.test_parse import PLAN
+from tests.plans.test_plan_run import OPTIONS, ByTarget
+
+PROFILES = {"small": ModelProfile(0.01, 1000.0), "large": ModelProfile(0.02, 500.0)}
+
+
+async def solved(question: str = "What | is <b>it</b>?", large: str | None = "568") -> PlanRun:
+    run = PlanRun(ByTarget(planner=PLAN, small="7", large=large), question, OPTIONS, run_id="r")
+    await run.execute()
+    return run
+
+
+def verdict(part) -> Verdict:
+    return Verdict(part=part, judge="judge", scores=parse_scores(part, scores(part)))
+
+
+def pictures(report: Path) -> list[Path]:
+    return [report.parent / name for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", report.read_text(encoding="utf-8"))]
+
+
+async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp_path):
+    run = await solved()
+    prediction = predict(run, PROFILES)
+    assert prediction is not None and prediction.error is not None
+    report = write_run_report(tmp_path, run, prediction=prediction, verdicts=[verdict("planner")])
+    text = report.read_text(encoding="utf-8")
+    for expected in ("568", "compression ratio", "0.667", "critical path", "predicted", "completeness", "because"):
+        assert expected in text
+    assert pictures(report)
+    for picture in pictures(report):
+        ElementTree.parse(picture)
+    data = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert data["theory"]["critical_path"][-1] == "3"
+    assert data["metrics"]["steps"] == 3
+    assert len(list(csv.DictReader((tmp_path / "steps.csv").open(encoding="utf-8")))) == 3
+    assert parse_plan((tmp_path / "plan.xml").read_text(encoding="utf-8")) == run.plan
+
+
+async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
+    run = await solved(large=None)
+    report = write_run_report(tmp_path, run)
+    assert "out of order" in report.read_text(encoding="utf-8")
+
+
+async def test_a_model_that_is_not_known_yet_has_no_prediction():
+    assert predict(await solved(), {"small": PROFILES["small"]}) is None
+
+
+async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predicted(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    registry = PlanRegistry(store, ByTarget(planner=PLAN, small="77", large="568"))
+    run = await registry.start("What is it?", OPTIONS)
+    assert await registry.wait(run.id)
+    assert set(await calibrated_profiles(registry, {"small", "large", "other"})) == {"small", "large"}
+    assert await calibrated_profiles(registry, {"small", "large"}, without=run.id) == {}
+    store.close()
+
+
+async def outcomes() -> list[QuestionOutcome]:
+    questions = [
+        Question("1", "q1", "568", subject="maths", difficulty="easy"),
+        Question("2", "=q2", "9", subject="maths", difficulty="hard"),
+        Question("3", "q3"),
+    ]
+    return [outcome_of(q, await solved(q.text), (verdict("executor"),)) for q in questions]
+
+
+async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tmp_path):
+    found = await outcomes()
+    report = write_dataset_report(tmp_path, found, {"data set": "x.json"}, notes=["A note."])
+    assert report.name == "dataset_report.md"
+    text = report.read_text(encoding="utf-8")
+    for expected in ("50.0%", "mean steps per question | 3", "0.667", "mean token limit per step | 60", "A note."):
+        assert expected in text
+    names = {picture.name for picture in pictures(report)}
+    assert names == {"tokens.svg", "time.svg", "accuracy_by_difficulty.svg", "accuracy_by_subject.svg"}
+    assert all(picture.exists() for picture in pictures(report))
+    assert read_results(tmp_path / "dataset_results.json") == found
+    assert accuracy_by(found, lambda o: o.difficulty) == {"easy": (1, 1), "hard": (0, 1)}
+    assert planning_figures(found).mean_compression_ratio == pytest.approx(2 / 3)
+
+
+async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path):
+    found = await outcomes()
+    rows = {row.difficulty: row for row in split_by_difficulty(found)}
+    assert (rows[2].small, rows[2].large, rows[6].small, rows[6].large) == (6, 0, 0, 3)
+    assert (rows[None].steps, rows[None].share_small) == (9, pytest.approx(2 / 3))
+    assert rows[6].large_tokens == 9
+    by_threshold = {row.difficulty: row for row in split_by_difficulty(found, 2)}
+    assert by_threshold[None].large == 9
+    (tmp_path / "x.json").write_text('[{"id": 1}]', encoding="utf-8")
+    for name in ("x.json", "absent.json"):
+        with pytest.raises(DocumentError, match=name):
+            read_results(tmp_path / name)
+
+
+def test_a_report_with_nothing_in_it_can_be_written(tmp_path):
+    assert "–" in write_dataset_report(tmp_path, [], {}).read_text(encoding="utf-8")
+
+
+def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path):
+    folder = report_folder(tmp_path, "single", ["../../etc/x", "a/b", "a/b", ".."])
+    assert folder.parent.parent == tmp_path / "single"
+    assert folder.parent.name == "etc-x__a-b__model"
+    folder.mkdir(parents=True)
+    assert report_folder(tmp_path, "single", ["../../etc/x", "a/b", ".."]) != folder
+
+
+def test_foreign_text_cannot_break_out_of_its_place(tmp_path):
+    assert table(("a", "b"), [("x|y\nz", "<script>")]).splitlines()[2] == "| x\\|y z | &lt;script> |"
+    assert quoted("a\n```\nb").startswith("````text\n")
+    write_csv(tmp_path / "x.csv", [{"a": "=1+1", "b": -1}])
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "a,b\n'=1+1,-1\n"
+
+
+@given(st.lists(st.tuples(st.text(), st.floats(0, 1e6), st.floats(0, 1e6), st.text())))
+def test_charts_of_anything_are_well_formed(spans):
+    rows = [SpanRow(label, (Span(a, a + b, group, "pale", label),), is_marked=True) for label, a, b, group in spans]
+    ElementTree.fromstring(gantt_chart("t", rows))
+    ElementTree.fromstring(bar_chart("t", [Bar(label, a, group) for label, a, _, group in spans]))
