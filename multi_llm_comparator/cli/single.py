@@ -1,0 +1,76 @@
+"""One question: planned and solved, gone on with, or asked of a single model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from multi_llm_comparator.cli.display import messages, output, run_view, show_while
+from multi_llm_comparator.cli.workplace import Workplace
+from multi_llm_comparator.plans.calibration import calibrated_profiles
+from multi_llm_comparator.plans.config import CooperationConfig
+from multi_llm_comparator.plans.judging import Judge, Verdict
+from multi_llm_comparator.plans.performance import PerformanceTracker
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.prediction import Prediction, predict
+from multi_llm_comparator.plans.report_single import write_run_report
+from multi_llm_comparator.plans.reports import report_folder
+from multi_llm_comparator.plans.roles import Cast
+from multi_llm_comparator.plans.solving import Baseline, Solver
+
+
+async def answer(work: Workplace, config: CooperationConfig, cast: Cast, question: str) -> bool:
+    """Answer a question; whether there is an answer."""
+    run = await work.plans.start(question, cast.options)
+    return await _finish(work, config, cast.judge, run)
+
+
+async def resume(work: Workplace, config: CooperationConfig, judge: str | None, run_id: str) -> bool:
+    """Go on with a run; finished steps are not repeated."""
+    run = await work.plans.resume(run_id)
+    return await _finish(work, config, judge, run)
+
+
+async def ask_one(work: Workplace, root: Path, model: str, question: str, timeout_s: float | None) -> bool:
+    """Ask one model the question itself."""
+    run = await show_while(Baseline(work.gateway, model, timeout_s=timeout_s).run(question), lambda: f"asking {model}")
+    folder = report_folder(root, "single_model_results", [model])
+    return _told(run, write_run_report(folder, run))
+
+
+async def _finish(work: Workplace, config: CooperationConfig, judge: str | None, run: PlanRun) -> bool:
+    try:
+        await show_while(work.plans.wait(run.id), lambda: run_view(run))
+    except BaseException:
+        # Ctrl+C arrives here as a cancellation; whatever it is, the run can go on later.
+        await work.plans.stop(run.id)
+        messages.print(f"stopped; go on with: llm-cooperation resume {run.id}")
+        raise
+    verdicts: Sequence[Verdict] = ()
+    if judge:
+        solver = Solver(work.gateway, run.options, judge=Judge(work.gateway, judge), evaluation=config.evaluation)
+        verdicts = await show_while(solver.verdicts(run), lambda: f"{judge} is judging")
+    executor = run.options.executor
+    models = [run.options.router_model, executor.small_model, executor.large_model]
+    folder = report_folder(Path(config.system.reports), "single", models)
+    prediction = await predicted(work, run)
+    return _told(run, write_run_report(folder, run, prediction=prediction, verdicts=verdicts))
+
+
+async def predicted(work: Workplace, run: PlanRun) -> Prediction | None:
+    """What the run should have taken: by earlier runs, and by itself for models that had none."""
+    executor = run.options.executor
+    targets = {executor.small_model, executor.large_model}
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    own = {name: profile for name, profile in tracker.profiles().items() if name in targets}
+    return predict(run, {**own, **await calibrated_profiles(work.plans, targets, without=run.id)})
+
+
+def _told(run: PlanRun, report: Path) -> bool:
+    if run.answer is not None:
+        output.print(run.answer)
+    else:
+        messages.print(f"no answer: {run.error}")
+    messages.print(f"report: {report}")
+    return run.answer is not None

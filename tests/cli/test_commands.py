@@ -1,0 +1,201 @@
+"""The commands as a person types them, each in a process of its own, with an endpoint that acts as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.plans.test_parse import PLAN
+from tests.support.scripted_openai_server import Act, ScriptedServer
+
+ROOT = Path(__file__).parents[2]
+KEY = "my-secret-key-123456"
+PATIENCE_S = 120.0
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with ScriptedServer() as scripted:
+        scripted.usual = {
+            "boss": Act(text=f"<think>split it</think>{PLAN}"),
+            "mini": Act(text="7"),
+            "big": Act(text="The answer is 568."),
+        }
+        yield scripted
+
+
+@pytest.fixture
+def place(tmp_path) -> Path:
+    questions = [
+        {"question": "What is (23 + 48) * (17 - 9)?", "answer": "568", "subject": "maths"},
+        {"question": "And what is 4 + 5?", "answer": "9", "subject": "maths"},
+    ]
+    (tmp_path / "questions.json").write_text(json.dumps(questions), encoding="utf-8")
+    (tmp_path / "key").write_text(KEY, encoding="utf-8")
+    return tmp_path
+
+
+def configure(place: Path, server: ScriptedServer, **sections: Any) -> None:
+    parts = ("small", "large", "router")
+    data = {
+        "models": {"small_model": "mini", "large_model": "big", "router_model": "boss"},
+        "api": {f"{p}_api_base_url": server.url for p in parts} | {f"{p}_key_path": "key" for p in parts},
+        "query": "What is (23 + 48) * (17 - 9)?",
+        **sections,
+    }
+    (place / "config.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
+
+
+async def started(place: Path, *words: str) -> asyncio.subprocess.Process:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false", "COLUMNS": "200"}
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "multi_llm_comparator.cli",
+        *words,
+        cwd=place,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
+    async with asyncio.timeout(PATIENCE_S):
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def command(place: Path, *words: str) -> tuple[int | None, str, str]:
+    return await ended(await started(place, *words))
+
+
+def one(place: Path, pattern: str) -> Path:
+    (found,) = (place / "data_reports").glob(pattern)
+    return found
+
+
+async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(place, server):
+    configure(place, server)
+    code, out, err = await command(place, "plan", "--config", "config.yaml")
+    assert (code, out) == (0, "The answer is 568.\n"), err
+    report = one(place, "single/boss__mini__big/*/report.md")
+    assert str(report.relative_to(place)) in err
+    assert {r.headers["authorization"] for r in server.received} == {f"Bearer {KEY}"}
+    home = Path(os.environ["MLC_HOME"])
+    written = [p for folder in (place / "data_reports", home) for p in folder.rglob("*") if p.is_file()]
+    assert [p for p in written if KEY.encode() in p.read_bytes()] == []
+    assert KEY not in out + err
+
+
+async def test_a_run_stopped_by_ctrl_c_is_resumed_without_repeating_what_is_done(place, server):
+    configure(place, server)
+    server.script("big", Act(kind="hang"))
+    process = await started(place, "plan")
+    async with asyncio.timeout(PATIENCE_S):
+        while server.count("big") == 0:
+            await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    code, _, err = await ended(process)
+    assert code == 130, err
+    assert "Traceback" not in err
+    run_id = err.partition("llm-cooperation resume ")[2].split()[0]
+    code, out, err = await command(place, "resume", run_id)
+    assert (code, out) == (0, "The answer is 568.\n"), err
+    assert (server.count("boss"), server.count("mini")) == (1, 2)
+
+
+async def test_a_data_set_is_measured_and_a_second_run_in_its_folder_asks_nothing(place, server):
+    configure(place, server, dataset={"enabled": True, "path": "questions.json"})
+    code, out, err = await command(place, "plan", "--output", "run")
+    assert code == 0, err
+    assert "2 of 2 questions, 1 of 2 right (50.0%)" in out
+    assert "mean compression ratio" in (place / "run" / "dataset_report.md").read_text(encoding="utf-8")
+    asked = len(server.received)
+    assert (await command(place, "resume", "run"))[0] == 0
+    assert len(server.received) == asked
+    code, out, _ = await command(place, "analyze", "run/dataset_results.json")
+    assert code == 0
+    assert "| 2 | 4 | 4 | 0 | 100.0% |" in out
+    assert "| 2 | 4 | 0 | 4 | 0.0% |" in (await command(place, "analyze", "run/dataset_results.json", "2"))[1]
+
+
+async def test_pairs_for_tuning_a_planner_are_built_without_asking_the_others(place, server):
+    build = {"enabled": True, "save_thinking": True}
+    configure(place, server, dataset={"enabled": True, "path": "questions.json", "build": build})
+    code, out, err = await command(place, "plan")
+    assert (code, server.count("mini"), server.count("big")) == (0, 0, 0), err
+    assert "2 of 2 question-plan pairs were kept" in out
+    lines = one(place, "dataset/*/*/planner_sft.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["messages"][-1]["content"][:7] for line in lines] == ["<think>", "<think>"]
+
+
+async def test_a_single_model_is_measured_on_the_same_questions(place, server):
+    configure(place, server)
+    code, out, err = await command(
+        place, "baseline", "--dataset", "questions.json", "--model", "big", "--limit", "1", "--timeout", "60"
+    )
+    assert code == 0, err
+    assert "1 of 1 questions, 1 of 1 right" in out
+    assert one(place, "single_model_results/big/*/dataset_report.md").exists()
+    assert (await command(place, "baseline", "--query", "What is it?"))[1] == "The answer is 568.\n"
+    assert one(place, "single_model_results/big/*/report.md").exists()
+    assert server.count("boss") == 0
+
+
+async def test_what_cannot_be_answered_is_said_and_shown_by_the_exit_code(place, server):
+    configure(place, server)
+    server.usual = {name: Act(kind="status", status=401) for name in ("boss", "mini", "big")}
+    code, out, err = await command(place, "plan")
+    assert (code, out) == (1, "")
+    assert "no answer" in err and "Traceback" not in err and KEY not in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["plan"], "config.example.yaml"),
+        (["plan", "--config", "bad.yaml"], "models.small_model"),
+        (["resume", "nothing"], "nothing"),
+        (["analyze", "absent.json"], "absent.json"),
+        (["analyze", "questions.json"], "dataset_results.json"),
+        (["baseline", "--query", "q", "--model", "no-such-model"], "no-such-model"),
+        (["plan", "--no-such-option"], "--no-such-option"),
+    ],
+)
+async def test_wrong_use_is_one_message_and_exit_code_2(place, words, said):
+    (place / "bad.yaml").write_text("models: {}", encoding="utf-8")
+    code, out, err = await command(place, *words)
+    assert (code, out) == (2, "")
+    assert said in err and "Traceback" not in err
+
+
+async def test_the_command_line_does_not_import_the_heavy_libraries():
+    code = (
+        "import sys; import multi_llm_comparator.cli.app;"
+        "print([m for m in ('torch', 'transformers', 'llama_cpp', 'streamlit', 'openai') if m in sys.modules])"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    assert (await ended(process))[1].strip() == "[]"
+
+
+async def test_the_example_configuration_answers_with_the_demo_models(tmp_path):
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    (tmp_path / "config.yaml").write_bytes((ROOT / "config.example.yaml").read_bytes())
+    async with asyncio.timeout(300):
+        process = await started(tmp_path, "plan")
+        out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    assert out.strip()
+    assert one(tmp_path, "single/demo-large__demo-small/*/report.md").exists()
