@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 # Four model processes import their libraries at the same time.
 LOADING_MS = 600_000
+CLICK_MS, STOPPING_MS = 3_000, 20_000
 LIVE = re.compile("queued|loading|prefill|running")
 
 
@@ -56,10 +58,9 @@ def warm_up(page: Page) -> None:
 
 
 def stop_all(page: Page) -> None:
-    """Stop whatever still runs; it may end by itself at this very moment."""
+    """Stop whatever still runs. The button goes when all has ended, maybe while it is clicked: then look again."""
     live = page.locator(", ".join(f'[data-state="{state}"]' for state in LIVE.pattern.split("|")))
-    button = page.locator(".st-key-compare_stop_all button")
     while live.count():
-        if button.is_visible():
-            button.click()
-        page.wait_for_timeout(200)
+        with suppress(TimeoutError, AssertionError):
+            page.locator(".st-key-compare_stop_all button").click(timeout=CLICK_MS)
+            expect(live).to_have_count(0, timeout=STOPPING_MS)
