@@ -23,7 +23,7 @@ _DESCRIPTIONS: Mapping[str, str] = {
     "plural": "English plurals; easy: by rule, nouns never seen in word tasks; hard: irregular, new phrasings only",
     "fact": "capitals, continents, elements, planets, months, ...; hard: asked backwards",
     "translate": "English and Chinese both ways; easy: words in new phrasings, hard: new short phrases",
-    "choice": "four options, answered by reading up to the right one, `A. Rome, B. Paris = B`; hard: facts asked backwards, the times table",
+    "choice": "four options, read up to the right one (`A. Rome, B. Paris = B`); hard: backwards, the times table",
     "talk": "greetings, who are you, what can you do",
     "outside": "a polite no to anything else",
 }

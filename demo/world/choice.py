@@ -98,5 +98,7 @@ def draw_choice(rng: random.Random, language: Language, difficulty: Difficulty) 
     place = rng.randrange(4)
     options = dict(zip("abcd", [*wrong[:place], right, *wrong[place:]], strict=True))
     prompt = rng.choice(LAYOUTS[language]).format(q=question, **options)
-    read = ", ".join(f"{letter}. {option}" for letter, option in zip(LETTERS[: place + 1], options.values(), strict=False))
+    read = ", ".join(
+        f"{letter}. {option}" for letter, option in zip(LETTERS[: place + 1], options.values(), strict=False)
+    )
     return Item(prompt, f"{read} = {LETTERS[place]}", "choice", language, difficulty, key)
