@@ -80,11 +80,15 @@ def _elapsed(answer: AnswerSnapshot) -> str:
 def _phases(answer: AnswerSnapshot, tone: Tone) -> str:
     """A thin bar: waiting, loading, reading, writing, in the proportions they took so far."""
     pieces: list[str] = []
-    for phase, length in spans(answer).items():
+    taken = spans(answer)
+    total = sum(taken.values())
+    for phase, length in taken.items():
         if length > 0:
             css = PHASE_TONES.get(phase, tone).css
             label = escape(f"{t(f'phase.{phase}')}: {say.seconds(length)}")
-            pieces.append(f'<span class="mlc-{phase}" style="flex:{length:.4f};--tone:{css}" title="{label}"></span>')
+            pieces.append(
+                f'<span class="mlc-{phase}" style="width:{100 * length / total:.2f}%;--tone:{css}" title="{label}"></span>'
+            )
     return f'<div class="mlc-phases">{"".join(pieces)}</div>'
 
 

@@ -21,6 +21,8 @@ from multi_llm_comparator.ui.theme import page_tone
 REDRAW_S = 1.0
 _ROW_PX, _FRAME_PX = 30, 96
 _MAX_NAME = 26
+# Light pages have dark bars, dark pages light ones.
+INK_ON_BARS = {"light": "#ffffff", "dark": "#101216"}
 
 
 def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
@@ -51,7 +53,7 @@ def chart(answers: Sequence[AnswerSnapshot], page: str) -> dict[str, Any]:
     ]
     traces[-1]["showlegend"] = False
     traces.append({**_bars(names[:1], [None], t("chart.writing"), decode_colours[:1]), "showlegend": True})
-    traces.append(_speeds(names, [answer.figures for answer in answers], decode_colours))
+    traces.append(_speeds(names, [answer.figures for answer in answers], decode_colours, page))
     return {"data": traces, "layout": _layout(len(answers))}
 
 
@@ -74,7 +76,7 @@ def _bars(names: list[str], lengths: Sequence[float | None], label: str, colour:
     }
 
 
-def _speeds(names: list[str], known: Sequence[Figures], colours: list[str]) -> dict[str, Any]:
+def _speeds(names: list[str], known: Sequence[Figures], colours: list[str], page: str) -> dict[str, Any]:
     texts = [f"{say.speed(f.tokens_per_second)}" if f.tokens_per_second else "" for f in known]
     return {
         "type": "bar",
@@ -85,6 +87,7 @@ def _speeds(names: list[str], known: Sequence[Figures], colours: list[str]) -> d
         "marker": {"color": colours},
         "text": texts,
         "textposition": "auto",
+        "insidetextfont": {"color": INK_ON_BARS[page]},
         "showlegend": False,
         "hovertemplate": "%{y}<br>%{x:.1f} " + t("figure.speed_unit") + "<extra></extra>",
     }
