@@ -86,9 +86,8 @@ def _phases(answer: AnswerSnapshot, tone: Tone) -> str:
         if length > 0:
             css = PHASE_TONES.get(phase, tone).css
             label = escape(f"{t(f'phase.{phase}')}: {say.seconds(length)}")
-            pieces.append(
-                f'<span class="mlc-{phase}" style="width:{100 * length / total:.2f}%;--tone:{css}" title="{label}"></span>'
-            )
+            width = 100 * length / total
+            pieces.append(f'<span class="mlc-{phase}" style="width:{width:.2f}%;--tone:{css}" title="{label}"></span>')
     return f'<div class="mlc-phases">{"".join(pieces)}</div>'
 
 
