@@ -10,6 +10,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.n
 .PHONY: run test lint check demo-models benchmarks clean
 
 run: .make/run
+	$(BIN)/python -m demo.prepare
 	$(BIN)/python app.py --host $(HOST) --port $(PORT)
 
 test: .make/test

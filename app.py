@@ -8,11 +8,8 @@ Beyond 127.0.0.1 anyone who reaches the port can use the models: there is no sig
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -57,8 +54,6 @@ def main() -> None:
         overrides["server.allowedHosts"] = []
     if arguments.port is not None:
         overrides["server.port"] = arguments.port
-    # Quick when there is nothing to do; a process of its own, so that what it imports does not stay in this one.
-    subprocess.run([sys.executable, "-m", "demo.prepare"], cwd=Path(__file__).parent, check=False)
     # The server has shut down in good order by the time it passes the interrupt on.
     with suppress(KeyboardInterrupt):
         app.run(config=overrides)

@@ -143,6 +143,7 @@ def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abre
     board.stop_all(page)
 
 
+@pytest.mark.nightly
 def test_a_killed_model_process_ends_one_pane_only_and_retry_works(page: Page, app: App):
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
