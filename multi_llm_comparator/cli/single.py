@@ -7,12 +7,10 @@ from pathlib import Path
 
 from multi_llm_comparator.cli.display import messages, output, run_view, show_while
 from multi_llm_comparator.cli.workplace import Workplace
-from multi_llm_comparator.plans.calibration import calibrated_profiles
+from multi_llm_comparator.plans.calibration import predicted
 from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.judging import Judge, Verdict
-from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction, predict
 from multi_llm_comparator.plans.report_single import write_run_report
 from multi_llm_comparator.plans.reports import report_folder
 from multi_llm_comparator.plans.roles import Cast
@@ -53,18 +51,8 @@ async def _finish(work: Workplace, config: CooperationConfig, judge: str | None,
     executor = run.options.executor
     models = [run.options.router_model, executor.small_model, executor.large_model]
     folder = report_folder(Path(config.system.reports), "single", models)
-    prediction = await predicted(work, run)
+    prediction = await predicted(work.plans, run)
     return _told(run, write_run_report(folder, run, prediction=prediction, verdicts=verdicts))
-
-
-async def predicted(work: Workplace, run: PlanRun) -> Prediction | None:
-    """What the run should have taken: by earlier runs, and by itself for models that had none."""
-    executor = run.options.executor
-    targets = {executor.small_model, executor.large_model}
-    tracker = PerformanceTracker()
-    tracker.track(run)
-    own = {name: profile for name, profile in tracker.profiles().items() if name in targets}
-    return predict(run, {**own, **await calibrated_profiles(work.plans, targets, without=run.id)})
 
 
 def _told(run: PlanRun, report: Path) -> bool:

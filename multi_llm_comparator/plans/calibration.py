@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.plans.performance import PerformanceTracker
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.prediction import Prediction, predict
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.theory import ModelProfile
 
@@ -35,3 +37,13 @@ async def calibrated_profiles(
         if run.is_over:
             tracker.track(run)
     return {name: profile for name, profile in tracker.profiles().items() if name in targets}
+
+
+async def predicted(registry: PlanRegistry, run: PlanRun) -> Prediction | None:
+    """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
+    executor = run.options.executor
+    targets = {executor.small_model, executor.large_model}
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    own = {name: profile for name, profile in tracker.profiles().items() if name in targets}
+    return predict(run, {**own, **await calibrated_profiles(registry, targets, without=run.id)})

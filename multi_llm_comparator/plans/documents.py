@@ -65,7 +65,7 @@ def run_record(run: PlanRun) -> RunRecord:
         id=run.id,
         kind=KIND,
         title=run.question[:200],
-        detail=", ".join(names),
+        detail=", ".join(filter(None, names)),
         status=run.state,
         created_at=run.created_at,
         updated_at=now(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 
 from multi_llm_comparator.core.exceptions import RunNotFoundError
 from multi_llm_comparator.core.requests import TextSource
@@ -16,7 +17,7 @@ from multi_llm_comparator.plans.documents import (
     step_record,
 )
 from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.tracking.store import Store
@@ -100,7 +101,19 @@ class PlanRegistry:
         await asyncio.gather(task, return_exceptions=True)
 
     async def recent(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
-        return await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
+        """The stored runs, newest first. One that nobody works on any more, though it never ended, is ``stopped``."""
+        found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
+        return [self._seen_from_here(summary) for summary in found]
+
+    async def count(self, text: str = "") -> int:
+        return await asyncio.to_thread(self._store.count_runs, KIND, text)
+
+    async def delete(self, run_id: str) -> None:
+        """Stop a run and delete it for good; unknown ids are ignored."""
+        await self.stop(run_id)
+        self._live.pop(run_id, None)
+        self._tasks.pop(run_id, None)
+        await asyncio.to_thread(self._store.delete_run, run_id)
 
     async def aclose(self) -> None:
         for run_id in list(self._tasks):
@@ -111,6 +124,11 @@ class PlanRegistry:
         task = asyncio.create_task(run.execute(plan=plan, finished=finished))
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._forget_oldest())
+
+    def _seen_from_here(self, summary: RunSummary) -> RunSummary:
+        if (live := self._live.get(summary.id)) is not None:
+            return replace(summary, status=live.state)
+        return summary if summary.status in OVER else replace(summary, status="stopped")
 
     def _forget_oldest(self) -> None:
         over = [run_id for run_id, task in self._tasks.items() if task.done()]
@@ -136,5 +154,5 @@ class PlanRegistry:
         run.answer, run.error = document.answer, document.error
         # Steps of a plan that was given up are no steps of this run; without a plan, the next one may repeat them.
         run.steps = {s.step.id: s for s in steps if run.plan is None or run.plan.by_id.get(s.step.id) == s.step}
-        run.state = document.state if document.state in ("done", "failed", "stopped") else "stopped"
+        run.state = document.state if document.state in OVER else "stopped"
         return run

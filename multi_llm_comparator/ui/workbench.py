@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.fingerprint import fingerprint
 from multi_llm_comparator.services.hub import HubClient
@@ -19,7 +20,7 @@ from multi_llm_comparator.tracking.store import Store
 @dataclass(frozen=True)
 class Workbench:
     """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons,
-    and the gateway that answers for groups of models."""
+    the gateway that answers for groups of models, and the plans at work through it."""
 
     settings: Settings
     models: ModelManager
@@ -29,6 +30,7 @@ class Workbench:
     hub: HubClient
     bridge: Bridge
     gateway: Gateway
+    plans: PlanRegistry
 
 
 _current: Workbench | None = None
@@ -56,7 +58,9 @@ def _open() -> Workbench:
     groups.load_or_empty()
     gateway = Gateway(groups, engine, folder=settings.home / "gateway")
     bridge.submit(gateway.start())
-    return Workbench(settings, models, engine, store, comparisons, HubClient(settings.models_dir), bridge, gateway)
+    plans = PlanRegistry(store, gateway)
+    hub = HubClient(settings.models_dir)
+    return Workbench(settings, models, engine, store, comparisons, hub, bridge, gateway, plans)
 
 
 def apply_settings() -> None:
@@ -76,6 +80,7 @@ def close_workbench() -> None:
     if workbench is None:
         return
     workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.plans.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
