@@ -4,7 +4,7 @@ from multi_llm_comparator.groups.concurrency_controller import ConcurrencyContro
 from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.config_loader import ConfigLoader
 from multi_llm_comparator.groups.enhanced_fallback_manager import EnhancedFallbackManager, FallbackResult
-from multi_llm_comparator.groups.gateway import Gateway
+from multi_llm_comparator.groups.gateway import FreshAnswers, Gateway
 from multi_llm_comparator.groups.polling_pool import PollingPool, PollingPoolManager, Scheduler
 from multi_llm_comparator.groups.task_group_manager import TaskGroupManager
 
@@ -13,6 +13,7 @@ __all__ = [
     "ConfigLoader",
     "EnhancedFallbackManager",
     "FallbackResult",
+    "FreshAnswers",
     "Gateway",
     "GroupsConfig",
     "PollingPool",

@@ -42,7 +42,7 @@ class Attempt:
         self._is_estimated = False
         self._is_answered = False
         self.number = 0
-        self.text_tokens = 0
+        self.prompt_tokens = self.text_tokens = 0
         self.has_text = False
         self.began_at = now()
 
@@ -50,14 +50,14 @@ class Attempt:
     def model(self) -> str:
         return self.candidate.model
 
-    async def open(self, budget: Budget | None) -> None:
+    async def open(self, budget: Budget | None, *, with_breaker: bool = True) -> None:
         """Get the breaker's leave and set the money aside.
 
         Raises:
             CircuitOpenError, BudgetExceededError: nothing was called or spent.
         """
-        permit = await self._parts.breakers.admit(self.model)
-        self._permit = permit
+        if with_breaker:
+            self._permit = await self._parts.breakers.admit(self.model)
         if budget is not None and self.candidate.group is not None:
             purses = purses_of(self.candidate.group, budget, self._request.run_id)
             if purses:
@@ -80,7 +80,8 @@ class Attempt:
     def cost(self) -> Cost:
         """What the call took so far, estimated where the model did not say."""
         self._is_estimated = self._usage is None
-        prompt, completion = self._usage or (estimated_prompt_tokens(self._request), self.text_tokens)
+        said = self.prompt_tokens or estimated_prompt_tokens(self._request)
+        prompt, completion = self._usage or (said, self.text_tokens)
         self._usage = (prompt, completion)
         priced = price_of(self.candidate.declaration, prompt, completion)
         return Cost(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -21,6 +22,7 @@ from multi_llm_comparator.core.events import (
     Finished,
     Queued,
     Retrying,
+    Started,
     TextDelta,
 )
 from multi_llm_comparator.core.exceptions import (
@@ -57,10 +59,11 @@ class Call:
         self._parts, self.config, self.route = parts, config, route
         self._request = _as_the_node_wants(request, route)
         self.deadline = asyncio.get_running_loop().time() + route.timeout_s
+        self.answer_by = math.inf if route.is_plain else self.deadline
         self._plan = FallbackPlan(
             route,
             parts.pools.order,
-            parts.why_out,
+            _never_out if route.is_plain else parts.why_out,
             settings=config.gateway,
             with_images=any(message.images for message in request.messages),
         )
@@ -147,7 +150,7 @@ class Call:
         assert attempt is not None
         with attempt:
             group = self.config.task_groups.get(attempt.candidate.group or "")
-            await attempt.open(group.budget if group else None)
+            await attempt.open(group.budget if group else None, with_breaker=not self.route.is_plain)
             self._plan.attempts += 1
             attempt.begin(self._plan.attempts)
             for event in self._announce(attempt):
@@ -229,6 +232,9 @@ class Call:
             while True:
                 event = await clock.next_event(stream)
                 match event:
+                    case Started(prompt_tokens=prompt_tokens):
+                        attempt.prompt_tokens = prompt_tokens
+                        yield event
                     case TextDelta(tokens=tokens):
                         attempt.text_tokens, attempt.has_text = tokens, attempt.has_text or bool(event.text)
                         yield event
@@ -280,13 +286,13 @@ class _AttemptClock:
         Raises:
             FirstTokenTimeoutError, ProviderUnavailableError, DeadlineExceededError: it did not come in time.
         """
-        by = self._call.deadline
+        by = self._call.answer_by
         if self._first_by is not None and not self._attempt.has_text:
             by = min(by, self._first_by)
         if self._total_by is not None:
             by = min(by, self._total_by)
         try:
-            async with asyncio.timeout_at(by):
+            async with asyncio.timeout_at(None if by == math.inf else by):
                 return await anext(stream, None)
         except TimeoutError:
             raise self._too_late(by) from None
@@ -299,12 +305,16 @@ class _AttemptClock:
 
     def _too_late(self, by: float) -> MultiLLMError:
         model = self._attempt.model
-        if by == self._call.deadline:
+        if by == self._call.answer_by:
             seconds = self._call.route.timeout_s
             return DeadlineExceededError(f"{self._call.route.target!r} had no complete answer within {seconds:g} s")
         if by == self._first_by and not self._attempt.has_text:
             return FirstTokenTimeoutError(f"{model!r} sent no text within {self._first_s:g} s")
         return ProviderUnavailableError(f"{model!r} did not end its answer within {self._total_s:g} s")
+
+
+def _never_out(model: str) -> str | None:
+    return None
 
 
 async def _close(stream: AsyncIterator[Event]) -> None:

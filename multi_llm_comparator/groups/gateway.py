@@ -43,6 +43,8 @@ class Gateway:
         local: what answers for local models.
         pools: pools to use; made from ``groups`` when absent.
         folder: where the answer cache and the budgets' books are; in the workbench's home by default.
+        local_names: turns a local model's id into its name, so that both count against the same limits; anything else
+            comes back as it is.
         clock: a clock that never goes backwards, in seconds.
     """
 
@@ -53,6 +55,7 @@ class Gateway:
         *,
         pools: PollingPoolManager | None = None,
         folder: Path | None = None,
+        local_names: Callable[[str], str] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         folder = folder or get_settings().home / "gateway"
@@ -61,6 +64,7 @@ class Gateway:
         pools = pools or PollingPoolManager(groups)
         self.groups = groups
         self._shared = shared
+        self._local_names = local_names
         self.parts = Parts(
             local=local,
             endpoints=Endpoints(),
@@ -83,7 +87,12 @@ class Gateway:
         self.parts.cache.configure(config.gateway.cache)
 
     async def stream(
-        self, target: str, request: GenerationRequest, *, fallback_groups: Iterable[str] = ()
+        self,
+        target: str,
+        request: GenerationRequest,
+        *,
+        fallback_groups: Iterable[str] = (),
+        use_cache: bool = True,
     ) -> AsyncGenerator[Event, None]:
         """Answer ``request`` with whatever stands behind ``target``.
 
@@ -92,11 +101,12 @@ class Gateway:
 
         Args:
             fallback_groups: groups, echelons or models to try after the target's own, in this order.
+            use_cache: whether an answer given before will do, where the configuration keeps answers.
         """
         requests = self.parts.history.requests
         outcome = "cancelled"
         try:
-            async with contextlib.aclosing(self._answer(target, request, fallback_groups)) as events:
+            async with contextlib.aclosing(self._answer(target, request, fallback_groups, use_cache)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
                         outcome = "answered"
@@ -114,18 +124,20 @@ class Gateway:
             requests[outcome] += 1
 
     async def _answer(
-        self, target: str, request: GenerationRequest, fallback_groups: Iterable[str]
+        self, target: str, request: GenerationRequest, fallback_groups: Iterable[str], use_cache: bool
     ) -> AsyncGenerator[Event, None]:
         request.config.validate()
+        target = self._known_as(target)
         route = self.groups.route(target, fallback_groups)
         cache = self.parts.cache
-        if cache.is_enabled and (found := cache.get(cache_key(target, request))):
+        use_cache = use_cache and cache.is_enabled
+        if use_cache and (found := cache.get(cache_key(target, request))):
             for event in replay(found, request.id):
                 yield event
             return
         call = Call(self.parts, self.groups.config, route, request)
         async with contextlib.aclosing(call.run()) as events:
-            if not cache.is_enabled:
+            if not use_cache:
                 async for event in events:
                     yield event
                 return
@@ -135,6 +147,11 @@ class Gateway:
                 yield event
         if recorder.answer is not None:
             cache.put(cache_key(target, request), recorder.answer)
+
+    def _known_as(self, target: str) -> str:
+        """A local model's id as its name, unless that name means something else here."""
+        name = self._local_names(target) if self._local_names else target
+        return name if name != target and self.groups.targets.names_local_model(name) else target
 
     async def start(self) -> None:
         """Watch the configuration file and the pools' health, in the background of this event loop."""
@@ -225,6 +242,16 @@ class Gateway:
             for name, group in config.task_groups.items()
             if group.budget.per_day_usd is not None or group.budget.per_run_usd is not None
         }
+
+
+class FreshAnswers:
+    """The gateway for who measures what models do: a :class:`TextSource` that leaves the answer cache alone."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        return self._gateway.stream(target, request, use_cache=False)
 
 
 def _own_state(folder: Path, clock: Callable[[], float]) -> SharedState:

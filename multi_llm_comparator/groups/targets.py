@@ -51,7 +51,9 @@ class Route:
     """All the places a request to ``target`` may go, in order.
 
     ``longer`` are further models of the same groups, only for a prompt that overflowed. ``system_prompt`` and
-    ``max_tokens`` are a node's own.
+    ``max_tokens`` are a node's own. ``is_plain``: one local model asked by its own name, with nothing to fall back to.
+    It gets one attempt and no breaker, so that its own error shows and it can be asked again at once; ``timeout_s`` is
+    for waiting only, since loading and hanging have limits of their own.
     """
 
     target: str
@@ -61,6 +63,7 @@ class Route:
     longer: tuple[Candidate, ...] = ()
     system_prompt: str = ""
     max_tokens: int | None = None
+    is_plain: bool = False
 
 
 class Targets:
@@ -101,6 +104,12 @@ class Targets:
             fallbacks = (*node.config.fallback_groups, *fallbacks)
         levels = () if node is None else level_of(f"node:{target}", node.config)
         more = [stage for ref in fallbacks for stage in self._stages(ref, FALLBACK_GROUPS, levels)]
+        if node is None and not more and self.names_local_model(target):
+            (stage,) = route.stages
+            (candidate,) = stage.candidates
+            return replace(
+                route, stages=(replace(stage, candidates=(replace(candidate, max_retries=0),)),), is_plain=True
+            )
         return replace(route, stages=(*route.stages, *more), longer=self._longer([*route.stages, *more], levels))
 
     def _own_route(self, target: str, node: tuple[Level, ...]) -> Route:
@@ -170,6 +179,15 @@ class Targets:
         return tuple(
             sorted((c for c in every if c.declaration.context_length), key=lambda c: c.declaration.context_length or 0)
         )
+
+    def names_local_model(self, name: str) -> bool:
+        """Whether ``name`` as a target means the local model of that name: no group, pool, node or other model."""
+        config = self.config
+        if name in config.models:
+            return not config.models[name].is_remote and config.models[name].local in (None, name)
+        if name in config.nodes or name in config.polling_pools:
+            return False
+        return name.partition(".")[0] not in config.task_groups
 
     def parse(self, ref: str) -> tuple[str | None, str | None]:
         """Split a reference into group and echelon; (None, None) for what is a model.

@@ -99,6 +99,11 @@ class ModelManager:
         candidates = named if len(named) == 1 else loadable
         return candidates[0] if len(candidates) == 1 else None
 
+    def unique_name(self, target: str) -> str:
+        """The name of the model with this id, where the name finds it again; anything else as it is."""
+        model = self.get_model_by_id(target)
+        return model.name if model is not None and self.find(model.name) is model else target
+
     def get(self, target: str) -> ModelInfo:
         """Like :meth:`find`.
 

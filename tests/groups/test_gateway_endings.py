@@ -168,27 +168,30 @@ task_groups:
     assert source.asked.count("dead") <= 4
 
 
+ONE = "task_groups: {g: {e: {models: [m]}}}"
+
+
 async def test_fifty_callers_send_one_probe_to_a_half_open_model(tmp_path: Path) -> None:
     now = 1000.0
     source, gate = ActingSource(), Gate()
-    async with gateway_of("{}", tmp_path, source, clock=lambda: now) as gateway:
+    async with gateway_of(ONE, tmp_path, source, clock=lambda: now) as gateway:
         gateway.open_breaker("m")
-        assert failure(await ask(gateway, "m")) == "CircuitOpenError"
+        assert failure(await ask(gateway, "g")) == "CircuitOpenError"
         now += 30
         source.script("m", gate)
-        callers = [asyncio.create_task(ask(gateway, "m")) for _ in range(50)]
+        callers = [asyncio.create_task(ask(gateway, "g")) for _ in range(50)]
         await gate.has_entered()
         gate.opened.set()
         answers = await asyncio.gather(*callers)
         assert source.asked == ["m"]
         assert sum(failure(events) is None for events in answers) == 1
         assert {failure(events) for events in answers} == {None, "CircuitOpenError"}
-        assert text_of(await ask(gateway, "m")) == "I am m"
+        assert text_of(await ask(gateway, "g")) == "I am m"
 
 
 async def test_a_breaker_can_be_reset_by_hand(tmp_path: Path) -> None:
-    async with gateway_of("{}", tmp_path) as gateway:
+    async with gateway_of(ONE, tmp_path) as gateway:
         gateway.open_breaker("m")
-        assert failure(await ask(gateway, "m")) == "CircuitOpenError"
+        assert failure(await ask(gateway, "g")) == "CircuitOpenError"
         gateway.reset_breaker("m")
-        assert failure(await ask(gateway, "m")) is None
+        assert failure(await ask(gateway, "g")) is None
