@@ -65,11 +65,15 @@ class ApiSection(Section):
 
 
 class SystemSection(Section):
-    """``workers`` bounds the steps in flight of one question, ``questions_in_flight`` the questions of a data set."""
+    """``workers`` bounds the steps in flight of one question, ``questions_in_flight`` the questions of a data set.
+
+    ``result_after`` is what stands before the result in an answer that shows its working; later steps quote only that.
+    """
 
     workers: int = Field(default=DEFAULT_WORKERS, ge=1, le=1000)
     questions_in_flight: int = Field(default=4, ge=1, le=256)
     aggregation: Literal["model", "last_step"] = "model"
+    result_after: str = Field(default="", max_length=40)
     task_groups: str | None = "configs/llms/groups/_task_groups.yaml"
     reports: str = Field(default="data_reports", min_length=1)
 

@@ -18,12 +18,20 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.errors import UnknownDependencyError
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.prompts import step_prompt
+from multi_llm_comparator.plans.prompts import joined_results, result_of, step_prompt
 from multi_llm_comparator.plans.ready import ReadySet
 from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
 
 DEFAULT_THRESHOLD = 5
 DEFAULT_WORKERS = 10
+
+
+def exact_config(max_tokens: int = 1024) -> ModelConfig:
+    """How a model generates what is to be right rather than varied.
+
+    Greedily, and without a penalty on repetition: plans and workings repeat their form, and quote numbers and words.
+    """
+    return ModelConfig(temperature=0, repeat_penalty=1.0, max_tokens=max_tokens)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +41,9 @@ class ExecutorOptions:
     Steps of a difficulty of at least ``threshold`` go to the large model, the others to the small one; without
     ``enable_threshold`` all go to the large one. ``workers`` bounds the steps in flight. ``fall_back`` lets the large
     model try what the small one failed at.
+
+    For models that show their working, ``result_after`` names what stands before the result (``=``, ``####``): later
+    steps quote what follows the last one in an answer instead of the whole.
     """
 
     small_model: str
@@ -41,7 +52,8 @@ class ExecutorOptions:
     enable_threshold: bool = True
     workers: int = DEFAULT_WORKERS
     fall_back: bool = True
-    config: ModelConfig = field(default_factory=ModelConfig)
+    result_after: str = ""
+    config: ModelConfig = field(default_factory=exact_config)
 
     def is_hard(self, step: Step) -> bool:
         """Whether a step is one for the large model."""
@@ -172,7 +184,11 @@ class PlanExecutor:
 
     async def _solve(self, run: StepRun) -> None:
         run.state, run.started_at = "running", now()
-        answers = {n: self.runs[n].answer or "" for n in run.step.rely}
+        answers = {n: result_of(self.runs[n].answer or "", self._options.result_after) for n in run.step.rely}
+        if (joined := joined_results(run.step, answers)) is not None:
+            run.answer = joined
+            await self._finish(run)
+            return
         prompt = step_prompt(run.step, answers, {n: self.runs[n].step.task for n in run.step.rely})
         try:
             for target in self._targets(run.step):

@@ -13,10 +13,10 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import MultiLLMError, PlanError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor
+from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
-from multi_llm_comparator.plans.prompts import again_messages, aggregate_prompt, planner_messages
+from multi_llm_comparator.plans.prompts import again_messages, aggregate_prompt, planner_messages, result_of
 from multi_llm_comparator.plans.step_run import StepRun
 
 RunState = Literal["new", "planning", "running", "aggregating", "done", "failed", "stopped"]
@@ -29,18 +29,18 @@ class PlanOptions:
     """How a question is answered.
 
     ``router_model`` plans; ``aggregation`` puts the answers together with ``aggregator`` (the large model if empty), or
-    takes the answer of the last step where a plan has a single one. ``planner_prompt`` None is the built-in one, and
+    takes the result of the last step where a plan has a single one. ``planner_prompt`` None is the built-in one, and
     empty suits a model that was trained to plan. A plan that cannot be used is asked for again ``replans`` times.
     """
 
     executor: ExecutorOptions
     router_model: str
-    planner_config: ModelConfig = field(default_factory=lambda: ModelConfig(temperature=0, max_tokens=2048))
+    planner_config: ModelConfig = field(default_factory=lambda: exact_config(2048))
     planner_prompt: str | None = None
     replans: int = 2
     aggregation: Literal["model", "last_step"] = "model"
     aggregator: str = ""
-    aggregator_config: ModelConfig = field(default_factory=lambda: ModelConfig(max_tokens=1024))
+    aggregator_config: ModelConfig = field(default_factory=exact_config)
 
 
 class RunJournal(Journal, Protocol):
@@ -167,7 +167,7 @@ class PlanRun:
             return
         is_whole = len(answers) == len(self.plan.steps)
         if is_whole and (self.plan_is_direct or self._last_step_suffices(self.plan)):
-            self.answer = answers[self.plan.sinks[-1]]
+            self.answer = result_of(answers[self.plan.sinks[-1]], self.options.executor.result_after)
             return
         await self._ask_aggregator(self.plan, answers)
 

@@ -14,6 +14,8 @@ Language = Literal["en", "zh"]
 # How a task quotes the answer of a step it needs: {2}. Planners may also write #2 or $2.
 _QUOTED = re.compile(r"\{\s*([^{}\s,;]+)\s*\}|[#$]([^\s,;.?!{}()\"']+)")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
+# What may stand between quotes in a task that only puts answers side by side.
+_BETWEEN_QUOTES = re.compile(r"[\s,;，、；]*")
 # An answer that goes on and on must not crowd out the task that needs it.
 MAX_QUOTED_CHARACTERS = 8_000
 
@@ -103,6 +105,26 @@ def step_prompt(step: Step, answers: Mapping[str, str], tasks: Mapping[str, str]
     heading, line, closing = _CONTEXT[language_of(step.task)]
     lines = [line.format(id=n, task=tasks.get(n, ""), answer=_shortened(answers[n])) for n in listed]
     return "\n".join([heading, *lines, "", closing.format(task=task)])
+
+
+def joined_results(step: Step, answers: Mapping[str, str]) -> str | None:
+    """The answer of a step whose task is nothing but quotes, such as ``{3}, {4}``: those answers side by side.
+
+    No model is needed for it. None for any other step.
+    """
+    quoted = {first or second for first, second in _QUOTED.findall(step.task)}
+    if not quoted or quoted != set(step.rely) or not _BETWEEN_QUOTES.fullmatch(_QUOTED.sub("", step.task)):
+        return None
+    return step_prompt(step, answers, {})
+
+
+def result_of(answer: str, result_after: str) -> str:
+    """What an answer comes to: what follows the last ``result_after`` in it; all of it without one, or if none follows.
+
+    ``23 + 48 = 63 + 8 = 71`` comes to ``71`` after ``=``.
+    """
+    answer = answer.strip()
+    return answer.rpartition(result_after)[2].strip() or answer if result_after else answer
 
 
 def aggregate_prompt(question: str, plan: Plan, answers: Mapping[str, str]) -> str:

@@ -77,6 +77,7 @@ def cast_roles(config: CooperationConfig, find_local: FindLocal) -> Cast:
         threshold=config.models.threshold,
         enable_threshold=config.models.enable_threshold,
         workers=config.system.workers,
+        result_after=config.system.result_after,
     )
     options = PlanOptions(
         executor=executor,

@@ -11,7 +11,7 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message, TextS
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.datasets import Question
-from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
@@ -88,7 +88,7 @@ class Baseline:
         self._source = source
         self._model = model
         self._timeout_s = timeout_s
-        self._config = config or ModelConfig(max_tokens=1024)
+        self._config = config or exact_config()
 
     async def __call__(self, question: Question) -> QuestionOutcome:
         return outcome_of(question, await self.run(question.text, question.id))

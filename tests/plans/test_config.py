@@ -35,6 +35,7 @@ def test_the_example_works_as_it_is_on_the_demo_models(monkeypatch):
         "demo-large",
     )
     assert (executor.threshold, executor.workers, cast.judge, cast.reach.keys) == (5, 10, None, {})
+    assert executor.result_after == "="
     parse_groups(cast.reach.groups)
 
 

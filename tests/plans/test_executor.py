@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -101,6 +102,29 @@ async def test_a_task_that_quotes_an_answer_gets_it_in_that_place():
     plan = Plan((step("1", task="What is 2 + 3?"), step("2", "1", task="Is {1} larger than 4?")))
     await PlanExecutor(source, OPTIONS).execute(plan)
     assert source.asked[1][1] == "Is answer to <What is 2 + 3?> larger than 4?"
+
+
+async def test_later_steps_quote_the_result_and_not_the_working_before_it():
+    source = ScriptedSource()
+    options = replace(OPTIONS, result_after="=")
+    plan = Plan((step("1"), step("2", "1", task="Is {1} larger than 4?")))
+    running = asyncio.create_task(PlanExecutor(source, options).execute(plan))
+    await (await source.next_calls(1))[0].answer("23 + 48 = 63 + 8 = 71")
+    last = (await source.next_calls(2))[-1]
+    assert last.request.messages[-1].content == "Is 71 larger than 4?"
+    await last.answer("Yes")
+    runs = await running
+    assert runs["1"].answer == "23 + 48 = 63 + 8 = 71"
+
+
+async def test_a_task_of_nothing_but_quotes_is_answered_by_them_without_a_model():
+    source, journal = InstantSource(), ListJournal()
+    plan = Plan((step("1"), step("2"), step("3", "1", "2", task="{2}, {1}"), step("4", "3", task="Is it {3}?")))
+    runs = await PlanExecutor(source, OPTIONS, journal=journal).execute(plan)
+    assert runs["3"].answer == "answer to <task 2>, answer to <task 1>"
+    assert runs["3"].attempts == []
+    assert [prompt for _, prompt in source.asked] == ["task 1", "task 2", f"Is it {runs['3'].answer}?"]
+    assert journal.recorded.index("3") < journal.recorded.index("4")
 
 
 @pytest.mark.parametrize(

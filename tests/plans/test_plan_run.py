@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,12 @@ async def test_a_model_puts_the_answers_together_when_asked_to():
     assert done.answer == "It is 568."
     prompt = source.asked[-1][1].messages[-1].content
     assert "568" in prompt and "What is (23 + 48)" in prompt
+
+
+async def test_the_result_of_the_last_step_is_the_answer_without_its_working():
+    options = replace(OPTIONS, executor=replace(OPTIONS.executor, result_after="="))
+    done = await run(ByTarget(planner=PLAN, small="7", large="71 * 8 = 560 + 8 = 568"), options)
+    assert done.answer == "568"
 
 
 async def test_an_unusable_plan_is_asked_for_again_with_what_is_wrong():

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multi_llm_comparator.plans.plan import Step
+from multi_llm_comparator.plans.prompts import joined_results, result_of
+
+ANSWERS = {"1": "568", "2": "Yes"}
+
+
+def joining(task: str, *rely: str) -> str | None:
+    return joined_results(Step("3", task, 1, 10, rely), ANSWERS)
+
+
+@pytest.mark.parametrize(
+    ("task", "rely", "joined"),
+    [
+        ("{1}, {2}", ("1", "2"), "568, Yes"),
+        ("{2}；{1}", ("1", "2"), "Yes；568"),
+        ("#1 $2", ("1", "2"), "568 Yes"),
+        ("{1}", ("1",), "568"),
+    ],
+)
+def test_quotes_alone_are_put_side_by_side(task, rely, joined):
+    assert joining(task, *rely) == joined
+
+
+@pytest.mark.parametrize(
+    ("task", "rely"),
+    [
+        ("{1} and {2}", ("1", "2")),
+        ("Repeat {1}", ("1",)),
+        ("{1} + {2}", ("1", "2")),
+        ("{1}, {2}", ("1",)),
+        ("{1}", ("1", "2")),
+        ("{9}", ("1",)),
+        ("$5", ()),
+        (", ;", ()),
+    ],
+)
+def test_anything_more_than_quotes_is_for_a_model(task, rely):
+    assert joining(task, *rely) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "after", "result"),
+    [
+        ("23 + 48 = 63 + 8 = 71", "=", "71"),
+        ("Natalia sold 72 clips.\n#### 72", "####", "72"),
+        ("71", "=", "71"),
+        ("x =", "=", "x ="),
+        (" a = b ", "", "a = b"),
+        ("", "=", ""),
+    ],
+)
+def test_a_result_is_what_follows_the_last_mark(answer, after, result):
+    assert result_of(answer, after) == result
+
+
+@given(st.text(), st.text(max_size=5))
+def test_a_result_is_part_of_the_answer_and_empty_only_if_that_is(answer, after):
+    result = result_of(answer, after)
+    assert result in answer
+    assert bool(result) == bool(answer.strip())
