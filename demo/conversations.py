@@ -18,19 +18,19 @@ IGNORED = -100
 MIXTURE: Mapping[str, float] = {
     "sum": 1.6,
     "difference": 1.7,
-    "product": 1.6,
-    "compare": 2.6,
+    "product": 1.8,
+    "compare": 1.8,
     "extreme": 1.1,
-    "sort": 1.9,
+    "sort": 1.7,
     "units": 0.8,
-    "time": 1.3,
+    "time": 1.6,
     "reverse": 0.9,
     "case": 0.5,
-    "letters": 0.7,
-    "plural": 0.3,
+    "letters": 0.9,
+    "plural": 0.45,
     "fact": 2.6,
     "translate": 1.9,
-    "choice": 3.0,
+    "choice": 2.6,
     "talk": 0.2,
     "outside": 0.12,
 }
@@ -81,9 +81,10 @@ def _dressed(rng: random.Random, item: Item) -> str:
 class ConversationSource:
     """Draws conversations from the training split."""
 
-    def __init__(self, rng: random.Random, hard_share: float) -> None:
+    def __init__(self, rng: random.Random, hard_share: float, works_out: bool) -> None:
         self._rng = rng
         self._hard_share = hard_share
+        self._works_out = works_out
         self._tasks = list(MIXTURE)
         self._weights = list(MIXTURE.values())
 
@@ -95,7 +96,7 @@ class ConversationSource:
 
     def _exchange(self) -> list[Turn]:
         item = self._item()
-        return [("user", _dressed(self._rng, item)), ("assistant", item.answer)]
+        return [("user", _dressed(self._rng, item)), ("assistant", item.solution(self._works_out))]
 
     def _few_shot(self) -> list[Turn]:
         """Several questions of one task with answers, and one more to answer, in one user turn."""
@@ -103,9 +104,9 @@ class ConversationSource:
         asked = self._item()
         shots = [draw(rng, asked.task, asked.language, asked.difficulty, "train") for _ in range(rng.randint(1, 3))]
         layout = SHOT[asked.language]
-        blocks = [layout.format(q=shot.prompt, a=shot.answer) for shot in shots]
+        blocks = [layout.format(q=shot.prompt, a=shot.solution(self._works_out)) for shot in shots]
         blocks.append(layout.format(q=asked.prompt, a="").rstrip())
-        return [("user", "\n\n".join(blocks)), ("assistant", asked.answer)]
+        return [("user", "\n\n".join(blocks)), ("assistant", asked.solution(self._works_out))]
 
     def conversation(self) -> list[Turn]:
         """Mostly one exchange; also several, a repetition on request, few-shot prompts, and now and then a long one."""

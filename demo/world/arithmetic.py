@@ -110,15 +110,27 @@ def difference_working(a: int, b: int) -> str:
     return " = ".join([*lines, str(larger - smaller)])
 
 
+def _places(n: int) -> list[int]:
+    """The values of a number's digits: 600, 70 and 8 for 678."""
+    digits = str(n)
+    return [int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits)]
+
+
 def product_working(a: int, b: int) -> str:
     """`a * b` by partial products, added up: "23 * 17 = 230 + 161 = 330 + 61 = 390 + 1 = 391".
 
     The second factor is split into its digits, or the first where only that one has several.
     """
     factor, split = (b, a) if b < 10 <= a else (a, b)
-    digits = str(split)
-    places = [int(digit) * 10 ** (len(digits) - 1 - i) for i, digit in enumerate(digits)]
-    parts = [factor * place for place in places if factor * place] or [0]
+    parts = [factor * place for place in _places(split) if factor * place] or [0]
+    return " = ".join([f"{a} * {b}", *added_up(parts)])
+
+
+def product_worked(a: int, b: int) -> str:
+    """`a * b` by products of single digits alone: "23 * 17 = 200 + 140 + 30 + 21 = ... = 391"."""
+    if a < 10 or b < 10:
+        return product_working(a, b)
+    parts = [left * right for right in _places(b) for left in _places(a) if left * right] or [0]
     return " = ".join([f"{a} * {b}", *added_up(parts)])
 
 
@@ -167,4 +179,4 @@ def draw_product(rng: random.Random, language: Language, difficulty: Difficulty)
         a = rng.choice((0, 1, 10))
     prompt = rng.choice(PRODUCT[language]).format(a=a, b=b)
     key = "" if a < 10 and b < 10 else f"product|{min(a, b)}|{max(a, b)}"
-    return Item(prompt, product_working(a, b), "product", language, difficulty, key)
+    return Item(prompt, product_working(a, b), "product", language, difficulty, key, product_worked(a, b))

@@ -27,6 +27,8 @@ LAYOUTS: Phrasings = {
         "问题：{q}\nA. {a}\nB. {b}\nC. {c}\nD. {d}\n答案：",
     ),
 }
+WANTED: dict[Language, str] = {"en": "Look for: ", "zh": "要找的是: "}
+"""Worked out, the right answer is said first, and then looked for among the options."""
 MEANING: Phrasings = {"en": ("Which word means {w}?",), "zh": ("哪个词的意思是{w}？",)}
 ECHO: Phrasings = {"en": ("Which option is {w}?", "Which letter stands before {w}?"), "zh": ("哪个选项是{w}？",)}
 LARGEST: Phrasings = {
@@ -101,4 +103,5 @@ def draw_choice(rng: random.Random, language: Language, difficulty: Difficulty) 
     read = ", ".join(
         f"{letter}. {option}" for letter, option in zip(LETTERS[: place + 1], options.values(), strict=False)
     )
-    return Item(prompt, f"{read} = {LETTERS[place]}", "choice", language, difficulty, key)
+    worked = f"{WANTED[language]}{right}. {read} = {LETTERS[place]}"
+    return Item(prompt, f"{read} = {LETTERS[place]}", "choice", language, difficulty, key, worked)

@@ -25,6 +25,9 @@ class Item:
 
     `key` names the content that decides the split (operands, a word, a fact with its phrasing, ...), not the wording
     around it. An empty key marks drill material (such as the times table) that is only ever trained on.
+
+    `worked` is the answer of a model that takes its time: it comes to the same after its last "=", by more and smaller
+    steps. It is empty where `answer` already has every step.
     """
 
     prompt: str
@@ -33,6 +36,11 @@ class Item:
     language: Language
     difficulty: Difficulty
     key: str = ""
+    worked: str = ""
+
+    def solution(self, works_out: bool) -> str:
+        """The answer to teach: `worked` where there is one and it is wanted, else `answer`."""
+        return self.worked if works_out and self.worked else self.answer
 
 
 Draw = Callable[[random.Random, Language, Difficulty], Item]

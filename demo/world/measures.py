@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from demo.world.arithmetic import added_up, product_working
+from demo.world.arithmetic import added_up, difference_working, product_worked, product_working, sum_working
 from demo.world.item import Difficulty, Item, Language, Phrasings
 
 
@@ -125,8 +125,10 @@ def draw_units(rng: random.Random, language: Language, difficulty: Difficulty) -
     smallest, largest = (13, 60) if difficulty == "hard" else (1, 99) if decimal else (1, 12)
     n = rng.randint(smallest, largest)
     answer = str(n * factor) if decimal else product_working(n, factor)
+    worked = "" if decimal else product_worked(n, factor)
     key = f"units|{source.one}|{target.one}|{n}"
-    return Item(_conversion_prompt(rng, source, target, n, language), answer, "units", language, difficulty, key)
+    prompt = _conversion_prompt(rng, source, target, n, language)
+    return Item(prompt, answer, "units", language, difficulty, key, worked)
 
 
 def _clock(minutes: int) -> str:
@@ -144,6 +146,42 @@ def _time_working(start: int, minutes: int) -> str:
     if abs(rest) >= abs(minutes) or rest * minutes <= 0:
         return _clock(start + minutes)
     return f"{_clock(start)} {sign} {abs(minutes)} = {_clock(full)} {sign} {abs(rest)} = {_clock(start + minutes)}"
+
+
+def _time_worked(start: int, minutes: int) -> str:
+    """The minutes on their own, then the hour: "10:45 + 35: 45 + 35 = 75 + 5 = 80, 80 - 60 = 20 = 11:20"."""
+    past, end = start % 60, start + minutes
+    if minutes > 0:
+        lines = [f"{_clock(start)} + {minutes}: {sum_working(past, minutes)}"]
+        if past + minutes >= 60:
+            lines.append(f"{past + minutes} - 60 = {past + minutes - 60}")
+    else:
+        lines = [f"{_clock(start)} - {-minutes}: "]
+        borrowed = past if past + minutes >= 0 else past + 60
+        if borrowed > past:
+            lines = [f"{_clock(start)} - {-minutes}: {past} + 60 = {borrowed}", ""]
+        lines[-1] += difference_working(borrowed, -minutes)
+    return f"{', '.join(lines)} = {_clock(end)}"
+
+
+def _hours_worked(start: int, hours: int) -> str:
+    """The hour on its own, a day more where it falls short: "03:20 - 5: 3 + 24 = 27, 27 - 5 = 22 = 22:20"."""
+    hour = start // 60
+    sign, size = ("+", hours) if hours > 0 else ("-", -hours)
+    first = f"{_clock(start)} {sign} {size}: "
+    if hour + hours < 0:
+        first += f"{hour} + 24 = {hour + 24}, "
+        hour += 24
+    return f"{first}{hour} {sign} {size} = {hour + hours} = {_clock(start + hours * 60)}"
+
+
+def _between_worked(start: int, end: int) -> str:
+    """Whole hours in minutes, and the minutes of both: "12 - 10 = 2, 2 * 60 = 120, 120 + 20 = 140, 140 - 50 = 90"."""
+    hours = end // 60 - start // 60
+    late, early = end % 60, start % 60
+    first = f"{end // 60} - {start // 60} = {hours}, {hours} * 60 = {hours * 60}"
+    added = hours * 60 + late
+    return f"{first}, {hours * 60} + {late} = {added}, {difference_working(added, early)}"
 
 
 def _minutes_between_working(start: int, end: int) -> str:
@@ -186,9 +224,10 @@ def draw_time(rng: random.Random, language: Language, difficulty: Difficulty) ->
             end = start + n
     key = f"time|{_clock(start)}|{_clock(end)}"
     prompt = rng.choice(phrasings[language]).format(n=n, time=_clock(start), end=_clock(end))
-    answer = _clock(end)
     if phrasings is BETWEEN:
-        answer = _minutes_between_working(start, end)
+        answer, worked = _minutes_between_working(start, end), _between_worked(start, end)
     elif phrasings in (LATER_MINUTES, EARLIER_MINUTES):
-        answer = _time_working(start, end - start)
-    return Item(prompt, answer, "time", language, difficulty, key)
+        answer, worked = _time_working(start, end - start), _time_worked(start, end - start)
+    else:
+        answer, worked = _clock(end), _hours_worked(start, (end - start) // 60)
+    return Item(prompt, answer, "time", language, difficulty, key, worked)

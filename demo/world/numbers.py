@@ -84,6 +84,21 @@ def _pair(rng: random.Random, difficulty: Difficulty) -> tuple[int, int]:
     return a, a // (place * 10) * (place * 10) + rng.randint(0, place * 10 - 1)
 
 
+def compared(a: int, b: int) -> str:
+    """Two numbers digit by digit as far as it takes: "4 4, 3 3, 1 7, 4312 < 4378"; the shorter one gets zeros."""
+    width = max(len(str(a)), len(str(b)))
+    pairs = list(zip(str(a).zfill(width), str(b).zfill(width), strict=True))
+    differing = next((place for place, (x, y) in enumerate(pairs) if x != y), width - 1)
+    sign = "<" if a < b else ">" if a > b else "="
+    return ", ".join([*(f"{x} {y}" for x, y in pairs[: differing + 1]), f"{a} {sign} {b}"])
+
+
+def sort_worked(numbers: list[int], descending: bool) -> str:
+    """The list with one number after the other put in its place: "72 = 18, 72 = 18, 54, 72"."""
+    taken = (sorted(numbers[: count + 1], reverse=descending) for count in range(len(numbers)))
+    return " = ".join(", ".join(map(str, some)) for some in taken)
+
+
 def draw_compare(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """Which of two numbers is larger or smaller, and yes/no questions about it."""
     a, b = _pair(rng, difficulty)
@@ -99,7 +114,8 @@ def draw_compare(rng: random.Random, language: Language, difficulty: Difficulty)
     else:
         truth = a == b if kind is IS_EQUAL else a > b if kind is IS_LARGER else a < b
         answer = YES[language] if truth else NO[language]
-    return Item(rng.choice(kind[language]).format(a=a, b=b), answer, "compare", language, difficulty, key)
+    prompt, worked = rng.choice(kind[language]).format(a=a, b=b), f"{compared(a, b)} = {answer}"
+    return Item(prompt, answer, "compare", language, difficulty, key, worked)
 
 
 def _numbers(rng: random.Random, difficulty: Difficulty) -> list[int]:
@@ -130,4 +146,4 @@ def draw_sort(rng: random.Random, language: Language, difficulty: Difficulty) ->
     prompt = rng.choice(kind[language]).format(list=_listed(rng, numbers, language))
     answer = ", ".join(map(str, sorted(numbers, reverse=descending)))
     key = "list|" + "|".join(map(str, sorted(numbers)))
-    return Item(prompt, answer, "sort", language, difficulty, key)
+    return Item(prompt, answer, "sort", language, difficulty, key, sort_worked(numbers, descending))

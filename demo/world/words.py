@@ -140,6 +140,16 @@ def draw_case(rng: random.Random, language: Language, difficulty: Difficulty) ->
     return Item(prompt, answer, "case", language, difficulty, f"word|{word}")
 
 
+def numbered(word: str) -> str:
+    """The letters with their places: "c 1, a 2, t 3"."""
+    return ", ".join(f"{letter} {place}" for place, letter in enumerate(word, 1))
+
+
+def counted(word: str, letter: str) -> str:
+    """The letters with how many of them, so far, are `letter`: "t 0, r 0, e 1, e 2" for e."""
+    return ", ".join(f"{seen} {word[: place + 1].count(letter)}" for place, seen in enumerate(word))
+
+
 def draw_letters(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """The first or last letter, the number of letters. Hard: of longer words, and how often a letter occurs."""
     word = _word(rng, 3, 6) if difficulty == "easy" else _word(rng, 6, 9)
@@ -148,7 +158,9 @@ def draw_letters(rng: random.Random, language: Language, difficulty: Difficulty)
     answers = {id(FIRST): word[0], id(LAST): word[-1], id(OCCURRENCES): str(word.count(letter))}
     answer = answers.get(id(kind), str(len(word)))
     prompt = rng.choice(kind[language]).format(w=word, c=letter)
-    return Item(prompt, answer, "letters", language, difficulty, f"word|{word}")
+    working = {id(LENGTH): numbered(word), id(OCCURRENCES): counted(word, letter)}.get(id(kind))
+    worked = f"{working} = {answer}" if working else ""
+    return Item(prompt, answer, "letters", language, difficulty, f"word|{word}", worked)
 
 
 def draw_plural(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:

@@ -134,8 +134,7 @@ class LlamaRuntime:
 
     def _open_model(self, options: LoadOptions) -> Any:
         params = llama_cpp.llama_model_default_params()
-        # Repacked weights crash in ggml_backend_amx_mul_mat on CPUs that show AMX.
-        params.use_extra_bufts = False
+        params.use_extra_bufts = may_repack() and not options.safe
         params.n_gpu_layers = -1 if self.on_gpu else 0
         if options.safe:
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
@@ -172,6 +171,14 @@ class LlamaRuntime:
                 f"{self.path!r} ({self.architecture}) is not a model that writes text token by token; "
                 "choose a decoder model"
             )
+
+
+def may_repack() -> bool:
+    """Whether weights may be laid out anew for the CPU's vector units, which makes decoding half as fast again.
+
+    Builds that use AMX crash on such weights, in ggml_backend_amx_mul_mat.
+    """
+    return b"AMX" not in llama_cpp.llama_print_system_info()
 
 
 def available_cpus() -> int:

@@ -14,9 +14,9 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["BITSANDBYTES_NOWELCOME"] = "1"
-# Threads that wait for each other busily are fast alone, and 10 to 40 times slower when another process wants the core:
-# four models decoding at once on two cores spend nearly all their time waiting. Let them sleep instead.
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+# Threads that wait for each other busily without end are fast alone, and 10 to 40 times slower when another process
+# wants the core. So they spin for some microseconds, then sleep (see gguf_environment).
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 

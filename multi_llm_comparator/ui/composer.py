@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.ui.actions import perform, warn
-from multi_llm_comparator.ui.compare_state import draft_panes, ensure_run, loadable_models
+from multi_llm_comparator.ui.compare_state import current_run, draft_panes, ensure_run, pane_choices
 from multi_llm_comparator.ui.html_pieces import empty
 from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.navigation import go_to
@@ -24,11 +24,12 @@ def draw_composer(comparison: Comparison | None) -> None:
     if (unsent := st.session_state.pop(_UNSENT, None)) is not None:
         st.session_state[_PROMPT] = unsent
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        prompt = st.chat_input(
+        st.chat_input(
             t("composer.placeholder"),
             key=_PROMPT,
             max_chars=MAX_PROMPT_CHARS,
-            disabled=not loadable_models() or not draft_panes(),
+            disabled=not pane_choices() or not draft_panes(),
+            on_submit=_submit,
         )
         if comparison is not None and is_running:
             st.button(
@@ -38,12 +39,17 @@ def draw_composer(comparison: Comparison | None) -> None:
                 shortcut="Esc",
                 on_click=lambda: perform(comparison.stop(), comparison.id),
             )
-    if prompt:
-        if is_running:
-            warn(t("composer.busy"))
-        if is_running or not send(prompt):
-            st.session_state[_UNSENT] = prompt
-        st.rerun()
+
+
+def _submit() -> None:
+    """Before the page is drawn, so that it is drawn once, with the new turn: half the way to the first token."""
+    prompt: str = st.session_state[_PROMPT]
+    comparison = current_run()
+    is_running = comparison is not None and comparison.snapshot().is_running
+    if is_running:
+        warn(t("composer.busy"))
+    if is_running or not send(prompt):
+        st.session_state[_UNSENT] = prompt
 
 
 def send(prompt: str) -> bool:
@@ -65,8 +71,7 @@ def _send_example(prompt: str) -> None:
 
 def draw_welcome() -> None:
     """For a page without answers: what it is for, and something to try at once."""
-    models = loadable_models()
-    if not models:
+    if not pane_choices():
         _draw_no_models()
         return
     count = len(draft_panes())

@@ -1,0 +1,76 @@
+"""What a model process tells the app, and when."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from multi_llm_comparator.core.events import Event, Finished, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import Engine
+from multi_llm_comparator.services import worker as worker_module
+from multi_llm_comparator.services.wire import Channel, decode
+from multi_llm_comparator.services.worker import Worker
+
+
+class Typist(Engine):
+    """Writes four tokens, one a step, and ends."""
+
+    info: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.is_over = False
+
+    @property
+    def is_busy(self) -> bool:
+        return not self.is_over
+
+    def submit(self, request: GenerationRequest) -> None:
+        raise AssertionError("nobody asks")
+
+    def cancel(self, request_id: str) -> None:
+        raise AssertionError("nobody stops")
+
+    def set_threads(self, n_threads: int) -> None:
+        raise AssertionError("nobody shares")
+
+    def step(self) -> list[Event]:
+        if self.tokens == 4:
+            self.is_over = True
+            return [Finished(request_id="r", reason="stop", prompt_tokens=1, completion_tokens=4)]
+        self.tokens += 1
+        return [TextDelta(request_id="r", text=f"{self.tokens} ", tokens=self.tokens)]
+
+    def close(self) -> None:
+        self.is_over = True
+
+
+@contextmanager
+def told_by(engine: Engine) -> Iterator[list[list[dict[str, Any]]]]:
+    """The messages of a worker that has nothing to do but this."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    with ours, theirs:
+        worker = Worker(Channel(ours))
+        worker._engine = engine
+        while engine.is_busy:
+            worker._step()
+        ours.shutdown(socket.SHUT_WR)
+        data = b"".join(iter(lambda: theirs.recv(1 << 16), b""))
+        yield [decode(line)["events"] for line in data.splitlines()]
+
+
+def test_the_first_token_and_the_end_are_told_at_once_and_tokens_between_together(monkeypatch) -> None:
+    monkeypatch.setattr(worker_module, "TELL_EVERY_S", 60.0)
+    with told_by(Typist()) as messages:
+        assert [[event.get("text") for event in events] for events in messages] == [["1 "], ["2 ", "3 ", "4 ", None]]
+
+
+def test_tokens_of_a_slow_model_are_told_one_by_one(monkeypatch) -> None:
+    monkeypatch.setattr(worker_module, "TELL_EVERY_S", 0.0)
+    with told_by(Typist()) as messages:
+        assert [len(events) for events in messages] == [1, 1, 1, 1, 1]
