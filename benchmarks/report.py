@@ -8,12 +8,13 @@ Every ``<!-- figures: NAME -->`` … ``<!-- /figures -->`` in README.md and docs
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import RESULTS, Figure, load, table
+from benchmarks.results import RESULTS, load, table
 from multi_llm_comparator.core.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -25,20 +26,24 @@ class ReportError(Exception):
     """A document asks for figures that are not there, or a block does not end."""
 
 
-def render(machine: dict[str, Any], figures: list[Figure]) -> str:
-    """Figures as a Markdown table, followed by what they were measured on."""
-    heading, *rows = table(figures)
-    lines = [heading, ["---"] * len(heading), *rows]
-    days = sorted({figure.measured for figure in figures})
+def render(path: Path) -> str:
+    """A result as a Markdown table, followed by what it was measured on."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if "table" in data:
+        return _markdown(data["table"], data["machine"], [data["measured"]], data["note"])
+    machine, figures = load(path)
+    return _markdown(table(figures), machine, sorted({figure.measured for figure in figures}))
+
+
+def _markdown(rows: list[list[str]], machine: dict[str, Any], days: list[str], note: str = "") -> str:
+    heading, *others = rows
+    shown = [f"| {' | '.join(cells)} |" for cells in (heading, ["---"] * len(heading), *others)]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     measured = (
         f"Measured {' to '.join(dict.fromkeys([days[0], days[-1]]))} on {machine['cores']} cores of {machine['cpu']}"
     )
-    shown = [f"| {' | '.join(cells)} |" for cells in lines]
-    return (
-        "\n".join([*shown, "", f"{measured}, {machine['memory_gib']} GiB; Python {machine['python']}, {versions}."])
-        + "\n"
-    )
+    below = f"{note} {measured}, {machine['memory_gib']} GiB; Python {machine['python']}, {versions}.".strip()
+    return "\n".join([*shown, "", below]) + "\n"
 
 
 def fill(text: str, results: Path = RESULTS) -> str:
@@ -54,7 +59,7 @@ def fill(text: str, results: Path = RESULTS) -> str:
         path = results / f"{match['name']}.json"
         if not path.exists():
             raise ReportError(f"no figures named {match['name']!r}; measure them first with benchmarks.{match['name']}")
-        return f"{match[1]}{render(*load(path))}{match[4]}"
+        return f"{match[1]}{render(path)}{match[4]}"
 
     return _BLOCK.sub(filled, text)
 

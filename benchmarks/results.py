@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,6 +76,17 @@ def save(name: str, figures: Sequence[Figure], folder: Path = RESULTS) -> Path:
     kept = {f.id: f for f in load(path)[1]} if path.exists() and load(path)[0] == machine else {}
     kept |= {figure.id: figure for figure in figures}
     data = {"machine": machine, "figures": [asdict(kept[key]) | {"met": kept[key].met} for key in sorted(kept)]}
+    write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def save_table(
+    name: str, rows: Sequence[Sequence[str]], note: str, details: Mapping[str, object], folder: Path = RESULTS
+) -> Path:
+    """Write a table (the heading first) to ``<name>.json``, with a note that goes below it and details that do not."""
+    measured = datetime.now(UTC).date().isoformat()
+    data = {"machine": describe_machine(), "measured": measured, "table": rows, "note": note, "details": details}
+    path = folder / f"{name}.json"
     write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     return path
 

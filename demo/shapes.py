@@ -1,8 +1,8 @@
-"""The two demo models: their names, shapes and how they are trained."""
+"""The demo models: their names, shapes and how they are trained."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import LlamaConfig, PretrainedConfig, Qwen2Config
 
@@ -15,7 +15,12 @@ WORK_FOLDER = Path(__file__).resolve().parent / ".work"
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """One demo model. `hard_share` is the share of hard questions in its training data."""
+    """One demo model.
+
+    `hard_share` is the share of hard questions in its training data; one that `works_out` its answers is taught to
+    write every step before the result (`Item.worked`), where the others answer straight away. Its `subject` is the
+    demo world, or the plans of composed questions.
+    """
 
     name: str
     family: type[PretrainedConfig]
@@ -24,6 +29,8 @@ class Shape:
     hard_share: float
     minutes: float
     seed: int
+    works_out: bool = False
+    subject: Literal["world", "plans"] = "world"
 
     @property
     def folder(self) -> Path:
@@ -70,8 +77,20 @@ LARGE = Shape(
         "intermediate_size": 512,
     },
     learning_rate=1.5e-3,
-    hard_share=0.45,
+    hard_share=0.5,
     minutes=84.5,
     seed=12,
+    works_out=True,
+)
+PLANNER = Shape(
+    name="demo-planner",
+    family=SMALL.family,
+    sizes=SMALL.sizes,
+    learning_rate=2e-3,
+    hard_share=0.0,
+    minutes=75.0,
+    seed=13,
+    subject="plans",
 )
 SHAPES = {shape.name: shape for shape in (SMALL, LARGE)}
+"""The models of the demo world."""

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel
 
-from demo.conversations import IGNORED, ConversationSource, Row, encode
+from demo.conversations import IGNORED, Row, encode
 from demo.shapes import Shape
+from demo.sources import conversations_of
 from demo.tokens import END_OF_TEXT, token_id
 
 TOKENS_PER_STEP = 2048
@@ -24,6 +25,7 @@ WARMUP_STEPS = 100
 STABLE_SHARE = 0.7
 """The learning rate stays at its peak for this share of the time, then falls to nothing, fast at first."""
 CHECKPOINT_EVERY_S = 120.0
+LONGEST_STEP_S = 20.0
 
 
 @dataclass(slots=True)
@@ -54,7 +56,7 @@ def pool_of_steps(shape: Shape, tokenizer: Tokenizer, pool: int) -> list[list[Ba
     steps at random, so that each step still sees several lengths and thereby several tasks.
     """
     rng = random.Random(f"{shape.seed}|{pool}")
-    source = ConversationSource(rng, shape.hard_share)
+    source = conversations_of(shape, rng)
     rows: list[Row] = []
     size = 0
     while size < TOKENS_PER_STEP * STEPS_PER_POOL:
@@ -171,7 +173,8 @@ class Trainer:
         while self.progress.elapsed_s < budget_s:
             losses.append(self.step(self.progress.elapsed_s / budget_s))
             now = time.monotonic()
-            self.progress.elapsed_s += now - last
+            # A machine that was asleep or a run that was suspended trained nothing meanwhile.
+            self.progress.elapsed_s += min(now - last, LONGEST_STEP_S)
             last = now
             if self.progress.step % 50 == 0:
                 print(json.dumps(self._line(sum(losses) / len(losses))), flush=True)

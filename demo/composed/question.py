@@ -1,0 +1,99 @@
+"""A composed question: what is asked, the plan that answers it, and the exact answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+from demo.composed.operations import OPERATIONS
+from demo.world.item import Language
+from multi_llm_comparator.plans import Plan, Step
+
+JOIN_DIFFICULTY, JOIN_TOKENS = 1, 24
+
+
+@dataclass(frozen=True, slots=True)
+class ComposedQuestion:
+    """`key` names the content that decides the split, as for the questions of the demo world."""
+
+    prompt: str
+    plan: Plan
+    answer: str
+    family: str
+    language: Language
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer of a step: in tasks it is written as a quote, and its exact value is known beforehand."""
+
+    step_id: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{{{self.step_id}}}"
+
+    @property
+    def number(self) -> int:
+        return int(self.value)
+
+
+Argument = Result | Sequence[Result] | int | str
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making; its steps are worked out as they are added."""
+
+    language: Language
+    steps: list[Step] = field(default_factory=list)
+    answer: str = ""
+
+    def ask(self, name: str, *arguments: Argument) -> Result:
+        """Add the step of an operation; a sequence of results is written as a list."""
+        operation = OPERATIONS[name]
+        written = [_written(argument) for argument in arguments]
+        self.answer = operation.solve(self.language, tuple(_value(argument) for argument in arguments))
+        return self._add(
+            operation.task(self.language, written), operation.difficulty(tuple(written)), operation.tokens, arguments
+        )
+
+    def join(self, results: Sequence[Result]) -> Result:
+        """Add the step that puts several results side by side: a task of nothing but quotes."""
+        self.answer = _value(results)
+        return self._add(_written(results), JOIN_DIFFICULTY, JOIN_TOKENS, [results])
+
+    def plan(self) -> Plan:
+        return Plan(tuple(self.steps))
+
+    def _add(self, task: str, difficulty: int, token: int, arguments: Sequence[Argument]) -> Result:
+        needed = [r.step_id for argument in arguments for r in _results(argument)]
+        step = Step(str(len(self.steps) + 1), task, difficulty, token, tuple(sorted(set(needed), key=int)))
+        self.steps.append(step)
+        return Result(step.id, self.answer)
+
+
+def _results(argument: Argument) -> Sequence[Result]:
+    if isinstance(argument, Result):
+        return [argument]
+    return argument if not isinstance(argument, int | str) else []
+
+
+def _written(argument: Argument) -> str:
+    return str(argument) if isinstance(argument, Result | int | str) else ", ".join(map(str, argument))
+
+
+def _value(argument: Argument) -> str:
+    if isinstance(argument, Result):
+        return argument.value
+    return str(argument) if isinstance(argument, int | str) else ", ".join(r.value for r in argument)
+
+
+def compact_xml(plan: Plan) -> str:
+    """The plan as the demo planner writes it: on one line, each token of which it has to write."""
+    lines = (
+        f'<Step ID="{s.id}" Task="{escape(s.task, {chr(34): "&quot;"})}" Difficulty="{s.difficulty}" '
+        f'Token="{s.token}" Rely="{",".join(s.rely)}"/>'
+        for s in plan.steps
+    )
+    return f"<Plan>{''.join(lines)}</Plan>"
