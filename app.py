@@ -8,13 +8,19 @@ Beyond 127.0.0.1 anyone who reaches the port can use the models: there is no sig
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import streamlit as st
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from streamlit import config
 
+from multi_llm_comparator.ui.assets import asset_routes
 from multi_llm_comparator.ui.logs import explain_script_error, start_logging
 from multi_llm_comparator.ui.workbench import close_workbench, get_workbench
 
@@ -34,6 +40,18 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
         close_workbench()
 
 
+async def metrics(_: Request) -> Response:
+    """The gateway's figures for Prometheus: counts and times by the names of models and groups, no texts, no keys."""
+    workbench = get_workbench()
+
+    async def render() -> bytes:
+        return workbench.gateway.parts.metrics.render()
+
+    # They are read on the event loop that changes them.
+    body = await asyncio.wrap_future(workbench.bridge.submit(render()))
+    return Response(body, media_type=CONTENT_TYPE_LATEST)
+
+
 def address() -> str:
     """Where a browser on this machine finds the pages."""
     host = config.get_option("server.address") or "localhost"
@@ -41,7 +59,12 @@ def address() -> str:
     return f"http://{shown}:{config.get_option('server.port')}"
 
 
-app = st.App("multi_llm_comparator/ui/main.py", lifespan=lifespan, on_script_error=explain_script_error)
+app = st.App(
+    "multi_llm_comparator/ui/main.py",
+    lifespan=lifespan,
+    routes=[Route("/metrics", metrics), *asset_routes()],
+    on_script_error=explain_script_error,
+)
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
-"""Groups: one name for many models, and how each of them is doing."""
+"""Groups: one name for many models, a box to try them, and how each model is doing."""
 
 from __future__ import annotations
 
 import streamlit as st
 
+from multi_llm_comparator.ui.group_trial import draw_trial
 from multi_llm_comparator.ui.groups_view import draw_groups
 from multi_llm_comparator.ui.i18n import t
 
 st.title(t("nav.groups"), anchor=False)
+draw_trial()
 draw_groups()

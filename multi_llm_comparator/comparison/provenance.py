@@ -64,9 +64,9 @@ def versions() -> dict[str, str]:
 
 
 def model_facts(target: str, info: ModelInfo | None, fingerprint: str | None = None) -> ModelFacts:
-    """What is known of the model behind a target; of a target that is not a local model, its name."""
+    """What is known of the model behind a target; of a target that is not a local model, the target."""
     if info is None:
-        return ModelFacts(name=target)
+        return ModelFacts(id=target, name=target)
     known = {key: info.config.get(key) for key in _METADATA}
     facts = ModelFacts(
         id=info.id,

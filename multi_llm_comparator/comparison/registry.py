@@ -29,7 +29,7 @@ class ComparisonRegistry:
 
     Args:
         store: where runs are kept.
-        source: what answers.
+        source: what answers; a pane's target is whatever it has a name for.
         models: finds a model by id or name, quickly: it is called on the event loop. None for what is no local model.
         fingerprint: hashes a model's files; called in a thread, beside the answer.
         save_interval_s: how often growing text is saved.

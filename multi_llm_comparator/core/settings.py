@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default_factory=default_home, description="where runs, presets and settings are kept")
     models_dir: Path = Field(default=Path("models"), description="folder with pytorch/ and gguf/")
+    configs_dir: Path = Field(default=Path("configs"), description="folder with llms/groups/_task_groups.yaml")
     extra_model_dirs: tuple[Path, ...] = Field(default=(), description="more folders to scan")
     scan_hf_cache: bool = Field(default=False, description="also list the Hugging Face cache")
     scan_ollama: bool = Field(default=False, description="also list Ollama's store")

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config import GroupsConfig
 
 TASK_GROUPS_FILE = "llms/groups/_task_groups.yaml"
@@ -29,10 +30,10 @@ class SupportsLoad(Protocol):
 
 
 class ConfigLoader:
-    """Reads YAML files below one folder."""
+    """Reads YAML files below one folder, that of the settings by default."""
 
-    def __init__(self, root: str | Path = "configs") -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path | None = None) -> None:
+        self.root = Path(root) if root else get_settings().configs_dir
 
     def path_of(self, name: str) -> Path:
         return self.root / name

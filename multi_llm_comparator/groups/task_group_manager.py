@@ -29,13 +29,14 @@ class TaskGroupManager:
     """Loads, checks and reloads the task groups, and resolves references to them.
 
     Args:
-        config_loader: what reads the file; a path to a folder stands for a :class:`ConfigLoader` of it.
+        config_loader: what reads the file; a path to a folder stands for a :class:`ConfigLoader` of it, nothing for
+            one of the settings' folder.
         name: the file, relative to the loader's root.
     """
 
     def __init__(self, config_loader: SupportsLoad | str | Path | None = None, *, name: str = TASK_GROUPS_FILE) -> None:
         if config_loader is None or isinstance(config_loader, str | Path):
-            config_loader = ConfigLoader(config_loader or "configs")
+            config_loader = ConfigLoader(config_loader)
         self._loader: SupportsLoad = config_loader
         self.name = name
         self._targets: Targets | None = None

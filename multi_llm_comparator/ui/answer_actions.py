@@ -151,7 +151,8 @@ def draw_closer_look(snapshot: ComparisonSnapshot) -> None:
         )
         with prompt:
             st.caption(t("look.prompt_why", tokens=say.count(answer.legs[0].prompt_tokens)))
-            st.code(answer.legs[0].prompt or t("look.not_yet"), language=None, wrap_lines=True)
+            unsaid = t("look.unsaid" if progress.is_over else "look.not_yet")
+            st.code(answer.legs[0].prompt or unsaid, language=None, wrap_lines=True)
         with raw:
             st.code(answer.text or t("look.not_yet"), language=None, wrap_lines=True)
         with parameters:
@@ -171,6 +172,7 @@ def _origin(answer: AnswerSnapshot) -> list[tuple[str, str]]:
     model = answer.model
     return [
         (t("look.model"), model.name or answer.target),
+        (t("look.answered_by"), answer.progress.answered_by or say.NOTHING),
         (t("look.path"), model.path or say.NOTHING),
         (t("look.hash"), model.fingerprint or t("look.not_yet")),
         *[(fact_name(name), str(value)) for name, value in model.metadata.items() if value not in (None, "")],

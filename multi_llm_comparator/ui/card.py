@@ -12,8 +12,17 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.answer import Segment, split_thinking, to_markdown
-from multi_llm_comparator.ui.html_pieces import detail, figure, letter_badge, note_chip, problem, state_chip
-from multi_llm_comparator.ui.i18n import current_language, t, texts, tn
+from multi_llm_comparator.ui.choices import tone_of
+from multi_llm_comparator.ui.html_pieces import (
+    detail,
+    error_title,
+    figure,
+    letter_badge,
+    note_chip,
+    problem,
+    state_chip,
+)
+from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.palette import STATE_TONES, Tone, model_tone
 from multi_llm_comparator.ui.phases import PHASE_TONES, elapsed_s, spans
 
@@ -63,6 +72,11 @@ def draw_figures(answer: AnswerSnapshot) -> None:
         detail(t("figure.queued", value=say.seconds(known.queued_s)), t("figure.queued_why")),
         detail(t("figure.load", value=say.seconds(known.load_s)), t("figure.load_why")),
         detail(t("figure.prefill", value=say.seconds(known.prefill_s)), _prefill_why(known)),
+        *(
+            [detail(t("figure.cost", value=say.dollars(known.cost_usd)), t("figure.cost_why"))]
+            if known.cost_usd
+            else []
+        ),
         detail(t("figure.memory", value=say.size(known.memory_bytes)), t("figure.memory_why")),
     )
     st.html(f'<div class="mlc-figures">{"".join(main)}<div class="mlc-details">{"".join(small)}</div></div>')
@@ -103,11 +117,25 @@ def _remarks(answer: AnswerSnapshot) -> str:
         )
     if progress.state == "done" and progress.finish_reason == "length":
         chips.append(note_chip(t("remark.length"), t("remark.length_why"), STATE_TONES["stopped"]))
+    chips += _gateway_remarks(answer)
     if answer.figures.legs > 1:
         n = answer.figures.legs - 1
         chips.append(note_chip(tn("remark.continued", n), t("remark.continued_why"), STATE_TONES["queued"]))
     chips += [note_chip(_short(note), note, STATE_TONES["queued"]) for note in progress.notes]
     return f'<div class="mlc-notes">{"".join(chips)}</div>' if chips else ""
+
+
+def _gateway_remarks(answer: AnswerSnapshot) -> list[str]:
+    """Who answered for a group, and after how many attempts."""
+    progress = answer.progress
+    who = progress.answered_by
+    chips: list[str] = []
+    if who and who not in (answer.target, answer.model_name):
+        chips.append(note_chip(t("remark.answered_by", model=who), t("remark.answered_by_why"), tone_of(who)))
+    if progress.attempts > 1:
+        why = t("remark.attempts_why", fallbacks=progress.fallbacks)
+        chips.append(note_chip(t("remark.attempts", n=progress.attempts), why, STATE_TONES["loading"]))
+    return chips
 
 
 def _short(note: str) -> str:
@@ -148,7 +176,4 @@ def _bounded(text: str) -> str:
 
 
 def _draw_failure(progress: AnswerProgress) -> None:
-    kind = progress.error_type or ""
-    language = current_language()
-    title = f"error.title.{kind}" if f"error.title.{kind}" in texts(language) else "error.title.other"
-    st.html(problem(t(title), progress.error or ""))
+    st.html(problem(error_title(progress.error_type), progress.error or ""))

@@ -20,6 +20,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMErr
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.choices import Choice, named_choices
 from multi_llm_comparator.ui.workbench import get_workbench
 
 _PANES, _RUN = "compare_panes", "compare_run"
@@ -88,22 +89,22 @@ def replace_pane(pane: Pane) -> None:
 def add_pane() -> None:
     """One more pane, with a model that no other pane has, if there is one."""
     panes = draft_panes()
-    models = loadable_models()
-    if len(panes) >= MAX_PANES or not models:
+    choices = list(pane_choices().values())
+    if len(panes) >= MAX_PANES or not choices:
         return
     taken = {pane.target for pane in panes}
-    model = next((m for m in models if m.id not in taken), models[0])
-    save_draft([*panes, Pane.new(model.id, recommended(model))])
+    choice = next((c for c in choices if c.target not in taken), choices[0])
+    save_draft([*panes, Pane.new(choice.target, recommended(choice.model))])
 
 
 def remove_pane(pane_id: str) -> None:
     save_draft([pane for pane in draft_panes() if pane.id != pane_id])
 
 
-def change_model(pane: Pane, model: ModelInfo) -> None:
+def change_model(pane: Pane, choice: Choice) -> None:
     """Another model, with the parameters its makers recommend; what the reader wrote stays."""
     kept = {name: getattr(pane.config, name) for name in _KEPT_ON_MODEL_CHANGE}
-    replace_pane(Pane(pane.id, model.id, replace(recommended(model), **kept)))
+    replace_pane(Pane(pane.id, choice.target, replace(recommended(choice.model), **kept)))
 
 
 def recommended(model: ModelInfo | None) -> ModelConfig:
@@ -121,6 +122,26 @@ def recommended(model: ModelInfo | None) -> ModelConfig:
 
 def loadable_models() -> list[ModelInfo]:
     return [model for model in get_workbench().models.get_available_models() if model.is_loadable]
+
+
+def pane_choices() -> dict[str, Choice]:
+    """All that a pane can ask, by target: the models of this machine by id, then what the task groups' file names."""
+    models = loadable_models()
+    labels = _distinct_names(models)
+    local = {model.id: Choice(model.id, "local", labels[model.id], model) for model in models}
+    workbench = get_workbench()
+    return local | named_choices(workbench.gateway.groups, lambda name: workbench.models.find(name) is not None)
+
+
+def _distinct_names(models: Sequence[ModelInfo]) -> dict[str, str]:
+    """Names by id; where two models share one, what tells them apart is added."""
+    names = [model.name for model in models]
+    return {
+        model.id: model.name
+        if names.count(model.name) == 1
+        else f"{model.name} · {model.config.get('quantization') or model.model_type.value} · {model.id}"
+        for model in models
+    }
 
 
 def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
@@ -143,7 +164,7 @@ async def _applied(comparison: Comparison, panes: Sequence[Pane]) -> bool:
 
 
 def _remembered() -> list[Pane]:
-    known = {model.id for model in loadable_models()}
+    known = pane_choices()
     panes: list[Pane] = []
     for entry in preferences.load().panes[:MAX_PANES]:
         pane = _pane_of(entry)
@@ -162,11 +183,14 @@ def _pane_of(entry: Any) -> Pane | None:
 
 
 def _first_choice() -> list[Pane]:
-    """Two PyTorch and two GGUF models where there are such, demo models first: the page's own example."""
+    """Two PyTorch and two GGUF models where there are such, demo models first: the page's own example. Without any
+    model here, the first that the task groups' file names."""
     models = sorted(loadable_models(), key=lambda m: ("demo" not in m.name.lower(), m.size))
     chosen = [
         *[m for m in models if m.model_type is ModelType.PYTORCH][:2],
         *[m for m in models if m.model_type is ModelType.GGUF][-2:],
     ]
     chosen += [m for m in models if m not in chosen][: MAX_PANES - len(chosen)]
+    if not chosen:
+        return [Pane.new(target) for target in list(pane_choices())[:1]]
     return [Pane.new(model.id, recommended(model)) for model in chosen[:MAX_PANES]]

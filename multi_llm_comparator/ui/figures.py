@@ -51,6 +51,15 @@ def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
+def dollars(value: float | None) -> str:
+    """US dollars, as small as they matter: $0, $0.0031, $1.20."""
+    if value is None:
+        return NOTHING
+    if 0 < value < 0.0001:
+        return "<$0.0001"
+    return f"${value:.2f}" if value >= 0.1 or value == round(value, 2) else f"${value:.4f}"
+
+
 def parameters(value: int | None) -> str:
     """``260 K``, ``4.9 M``, ``7.2 B``: as models are named."""
     if value is None:

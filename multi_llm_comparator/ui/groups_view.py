@@ -9,46 +9,53 @@ import pandas as pd
 import streamlit as st
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.groups import GroupsConfig
 from multi_llm_comparator.ui import figures
 from multi_llm_comparator.ui.actions import perform, show_notices
+from multi_llm_comparator.ui.choices import tone_of
+from multi_llm_comparator.ui.group_list import BREAKER_TONES, draw_group_list
 from multi_llm_comparator.ui.html_pieces import empty, model_label, note_chip, problem
 from multi_llm_comparator.ui.i18n import t, tn
-from multi_llm_comparator.ui.palette import STATE_TONES, model_tone
 from multi_llm_comparator.ui.workbench import Workbench, get_workbench
 
 REFRESH_S = 1.0
 ATTEMPTS_SHOWN = 30
-_BREAKER_TONES = {
-    "closed": STATE_TONES["done"],
-    "half_open": STATE_TONES["loading"],
-    "open": STATE_TONES["failed"],
-}
+EXAMPLE = """task_groups:
+  fast_group:
+    echelon1: {models: [demo-small], timeout: 60, max_retries: 1}
+    echelon2: {models: [demo-large]}
+    fallback_strategy: echelon_down
+"""
 
 
 @st.fragment(run_every=REFRESH_S)
 def draw_groups() -> None:
     """Everything about the gateway as it is now, renewed every second."""
     show_notices()
-    status, attempts = _look(get_workbench())
-    config = status["config"]
-    if config["error"]:
-        st.html(problem(t("groups.config_refused"), config["error"]))
-    if not config["task_groups"]:
-        st.html(empty(t("groups.none_title"), t("groups.none", file=config["file"])))
+    config, status, attempts = _look(get_workbench())
+    file = status["config"]
+    if file["error"]:
+        st.html(problem(t("groups.config_refused"), file["error"]))
+    if not config.task_groups:
+        st.html(empty(t("groups.none_title"), t("groups.none", file=file["file"])))
+        st.code(EXAMPLE, language="yaml")
     else:
-        st.caption(t("groups.config", file=config["file"], version=config["version"]))
+        st.caption(t("groups.config", file=file["file"], version=file["version"]))
     _draw_figures(status)
-    _draw_models(status)
+    draw_group_list(config, status)
+    if status["models"]:
+        _draw_models(status)
     _draw_table(t("groups.limits"), limit_rows(status))
     _draw_table(t("groups.pools"), pool_rows(status))
     _draw_table(t("groups.attempts"), attempt_rows(attempts))
 
 
-def _look(workbench: Workbench) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Status and history, read on the gateway's own event loop so that nothing changes meanwhile."""
+def _look(workbench: Workbench) -> tuple[GroupsConfig, dict[str, Any], list[dict[str, Any]]]:
+    """Configuration, status and history, read on the gateway's own event loop so that nothing changes meanwhile."""
+    gateway = workbench.gateway
 
-    async def look() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        return workbench.gateway.get_status(), workbench.gateway.get_history(ATTEMPTS_SHOWN)
+    async def look() -> tuple[GroupsConfig, dict[str, Any], list[dict[str, Any]]]:
+        return gateway.groups.config, gateway.get_status(), gateway.get_history(ATTEMPTS_SHOWN)
 
     return workbench.bridge.run(look(), timeout_s=10)
 
@@ -96,7 +103,7 @@ async def _turn(model: str, *, open_it: bool) -> None:
 def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
     """One model: its name, its breaker's state, and why it gets no requests, or its last error."""
     state = breaker["state"]
-    chip = note_chip(t(f"groups.state_{state}"), t("groups.failures", n=breaker["failures"]), _BREAKER_TONES[state])
+    chip = note_chip(t(f"groups.state_{state}"), t("groups.failures", n=breaker["failures"]), BREAKER_TONES[state])
     said = model["out"] or ""
     if state == "open":
         said = t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}")
@@ -105,7 +112,7 @@ def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
     where = t("groups.remote" if model["remote"] else "groups.local")
     provider = f"{model['provider']}, {where}" if model["remote"] else where
     muted = f'<span class="mlc-muted">{escape(provider)} {escape(said)}</span>'
-    return f"{model_label(name, model_tone(name))} {chip} {muted}"
+    return f'<div class="mlc-model-row" data-breaker="{state}">{model_label(name, tone_of(name))} {chip} {muted}</div>'
 
 
 def _draw_table(title: str, rows: list[dict[str, Any]]) -> None:

@@ -56,6 +56,12 @@ def problem(title: str, text: str) -> str:
     return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{escape(text)}</div>'
 
 
+def error_title(error_type: str | None) -> str:
+    """What happened, in a few words, by the type of the error."""
+    key = f"error.title.{error_type}"
+    return t(key if key in texts(current_language()) else "error.title.other")
+
+
 def facts(pairs: list[tuple[str, str]]) -> str:
     """A list of names and values."""
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from html import escape
 
 import streamlit as st
 
@@ -10,7 +11,8 @@ from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
-from multi_llm_comparator.ui.compare_state import add_pane, change_model, draft_panes, loadable_models, remove_pane
+from multi_llm_comparator.ui.choices import Choice
+from multi_llm_comparator.ui.compare_state import add_pane, change_model, draft_panes, pane_choices, remove_pane
 from multi_llm_comparator.ui.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import STATE_TONES, UNKNOWN, model_tone
@@ -20,15 +22,15 @@ from multi_llm_comparator.ui.parameters import draw_parameters
 def draw_setup() -> None:
     """One column for each pane, and a button for one more."""
     panes = draft_panes()
-    models = {model.id: model for model in loadable_models()}
-    if not panes and not models:
+    choices = pane_choices()
+    if not panes and not choices:
         return
     with st.container(key="compare_setup"):
-        room_for_more = len(panes) < MAX_PANES and bool(models)
+        room_for_more = len(panes) < MAX_PANES and bool(choices)
         columns = st.columns([*([6] * len(panes)), *([1] if room_for_more else [])], vertical_alignment="top")
         for index, (pane, column) in enumerate(zip(panes, columns, strict=False)):
             with column:
-                _draw_pane(pane, index, models, is_only=len(panes) == 1)
+                _draw_pane(pane, index, choices, is_only=len(panes) == 1)
         if room_for_more:
             columns[-1].button(
                 t("setup.add_short"),
@@ -40,12 +42,12 @@ def draw_setup() -> None:
             )
 
 
-def _draw_pane(pane: Pane, index: int, models: dict[str, ModelInfo], *, is_only: bool) -> None:
-    model = models.get(pane.target)
-    tone = model_tone(model.id) if model else UNKNOWN
+def _draw_pane(pane: Pane, index: int, choices: Mapping[str, Choice], *, is_only: bool) -> None:
+    choice = choices.get(pane.target)
+    tone = model_tone(pane.target) if choice else UNKNOWN
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
         st.html(letter_badge(index, tone), width="content")
-        _draw_model_choice(pane, index, models)
+        _draw_model_choice(pane, index, choices)
         with st.popover(
             t("setup.parameters", letter=letter(index)),
             icon=":material/tune:",
@@ -53,7 +55,7 @@ def _draw_pane(pane: Pane, index: int, models: dict[str, ModelInfo], *, is_only:
             on_change="rerun",
         ) as popover:
             if popover.open:
-                draw_parameters(pane.id, model)
+                draw_parameters(pane.id, choice)
         if not is_only:
             st.button(
                 t("setup.remove", letter=letter(index)),
@@ -63,58 +65,54 @@ def _draw_pane(pane: Pane, index: int, models: dict[str, ModelInfo], *, is_only:
                 on_click=remove_pane,
                 args=(pane.id,),
             )
-    st.html(_facts_line(pane, model))
+    st.html(_facts_line(pane, choice))
 
 
-def _draw_model_choice(pane: Pane, index: int, models: dict[str, ModelInfo]) -> None:
-    options = list(models)
-    if pane.target not in models:
+def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) -> None:
+    options = list(choices)
+    if pane.target not in choices:
         options = [pane.target, *options]
-    names = _distinct_names(list(models.values()))
     key = f"compare_model_{pane.id}"
     # Another run may have been opened since this widget was last drawn.
     if st.session_state.get(key, pane.target) != pane.target:
         st.session_state[key] = pane.target
 
     def choose() -> None:
-        change_model(pane, models[st.session_state[key]])
+        change_model(pane, choices[st.session_state[key]])
 
     st.selectbox(
         t("setup.model", letter=letter(index)),
         options,
         options.index(pane.target),
         key=key,
-        format_func=lambda target: names.get(target, t("setup.gone", name=target)),
+        format_func=lambda target: choices[target].label if target in choices else t("setup.gone", name=target),
         label_visibility="collapsed",
         on_change=choose,
     )
 
 
-def _distinct_names(models: Sequence[ModelInfo]) -> dict[str, str]:
-    """Names by id; where two models share one, what tells them apart is added."""
-    names = [model.name for model in models]
-    return {
-        model.id: model.name
-        if names.count(model.name) == 1
-        else f"{model.name} · {model.config.get('quantization') or model.model_type.value} · {model.id}"
-        for model in models
-    }
-
-
-def _facts_line(pane: Pane, model: ModelInfo | None) -> str:
+def _facts_line(pane: Pane, choice: Choice | None) -> str:
     """What the model is, in a few words, and how it will answer where that differs from the usual."""
-    if model is None:
+    if choice is None:
         return note_chip(t("setup.missing"), t("setup.missing_why", name=pane.target), STATE_TONES["failed"])
-    known = model.config
     words = [
-        {"pytorch": "PyTorch", "gguf": "GGUF"}.get(model.model_type.value, model.model_type.value),
-        say.parameters(known["parameters"]) if known.get("parameters") else "",
-        str(known.get("quantization") or ""),
-        t("setup.greedy") if pane.config.is_greedy else t("setup.temperature", value=f"{pane.config.temperature:g}"),
+        t("setup.greedy") if pane.config.is_greedy else t("setup.temperature", value=f"{pane.config.temperature:g}")
     ]
-    line = f'<span class="mlc-muted">{" · ".join(filter(None, words))}</span>'
-    if known.get("chat_template") is False:
+    words = [*(choice.facts or _facts(choice.model)), *words]
+    line = f'<span class="mlc-muted">{escape(" · ".join(filter(None, words)))}</span>'
+    if choice.model is not None and choice.model.config.get("chat_template") is False:
         line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
     if pane.config.system_prompt:
         line += " " + note_chip(t("setup.system"), pane.config.system_prompt[:300], STATE_TONES["queued"])
     return f'<div class="mlc-facts-line">{line}</div>'
+
+
+def _facts(model: ModelInfo | None) -> list[str]:
+    if model is None:
+        return []
+    known = model.config
+    return [
+        {"pytorch": "PyTorch", "gguf": "GGUF"}.get(model.model_type.value, model.model_type.value),
+        say.parameters(known["parameters"]) if known.get("parameters") else "",
+        str(known.get("quantization") or ""),
+    ]

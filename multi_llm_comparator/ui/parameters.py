@@ -13,6 +13,7 @@ from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.choices import Choice
 from multi_llm_comparator.ui.compare_state import draft_panes, recommended, replace_pane
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.presets import draw_presets
@@ -24,8 +25,9 @@ LOWEST_TEMPERATURE = 0.1
 
 
 @st.fragment
-def draw_parameters(pane_id: str, model: ModelInfo | None) -> None:
+def draw_parameters(pane_id: str, choice: Choice | None) -> None:
     """The form. Every change takes effect at once in the draft; nothing has to be saved."""
+    model = choice.model if choice else None
     pane = next((pane for pane in draft_panes() if pane.id == pane_id), None)
     if pane is None:
         return
@@ -40,7 +42,10 @@ def draw_parameters(pane_id: str, model: ModelInfo | None) -> None:
         with prompt:
             changes |= _draw_prompt(pane.config, key)
         with loading:
-            changes |= _draw_loading(pane.config, model, key)
+            if choice is not None and choice.kind == "remote":
+                st.caption(t("param.loading_remote"))
+            else:
+                changes |= _draw_loading(pane.config, model, key)
         with presets:
             draw_presets(pane, lambda config: take_config(pane_id, config), key)
         _keep(pane, changes)

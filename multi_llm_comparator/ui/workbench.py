@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.settings import Settings, get_settings
-from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
-from multi_llm_comparator.services.fingerprint import fingerprint
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
 from multi_llm_comparator.tracking.store import Store
 
 
@@ -53,10 +53,10 @@ def _open() -> Workbench:
     models.scan_models()
     engine = InferenceEngine(models=models, settings=settings)
     store = Store(settings.resolved_database_url)
-    comparisons = ComparisonRegistry(store, engine, models.find, fingerprint)
     groups = TaskGroupManager()
     groups.load_or_empty()
-    gateway = Gateway(groups, engine, folder=settings.home / "gateway")
+    gateway = Gateway(groups, engine, folder=settings.home / "gateway", local_names=models.unique_name)
+    comparisons = ComparisonRegistry(store, FreshAnswers(gateway), models.find, model_fingerprint)
     bridge.submit(gateway.start())
     plans = PlanRegistry(store, gateway)
     hub = HubClient(settings.models_dir)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,15 +11,17 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support.system_packages import find_redis
+
 STARTS_WITHIN_S = 20.0
 
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
-    """The URL of a fresh server on a socket in ``folder``; skips the test where Redis is not installed."""
-    program = shutil.which("redis-server")
+    """The URL of a fresh server on a socket in ``folder``; without an installed Redis the test fails and says so."""
+    program = find_redis()
     if program is None:
-        pytest.skip("redis-server is not installed")
+        pytest.fail("these tests need Redis; install it with: sudo apt-get install redis-server")
     path = folder / "redis.sock"
     command = [program, "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
     server = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)

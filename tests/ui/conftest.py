@@ -19,8 +19,9 @@ def forget_preferences():
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
-    """The real workbench, in a home of its own, with four scripted models that run in real processes."""
+    """The real workbench, in a home of its own, with four scripted models that run in real processes and no groups."""
     monkeypatch.setenv("MLC_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
     monkeypatch.setenv("MLC_SPARE_PROCESS", "false")
     opened = workbench.get_workbench()
     opened.models.available_models = [
@@ -28,3 +29,18 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench
     ]
     yield opened
     workbench.close_workbench()
+
+
+@pytest.fixture
+def groups_file(bench: Workbench) -> Path:
+    """The workbench's file of task groups, with one group of two models."""
+    path = bench.gateway.groups.path
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_text("task_groups: {quick: {e: {models: [ash, birch], max_retries: 0, rpm_limit: 50}}}")
+
+    async def reload() -> bool:
+        return bench.gateway.groups.reload()
+
+    assert bench.bridge.run(reload())
+    return path

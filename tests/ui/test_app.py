@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -40,6 +41,16 @@ def test_one_line_says_where_the_pages_are_and_they_are_there(app):
     address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
     with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
         assert answer.status == 200
+
+
+def test_prometheus_finds_the_gateways_figures_beside_the_pages(app):
+    assert app.stdout is not None
+    address = next(word for word in app.stdout.readline().split() if word.startswith("http://127.0.0.1:"))
+    with urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE_S) as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+    assert families["mlc_gateway_waiting_requests"].samples[0].value == 0
+    assert {sample.labels["model"] for sample in families["mlc_gateway_breaker_state"].samples} >= {"demo-small"}
 
 
 def test_no_process_is_left_after_it_ended(app):

@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from multi_llm_comparator.core.events import Failed
-from multi_llm_comparator.groups import TaskGroupManager
 from multi_llm_comparator.ui import i18n
+from multi_llm_comparator.ui.group_trial import Trial
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.support.gateways import asking
+from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import html_of, opened
-
-
-@pytest.fixture
-def groups_file(tmp_path: Path, bench: Workbench) -> Path:
-    """A file of the test's own behind the workbench's gateway."""
-    path = tmp_path / "groups.yaml"
-    path.write_text("task_groups: {quick: {e: {models: [ash, birch], max_retries: 0, rpm_limit: 50}}}")
-    groups = bench.gateway.groups
-    groups._loader, groups.name = TaskGroupManager(tmp_path)._loader, path.name
-
-    async def reload() -> bool:
-        return groups.reload()
-
-    assert bench.bridge.run(reload())
-    return path
 
 
 def ask(bench: Workbench, target: str) -> str | None:
@@ -81,3 +65,32 @@ def test_without_groups_the_page_says_what_they_are_for(bench: Workbench, groups
 
     assert bench.bridge.run(reload())
     assert i18n.translate("en", "groups.none_title") in html_of(opened("groups"))
+
+
+def test_a_target_is_tried_and_the_page_says_who_answered_after_which_attempts(
+    bench: Workbench, groups_file: Path, tmp_path: Path
+) -> None:
+    broken = scripted_model(tmp_path, "ash", faults=[{"kind": "error", "after_tokens": 0}])
+    bench.models.available_models[0] = broken
+    page = opened("groups")
+    page.selectbox(key="groups_trial_target").set_value("quick")
+    page.text_input(key="groups_trial_prompt").set_value("What is 23 * 17?")
+    next(b for b in page.button if b.label == i18n.translate("en", "trial.ask")).click().run()
+    trial: Trial = page.session_state["groups_trial"]
+    trial.wait(timeout_s=60)
+    page.run()
+    assert not page.exception
+    shown = html_of(page)
+    assert i18n.translate("en", "trial.fell_back", rule="echelon_down") in shown
+    assert "mlc-failed" in shown
+    assert any("birch says" in element.value for element in page.markdown)
+
+
+def test_what_has_no_model_here_is_not_offered(bench: Workbench, groups_file: Path) -> None:
+    groups_file.write_text("task_groups: {quick: {e: {models: [ash]}}, gone: {e: {models: [nowhere]}}}")
+
+    async def reload() -> bool:
+        return bench.gateway.groups.reload()
+
+    assert bench.bridge.run(reload())
+    assert opened("groups").selectbox(key="groups_trial_target").options == ["quick · group"]

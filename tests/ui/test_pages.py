@@ -40,11 +40,14 @@ def run_of(test: AppTest) -> str:
 
 
 def asked(bench: Workbench, *names: str, prompt: str = "What is 23 * 17?") -> Comparison:
-    """A comparison that has been answered."""
+    """A comparison of these models that has been answered."""
     ids = {model.name: model.id for model in bench.models.get_available_models()}
+    return asked_of(bench, *(ids[name] for name in names), prompt=prompt)
 
+
+def asked_of(bench: Workbench, *targets: str, prompt: str = "What is 23 * 17?") -> Comparison:
     async def ask() -> Comparison:
-        comparison = await bench.comparisons.create([Pane.new(ids[name]) for name in names])
+        comparison = await bench.comparisons.create([Pane.new(target) for target in targets])
         await comparison.send(prompt)
         await comparison.wait()
         return comparison
@@ -183,7 +186,7 @@ def test_settings_take_effect_and_wrong_ones_are_refused(bench):
     assert bench.engine.memory_manager.max_memory_gb == 3.0
 
 
-@pytest.mark.parametrize("page", ["compare", "models", "history", "settings"])
+@pytest.mark.parametrize("page", ["compare", "models", "groups", "history", "settings"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_page_opens_in_every_language(bench, page, language):
     test = opened(page, lang=language)

@@ -1,0 +1,60 @@
+"""What the groups are: their levels in order, the models of each with the state of their breakers, money spent."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.groups import GroupsConfig
+from multi_llm_comparator.groups.config import TaskGroup
+from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.palette import STATE_TONES
+
+BREAKER_TONES = {
+    "closed": STATE_TONES["done"],
+    "half_open": STATE_TONES["loading"],
+    "open": STATE_TONES["failed"],
+}
+
+
+def draw_group_list(config: GroupsConfig, status: dict[str, Any]) -> None:
+    """A row for each group; nothing when there is none."""
+    if config.task_groups:
+        st.subheader(t("groups.groups"), anchor=False)
+        rows = "".join(group_row(name, group, status) for name, group in config.task_groups.items())
+        st.html(f'<div class="mlc-groups">{rows}</div>')
+
+
+def group_row(name: str, group: TaskGroup, status: dict[str, Any]) -> str:
+    """The group's name and purpose, its levels best first, and what it does when a model fails."""
+    levels = " › ".join(_level(echelon, group, status) for echelon in group.by_priority())
+    notes = [t(f"groups.strategy_{group.fallback_strategy.value}")]
+    if group.fallback_groups:
+        notes.append(t("groups.then", groups=", ".join(group.fallback_groups)))
+    if (budget := status["budgets"].get(name)) and budget["per_day_usd"] is not None:
+        spent, limit = say.dollars(budget["spent_today_usd"]), say.dollars(budget["per_day_usd"])
+        notes.append(t("groups.budget", spent=spent, limit=limit))
+    return (
+        f'<span class="mlc-row-title" title="{escape(group.description)}">{escape(name)}</span>'
+        f"<span>{levels}</span>"
+        f'<span class="mlc-muted">{escape(" · ".join(notes))}</span>'
+    )
+
+
+def _level(echelon: str, group: TaskGroup, status: dict[str, Any]) -> str:
+    models = ", ".join(_model(model, status) for model in group.echelons[echelon].models)
+    return f'<span class="mlc-muted">{escape(echelon)}</span> {models}'
+
+
+def _model(model: str, status: dict[str, Any]) -> str:
+    """The model's name with its breaker's state as a dot; the reason on hover when it gets no requests."""
+    state = status["breakers"][model]["state"]
+    why = status["models"][model]["out"] or t(f"groups.state_{state}")
+    tone = BREAKER_TONES["open" if status["models"][model]["out"] else state].css
+    return (
+        f'<span class="mlc-nowrap" title="{escape(why)}"><span class="mlc-dot" style="--tone:{tone}"></span>'
+        f"{escape(model)}</span>"
+    )
