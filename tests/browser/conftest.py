@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.groups.config_loader import TASK_GROUPS_FILE
 from multi_llm_comparator.services.model_manager import ModelManager
 
 ROOT = Path(__file__).parents[2]
@@ -36,11 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class App:
-    """The running app. ``home`` is where it keeps runs and settings."""
+    """The running app. ``home`` is where it keeps runs and settings, ``groups_file`` what it reads task groups from."""
 
     process: subprocess.Popen[str]
     address: str
     home: Path
+    groups_file: Path
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +59,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     home = tmp_path_factory.mktemp("home")
     remember_long_answers(models, home)
-    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(models)}
+    groups_file = home / "configs" / TASK_GROUPS_FILE
+    groups_file.parent.mkdir(parents=True)
+    groups_file.write_text("{}")
+    environment = {
+        **os.environ,
+        "MLC_HOME": str(home),
+        "MLC_MODELS_DIR": str(models),
+        "MLC_CONFIGS_DIR": str(home / "configs"),
+    }
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,7 +78,7 @@ def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]
     )
     assert process.stdout is not None
     assert "running at" in process.stdout.readline()
-    yield App(process, f"http://127.0.0.1:{port}", home)
+    yield App(process, f"http://127.0.0.1:{port}", home, groups_file)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGINT)
     process.wait(timeout=60)

@@ -1,0 +1,151 @@
+"""The Groups page in a real browser: a provider breaks, its traffic moves to another one, it is mended and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.services.bridge import Bridge
+from tests.browser import board
+from tests.browser.conftest import App
+from tests.support.scripted_openai_server import Act, ScriptedServer
+
+BROKEN = Act("status", status=500, error={"message": "the disk is full"})
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One of two providers, on a server of its own that runs beside the test."""
+
+    name: str
+    server: ScriptedServer
+
+    def breaks(self) -> None:
+        self.server.usual["m"] = BROKEN
+
+    def works(self) -> None:
+        self.server.usual["m"] = Act(text=f"The {self.name} answers.")
+
+    @property
+    def asked(self) -> int:
+        return self.server.count("m")
+
+
+@pytest.fixture
+def providers() -> Iterator[tuple[Provider, Provider]]:
+    bridge = Bridge()
+    found = (Provider("first", ScriptedServer()), Provider("second", ScriptedServer()))
+    for provider in found:
+        bridge.run(provider.server.__aenter__(), timeout_s=20)
+        provider.works()
+    yield found
+    for provider in found:
+        bridge.run(provider.server.__aexit__(None, None, None), timeout_s=20)
+    bridge.close()
+
+
+def configure(app: App, providers: tuple[Provider, Provider], *, recovery_s: float) -> None:
+    """Save the file with one group of both; the running app takes it over by itself."""
+    models = "".join(f"  {p.name}: {{provider: {p.name}, base_url: '{p.server.url}', model: m}}\n" for p in providers)
+    write_atomically(
+        app.groups_file,
+        f"gateway: {{retry_wait_s: 0.05, breaker: {{failure_threshold: 2, recovery_s: {recovery_s}}}}}\n"
+        f"models:\n{models}"
+        "task_groups:\n"
+        "  pair: {echelon1: {models: [first, second], max_retries: 1}, fallback_strategy: provider_failover}\n",
+    )
+
+
+def ask(page: Page) -> None:
+    page.get_by_role("button", name="Try it").click()
+
+
+def answer(page: Page) -> Locator:
+    return page.locator(".st-key-groups_trial_text")
+
+
+def breaker(page: Page, model: str) -> Locator:
+    return page.locator("[data-breaker]", has_text=model)
+
+
+def expect_breaker(page: Page, model: str, state: str) -> None:
+    expect(breaker(page, model)).to_have_attribute("data-breaker", state)
+
+
+@pytest.fixture
+def groups(page: Page, app: App, providers: tuple[Provider, Provider]) -> Page:
+    """The Groups page with the pair in it."""
+    configure(app, providers, recovery_s=3600)
+    page.goto(f"{app.address}/groups?lang=en")
+    expect(page.locator(".mlc-groups")).to_contain_text("pair")
+    expect_breaker(page, "first", "closed")
+    # The box of targets is drawn with the page, the rest of the page by itself when the file changes.
+    page.reload()
+    expect(page.get_by_role("combobox", name="Ask")).to_have_value("pair · group")
+    return page
+
+
+def test_a_broken_provider_is_left_for_another_and_used_again_when_it_is_mended(
+    groups: Page, app: App, providers: tuple[Provider, Provider]
+) -> None:
+    first, _ = providers
+    ask(groups)
+    expect(answer(groups)).to_have_text("The first answers.")
+
+    first.breaks()
+    ask(groups)
+    expect(answer(groups)).to_have_text("The second answers.")
+    expect(groups.locator(".mlc-story .mlc-failed").first).to_contain_text("the disk is full")
+    expect_breaker(groups, "first", "open")
+    expect(breaker(groups, "first")).to_contain_text("the disk is full")
+
+    reached = first.asked
+    ask(groups)
+    expect(groups.locator(".mlc-story li")).to_have_count(1)
+    expect(answer(groups)).to_have_text("The second answers.")
+    assert first.asked == reached, "an open breaker lets nothing through"
+
+    first.works()
+    configure(app, providers, recovery_s=0.5)
+    expect_breaker(groups, "first", "half_open")
+    ask(groups)
+    expect(answer(groups)).to_have_text("The first answers.")
+    expect_breaker(groups, "first", "closed")
+    assert first.asked == reached + 1
+
+
+def test_a_model_is_taken_out_and_brought_back_by_hand(groups: Page) -> None:
+    row = groups.locator('[class*="st-key-group_model_"]', has_text="first")
+    row.get_by_role("button", name="Leave alone").click()
+    expect_breaker(groups, "first", "open")
+    ask(groups)
+    expect(answer(groups)).to_have_text("The second answers.")
+    row.get_by_role("button", name="Use again").click()
+    expect_breaker(groups, "first", "closed")
+    ask(groups)
+    expect(answer(groups)).to_have_text("The first answers.")
+
+
+def test_a_mistake_in_the_file_is_shown_and_the_good_one_serves_on(groups: Page, app: App) -> None:
+    write_atomically(app.groups_file, "task_groups: {pair: {echelon1: {models: [first], rpm_limit: many}}}")
+    expect(groups.get_by_role("alert")).to_contain_text("task_groups.pair.echelon1.rpm_limit")
+    ask(groups)
+    expect(answer(groups)).to_have_text("The first answers.")
+
+
+def test_a_pane_of_the_compare_page_asks_a_group(page: Page, app: App, providers: tuple[Provider, Provider]) -> None:
+    configure(app, providers, recovery_s=3600)
+    page.goto(f"{app.address}/groups?lang=en")
+    expect(page.locator(".mlc-groups")).to_contain_text("pair")
+    page.goto(f"{app.address}/?lang=en")
+    page.get_by_role("combobox", name="Model of pane A").click()
+    page.get_by_role("option", name="pair · group", exact=True).click()
+    board.ask(page, "Who are you?")
+    card = board.cards(page).nth(0)
+    expect(card).to_contain_text("The first answers.")
+    expect(card).to_contain_text("by first")
+    board.stop_all(page)
