@@ -9,8 +9,13 @@ from typing import Any, Literal, Protocol
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event
+from multi_llm_comparator.core.exceptions import InvalidParameterError
 
 Role = Literal["system", "user", "assistant"]
+MAX_GRAMMAR_CHARACTERS = 256 * 1024
+MAX_CLOSERS = 16
+# A note (see events.Started) from where a grammar cannot be kept to.
+UNCONSTRAINED = "Grammars are not understood there: the answer was written without one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +28,47 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """What an answer may look like, in the two notations that engines read; both must describe the same texts.
+
+    ``gbnf`` begins with the rule ``root`` (llama.cpp's ``grammars/README.md``), ``lark`` with ``start`` (llguidance's
+    ``docs/syntax.md``). Whether they can be read shows where they are used.
+
+    ``closers`` are texts that lead to the end, best first: when ``reserve`` tokens are left, what begins with one of
+    them is taken wherever it may follow, so that the answer ends whole. It then ends for its length all the same.
+
+    Raises:
+        InvalidParameterError: something is empty or beyond its bound.
+    """
+
+    gbnf: str
+    lark: str
+    closers: tuple[str, ...] = ()
+    reserve: int = 0
+
+    def __post_init__(self) -> None:
+        for name, text in (("gbnf", self.gbnf), ("lark", self.lark)):
+            if not 0 < len(text) <= MAX_GRAMMAR_CHARACTERS:
+                raise InvalidParameterError(
+                    f"a grammar's {name} must have 1 to {MAX_GRAMMAR_CHARACTERS} characters, not {len(text)}"
+                )
+        if len(self.closers) > MAX_CLOSERS or not all(self.closers):
+            raise InvalidParameterError(f"a grammar's closers must be at most {MAX_CLOSERS} texts, none of them empty")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Grammar:
+        return cls(gbnf=data["gbnf"], lark=data["lark"], closers=tuple(data["closers"]), reserve=data["reserve"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One answer that is wanted.
 
     ``config.system_prompt`` is put before ``messages`` unless they begin with a system message. With
     ``continue_final`` the last message is the assistant's and the model goes on writing it. With ``raw`` the last
     message's content goes to the model as it is: no template, special tokens still only as text.
-    Requests of one ``run_id`` share what a budget per run allows.
+    Requests of one ``run_id`` share what a budget per run allows. With a ``grammar`` a local model writes nothing else,
+    and the answer ends where the grammar does; what cannot be held to one (a remote endpoint) says so in its notes.
     """
 
     messages: tuple[Message, ...]
@@ -38,6 +77,7 @@ class GenerationRequest:
     continue_final: bool = False
     raw: bool = False
     run_id: str = ""
+    grammar: Grammar | None = None
 
     def with_system_prompt(self) -> tuple[Message, ...]:
         """The messages with the configuration's system prompt in front, if there is one and none stands there."""
@@ -58,6 +98,7 @@ class GenerationRequest:
             continue_final=data.get("continue_final", False),
             raw=data.get("raw", False),
             run_id=data.get("run_id", ""),
+            grammar=Grammar.from_dict(data["grammar"]) if data.get("grammar") else None,
         )
 
 

@@ -66,6 +66,9 @@ class ModelDeclaration(Limited):
     context_length: Count | None = None
     weight: Count = 1
     sampling: Literal["openai", "extended"] = "openai"
+    grammar: Literal["none", "llama-server", "vllm"] = Field(
+        default="none", description="how the endpoint takes a grammar in GBNF, if it does"
+    )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     connect_timeout_s: Seconds = 5.0
     first_token_timeout_s: Seconds | None = None
@@ -90,7 +93,7 @@ class ModelDeclaration(Limited):
     @model_validator(mode="after")
     def _check_kind(self) -> ModelDeclaration:
         given = self.model_fields_set
-        if not self.is_remote and (wrong := given & {"model", "key", "sampling", "max_tokens_field"}):
+        if not self.is_remote and (wrong := given & {"model", "key", "sampling", "grammar", "max_tokens_field"}):
             raise ValueError(f"{sorted(wrong)[0]!r} is for an endpoint: give 'base_url' too, or leave it out")
         if self.is_remote and "local" in given:
             raise ValueError("'local' and 'base_url' exclude each other")

@@ -97,6 +97,7 @@ def _open(model: str, declaration: ModelDeclaration) -> OpenAIEndpoint:
         model=declaration.model or model,
         sees_images="vision" in declaration.tags,
         sampling=declaration.sampling,
+        grammar=declaration.grammar,
         max_tokens_field=declaration.max_tokens_field,
         connect_timeout_s=declaration.connect_timeout_s,
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
-from multi_llm_comparator.inferencers.gguf_sampling import Sampler, choose_seed
+from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import Slot
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.text import AnswerStream
@@ -21,20 +21,17 @@ class Answer:
     rendered: RenderedPrompt
     prompt: list[int]
     slot: Slot
+    sampler: Sampler
     vocabulary: Vocabulary
     n_ctx: int
     is_started: bool = False
     tokens: int = 0
     next_token: int = -1
-    seed: int | None = field(init=False)
-    sampler: Sampler = field(init=False)
     stream: AnswerStream = field(init=False)
     _limit: int = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.request.config
-        self.seed = choose_seed(config)
-        self.sampler = Sampler(config, self.seed, self.vocabulary.size)
         self.stream = AnswerStream(config.stop)
         self._limit = min(config.max_tokens, self.n_ctx - len(self.prompt))
 
@@ -51,7 +48,7 @@ class Answer:
             prompt_tokens=len(self.prompt),
             cached_tokens=len(self.slot.tokens),
             prompt=self.rendered.text,
-            seed=self.seed,
+            seed=self.sampler.seed,
             notes=self.rendered.notes,
         )
 
@@ -59,11 +56,15 @@ class Answer:
         """Take the token that was sampled; returns its text, if it has any part in it, and why the answer ends."""
         piece = self.vocabulary.piece(token) if self.tokens else self.vocabulary.first_piece(token, self.prompt[-1])
         if piece is None or token == self.request.config.eos_token_id:
-            return None, "stop"
+            # What was made to end was cut, however whole it looks.
+            return None, "length" if self.sampler.is_closing else "stop"
         self.tokens += 1
         self.next_token = token
         text, is_stopped = self.stream.push(piece)
         delta = TextDelta(request_id=self.request.id, text=text, tokens=self.tokens)
+        grammar = self.request.grammar
+        if grammar is not None and self._limit - self.tokens <= grammar.reserve:
+            self.sampler.is_closing = True
         if is_stopped:
             return delta, "stop"
         return delta, "length" if self.tokens >= self._limit else None

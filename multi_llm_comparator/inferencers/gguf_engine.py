@@ -15,13 +15,15 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 import llama_cpp
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
-from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ContextOverflowError, GrammarError, InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_grammar import GrammarSampler
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
+from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.waiting import WaitingLine
@@ -111,11 +113,19 @@ class GgufEngine(Engine):
             prompt = self._vocabulary.tokenize(rendered.parts)
             if len(prompt) >= self._n_ctx:
                 raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
+            sampler = self._sampler_of(request)
         except InferenceError as exc:
             self._fail(request.id, exc)
             return
         slot = self._slots.take(prompt)
-        self._answers.append(Answer(request, rendered, prompt, slot, self._vocabulary, self._n_ctx))
+        self._answers.append(Answer(request, rendered, prompt, slot, sampler, self._vocabulary, self._n_ctx))
+
+    def _sampler_of(self, request: GenerationRequest) -> Sampler:
+        vocabulary = self._vocabulary
+        if request.grammar is None:
+            return Sampler(request.config, vocabulary.size)
+        grammar, ranks = request.grammar.gbnf, vocabulary.closing_ranks(request.grammar.closers)
+        return GrammarSampler(request.config, self._runtime.vocab, vocabulary.size, vocabulary.silent, grammar, ranks)
 
     def _fill(self, joining: Iterable[Answer]) -> None:
         """Put into the batch one row for each answer being written, and prompt rows for those of ``joining``."""
@@ -163,12 +173,18 @@ class GgufEngine(Engine):
         return False
 
     def _sample(self) -> None:
-        context, sample = self._runtime.context, llama_cpp.llama_sampler_sample
+        context = self._runtime.context
         for answer, run, row in self._rows:
             answer.slot.tokens += run
             if row is None:
                 continue
-            delta, reason = answer.accept(sample(answer.sampler.chain, context, row))
+            try:
+                token = answer.sampler.pick(context, row)
+            except GrammarError as exc:
+                self._drop(answer)
+                self._fail(answer.request.id, exc)
+                continue
+            delta, reason = answer.accept(token)
             if delta is not None:
                 self._events.append(delta)
             if reason is not None:

@@ -24,7 +24,9 @@ def choose_seed(config: ModelConfig) -> int | None:
 class Sampler:
     """One answer's chain: penalties, then top-k, top-p, temperature and a draw; or the likeliest token."""
 
-    def __init__(self, config: ModelConfig, seed: int | None, n_vocab: int) -> None:
+    def __init__(self, config: ModelConfig, n_vocab: int) -> None:
+        self.seed = choose_seed(config)
+        self.is_closing = False
         self.chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         if config.repeat_penalty != 1.0 or config.presence_penalty != 0.0:
             self._add(
@@ -41,7 +43,11 @@ class Sampler:
             self._add(llama_cpp.llama_sampler_init_top_p(config.top_p, 1))
         self._add(llama_cpp.llama_sampler_init_temp(config.temperature))
         # The largest seed means "random" to llama.cpp.
-        self._add(llama_cpp.llama_sampler_init_dist(min(seed or 0, llama_cpp.LLAMA_DEFAULT_SEED - 1)))
+        self._add(llama_cpp.llama_sampler_init_dist(min(self.seed or 0, llama_cpp.LLAMA_DEFAULT_SEED - 1)))
+
+    def pick(self, context: Any, row: int) -> int:
+        """The next token, from the logits of a row of the batch that was decoded last."""
+        return int(llama_cpp.llama_sampler_sample(self.chain, context, row))
 
     def _add(self, sampler: Any) -> None:
         llama_cpp.llama_sampler_chain_add(self.chain, sampler)

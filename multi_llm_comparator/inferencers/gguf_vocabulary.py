@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.chat import PromptPart
+from multi_llm_comparator.inferencers.closing import Ranks, closing_ranks
 
 _SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
@@ -26,6 +30,7 @@ class Vocabulary:
         self._is_spm = llama_cpp.llama_vocab_type(vocab) == llama_cpp.LLAMA_VOCAB_TYPE_SPM
         self._buffer = ctypes.create_string_buffer(512)
         self._pieces: dict[int, bytes | None] = {}
+        self._ranks: dict[tuple[str, ...], Ranks] = {}
 
     def text(self, token: int | None) -> str:
         """A token as the vocabulary writes it, such as ``<s>``; empty for None."""
@@ -37,6 +42,23 @@ class Vocabulary:
         """The texts that become control tokens where special tokens are looked for."""
         attribute = llama_cpp.llama_vocab_get_attr
         return [self.text(token) for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL]
+
+    @cached_property
+    def silent(self) -> NDArray[np.bool_]:
+        """Which tokens write nothing, though they do not end the text either."""
+        attribute, ends = llama_cpp.llama_vocab_get_attr, llama_cpp.llama_vocab_is_eog
+        return np.fromiter(
+            (bool(attribute(self._vocab, t) & _SPECIAL) and not ends(self._vocab, t) for t in range(self.size)),
+            dtype=np.bool_,
+            count=self.size,
+        )
+
+    def closing_ranks(self, closers: tuple[str, ...]) -> Ranks:
+        """How soon each token leads to the end of a text that ends as ``closers`` say."""
+        if closers not in self._ranks:
+            # One kind of text is written under a grammar as a rule; the vocabulary is read once for it.
+            self._ranks = {closers: closing_ranks((self.piece(token) for token in range(self.size)), closers)}
+        return self._ranks[closers]
 
     def tokenize(self, parts: Iterable[PromptPart]) -> list[int]:
         """Tokens of a prompt, with the model's BOS in front if it wants one and the template gave none.

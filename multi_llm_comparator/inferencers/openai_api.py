@@ -29,7 +29,7 @@ from multi_llm_comparator.core.exceptions import (
     RequestRefusedError,
 )
 from multi_llm_comparator.core.keys import scrub
-from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.requests import UNCONSTRAINED, GenerationRequest, Message
 
 MAX_ANSWER_BYTES = 32 << 20
 MAX_CONNECTIONS = 4000
@@ -45,12 +45,14 @@ class EndpointOptions:
     """Where a model is and what its endpoint understands.
 
     ``sampling="extended"`` also sends ``top_k`` and ``repetition_penalty``, which vLLM and llama-server know.
+    ``grammar`` says how it takes one, in GBNF: as llama-server, as vLLM, or not at all; then it is not sent.
     """
 
     base_url: str
     model: str
     sees_images: bool = False
     sampling: Literal["openai", "extended"] = "openai"
+    grammar: Literal["none", "llama-server", "vllm"] = "none"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     connect_timeout_s: float = 5.0
 
@@ -87,7 +89,9 @@ class OpenAIEndpoint:
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         try:
-            yield Started(request_id=request.id, prompt_tokens=0)
+            is_free = request.grammar is not None and self.options.grammar == "none"
+            notes = (UNCONSTRAINED,) if is_free else ()
+            yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
             reader = _ChunkReader(request)
             async for chunk in stream:
                 text = reader.read(chunk)
@@ -111,6 +115,7 @@ class OpenAIEndpoint:
 
     def _arguments(self, request: GenerationRequest) -> dict[str, Any]:
         config = request.config
+        self._refuse_what_it_cannot(request)
         arguments: dict[str, Any] = {
             "model": self.options.model,
             "messages": [self._message(message) for message in request.with_system_prompt()],
@@ -125,9 +130,32 @@ class OpenAIEndpoint:
             arguments["seed"] = config.seed
         if config.stop:
             arguments["stop"] = list(config.stop)
-        if self.options.sampling == "extended":
-            arguments["extra_body"] = {"top_k": config.top_k, "repetition_penalty": config.repeat_penalty}
+        if more := self._beyond_the_standard(request):
+            arguments["extra_body"] = more
         return arguments
+
+    def _refuse_what_it_cannot(self, request: GenerationRequest) -> None:
+        """The plain API begins a new answer where it should go on with one, and that must not look like one text."""
+        model = self.options.model
+        if request.raw:
+            raise RequestRefusedError(f"the endpoint of {model!r} takes conversations only, no text without a template")
+        if request.continue_final and self.options.sampling != "extended":
+            raise RequestRefusedError(
+                f"the endpoint of {model!r} cannot go on from a given beginning; ask it in a new prompt to go on, or"
+                " declare it with 'sampling: extended' if it is vLLM or llama-server"
+            )
+
+    def _beyond_the_standard(self, request: GenerationRequest) -> dict[str, Any]:
+        config, more = request.config, dict[str, Any]()
+        if self.options.sampling == "extended":
+            more |= {"top_k": config.top_k, "repetition_penalty": config.repeat_penalty}
+            if request.continue_final:
+                more |= {"continue_final_message": True, "add_generation_prompt": False}
+        if request.grammar is not None and self.options.grammar == "llama-server":
+            more["grammar"] = request.grammar.gbnf
+        elif request.grammar is not None and self.options.grammar == "vllm":
+            more["structured_outputs"] = {"grammar": request.grammar.gbnf}
+        return more
 
     def _message(self, message: Message) -> dict[str, Any]:
         if not message.images:

@@ -9,7 +9,8 @@ from multi_llm_comparator.core.events import Finished, FinishReason, Started, Te
 from multi_llm_comparator.core.exceptions import ContextOverflowError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.pytorch_decoders import Row
-from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler
+from multi_llm_comparator.inferencers.pytorch_grammar import GrammarMatcher
+from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, check_token
 from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder
 from multi_llm_comparator.inferencers.text import StopMatcher
 
@@ -25,7 +26,13 @@ class Answer(Row):
     """
 
     def __init__(
-        self, request: GenerationRequest, encoder: PromptEncoder, tokenizer: Any, n_ctx: int, stop_ids: frozenset[int]
+        self,
+        request: GenerationRequest,
+        encoder: PromptEncoder,
+        tokenizer: Any,
+        n_ctx: int,
+        stop_ids: frozenset[int],
+        grammar: GrammarMatcher | None = None,
     ) -> None:
         self.id = request.id
         self._prompt, tokens = encoder.encode(request)
@@ -44,6 +51,7 @@ class Answer(Row):
         self._stops = StopMatcher(config.stop)
         self._text = Detokenizer(tokenizer, self.tokens if encoder.continues_text(request) else ())
         self.sampler = RowSampler(config, self._seed)
+        self.grammar = grammar
 
     @property
     def completion_tokens(self) -> int:
@@ -65,18 +73,39 @@ class Answer(Row):
             notes=self._prompt.notes,
         )
 
-    def take(self, token: int) -> tuple[TextDelta | None, FinishReason | None]:
-        """The model's next token: the text it adds, and the reason if it is the last one."""
+    def take(self, picked: int | None) -> tuple[TextDelta | None, FinishReason | None]:
+        """The model's next token: the text it adds, and the reason if it is the last one.
+
+        Raises:
+            InferenceError: there is none, for the model's output was not a number, or its grammar leaves none.
+        """
+        if self.grammar is not None:
+            self.grammar.check()
+        token = check_token(picked)
         if token in self._stop_ids:
-            return None, "stop"
+            return None, self._usual_end
         self.tokens.append(token)
         text, is_stopped = self._stops.push(self._text.push(token))
         reason: FinishReason | None = None
         if is_stopped:
             reason = "stop"
+        elif self._ends_with(token):
+            reason = self._usual_end
         elif self.completion_tokens >= self._max_tokens:
             reason = "length"
         return TextDelta(request_id=self.id, text=text, tokens=self.completion_tokens), reason
+
+    @property
+    def _usual_end(self) -> FinishReason:
+        """What was made to end was cut, however whole it looks."""
+        return "length" if self.grammar is not None and self.grammar.is_closing else "stop"
+
+    def _ends_with(self, token: int) -> bool:
+        """Whether the grammar, if there is one, is used up by ``token``."""
+        if self.grammar is None:
+            return False
+        self.grammar.accept(token, self._max_tokens - self.completion_tokens)
+        return self.grammar.is_used_up
 
     def end(self, reason: FinishReason) -> list[TextDelta | Finished]:
         """What is left to say when the answer is over."""

@@ -23,8 +23,9 @@ from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import MAX_CHUNK_TOKENS, ONE_BY_ONE, SingleDecoder, open_decoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
+from multi_llm_comparator.inferencers.pytorch_grammar import GrammarCompiler
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
-from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler, check_token
+from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.inferencers.waiting import WaitingLine
 
@@ -58,6 +59,8 @@ class PyTorchEngine(Engine):
             self._decoder = open_decoder(loaded.model, loaded.device, parallel=options.parallel, n_ctx=loaded.n_ctx)
         except RuntimeError as exc:
             raise as_load_error(exc, path) from exc
+        n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
+        self._grammars = GrammarCompiler(loaded.tokenizer, n_vocab, sorted(loaded.stop_ids))
         self._is_small = loaded.model.get_memory_footprint() < SMALL_MODEL_BYTES
         self.set_threads(options.n_threads)
         notes = [*loaded.notes, *([ONE_BY_ONE] if isinstance(self._decoder, SingleDecoder) else [])]
@@ -126,7 +129,8 @@ class PyTorchEngine(Engine):
         while self._reading is None and len(self._waiting) and len(self._decoder.rows) < self._options.parallel:
             request = self._waiting.take()
             try:
-                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids)
+                grammar = self._grammars.compile(request.grammar) if request.grammar else None
+                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids, grammar)
             except MultiLLMError as exc:
                 self._fail(request.id, exc)
                 continue
@@ -149,6 +153,7 @@ class PyTorchEngine(Engine):
             if logits is None:
                 return
             self._reading = None
+            _constrain([answer], logits)
             first = BatchSampler([answer.sampler], [answer.answered], self._device).pick(logits)
             self._take([answer], first)
             if answer.id in self._answers:
@@ -163,6 +168,7 @@ class PyTorchEngine(Engine):
             if self._sampler is None:
                 histories = [row.answered for row in rows]
                 self._sampler = BatchSampler([row.sampler for row in rows], histories, self._device)
+            _constrain(rows, logits)
             self._take(rows, self._sampler.pick(logits))
         except Exception as exc:
             self._give_up(rows, exc)
@@ -171,7 +177,7 @@ class PyTorchEngine(Engine):
     def _take(self, rows: Sequence[Answer], tokens: Sequence[int | None]) -> None:
         for answer, token in zip(rows, tokens, strict=True):
             try:
-                delta, reason = answer.take(check_token(token))
+                delta, reason = answer.take(token)
             except InferenceError as exc:
                 self._forget(answer, keep=False)
                 self._fail(answer.id, exc)
@@ -215,6 +221,13 @@ class PyTorchEngine(Engine):
             torch.cuda.empty_cache()
         elif self._device.type == "mps":
             torch.mps.empty_cache()
+
+
+def _constrain(rows: Sequence[Answer], logits: torch.Tensor) -> None:
+    """Leave each row that has a grammar only what that allows."""
+    for row, answer in enumerate(rows):
+        if answer.grammar is not None:
+            logits[row].masked_fill_(~answer.grammar.allowed().to(logits.device), -torch.inf)
 
 
 def _describe(loaded: LoadedModel, encoder: PromptEncoder, notes: list[str]) -> dict[str, Any]:

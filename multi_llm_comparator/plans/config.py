@@ -28,7 +28,8 @@ class ModelsSection(Section):
     """Who plans and who solves. A name is a local model's, an endpoint's own, or a task group's.
 
     A ``threshold`` above the hardest difficulty sends every step to the small model. ``planner_prompt`` replaces the
-    built-in instruction; an empty one suits a planner that was trained to plan.
+    built-in instruction; an empty one suits a planner that was trained to plan: it gets the bare question.
+    ``planner_grammar`` holds a local planner to the form of a plan, before which ``planner_thinks`` lets it think.
     """
 
     small_model: Name
@@ -39,6 +40,8 @@ class ModelsSection(Section):
     use_local_router: bool = False
     local_router_model: Name | None = None
     planner_prompt: str | None = Field(default=None, max_length=MAX_QUESTION_CHARS)
+    planner_grammar: bool = True
+    planner_thinks: bool = False
 
     @model_validator(mode="after")
     def _check_router(self) -> ModelsSection:

@@ -10,13 +10,14 @@ from typing import Literal, Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError, PlanError
+from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
+from multi_llm_comparator.plans.grammar import plan_grammar
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
-from multi_llm_comparator.plans.prompts import again_messages, aggregate_prompt, planner_messages, result_of
+from multi_llm_comparator.plans.prompts import aggregate_prompt, planner_messages, result_of
 from multi_llm_comparator.plans.step_run import StepRun
 
 RunState = Literal["new", "planning", "running", "aggregating", "done", "failed", "stopped"]
@@ -30,17 +31,27 @@ class PlanOptions:
 
     ``router_model`` plans; ``aggregation`` puts the answers together with ``aggregator`` (the large model if empty), or
     takes the result of the last step where a plan has a single one. ``planner_prompt`` None is the built-in one, and
-    empty suits a model that was trained to plan. A plan that cannot be used is asked for again ``replans`` times.
+    empty suits a model that was trained to plan. With ``planner_grammar`` a local planner writes nothing but valid
+    plans; ``planner_thinks`` lets it think first, in a ``<think>`` block. A plan that cannot be used is asked for again
+    ``replans`` times.
     """
 
     executor: ExecutorOptions
     router_model: str
     planner_config: ModelConfig = field(default_factory=lambda: exact_config(2048))
     planner_prompt: str | None = None
+    planner_grammar: bool = True
+    planner_thinks: bool = False
     replans: int = 2
     aggregation: Literal["model", "last_step"] = "model"
     aggregator: str = ""
     aggregator_config: ModelConfig = field(default_factory=exact_config)
+
+
+def open_planner(source: TextSource, options: PlanOptions) -> Planner:
+    """The planner that the options name."""
+    grammar = plan_grammar(may_think=options.planner_thinks) if options.planner_grammar else None
+    return Planner(source, options.router_model, options.planner_config, grammar=grammar)
 
 
 class RunJournal(Journal, Protocol):
@@ -112,20 +123,17 @@ class PlanRun:
             self.plan = plan
             await self._run_steps(plan, finished)
             return
+        planner = open_planner(self._source, self.options)
         messages = planner_messages(self.question, system_prompt=self.options.planner_prompt)
         for _ in range(1 + self.options.replans):
             self._enter("planning")
             try:
-                await self._run_steps(self._written(messages), finished)
+                await self._run_steps(self._written(planner, messages), finished)
                 return
-            except PlanError as exc:
-                last = self.planning[-1]
-                last.error, last.error_type = str(exc), type(exc).__name__
-                messages = again_messages(messages, last.progress.text, str(exc))
             except MultiLLMError as exc:
-                # A planner that fails will fail again; the gateway has tried what there is to try.
-                self.planning[-1].error, self.planning[-1].error_type = str(exc), type(exc).__name__
-                break
+                if (again := planner.after(self.planning[-1], exc)) is None:
+                    break
+                messages = again
         await self._run_directly()
 
     async def _run_directly(self) -> None:
@@ -145,8 +153,7 @@ class PlanRun:
         async with contextlib.aclosing(steps):
             await executor.execute(steps, finished=finished)
 
-    async def _written(self, messages: tuple[Message, ...]) -> AsyncGenerator[Step, None]:
-        planner = Planner(self._source, self.options.router_model, self.options.planner_config)
+    async def _written(self, planner: Planner, messages: tuple[Message, ...]) -> AsyncGenerator[Step, None]:
         async with contextlib.aclosing(planner.write(messages, self._changed)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, PlanningAttempt):

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
-from multi_llm_comparator.core.exceptions import MultiLLMError, PlanError, error_from_name
-from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.exceptions import GrammarError, MultiLLMError, PlanError, error_from_name
+from multi_llm_comparator.core.requests import GenerationRequest, Grammar, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import again_messages, planner_messages
+
+CLOSED_EARLY = "had the plan ended where the planner's tokens ran out"
 
 
 @dataclass
@@ -31,14 +33,29 @@ class PlanningAttempt:
 
 
 class Planner:
-    """One planner model (or group) as a source of steps."""
+    """One planner model (or group) as a source of steps.
+
+    Args:
+        source: answers for it.
+        target: the planner's name.
+        config: how it generates.
+        grammar: what it is held to where it is a local model; endpoints are asked again instead.
+        limits: bounds on a plan.
+    """
 
     def __init__(
-        self, source: TextSource, target: str, config: ModelConfig, *, limits: PlanLimits | None = None
+        self,
+        source: TextSource,
+        target: str,
+        config: ModelConfig,
+        *,
+        grammar: Grammar | None = None,
+        limits: PlanLimits | None = None,
     ) -> None:
         self._source = source
         self._target = target
         self._config = config
+        self._grammar = grammar
         self._limits = limits
 
     async def write(
@@ -53,7 +70,7 @@ class Planner:
         attempt = PlanningAttempt(messages, AnswerProgress(requested_at=now()))
         yield attempt
         parser = PlanParser(self._limits)
-        request = GenerationRequest(messages=messages, config=self._config)
+        request = GenerationRequest(messages=messages, config=self._config, grammar=self._grammar)
         try:
             async with contextlib.aclosing(self._source.stream(self._target, request)) as events:
                 async for event in events:
@@ -66,7 +83,10 @@ class Planner:
                         break
             if attempt.progress.state == "failed":
                 raise error_from_name(attempt.progress.error_type or "", attempt.progress.error or "the planner failed")
-            attempt.plan = parser.close(complete=attempt.progress.finish_reason == "stop")
+            is_complete = attempt.progress.finish_reason == "stop"
+            attempt.plan = parser.close(complete=is_complete)
+            if self._grammar is not None and not is_complete:
+                parser.repairs.append(CLOSED_EARLY)
         finally:
             attempt.thinking, attempt.repairs = parser.thinking, parser.repairs
             on_change()
@@ -86,11 +106,20 @@ class Planner:
                         if isinstance(piece, PlanningAttempt):
                             attempts.append(piece)
                 break
-            except PlanError as exc:
-                last = attempts[-1]
-                last.error, last.error_type = str(exc), type(exc).__name__
-                messages = again_messages(messages, last.progress.text, str(exc))
             except MultiLLMError as exc:
-                attempts[-1].error, attempts[-1].error_type = str(exc), type(exc).__name__
-                break
+                if (again := self.after(attempts[-1], exc)) is None:
+                    break
+                messages = again
         return attempts
+
+    def after(self, attempt: PlanningAttempt, error: MultiLLMError) -> tuple[Message, ...] | None:
+        """What to ask after a failed attempt, which takes note of its error; None: nothing would help."""
+        attempt.error, attempt.error_type = str(error), type(error).__name__
+        if isinstance(error, PlanError):
+            return again_messages(attempt.messages, attempt.progress.text, str(error))
+        if isinstance(error, GrammarError) and self._grammar is not None:
+            # A model that cannot be held to the grammar may still know how to plan.
+            self._grammar = None
+            return attempt.messages
+        # A planner that fails will fail again; the gateway has tried what there is to try.
+        return None

@@ -83,6 +83,9 @@ def cast_roles(config: CooperationConfig, find_local: FindLocal) -> Cast:
         executor=executor,
         router_model=router,
         planner_prompt=config.models.planner_prompt,
+        planner_grammar=config.models.planner_grammar,
+        # Thoughts can only be kept where there are some.
+        planner_thinks=config.models.planner_thinks or config.dataset.build.save_thinking,
         aggregation=config.system.aggregation,
     )
     return Cast(reach, options, judge)

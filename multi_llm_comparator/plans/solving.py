@@ -15,8 +15,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
-from multi_llm_comparator.plans.planner import Planner
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, open_planner
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 
 
@@ -63,7 +62,7 @@ class PlanOnly:
     async def __call__(self, question: Question) -> QuestionOutcome:
         options = self._options
         run = PlanRun(self._source, question.text, options, run_id=question.id)
-        planner = Planner(self._source, options.router_model, options.planner_config)
+        planner = open_planner(self._source, options)
         run.planning = await planner.ask(question.text, options.planner_prompt, options.replans)
         run.plan, run.ended_at = run.planning[-1].plan, now()
         run.state = "done" if run.plan else "failed"

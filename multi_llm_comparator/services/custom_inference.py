@@ -13,7 +13,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Loaded, Loading, Started, TextDelta
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.requests import UNCONSTRAINED, GenerationRequest
 from multi_llm_comparator.inferencers.base import BaseInferencer
 
 InferencerFactory = Callable[[ModelInfo], BaseInferencer | None]
@@ -35,7 +35,8 @@ async def stream_custom(
         raise ModelLoadError(f"the inferencer for {model.name!r} could not load it: {exc}") from exc
     try:
         yield Loaded(request_id=request.id, model=model.name, seconds=now() - start)
-        yield Started(request_id=request.id, prompt_tokens=0, prompt=request.messages[-1].content)
+        notes = (UNCONSTRAINED,) if request.grammar else ()
+        yield Started(request_id=request.id, prompt_tokens=0, prompt=request.messages[-1].content, notes=notes)
         count = 0
         async for text in _pieces(inferencer, model, request):
             count += 1

@@ -1,0 +1,149 @@
+"""Sampling under a grammar with llama.cpp's grammar sampler, which tells of candidates whether they may follow.
+
+Asking it about a whole vocabulary costs milliseconds. So the model's free choice is tried first, then its likeliest
+tokens, and only if none of those may follow, all of them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import Any
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import CANNOT_WRITE, GrammarError
+from multi_llm_comparator.inferencers.closing import Ranks
+from multi_llm_comparator.inferencers.gguf_runtime import error_log
+from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+
+# llama.cpp's parser calls itself for each parenthesis and for each rule within a rule.
+MAX_NESTING, MAX_RULES = 64, 4096
+# How many of the likeliest tokens are looked at before all are.
+LIKELIEST = 256
+
+_LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|#[^\n]*', re.DOTALL)
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+Candidates = NDArray[Any]
+
+
+class GrammarSampler(Sampler):
+    """A sampler that keeps to a grammar in GBNF; a grammar that is used up leaves only tokens that end the text.
+
+    Args:
+        config: how to choose among what the grammar allows.
+        vocab: llama.cpp's vocabulary.
+        n_vocab: its size.
+        never: tokens that have no text of their own, as an array of bool.
+        grammar: the grammar.
+        ranks: how soon each token leads to the end, for ``is_closing``.
+
+    Raises:
+        GrammarError: llama.cpp cannot read the grammar.
+    """
+
+    def __init__(
+        self, config: ModelConfig, vocab: Any, n_vocab: int, never: NDArray[np.bool_], grammar: str, ranks: Ranks
+    ) -> None:
+        _check(grammar)
+        error_log.begin()
+        self._grammar: Any = llama_cpp.llama_sampler_init_grammar(vocab, grammar.encode("utf-8", "replace"), b"root")
+        if not self._grammar:
+            raise GrammarError(
+                f"llama.cpp cannot read the grammar: {error_log.text or 'it gives no reason'}; write GBNF whose first "
+                "rule is named 'root' and whose rules are all there"
+            )
+        super().__init__(config, n_vocab)
+        self._vocab, self._never, self._ranks = vocab, never, ranks
+        self._all = np.zeros(n_vocab, _CANDIDATE)
+        self._all["id"] = np.arange(n_vocab)
+
+    def pick(self, context: Any, row: int) -> int:
+        n = len(self._all)
+        pointer = llama_cpp.llama_get_logits_ith(context, row)
+        logits = np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (n,))
+        self._all["logit"] = logits
+        self._all["logit"][self._never] = -np.inf
+        token = -1 if self.is_closing else self._choose(self._all.copy())
+        if token < 0 or not len(self._allowed(self._all[[token]])):
+            token = self._choose(self._closing() if self.is_closing else self._best_allowed())
+        self._accept(token)
+        return token
+
+    def close(self) -> None:
+        if self._grammar:
+            llama_cpp.llama_sampler_free(self._grammar)
+        self._grammar = None
+        super().close()
+
+    def _best_allowed(self) -> Candidates:
+        """The likeliest tokens that may follow.
+
+        Raises:
+            GrammarError: none may.
+        """
+        likeliest = self._all
+        if len(self._all) > 2 * LIKELIEST:
+            likeliest = self._all[np.argpartition(self._all["logit"], -LIKELIEST)[-LIKELIEST:]]
+        allowed = self._allowed(likeliest)
+        if not len(allowed) and likeliest is not self._all:
+            allowed = self._allowed(self._all)
+        if not len(allowed):
+            raise GrammarError(CANNOT_WRITE)
+        return allowed
+
+    def _closing(self) -> Candidates:
+        """Of all that may follow, what leads to the end.
+
+        Raises:
+            GrammarError: nothing may follow.
+        """
+        allowed = self._allowed(self._all)
+        if not len(allowed):
+            raise GrammarError(CANNOT_WRITE)
+        ranks = self._ranks[allowed["id"]]
+        best: Candidates = allowed[ranks == ranks.min()]
+        return best
+
+    def _allowed(self, candidates: Candidates) -> Candidates:
+        """Those that may follow, as a copy."""
+        asked = candidates.copy()
+        _apply(self._grammar, asked)
+        allowed: Candidates = asked[np.isfinite(asked["logit"])]
+        return allowed
+
+    def _choose(self, candidates: Candidates) -> int:
+        """What the chain takes; it reorders ``candidates``."""
+        return int(candidates["id"][_apply(self.chain, candidates)])
+
+    def _accept(self, token: int) -> None:
+        llama_cpp.llama_sampler_accept(self.chain, token)
+        if not llama_cpp.llama_vocab_is_eog(self._vocab, token):
+            llama_cpp.llama_sampler_accept(self._grammar, token)
+
+
+def _apply(sampler: Any, candidates: Candidates) -> int:
+    """Run a sampler over candidates in place; returns the place of the one it selects, if it does."""
+    array = llama_cpp.llama_token_data_array(
+        data=candidates.ctypes.data_as(llama_cpp.llama_token_data_p), size=len(candidates), selected=-1, sorted=False
+    )
+    llama_cpp.llama_sampler_apply(sampler, ctypes.byref(array))
+    return int(array.selected)
+
+
+def _check(grammar: str) -> None:
+    """Refuse what could exhaust the stack of llama.cpp's parser, which would end this process."""
+    bare = _LITERAL.sub("", grammar)
+    depth = deepest = 0
+    for char in re.findall("[()]", bare):
+        depth += 1 if char == "(" else -1
+        deepest = max(deepest, depth)
+    if deepest > MAX_NESTING:
+        raise GrammarError(f"the grammar nests {deepest} parentheses; {MAX_NESTING} are allowed")
+    if (rules := bare.count("::=")) > MAX_RULES:
+        raise GrammarError(f"the grammar has {rules} rules; {MAX_RULES} are allowed")
+    if "\0" in grammar:
+        raise GrammarError("the grammar holds a character U+0000; write it as \\x00")
