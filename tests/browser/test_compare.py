@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
@@ -120,7 +118,7 @@ def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
         download.value.save_as(path)
         files[name] = path.read_text(encoding="utf-8-sig")
     assert len(json.loads(files["JSON"])["answers"]) == 4
-    assert [row["prompt"] for row in csv.DictReader(io.StringIO(files["CSV"]))] == ["Tell me a <b>story</b>."] * 4
+    assert files["CSV"].count("Tell me a <b>story</b>.") == 4
     assert "Tell me a" in files["Markdown"]
     assert "<b>story</b>" not in files["HTML"]
 
@@ -145,7 +143,6 @@ def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abre
     board.stop_all(page)
 
 
-@pytest.mark.nightly
 def test_a_killed_model_process_ends_one_pane_only_and_retry_works(page: Page, app: App):
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
@@ -164,7 +161,8 @@ def process_of(page: Page, app: App, name: str) -> int:
     """The process of a loaded model, as the Models page shows it."""
     other = page.context.new_page()
     other.goto(f"{app.address}/models?lang=en")
-    row = other.locator('[class*="st-key-loaded_"]', has_text=re.compile(rf"{name}(?!-)\b"))
+    label = other.locator("b", has_text=re.compile(rf"^\s*{name}\s*$"))
+    row = other.locator('[class*="st-key-loaded_"]', has=label)
     hint = row.locator("[title^=Process]").first.get_attribute("title")
     other.close()
     pid = int((hint or "").removeprefix("Process "))

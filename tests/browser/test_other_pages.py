@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import board
@@ -35,7 +34,6 @@ def test_models_are_filtered(page: Page, app: App):
     expect(rows).to_have_count(1)
 
 
-@pytest.mark.nightly
 def test_a_past_run_is_found_opened_and_deleted(page: Page, app: App):
     board.ask(page, "A prompt about quinces")
     expect(board.cards(page)).to_have_count(4)
@@ -51,11 +49,10 @@ def test_a_past_run_is_found_opened_and_deleted(page: Page, app: App):
     assert "run=" in page.url
     page.get_by_role("link", name="History").click()
     run.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Delete", exact=True).last.click()
+    page.locator('[class*="st-key-history_delete_yes_"] button').click()
     expect(run).to_have_count(0)
 
 
-@pytest.mark.nightly
 def test_the_theme_follows_the_readers_choice_of_dark(chromium, app: App):
     context = chromium.new_context(color_scheme="dark", locale="zh-CN")
     page = context.new_page()
