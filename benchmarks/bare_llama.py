@@ -24,13 +24,15 @@ llama_cpp.llama_log_set(_no_log, ctypes.c_void_p(0))
 class BareLlama:
     """One model, one context, one sequence, greedy. ``n_ctx`` in tokens; the prompt must fit into one batch of it.
 
-    ``exact`` computes attention in 32 bits instead of 16, for comparing logits.
+    ``exact`` computes attention in 32 bits instead of 16, for comparing logits. ``repack`` lets llama.cpp lay the
+    weights out for the CPU's vector units, which ends in a crash where it uses AMX: only for CPUs without.
     """
 
-    def __init__(self, path: Path, *, n_ctx: int = 512, n_threads: int = 1, exact: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, n_ctx: int = 512, n_threads: int = 1, exact: bool = False, repack: bool = False
+    ) -> None:
         model_params = llama_cpp.llama_model_default_params()
-        # Quantised weights crash in ggml's AMX path on CPUs that have it; every contestant runs without.
-        model_params.use_extra_bufts = False
+        model_params.use_extra_bufts = repack
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise SystemExit(f"llama.cpp does not load {str(path)!r}")

@@ -12,17 +12,22 @@ from benchmarks.peer import Run
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 
 
 @asynccontextmanager
-async def engine_over(models_dir: Path) -> AsyncIterator[InferenceEngine]:
-    """An engine that knows the models of one folder; its processes end with it."""
+async def engine_over(models_dir: Path, *, spare: bool = False) -> AsyncIterator[InferenceEngine]:
+    """An engine that knows the models of one folder; its processes end with it.
+
+    With ``spare`` it keeps a process ready for the next model, as the workbench does: that one starts after each load,
+    and whatever is measured meanwhile shares the cores with it.
+    """
     models = ModelManager(models_dir)
     models.scan_models()
-    engine = InferenceEngine(models=models)
+    engine = InferenceEngine(models=models, settings=get_settings().model_copy(update={"spare_process": spare}))
     try:
         yield engine
     finally:

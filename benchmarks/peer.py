@@ -1,8 +1,8 @@
 """The other contestant: a bare loop in a process of its own, timed by its own clock.
 
 ``Peer`` starts and drives it. The child itself is ``python -m benchmarks.peer KIND PATH THREADS N_CTX``, with KIND
-``llama`` (llama.cpp's low-level API) or ``generate`` (``model.generate`` of transformers). It reads one JSON job a line
-and answers with one line.
+``llama`` (llama.cpp's low-level API), ``llama-repacked`` (the same with weights laid out for the CPU) or ``generate``
+(``model.generate`` of transformers). It reads one JSON job a line and answers with one line.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -32,10 +33,13 @@ class Run:
     tokens_per_second: float
 
 
+Kind = Literal["llama", "llama-repacked", "generate"]
+
+
 class Peer:
     """A child process with one model loaded. Use as a context manager."""
 
-    def __init__(self, kind: Literal["llama", "generate"], path: Path, *, threads: int, n_ctx: int = 1024) -> None:
+    def __init__(self, kind: Kind, path: Path, *, threads: int, n_ctx: int = 1024) -> None:
         command = [sys.executable, "-m", "benchmarks.peer", kind, str(path), str(threads), str(n_ctx)]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -75,10 +79,10 @@ def _timed(start: float, times: list[float]) -> Run:
     return Run(len(times), times[-1] - start, (len(times) - 1) / span if span else 0.0)
 
 
-def _llama(path: Path, threads: int, n_ctx: int) -> Answer:
+def _llama(path: Path, threads: int, n_ctx: int, *, repack: bool = False) -> Answer:
     from benchmarks.bare_llama import BareLlama
 
-    model = BareLlama(path, n_ctx=n_ctx, n_threads=threads)
+    model = BareLlama(path, n_ctx=n_ctx, n_threads=threads, repack=repack)
 
     def answer(prompt: str, tokens: int) -> Run:
         start = time.perf_counter()
@@ -126,7 +130,12 @@ def main() -> None:
     # Only answers may go to the real standard output, whatever libraries print.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    answer = {"llama": _llama, "generate": _generate}[kind](Path(path), int(threads), int(n_ctx))
+    contestants: dict[str, Callable[[Path, int, int], Answer]] = {
+        "llama": _llama,
+        "llama-repacked": partial(_llama, repack=True),
+        "generate": _generate,
+    }
+    answer = contestants[kind](Path(path), int(threads), int(n_ctx))
     for line in sys.stdin:
         job = json.loads(line)
         run = answer(job["prompt"], job["tokens"])

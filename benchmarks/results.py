@@ -20,13 +20,14 @@ RESULTS = Path(__file__).parent / "results"
 class Figure:
     """One claim and what was measured for it.
 
-    ``value`` is compared with ``wanted``; ``ours`` and ``peer`` are medians of the rounds, in ``unit``.
+    ``value`` is compared with ``wanted``, where something is; ``ours`` and ``peer`` are medians of the rounds, in
+    ``unit``.
     """
 
     id: str
     name: str
     value: float
-    wanted: float
+    wanted: float | None
     sense: Literal["at least", "at most"]
     value_unit: str = "x"
     ours: float | None = None
@@ -36,7 +37,9 @@ class Figure:
     measured: str = field(default_factory=lambda: datetime.now(UTC).date().isoformat())
 
     @property
-    def met(self) -> bool:
+    def met(self) -> bool | None:
+        if self.wanted is None:
+            return None
         return self.value >= self.wanted if self.sense == "at least" else self.value <= self.wanted
 
 
@@ -101,11 +104,14 @@ def table(figures: Sequence[Figure]) -> list[list[str]]:
     """Rows of text, the heading first."""
     rows = [["", "what", "ours", "peer", "value", "wanted", "met"]]
     for figure in figures:
-        wanted = f"{figure.sense} {number(figure.wanted)} {figure.value_unit}"
+        wanted = "" if figure.wanted is None else f"{figure.sense} {number(figure.wanted)} {figure.value_unit}"
         ours, peer = (f"{number(v)} {figure.unit}" if v is not None else "" for v in (figure.ours, figure.peer))
         value = f"{number(figure.value)} {figure.value_unit}"
-        rows.append([figure.id, figure.name, ours, peer, value, wanted, "yes" if figure.met else "no"])
+        rows.append([figure.id, figure.name, ours, peer, value, wanted, _MET[figure.met]])
     return rows
+
+
+_MET = {True: "yes", False: "no", None: ""}
 
 
 def number(value: float) -> str:

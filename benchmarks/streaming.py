@@ -18,15 +18,17 @@ import asyncio
 import os
 import statistics
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bench_models import BenchModel, bench_models
 from benchmarks.contestant import Effort, answer, engine_over, run, run_together
-from benchmarks.peer import Peer
+from benchmarks.peer import Kind, Peer
 from benchmarks.results import Figure, ratio_figure, save, table
 from demo.prepare import prepare
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.inferencers.gguf_runtime import may_repack
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 
 MODEL = "bench-200m"
@@ -61,16 +63,28 @@ async def rounds_of(
 
 
 async def gguf_panes(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
-    """(a) and (b)."""
+    """(a) and (b): beside the loop that every CPU runs; and where the engine repacks weights, beside one that does."""
     path = models[MODEL].twins["Q4_0"]
+    figures = await beside_loop(path, "llama", effort, parts)
+    if may_repack():
+        figures += await beside_loop(path, "llama-repacked", effort, parts)
+    return figures
+
+
+async def beside_loop(path: Path, kind: Kind, effort: Effort, parts: set[str]) -> list[Figure]:
     figures = []
-    with Peer("llama", path, threads=effort.threads) as bare:
+    with Peer(kind, path, threads=effort.threads) as bare:
         async with engine_over(path.parent.parent) as engine:
             if "a" in parts:
                 figures.append(await one_pane(engine, path.stem, bare, effort))
             if "b" in parts:
                 figures.append(await four_panes(engine, path.stem, bare, effort))
-    return figures
+    if kind == "llama":
+        return figures
+    return [
+        replace(figure, id=f"{figure.id}2", name=f"{figure.name}, its weights repacked too", wanted=None)
+        for figure in figures
+    ]
 
 
 async def one_pane(engine: InferenceEngine, target: str, bare: Peer, effort: Effort) -> Figure:
@@ -157,7 +171,7 @@ async def first_tokens(effort: Effort, parts: set[str]) -> list[Figure]:
     prepare(models_dir)
     cold, warm = [], []
     for _ in range(effort.rounds):
-        async with engine_over(models_dir) as engine:
+        async with engine_over(models_dir, spare=True) as engine:
             await engine.start()
             await asyncio.sleep(WRITING_S)
             cold.append(await slowest_first_token(engine))
