@@ -54,6 +54,13 @@ def _examples(answered: Sequence[Answered]) -> str:
     return "\n".join(lines)
 
 
+_WORKS_OUT = """
+Before the result comes the working wherever there is any: products digit by digit, numbers compared from the front,
+lists sorted one number after the other, letters numbered, times in minutes, and a choice's answer before its letter.
+That takes more tokens than to answer straight away, and is right more often.
+"""
+
+
 def card(shape: Shape, report: Report, training: Mapping[str, object], answered: Sequence[Answered]) -> str:
     """The README.md of a demo model. Every figure comes from `report` and `training`."""
     overall, halves, languages = report["overall"], report["halves"], report["languages"]
@@ -91,7 +98,7 @@ An answer is right when the text after its last "=" equals the expected one (`de
 ## What it does
 
 {tasks}
-
+{_WORKS_OUT if shape.works_out else ""}
 Some answers, as they came:
 
 {_examples(answered)}
