@@ -6,7 +6,8 @@
 
 Parts: (a) one GGUF pane against a bare llama.cpp loop; (b) four panes on one GGUF model against four such loops in
 turn; (c) four models at once against the same four in turn; (d) a PyTorch pane, and four, against ``model.generate``;
-(e) the browser's first token against the engine's, and what (f) is there; (f) from the click to four first tokens.
+(f) from asking to four first tokens; (e) the browser's first token against the engine's, what (f) is there, and (g) how
+long the page takes to open.
 
 Each round measures both sides, in turns going first. Prints a table and writes ``benchmarks/results/streaming.json``.
 """
