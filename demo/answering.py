@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from demo.conversations import encode
 from demo.tokens import END_OF_TEXT, ROLE_LINES, TURN_END, TURN_START, token_id
 
-MAX_ANSWER_TOKENS = 96
+MAX_ANSWER_TOKENS = 160
 
 
 def answer_all(
