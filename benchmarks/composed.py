@@ -27,6 +27,7 @@ from demo.scoring import final_answer
 from multi_llm_comparator.cli.workplace import Workplace, opened, scanned_models
 from multi_llm_comparator.plans import ExecutorOptions, parse_plan
 from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.executor import exact_config
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.prompts import result_of
@@ -37,6 +38,8 @@ SEED = 300
 QUESTIONS = 300
 IN_FLIGHT = 4
 RESULT_AFTER = "="
+ALONE_TOKENS = 256
+"""Room for a worked answer to the whole question; what goes on beyond it goes in circles."""
 
 Solve = Solver | Baseline
 
@@ -107,8 +110,8 @@ async def measure(questions: Sequence[ComposedQuestion], suffix: str, in_flight:
     small, large, planner = (f"demo-{size}{suffix}" for size in ("small", "large", "planner"))
     async with opened(scanned_models(), Reach({}, {})) as work:
         contestants: dict[str, Solve] = {
-            f"{small} alone": Baseline(work.gateway, small),
-            f"{large} alone": Baseline(work.gateway, large),
+            f"{small} alone": Baseline(work.gateway, small, config=exact_config(ALONE_TOKENS)),
+            f"{large} alone": Baseline(work.gateway, large, config=exact_config(ALONE_TOKENS)),
             f"{planner} with both": _together(work, small, large, planner),
         }
         return [await ask_all(name, solve, questions, in_flight) for name, solve in contestants.items()]
