@@ -125,7 +125,7 @@ class GgufEngine(Engine):
         if request.grammar is None:
             return Sampler(request.config, vocabulary.size)
         grammar, ranks = request.grammar.gbnf, vocabulary.closing_ranks(request.grammar.closers)
-        return GrammarSampler(request.config, self._runtime.vocab, vocabulary.size, vocabulary.silent, grammar, ranks)
+        return GrammarSampler(request.config, self._runtime.vocab, vocabulary.size, vocabulary.table, grammar, ranks)
 
     def _fill(self, joining: Iterable[Answer]) -> None:
         """Put into the batch one row for each answer being written, and prompt rows for those of ``joining``."""

@@ -1,13 +1,15 @@
 """Sampling under a grammar with llama.cpp's grammar sampler, which tells of candidates whether they may follow.
 
 Asking it about a whole vocabulary costs milliseconds. So the model's free choice is tried first, then its likeliest
-tokens, and only if none of those may follow, all of them.
+tokens; and where none of those may follow, those letters alone that may, and then the tokens that begin with one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import llama_cpp
@@ -30,6 +32,29 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 Candidates = NDArray[Any]
 
 
+@dataclass(frozen=True)
+class TokenTable:
+    """What is known of a vocabulary's tokens, by id.
+
+    ``silent``: they have no text of their own and do not end the text either. ``letters``: by ASCII code, the token
+    that is this letter alone, or -1. ``first_letter``: the token of a token's first letter, or -1.
+    """
+
+    silent: NDArray[np.bool_]
+    letters: NDArray[np.int32]
+    first_letter: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, pieces: Sequence[bytes | None], silent: NDArray[np.bool_]) -> TokenTable:
+        """From the bytes of each token; None for those that end the text."""
+        letters = np.full(128, -1, np.int32)
+        for token, piece in enumerate(pieces):
+            if piece and len(piece) == 1 and piece[0] < 128 and not silent[token]:
+                letters[piece[0]] = token
+        first = (letters[p[0]] if p and p[0] < 128 else -1 for p in pieces)
+        return cls(silent, letters, np.fromiter(first, np.int32, len(pieces)))
+
+
 class GrammarSampler(Sampler):
     """A sampler that keeps to a grammar in GBNF; a grammar that is used up leaves only tokens that end the text.
 
@@ -37,7 +62,7 @@ class GrammarSampler(Sampler):
         config: how to choose among what the grammar allows.
         vocab: llama.cpp's vocabulary.
         n_vocab: its size.
-        never: tokens that have no text of their own, as an array of bool.
+        tokens: what is known of its tokens.
         grammar: the grammar.
         ranks: how soon each token leads to the end, for ``is_closing``.
 
@@ -46,7 +71,7 @@ class GrammarSampler(Sampler):
     """
 
     def __init__(
-        self, config: ModelConfig, vocab: Any, n_vocab: int, never: NDArray[np.bool_], grammar: str, ranks: Ranks
+        self, config: ModelConfig, vocab: Any, n_vocab: int, tokens: TokenTable, grammar: str, ranks: Ranks
     ) -> None:
         _check(grammar)
         error_log.begin()
@@ -57,7 +82,7 @@ class GrammarSampler(Sampler):
                 "rule is named 'root' and whose rules are all there"
             )
         super().__init__(config, n_vocab)
-        self._vocab, self._never, self._ranks = vocab, never, ranks
+        self._vocab, self._tokens, self._ranks = vocab, tokens, ranks
         self._all = np.zeros(n_vocab, _CANDIDATE)
         self._all["id"] = np.arange(n_vocab)
 
@@ -66,7 +91,7 @@ class GrammarSampler(Sampler):
         pointer = llama_cpp.llama_get_logits_ith(context, row)
         logits = np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (n,))
         self._all["logit"] = logits
-        self._all["logit"][self._never] = -np.inf
+        self._all["logit"][self._tokens.silent] = -np.inf
         token = -1 if self.is_closing else self._choose(self._all.copy())
         if token < 0 or not len(self._allowed(self._all[[token]])):
             token = self._choose(self._closing() if self.is_closing else self._best_allowed())
@@ -89,8 +114,20 @@ class GrammarSampler(Sampler):
         if len(self._all) > 2 * LIKELIEST:
             likeliest = self._all[np.argpartition(self._all["logit"], -LIKELIEST)[-LIKELIEST:]]
         allowed = self._allowed(likeliest)
-        if not len(allowed) and likeliest is not self._all:
-            allowed = self._allowed(self._all)
+        return allowed if len(allowed) else self._all_allowed()
+
+    def _all_allowed(self) -> Candidates:
+        """All tokens that may follow.
+
+        Raises:
+            GrammarError: none may.
+        """
+        letters = self._tokens.letters
+        fits = np.zeros(len(self._all) + 1, np.bool_)
+        fits[self._allowed(self._all[letters[letters >= 0]])["id"]] = True
+        # What begins with no letter of the vocabulary's own (its letter is -1) is looked at in any case.
+        fits[-1] = True
+        allowed = self._allowed(self._all[fits[self._tokens.first_letter]])
         if not len(allowed):
             raise GrammarError(CANNOT_WRITE)
         return allowed
@@ -101,9 +138,7 @@ class GrammarSampler(Sampler):
         Raises:
             GrammarError: nothing may follow.
         """
-        allowed = self._allowed(self._all)
-        if not len(allowed):
-            raise GrammarError(CANNOT_WRITE)
+        allowed = self._all_allowed()
         ranks = self._ranks[allowed["id"]]
         best: Candidates = allowed[ranks == ranks.min()]
         return best

@@ -9,11 +9,11 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-from numpy.typing import NDArray
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.chat import PromptPart
 from multi_llm_comparator.inferencers.closing import Ranks, closing_ranks
+from multi_llm_comparator.inferencers.gguf_grammar import TokenTable
 
 _SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
@@ -44,14 +44,11 @@ class Vocabulary:
         return [self.text(token) for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL]
 
     @cached_property
-    def silent(self) -> NDArray[np.bool_]:
-        """Which tokens write nothing, though they do not end the text either."""
-        attribute, ends = llama_cpp.llama_vocab_get_attr, llama_cpp.llama_vocab_is_eog
-        return np.fromiter(
-            (bool(attribute(self._vocab, t) & _SPECIAL) and not ends(self._vocab, t) for t in range(self.size)),
-            dtype=np.bool_,
-            count=self.size,
-        )
+    def table(self) -> TokenTable:
+        """What a grammar needs to know of all tokens."""
+        attribute, pieces = llama_cpp.llama_vocab_get_attr, [self.piece(token) for token in range(self.size)]
+        silent = (p is not None and bool(attribute(self._vocab, t) & _SPECIAL) for t, p in enumerate(pieces))
+        return TokenTable.of(pieces, np.fromiter(silent, np.bool_, self.size))
 
     def closing_ranks(self, closers: tuple[str, ...]) -> Ranks:
         """How soon each token leads to the end of a text that ends as ``closers`` say."""

@@ -8,8 +8,9 @@ import llama_cpp
 import llguidance
 import numpy as np
 
+from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.requests import Grammar
-from multi_llm_comparator.inferencers.gguf_grammar import GrammarSampler
+from multi_llm_comparator.inferencers.gguf_grammar import GrammarSampler, TokenTable
 from tests.support import tiny_gguf
 
 _END = 256
@@ -47,12 +48,8 @@ def random_text(grammar: Grammar, seed: int, hurry: float) -> str:
 
 def is_gbnf_text(grammar: Grammar, vocab: object, n_vocab: int, text: str) -> bool:
     """Whether ``text`` is one of the grammar's GBNF form, by llama.cpp with the vocabulary of ``tiny_gguf``."""
-    from multi_llm_comparator.core.config import ModelConfig
-
-    silent = np.zeros(n_vocab, np.bool_)
-    sampler = GrammarSampler(
-        ModelConfig(temperature=0), vocab, n_vocab, silent, grammar.gbnf, np.zeros(n_vocab, np.uint8)
-    )
+    tokens = TokenTable.of([None] * n_vocab, np.zeros(n_vocab, np.bool_))
+    sampler = GrammarSampler(ModelConfig(), vocab, n_vocab, tokens, grammar.gbnf, np.zeros(n_vocab, np.uint8))
     try:
         for token in tiny_gguf.byte_tokens(text):
             if not len(sampler._allowed(sampler._all[[token]])):
