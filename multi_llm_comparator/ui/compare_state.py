@@ -21,6 +21,7 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import perform, warn
 from multi_llm_comparator.ui.choices import Choice, named_choices
+from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
 _PANES, _RUN = "compare_panes", "compare_run"
@@ -186,6 +187,8 @@ def _first_choice() -> list[Pane]:
     """Two PyTorch and two GGUF models where there are such, demo models first: the page's own example. Without any
     model here, the first that the task groups' file names."""
     models = sorted(loadable_models(), key=lambda m: ("demo" not in m.name.lower(), m.size))
+    # A planner's plan beside answers compares nothing.
+    models = [m for m in models if not is_trained_to_plan(m.name)] or models
     chosen = [
         *[m for m in models if m.model_type is ModelType.PYTORCH][:2],
         *[m for m in models if m.model_type is ModelType.GGUF][-2:],
