@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import report
 from benchmarks.report import ReportError, fill
-from benchmarks.results import Figure, load, number, ratio_figure, save
+from benchmarks.results import Figure, load, number, ratio_figure, save, save_table
 
 ONE = Figure(id="a", name="one pane", value=0.97, wanted=0.95, sense="at least", ours=97.0, peer=100.0, unit="tokens/s")
 TWO = Figure(id="f", name="to the first token", value=12.5, wanted=10.0, sense="at most", value_unit="s")
@@ -47,6 +47,15 @@ def test_a_marked_block_is_filled_and_filling_again_changes_nothing(tmp_path: Pa
     assert filled.startswith("before\n")
     assert filled.endswith("<!-- /figures -->\nafter\n")
     assert fill(filled, tmp_path) == filled
+
+
+def test_a_table_is_shown_with_its_note_and_without_its_details(tmp_path: Path) -> None:
+    save_table(
+        "composed", [["", "right"], ["one alone", "3%"]], "Of 300 questions.", {"by family": {"chain": 7}}, tmp_path
+    )
+    filled = fill("<!-- figures: composed -->\n<!-- /figures -->\n", tmp_path)
+    assert "|  | right |\n| --- | --- |\n| one alone | 3% |\n\nOf 300 questions. Measured 20" in filled
+    assert "chain" not in filled
 
 
 @pytest.mark.parametrize("text", ["<!-- figures: other -->\n<!-- /figures -->", "<!-- figures: streaming -->\nno end"])
