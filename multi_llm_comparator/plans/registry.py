@@ -93,6 +93,10 @@ class PlanRegistry:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         return bool(done)
 
+    async def is_at_work(self, run_id: str) -> bool:
+        """Whether somebody is working on a run here."""
+        return (task := self._tasks.get(run_id)) is not None and not task.done()
+
     async def stop(self, run_id: str) -> None:
         """Stop a run; what is done stays done."""
         if (task := self._tasks.get(run_id)) is None:

@@ -12,6 +12,7 @@ from multi_llm_comparator.ui.i18n import t
 _FOLDER = Path(__file__).parents[2] / "pages"
 _ICONS = {
     "compare": ":material/view_column:",
+    "plans": ":material/account_tree:",
     "models": ":material/deployed_code:",
     "groups": ":material/hub:",
     "history": ":material/history:",

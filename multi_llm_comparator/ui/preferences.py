@@ -1,4 +1,4 @@
-"""What the pages remember between visits: language, the panes used last, and which model wears which colour."""
+"""What the pages remember between visits: language, panes and plan setup used last, which model wears which colour."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Preferences:
 
     language: str = ""
     panes: list[dict[str, Any]] = field(default_factory=list)
+    plan: dict[str, Any] = field(default_factory=dict)
     colours: dict[str, int] = field(default_factory=dict)
 
 

@@ -1,0 +1,125 @@
+"""When what ran: a run as lanes (the planner, each step, the putting together) of stretches, on one clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.step_run import StepRun
+
+StretchKind = Literal["worker", "model", "load", "prefill", "decode"]
+LaneKind = Literal["plan", "step", "answer"]
+
+# Between being stopped and being resumed a run does nothing: longer gaps are cut out of the clock.
+LONGEST_GAP_S = 5.0
+CUT_GAP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Time spent in one way, in seconds since the epoch.
+
+    ``worker`` is waiting for a free worker, ``model`` for the model, ``load`` its loading, ``prefill`` its reading up
+    to the first token, and ``decode`` its writing. ``target`` was asked, ``answered_by`` is the model that answered
+    for it.
+    """
+
+    kind: StretchKind
+    start: float
+    end: float
+    target: str
+    answered_by: str
+    tokens: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One row of a Gantt chart. ``number`` counts the lanes of the planner from 1."""
+
+    kind: LaneKind
+    number: int
+    stretches: tuple[Stretch, ...]
+    step: StepRun | None = None
+
+
+def lanes_of(run: PlanRun, at: float | None = None) -> list[Lane]:
+    """The planner's attempts, the steps in the plan's order, and the putting together.
+
+    Args:
+        at: what goes on now reaches up to this moment; None leaves what has no end at its last token.
+    """
+    planner = run.options.router_model
+    lanes = [
+        Lane("plan", number, tuple(_answer_stretches(a.progress, planner, at)))
+        for number, a in enumerate(run.planning, 1)
+    ]
+    lanes += [Lane("step", 0, tuple(_step_stretches(step, at)), step) for step in run.steps.values()]
+    if run.aggregate is not None:
+        target = run.options.aggregator or run.options.executor.large_model
+        lanes.append(Lane("answer", 0, tuple(_answer_stretches(run.aggregate, target, at))))
+    return lanes
+
+
+def _step_stretches(step: StepRun, at: float | None) -> Iterable[Stretch]:
+    taken = step.started_at or (at if step.state == "ready" else None)
+    if step.ready_at is not None and taken is not None and taken > step.ready_at:
+        target = step.attempts[0].target if step.attempts else ""
+        yield Stretch("worker", step.ready_at, taken, target, target)
+    for attempt in step.attempts:
+        yield from _answer_stretches(attempt.progress, attempt.target, at)
+
+
+def _answer_stretches(progress: AnswerProgress, target: str, at: float | None) -> Iterable[Stretch]:
+    end = progress.ended_at or at or progress.last_token_at
+    if end is None:
+        return
+    marks = sorted(_marks(progress), key=lambda mark: mark[1])
+    ends = [*(start for _, start in marks[1:]), end]
+    who = progress.answered_by or target
+    for number, ((kind, start), until) in enumerate(zip(marks, ends, strict=True), 1):
+        is_last = number == len(marks)
+        if until > start or is_last:
+            tokens = progress.tokens if kind == "decode" else 0
+            error = progress.error if is_last else None
+            yield Stretch(kind, start, max(start, until), target, who, tokens, error)
+
+
+def _marks(progress: AnswerProgress) -> Iterable[tuple[StretchKind, float]]:
+    """What begins when."""
+    yield "model", progress.requested_at
+    if progress.loading_at is not None:
+        yield "load", progress.loading_at
+        if progress.load_s is not None:
+            yield "model", progress.loading_at + progress.load_s
+    if progress.started_at is not None:
+        yield "prefill", progress.started_at
+    if progress.first_token_at is not None:
+        yield "decode", progress.first_token_at
+
+
+class Clock:
+    """Turns moments into seconds since ``origin``, leaving out the pauses of a run that was stopped and resumed.
+
+    ``cuts`` are those pauses: where on the clock, and how many seconds they lasted.
+    """
+
+    def __init__(self, origin: float, lanes: Sequence[Lane]) -> None:
+        self.origin = origin
+        self.cuts: list[tuple[float, float]] = []
+        self._gaps: list[tuple[float, float]] = []
+        removed, busy_until = 0.0, origin
+        for stretch in sorted((s for lane in lanes for s in lane.stretches), key=lambda s: s.start):
+            gap = stretch.start - busy_until
+            if gap > LONGEST_GAP_S:
+                self._gaps.append((stretch.start, gap - CUT_GAP_S))
+                self.cuts.append((busy_until - origin - removed + CUT_GAP_S / 2, gap))
+                removed += gap - CUT_GAP_S
+            busy_until = max(busy_until, stretch.end)
+
+    def seconds(self, at: float) -> float:
+        """Seconds since the origin, pauses left out; nothing is before the origin."""
+        return max(0.0, at - self.origin - sum(length for end, length in self._gaps if at >= end))

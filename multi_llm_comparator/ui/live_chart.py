@@ -1,0 +1,94 @@
+"""A Plotly chart that is redrawn in place while its data grows, and tells which point was clicked.
+
+``st.plotly_chart`` builds a new chart for every change of its data, which flickers several times a second and forgets
+what was selected; ``Plotly.react`` changes the one that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.ui.assets import PLOTLY_URL
+
+_HTML = '<div class="mlc-plot" role="img"></div>'
+_CSS = """
+.mlc-plot { width: 100%; }
+.mlc-plot .nsewdrag, .mlc-plot .point path { cursor: pointer; }
+.mlc-plot .modebar { opacity: 0; transition: opacity 0.15s; }
+.mlc-plot:hover .modebar { opacity: 1; }
+"""
+_JS = """
+const library = (url) => (window.mlcPlotly ??= new Promise((done, failed) => {
+  if (window.Plotly) { done(window.Plotly); return; }
+  const script = document.createElement("script");
+  script.src = url;
+  script.onload = () => done(window.Plotly);
+  script.onerror = () => { window.mlcPlotly = undefined; failed(new Error(url)); };
+  document.head.append(script);
+}));
+
+export default function({ data, parentElement, setTriggerValue }) {
+  if (!data.figure) { library(data.library).catch(() => {}); return; }
+  const box = parentElement.querySelector(".mlc-plot");
+  const { figure, alt, name, png } = data;
+  box.setAttribute("aria-label", alt);
+  box.style.height = figure.layout.height + "px";
+  const page = getComputedStyle(box);
+  figure.layout.font = { ...figure.layout.font, family: page.fontFamily, color: page.color };
+  const config = {
+    displaylogo: false, responsive: true, doubleClick: "reset", displayModeBar: true,
+    modeBarButtons: [[{ name: "png", title: png, icon: window.Plotly?.Icons?.camera,
+      click: (chart) => window.Plotly.downloadImage(chart, { format: "png", scale: 2, filename: name }) }]],
+  };
+  box.mlcPick = (point) => setTriggerValue("picked", point);
+  box.mlcWanted = figure;
+  library(data.library).then(async (Plotly) => {
+    config.modeBarButtons[0][0].icon = Plotly.Icons.camera;
+    if (box.mlcWanted !== figure) return;
+    await Plotly.react(box, figure.data, figure.layout, config);
+    if (box.mlcIsBound) return;
+    box.mlcIsBound = true;
+    box.on("plotly_click", (event) => {
+      const named = event.points.find((point) => point.customdata?.[0]);
+      if (named) box.mlcPick(String(named.customdata[0]));
+    });
+    new ResizeObserver(() => { if (box.isConnected) Plotly.Plots.resize(box); }).observe(box);
+  }).catch((error) => { box.textContent = String(error); });
+}
+"""
+_component = st.components.v2.component("mlc_live_chart", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)
+
+
+def live_chart(
+    figure: dict[str, Any], key: str, *, alt: str, name: str, png_label: str, on_pick: Callable[[str], None]
+) -> None:
+    """Draw it.
+
+    Args:
+        figure: data and layout of Plotly; the first entry of a point's ``customdata`` names what a click picks.
+        key: as for every widget.
+        alt: what the chart shows, for those who cannot see it.
+        name: of the file, when it is saved as a picture.
+        png_label: of the button that saves it.
+        on_pick: called with what was clicked.
+    """
+
+    def picked() -> None:
+        if point := st.session_state[key].get("picked"):
+            on_pick(point)
+
+    _component(
+        data={"figure": figure, "alt": alt, "name": name, "png": png_label, "library": PLOTLY_URL},
+        key=key,
+        on_picked_change=picked,
+        width="stretch",
+        height="content",
+    )
+
+
+def prepare_charts(key: str) -> None:
+    """Have the browser fetch what charts need, before the first one is drawn."""
+    _component(data={"library": PLOTLY_URL}, key=key, width="stretch", height="content")

@@ -1,0 +1,84 @@
+"""Where one asks: the box pinned below, and on an empty page what it is for, with examples to click."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
+from multi_llm_comparator.plans.plan import Plan
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.html_pieces import empty
+from multi_llm_comparator.ui.i18n import current_language, t
+from multi_llm_comparator.ui.live_chart import prepare_charts
+from multi_llm_comparator.ui.navigation import go_to
+from multi_llm_comparator.ui.plan_editor import edit
+from multi_llm_comparator.ui.plan_examples import examples, template
+from multi_llm_comparator.ui.plan_state import current_setup, start
+from multi_llm_comparator.ui.plan_targets import default_planner, known_targets
+from multi_llm_comparator.ui.workbench import get_workbench
+
+
+def draw_composer(run: PlanRun | None) -> None:
+    """The question box, with a button to stop the run while it is at work."""
+    with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+        question = st.chat_input(
+            t("plan.placeholder"), key="plans_question", max_chars=MAX_PROMPT_CHARS, disabled=not known_targets()
+        )
+        if run is not None and not run.is_over:
+            st.button(
+                t("act.stop"),
+                icon=":material/stop_circle:",
+                key="plans_stop",
+                shortcut="Esc",
+                on_click=lambda: perform(get_workbench().plans.stop(run.id), run.id),
+            )
+    if question:
+        ask(question)
+        st.rerun()
+
+
+def ask(question: str, plan: Plan | None = None) -> None:
+    """Answer a question; without a planner its plan is written by hand first, unless there is one already."""
+    if not question.strip():
+        warn(t("composer.empty"))
+    elif current_setup().planner:
+        start(question)
+    elif plan is not None:
+        start(question, plan)
+    else:
+        edit(question, template(question, current_language()).to_xml())
+
+
+def draw_welcome() -> None:
+    """For a page without a run: what it is for, and something to try at once."""
+    targets = known_targets()
+    if not targets:
+        st.html(empty(t("plan.no_models"), t("welcome.no_models_text")))
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            if st.button(t("act.open_models"), icon=":material/deployed_code:", key="plans_to_models", type="primary"):
+                go_to("models")
+        return
+    st.html(f'<div class="mlc-hero"><h2>{escape(t("plan.welcome"))}</h2><p>{escape(t("plan.welcome_text"))}</p></div>')
+    if not current_setup().planner:
+        why = t("plan.no_planner_chosen") if default_planner(targets) else t("plan.no_planner")
+        with st.container(key="plans_no_planner"):
+            st.info(why, icon=":material/edit_note:")
+    with st.container(key="plans_examples"):
+        left, right = st.columns(2)
+        for position, example in enumerate(examples(current_language())):
+            (left if position % 2 == 0 else right).button(
+                _safe(example.question),
+                key=f"plans_example_{example.name}",
+                width="stretch",
+                on_click=ask,
+                args=(example.question, example.plan),
+            )
+    prepare_charts("plans_prepare")
+
+
+def _safe(text: str) -> str:
+    """A label is Markdown, and a question is not."""
+    return text.replace("*", r"\*")

@@ -1,0 +1,37 @@
+"""The predicted schedule of a run, with how fast models are looked up only when that can have changed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.plans.calibration import calibrated_profiles, predicted
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.prediction import Prediction, predict
+from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.ui.actions import perform
+from multi_llm_comparator.ui.workbench import get_workbench
+
+MAX_KEPT = 20
+
+
+def prediction_of(run: PlanRun) -> Prediction | None:
+    """The predicted schedule. What models are like is looked up when the plan is there, and when the run is over."""
+    kept: dict[tuple[str, bool], dict[str, ModelProfile]] = st.session_state.setdefault("plans_profiles", {})
+    if run.plan is None:
+        return None
+    key = (run.id, run.is_over)
+    if key not in kept:
+        if len(kept) > MAX_KEPT:
+            kept.clear()
+        kept[key] = _profiles(run)
+    return predict(run, kept[key])
+
+
+def _profiles(run: PlanRun) -> dict[str, ModelProfile]:
+    plans = get_workbench().plans
+    executor = run.options.executor
+    if run.is_over:
+        found = perform(predicted(plans, run), run.id)
+        return dict(found.profiles) if found else {}
+    targets = {executor.small_model, executor.large_model}
+    return perform(calibrated_profiles(plans, targets, without=run.id), run.id) or {}

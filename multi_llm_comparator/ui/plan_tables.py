@@ -1,0 +1,129 @@
+"""The lists of a run: all steps, the plan as the planner wrote it, the prediction beside what happened."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.plans.metrics import step_metrics
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.prediction import Prediction
+from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.html_pieces import model_label, problem
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.plan_step import error_title
+from multi_llm_comparator.ui.plan_targets import name_of, tone_of
+from multi_llm_comparator.ui.plan_tones import step_chip
+
+MAX_ROWS = 200
+MAX_CHARS = 160
+_STEP_COLUMNS = ("step", "task", "needs", "difficulty", "model", "state", "queue", "ttft", "time", "tokens", "answer")
+
+
+def draw_steps(run: PlanRun) -> None:
+    """One row for each step."""
+    head = [t(f"plan.column_{name}") for name in _STEP_COLUMNS]
+    rows = [_row(run, step_id) for step_id in list(run.steps)[:MAX_ROWS]]
+    st.html(table(head, rows, words=(1, 10)))
+    if len(run.steps) > MAX_ROWS:
+        st.caption(t("plan.more_steps", n=say.count(len(run.steps) - MAX_ROWS)))
+
+
+def _row(run: PlanRun, step_id: str) -> list[str]:
+    step = run.steps[step_id]
+    known = step_metrics(step)
+    target = known.model or run.options.executor.target_of(step.step)
+    return [
+        escape(step_id),
+        escape(_short(step.step.task)),
+        escape(", ".join(step.step.rely) or say.NOTHING),
+        str(step.step.difficulty),
+        t("plan.no_model")
+        if step.state == "done" and not step.attempts
+        else model_label(name_of(target), tone_of(target)),
+        step_chip(step.state),
+        say.seconds(known.queued_s),
+        say.seconds(known.ttft_s),
+        say.seconds(known.duration_s),
+        say.count(known.tokens),
+        escape(_short(step.answer if step.answer is not None else step.error or say.NOTHING)),
+    ]
+
+
+def draw_plan(run: PlanRun) -> None:
+    """What the planner wrote, what was mended, and what could not be used."""
+    for number, attempt in enumerate(run.planning, 1):
+        if attempt.error:
+            title = error_title(attempt.error_type)
+            st.html(problem(t("plan.attempt_failed", n=number, what=title), attempt.error))
+        for repair in attempt.repairs:
+            st.caption(t("plan.repaired", what=repair))
+        if attempt.thinking:
+            with st.expander(t("think.done"), icon=":material/psychology:", key=f"plans_thinking_{number}"):
+                st.text(attempt.thinking[:20_000])
+    if run.plan_is_direct:
+        st.caption(t("plan.direct"))
+    written = run.planning[-1].progress.text if run.planning else ""
+    text = run.plan.to_xml() if run.plan and not run.plan_is_direct else written
+    st.code(text[:60_000] or t("plan.nothing_written"), language="xml", wrap_lines=True)
+
+
+def draw_theory(run: PlanRun, prediction: Prediction | None) -> None:
+    """What the schedule should take by how fast the models are, beside what it took."""
+    if prediction is None:
+        st.caption(t("plan.no_prediction"))
+        return
+    schedule = prediction.schedule
+    actual = {i: s.ended_at - prediction.origin for i, s in run.steps.items() if s.state == "done" and s.ended_at}
+    rows = [
+        [
+            escape(s.step.id),
+            model_label(name_of(s.target), tone_of(s.target)),
+            say.seconds(s.start_s),
+            say.seconds(s.end_s),
+            say.seconds(actual.get(s.step.id)),
+        ]
+        for s in schedule.steps[:MAX_ROWS]
+    ]
+    rows.append(
+        [
+            f"<b>{escape(t('plan.theory_all'))}</b>",
+            escape(" → ".join(schedule.critical_path)),
+            "",
+            f"<b>{say.seconds(schedule.makespan_s)}</b>",
+            f"<b>{say.seconds(prediction.actual_s)}</b>"
+            + (f" ({prediction.error:+.0%})" if prediction.error is not None else ""),
+        ]
+    )
+    st.html(table([t(f"plan.theory_{name}") for name in ("step", "model", "start", "end", "actual")], rows))
+    profiles = [
+        [
+            model_label(name_of(target), tone_of(target)),
+            say.seconds(p.ttft_s),
+            "∞" if p.tokens_per_second == float("inf") else say.speed(p.tokens_per_second),
+            say.NOTHING if p.tokens_per_answer is None else f"{p.tokens_per_answer:.0f}",
+            f"{1e6 * p.usd_per_token:g}",
+        ]
+        for target, p in prediction.profiles.items()
+    ]
+    st.caption(t("plan.theory_profiles"))
+    st.html(table([t(f"plan.profile_{name}") for name in ("model", "ttft", "speed", "tokens", "price")], profiles))
+
+
+def table(head: list[str], rows: list[list[str]], *, words: tuple[int, ...] = ()) -> str:
+    """A table of cells that are HTML already; columns of ``words`` may break their lines."""
+    heads = "".join(f"<th>{escape(h)}</th>" for h in head)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="mlc-words">{c}</td>' if i in words else f"<td>{c}</td>" for i, c in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )
+    whole = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="mlc-wide"><table class="mlc-grid">{whole}</table></div>'
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"

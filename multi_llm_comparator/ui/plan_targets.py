@@ -1,0 +1,70 @@
+"""Who can take a part in a plan: the models of this machine, and whatever else the task groups' file names."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.ui.compare_state import loadable_models
+from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.palette import UNKNOWN, Tone, model_tone
+from multi_llm_comparator.ui.planners import is_trained_to_plan
+from multi_llm_comparator.ui.workbench import get_workbench
+
+
+def target_of(model: ModelInfo, models: list[ModelInfo]) -> str:
+    """What a model is asked by: its name, which configuration and command line know it by too, or its id where two
+    models share one."""
+    return model.name if Counter(m.name for m in models)[model.name] == 1 else model.id
+
+
+def known_targets() -> dict[str, str]:
+    """All targets with what the page calls them: models of this machine first, then groups and remote models."""
+    models = loadable_models()
+    found = {target_of(m, models): m.name for m in models}
+    found = {target: name if target == name else f"{name} · {target}" for target, name in found.items()}
+    config = get_workbench().gateway.groups.config
+    found |= {name: name for name, declared in config.models.items() if declared.is_remote}
+    for name, group in config.task_groups.items():
+        found[name] = t("plan.group_named", name=name)
+        if len(group.echelons) > 1:
+            found |= {f"{name}.{e}": t("plan.group_named", name=f"{name}.{e}") for e in group.by_priority()}
+    found |= {name: t("plan.pool_named", name=name) for name in config.polling_pools}
+    return found | {name: t("plan.node_named", name=name) for name in config.nodes}
+
+
+def working_sign(small: str, large: str) -> str:
+    """What stands before the result in answers of these models: the demo models show their working."""
+    return "=" if small.startswith("demo-") and large.startswith("demo-") else ""
+
+
+def default_planner(targets: dict[str, str]) -> str:
+    """The first model that was trained to plan; "" (plans are written by hand) where there is none."""
+    return next((target for target in targets if is_trained_to_plan(target)), "")
+
+
+def default_pair(targets: dict[str, str]) -> tuple[str, str]:
+    """Small and large model: the demo models, else the smallest and the largest of this machine, else groups."""
+    if "demo-small" in targets and "demo-large" in targets:
+        return "demo-small", "demo-large"
+    models = loadable_models()
+    solvers = [m for m in models if not is_trained_to_plan(m.name)] or models
+    if solvers:
+        by_size = sorted(solvers, key=lambda m: m.size)
+        return target_of(by_size[0], models), target_of(by_size[-1], models)
+    first = next(iter(targets), "")
+    return first, first
+
+
+def tone_of(target: str) -> Tone:
+    """The colour of whoever answers to ``target``: the one that the model wears on every page."""
+    if not target:
+        return UNKNOWN
+    model = get_workbench().models.find(target)
+    return model_tone(model.id if model else target)
+
+
+def name_of(target: str) -> str:
+    """What to call a target in a sentence."""
+    model = get_workbench().models.find(target)
+    return model.name if model else target

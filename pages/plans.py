@@ -1,0 +1,20 @@
+"""Plans: a question split into steps, solved together by small and large models, watched as it happens."""
+
+from __future__ import annotations
+
+from multi_llm_comparator.ui.plan_board import draw_board
+from multi_llm_comparator.ui.plan_composer import draw_composer, draw_welcome
+from multi_llm_comparator.ui.plan_editor import draw_editor
+from multi_llm_comparator.ui.plan_menu import draw_heading
+from multi_llm_comparator.ui.plan_setup import draw_setup
+from multi_llm_comparator.ui.plan_state import current_run
+
+run = current_run()
+draw_heading(run)
+draw_setup()
+if run is None:
+    draw_welcome()
+else:
+    draw_board(run)
+draw_composer(run)
+draw_editor()

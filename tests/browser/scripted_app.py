@@ -1,0 +1,25 @@
+"""The app with scripted models instead of those on disk: what takes time on the pages takes as long as a test needs.
+
+    python -c "from tests.browser.scripted_app import main; main()" FOLDER --port 8501
+
+FOLDER holds scripts (``inferencers/script.py``), one model each, named after the file. Started as a file of its own it
+would look for the pages beside itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import app
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.ui.workbench import get_workbench
+
+
+def main() -> None:
+    folder = Path(sys.argv.pop(1))
+    get_workbench().models.available_models = [
+        ModelInfo("", path.stem, str(path), ModelType.CUSTOM, path.stat().st_size, {"engine": "scripted"})
+        for path in sorted(folder.glob("*.json"))
+    ]
+    app.main()

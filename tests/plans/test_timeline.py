@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.plan import Step
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.run_gantt import gantt_of
+from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of
+from tests.support.scripted_source import ScriptedSource
+
+OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
+
+
+def progress(at: float) -> AnswerProgress:
+    """One second of waiting for the model, half a second of reading, two seconds of writing."""
+    return AnswerProgress(
+        requested_at=at,
+        state="done",
+        text="seven",
+        started_at=at + 1,
+        first_token_at=at + 1.5,
+        last_token_at=at + 3.5,
+        ended_at=at + 3.5,
+        tokens=5,
+        answered_by="small-2",
+    )
+
+
+def run_with(*steps: StepRun) -> PlanRun:
+    run = PlanRun(ScriptedSource(), "What is it?", OPTIONS, run_id="r")
+    run.created_at = 100.0
+    run.steps = {step.step.id: step for step in steps}
+    return run
+
+
+def done(step_id: str, at: float) -> StepRun:
+    step = Step(step_id, "Count.", 2, 20)
+    return StepRun(step, "done", at, at, at + 0.5, at + 4, [Attempt("small", "Count.", progress(at + 0.5))], "seven")
+
+
+def test_a_step_waits_for_a_worker_then_for_the_model_then_reads_then_writes():
+    [lane] = lanes_of(run_with(done("1", 100.0)))
+    assert [(s.kind, s.start, s.end) for s in lane.stretches] == [
+        ("worker", 100.0, 100.5),
+        ("model", 100.5, 101.5),
+        ("prefill", 101.5, 102.0),
+        ("decode", 102.0, 104.0),
+    ]
+    assert {s.answered_by for s in lane.stretches[1:]} == {"small-2"}
+
+
+def test_loading_is_told_from_waiting():
+    step = done("1", 100.0)
+    step.attempts[0].progress.loading_at, step.attempts[0].progress.load_s = 100.75, 0.5
+    [lane] = lanes_of(run_with(step))
+    assert [(s.kind, s.start, s.end) for s in lane.stretches][1:4] == [
+        ("model", 100.5, 100.75),
+        ("load", 100.75, 101.25),
+        ("model", 101.25, 101.5),
+    ]
+
+
+def test_what_goes_on_reaches_up_to_now():
+    running = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
+    running.attempts = [Attempt("small", "Count.", AnswerProgress(requested_at=100.0, state="queued"))]
+    ready = StepRun(Step("2", "Count.", 2, 20), "ready", 100.0, 101.0)
+    run = run_with(running, ready)
+    assert [lane.stretches for lane in lanes_of(run)] == [(), ()]
+    first, second = lanes_of(run, at=105.0)
+    assert [(s.kind, s.end) for s in first.stretches] == [("model", 105.0)]
+    assert [(s.kind, s.start, s.end) for s in second.stretches] == [("worker", 101.0, 105.0)]
+
+
+def test_the_pause_before_a_resume_is_cut_out_of_the_clock():
+    run = run_with(done("1", 100.0), done("2", 3704.0))
+    clock = Clock(100.0, lanes_of(run))
+    assert clock.seconds(104.0) == 4.0
+    assert clock.seconds(3704.0) == 4.0 + CUT_GAP_S
+    assert clock.seconds(3708.0) == 8.0 + CUT_GAP_S
+    assert clock.cuts == [(4.0 + CUT_GAP_S / 2, 3600.0)]
+
+
+def test_a_failure_is_told_where_it_happened():
+    failed = StepRun(Step("1", "Count.", 2, 20), "failed", 100.0, 100.0, 100.0, 101.0)
+    outcome = AnswerProgress(requested_at=100.0, state="failed", ended_at=101.0, error="out of order")
+    failed.attempts = [Attempt("small", "Count.", outcome)]
+    run = run_with(failed)
+    assert [s.error for s in lanes_of(run)[0].stretches] == ["out of order"]
+    assert "out of order" in gantt_of(run, ())
