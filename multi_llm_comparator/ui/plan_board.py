@@ -35,19 +35,20 @@ MAX_ANSWER_CHARS = 20_000
 
 def draw_board(run: PlanRun) -> None:
     """Everything of a run; redrawn several times a second while it is at work."""
-    at_work = not run.is_over
     other = compared_run()
+    runs = [one for one in (run, other) if one is not None]
+    over = [one.is_over for one in runs]
 
-    @st.fragment(run_every=POLL_S if at_work else None)
+    @st.fragment(run_every=None if all(over) else POLL_S)
     def live() -> None:
         show_notices()
-        latest = taken(run)
-        _draw(latest, other)
-        if at_work and latest.is_over:
+        over_by_now = [one.is_over for one in runs]
+        _draw(taken(run), other)
+        if over_by_now != over:
             st.rerun()
 
     live()
-    if not at_work:
+    if run.is_over:
         _watch(run)
 
 

@@ -24,6 +24,7 @@ INK = {"light": "#1c2027", "dark": "#e7e9ee"}
 FAINT = {"light": "rgba(28,32,39,0.10)", "dark": "rgba(231,233,238,0.12)"}
 PREDICTED = {"light": "#4653c9", "dark": "#8f9af5"}
 MUTED = {"light": "#6b7280", "dark": "#9aa3b2"}
+_AXIS = {"zeroline": False, "fixedrange": True}
 _LABEL_CHARS, _ANSWER_CHARS = 25, 28
 _BAR = 0.62
 # Waiting is hatched, reading is pale, writing is full.
@@ -233,21 +234,13 @@ def _layout(scene: Scene, lanes: list[Lane], clock: Clock) -> Figure:
         "hoverlabel": {"align": "left"},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED[scene.page]},
         "dragmode": False,
-        "xaxis": {
-            "range": [0, span * room],
-            "ticksuffix": " s",
-            "gridcolor": FAINT[scene.page],
-            "zeroline": False,
-            "fixedrange": True,
-            "nticks": 8,
-        },
+        "xaxis": {**_AXIS, "range": [0, span * room], "ticksuffix": " s", "gridcolor": FAINT[scene.page], "nticks": 8},
         "yaxis": {
+            **_AXIS,
             "range": [rows - 0.5, -0.5],
             "tickvals": list(range(len(lanes))),
             "ticktext": [_label(lane, scene) for lane in lanes],
             "showgrid": False,
-            "zeroline": False,
-            "fixedrange": True,
             "ticklabelstandoff": 4,
         },
         "legend": {

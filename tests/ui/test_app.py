@@ -79,7 +79,7 @@ import os, sys
 from streamlit.testing.v1 import AppTest
 from multi_llm_comparator.ui.workbench import close_workbench
 import app
-for page in ("compare", "models", "history", "settings"):
+for page in ("compare", "plans", "models", "history", "settings"):
     test = AppTest.from_file("multi_llm_comparator/ui/main.py", default_timeout=60).run()
     test.switch_page(os.path.abspath(f"pages/{page}.py")).run()
     assert not test.exception, test.exception
