@@ -31,6 +31,8 @@ demo-models: .make/run
 
 benchmarks: .make/test
 	$(BIN)/python -m benchmarks.streaming
+	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.plans
 	$(BIN)/python -m benchmarks.report
 
 $(BIN)/python:

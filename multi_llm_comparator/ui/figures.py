@@ -55,6 +55,8 @@ def dollars(value: float | None) -> str:
     """US dollars, as small as they matter: $0, $0.0031, $1.20."""
     if value is None:
         return NOTHING
+    if value == 0:
+        return "$0"
     if 0 < value < 0.0001:
         return "<$0.0001"
     return f"${value:.2f}" if value >= 0.1 or value == round(value, 2) else f"${value:.4f}"

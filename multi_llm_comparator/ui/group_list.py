@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from multi_llm_comparator.groups import GroupsConfig
-from multi_llm_comparator.groups.config import TaskGroup
+from multi_llm_comparator.groups.config import FallbackStrategy, TaskGroup
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import STATE_TONES
@@ -30,7 +30,8 @@ def draw_group_list(config: GroupsConfig, status: dict[str, Any]) -> None:
 
 def group_row(name: str, group: TaskGroup, status: dict[str, Any]) -> str:
     """The group's name and purpose, its levels best first, and what it does when a model fails."""
-    levels = " › ".join(_level(echelon, group, status) for echelon in group.by_priority())
+    goes_down = group.fallback_strategy in (FallbackStrategy.ECHELON_DOWN, FallbackStrategy.PROVIDER_FAILOVER)
+    levels = (" › " if goes_down else " · ").join(_level(echelon, group, status) for echelon in group.by_priority())
     notes = [t(f"groups.strategy_{group.fallback_strategy.value}")]
     if group.fallback_groups:
         notes.append(t("groups.then", groups=", ".join(group.fallback_groups)))

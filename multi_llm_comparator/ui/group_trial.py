@@ -183,5 +183,5 @@ def _story(trial: Trial) -> str:
 
 def _line(leg: Leg) -> str:
     kind = ' class="mlc-failed"' if leg.failed else ""
-    why = f'<span class="mlc-muted">{escape(leg.why)}</span>' if leg.why else ""
-    return f"<li{kind}>{model_label(leg.model, tone_of(leg.model))} {why} {escape(leg.how)}</li>"
+    said = " · ".join(filter(None, (leg.why, leg.how)))
+    return f"<li{kind}>{model_label(leg.model, tone_of(leg.model))} <span>{escape(said)}</span></li>"

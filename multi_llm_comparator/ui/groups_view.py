@@ -41,7 +41,8 @@ def draw_groups() -> None:
         st.code(EXAMPLE, language="yaml")
     else:
         st.caption(t("groups.config", file=file["file"], version=file["version"]))
-    _draw_figures(status)
+    if config.task_groups or status["statistics"]["requests"]:
+        _draw_figures(status)
     draw_group_list(config, status)
     if status["models"]:
         _draw_models(status)
@@ -104,14 +105,15 @@ def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
     """One model: its name, its breaker's state, and why it gets no requests, or its last error."""
     state = breaker["state"]
     chip = note_chip(t(f"groups.state_{state}"), t("groups.failures", n=breaker["failures"]), BREAKER_TONES[state])
-    said = model["out"] or ""
-    if state == "open":
-        said = t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}")
-    if model["last_error"]:
-        said = f"{said} · {t('groups.last_error', error=model['last_error'])}".strip(" ·")
     where = t("groups.remote" if model["remote"] else "groups.local")
-    provider = f"{model['provider']}, {where}" if model["remote"] else where
-    muted = f'<span class="mlc-muted">{escape(provider)} {escape(said)}</span>'
+    said = [f"{model['provider']}, {where}" if model["remote"] else where]
+    if state == "open":
+        said.append(t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}"))
+    elif model["out"]:
+        said.append(model["out"])
+    if model["last_error"]:
+        said.append(t("groups.last_error", error=model["last_error"]))
+    muted = f'<span class="mlc-muted">{escape(" · ".join(said))}</span>'
     return f'<div class="mlc-model-row" data-breaker="{state}">{model_label(name, tone_of(name))} {chip} {muted}</div>'
 
 

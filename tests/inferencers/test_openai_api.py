@@ -70,6 +70,26 @@ async def test_sends_the_parameters_and_the_key(server: ScriptedServer, endpoint
     assert headers["authorization"] == f"Bearer {KEY}"
 
 
+GOING_ON = GenerationRequest(messages=(Message("user", "hi"), Message("assistant", "hel")), continue_final=True)
+
+
+@pytest.mark.parametrize("request_", [GOING_ON, GenerationRequest(messages=(Message("user", "x"),), raw=True)])
+async def test_refuses_what_the_plain_api_cannot_do(
+    server: ScriptedServer, endpoint: OpenAIEndpoint, request_: GenerationRequest
+) -> None:
+    with pytest.raises(RequestRefusedError, match="endpoint of 'm'"):
+        await collect(endpoint, request_)
+    assert server.received == []
+
+
+async def test_an_extended_endpoint_goes_on_from_a_given_beginning(server: ScriptedServer) -> None:
+    endpoint = OpenAIEndpoint(EndpointOptions(base_url=server.url, model="m", sampling="extended"))
+    await collect(endpoint, GOING_ON)
+    assert server.received[0].body["continue_final_message"] is True
+    assert server.received[0].body["add_generation_prompt"] is False
+    await endpoint.aclose()
+
+
 async def test_sends_images_as_parts(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
     image = "data:image/png;base64,AAAA"
     await collect(endpoint, GenerationRequest(messages=(Message("user", "what is it?", (image,)),)))
