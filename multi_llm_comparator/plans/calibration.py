@@ -12,7 +12,7 @@ from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.theory import ModelProfile
 
 # Old runs say little about the machine as it is today.
-RUNS_LOOKED_AT = 20
+RUNS_LOOKED_AT = 40
 
 
 async def calibrated_profiles(
@@ -26,7 +26,8 @@ async def calibrated_profiles(
         without: id of a run to leave out: the one to be predicted.
     """
     tracker = PerformanceTracker()
-    for summary in await registry.recent(limit=RUNS_LOOKED_AT):
+    # The latest come last: they count most.
+    for summary in reversed(await registry.recent(limit=RUNS_LOOKED_AT)):
         if summary.id == without:
             continue
         try:

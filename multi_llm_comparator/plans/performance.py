@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.fitting import StepSample, fitted_profile, samples_of
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -62,6 +63,7 @@ class PerformanceTracker:
     def __init__(self) -> None:
         self._calls: dict[str, _Calls] = defaultdict(_Calls)
         self._runs: list[RunMetrics] = []
+        self._samples: list[StepSample] = []
 
     def track(self, run: PlanRun) -> RunMetrics:
         """Take a run into account and return its own figures."""
@@ -73,6 +75,7 @@ class PerformanceTracker:
         if run.aggregate is not None:
             target = run.options.aggregator or run.options.executor.large_model
             self._calls[target].answers.append(run.aggregate)
+        self._samples += samples_of(run)
         metrics = run_metrics(run)
         self._runs.append(metrics)
         return metrics
@@ -100,15 +103,21 @@ class PerformanceTracker:
             answered = [a for a in calls.answers if a.state == "done" and a.ttft_s is not None and a.tokens]
             if not answered:
                 continue
-            ttft = median((a.ttft_s or 0.0) - (a.load_s or 0.0) for a in answered)
-            speeds = [a.tokens_per_second for a in answered if a.tokens_per_second]
-            tokens = sum(a.tokens for a in answered)
-            cost = total_cost(answered)
-            found[target] = ModelProfile(
-                ttft_s=max(0.0, ttft),
-                # Answers of a single token have no decoding speed; then the first token is all there is to predict.
-                tokens_per_second=median(speeds) if speeds else float("inf"),
-                usd_per_token=cost / tokens if cost else 0.0,
-                tokens_per_answer=fmean(a.tokens for a in answered),
-            )
+            tokens, cost = sum(a.tokens for a in answered), total_cost(answered)
+            usd_per_token = cost / tokens if cost else 0.0
+            # Plans and summaries are longer than the answers of steps, and are no steps.
+            if samples := [s for s in self._samples if s.target == target]:
+                found[target] = fitted_profile(samples, usd_per_token)
+            else:
+                found[target] = _plain_profile(answered, usd_per_token)
         return found
+
+
+def _plain_profile(answered: list[AnswerProgress], usd_per_token: float) -> ModelProfile:
+    """Of a target that solved no step yet."""
+    speeds = [a.tokens_per_second for a in answered if a.tokens_per_second]
+    return ModelProfile(
+        ttft_s=max(0.0, median((a.ttft_s or 0.0) - (a.load_s or 0.0) for a in answered)),
+        tokens_per_second=median(speeds) if speeds else float("inf"),
+        usd_per_token=usd_per_token,
+    )

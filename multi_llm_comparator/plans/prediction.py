@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.simulation import Background
 from multi_llm_comparator.plans.theory import ModelProfile, Schedule, schedule_plan
 
 
@@ -28,13 +29,23 @@ class Prediction:
 
 
 def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | None:
-    """The schedule of a run's plan with the arrivals its planner really had; None without a profile of each model."""
+    """The schedule of a run's plan with the arrivals its planner really had, and the planner at work meanwhile.
+
+    None without a profile of each model.
+    """
     executor = run.options.executor
     if run.plan is None or any(executor.target_of(step) not in profiles for step in run.plan.steps):
         return None
     origin = run.planning[0].progress.requested_at if run.planning else run.created_at
     arrivals = {i: max(0.0, s.arrived_at - origin) for i, s in run.steps.items()}
-    schedule = schedule_plan(run.plan, profiles, executor.target_of, executor.workers, arrivals_s=arrivals)
+    planner = [
+        Background(run.options.router_model, max(0.0, a.progress.requested_at - origin), a.progress.ended_at - origin)
+        for a in run.planning
+        if a.progress.ended_at is not None
+    ]
+    schedule = schedule_plan(
+        run.plan, profiles, executor.target_of, executor.workers, arrivals_s=arrivals, background=planner
+    )
     ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
     is_whole = len(ends) == len(run.plan.steps)
     return Prediction(schedule, profiles, origin, max(ends) - origin if is_whole else None)

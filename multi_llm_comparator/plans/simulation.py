@@ -1,0 +1,135 @@
+"""A plan run by the clock of theory: steps arrive, wait for workers, slow each other down, end.
+
+Discrete events. How fast a step goes depends on what else is at work, and changes only at events, so that between two
+of them everything runs on evenly.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.ready import ReadySet
+
+_END, _RELEASE, _ARRIVAL, _SHIFT = range(4)
+
+# How many times as long a step of a target takes beside all that is at work, itself included, by target.
+Stretch = Callable[[str, Counter[str]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Something else that keeps a target at work for a while, in seconds from the start: the planner, for one."""
+
+    target: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(slots=True)
+class _Running:
+    target: str
+    left_s: float
+    stretch: float
+    since_s: float
+    ends_s: float
+
+
+class Simulation:
+    """One run.
+
+    Args:
+        plan: a valid plan.
+        alone_s: what each step takes when nothing else is at work, by id.
+        target_of: which target solves a step; None for steps that need no model.
+        workers: steps in flight at most.
+        arrivals_s: when each step is there; absent ones are from the start.
+        release_s: for how long after a step's end its worker is still busy and those that need it still wait, by id.
+        stretch: how steps slow each other down.
+        background: what else is at work.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        alone_s: Mapping[str, float],
+        target_of: Callable[[Step], str | None],
+        workers: int,
+        *,
+        arrivals_s: Mapping[str, float],
+        release_s: Mapping[str, float],
+        stretch: Stretch,
+        background: Sequence[Background] = (),
+    ) -> None:
+        self._alone_s, self._target_of, self._free = alone_s, target_of, workers
+        self._release_s, self._stretch = release_s, stretch
+        self._steps = plan.by_id
+        self._ready = ReadySet()
+        self._running: dict[str, _Running] = {}
+        self._busy: Counter[str] = Counter()
+        self.starts: dict[str, float] = {}
+        self.ends: dict[str, float] = {}
+        # Ends before arrivals at the same moment, and both in a fixed order: the prediction is reproducible.
+        self._events: list[tuple[float, int, int, str, int]] = [
+            (arrivals_s.get(step.id, 0.0), _ARRIVAL, number, step.id, 0) for number, step in enumerate(plan.steps)
+        ]
+        for number, one in enumerate(background):
+            self._events.append((one.start_s, _SHIFT, number, one.target, 1))
+            self._events.append((one.end_s, _SHIFT, number, one.target, -1))
+        heapq.heapify(self._events)
+
+    def run(self) -> None:
+        """Fill :attr:`starts` and :attr:`ends`, in seconds."""
+        while len(self.ends) < len(self._steps):
+            at = self._events[0][0]
+            while self._events and self._events[0][0] == at:
+                self._happen(*heapq.heappop(self._events))
+            self._start(at)
+            self._adjust(at)
+
+    def _happen(self, at: float, kind: int, _: int, name: str, by: int) -> None:
+        if kind == _ARRIVAL:
+            self._ready.add(self._steps[name])
+        elif kind == _SHIFT:
+            self._busy[name] += by
+        elif kind == _RELEASE:
+            self._free += 1
+            self._ready.done(name)
+        # A step's end is foreseen anew whenever its speed changes; the older forecasts are void.
+        elif (run := self._running.get(name)) is not None and run.ends_s == at:
+            self._end(name, at, run)
+
+    def _end(self, step_id: str, at: float, run: _Running) -> None:
+        del self._running[step_id]
+        self.ends[step_id] = at
+        self._busy[run.target] -= 1
+        held_s = self._release_s.get(step_id, 0.0)
+        if held_s > 0:
+            heapq.heappush(self._events, (at + held_s, _RELEASE, len(self.ends), step_id, 0))
+        else:
+            self._free += 1
+            self._ready.done(step_id)
+
+    def _start(self, at: float) -> None:
+        while self._free and (step := self._ready.pop()):
+            self._free -= 1
+            self.starts[step.id] = at
+            target = self._target_of(step) or ""
+            self._busy[target] += 1
+            # As if at its full speed from now on; :meth:`_adjust` corrects that.
+            self._running[step.id] = _Running(target, self._alone_s[step.id], 0.0, at, -1.0)
+
+    def _adjust(self, at: float) -> None:
+        """Foresee the end of every step whose speed is another one from now on."""
+        for step_id, run in self._running.items():
+            stretch = self._stretch(run.target, self._busy) if run.target else 1.0
+            if stretch == run.stretch:
+                continue
+            if run.stretch:
+                run.left_s = max(0.0, run.left_s - (at - run.since_s) / run.stretch)
+            run.stretch, run.since_s = stretch, at
+            run.ends_s = at + run.left_s * stretch
+            heapq.heappush(self._events, (run.ends_s, _END, len(self.starts), step_id, 0))

@@ -1,0 +1,121 @@
+"""What a model is like is found again from runs that were made by known rules."""
+
+from __future__ import annotations
+
+import random
+from statistics import median
+
+import pytest
+
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.performance import PerformanceTracker
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.prediction import predict
+from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.theory import ModelProfile, SeenAnswer, schedule_plan
+
+OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
+# The world as it is: nothing of this is told to the predictor.
+TRUTH = {
+    "small": ModelProfile(0.02, 500.0, handoff_s=0.004, beside_same=0.4, beside_other=0.6),
+    "large": ModelProfile(0.05, 100.0, handoff_s=0.004, beside_same=0.3, beside_other=0.2),
+}
+TASKS = [f"What is {n} + {n * n}?" for n in range(12)]
+
+
+def random_plan(chance: random.Random) -> Plan:
+    steps = []
+    for number in range(1, chance.randint(2, 8) + 1):
+        task, rely = chance.choice(TASKS), chance.sample(range(1, number), min(number - 1, chance.randint(0, 2)))
+        steps.append(Step(str(number), task, chance.choice([2, 7]), 64, tuple(str(n) for n in sorted(rely))))
+    return Plan(tuple(steps))
+
+
+def tokens_of(step: Step) -> int:
+    return 3 + 5 * TASKS.index(step.task) + (20 if step.difficulty > 5 else 0)
+
+
+def happened(plan: Plan, at: float, noise: float, chance: random.Random) -> PlanRun:
+    """A run of the plan in the true world, with times off by up to ``noise``."""
+    truth = {
+        name: ModelProfile(
+            p.ttft_s * chance.uniform(1 - noise, 1 + noise),
+            p.tokens_per_second,
+            handoff_s=p.handoff_s,
+            beside_same=p.beside_same,
+            beside_other=p.beside_other,
+            seen=tuple(SeenAnswer(s.task, s.difficulty, 64, tokens_of(s)) for s in plan.steps if _is_for(name, s)),
+        )
+        for name, p in TRUTH.items()
+    }
+    run = PlanRun(None, "q", OPTIONS, run_id=str(at))  # type: ignore[arg-type]
+    run.plan, run.state, run.created_at = plan, "done", at
+    schedule = schedule_plan(plan, truth, OPTIONS.executor.target_of, OPTIONS.executor.workers)
+    for one in schedule.steps:
+        start, end = at + one.start_s, at + one.end_s
+        first = start + min(truth[one.target].ttft_s, (end - start) / 2)
+        progress = AnswerProgress(
+            requested_at=start,
+            state="done",
+            first_token_at=first,
+            last_token_at=end,
+            ended_at=end,
+            prompt_tokens=20,
+            tokens=tokens_of(one.step),
+        )
+        step_run = StepRun(one.step, "done", at, start, start, end, [Attempt(one.target, "p", progress)], "x")
+        run.steps[one.step.id] = step_run
+    return run
+
+
+def _is_for(target: str, step: Step) -> bool:
+    return OPTIONS.executor.target_of(step) == target
+
+
+@pytest.mark.parametrize(("noise", "allowed"), [(0.0, 0.05), (0.2, 0.10)])
+def test_runs_are_foretold_from_runs_of_other_plans(noise, allowed):
+    chance = random.Random(1)
+    tracker = PerformanceTracker()
+    for number in range(30):
+        tracker.track(happened(random_plan(chance), 1000.0 * number, noise, chance))
+    profiles = tracker.profiles()
+    errors = []
+    for number in range(30):
+        prediction = predict(happened(random_plan(chance), 1e6 + number, noise, chance), profiles)
+        assert prediction is not None and prediction.error is not None
+        errors.append(abs(prediction.error))
+    assert median(errors) <= allowed
+
+
+def test_the_true_figures_are_found_again():
+    chance = random.Random(2)
+    tracker = PerformanceTracker()
+    for number in range(40):
+        tracker.track(happened(random_plan(chance), 1000.0 * number, 0.0, chance))
+    for name, profile in tracker.profiles().items():
+        assert profile.handoff_s == pytest.approx(0.004, abs=0.001)
+        assert profile.tokens_per_second == pytest.approx(TRUTH[name].tokens_per_second, rel=0.25)
+        assert profile.beside_same == pytest.approx(TRUTH[name].beside_same, abs=0.2)
+        assert profile.beside_other == pytest.approx(TRUTH[name].beside_other, abs=0.2)
+
+
+def test_steps_that_failed_or_were_tried_again_tell_nothing():
+    chance = random.Random(3)
+    run = happened(random_plan(chance), 0.0, 0.0, chance)
+    for step in run.steps.values():
+        step.attempts.append(step.attempts[0])
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    assert all(profile.seen == () for profile in tracker.profiles().values())
+
+
+def test_a_few_steps_are_enough_for_a_first_guess():
+    chance = random.Random(4)
+    run = happened(Plan((Step("1", TASKS[3], 2, 64), Step("2", TASKS[5], 7, 64, ("1",)))), 0.0, 0.0, chance)
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    prediction = predict(run, tracker.profiles())
+    assert prediction is not None
+    assert prediction.error == pytest.approx(0.0, abs=0.05)
