@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,13 @@ class Endpoints:
     def __init__(self) -> None:
         self._clients: dict[str, _Client] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self._is_imported = False
 
     async def stream(
         self, model: str, declaration: ModelDeclaration, request: GenerationRequest
     ) -> AsyncGenerator[Event, None]:
         """Answer with ``model``; raises what :meth:`OpenAIEndpoint.stream` does."""
+        await self._import()
         client = self._client(model, declaration)
         client.active += 1
         events = client.endpoint.stream(request)
@@ -46,6 +49,7 @@ class Endpoints:
             self._close_if_done(client)
 
     async def check(self, model: str, declaration: ModelDeclaration) -> None:
+        await self._import()
         client = self._client(model, declaration)
         client.active += 1
         try:
@@ -53,6 +57,13 @@ class Endpoints:
         finally:
             client.active -= 1
             self._close_if_done(client)
+
+    async def _import(self) -> None:
+        """Import the client library in a thread: it takes half a second, for which every other answer would stand
+        still; and whoever has local models only need not wait for it at all."""
+        if not self._is_imported:
+            await asyncio.to_thread(importlib.import_module, "multi_llm_comparator.inferencers.openai_api")
+            self._is_imported = True
 
     def configure(self, config: GroupsConfig) -> None:
         """Retire clients whose declaration changed or is gone."""
@@ -84,7 +95,6 @@ class Endpoints:
 
 
 def _open(model: str, declaration: ModelDeclaration) -> OpenAIEndpoint:
-    # The client library takes a second to import, which whoever has local models only need not wait for.
     from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
 
     assert declaration.base_url is not None
