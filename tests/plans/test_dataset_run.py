@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from datasets import load_dataset
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.plans.config import EvaluationSection
@@ -19,6 +20,7 @@ from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
 from tests.support.scripted_source import ScriptedSource
+from tests.support.tiny_checkpoint import make_tokenizer
 
 QUESTIONS = [Question("1", "What is it?", "568"), Question("2", "And that?", "9"), Question("3", "Who knows?")]
 SETUP = {"mode": "dataset", "config": {"models": {"small_model": "small"}, "dataset": {"limit": 3}}}
@@ -179,3 +181,18 @@ async def test_an_answer_that_takes_too_long_has_failed():
     assert outcome.state == "failed"
     assert "within 0.01 s" in (outcome.error or "")
     assert source.calls[0].closed.is_set()
+
+
+async def test_pairs_load_as_trainers_load_them(tmp_path):
+    source = ByTarget(planner=f"<think>分开 it</think>{PLAN}", small="7", large="568")
+    written = await pairs(tmp_path, source)
+    rows = load_dataset("json", data_files=str(tmp_path / PAIRS_FILE), split="train", cache_dir=str(tmp_path / "cache"))
+    assert rows.column_names == ["messages"]
+    assert [row["messages"] for row in rows] == [line["messages"] for line in written]
+    tokenizer = make_tokenizer()
+    encoded = tokenizer.apply_chat_template(rows[0]["messages"], tokenize=True, return_dict=True)
+    text = tokenizer.decode(encoded["input_ids"])
+    assert rows[0]["messages"][-1]["content"] in text
+    prompt = tokenizer.apply_chat_template(rows[0]["messages"][:-1], tokenize=False, add_generation_prompt=True)
+    # What a trainer masks, and what it learns, lie one behind the other.
+    assert text.startswith(prompt)
