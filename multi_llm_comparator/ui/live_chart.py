@@ -6,6 +6,7 @@ what was selected; ``Plotly.react`` changes the one that is there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -30,33 +31,52 @@ const library = (url) => (window.mlcPlotly ??= new Promise((done, failed) => {
   document.head.append(script);
 }));
 
+const config = (Plotly, name, png) => ({
+  displaylogo: false, doubleClick: false, displayModeBar: true,
+  modeBarButtons: [[{ name: "png", title: png, icon: Plotly.Icons.camera,
+    click: (chart) => Plotly.downloadImage(chart, { format: "png", scale: 2, filename: name }) }]],
+});
+
+// A browser that is slower than the data draws the latest, not every one; what has not changed is not drawn at all.
+async function draw(Plotly, box) {
+  while (box.mlcWanted) {
+    const { text, name, png } = box.mlcWanted;
+    box.mlcWanted = undefined;
+    if (text === box.mlcDrawn) continue;
+    const figure = JSON.parse(text);
+    box.style.height = figure.layout.height + "px";
+    const page = getComputedStyle(box);
+    figure.layout.font = { ...figure.layout.font, family: page.fontFamily, color: page.color };
+    await Plotly.react(box, figure.data, figure.layout, config(Plotly, name, png));
+    box.mlcDrawn = text;
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
+function bind(Plotly, box) {
+  box.on("plotly_click", (event) => {
+    const named = event.points.find((point) => point.customdata?.[0]);
+    if (named) box.mlcPick(String(named.customdata[0]));
+  });
+  let width = box.clientWidth;
+  new ResizeObserver(() => {
+    if (box.isConnected && box.clientWidth !== width) { width = box.clientWidth; Plotly.Plots.resize(box); }
+  }).observe(box);
+}
+
 export default function({ data, parentElement, setTriggerValue }) {
   if (!data.figure) { library(data.library).catch(() => {}); return; }
   const box = parentElement.querySelector(".mlc-plot");
-  const { figure, alt, name, png } = data;
-  box.setAttribute("aria-label", alt);
-  box.style.height = figure.layout.height + "px";
-  const page = getComputedStyle(box);
-  figure.layout.font = { ...figure.layout.font, family: page.fontFamily, color: page.color };
-  const config = {
-    displaylogo: false, responsive: true, doubleClick: "reset", displayModeBar: true,
-    modeBarButtons: [[{ name: "png", title: png, icon: window.Plotly?.Icons?.camera,
-      click: (chart) => window.Plotly.downloadImage(chart, { format: "png", scale: 2, filename: name }) }]],
-  };
+  box.setAttribute("aria-label", data.alt);
+  box.style.minHeight = data.height + "px";
   box.mlcPick = (point) => setTriggerValue("picked", point);
-  box.mlcWanted = figure;
+  box.mlcWanted = { text: data.figure, name: data.name, png: data.png };
+  if (box.mlcIsBusy) return;
+  box.mlcIsBusy = true;
   library(data.library).then(async (Plotly) => {
-    config.modeBarButtons[0][0].icon = Plotly.Icons.camera;
-    if (box.mlcWanted !== figure) return;
-    await Plotly.react(box, figure.data, figure.layout, config);
-    if (box.mlcIsBound) return;
-    box.mlcIsBound = true;
-    box.on("plotly_click", (event) => {
-      const named = event.points.find((point) => point.customdata?.[0]);
-      if (named) box.mlcPick(String(named.customdata[0]));
-    });
-    new ResizeObserver(() => { if (box.isConnected) Plotly.Plots.resize(box); }).observe(box);
-  }).catch((error) => { box.textContent = String(error); });
+    await draw(Plotly, box);
+    if (!box.mlcIsBound) { box.mlcIsBound = true; bind(Plotly, box); }
+  }).catch((error) => { box.textContent = String(error); }).finally(() => { box.mlcIsBusy = false; });
 }
 """
 _component = st.components.v2.component("mlc_live_chart", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)
@@ -81,7 +101,14 @@ def live_chart(
             on_pick(point)
 
     _component(
-        data={"figure": figure, "alt": alt, "name": name, "png": png_label, "library": PLOTLY_URL},
+        data={
+            "figure": json.dumps(figure),
+            "height": figure["layout"]["height"],
+            "alt": alt,
+            "name": name,
+            "png": png_label,
+            "library": PLOTLY_URL,
+        },
         key=key,
         on_picked_change=picked,
         width="stretch",

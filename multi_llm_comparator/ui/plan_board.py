@@ -28,7 +28,7 @@ from multi_llm_comparator.ui.plan_tones import run_chip
 from multi_llm_comparator.ui.theme import page_tone
 from multi_llm_comparator.ui.workbench import get_workbench
 
-POLL_S = 0.3
+POLL_S = 0.4
 WATCH_S = 2.0
 MAX_ANSWER_CHARS = 20_000
 
