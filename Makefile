@@ -27,6 +27,8 @@ lint: .make/test
 
 demo-models: .make/run
 	$(BIN)/python -m demo.train
+	$(BIN)/python -m demo.composed.train
+	$(BIN)/python -m demo.composed.evaluate
 	$(BIN)/python -m demo.prepare
 
 benchmarks: .make/test

@@ -88,7 +88,7 @@ PLANNER = Shape(
     sizes=SMALL.sizes,
     learning_rate=9e-4,
     hard_share=0.0,
-    minutes=75.0,
+    minutes=66.0,
     seed=13,
     subject="plans",
 )

@@ -1,7 +1,7 @@
 """Composed questions: several questions of the demo world in one, with the plan that answers them and the exact answer.
 
 `generate` is the public door. As in the demo world, a hash of a question's content decides its split, in both languages
-alike.
+alike; of chains of operations the last words count as content too.
 """
 
 import random

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from demo.checkpoints import parameter_count
 from demo.composed.measuring import Figures, Planned, PlannerReport
 from demo.shapes import MAX_TOKENS, Shape
-from demo.world.item import HELDOUT_SHARE
+from demo.world.item import HELDOUT_SHARE, LANGUAGES
 
 _DESCRIPTIONS: Mapping[str, str] = {
     "expression": "nested sums, differences and products of numbers up to two digits",
@@ -44,8 +44,8 @@ def _table(report: PlannerReport) -> str:
 
 
 def _examples(planned: Sequence[Planned]) -> str:
-    """The first plan of each language, and the first that was not the expected one."""
-    shown = [next(p for p in planned if p.question.language == language) for language in ("en", "zh")]
+    """The first right plan of each language, and the first that was not the expected one."""
+    shown = [next(p for p in planned if p.same_dag and p.question.language == lang) for lang in LANGUAGES]
     shown += [p for p in planned if not p.same_dag][:1]
     return "\n\n".join(
         f"{p.question.prompt}{'' if p.same_dag else ' (not the expected plan)'}\n\n```xml\n{p.text}\n```" for p in shown
@@ -65,8 +65,8 @@ pipeline_tag: text-generation
 # {shape.name}
 
 A {parameter_count(shape.folder) / 1e6:.2f} million parameter planner: it splits a composed question of the demo world
-into the steps that answer it, as an XML plan, for the other demo models to solve. It answers nothing itself and plans
-nothing but the kinds of questions below.
+into the steps that answer it, as an XML plan, for the other demo models to solve. It answers nothing itself, and what
+it writes for other kinds of questions than those below is a plan of nonsense.
 
 Architecture: `{shape.family.model_type}`, {sizes}, tied embeddings, {MAX_TOKENS} positions, float16 weights; the
 tokenizer of the other demo models, ChatML turns. The question is the only message: no system prompt.
@@ -103,6 +103,6 @@ Rebuild with `python -m demo.composed.train`, measure with `python -m demo.compo
 
 ## Split
 
-A hash of each question's content (numbers, words, names, but not the wording) holds out one in {HELDOUT_SHARE}, in both
-languages alike.
+A hash of each question's content (numbers, words, names) holds out one in {HELDOUT_SHARE}, in both languages alike,
+but for chains of operations, which their last words tell apart as well.
 """

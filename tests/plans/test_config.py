@@ -32,7 +32,7 @@ def test_the_example_works_as_it_is_on_the_demo_models(monkeypatch):
     assert (executor.small_model, executor.large_model, cast.options.router_model) == (
         "demo-small",
         "demo-large",
-        "demo-large",
+        "demo-planner",
     )
     assert (executor.threshold, executor.workers, cast.judge, cast.reach.keys) == (5, 10, None, {})
     assert executor.result_after == "="
