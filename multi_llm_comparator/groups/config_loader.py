@@ -101,7 +101,7 @@ def _problem(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_allowed_keys(error["loc"][:-1])))
         return f"{place}: unknown key {str(loc[-1])!r}; allowed are {allowed}"
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Tuple should", "a list should", 1)
     given = error.get("input")
     is_plain = isinstance(given, str | int | float | None) and loc[-1:] not in ([name] for name in MAY_HOLD_SECRETS)
     shown = f" (given {given!r})" if is_plain else ""
