@@ -197,5 +197,5 @@ async def test_the_example_configuration_answers_with_the_demo_models(tmp_path):
         process = await started(tmp_path, "plan")
         out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
-    assert out.strip()
-    assert one(tmp_path, "single/demo-large__demo-small/*/report.md").exists()
+    assert out.decode().strip() == "213, Yes"
+    assert one(tmp_path, "single/demo-planner__demo-small__demo-large/*/report.md").exists()
