@@ -35,6 +35,7 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.streaming
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.plans
+	$(BIN)/python -m benchmarks.composed --suffix=-F16
 	$(BIN)/python -m benchmarks.prediction
 	$(BIN)/python -m benchmarks.grammars
 	$(BIN)/python -m benchmarks.report
