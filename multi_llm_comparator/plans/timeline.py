@@ -93,8 +93,10 @@ def _marks(progress: AnswerProgress) -> Iterable[tuple[StretchKind, float]]:
     yield "model", progress.requested_at
     if progress.loading_at is not None:
         yield "load", progress.loading_at
-        if progress.load_s is not None:
-            yield "model", progress.loading_at + progress.load_s
+        # Loading may have begun before this request: what it took in all can reach beyond its end.
+        loaded, limit = progress.loading_at + (progress.load_s or 0.0), progress.started_at or progress.ended_at
+        if progress.load_s is not None and (limit is None or loaded < limit):
+            yield "model", loaded
     if progress.started_at is not None:
         yield "prefill", progress.started_at
     if progress.first_token_at is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
@@ -20,25 +22,43 @@ MAX_XML_CHARS = 200_000
 LIMITS = PlanLimits(max_characters=MAX_XML_CHARS, max_steps=1000, max_depth=1000)
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What the editor was opened with. ``beside`` is the run it came from; ``key`` tells this opening from others."""
+
+    question: str
+    xml: str
+    beside: str | None
+    key: str
+
+
 def edit(question: str, xml: str, *, beside: str | None = None) -> None:
     """Open the editor; ``beside`` is the run that the edited plan came from, to be compared with."""
-    st.session_state[_DRAFT] = (question, xml, beside)
-    st.session_state["plans_edited_question"] = question
-    st.session_state["plans_edited_xml"] = xml
+    st.session_state[_DRAFT] = Draft(question, xml, beside, uuid.uuid4().hex[:8])
 
 
 def draw_editor() -> None:
     """The dialog, if it was asked for. Drawn outside the fragment that polls: a poll would close it."""
-    if _DRAFT not in st.session_state:
+    draft: Draft | None = st.session_state.get(_DRAFT)
+    if draft is None:
         return
 
     @st.dialog(t("plan.edit_title"), width="large", on_dismiss=_dismiss)
     def dialog() -> None:
         question = st.text_area(
-            t("plan.edit_question"), key="plans_edited_question", height=76, max_chars=MAX_PROMPT_CHARS
+            t("plan.edit_question"),
+            draft.question,
+            key=f"plans_edited_question_{draft.key}",
+            height=76,
+            max_chars=MAX_PROMPT_CHARS,
         )
         xml = st.text_area(
-            t("plan.edit_xml"), key="plans_edited_xml", height=300, max_chars=MAX_XML_CHARS, help=t("plan.edit_why")
+            t("plan.edit_xml"),
+            draft.xml,
+            key=f"plans_edited_xml_{draft.key}",
+            height=300,
+            max_chars=MAX_XML_CHARS,
+            help=t("plan.edit_why"),
         )
         plan = _checked(xml)
         with st.container(horizontal=True, horizontal_alignment="right"):
@@ -50,11 +70,9 @@ def draw_editor() -> None:
                 type="primary",
                 disabled=plan is None or not question.strip(),
             )
-        if run_it and plan is not None:
-            beside = st.session_state[_DRAFT][2]
-            if start(question, plan, beside=beside):
-                _dismiss()
-                st.rerun()
+        if run_it and plan is not None and start(question, plan, beside=draft.beside):
+            _dismiss()
+            st.rerun()
 
     dialog()
 

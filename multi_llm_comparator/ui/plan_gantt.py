@@ -19,12 +19,15 @@ from multi_llm_comparator.ui.plan_targets import name_of, tone_of
 
 MAX_LANES = 200
 ROW_PX, CROWDED_ROW_PX, CROWDED_FROM = 27, 15, 40
-TOP_PX, BOTTOM_PX, LEFT_PX = 34, 30, 190
+# On the right there is room for the button that saves a picture.
+TOP_PX, BOTTOM_PX, LEFT_PX, RIGHT_PX = 34, 30, 190, 34
 INK = {"light": "#1c2027", "dark": "#e7e9ee"}
 FAINT = {"light": "rgba(28,32,39,0.10)", "dark": "rgba(231,233,238,0.12)"}
 PREDICTED = {"light": "#4653c9", "dark": "#8f9af5"}
 MUTED = {"light": "#6b7280", "dark": "#9aa3b2"}
 _AXIS = {"zeroline": False, "fixedrange": True}
+# The time axis is longer than the run: answers stand behind their bars.
+ROOM = 1.24
 _LABEL_CHARS, _ANSWER_CHARS = 25, 28
 _BAR = 0.62
 # Waiting is hatched, reading is pale, writing is full.
@@ -32,7 +35,7 @@ _OPACITY: dict[StretchKind, float] = {"worker": 0.16, "model": 0.22, "load": 0.2
 _PATTERN: dict[StretchKind, str] = {"worker": "/", "model": "\\", "load": ".", "prefill": "", "decode": ""}
 WAITING: tuple[StretchKind, ...] = ("worker", "model", "load", "prefill")
 # Signs of Markdown, which say nothing in a line of plain text.
-_SIGNS = re.compile(r"[*_`#|]+")
+_SIGNS = re.compile(r"\*\*|__|`+|\||^#+ ", re.M)
 Figure = dict[str, Any]
 
 
@@ -223,18 +226,17 @@ def _layout(scene: Scene, lanes: list[Lane], clock: Clock) -> Figure:
     rows = max(1, len(lanes))
     row_px = ROW_PX if rows <= CROWDED_FROM else CROWDED_ROW_PX
     span = scene.span_s or span_of(scene)
-    room = 1.24 if any(lane.step and lane.step.answer for lane in lanes) else 1.04
     return {
         "barmode": "overlay",
         "height": TOP_PX + BOTTOM_PX + rows * row_px,
-        "margin": {"l": LEFT_PX, "r": 6, "t": TOP_PX, "b": BOTTOM_PX},
+        "margin": {"l": LEFT_PX, "r": RIGHT_PX, "t": TOP_PX, "b": BOTTOM_PX},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"size": 12.5},
         "hoverlabel": {"align": "left"},
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED[scene.page]},
         "dragmode": False,
-        "xaxis": {**_AXIS, "range": [0, span * room], "ticksuffix": " s", "gridcolor": FAINT[scene.page], "nticks": 8},
+        "xaxis": {**_AXIS, "range": [0, span * ROOM], "ticksuffix": " s", "gridcolor": FAINT[scene.page], "nticks": 8},
         "yaxis": {
             **_AXIS,
             "range": [rows - 0.5, -0.5],
@@ -307,8 +309,11 @@ def _path(lanes: list[Lane], clock: Clock, scene: Scene) -> list[Figure]:
     ]
     chain = [boxes[step_id] for step_id in scene.critical if step_id in boxes]
     for (row, _, end), (next_row, start, _) in pairwise(chain):
-        ends = {"y0": row + _BAR / 2, "y1": next_row - _BAR / 2}
-        shapes.append({"type": "line", "x0": end, "x1": max(start, end), **ends, "line": {**line, "width": 1.5}})
+        corner = {"x0": end, "x1": end, "y0": row + _BAR / 2, "y1": next_row if start > end else next_row - _BAR / 2}
+        shapes.append({"type": "line", **corner, "line": {**line, "width": 1.5}})
+        if start > end:
+            across = {"x0": end, "x1": start, "y0": next_row, "y1": next_row}
+            shapes.append({"type": "line", **across, "line": {**line, "width": 1.5}})
     return shapes
 
 

@@ -14,6 +14,8 @@ from multi_llm_comparator.ui.plan_gantt import FAINT, INK, MUTED, Figure, Scene
 from multi_llm_comparator.ui.plan_targets import tone_of
 
 MAX_NODES, MAX_ARROWS = 200, 200
+# Between an arrow and a step it passes, in steps' widths.
+CLEARANCE = 0.25
 _PAPER = {"light": "#ffffff", "dark": "#121419"}
 LAYER_PX, FRAME_PX, SMALLEST_PX = 58, 40, 150
 _PENDING: frozenset[StepState] = frozenset({"waiting", "ready", "skipped"})
@@ -59,7 +61,19 @@ def layered(steps: Mapping[str, StepRun]) -> Places:
         layer = [i for i in steps if depths[i] == depth]
         order = sorted(layer, key=lambda i: _middle(steps[i], places))
         places |= {i: (number - (len(order) - 1) / 2, depth) for number, i in enumerate(order)}
-    return places
+    return _aside(steps, places)
+
+
+def _aside(steps: Mapping[str, StepRun], places: Places) -> Places:
+    """Move steps out of the way of arrows that pass their layer."""
+    moved = dict(places)
+    for step_id, step in steps.items():
+        for needed in (n for n in step.step.rely if n in places):
+            (x0, top), (x1, bottom) = places[needed], places[step_id]
+            for other, (x, depth) in places.items():
+                if top < depth < bottom and abs(x - (x0 + (x1 - x0) * (depth - top) / (bottom - top))) < CLEARANCE:
+                    moved[other] = (x + 2 * CLEARANCE, depth)
+    return moved
 
 
 def _middle(step: StepRun, places: Places) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import streamlit as st
 
@@ -11,7 +10,7 @@ from multi_llm_comparator.plans.plan import EASIEST, HARDEST
 from multi_llm_comparator.ui.html_pieces import dot
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import UNKNOWN
-from multi_llm_comparator.ui.plan_state import MAX_WORKERS, change_setup, current_setup
+from multi_llm_comparator.ui.plan_state import MAX_WORKERS, change_setup, current_setup, setup_revision
 from multi_llm_comparator.ui.plan_targets import known_targets, tone_of
 
 
@@ -49,11 +48,11 @@ def _draw_target(part: str, value: str, options: list[str], names: dict[str, str
     _draw_label(t(f"plan.part_{part}"), t(f"plan.part_{part}_why"), dot(tone))
     if value not in options:
         options = [value, *options]
-    key = _synced(part, value)
     st.selectbox(
         t(f"plan.part_{part}"),
         options,
-        key=key,
+        options.index(value),
+        key=_key(part),
         format_func=lambda target: names.get(target, t("setup.gone", name=target)),
         label_visibility="collapsed",
         disabled=off,
@@ -67,7 +66,8 @@ def _number(name: str, value: int, lowest: int, highest: int, *, disabled: bool 
         t(f"plan.{name}"),
         lowest,
         highest,
-        key=_synced(name, value),
+        value,
+        key=_key(name),
         label_visibility="collapsed",
         disabled=disabled,
         on_change=_changed,
@@ -79,21 +79,24 @@ def _draw_more() -> None:
     setup = current_setup()
     st.toggle(
         t("plan.enable_threshold"),
-        key=_synced("enable_threshold", setup.enable_threshold),
+        setup.enable_threshold,
+        key=_key("enable_threshold"),
         help=t("plan.enable_threshold_why"),
         on_change=_changed,
         args=("enable_threshold",),
     )
     st.toggle(
         t("plan.ends_with_last_step"),
-        key=_synced("ends_with_last_step", setup.ends_with_last_step),
+        setup.ends_with_last_step,
+        key=_key("ends_with_last_step"),
         help=t("plan.ends_with_last_step_why"),
         on_change=_changed,
         args=("ends_with_last_step",),
     )
     st.text_input(
         t("plan.result_after"),
-        key=_synced("result_after", setup.result_after),
+        setup.result_after,
+        key=_key("result_after"),
         help=t("plan.result_after_why"),
         max_chars=20,
         on_change=_changed,
@@ -101,13 +104,10 @@ def _draw_more() -> None:
     )
 
 
-def _synced(name: str, value: Any) -> str:
-    """The widget's key, after bringing its state in line: another run may have been opened since it was drawn."""
-    key = f"plans_setup_{name}"
-    if st.session_state.get(key) != value:
-        st.session_state[key] = value
-    return key
+def _key(name: str) -> str:
+    """Widgets are made anew when their values were changed otherwise than through them: see :func:`setup_revision`."""
+    return f"plans_setup_{name}_{setup_revision()}"
 
 
 def _changed(name: str) -> None:
-    change_setup(**{name: st.session_state[f"plans_setup_{name}"]})
+    change_setup(**{name: st.session_state[_key(name)]})

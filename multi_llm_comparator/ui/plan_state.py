@@ -26,7 +26,14 @@ from multi_llm_comparator.ui.plan_targets import (
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
-_SETUP, _RUN, _WITH, _STEP, _PICKS = "plans_setup", "plans_run", "plans_with", "plans_step", "plans_picks"
+_SETUP, _RUN, _WITH, _STEP, _PICKS, _REVISION = (
+    "plans_setup",
+    "plans_run",
+    "plans_with",
+    "plans_step",
+    "plans_picks",
+    "plans_revision",
+)
 MAX_WORKERS = 64
 
 
@@ -102,14 +109,27 @@ def restored_setup(kept: Mapping[str, Any], targets: dict[str, str]) -> Setup:
 
 
 def change_setup(**changes: Any) -> None:
-    setup = replace(current_setup(), **changes)
+    """Change what a widget was set to, and what follows from it."""
+    changed = setup = replace(current_setup(), **changes)
     if "planner" in changes:
         # Plans that a trained planner or a person writes end in one step; what others write is put together.
         setup = replace(setup, ends_with_last_step=not setup.planner or is_trained_to_plan(setup.planner))
     if changes.keys() & {"small", "large"}:
         setup = replace(setup, result_after=working_sign(setup.small, setup.large))
+    if setup != changed:
+        _revise()
     st.session_state[_SETUP] = setup
     preferences.update(plan=asdict(setup))
+
+
+def setup_revision() -> int:
+    """How often the setup was changed otherwise than by its widgets. Those are then made anew: a value that is only set
+    from here can be lost on a browser that is still busy drawing the widget."""
+    return int(st.session_state.get(_REVISION, 0))
+
+
+def _revise() -> None:
+    st.session_state[_REVISION] = setup_revision() + 1
 
 
 def current_run() -> PlanRun | None:
@@ -123,6 +143,7 @@ def current_run() -> PlanRun | None:
         return None
     if st.session_state.get(_RUN) != run.id:
         st.session_state[_SETUP] = restored_setup(asdict(setup_of(run.options)), known_targets())
+        _revise()
     show_run(run.id)
     return run
 

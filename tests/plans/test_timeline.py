@@ -61,6 +61,13 @@ def test_loading_is_told_from_waiting():
     ]
 
 
+def test_loading_that_began_for_another_request_ends_where_reading_begins():
+    step = done("1", 100.0)
+    step.attempts[0].progress.loading_at, step.attempts[0].progress.load_s = 100.75, 60.0
+    [lane] = lanes_of(run_with(step))
+    assert [(s.kind, s.end) for s in lane.stretches][2:] == [("load", 101.5), ("prefill", 102.0), ("decode", 104.0)]
+
+
 def test_what_goes_on_reaches_up_to_now():
     running = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
     running.attempts = [Attempt("small", "Count.", AnswerProgress(requested_at=100.0, state="queued"))]

@@ -114,6 +114,18 @@ def test_each_step_of_the_graph_stands_below_those_it_needs():
     assert len(set(places.values())) == 4
 
 
+def test_no_arrow_of_the_graph_runs_through_a_step_it_passes():
+    chain = (Step("1", "a", 1, 9), Step("2", "b", 1, 9, ("1",)), Step("3", "c", 1, 9, ("1", "2")))
+    places = layered({s.id: StepRun(s) for s in chain})
+    assert places["2"][0] != places["1"][0] == places["3"][0]
+
+
+def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
+    run.steps["1"].answer = "**4 * 9** = 36"
+    texts = [text for trace in gantt(Scene(run, "light"))["data"] for text in trace.get("text", [])]
+    assert " 4 * 9 = 36" in texts
+
+
 def test_a_plan_still_being_written_draws_what_is_there(run):
     run.state, run.plan, run.ended_at = "planning", None, None
     run.steps = {"3": StepRun(STEPS[2], arrived_at=101.0)}

@@ -43,6 +43,12 @@ def opened(**query: str) -> AppTest:
     return test.run()
 
 
+def widget(widgets, name: str):
+    """The one whose key begins like this: what follows tells openings apart."""
+    [found] = [w for w in widgets if w.key and w.key.startswith(name)]
+    return found
+
+
 def finished(bench: Workbench, run_id: str) -> PlanRun:
     assert bench.bridge.run(bench.plans.wait(run_id, timeout_s=PATIENCE_S))
     return bench.bridge.run(bench.plans.get(run_id))
@@ -66,7 +72,7 @@ def test_an_empty_page_says_what_it_is_for_and_offers_examples(planner):
 
 def test_the_models_are_chosen_sensibly_at_the_first_visit(planner):
     test = opened()
-    values = {name: test.selectbox(key=f"plans_setup_{name}").value for name in ("planner", "small", "large")}
+    values = {name: widget(test.selectbox, f"plans_setup_{name}").value for name in ("planner", "small", "large")}
     assert values == {"planner": "oak-planner", "small": "demo-small", "large": "demo-large"}
 
 
@@ -96,8 +102,8 @@ def test_without_a_planner_a_question_opens_the_editor_and_its_plan_runs(bench):
     test = opened()
     test.chat_input(key="plans_question").set_value(QUESTION).run()
     assert not test.exception
-    assert QUESTION in test.text_area(key="plans_edited_xml").value
-    test.text_area(key="plans_edited_xml").set_value(PLAN).run()
+    assert QUESTION in widget(test.text_area, "plans_edited_xml").value
+    widget(test.text_area, "plans_edited_xml").set_value(PLAN).run()
     test.button(key="plans_edit_run").click().run()
     assert not test.exception
     run = finished(bench, run_of(test))
@@ -115,7 +121,7 @@ def test_without_a_planner_a_question_opens_the_editor_and_its_plan_runs(bench):
 def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench, xml, title):
     test = opened(lang="zh")
     test.chat_input(key="plans_question").set_value(QUESTION).run()
-    test.text_area(key="plans_edited_xml").set_value(xml).run()
+    widget(test.text_area, "plans_edited_xml").set_value(xml).run()
     assert not test.exception
     assert i18n.translate("zh", f"error.title.{title}") in html_of(test)
     assert test.button(key="plans_edit_run").disabled
@@ -126,8 +132,8 @@ def test_a_run_opens_again_by_its_address_with_its_setup(planner):
     test = opened(run=run.id)
     assert not test.exception
     assert any(element.value == "20" for element in test.markdown)
-    assert test.number_input(key="plans_setup_threshold").value == 3
-    assert test.number_input(key="plans_setup_workers").value == 2
+    assert widget(test.number_input, "plans_setup_threshold").value == 3
+    assert widget(test.number_input, "plans_setup_workers").value == 2
 
 
 def test_an_unknown_run_is_said_and_the_page_works_on(planner):
@@ -140,7 +146,7 @@ def test_an_unknown_run_is_said_and_the_page_works_on(planner):
 def test_a_run_is_made_again_with_another_threshold_and_stands_beside_the_first(planner):
     first = answered(planner)
     test = opened(run=first.id)
-    test.number_input(key="plans_setup_threshold").set_value(1).run()
+    widget(test.number_input, "plans_setup_threshold").set_value(1).run()
     test.button(key="plans_again_plan").click().run()
     assert not test.exception
     again = finished(planner, run_of(test))
