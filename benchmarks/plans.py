@@ -98,13 +98,26 @@ async def ours(plan: Plan, arrivals: Mapping[str, float] | None, workers: int) -
 
 
 async def polling(plan: Plan, arrivals: Mapping[str, float] | None, workers: int) -> float:
+    """Seconds that the polling executor takes."""
+    began = time.perf_counter()
+    await polled_spans(plan, arrivals, workers)
+    return time.perf_counter() - began
+
+
+async def polled_spans(
+    plan: Plan, arrivals: Mapping[str, float] | None, workers: int
+) -> dict[str, tuple[float, float]]:
+    """When the polling executor starts and ends each step, on the performance counter."""
+    spans: dict[str, tuple[float, float]] = {}
+
     async def work(step: Step) -> None:
+        start = time.perf_counter()
         if seconds := seconds_of(step):
             await asyncio.sleep(seconds)
+        spans[step.id] = (start, time.perf_counter())
 
-    began = time.perf_counter()
     await run_polling(written(plan, arrivals or dict.fromkeys(plan.by_id, 0.0)), work, workers)
-    return time.perf_counter() - began
+    return spans
 
 
 def langgraph(plans: Sequence[Plan], workers: int) -> list[float]:
@@ -193,9 +206,9 @@ async def _beside_langgraph(plans: Sequence[Plan]) -> list[Figure]:
 
 
 async def measure_early_start() -> list[Figure]:
-    """(c): step b needs a, which ends at 0.1 s; the planner's last step comes at 1.5 s."""
+    """(c): step b needs a, which ends just before 0.1 s; the planner's last step comes at 1.5 s."""
     plan = Plan(
-        (timed_step("a", (), 0.08), timed_step("b", ("a",), 0.05), timed_step("last", (), 0.05)),
+        (timed_step("a", (), 0.076), timed_step("b", ("a",), 0.05), timed_step("last", (), 0.05)),
     )
     arrivals = {"a": 0.02, "b": 0.05, "last": WRITTEN_S}
     runs = (await ours(plan, arrivals, STEPS))[1]
@@ -203,11 +216,15 @@ async def measure_early_start() -> list[Figure]:
     assert ended is not None and started is not None
     lag_ms = 1000 * (started - ended)
     before_s = runs["last"].arrived_at - started
+    spans = await polled_spans(plan, arrivals, STEPS)
+    polled_ms = 1000 * (spans["b"][0] - spans["a"][1])
     print(f"  started {lag_ms:.3f} ms after it was ready, {before_s:.2f} s before the plan was written")
-    name = f"start of a step ready at {READY_AT_S} s while the planner writes until {WRITTEN_S} s ({SCRIPTED})"
-    return [
-        Figure(id="c", name=name, value=lag_ms, wanted=1.0, sense="at most", value_unit="ms", ours=lag_ms, unit="ms")
-    ]
+    name = (
+        f"start of a step ready at {READY_AT_S} s while the planner writes until {WRITTEN_S} s "
+        f"({SCRIPTED}; peer polls every 10 ms)"
+    )
+    lag = {"value": lag_ms, "ours": lag_ms, "peer": polled_ms}
+    return [Figure(id="c", name=name, wanted=1.0, sense="at most", value_unit="ms", unit="ms", **lag)]
 
 
 async def measure_overhead(steps: int, rounds: int, peers: bool) -> list[Figure]:

@@ -24,8 +24,9 @@ from multi_llm_comparator.plans.theory import ModelProfile, SeenAnswer
 # Fewer steps than this tell nothing of how prompts and neighbours matter.
 MIN_FITTED = 12
 MAX_KEPT = 400
-# Each so many steps further back, one counts half as much: a machine is not always the same.
-HALF_LIFE = 120.0
+# Each so many steps further back, one counts half as much. How figures go together is a model's nature and learnt from
+# many; how fast the machine is just now, only its latest steps tell.
+HALF_LIFE, HALF_LIFE_OF_PACE = 120.0, 30.0
 SLOWDOWNS = np.round(np.arange(0.0, 1.55, 0.1), 1)
 # Where nothing is known of how steps slow each other down, a little is assumed.
 _USUAL, _CAUTION = 0.3, 0.02
@@ -121,21 +122,26 @@ def _fit(samples: Sequence[StepSample]) -> _Fit:
     # Around their mean: prompts that are all alike tell nothing, and then nothing comes out for them.
     facts = np.column_stack((np.ones(len(samples)), prompts - prompts.mean(), [s.answer.tokens - 1 for s in samples]))
     same, others = (np.array([getattr(s, name) for s in samples]) for name in ("same", "others"))
-    weight = 0.5 ** (np.arange(len(samples))[::-1] / HALF_LIFE)
-    fits = (_fit_given(took, facts, same, others, weight, float(a), float(b)) for a in SLOWDOWNS for b in SLOWDOWNS)
-    return min(fits, key=lambda fit: fit.error)
+    age = np.arange(len(samples))[::-1]
+    weight, pace = 0.5 ** (age / HALF_LIFE), 0.5 ** (age / HALF_LIFE_OF_PACE)
+    best: _Fit | None = None
+    for a in SLOWDOWNS.tolist():
+        for b in SLOWDOWNS.tolist():
+            stretch = 1 + a * same + b * others
+            figures = _not_negative(facts * stretch[:, None], took, weight)
+            ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
+            error = _error(ratio, weight) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
+            if best is None or error < best.error:
+                best = _Fit(error, *(figures / _weighted_median(ratio, pace)).tolist(), a, b)
+    assert best is not None
+    return best
 
 
-def _fit_given(took: Floats, facts: Floats, same: Floats, others: Floats, weight: Floats, a: float, b: float) -> _Fit:
-    stretch = 1 + a * same + b * others
-    figures = _not_negative(facts * stretch[:, None], took, weight)
-    ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
-    # A slow moment of the machine makes some steps far too long: the middle of the ratios is what is wanted.
-    middle = _weighted_median(ratio, weight)
-    off = np.minimum(np.abs(np.log(ratio / middle)), 1.0)
-    error = float(np.average(off, weights=weight)) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
-    fixed, per_prompt_token, per_token = (figures / middle).tolist()
-    return _Fit(error, fixed, per_prompt_token, per_token, a, b)
+def _error(ratio: Floats, weight: Floats) -> float:
+    """How far predicted over actual is from its own middle: a slow moment of the machine makes some steps far too
+    long, and shall move nothing else."""
+    off = np.minimum(np.abs(np.log(ratio / _weighted_median(ratio, weight))), 1.0)
+    return float(np.average(off, weights=weight))
 
 
 def _not_negative(facts: Floats, took: Floats, weight: Floats) -> Floats:

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demo.composed import generate
+from demo.composed.question import compact_xml
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
 from multi_llm_comparator.plans.grammar import plan_grammar
@@ -101,3 +103,8 @@ def test_a_plan_may_have_all_the_steps_and_no_more(vocabulary):
     steps = [Step(str(n), "x", 1, 1, tuple(str(m) for m in range(1, n))) for n in range(1, 18)]
     assert is_gbnf_text(plan_grammar(), *vocabulary, Plan(tuple(steps[:16])).to_xml())
     assert not is_gbnf_text(plan_grammar(), *vocabulary, Plan(tuple(steps)).to_xml())
+
+
+def test_the_demo_planners_own_plans_are_allowed(vocabulary):
+    plans = [compact_xml(question.plan) for question in generate(3, 30, "heldout")]
+    assert [text for text in plans if not is_gbnf_text(plan_grammar(), *vocabulary, text)] == []

@@ -1,0 +1,26 @@
+"""What the prediction benchmark runs are real plans, and its errors mean what they say."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.prediction import Outcome, figures_of
+from benchmarks.prediction_plans import hand_made_plans
+
+
+def test_the_plans_are_valid_and_of_two_to_eight_steps():
+    plans = hand_made_plans()
+    for plan in plans:
+        plan.validate()
+    assert {len(plan.steps) for plan in plans} == set(range(2, 9))
+    assert len(set(plans)) == len(plans) == 20
+
+
+def test_errors_are_shares_of_what_a_run_took():
+    outcomes = [Outcome(0, 2.0, known=1.9, new=3.0), Outcome(0, 4.0, known=4.2, new=6.0)]
+    middle, worst, new = figures_of("gguf", outcomes)
+    assert (middle.value, new.value) == (pytest.approx(5.0), pytest.approx(50.0))
+    # The median of both runs is off by a half and by a quarter.
+    assert middle.peer == pytest.approx(37.5)
+    assert middle.met and not new.met
+    assert worst.value >= middle.value
