@@ -45,6 +45,8 @@ LOOKS = (
     Look("compare", "/", height=960, example="product"),
     Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="convert"),
     Look("compare-800", "/", width=800, height=1100, example="capital"),
+    Look("plans", "/plans", height=1180, example="legs"),
+    Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
     Look("models", "/models"),
     Look("history", "/history", height=560),
     Look("settings-dark", "/settings", dark=True),
@@ -81,7 +83,9 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}{look.path}?lang={look.language}")
     page.locator("[data-testid=stHeading]").first.wait_for()
-    if look.example:
+    if look.example and look.path == "/plans":
+        solve(page, look.example)
+    elif look.example:
         answer(page, look.example)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
     page.wait_for_timeout(SETTLE_MS)
@@ -96,6 +100,13 @@ def answer(page: Page, example: str) -> None:
     page.locator(".js-plotly-plot").wait_for()
 
 
+def solve(page: Page, example: str) -> None:
+    """Have an example planned and solved; wait for the end, and for the charts."""
+    page.locator(f".st-key-plans_example_{example} button").click()
+    page.locator('[data-run-state="done"]').wait_for()
+    page.locator(".js-plotly-plot").nth(1).wait_for()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
@@ -106,7 +117,8 @@ def main() -> None:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         # The first round loads the models; the pictures are of the second, when they are in memory.
-        for round_of in (LOOKS[1:2], LOOKS):
+        first = [look for look in LOOKS if look.name in ("compare", "plans")]
+        for round_of in (first, LOOKS):
             for look in round_of:
                 take(browser, address, look, out)
         browser.close()
