@@ -49,6 +49,7 @@ async function draw(Plotly, box) {
     figure.layout.font = { ...figure.layout.font, family: page.fontFamily, color: page.color };
     await Plotly.react(box, figure.data, figure.layout, config(Plotly, name, png));
     box.mlcDrawn = text;
+    if (!box.mlcIsBound) { box.mlcIsBound = true; bind(Plotly, box); }
     await new Promise((next) => setTimeout(next, 50));
   }
 }
@@ -73,10 +74,8 @@ export default function({ data, parentElement, setTriggerValue }) {
   box.mlcWanted = { text: data.figure, name: data.name, png: data.png };
   if (box.mlcIsBusy) return;
   box.mlcIsBusy = true;
-  library(data.library).then(async (Plotly) => {
-    await draw(Plotly, box);
-    if (!box.mlcIsBound) { box.mlcIsBound = true; bind(Plotly, box); }
-  }).catch((error) => { box.textContent = String(error); }).finally(() => { box.mlcIsBusy = false; });
+  library(data.library).then((Plotly) => draw(Plotly, box)).catch((error) => { box.textContent = String(error); })
+    .finally(() => { box.mlcIsBusy = false; });
 }
 """
 _component = st.components.v2.component("mlc_live_chart", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)

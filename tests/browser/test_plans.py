@@ -1,0 +1,261 @@
+"""The Plans page in a real browser: a plan is watched while it is written and solved. Models are scripted, so that
+what is to be seen lasts long enough."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from multi_llm_comparator.plans.parse import parse_plan
+from tests.browser.conftest import PATIENCE_MS, ROOT
+
+QUESTION = "Which of the two offers should we take?"
+# The planner writes its plan and then goes on and on: it is at work for as long as somebody looks.
+ENDLESS = "Which of the two offers should we take? Think patiently."
+STEPS = (
+    ("List the costs of the first offer.", 2, ""),
+    ("List the costs of the second offer.", 3, ""),
+    ("Find the risks of both offers.", 7, ""),
+    ("Compare {1} with {2}.", 6, "1,2"),
+    ("Recommend one offer from {4} and {3}.", 8, "3,4"),
+)
+PLAN = "\n".join(
+    f'<Step ID="{number}" Task="{task}" Difficulty="{difficulty}" Token="200" Rely="{rely}"/>'
+    for number, (task, difficulty, rely) in enumerate(STEPS, 1)
+)
+COSTS = "It costs 120 a month and 300 once, which makes 3,180 in two years, without the discount for new customers."
+WAIT_FOR_END_MS = 300_000
+START = "from tests.browser.scripted_app import main; main()"
+
+
+def write_scripts(folder: Path) -> None:
+    scripts: dict[str, dict[str, Any]] = {
+        "demo-planner": {
+            "answers": [{"pattern": "patiently", "text": f"<Plan>\n{PLAN}\n</Plan>" + " and so on" * 2000}],
+            "otherwise": f"<Plan>\n{PLAN}\n</Plan>",
+            "tokens_per_second": 6,
+        },
+        "demo-small": {"otherwise": COSTS, "tokens_per_second": 4, "time_to_first_token_s": 0.5},
+        "demo-large": {
+            "answers": [{"pattern": "Recommend", "text": "Take the second offer."}],
+            "otherwise": COSTS,
+            "tokens_per_second": 8,
+        },
+    }
+    for name, script in scripts.items():
+        (folder / f"{name}.json").write_text(json.dumps(script), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The app with scripted models, and a home of its own."""
+    scripts = tmp_path_factory.mktemp("scripts")
+    write_scripts(scripts)
+    home = tmp_path_factory.mktemp("home")
+    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models")}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", START, str(scripts), "--port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert "running at" in process.stdout.readline()
+    yield f"http://127.0.0.1:{port}/plans?lang=en"
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=60)
+    assert not psutil.wait_procs(children, timeout=60)[1], "model processes outlived the app"
+
+
+@pytest.fixture
+def page(context, address: str) -> Page:
+    page: Page = context.new_page()
+    page.goto(address)
+    expect(page.locator(".mlc-hero")).to_be_visible()
+    return page
+
+
+def ask(page: Page, question: str = QUESTION) -> None:
+    box = page.get_by_test_id("stChatInputTextArea")
+    box.fill(question)
+    box.press("Enter")
+
+
+def state(page: Page) -> Any:
+    return page.locator(".mlc-plan-status [data-run-state]")
+
+
+def bars(page: Page, chart: str = "plans_gantt") -> Any:
+    return page.locator(f".st-key-{chart} .barlayer .point")
+
+
+def lanes(page: Page, chart: str = "plans_gantt") -> Any:
+    return page.locator(f".st-key-{chart} .ytick")
+
+
+def expect_end(page: Page) -> None:
+    expect(state(page)).to_have_attribute("data-run-state", "done", timeout=WAIT_FOR_END_MS)
+
+
+@pytest.fixture(scope="module")
+def done(chromium: Browser, address: str) -> str:
+    """The address of a run that is over; all models are in memory from then on."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto(address)
+    ask(page)
+    expect(state(page)).to_be_visible()
+    expect_end(page)
+    url = page.url
+    context.close()
+    return url
+
+
+def stop(page: Page) -> None:
+    page.locator(".st-key-plans_stop button").click()
+    expect(state(page)).to_have_attribute("data-run-state", "stopped")
+
+
+def test_bars_appear_before_the_plan_is_complete(done: str, page: Page):
+    ask(page, ENDLESS)
+    expect(bars(page).nth(2)).to_be_visible()
+    expect(lanes(page)).to_have_count(1 + len(STEPS))
+    expect(page.locator(".st-key-plans_gantt")).to_contain_text("It costs 120 a month")
+    expect(state(page)).to_have_attribute("data-run-state", "planning")
+    stop(page)
+
+
+def test_a_reload_in_mid_run_finds_it_at_work_and_what_is_stopped_goes_on(done: str, page: Page):
+    ask(page, ENDLESS)
+    expect(state(page)).to_have_attribute("data-run-state", "planning")
+    expect(lanes(page).nth(1)).to_be_visible()
+    address = page.url
+    assert "run=" in address
+    page.reload()
+    expect(state(page)).to_have_attribute("data-run-state", "planning")
+    expect(lanes(page)).to_have_count(1 + len(STEPS))
+    assert page.url == address
+    stop(page)
+    page.get_by_role("button", name="Resume").click()
+    expect(state(page)).to_have_attribute("data-run-state", "planning")
+    stop(page)
+
+
+def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Page, done: str):
+    page.goto(done)
+    expect_end(page)
+    page.get_by_label("Hard from").fill("1")
+    page.get_by_label("Hard from").press("Enter")
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="The same plan").click()
+    expect(page.locator(".mlc-plan-caption")).to_have_count(2)
+    expect(page.locator(".mlc-plan-caption").first).to_contain_text("hard from 1")
+    expect(page.locator(".mlc-plan-caption").nth(1)).to_contain_text("hard from 5")
+    expect_end(page)
+    expect(lanes(page, "plans_gantt_other")).to_have_count(1 + len(STEPS))
+    ends = [
+        page.locator(f".st-key-{chart} .js-plotly-plot").evaluate("chart => chart.layout.xaxis.range[1]")
+        for chart in ("plans_gantt", "plans_gantt_other")
+    ]
+    assert ends[0] == ends[1]
+
+
+def place_of_bar(page: Page, lane: int) -> tuple[float, float]:
+    """The middle of the last bar in a lane, in pixels of the page."""
+    x, y = page.locator(".st-key-plans_gantt .js-plotly-plot").evaluate(
+        """(chart, lane) => {
+          const bars = chart._fullData.filter((t) => t.type === "bar" && t.base)
+            .flatMap((t) => t.y.map((y, i) => [y, t.base[i] + t.x[i] / 2])).filter(([y]) => y === lane);
+          const { xaxis, yaxis } = chart._fullLayout, box = chart.getBoundingClientRect();
+          const middle = Math.max(...bars.map(([, x]) => x));
+          return [box.left + xaxis._offset + xaxis.l2p(middle), box.top + yaxis._offset + yaxis.l2p(lane)];
+        }""",
+        lane,
+    )
+    return x, y
+
+
+def expect_step(page: Page, number: int) -> None:
+    task, difficulty, _ = STEPS[number - 1]
+    expect(page.get_by_role("combobox", name="Step")).to_have_value(f"{number} · {task}")
+    expect(page.locator(".mlc-facts")).to_contain_text(f"{difficulty} / 10")
+
+
+def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(page: Page, done: str):
+    page.goto(done)
+    expect(bars(page).nth(2)).to_be_visible()
+    bar = place_of_bar(page, lane=4)
+    page.mouse.move(*bar)
+    expect(page.locator(".st-key-plans_gantt .hovertext")).to_contain_text("needs: 1, 2")
+    page.mouse.click(*bar)
+    expect_step(page, 4)
+    page.locator(".st-key-plans_graph .textpoint", has_text=re.compile("^2$")).first.click(force=True)
+    expect_step(page, 2)
+
+
+def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str):
+    page.goto(done)
+    page.get_by_role("button", name="Edit plan").click()
+    editor = page.get_by_role("dialog")
+    plan = editor.get_by_label("Plan", exact=True)
+    plan.fill("<Plan><Step ID='1'/></Plan>")
+    plan.press("Control+Enter")
+    expect(editor.get_by_role("alert")).to_contain_text("A step lacks something")
+    expect(editor.get_by_role("button", name="Run this plan")).to_be_disabled()
+    plan.fill('<Plan><Step ID="1" Task="Recommend one." Difficulty="9" Token="50" Rely=""/></Plan>')
+    plan.press("Control+Enter")
+    editor.get_by_role("button", name="Run this plan").click()
+    expect(editor).to_have_count(0)
+    expect(lanes(page)).to_have_count(1)
+    expect(lanes(page, "plans_gantt_other")).to_have_count(1 + len(STEPS))
+    expect_end(page)
+
+
+def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path):
+    page.goto(done)
+    page.locator(".st-key-plans_export button").first.click()
+    files = {}
+    for name in ("HTML", "SVG", "XML", "JSON"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name, exact=True).click()
+        path = tmp_path / download.value.suggested_filename
+        download.value.save_as(path)
+        files[name] = path.read_text(encoding="utf-8")
+    assert "Take the second offer." in files["HTML"] and "<script" not in files["HTML"]
+    assert files["SVG"].startswith("<svg")
+    assert len(parse_plan(files["XML"]).steps) == len(STEPS)
+    assert json.loads(files["JSON"])["run"]["answer"] == "Take the second offer."
+
+
+def test_a_past_run_is_found_and_opened(page: Page, done: str):
+    page.get_by_role("button", name="Runs").click()
+    page.get_by_placeholder("Search questions and models").fill("offers")
+    page.get_by_placeholder("Search questions and models").press("Enter")
+    rows = page.locator('[class*="st-key-plans_run_"]')
+    expect(rows.first).to_contain_text(QUESTION)
+    rows.last.get_by_role("button", name="Open").click()
+    expect(state(page)).to_be_visible()
+    expect(page).to_have_url(re.compile("run="))
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_nothing_stands_out_of_the_page(page: Page, done: str, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(done)
+    expect(bars(page).first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
