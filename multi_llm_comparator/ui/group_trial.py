@@ -56,8 +56,17 @@ class Trial:
         try:
             await read_stream(source, self.target, request, self._take)
         except asyncio.CancelledError:
-            self._take(Finished(request_id=request.id, reason="cancelled", prompt_tokens=0, completion_tokens=0))
+            self._take(self._stopped(request.id))
             raise
+
+    def _stopped(self, request_id: str) -> Finished:
+        so_far = self.progress
+        return Finished(
+            request_id=request_id,
+            reason="cancelled",
+            prompt_tokens=so_far.prompt_tokens,
+            completion_tokens=so_far.tokens,
+        )
 
     def _take(self, event: Event) -> bool:
         if isinstance(event, Attempted | AttemptFailed | Retrying | FellBack | CacheHit):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import CancelledError
 from pathlib import Path
+
+import pytest
 
 from multi_llm_comparator.core.events import Failed
 from multi_llm_comparator.ui import i18n
@@ -84,6 +88,24 @@ def test_a_target_is_tried_and_the_page_says_who_answered_after_which_attempts(
     assert i18n.translate("en", "trial.fell_back", rule="echelon_down") in shown
     assert "mlc-failed" in shown
     assert any("birch says" in element.value for element in page.markdown)
+
+
+def test_a_trial_can_be_stopped(bench: Workbench, groups_file: Path, tmp_path: Path) -> None:
+    slow = scripted_model(tmp_path, "ash", faults=[{"kind": "hang", "after_tokens": 1}], otherwise="one two three")
+    bench.models.available_models[0] = slow
+    trial = Trial("quick", "go on")
+    trial.start(bench)
+    deadline = time.monotonic() + 60
+    while not trial.progress.text and time.monotonic() < deadline:
+        time.sleep(0.05)
+    trial.stop()
+    with pytest.raises(CancelledError):
+        trial.wait(timeout_s=60)
+    while not trial.progress.is_over and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert trial.progress.state == "stopped"
+    assert trial.progress.text.startswith("one")
+    assert trial.progress.tokens >= 1
 
 
 def test_what_has_no_model_here_is_not_offered(bench: Workbench, groups_file: Path) -> None:
