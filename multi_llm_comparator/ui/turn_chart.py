@@ -19,6 +19,7 @@ from multi_llm_comparator.ui.theme import page_tone
 
 # While answers grow the chart follows once a second: often enough to be live, seldom enough to be calm.
 REDRAW_S = 1.0
+FIRST_DRAW_S = 0.4
 _ROW_PX, _FRAME_PX = 30, 96
 _MAX_NAME = 26
 # Light pages have dark bars, dark pages light ones.
@@ -26,14 +27,23 @@ INK_ON_BARS = {"light": "#ffffff", "dark": "#101216"}
 
 
 def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
-    """Draw it; while an answer is being written the last figure is kept for a moment, so that nothing flickers."""
+    """Draw it; while an answer is being written the last figure is kept for a moment, so that nothing flickers.
+
+    A new turn's answers come first: building a chart keeps a browser from showing them for a tenth of a second or more.
+    """
     kept = st.session_state.get(f"compare_{key}")
     over = all(answer.progress.is_over for answer in answers)
     mark = (page_tone(), over, tuple(answer.answer_id for answer in answers))
-    if kept is None or kept[1] != mark or now() - kept[0] > REDRAW_S or over:
+    if not over and (kept is None or kept[1][2] != mark[2]):
+        kept = (now() - REDRAW_S + FIRST_DRAW_S, mark, None)
+        st.session_state[f"compare_{key}"] = kept
+    elif kept is None or kept[1] != mark or now() - kept[0] > REDRAW_S or over:
         kept = (now(), mark, chart(answers, page_tone()))
         st.session_state[f"compare_{key}"] = kept
     with st.container(key=f"chart_box_{key}"):
+        if kept[2] is None:
+            st.html(f'<div style="height:{_height(len(answers))}px"></div>')
+            return
         st.plotly_chart(kept[2], key=key, theme="streamlit", config={"displayModeBar": False}, alt=t("chart.alt"))
 
 
@@ -98,7 +108,7 @@ def _layout(rows: int) -> dict[str, Any]:
     return {
         "barmode": "stack",
         "bargap": 0.38,
-        "height": _FRAME_PX + rows * _ROW_PX,
+        "height": _height(rows),
         "margin": {"l": 8, "r": 8, "t": 30, "b": 36},
         "xaxis": {**axis, "domain": [0, 0.66], "title": {"text": t("chart.seconds"), "standoff": 6}},
         "xaxis2": {**axis, "domain": [0.71, 1], "title": {"text": t("figure.speed_unit"), "standoff": 6}},
@@ -106,6 +116,10 @@ def _layout(rows: int) -> dict[str, Any]:
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "uirevision": "kept",
     }
+
+
+def _height(rows: int) -> int:
+    return _FRAME_PX + rows * _ROW_PX
 
 
 def _short(name: str) -> str:
