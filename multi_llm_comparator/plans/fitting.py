@@ -132,7 +132,8 @@ def _fit(samples: Sequence[StepSample]) -> _Fit:
             ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
             error = _error(ratio, weight) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
             if best is None or error < best.error:
-                best = _Fit(error, *(figures / _weighted_median(ratio, pace)).tolist(), a, b)
+                fixed, per_prompt_token, per_token = (figures / _weighted_median(ratio, pace)).tolist()
+                best = _Fit(error, fixed, per_prompt_token, per_token, a, b)
     assert best is not None
     return best
 
