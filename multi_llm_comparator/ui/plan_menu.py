@@ -11,7 +11,15 @@ from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.plan_editor import edit
 from multi_llm_comparator.ui.plan_export import draw_exports
 from multi_llm_comparator.ui.plan_runs import draw_comparison_choice, draw_runs
-from multi_llm_comparator.ui.plan_state import current_setup, leave_run, setup_of, show_run, start, taken
+from multi_llm_comparator.ui.plan_state import (
+    current_setup,
+    leave_run,
+    setup_of,
+    setup_revision,
+    show_run,
+    start,
+    taken,
+)
 from multi_llm_comparator.ui.workbench import get_workbench
 
 MAX_TITLE_CHARS = 160
@@ -25,9 +33,9 @@ def draw_heading(run: PlanRun | None) -> None:
         else:
             st.title(_title(run.question), anchor=False, width="stretch")
             _draw_actions(run)
-        with st.popover(
-            t("plan.runs"), icon=":material/history:", type="tertiary", key="plans_runs", on_change="rerun"
-        ) as runs:
+        # Opening another run closes the list: it is another popover then.
+        key = f"plans_runs_{setup_revision()}"
+        with st.popover(t("plan.runs"), icon=":material/history:", type="tertiary", key=key, on_change="rerun") as runs:
             if runs.open:
                 draw_runs()
 
