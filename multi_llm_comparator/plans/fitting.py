@@ -26,7 +26,7 @@ MIN_FITTED = 12
 MAX_KEPT = 400
 # Each so many steps further back, one counts half as much. How figures go together is a model's nature and learnt from
 # many; how fast the machine is just now, only its latest steps tell.
-HALF_LIFE, HALF_LIFE_OF_PACE = 120.0, 30.0
+HALF_LIFE, HALF_LIFE_OF_PACE = 60.0, 12.0
 SLOWDOWNS = np.round(np.arange(0.0, 1.55, 0.1), 1)
 # Where nothing is known of how steps slow each other down, a little is assumed.
 _USUAL, _CAUTION = 0.3, 0.02
