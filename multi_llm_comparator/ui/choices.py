@@ -9,7 +9,7 @@ from typing import Literal
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.groups import TaskGroupManager
 from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.palette import Tone, model_tone
+from multi_llm_comparator.ui.palette import UNKNOWN, Tone, model_tone
 from multi_llm_comparator.ui.workbench import get_workbench
 
 Kind = Literal["local", "remote", "group", "pool", "node"]
@@ -47,8 +47,16 @@ def named_choices(groups: TaskGroupManager, is_here: Callable[[str], bool]) -> d
     return {choice.target: choice for choice in found if _has_models(groups, choice.target, is_here)}
 
 
+def targets_of_groups() -> dict[str, Choice]:
+    """What the task groups' file names and something on this machine or elsewhere answers to."""
+    workbench = get_workbench()
+    return named_choices(workbench.gateway.groups, lambda name: workbench.models.find(name) is not None)
+
+
 def tone_of(target: str) -> Tone:
     """The colour of whoever is asked by this name: the one that the model wears on every page."""
+    if not target:
+        return UNKNOWN
     model = get_workbench().models.find(target)
     return model_tone(model.id if model else target)
 

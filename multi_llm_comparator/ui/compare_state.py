@@ -20,7 +20,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMErr
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import perform, warn
-from multi_llm_comparator.ui.choices import Choice, named_choices
+from multi_llm_comparator.ui.choices import Choice, targets_of_groups
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -130,8 +130,7 @@ def pane_choices() -> dict[str, Choice]:
     models = loadable_models()
     labels = _distinct_names(models)
     local = {model.id: Choice(model.id, "local", labels[model.id], model) for model in models}
-    workbench = get_workbench()
-    return local | named_choices(workbench.gateway.groups, lambda name: workbench.models.find(name) is not None)
+    return local | targets_of_groups()
 
 
 def _distinct_names(models: Sequence[ModelInfo]) -> dict[str, str]:

@@ -9,9 +9,10 @@ from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import figure
 from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.plan_targets import name_of, tone_of
+from multi_llm_comparator.ui.plan_targets import name_of
 
 
 def strip(run: PlanRun, metrics: RunMetrics, prediction: Prediction | None) -> str:

@@ -13,9 +13,10 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, StretchKind, lanes_of
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import STATE_TONES
-from multi_llm_comparator.ui.plan_targets import name_of, tone_of
+from multi_llm_comparator.ui.plan_targets import name_of
 
 MAX_LANES = 200
 ROW_PX, CROWDED_ROW_PX, CROWDED_FROM = 27, 15, 40

@@ -8,10 +8,10 @@ from itertools import islice, pairwise
 from typing import Any
 
 from multi_llm_comparator.plans.step_run import StepRun, StepState
+from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import STATE_TONES
 from multi_llm_comparator.ui.plan_gantt import FAINT, INK, MUTED, Figure, Scene
-from multi_llm_comparator.ui.plan_targets import tone_of
 
 MAX_NODES, MAX_ARROWS = 200, 200
 # Between an arrow and a step it passes, in steps' widths.

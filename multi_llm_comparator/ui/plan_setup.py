@@ -7,11 +7,12 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.plans.plan import EASIEST, HARDEST
+from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import dot
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import UNKNOWN
 from multi_llm_comparator.ui.plan_state import MAX_WORKERS, change_setup, current_setup, setup_revision
-from multi_llm_comparator.ui.plan_targets import known_targets, tone_of
+from multi_llm_comparator.ui.plan_targets import known_targets
 
 
 def draw_setup() -> None:

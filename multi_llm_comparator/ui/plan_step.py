@@ -12,11 +12,12 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.answer import to_markdown
+from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import facts, model_label, problem
 from multi_llm_comparator.ui.i18n import current_language, t, texts
 from multi_llm_comparator.ui.plan_figures import cost
 from multi_llm_comparator.ui.plan_state import picks, select_step, selected_step
-from multi_llm_comparator.ui.plan_targets import name_of, tone_of
+from multi_llm_comparator.ui.plan_targets import name_of
 from multi_llm_comparator.ui.plan_tones import step_chip
 
 MAX_SHOWN_CHARS = 20_000

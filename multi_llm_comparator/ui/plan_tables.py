@@ -10,10 +10,11 @@ from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import model_label, problem
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.plan_step import error_title
-from multi_llm_comparator.ui.plan_targets import name_of, tone_of
+from multi_llm_comparator.ui.plan_targets import name_of
 from multi_llm_comparator.ui.plan_tones import step_chip
 
 MAX_ROWS = 200

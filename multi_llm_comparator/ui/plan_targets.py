@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.ui.choices import targets_of_groups
 from multi_llm_comparator.ui.compare_state import loadable_models
-from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.palette import UNKNOWN, Tone, model_tone
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -23,14 +22,7 @@ def known_targets() -> dict[str, str]:
     models = loadable_models()
     found = {target_of(m, models): m.name for m in models}
     found = {target: name if target == name else f"{name} · {target}" for target, name in found.items()}
-    config = get_workbench().gateway.groups.config
-    found |= {name: name for name, declared in config.models.items() if declared.is_remote}
-    for name, group in config.task_groups.items():
-        found[name] = t("plan.group_named", name=name)
-        if len(group.echelons) > 1:
-            found |= {f"{name}.{e}": t("plan.group_named", name=f"{name}.{e}") for e in group.by_priority()}
-    found |= {name: t("plan.pool_named", name=name) for name in config.polling_pools}
-    return found | {name: t("plan.node_named", name=name) for name in config.nodes}
+    return found | {target: choice.label for target, choice in targets_of_groups().items()}
 
 
 def working_sign(small: str, large: str) -> str:
@@ -54,14 +46,6 @@ def default_pair(targets: dict[str, str]) -> tuple[str, str]:
         return target_of(by_size[0], models), target_of(by_size[-1], models)
     first = next(iter(targets), "")
     return first, first
-
-
-def tone_of(target: str) -> Tone:
-    """The colour of whoever answers to ``target``: the one that the model wears on every page."""
-    if not target:
-        return UNKNOWN
-    model = get_workbench().models.find(target)
-    return model_tone(model.id if model else target)
 
 
 def name_of(target: str) -> str:
