@@ -16,7 +16,10 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 @dataclass(frozen=True, slots=True)
 class Pane:
-    """A column. ``target`` is a model's id or name, or a group of models, ``config`` the pane's own copy. Two panes may have one model."""
+    """A column. ``target`` is a model's id or name, or a group of models; ``config`` is the pane's own copy.
+
+    Two panes may have one model.
+    """
 
     id: str
     target: str
