@@ -3,7 +3,8 @@
     python -m benchmarks.report
 
 Every ``<!-- figures: NAME -->`` … ``<!-- /figures -->`` in README.md and docs/*.md is filled from
-``benchmarks/results/NAME.json``, so that a document never quotes a figure that was not measured.
+``benchmarks/results/NAME.json``, so that a document never quotes a figure that was not measured. Blocks whose figures
+were not measured yet stay as they are, and are named.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _OPENING = re.compile(r"<!-- figures: ")
 
 
 class ReportError(Exception):
-    """A document asks for figures that are not there, or a block does not end."""
+    """A block does not end."""
 
 
 def render(path: Path) -> str:
@@ -47,24 +48,28 @@ def _markdown(rows: list[list[str]], machine: dict[str, Any], days: list[str], n
 
 
 def fill(text: str, results: Path = RESULTS) -> str:
-    """``text`` with all its blocks filled.
+    """``text`` with every block filled whose figures were measured.
 
     Raises:
-        ReportError: a block names figures that were never measured, or is not closed.
+        ReportError: a block is not closed.
     """
     if len(_OPENING.findall(text)) != len(_BLOCK.findall(text)):
         raise ReportError("a block '<!-- figures: ... -->' is not on a line of its own or has no '<!-- /figures -->'")
 
     def filled(match: re.Match[str]) -> str:
         path = results / f"{match['name']}.json"
-        if not path.exists():
-            raise ReportError(f"no figures named {match['name']!r}; measure them first with benchmarks.{match['name']}")
-        return f"{match[1]}{render(path)}{match[4]}"
+        return f"{match[1]}{render(path)}{match[4]}" if path.exists() else match[0]
 
     return _BLOCK.sub(filled, text)
 
 
+def unmeasured(text: str, results: Path = RESULTS) -> list[str]:
+    """The names of blocks in ``text`` that no result fills."""
+    return [match["name"] for match in _BLOCK.finditer(text) if not (results / f"{match['name']}.json").exists()]
+
+
 def main(root: Path = ROOT, results: Path = RESULTS) -> int:
+    problems: list[str] = []
     for document in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
         if not document.exists():
             continue
@@ -72,12 +77,16 @@ def main(root: Path = ROOT, results: Path = RESULTS) -> int:
         try:
             after = fill(before, results)
         except ReportError as exc:
-            print(f"{document.name}: {exc}", file=sys.stderr)
-            return 1
+            problems.append(f"{document.name}: {exc}")
+            continue
+        for name in unmeasured(before, results):
+            problems.append(f"{document.name}: no figures named {name!r}; measure them with benchmarks.{name}")
         if after != before:
             write_atomically(document, after)
             print(f"filled in {document.name}")
-    return 0
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -58,11 +58,20 @@ def test_a_table_is_shown_with_its_note_and_without_its_details(tmp_path: Path) 
     assert "chain" not in filled
 
 
-@pytest.mark.parametrize("text", ["<!-- figures: other -->\n<!-- /figures -->", "<!-- figures: streaming -->\nno end"])
-def test_a_block_that_cannot_be_filled_is_an_error(tmp_path: Path, text: str) -> None:
+def test_a_block_without_an_end_is_an_error(tmp_path: Path) -> None:
     save("streaming", [ONE], tmp_path)
     with pytest.raises(ReportError):
-        fill(text, tmp_path)
+        fill("<!-- figures: streaming -->\nno end", tmp_path)
+
+
+def test_figures_that_were_not_measured_yet_are_named_and_the_others_filled(tmp_path: Path, capsys) -> None:
+    save("streaming", [ONE], tmp_path)
+    missing = "<!-- figures: other -->\n<!-- /figures -->\n"
+    (tmp_path / "README.md").write_text(f"{missing}<!-- figures: streaming -->\n<!-- /figures -->\n")
+    assert report.main(tmp_path, tmp_path) == 1
+    assert "no figures named 'other'" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text().startswith(missing)
+    assert "one pane" in (tmp_path / "README.md").read_text()
 
 
 def test_readme_and_docs_are_filled(tmp_path: Path) -> None:
