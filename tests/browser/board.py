@@ -32,8 +32,11 @@ def expect_states(page: Page, state: str | re.Pattern[str], count: int = 4, turn
         expect(states(page, turn).nth(index)).to_have_attribute("data-state", state)
 
 
-def texts(page: Page, turn: int = 0) -> list[str]:
-    return cards(page, turn).locator('[class*="st-key-text_"]').all_inner_texts()
+def texts(page: Page, turn: int = 0, count: int = 4) -> list[str]:
+    """What each answer says. A card's state is on the page a moment before its text is."""
+    found = cards(page, turn).locator('[class*="st-key-text_"]')
+    expect(found).to_have_count(count)
+    return found.all_inner_texts()
 
 
 def expect_all_to_grow(page: Page, turn: int = 0) -> None:

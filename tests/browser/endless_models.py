@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-WIDTH, LAYERS, CONTEXT, MAX_TOKENS = 320, 6, 4096, 1500
+WIDTH, LAYERS, CONTEXT, MAX_TOKENS = 512, 8, 4096, 1500
 
 
 def main(demo: Path, out: Path) -> None:
