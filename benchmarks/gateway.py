@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.callers import measure
 from benchmarks.results import Figure, ratio_figure, save, table
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
@@ -68,31 +69,6 @@ class Instant:
         yield Started(request_id=request.id, prompt_tokens=3)
         yield TextDelta(request_id=request.id, text="hello", tokens=1)
         yield Finished(request_id=request.id, reason="stop", prompt_tokens=3, completion_tokens=1)
-
-
-async def measure(call: Callable[[], Awaitable[None]], callers: int, requests: int) -> dict[str, float]:
-    """Latency percentiles in ms and requests per second of ``requests`` calls made by ``callers`` in parallel."""
-    for _ in range(50):
-        await call()
-    latencies: list[float] = []
-    left = iter(range(requests))
-
-    async def caller() -> None:
-        for _ in left:
-            began = time.perf_counter()
-            await call()
-            latencies.append(time.perf_counter() - began)
-            await asyncio.sleep(0)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    seconds = time.perf_counter() - began
-    latencies.sort()
-    return {
-        "p50_ms": latencies[len(latencies) // 2] * 1e3,
-        "p99_ms": latencies[int(len(latencies) * 0.99)] * 1e3,
-        "requests_per_s": requests / seconds,
-    }
 
 
 async def ours(requests: int) -> Rates:
@@ -171,11 +147,10 @@ def peer_python() -> Path:
 
 
 def peer(requests: int) -> Rates:
-    script = ROOT / "benchmarks" / "litellm_router.py"
     # Left alone, the peer asks the internet for prices at each start, and waits for the answer.
     environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    command = [str(peer_python()), str(script), str(requests)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
+    command = [str(peer_python()), "-m", "benchmarks.litellm_router", str(requests)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, env=environment)
     figures: Rates = json.loads(done.stdout.splitlines()[-1])
     return figures
 

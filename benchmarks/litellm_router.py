@@ -9,11 +9,12 @@ import asyncio
 import json
 import logging
 import sys
-import time
 from typing import Any
 
 import litellm
 from litellm import CustomLLM, Router
+
+from benchmarks.callers import measure
 
 
 class Instant(CustomLLM):
@@ -24,31 +25,6 @@ class Instant(CustomLLM):
         return response
 
 
-async def measure(router: Router, callers: int, requests: int) -> dict[str, float]:
-    messages = [{"role": "user", "content": "hello"}]
-    for _ in range(50):
-        await router.acompletion(model="g", messages=messages)
-    latencies: list[float] = []
-    left = iter(range(requests))
-
-    async def caller() -> None:
-        for _ in left:
-            began = time.perf_counter()
-            await router.acompletion(model="g", messages=messages)
-            latencies.append(time.perf_counter() - began)
-            await asyncio.sleep(0)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    seconds = time.perf_counter() - began
-    latencies.sort()
-    return {
-        "p50_ms": latencies[len(latencies) // 2] * 1e3,
-        "p99_ms": latencies[int(len(latencies) * 0.99)] * 1e3,
-        "requests_per_s": requests / seconds,
-    }
-
-
 async def main(requests: int) -> None:
     logging.disable(logging.CRITICAL)
     litellm.custom_provider_map = [{"provider": "instant", "custom_handler": Instant()}]
@@ -57,7 +33,12 @@ async def main(requests: int) -> None:
         for name in ("a", "b")
     ]
     router = Router(model_list=deployments)
-    figures = {str(callers): await measure(router, callers, requests) for callers in (1, 100)}
+    messages = [{"role": "user", "content": "hello"}]
+
+    async def call() -> None:
+        await router.acompletion(model="g", messages=messages)
+
+    figures = {str(callers): await measure(call, callers, requests) for callers in (1, 100)}
     sys.stdout.write(json.dumps(figures) + "\n")
 
 

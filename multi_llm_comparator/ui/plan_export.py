@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -20,6 +19,7 @@ from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.report_single import run_data
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.file_names import file_stem
 from multi_llm_comparator.ui.i18n import Language, current_language, t, translate
 from multi_llm_comparator.ui.plan_figures import cost, percent
 from multi_llm_comparator.ui.plan_state import taken
@@ -30,11 +30,12 @@ Export = Callable[[PlanRun, Prediction | None, Language], str]
 
 def draw_exports(run: PlanRun) -> None:
     """One button for each format; the file is made when it is asked for, from the run as it is then."""
+    stem = file_stem("plan", run.created_at, run.question, run.id)
     for name, (export, media_type) in FORMATS.items():
         st.download_button(
             t(f"plan.export_{name}"),
             data=partial(_file, run, export, current_language()),
-            file_name=f"{_stem(run)}.{name}",
+            file_name=f"{stem}.{name}",
             mime=media_type,
             key=f"plans_export_{name}_{run.id}",
             help=t(f"plan.export_{name}_why"),
@@ -50,12 +51,6 @@ def _file(run: PlanRun, export: Export, language: Language) -> bytes:
     workbench = get_workbench()
     prediction = workbench.bridge.run(predicted(workbench.plans, latest), timeout_s=30)
     return export(latest, prediction, language).encode()
-
-
-def _stem(run: PlanRun) -> str:
-    day = datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d")
-    words = re.sub(r"[^\w]+", "-", run.question, flags=re.UNICODE).strip("-")[:40]
-    return f"plan-{day}-{words or run.id}"
 
 
 def to_svg(run: PlanRun, prediction: Prediction | None, _: Language) -> str:

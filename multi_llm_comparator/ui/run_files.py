@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
@@ -14,6 +12,7 @@ from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES, import_r
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import attempt, inform, warn
+from multi_llm_comparator.ui.file_names import file_stem
 from multi_llm_comparator.ui.i18n import Language, current_language, t
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -28,11 +27,12 @@ FORMATS = (
 
 def draw_exports(take: Callable[[], ComparisonSnapshot], snapshot: ComparisonSnapshot) -> None:
     """One button for each format; the file is made when it is asked for, from the state at that moment."""
+    stem = file_stem("comparison", snapshot.created_at, snapshot.title, snapshot.id)
     for name, ending, media_type in FORMATS:
         st.download_button(
             t(f"export.{name}"),
             data=partial(_file, take, name, current_language()),
-            file_name=f"{_file_stem(snapshot)}.{ending}",
+            file_name=f"{stem}.{ending}",
             mime=media_type,
             key=f"compare_export_{name}_{snapshot.id}",
             help=t(f"export.{name}_why"),
@@ -44,12 +44,6 @@ def draw_exports(take: Callable[[], ComparisonSnapshot], snapshot: ComparisonSna
 
 def _file(take: Callable[[], ComparisonSnapshot], name: str, language: Language) -> bytes:
     return export_run(take(), name, language)
-
-
-def _file_stem(snapshot: ComparisonSnapshot) -> str:
-    day = datetime.fromtimestamp(snapshot.created_at, UTC).strftime("%Y-%m-%d")
-    words = re.sub(r"[^\w]+", "-", snapshot.title, flags=re.UNICODE).strip("-")[:40]
-    return f"comparison-{day}-{words or snapshot.id[:8]}"
 
 
 def draw_import(opened: Callable[[str], None]) -> None:

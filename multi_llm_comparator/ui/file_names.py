@@ -1,0 +1,15 @@
+"""What a downloaded file is called."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_MAX_WORDS_CHARS = 40
+
+
+def file_stem(kind: str, created_at: float, title: str, run_id: str) -> str:
+    """Such as ``plan-2026-05-01-How-many-legs``: what it is, its day (UTC), the beginning of its title, or its id."""
+    day = datetime.fromtimestamp(created_at, UTC).strftime("%Y-%m-%d")
+    words = re.sub(r"[^\w]+", "-", title, flags=re.UNICODE).strip("-")[:_MAX_WORDS_CHARS]
+    return f"{kind}-{day}-{words or run_id[:8]}"
