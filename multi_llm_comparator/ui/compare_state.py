@@ -20,17 +20,18 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMErr
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.addressed import AddressedId
 from multi_llm_comparator.ui.choices import Choice, targets_of_groups
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
-_PANES, _RUN = "compare_panes", "compare_run"
+_PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
 _KEPT_ON_MODEL_CHANGE = ("system_prompt", "seed", "stop")
 
 
 def current_run() -> Comparison | None:
     """The run this page shows: the address's, else the one the session had open. An unknown one is said and dropped."""
-    run_id = st.query_params.get("run") or st.session_state.get(_RUN)
+    run_id = _RUN.read()
     if not run_id:
         return None
     workbench = get_workbench()
@@ -40,7 +41,7 @@ def current_run() -> Comparison | None:
         warn(str(exc))
         leave_run()
         return None
-    if st.session_state.get(_RUN) != comparison.id or _PANES not in st.session_state:
+    if _RUN.kept() != comparison.id or _PANES not in st.session_state:
         st.session_state[_PANES] = list(comparison.snapshot().panes)
     show_run(comparison.id)
     return comparison
@@ -48,26 +49,23 @@ def current_run() -> Comparison | None:
 
 def show_run(run_id: str) -> None:
     """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
-    st.session_state[_RUN] = run_id
-    if st.query_params.get("run") != run_id:
-        st.query_params["run"] = run_id
+    _RUN.write(run_id)
 
 
 def leave_run() -> None:
     """Start afresh with the same panes; the run stays in the history."""
-    st.session_state.pop(_RUN, None)
-    st.query_params.pop("run", None)
+    _RUN.write(None)
 
 
 def open_run(run_id: str) -> None:
     """Turn to another run, with its panes."""
     st.session_state.pop(_PANES, None)
-    st.session_state[_RUN] = run_id
+    _RUN.write(run_id)
 
 
 def forget_run(run_id: str) -> None:
     """A run was deleted: if this session had it open it is not to be looked for again."""
-    if st.session_state.get(_RUN) == run_id:
+    if _RUN.kept() == run_id:
         leave_run()
 
 

@@ -17,6 +17,7 @@ from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.snapshots import snapshot_of
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import perform
+from multi_llm_comparator.ui.addressed import AddressedId
 from multi_llm_comparator.ui.plan_targets import (
     default_pair,
     default_planner,
@@ -26,14 +27,8 @@ from multi_llm_comparator.ui.plan_targets import (
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
-_SETUP, _RUN, _WITH, _STEP, _PICKS, _REVISION = (
-    "plans_setup",
-    "plans_run",
-    "plans_with",
-    "plans_step",
-    "plans_picks",
-    "plans_revision",
-)
+_SETUP, _STEP, _PICKS, _REVISION = "plans_setup", "plans_step", "plans_picks", "plans_revision"
+_RUN, _WITH = AddressedId("run", "plans_run"), AddressedId("with", "plans_with")
 MAX_WORKERS = 64
 
 
@@ -134,14 +129,14 @@ def _revise() -> None:
 
 def current_run() -> PlanRun | None:
     """The run this page shows: the address's, else the one the session had open. An unknown one is said and dropped."""
-    run_id = st.query_params.get("run") or st.session_state.get(_RUN)
+    run_id = _RUN.read()
     if not run_id:
         return None
     run = perform(get_workbench().plans.get(run_id), run_id)
     if run is None:
         leave_run()
         return None
-    if st.session_state.get(_RUN) != run.id:
+    if _RUN.kept() != run.id:
         st.session_state[_SETUP] = restored_setup(asdict(setup_of(run.options)), known_targets())
         _revise()
     show_run(run.id)
@@ -159,24 +154,20 @@ def taken(run: PlanRun) -> PlanRun:
 
 def show_run(run_id: str) -> None:
     """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
-    if st.session_state.get(_RUN) != run_id:
+    if _RUN.kept() != run_id:
         st.session_state.pop(_STEP, None)
-    st.session_state[_RUN] = run_id
-    if st.query_params.get("run") != run_id:
-        st.query_params["run"] = run_id
+    _RUN.write(run_id)
 
 
 def open_run(run_id: str) -> None:
     """Turn to another run, with its setup."""
-    st.session_state.pop(_RUN, None)
+    _RUN.ask(run_id)
     compare_with(None)
-    st.query_params["run"] = run_id
 
 
 def leave_run() -> None:
     """Start afresh with the same setup; the run stays where it is."""
-    st.session_state.pop(_RUN, None)
-    st.query_params.pop("run", None)
+    _RUN.write(None)
     compare_with(None)
 
 
@@ -193,17 +184,13 @@ def start(question: str, plan: Plan | None = None, *, beside: str | None = None)
 
 def compare_with(run_id: str | None) -> None:
     """Show another run's chart beneath this one's; None shows none."""
-    if run_id:
-        st.session_state[_WITH] = st.query_params["with"] = run_id
-    else:
-        st.session_state.pop(_WITH, None)
-        st.query_params.pop("with", None)
+    _WITH.write(run_id)
 
 
 def compared_run() -> PlanRun | None:
     """The other run, if one is compared with."""
-    run_id = st.query_params.get("with") or st.session_state.get(_WITH)
-    if not run_id or run_id == st.session_state.get(_RUN):
+    run_id = _WITH.read()
+    if not run_id or run_id == _RUN.kept():
         return None
     run = perform(get_workbench().plans.get(run_id), run_id)
     compare_with(run.id if run else None)

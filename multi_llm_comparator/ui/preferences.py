@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.files import write_atomically
@@ -14,8 +15,9 @@ from multi_llm_comparator.core.settings import get_settings
 logger = logging.getLogger(__name__)
 
 MAX_COLOURS = 500
-_lock = threading.Lock()
-_cached: dict[str, Preferences] = {}
+_lock = threading.RLock()
+# By path, with what the file's times and size were: a file that somebody changed is read anew.
+_cached: dict[str, tuple[tuple[int, int], Preferences]] = {}
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,20 @@ def load() -> Preferences:
     """The stored preferences; defaults when there are none or the file is damaged."""
     path = get_settings().home / "preferences.json"
     with _lock:
-        if str(path) not in _cached:
-            _cached[str(path)] = _read(path.read_text(encoding="utf-8") if path.exists() else "{}")
-        return _cached[str(path)]
+        state = _state(path)
+        known = _cached.get(str(path))
+        if known is None or known[0] != state:
+            known = (state, _read(path.read_text(encoding="utf-8") if path.exists() else "{}"))
+            _cached[str(path)] = known
+        return known[1]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
 
 
 def _read(text: str) -> Preferences:
@@ -57,11 +70,11 @@ def forget() -> None:
 
 def update(**changes: Any) -> None:
     """Change some of the preferences and store them."""
-    current = load()
-    changed = Preferences(**{**asdict(current), **changes})
-    if changed == current:
-        return
     path = get_settings().home / "preferences.json"
     with _lock:
-        _cached[str(path)] = changed
+        current = load()
+        changed = Preferences(**{**asdict(current), **changes})
+        if changed == current:
+            return
         write_atomically(path, json.dumps(asdict(changed), ensure_ascii=False, indent=1))
+        _cached[str(path)] = (_state(path), changed)

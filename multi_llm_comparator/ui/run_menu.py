@@ -57,12 +57,7 @@ def _draw_more(comparison: Comparison | None) -> None:
     if comparison is not None:
         _draw_rename(comparison)
         _draw_again(comparison)
-    draw_import(_opened)
-
-
-def _opened(run_id: str) -> None:
-    open_run(run_id)
-    st.query_params["run"] = run_id
+    draw_import(open_run)
 
 
 def _draw_rename(comparison: Comparison) -> None:
@@ -83,7 +78,7 @@ def _again_button(comparison: Comparison, name: str, *, same_seeds: bool) -> Non
     def again() -> None:
         new = perform(get_workbench().comparisons.rerun(comparison.id, same_seeds=same_seeds), comparison.id)
         if new is not None:
-            _opened(new.id)
+            open_run(new.id)
             inform(t("run.again_started"))
 
     st.button(

@@ -112,7 +112,9 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext, app: App) -> Page:
+def page(context: BrowserContext, app: App, models: Path) -> Page:
+    """The Compare page as a visitor left it, whatever the test before this one chose."""
+    remember_long_answers(models, app.home)
     page = context.new_page()
     page.goto(f"{app.address}/?lang=en")
     return page

@@ -106,6 +106,18 @@ def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page):
     expect(card.get_by_text("1/2")).to_be_visible()
 
 
+def test_a_model_chosen_at_once_after_new_stays_in_the_new_comparison(page: Page):
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    board.stop_all(page)
+    page.locator(".st-key-compare_new button").click()
+    page.get_by_role("combobox", name="Model of pane A").click()
+    page.get_by_role("option", name="south", exact=True).click()
+    expect(page.locator(".mlc-hero")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model of pane A")).to_have_value("south")
+    assert "run=" not in page.url
+
+
 def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
     board.ask(page, "Tell me a <b>story</b>.")
     board.expect_states(page, "running")
@@ -138,10 +150,15 @@ def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abre
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     page.set_viewport_size({"width": width, "height": 900})
-    boxes = [board.cards(page).nth(index).bounding_box() for index in range(4)]
-    assert len({round(box["y"]) for box in boxes}) == 4 // abreast
-    assert all(box["width"] > 230 for box in boxes)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    # All boxes at one moment: what is above a card may grow between two looks.
+    page.wait_for_function(
+        """rows => {
+          const boxes = [...document.querySelectorAll('[class*="st-key-card_0_"]')].map(c => c.getBoundingClientRect());
+          return new Set(boxes.map(box => Math.round(box.y))).size === rows && boxes.every(box => box.width > 230)
+            && document.documentElement.scrollWidth <= window.innerWidth;
+        }""",
+        arg=4 // abreast,
+    )
     board.stop_all(page)
 
 

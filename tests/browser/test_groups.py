@@ -149,10 +149,3 @@ def test_a_pane_of_the_compare_page_asks_a_group(page: Page, app: App, providers
     expect(card).to_contain_text("The first answers.")
     expect(card).to_contain_text("by first")
     board.stop_all(page)
-    # What was used last is remembered, for the next visitor too.
-    page.locator(".st-key-compare_new button").click()
-    page.get_by_role("combobox", name="Model of pane A").click()
-    page.get_by_role("option", name="north", exact=True).click()
-    board.ask(page, "Who are you?")
-    board.expect_states(page, board.LIVE)
-    board.stop_all(page)

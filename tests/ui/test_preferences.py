@@ -18,3 +18,10 @@ def test_a_damaged_file_means_defaults(text):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     assert preferences.load() == preferences.Preferences()
+
+
+def test_a_file_that_was_changed_is_read_anew():
+    preferences.update(language="zh")
+    path = get_settings().home / "preferences.json"
+    path.write_text('{"language": "en", "plan": {}}', encoding="utf-8")
+    assert preferences.load().language == "en"
