@@ -14,9 +14,10 @@ draw_heading(comparison)
 draw_setup()
 if comparison is None or not comparison.snapshot().turns:
     draw_welcome()
+    draw_composer(comparison)
 else:
     snapshot = comparison.snapshot()
     draw_save_warning(snapshot)
-    draw_board(comparison)
+    draw_composer(comparison)
     draw_closer_look(snapshot)
-draw_composer(comparison)
+    draw_board(comparison)

@@ -35,7 +35,7 @@ def draw_actions(
                 st.rerun()
         elif is_current:
             _draw_again(comparison, answer, key)
-        if answer.text:
+        if answer.text and answer.progress.is_over:
             copy_button(answer.text, t("act.copy"), key=f"copy_{key}")
         _draw_closer_look(answer, key)
         if answer.attempts > 1:

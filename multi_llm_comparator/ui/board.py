@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from html import escape
+from time import monotonic, sleep
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
@@ -19,6 +21,12 @@ POLL_S = 0.15
 WATCH_S = 2.0
 TURNS_SHOWN = 8
 _LONG_PROMPT_CHARS = 700
+_LIVE = "compare_live"
+FIRST_WORDS_S, SETTLE_S = 0.4, 0.15
+FIRST_WORDS_POLL_S = 0.02
+
+# By pane: where its first words will stand.
+_Waiting = dict[str, DeltaGenerator]
 
 
 def draw_board(comparison: Comparison) -> None:
@@ -29,20 +37,52 @@ def draw_board(comparison: Comparison) -> None:
     for turn in snapshot.turns[earliest:first_live]:
         _draw_turn(comparison, snapshot, turn)
 
-    @st.fragment(run_every=POLL_S if snapshot.is_running else None)
+    waiting: _Waiting = {}
+
+    @st.fragment(key=_LIVE, run_every=POLL_S if snapshot.is_running else None)
     def live() -> None:
         show_notices()
         latest = comparison.snapshot()
+        waiting.clear()
         for turn in latest.turns[first_live:]:
-            _draw_turn(comparison, latest, turn)
-        if snapshot.is_running and not latest.is_running:
+            waiting.update(_draw_turn(comparison, latest, turn))
+        if len(latest.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
+            scroll_to(f"st-key-turn_prompt_{len(latest.turns) - 1}", mark)
+        if latest.is_running and not snapshot.is_running:
+            _show_first_words(comparison, waiting)
+            # Drawing the whole page keeps a browser from showing what it has just been sent.
+            sleep(SETTLE_S)
+        if latest.is_running != snapshot.is_running:
             st.rerun()
 
     live()
-    if len(snapshot.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
-        scroll_to(f"st-key-turn_prompt_{len(snapshot.turns) - 1}", mark)
-    if not snapshot.is_running:
+    st.session_state[_LIVE] = comparison.id
+    if snapshot.is_running:
+        _show_first_words(comparison, waiting)
+    else:
         _watch(comparison, snapshot.version)
+
+
+def draw_new_turn(comparison: Comparison) -> None:
+    """To be called by what has just asked: draws the new turn first where the page shows the run already, then all."""
+    if st.session_state.get(_LIVE) == comparison.id:
+        st.rerun(_LIVE)
+
+
+def _show_first_words(comparison: Comparison, waiting: _Waiting) -> None:
+    """Put first words into their places as they come, for a moment.
+
+    A browser asks for the next state only when it has drawn this one, some tenths of a second later; what is sent with
+    this one is drawn with it.
+    """
+    until = monotonic() + FIRST_WORDS_S
+    while waiting and monotonic() < until:
+        sleep(FIRST_WORDS_POLL_S)
+        answers = comparison.snapshot().turns[-1].answers
+        for pane_id, place in list(waiting.items()):
+            answer = answers[pane_id]
+            if answer.progress.is_over or card.draw_first_words(answer, place):
+                del waiting[pane_id]
 
 
 def _watch(comparison: Comparison, version: int) -> None:
@@ -77,27 +117,32 @@ def _draw_earlier_button(run_id: str, first_live: int) -> int:
     return hidden
 
 
-def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> None:
+def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> _Waiting:
+    """Returns where the first words of which pane are awaited."""
     long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
     with st.container(key=f"turn_prompt_{turn.index}"):
         st.html(f'<div class="mlc-prompt{long}" role="heading" aria-level="2">{escape(turn.prompt)}</div>')
     order = [pane.id for pane in snapshot.panes]
     pane_ids = sorted(turn.answers, key=lambda pane_id: order.index(pane_id) if pane_id in order else len(order))
+    places: _Waiting = {}
     with st.container(key=f"turn_answers_{turn.index}"):
         for index, (pane_id, column) in enumerate(zip(pane_ids, st.columns(len(pane_ids)), strict=True)):
             with column:
-                _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
+                place = _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
+            if place is not None:
+                places[pane_id] = place
     if turn.index == len(snapshot.turns) - 1:
         draw_chart([turn.answers[pane_id] for pane_id in pane_ids], key=f"chart_{turn.index}")
+    return places
 
 
 def _draw_answer(
     comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot, answer: AnswerSnapshot, index: int
-) -> None:
+) -> DeltaGenerator | None:
     key = f"{turn.index}_{answer.pane_id}"
     with st.container(border=True, height="stretch", key=f"card_{key}"):
         card.draw_head(answer, index)
-        card.draw_text(answer, key)
+        place = card.draw_text(answer, key)
         card.draw_figures(answer)
         draw_actions(
             comparison,
@@ -106,6 +151,7 @@ def _draw_answer(
             is_current=_is_latest(snapshot, turn, answer.pane_id),
             shared=snapshot.shared_thread,
         )
+    return place
 
 
 def _is_latest(snapshot: ComparisonSnapshot, turn: TurnSnapshot, pane_id: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from multi_llm_comparator.comparison.figures import Figures
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
@@ -42,8 +43,11 @@ def draw_head(answer: AnswerSnapshot, index: int) -> None:
     )
 
 
-def draw_text(answer: AnswerSnapshot, key: str) -> None:
-    """The answer's text, or what is happening until there is some. It grows to a limit, then scrolls inside."""
+def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
+    """The answer's text, or what is happening until there is some. It grows to a limit, then scrolls inside.
+
+    Returns the place for the first words, where there are none yet.
+    """
     progress = answer.progress
     with st.container(height=TEXT_HEIGHT_PX, border=False, key=f"text_{key}", autoscroll=not progress.is_over):
         if progress.state == "failed":
@@ -56,8 +60,20 @@ def draw_text(answer: AnswerSnapshot, key: str) -> None:
             else:
                 for block in to_markdown(_bounded(segment.text), is_open=is_open):
                     st.markdown(block, anchors=False)
-        if not segments and progress.state != "failed":
-            st.html(f'<div class="mlc-waiting">{escape(_waiting(progress))}</div>')
+        if segments or progress.state == "failed":
+            return None
+        place = st.empty()
+        place.html(f'<div class="mlc-waiting">{escape(_waiting(progress))}</div>')
+        return place
+
+
+def draw_first_words(answer: AnswerSnapshot, place: DeltaGenerator) -> bool:
+    """Fill the place that waits for the first words; False while there are none that can stand in it alone."""
+    segments = _segments(answer)
+    if len(segments) != 1 or segments[0].kind == "think":
+        return False
+    place.markdown(to_markdown(_bounded(segments[0].text), is_open=True)[0])
+    return True
 
 
 def draw_figures(answer: AnswerSnapshot) -> None:

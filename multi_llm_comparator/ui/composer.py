@@ -9,9 +9,11 @@ import streamlit as st
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.board import draw_new_turn
 from multi_llm_comparator.ui.compare_state import current_run, draft_panes, ensure_run, pane_choices
 from multi_llm_comparator.ui.html_pieces import empty
 from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.live_chart import prepare_charts
 from multi_llm_comparator.ui.navigation import go_to
 
 EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
@@ -50,6 +52,8 @@ def _submit() -> None:
         warn(t("composer.busy"))
     if is_running or not send(prompt):
         st.session_state[_UNSENT] = prompt
+    elif comparison is not None:
+        draw_new_turn(comparison)
 
 
 def send(prompt: str) -> bool:
@@ -85,6 +89,7 @@ def draw_welcome() -> None:
             (left if position % 2 == 0 else right).button(
                 prompt, key=f"compare_example_{name}", width="stretch", on_click=_send_example, args=(prompt,)
             )
+    prepare_charts("compare_prepare")
 
 
 def _draw_no_models() -> None:

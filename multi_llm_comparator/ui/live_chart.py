@@ -13,11 +13,12 @@ from typing import Any
 import streamlit as st
 
 from multi_llm_comparator.ui.assets import PLOTLY_URL
+from multi_llm_comparator.ui.i18n import t
 
 _HTML = '<div class="mlc-plot" role="img"></div>'
 _CSS = """
 .mlc-plot { width: 100%; }
-.mlc-plot .nsewdrag, .mlc-plot .point path { cursor: pointer; }
+.mlc-picks .nsewdrag, .mlc-picks .point path { cursor: pointer; }
 .mlc-plot .modebar { opacity: 0; transition: opacity 0.15s; }
 .mlc-plot:hover .modebar { opacity: 1; }
 """
@@ -70,6 +71,7 @@ export default function({ data, parentElement, setTriggerValue }) {
   const box = parentElement.querySelector(".mlc-plot");
   box.setAttribute("aria-label", data.alt);
   box.style.minHeight = data.height + "px";
+  box.classList.toggle("mlc-picks", data.picks);
   box.mlcPick = (point) => setTriggerValue("picked", point);
   box.mlcWanted = { text: data.figure, name: data.name, png: data.png };
   if (box.mlcIsBusy) return;
@@ -82,7 +84,7 @@ _component = st.components.v2.component("mlc_live_chart", html=_HTML, css=_CSS, 
 
 
 def live_chart(
-    figure: dict[str, Any], key: str, *, alt: str, name: str, png_label: str, on_pick: Callable[[str], None]
+    figure: dict[str, Any], key: str, *, alt: str, name: str, on_pick: Callable[[str], None] | None = None
 ) -> None:
     """Draw it.
 
@@ -91,12 +93,11 @@ def live_chart(
         key: as for every widget.
         alt: what the chart shows, for those who cannot see it.
         name: of the file, when it is saved as a picture.
-        png_label: of the button that saves it.
-        on_pick: called with what was clicked.
+        on_pick: called with what was clicked; None where there is nothing to pick.
     """
 
     def picked() -> None:
-        if point := st.session_state[key].get("picked"):
+        if on_pick is not None and (point := st.session_state[key].get("picked")):
             on_pick(point)
 
     _component(
@@ -105,7 +106,8 @@ def live_chart(
             "height": figure["layout"]["height"],
             "alt": alt,
             "name": name,
-            "png": png_label,
+            "png": t("chart.save_png"),
+            "picks": on_pick is not None,
             "library": PLOTLY_URL,
         },
         key=key,

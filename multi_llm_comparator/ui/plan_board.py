@@ -179,4 +179,4 @@ def _caption(run: PlanRun) -> str:
 
 
 def _chart(figure: dict[str, object], key: str, alt: str, run: PlanRun) -> None:
-    live_chart(figure, key, alt=alt, name=f"plan-{run.id}", png_label=t("plan.save_png"), on_pick=pick_step)
+    live_chart(figure, key, alt=alt, name=f"plan-{run.id}", on_pick=pick_step)

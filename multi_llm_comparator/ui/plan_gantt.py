@@ -7,12 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
-from typing import Any
 
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, StretchKind, lanes_of
+from multi_llm_comparator.ui import chart_look
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.chart_look import FAINT, INK, MUTED, Figure
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import STATE_TONES
@@ -22,10 +23,7 @@ MAX_LANES = 200
 ROW_PX, CROWDED_ROW_PX, CROWDED_FROM = 27, 15, 40
 # On the right there is room for the button that saves a picture.
 TOP_PX, BOTTOM_PX, LEFT_PX, RIGHT_PX = 34, 30, 190, 34
-INK = {"light": "#1c2027", "dark": "#e7e9ee"}
-FAINT = {"light": "rgba(28,32,39,0.10)", "dark": "rgba(231,233,238,0.12)"}
 PREDICTED = {"light": "#4653c9", "dark": "#8f9af5"}
-MUTED = {"light": "#6b7280", "dark": "#9aa3b2"}
 _AXIS = {"zeroline": False, "fixedrange": True}
 # The time axis is longer than the run: answers stand behind their bars.
 ROOM = 1.24
@@ -37,7 +35,6 @@ _PATTERN: dict[StretchKind, str] = {"worker": "/", "model": "\\", "load": ".", "
 WAITING: tuple[StretchKind, ...] = ("worker", "model", "load", "prefill")
 # Signs of Markdown, which say nothing in a line of plain text.
 _SIGNS = re.compile(r"\*\*|__|`+|\||^#+ ", re.M)
-Figure = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -228,15 +225,10 @@ def _layout(scene: Scene, lanes: list[Lane], clock: Clock) -> Figure:
     row_px = ROW_PX if rows <= CROWDED_FROM else CROWDED_ROW_PX
     span = scene.span_s or span_of(scene)
     return {
+        **chart_look.layout(scene.page),
         "barmode": "overlay",
         "height": TOP_PX + BOTTOM_PX + rows * row_px,
         "margin": {"l": LEFT_PX, "r": RIGHT_PX, "t": TOP_PX, "b": BOTTOM_PX},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"size": 12.5},
-        "hoverlabel": {"align": "left"},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED[scene.page]},
-        "dragmode": False,
         "xaxis": {**_AXIS, "range": [0, span * ROOM], "ticksuffix": " s", "gridcolor": FAINT[scene.page], "nticks": 8},
         "yaxis": {
             **_AXIS,

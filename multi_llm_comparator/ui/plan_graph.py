@@ -8,10 +8,12 @@ from itertools import islice, pairwise
 from typing import Any
 
 from multi_llm_comparator.plans.step_run import StepRun, StepState
+from multi_llm_comparator.ui import chart_look
+from multi_llm_comparator.ui.chart_look import FAINT, INK, MUTED, Figure
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import STATE_TONES
-from multi_llm_comparator.ui.plan_gantt import FAINT, INK, MUTED, Figure, Scene
+from multi_llm_comparator.ui.plan_gantt import Scene
 
 MAX_NODES, MAX_ARROWS = 200, 200
 # Between an arrow and a step it passes, in steps' widths.
@@ -32,13 +34,9 @@ def graph(scene: Scene, height: int) -> Figure:
     return {
         "data": [_halo(scene, places, size), _nodes(scene, places, size)],
         "layout": {
+            **chart_look.layout(scene.page),
             "height": max(height, SMALLEST_PX, FRAME_PX + min(layers, 24) * (LAYER_PX if height < 300 else 40)),
             "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"size": 12.5},
-            "hoverlabel": {"align": "left"},
-            "dragmode": False,
             "showlegend": False,
             "xaxis": {"visible": False, "fixedrange": True, "range": [-widest - 0.8, widest + 0.8]},
             "yaxis": {"visible": False, "fixedrange": True, "range": [layers - 0.4, -0.6]},

@@ -10,9 +10,12 @@ import streamlit as st
 from multi_llm_comparator.comparison.figures import Figures
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.ui import chart_look
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.chart_look import FAINT
 from multi_llm_comparator.ui.html_pieces import letter
 from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.live_chart import live_chart
 from multi_llm_comparator.ui.palette import model_tone
 from multi_llm_comparator.ui.phases import PHASE_TONES, PHASES, spans
 from multi_llm_comparator.ui.theme import page_tone
@@ -44,7 +47,7 @@ def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
         if kept[2] is None:
             st.html(f'<div style="height:{_height(len(answers))}px"></div>')
             return
-        st.plotly_chart(kept[2], key=key, theme="streamlit", config={"displayModeBar": False}, alt=t("chart.alt"))
+        live_chart(kept[2], key, alt=t("chart.alt"), name=f"comparison-{key}")
 
 
 def chart(answers: Sequence[AnswerSnapshot], page: str) -> dict[str, Any]:
@@ -64,7 +67,7 @@ def chart(answers: Sequence[AnswerSnapshot], page: str) -> dict[str, Any]:
     traces[-1]["showlegend"] = False
     traces.append({**_bars(names[:1], [None], t("chart.writing"), decode_colours[:1]), "showlegend": True})
     traces.append(_speeds(names, [answer.figures for answer in answers], decode_colours, page))
-    return {"data": traces, "layout": _layout(len(answers))}
+    return {"data": traces, "layout": _layout(len(answers), page)}
 
 
 def _faint(colour: str) -> str:
@@ -103,15 +106,24 @@ def _speeds(names: list[str], known: Sequence[Figures], colours: list[str], page
     }
 
 
-def _layout(rows: int) -> dict[str, Any]:
-    axis = {"zeroline": False, "fixedrange": True, "rangemode": "tozero", "title": {"standoff": 6}}
+def _layout(rows: int, page: str) -> dict[str, Any]:
+    axis = {"zeroline": False, "fixedrange": True, "rangemode": "tozero", "gridcolor": FAINT[page]}
     return {
+        **chart_look.layout(page),
         "barmode": "stack",
         "bargap": 0.38,
         "height": _height(rows),
         "margin": {"l": 8, "r": 8, "t": 30, "b": 36},
-        "xaxis": {**axis, "domain": [0, 0.66], "title": {"text": t("chart.seconds"), "standoff": 6}},
-        "xaxis2": {**axis, "domain": [0.71, 1], "title": {"text": t("figure.speed_unit"), "standoff": 6}},
+        "xaxis": {
+            **axis,
+            "domain": [0, 0.66],
+            "title": {"text": t("chart.seconds"), "standoff": 6, "font": {"size": 12}},
+        },
+        "xaxis2": {
+            **axis,
+            "domain": [0.71, 1],
+            "title": {"text": t("figure.speed_unit"), "standoff": 6, "font": {"size": 12}},
+        },
         "yaxis": {"autorange": "reversed", "fixedrange": True, "automargin": True},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "uirevision": "kept",
