@@ -18,14 +18,14 @@ import argparse
 import asyncio
 import os
 import statistics
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bench_models import BenchModel, bench_models
 from benchmarks.contestant import Effort, answer, engine_over, run, run_together
 from benchmarks.peer import Kind, Peer
-from benchmarks.results import Figure, ratio_figure, save, table
+from benchmarks.results import RESULTS, Figure, ratio_figure, save, table
 from demo.prepare import prepare
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.settings import get_settings
@@ -203,19 +203,27 @@ def seconds_figure(id: str, name: str, seconds: list[float], *, wanted: float) -
     )
 
 
-async def measure(parts: set[str], effort: Effort) -> list[Figure]:
-    figures: list[Figure] = []
+async def measure(parts: set[str], effort: Effort) -> AsyncIterator[list[Figure]]:
+    """The figures part by part, so that each can be kept as soon as it is there."""
     if parts & set("abcd"):
         models = bench_models()
         for part in (gguf_panes, four_models, pytorch_panes):
-            figures += await part(models, effort, parts)
-    figures += await first_tokens(effort, parts)
+            yield await part(models, effort, parts)
+    yield await first_tokens(effort, parts)
     if "e" in parts:
         from benchmarks.streaming_browser import browser_figures
 
         models_dir = get_settings().models_dir
         prepare(models_dir)
-        figures += await browser_figures(models_dir, DEMO_MODELS, effort.rounds, WRITING_S)
+        yield await browser_figures(models_dir, DEMO_MODELS, effort.rounds, WRITING_S)
+
+
+async def measure_and_save(parts: set[str], effort: Effort, folder: Path) -> list[Figure]:
+    figures: list[Figure] = []
+    async for found in measure(parts, effort):
+        figures += found
+        if found:
+            print(f"written to {save('streaming', found, folder)}")
     return figures
 
 
@@ -231,13 +239,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="pairs per part; the median counts")
     parser.add_argument("--tokens", type=int, default=96, help="length of each answer")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of either side; default all cores")
-    parser.add_argument("--out", type=Path, default=None, help="folder for streaming.json; default benchmarks/results")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for streaming.json")
     given = parser.parse_args()
     effort = Effort(given.rounds, given.tokens, given.threads)
-    figures = asyncio.run(measure(set(given.only.split(",")), effort))
-    path = save("streaming", figures, given.out) if given.out else save("streaming", figures)
+    figures = asyncio.run(measure_and_save(set(given.only.split(",")), effort, given.out))
     print_table(table(figures))
-    print(f"written to {path}")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,14 @@ def _examples(planned: Sequence[Planned]) -> str:
     )
 
 
+def _under_grammar(report: PlannerReport) -> str:
+    counts, questions = report.get("under_grammar"), report["overall"]["questions"]
+    if counts is None:
+        return ""
+    figures = " and ".join(f"{count / questions:.1%} ({count}/{questions}) as {kind}" for kind, count in counts.items())
+    return f" Under the grammar that the workbench holds\nlocal planners to, valid are {figures}."
+
+
 def card(shape: Shape, report: PlannerReport, training: Mapping[str, object], planned: Sequence[Planned]) -> str:
     """The README.md of the demo planner. Every figure comes from `report` and `training`."""
     overall = report["overall"]
@@ -80,7 +88,7 @@ grammar), weights as stored (float16), computed in float32. A plan takes {report
 
 A plan is valid when it is read without anything being mended. The expected DAG has the same steps with the same
 dependencies, whatever their numbers, order and wording. A plan comes to the answer when it ends in exactly that if
-every step is answered exactly. Under the grammar that the workbench holds local planners to, every plan is valid.
+every step is answered exactly.{_under_grammar(report)}
 
 ## What it plans
 

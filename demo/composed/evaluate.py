@@ -8,10 +8,12 @@ import argparse
 import json
 
 from demo.composed.card import card
+from demo.composed.constrained import valid_under_grammar
 from demo.composed.measuring import EVALUATION_SEED, measure, summary
 from demo.composed.question import compact_xml
 from demo.evaluate import load
 from demo.shapes import PLANNER
+from multi_llm_comparator.core.settings import get_settings
 
 CARD_QUESTIONS = 900
 """A hundred of each family."""
@@ -25,8 +27,10 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="leave the card as it is")
     args = parser.parse_args()
     model, tokenizer = load(PLANNER.folder)
+    files = {"pytorch": PLANNER.folder, "gguf": get_settings().models_dir / "gguf" / f"{PLANNER.name}-F16.gguf"}
     planned = measure(model, tokenizer, args.questions, args.seed)
     report = summary(planned, tokenizer, args.seed)
+    report["under_grammar"] = valid_under_grammar(files, [p.question for p in planned])
     print(json.dumps(report, indent=2))
     for p in planned:
         if args.wrong and not p.same_dag:

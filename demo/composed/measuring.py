@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import torch
 from tokenizers import Tokenizer
@@ -51,7 +51,7 @@ class Figures(TypedDict):
 
 
 class PlannerReport(TypedDict):
-    """A measurement; `tokens` is the mean length of a plan."""
+    """A measurement; `tokens` is a plan's mean length, `under_grammar` counts valid plans by kind of model."""
 
     seed: int
     tokens: float
@@ -59,6 +59,7 @@ class PlannerReport(TypedDict):
     languages: dict[str, Figures]
     families: dict[str, Figures]
     steps: dict[str, Figures]
+    under_grammar: NotRequired[dict[str, int]]
 
 
 def judged(question: ComposedQuestion, text: str) -> Planned:

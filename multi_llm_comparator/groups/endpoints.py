@@ -71,6 +71,12 @@ class Endpoints:
             if config.models.get(model) != client.declaration:
                 self._retire(self._clients.pop(model))
 
+    def key_changed(self, reference: str) -> None:
+        """Retire clients that were opened with an earlier value of a key, named as in the declarations."""
+        for model, client in list(self._clients.items()):
+            if client.declaration.key == reference:
+                self._retire(self._clients.pop(model))
+
     def _client(self, model: str, declaration: ModelDeclaration) -> _Client:
         client = self._clients.get(model)
         if client is None or client.declaration != declaration:

@@ -31,6 +31,7 @@ class PlanRunDocument(BaseModel):
     state: RunState
     created_at: float
     ended_at: float | None = None
+    pauses: list[tuple[float, float]] = []
     steps: tuple[Step, ...] | None = None
     plan_is_direct: bool = False
     planning: list[PlanningAttempt] = []
@@ -48,6 +49,7 @@ def run_document(run: PlanRun) -> PlanRunDocument:
         state=run.state,
         created_at=run.created_at,
         ended_at=run.ended_at,
+        pauses=run.pauses,
         steps=run.plan.steps if run.plan else None,
         plan_is_direct=run.plan_is_direct,
         planning=planning,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -10,6 +10,7 @@ from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.plans.theory import critical_path
+from multi_llm_comparator.plans.timeline import working_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,10 +95,10 @@ def run_metrics(run: PlanRun) -> RunMetrics:
     # A plan that is still being written may need steps that are not there yet.
     is_whole = known or run.plan is not None
     spent = _everything(run)
-    work, together = sum(durations.values()), _together_s(run.steps.values())
+    work, together = sum(durations.values()), _together_s(run)
     small, large = _shares(run, steps)
     return RunMetrics(
-        wall_s=_span(run.created_at, run.ended_at),
+        wall_s=None if run.ended_at is None else working_s(run, run.created_at, run.ended_at),
         planning_s=_planning_s(run),
         steps_s=together,
         work_s=work,
@@ -147,10 +148,11 @@ def _planning_s(run: PlanRun) -> float | None:
     return sum(known) if known else None
 
 
-def _together_s(steps: Collection[StepRun]) -> float:
+def _together_s(run: PlanRun) -> float:
+    steps = run.steps.values()
     starts = [s.started_at for s in steps if s.started_at is not None]
     ends = [s.ended_at for s in steps if s.started_at is not None and s.ended_at is not None]
-    return max(ends) - min(starts) if starts and ends else 0.0
+    return working_s(run, min(starts), max(ends)) if starts and ends else 0.0
 
 
 def _span(start: float | None, end: float | None) -> float | None:

@@ -80,6 +80,8 @@ class PlanRun:
         self.options = options
         self.created_at = now()
         self.ended_at: float | None = None
+        # From when to when nobody worked on it, in seconds since the epoch: it was stopped, or the workbench had ended.
+        self.pauses: list[tuple[float, float]] = []
         self.state: RunState = "new"
         self.planning: list[PlanningAttempt] = []
         self.plan: Plan | None = None

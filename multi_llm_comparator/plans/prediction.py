@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.simulation import Background
 from multi_llm_comparator.plans.theory import ModelProfile, Schedule, schedule_plan
+from multi_llm_comparator.plans.timeline import working_s
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,4 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
     )
     ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
     is_whole = len(ends) == len(run.plan.steps)
-    return Prediction(schedule, profiles, origin, max(ends) - origin if is_whole else None)
+    return Prediction(schedule, profiles, origin, working_s(run, origin, max(ends)) if is_whole else None)

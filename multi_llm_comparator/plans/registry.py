@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from dataclasses import replace
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import RunNotFoundError
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import (
@@ -19,6 +20,7 @@ from multi_llm_comparator.plans.documents import (
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.plans.timeline import last_moment
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.tracking.store import Store
 
@@ -72,6 +74,7 @@ class PlanRegistry:
             return self._live[run_id]
         run = await self._restore(run_id)
         finished = {step_id: s for step_id, s in run.steps.items() if s.state == "done"}
+        run.pauses.append((last_moment(run), now()))
         run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
         self._begin(run, plan=run.plan, finished=finished)
         return run
@@ -152,7 +155,7 @@ class PlanRegistry:
             run_id=run_id,
             journal=StoreJournal(self._store, run_id),
         )
-        run.created_at, run.ended_at = document.created_at, document.ended_at
+        run.created_at, run.ended_at, run.pauses = document.created_at, document.ended_at, document.pauses
         run.plan, run.plan_is_direct = restored_plan(document), document.plan_is_direct
         run.planning, run.aggregate = document.planning, document.aggregate
         run.answer, run.error = document.answer, document.error

@@ -20,7 +20,7 @@ _NOTES = {
 def gantt_of(run: PlanRun, critical: Collection[str], prediction: Prediction | None = None) -> str:
     """The chart as SVG. Waiting is pale, the steps of ``critical`` are marked."""
     lanes = lanes_of(run)
-    clock = Clock(prediction.origin if prediction else run.created_at, lanes)
+    clock = Clock(prediction.origin if prediction else run.created_at, run.pauses)
     outlines = (
         {s.step.id: Span(s.start_s, s.end_s, s.target, "outline") for s in prediction.schedule.steps}
         if prediction and not clock.cuts

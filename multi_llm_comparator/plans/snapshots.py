@@ -13,6 +13,7 @@ from multi_llm_comparator.plans.step_run import StepRun
 def snapshot_of(run: PlanRun) -> PlanRun:
     """A copy that does not change any more. To be taken on the event loop that the run lives on."""
     taken = copy.copy(run)
+    taken.pauses = list(run.pauses)
     taken.planning = [_planning(attempt) for attempt in run.planning]
     taken.steps = {step_id: _step(step) for step_id, step in run.steps.items()}
     taken.aggregate = None if run.aggregate is None else replace(run.aggregate)

@@ -13,8 +13,7 @@ from multi_llm_comparator.plans.step_run import StepRun
 StretchKind = Literal["worker", "model", "load", "prefill", "decode"]
 LaneKind = Literal["plan", "step", "answer"]
 
-# Between being stopped and being resumed a run does nothing: longer gaps are cut out of the clock.
-LONGEST_GAP_S = 5.0
+# What is left on the clock of the time between being stopped and being resumed.
 CUT_GAP_S = 0.5
 
 
@@ -103,24 +102,36 @@ def _marks(progress: AnswerProgress) -> Iterable[tuple[StretchKind, float]]:
         yield "decode", progress.first_token_at
 
 
+def last_moment(run: PlanRun) -> float:
+    """When something last happened in a run, as far as is known: a run whose workbench was killed has no end."""
+    if run.ended_at is not None:
+        return run.ended_at
+    return max([run.created_at, *(stretch.end for lane in lanes_of(run) for stretch in lane.stretches)])
+
+
+def working_s(run: PlanRun, start: float, end: float) -> float:
+    """Seconds between two moments, without those in which nobody worked on the run."""
+    paused = sum(max(0.0, min(end, until) - max(start, since)) for since, until in run.pauses)
+    return max(0.0, end - start - paused)
+
+
 class Clock:
     """Turns moments into seconds since ``origin``, leaving out the pauses of a run that was stopped and resumed.
 
     ``cuts`` are those pauses: where on the clock, and how many seconds they lasted.
     """
 
-    def __init__(self, origin: float, lanes: Sequence[Lane]) -> None:
+    def __init__(self, origin: float, pauses: Sequence[tuple[float, float]]) -> None:
         self.origin = origin
         self.cuts: list[tuple[float, float]] = []
         self._gaps: list[tuple[float, float]] = []
-        removed, busy_until = 0.0, origin
-        for stretch in sorted((s for lane in lanes for s in lane.stretches), key=lambda s: s.start):
-            gap = stretch.start - busy_until
-            if gap > LONGEST_GAP_S:
-                self._gaps.append((stretch.start, gap - CUT_GAP_S))
-                self.cuts.append((busy_until - origin - removed + CUT_GAP_S / 2, gap))
-                removed += gap - CUT_GAP_S
-            busy_until = max(busy_until, stretch.end)
+        removed = 0.0
+        for since, until in pauses:
+            length = until - since
+            if length > CUT_GAP_S:
+                self._gaps.append((until, length - CUT_GAP_S))
+                self.cuts.append((since - origin - removed + CUT_GAP_S / 2, length))
+                removed += length - CUT_GAP_S
 
     def seconds(self, at: float) -> float:
         """Seconds since the origin, pauses left out; nothing is before the origin."""

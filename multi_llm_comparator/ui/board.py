@@ -21,7 +21,7 @@ POLL_S = 0.15
 WATCH_S = 2.0
 TURNS_SHOWN = 8
 _LONG_PROMPT_CHARS = 700
-_LIVE = "compare_live"
+_LIVE, _AHEAD = "compare_live", "compare_live_ahead"
 FIRST_WORDS_S, SETTLE_S = 0.4, 0.15
 FIRST_WORDS_POLL_S = 0.02
 
@@ -48,13 +48,15 @@ def draw_board(comparison: Comparison) -> None:
             waiting.update(_draw_turn(comparison, latest, turn))
         if len(latest.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
             scroll_to(f"st-key-turn_prompt_{len(latest.turns) - 1}", mark)
-        if latest.is_running and not snapshot.is_running:
+        is_ahead = st.session_state.pop(_AHEAD, False)
+        if is_ahead:
             _show_first_words(comparison, waiting)
             # Drawing the whole page keeps a browser from showing what it has just been sent.
             sleep(SETTLE_S)
-        if latest.is_running != snapshot.is_running:
+        if is_ahead or latest.is_running != snapshot.is_running:
             st.rerun()
 
+    st.session_state.pop(_AHEAD, None)
     live()
     st.session_state[_LIVE] = comparison.id
     if snapshot.is_running:
@@ -64,8 +66,12 @@ def draw_board(comparison: Comparison) -> None:
 
 
 def draw_new_turn(comparison: Comparison) -> None:
-    """To be called by what has just asked: draws the new turn first where the page shows the run already, then all."""
+    """To be called by what has just asked: draws the new turn first where the page shows the run already, then all.
+
+    All has to follow, whatever happens meanwhile: a browser that asks for the whole page stops asking for parts of it.
+    """
     if st.session_state.get(_LIVE) == comparison.id:
+        st.session_state[_AHEAD] = True
         st.rerun(_LIVE)
 
 

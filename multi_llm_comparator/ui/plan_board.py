@@ -10,6 +10,7 @@ import streamlit as st
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import show_notices
 from multi_llm_comparator.ui.answer import to_markdown
@@ -165,7 +166,7 @@ def _caption(run: PlanRun) -> str:
     """What tells two runs apart, above the chart of each."""
     executor = run.options.executor
     metrics = run_metrics(run)
-    wall = metrics.wall_s if run.is_over else now() - run.created_at
+    wall = metrics.wall_s if run.is_over else working_s(run, run.created_at, now())
     words = [
         t("plan.threshold_n", n=executor.threshold) if executor.enable_threshold else t("plan.all_large"),
         t("plan.workers_n", n=executor.workers),

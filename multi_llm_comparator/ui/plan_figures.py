@@ -8,6 +8,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
+from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import figure
@@ -17,7 +18,7 @@ from multi_llm_comparator.ui.plan_targets import name_of
 
 def strip(run: PlanRun, metrics: RunMetrics, prediction: Prediction | None) -> str:
     """One line of figures; every one has its place before it is known."""
-    wall = metrics.wall_s if run.is_over else now() - run.created_at
+    wall = metrics.wall_s if run.is_over else working_s(run, run.created_at, now())
     pieces = [
         _figure("wall", say.seconds(wall)),
         _figure("predicted", *_predicted(prediction)),

@@ -66,20 +66,20 @@ class _Bars:
 def gantt(scene: Scene) -> Figure:
     """The figure."""
     lanes = lanes_of(scene.run, scene.at)[:MAX_LANES]
-    clock = clock_of(scene, lanes)
+    clock = clock_of(scene)
     traces = [*_bars(lanes, clock, scene), *_marks(lanes, clock, scene), *_answers(lanes, clock, scene)]
     traces += _legend(scene, lanes)
     return {"data": traces, "layout": _layout(scene, lanes, clock)}
 
 
-def clock_of(scene: Scene, lanes: list[Lane]) -> Clock:
-    return Clock(scene.prediction.origin if scene.prediction else scene.run.created_at, lanes)
+def clock_of(scene: Scene) -> Clock:
+    return Clock(scene.prediction.origin if scene.prediction else scene.run.created_at, scene.run.pauses)
 
 
 def span_of(scene: Scene) -> float:
     """Seconds from the start to the end of whatever is in the chart."""
     lanes = lanes_of(scene.run, scene.at)
-    clock = clock_of(scene, lanes)
+    clock = clock_of(scene)
     ends = [clock.seconds(s.end) for lane in lanes for s in lane.stretches]
     if scene.prediction and not clock.cuts:
         ends.append(scene.prediction.schedule.makespan_s)

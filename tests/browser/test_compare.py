@@ -106,6 +106,14 @@ def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page):
     expect(card.get_by_text("1/2")).to_be_visible()
 
 
+def test_prompts_sent_the_moment_the_last_answers_end_stream_too(page: Page):
+    for turn in range(3):
+        board.ask(page, "Tell me a story.")
+        board.expect_states(page, "running", turn=turn)
+        board.expect_all_to_grow(page, turn)
+        board.stop_all(page)
+
+
 def test_a_model_chosen_at_once_after_new_stays_in_the_new_comparison(page: Page):
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")

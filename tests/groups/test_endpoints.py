@@ -7,6 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pydantic import SecretStr
+
+from multi_llm_comparator.core.keys import KeyStore
+from tests.support.gateways import ask, gateway_of
+from tests.support.scripted_openai_server import ScriptedServer
+
 ROOT = Path(__file__).parents[2]
 
 FIRST_REQUEST = """
@@ -41,3 +47,18 @@ def test_the_client_library_is_imported_beside_the_event_loop(tmp_path: Path) ->
     command = [sys.executable, "-c", FIRST_REQUEST, str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout.split() == ["1", "False"], done.stderr[-2000:]
+
+
+async def test_a_changed_key_is_used_from_the_next_request_on(tmp_path: Path) -> None:
+    store = KeyStore()
+    store.set("mine", SecretStr("sk-the-first-one"))
+    async with ScriptedServer() as server:
+        models = {"m": {"base_url": server.url, "key": "store:mine"}, "other": {"base_url": server.url}}
+        async with gateway_of({"models": models}, tmp_path) as gateway:
+            await ask(gateway, "m")
+            await ask(gateway, "other")
+            store.set("mine", SecretStr("sk-the-second-one"))
+            gateway.parts.endpoints.key_changed("store:mine")
+            await ask(gateway, "m")
+        sent = [r.headers["authorization"] for r in server.received if r.model == "m"]
+    assert sent == ["Bearer sk-the-first-one", "Bearer sk-the-second-one"]

@@ -166,6 +166,8 @@ async def test_a_stopped_run_is_resumed_without_repeating_what_is_done(store):
     resumed = await finished(second, await second.resume(plan_run.id))
     assert (resumed.state, resumed.answer) == ("done", "568")
     assert later.targets() == ["large"]
+    assert (await PlanRegistry(store, later).get(plan_run.id)).pauses == resumed.pauses
+    assert len(resumed.pauses) == 1
 
 
 async def test_an_unknown_run_is_an_error(store):

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of
+from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, last_moment, working_s
 from tests.support.scripted_source import ScriptedSource
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
@@ -81,11 +82,29 @@ def test_what_goes_on_reaches_up_to_now():
 
 def test_the_pause_before_a_resume_is_cut_out_of_the_clock():
     run = run_with(done("1", 100.0), done("2", 3704.0))
-    clock = Clock(100.0, lanes_of(run))
+    run.pauses = [(104.0, 3704.0)]
+    clock = Clock(100.0, run.pauses)
     assert clock.seconds(104.0) == 4.0
     assert clock.seconds(3704.0) == 4.0 + CUT_GAP_S
     assert clock.seconds(3708.0) == 8.0 + CUT_GAP_S
     assert clock.cuts == [(4.0 + CUT_GAP_S / 2, 3600.0)]
+
+
+def test_a_pause_is_no_time_at_work():
+    run = run_with(done("1", 100.0), done("2", 3704.0))
+    run.pauses = [(104.0, 3704.0)]
+    assert working_s(run, 100.0, 3708.0) == 8.0
+    assert working_s(run, 102.0, 3000.0) == 2.0
+    known = run_metrics(run)
+    assert (known.steps_s, known.work_s) == (7.5, 7.0)
+
+
+def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened():
+    run = run_with(done("1", 100.0), done("2", 101.0))
+    run.created_at, run.ended_at = 99.0, None
+    assert last_moment(run) == 105.0
+    run.ended_at = 110.0
+    assert last_moment(run) == 110.0
 
 
 def test_a_failure_is_told_where_it_happened():
