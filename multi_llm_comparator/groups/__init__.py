@@ -5,7 +5,8 @@ from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.config_loader import ConfigLoader
 from multi_llm_comparator.groups.enhanced_fallback_manager import EnhancedFallbackManager, FallbackResult
 from multi_llm_comparator.groups.gateway import FreshAnswers, Gateway
-from multi_llm_comparator.groups.polling_pool import PollingPool, PollingPoolManager, Scheduler
+from multi_llm_comparator.groups.polling_pool import PollingPool, PollingPoolManager
+from multi_llm_comparator.groups.schedulers import Scheduler, register_scheduler
 from multi_llm_comparator.groups.task_group_manager import TaskGroupManager
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "PollingPoolManager",
     "Scheduler",
     "TaskGroupManager",
+    "register_scheduler",
 ]

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from multi_llm_comparator.groups.schedulers import scheduler_names
+
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
 Retries = Annotated[int, Field(strict=True, ge=0, le=20)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -24,14 +26,6 @@ class FallbackStrategy(StrEnum):
     MODEL_ROTATE = "model_rotate"
     PROVIDER_FAILOVER = "provider_failover"
     GROUP_SWITCH = "group_switch"
-
-
-class RotationStrategy(StrEnum):
-    """How a pool spreads requests over its models."""
-
-    ROUND_ROBIN = "round_robin"
-    LEAST_USED = "least_used"
-    WEIGHTED = "weighted"
 
 
 class Section(BaseModel):
@@ -65,13 +59,16 @@ class ModelDeclaration(Limited):
     tags: tuple[Plain, ...] = ()
     context_length: Count | None = None
     weight: Count = 1
-    sampling: Literal["openai", "extended"] = "openai"
+    sampling: Literal["openai", "extended", "none"] = Field(
+        default="openai", description="which sampling parameters the endpoint takes; reasoning models often take none"
+    )
     grammar: Literal["none", "llama-server", "vllm"] = Field(
         default="none", description="how the endpoint takes a grammar in GBNF, if it does"
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     connect_timeout_s: Seconds = 5.0
     first_token_timeout_s: Seconds | None = None
+    stall_timeout_s: Seconds | None = Field(default=None, description="seconds without any more text")
     total_timeout_s: Seconds | None = None
 
     @property
@@ -90,14 +87,9 @@ class ModelDeclaration(Limited):
             raise ValueError("must hold no user, password or query; give the key as 'env:NAME' or 'store:NAME'")
         return url.rstrip("/")
 
-    @model_validator(mode="after")
-    def _check_kind(self) -> ModelDeclaration:
-        given = self.model_fields_set
-        if not self.is_remote and (wrong := given & {"model", "key", "sampling", "grammar", "max_tokens_field"}):
-            raise ValueError(f"{sorted(wrong)[0]!r} is for an endpoint: give 'base_url' too, or leave it out")
-        if self.is_remote and "local" in given:
-            raise ValueError("'local' and 'base_url' exclude each other")
-        return self
+
+# These of a model's fields say how an endpoint is spoken to; a local model has none of them.
+ENDPOINT_FIELDS = {"model", "key", "sampling", "grammar", "max_tokens_field"}
 
 
 class Echelon(Limited):
@@ -108,14 +100,6 @@ class Echelon(Limited):
     timeout: Seconds | None = Field(default=None, description="total seconds of a request that enters here")
     max_retries: Retries = 1
     fallback_strategy: FallbackStrategy | None = None
-
-    @field_validator("models")
-    @classmethod
-    def _check_models(cls, models: tuple[str, ...]) -> tuple[str, ...]:
-        twice = sorted({name for name in models if models.count(name) > 1})
-        if twice:
-            raise ValueError(f"{twice[0]!r} is listed twice")
-        return models
 
 
 class Budget(Section):
@@ -131,6 +115,9 @@ class TaskGroup(Limited):
     description: str = ""
     fallback_strategy: FallbackStrategy = FallbackStrategy.ECHELON_DOWN
     fallback_groups: tuple[Name, ...] = ()
+    when_full: Literal["wait", "next"] = Field(
+        default="wait", description="a request that finds no room waits for it, or goes where a fallback would go"
+    )
     budget: Budget = Budget()
     echelons: dict[Plain, Echelon] = Field(min_length=1)
 
@@ -156,10 +143,17 @@ class Pool(Section):
     """Groups whose models are used in turn and watched together."""
 
     task_groups: tuple[Name, ...] = Field(min_length=1)
-    rotation_strategy: RotationStrategy = RotationStrategy.ROUND_ROBIN
+    rotation_strategy: str = "round_robin"
     health_check_interval: Seconds = 30.0
     unhealthy_after: Count = 2
     rate_limiting: RateLimiting = RateLimiting()
+
+    @field_validator("rotation_strategy")
+    @classmethod
+    def _check_strategy(cls, name: str) -> str:
+        if name not in scheduler_names():
+            raise ValueError(f"must be one of {', '.join(scheduler_names())}")
+        return name
 
 
 class NodeConfig(Limited):
@@ -194,6 +188,7 @@ class GatewaySettings(Section):
 
     total_timeout_s: Seconds = 600.0
     first_token_timeout_s: Seconds = 30.0
+    stall_timeout_s: Seconds = 60.0
     max_attempts: Annotated[int, Field(strict=True, gt=0, le=100)] = 12
     retry_wait_s: Annotated[float, Field(ge=0, le=60)] = 0.1
     retry_wait_max_s: Annotated[float, Field(ge=0, le=600)] = 5.0

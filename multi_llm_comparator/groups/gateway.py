@@ -194,8 +194,9 @@ class Gateway:
         self.parts.breakers.open(model)
 
     def reset_breaker(self, model: str) -> None:
-        """Forget the failures of ``model`` and let requests through."""
+        """Forget the failures of ``model``, its failed checks and its rest, and let requests through."""
         self.parts.breakers.reset(model)
+        self.parts.health.reset(model)
 
     def get_statistics(self) -> dict[str, Any]:
         return self.parts.history.statistics()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 
 MAX_MODELS = 10_000
+# A longer Retry-After than this is a mistake or malice; the model is asked again and may repeat its wish.
+MAX_REST_S = 300.0
 
 
 @dataclass(slots=True)
@@ -44,9 +46,9 @@ class HealthBoard:
         health.last_error_at = self._clock()
 
     def rest(self, model: str, seconds: float) -> None:
-        """Leave the model alone so long, as its endpoint asked (``Retry-After``)."""
+        """Leave the model alone so long, as its endpoint asked (``Retry-After``), but ``MAX_REST_S`` at most."""
         health = self._of(model)
-        health.rests_until = max(health.rests_until, self._clock() + seconds)
+        health.rests_until = max(health.rests_until, self._clock() + min(seconds, MAX_REST_S))
 
     def rest_left_s(self, model: str) -> float:
         health = self._models.get(model)
@@ -64,6 +66,22 @@ class HealthBoard:
         """A health check passed: the model is back in the rotation."""
         health = self._of(model)
         health.failed_checks, health.is_out, health.last_check_at = 0, False, self._clock()
+
+    def forget_checks(self, model: str) -> None:
+        """Nobody checks the model any more, so nothing that a check found may keep it out."""
+        if health := self._models.get(model):
+            health.failed_checks, health.is_out = 0, False
+
+    def forget_all_checks_but(self, models: Collection[str]) -> None:
+        for model in self._models:
+            if model not in models:
+                self.forget_checks(model)
+
+    def reset(self, model: str) -> None:
+        """Let requests through again: forget failed checks and the endpoint's wish to be left alone."""
+        self.forget_checks(model)
+        if health := self._models.get(model):
+            health.rests_until = 0.0
 
     def why_out(self, model: str) -> str | None:
         """Why the model gets no requests, or None."""

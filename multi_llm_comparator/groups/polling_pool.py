@@ -1,83 +1,22 @@
-"""Pools: models used in turn. A :class:`Scheduler` decides the turn; another way of taking turns is one class more."""
+"""Pools: models used in turn and watched together. A :class:`Scheduler` decides the turn."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
-from multi_llm_comparator.groups.config import GroupsConfig, Pool, RotationStrategy
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RateLimitedError
+from multi_llm_comparator.groups.config import GroupsConfig, Pool
 from multi_llm_comparator.groups.health import HealthBoard
+from multi_llm_comparator.groups.schedulers import Instance, Scheduler, make_scheduler
 from multi_llm_comparator.groups.targets import Candidate, Stage
 from multi_llm_comparator.groups.task_group_manager import TaskGroupManager
 
 logger = logging.getLogger(__name__)
 
 HealthCheck = Callable[[str], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Instance:
-    """One model of a pool and how it is used."""
-
-    model: str
-    weight: int = 1
-    active: int = 0
-    used: int = 0
-    failed: int = 0
-
-
-class Scheduler(Protocol):
-    """Decides who is next."""
-
-    def order(self, instances: Sequence[Instance]) -> list[Instance]:
-        """All of ``instances``, the one whose turn it is first, then who may stand in for it. Counts as a turn."""
-        ...
-
-
-class RoundRobin:
-    """Whoever had its turn longest ago. Stays fair when instances leave and come back."""
-
-    def __init__(self) -> None:
-        self._turns: dict[str, int] = {}
-        self._count = 0
-
-    def order(self, instances: Sequence[Instance]) -> list[Instance]:
-        ordered = sorted(instances, key=lambda i: self._turns.get(i.model, 0))
-        self._count += 1
-        self._turns[ordered[0].model] = self._count
-        return ordered
-
-
-class LeastUsed:
-    """Whoever has the fewest requests running for its weight, then the fewest so far."""
-
-    def order(self, instances: Sequence[Instance]) -> list[Instance]:
-        return sorted(instances, key=lambda i: (i.active / i.weight, i.used / i.weight))
-
-
-class Weighted:
-    """Turns in proportion to the weights, evenly mixed (smooth weighted round robin, as nginx does it)."""
-
-    def __init__(self) -> None:
-        self._credit: dict[str, float] = {}
-
-    def order(self, instances: Sequence[Instance]) -> list[Instance]:
-        for instance in instances:
-            self._credit[instance.model] = self._credit.get(instance.model, 0) + instance.weight
-        ordered = sorted(instances, key=lambda i: -self._credit[i.model])
-        self._credit[ordered[0].model] -= sum(i.weight for i in instances)
-        return ordered
-
-
-SCHEDULERS: dict[RotationStrategy, Callable[[], Scheduler]] = {
-    RotationStrategy.ROUND_ROBIN: RoundRobin,
-    RotationStrategy.LEAST_USED: LeastUsed,
-    RotationStrategy.WEIGHTED: Weighted,
-}
 
 
 class PollingPool:
@@ -89,10 +28,11 @@ class PollingPool:
         self._health = health
         self._instances: dict[str, Instance] = {}
         self._schedulers: dict[str, Scheduler] = {}
+        self._turns = 0.0
 
     def configure(self, settings: Pool, weights: dict[str, int]) -> None:
         """Take over a new snapshot: ``weights`` of the models now in the pool. Who stays keeps its counts."""
-        if settings.rotation_strategy is not self.settings.rotation_strategy:
+        if settings.rotation_strategy != self.settings.rotation_strategy:
             self._schedulers.clear()
         self.settings = settings
         kept = {model: self._instances.get(model) or Instance(model) for model in weights}
@@ -110,7 +50,7 @@ class PollingPool:
             return list(candidates)
         scheduler = self._schedulers.get(target)
         if scheduler is None:
-            scheduler = self._schedulers[target] = SCHEDULERS[self.settings.rotation_strategy]()
+            scheduler = self._schedulers[target] = make_scheduler(self.settings.rotation_strategy)
         by_model = {c.model: c for c in candidates}
         ordered = scheduler.order([self._instances.get(model) or Instance(model) for model in by_model])
         return [by_model[instance.model] for instance in ordered]
@@ -119,6 +59,9 @@ class PollingPool:
         if instance := self._instances.get(model):
             instance.active += 1
             instance.used += 1
+            # Start-time fair queueing: the pool's turns are those of whoever was behind least when it began last.
+            self._turns = max(self._turns, instance.turns)
+            instance.turns = self._turns + 1 / instance.weight
 
     def ended(self, model: str, *, failed: bool) -> None:
         if instance := self._instances.get(model):
@@ -133,6 +76,9 @@ class PollingPool:
         try:
             await check(model)
         except LookupError:
+            self._health.forget_checks(model)
+        except RateLimitedError:
+            # The endpoint is there and asks for fewer calls: that is neither a failure nor a proof of health.
             return
         except MultiLLMError as exc:
             self._health.check_failed(model, exc, self.settings.unhealthy_after)
@@ -143,7 +89,7 @@ class PollingPool:
     def get_status(self) -> dict[str, Any]:
         """Settings, and for each model its use and why it is out of the rotation, if it is."""
         return {
-            "rotation_strategy": self.settings.rotation_strategy.value,
+            "rotation_strategy": self.settings.rotation_strategy,
             "task_groups": list(self.settings.task_groups),
             "health_check_interval": self.settings.health_check_interval,
             "instances": {
@@ -177,6 +123,8 @@ class PollingPoolManager:
             pools[name] = self._pools.get(name) or PollingPool(name, settings, self.health)
             pools[name].configure(settings, {model: config.declaration(model).weight for model in models})
         self._pools = pools
+        watched = {instance.model for pool in pools.values() for instance in pool.instances}
+        self.health.forget_all_checks_but(watched)
         if self._check is not None:
             self.start(self._check)
 

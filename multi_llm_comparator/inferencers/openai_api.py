@@ -104,10 +104,16 @@ class OpenAIEndpoint:
             await stream.close()
 
     async def check(self) -> None:
-        """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would."""
+        """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.
+
+        Raises:
+            LookupError: the endpoint has no such list, so nothing can be said.
+        """
         try:
             await self._client.models.list(timeout=self.options.connect_timeout_s * 2)
         except _FOREIGN as exc:
+            if isinstance(exc, openai.APIStatusError) and exc.status_code in (404, 405, 501):
+                raise LookupError(f"{self.options.base_url!r} has no list of models") from None
             raise self._translated(exc) from None
 
     async def aclose(self) -> None:

@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.core.exceptions import ProviderUnavailableError
-from multi_llm_comparator.groups import PollingPoolManager, TaskGroupManager
-from multi_llm_comparator.groups.polling_pool import Instance, LeastUsed, RoundRobin, Weighted
-from tests.support.gateways import ActingSource, Gate, Given, ask, gateway_of
+from multi_llm_comparator.core.exceptions import ConfigurationError, ProviderUnavailableError
+from multi_llm_comparator.groups import Gateway, TaskGroupManager, register_scheduler
+from multi_llm_comparator.groups.config_loader import parse_config
+from multi_llm_comparator.groups.health import MAX_REST_S
+from multi_llm_comparator.groups.schedulers import Instance, LeastUsed, RoundRobin, Weighted
+from tests.support.gateways import ActingSource, Gate, Given, ask, gateway_of, text_of
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
 DOWN = ProviderUnavailableError("down")
@@ -51,7 +54,7 @@ def test_weighted_turns_are_exactly_in_proportion(weights: list[int], rounds: in
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 50), st.integers(1, 5)), min_size=1, max_size=6))
 def test_least_used_prefers_the_idle_for_their_weight(states: list[tuple[int, int, int]]) -> None:
-    instances = [Instance(str(n), weight, active, used) for n, (active, used, weight) in enumerate(states)]
+    instances = [Instance(str(n), weight, active, turns=used) for n, (active, used, weight) in enumerate(states)]
     first = LeastUsed().order(instances)[0]
     assert first.active / first.weight == min(i.active / i.weight for i in instances)
 
@@ -136,13 +139,74 @@ async def test_failed_health_checks_take_a_model_out_and_a_passed_one_back(tmp_p
             assert {r.model for r in server.received} == {"a", "b"}
 
 
-async def test_another_scheduler_is_one_class() -> None:
+async def test_another_scheduler_is_one_class(tmp_path: Path) -> None:
     class Backwards:
         def order(self, instances: Sequence[Instance]) -> list[Instance]:
             return list(instances)[::-1]
 
-    manager = TaskGroupManager(Given(pool_config()))
-    pool = PollingPoolManager(manager).get_pool("p")
-    pool._schedulers["g.e"] = Backwards()
-    stage = manager.route("g").stages[0]
-    assert [c.model for c in pool.order("g.e", stage.candidates)] == ["c", "b", "a"]
+    register_scheduler("backwards", Backwards)
+    source = ActingSource()
+    source.usual["c"] = DOWN
+    async with gateway_of(pool_config("backwards"), tmp_path, source) as gateway:
+        assert text_of(await ask(gateway, "g")) == "I am b"
+    assert source.asked == ["c", "b"]
+
+
+def test_an_unknown_way_of_taking_turns_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigurationError, match="must be one of round_robin, least_used, weighted"):
+        parse_config(pool_config("by_chance"))
+
+
+async def test_a_new_model_takes_its_part_and_makes_up_for_nothing(tmp_path: Path) -> None:
+    given = Given(pool_config("least_used"))
+    source = ActingSource()
+    gateway = Gateway(TaskGroupManager(given), source, folder=tmp_path)
+    for _ in range(30):
+        await ask(gateway, "g")
+    given.data["task_groups"]["g"]["e"]["models"].append("new")
+    assert gateway.groups.reload()
+    source.asked.clear()
+    for _ in range(40):
+        await ask(gateway, "g")
+    assert all(9 <= source.asked.count(model) <= 11 for model in ("a", "b", "c", "new"))
+    await gateway.aclose()
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_an_endpoint_without_a_list_of_models_cannot_be_checked_and_stays(tmp_path: Path, status: int) -> None:
+    assert await checked(tmp_path, status, times=5) is None
+
+
+async def test_an_endpoint_too_busy_to_be_checked_stays(tmp_path: Path) -> None:
+    assert await checked(tmp_path, 429, times=5) is None
+
+
+async def checked(folder: Path, status: int, times: int) -> str | None:
+    """Why a model is out whose endpoint answered so many health checks with ``status``."""
+    async with ScriptedServer() as server, gateway_of(pool_config(a={"base_url": server.url}), folder) as gateway:
+        server.models_status = status
+        for _ in range(times):
+            await gateway.parts.pools.get_pool("p").check_health(gateway._check_health)
+        return gateway.parts.why_out("a")
+
+
+async def test_a_model_that_failed_its_checks_is_back_once_nobody_checks_it(tmp_path: Path) -> None:
+    given = Given(pool_config())
+    gateway = Gateway(TaskGroupManager(given), ActingSource(), folder=tmp_path)
+    for model in "ab":
+        gateway.parts.health.check_failed(model, DOWN, unhealthy_after=1)
+    gateway.reset_breaker("b")
+    assert gateway.parts.why_out("a") is not None
+    assert gateway.parts.why_out("b") is None, "by hand"
+    del given.data["polling_pools"]
+    assert gateway.groups.reload()
+    assert gateway.parts.why_out("a") is None
+    await gateway.aclose()
+
+
+async def test_a_rest_is_bounded_and_can_be_ended_by_hand(tmp_path: Path) -> None:
+    async with gateway_of("{}", tmp_path) as gateway:
+        gateway.parts.health.rest("m", 1e9)
+        assert gateway.parts.health.rest_left_s("m") <= MAX_REST_S
+        gateway.reset_breaker("m")
+        assert gateway.parts.why_out("m") is None

@@ -84,7 +84,7 @@ def test_basic_use(config_loader: ConfigLoader) -> None:
     task_group_manager = TaskGroupManager(config_loader)
     polling_pool_manager = PollingPoolManager(task_group_manager)
     config = task_group_manager.load_config()
-    assert config.polling_pools["single_turn_pool"].rotation_strategy.value == "round_robin"
+    assert config.polling_pools["single_turn_pool"].rotation_strategy == "round_robin"
     models = task_group_manager.get_models_for_group("fast_group.echelon1")
     assert models == ["openai-gpt4", "anthropic-claude-opus"]
     assert task_group_manager.get_models_for_group("fast_small_group.translation")[0] == "openai-gpt3.5-turbo"
