@@ -14,7 +14,7 @@ from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta
-from multi_llm_comparator.core.exceptions import InferenceError, error_from_name
+from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 
 # Beyond this, requests share the context's memory rather than each having room for a whole one.
@@ -90,6 +90,16 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free the model's memory. The engine cannot be used afterwards."""
+
+
+def as_request_error(exc: Exception) -> MultiLLMError:
+    """The error of a request that its model cannot begin with, whatever a tokenizer or a grammar tripped over."""
+    if isinstance(exc, MultiLLMError):
+        return exc
+    return InferenceError(
+        f"this request cannot be read by the model ({type(exc).__name__}: {str(exc)[:200]}); look for odd characters in "
+        "the prompt and in the parameters"
+    )
 
 
 class BaseInferencer(ABC):

@@ -17,7 +17,7 @@ import llama_cpp
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
 from multi_llm_comparator.core.exceptions import ContextOverflowError, GrammarError, InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.inferencers.base import Engine, LoadOptions
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
@@ -114,8 +114,9 @@ class GgufEngine(Engine):
             if len(prompt) >= self._n_ctx:
                 raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
             sampler = self._sampler_of(request)
-        except InferenceError as exc:
-            self._fail(request.id, exc)
+        except Exception as exc:
+            # Past here it would end the process, and with it the answers to everybody else.
+            self._fail(request.id, as_request_error(exc))
             return
         slot = self._slots.take(prompt)
         self._answers.append(Answer(request, rendered, prompt, slot, sampler, self._vocabulary, self._n_ctx))

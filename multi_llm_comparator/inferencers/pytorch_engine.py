@@ -19,7 +19,7 @@ import torch
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.inferencers.base import Engine, LoadOptions
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import MAX_CHUNK_TOKENS, ONE_BY_ONE, SingleDecoder, open_decoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
@@ -131,8 +131,9 @@ class PyTorchEngine(Engine):
             try:
                 grammar = self._grammars.compile(request.grammar) if request.grammar else None
                 answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids, grammar)
-            except MultiLLMError as exc:
-                self._fail(request.id, exc)
+            except Exception as exc:
+                # Past here it would end the process, and with it the answers to everybody else.
+                self._fail(request.id, as_request_error(exc))
                 continue
             self._answers[answer.id] = answer
             try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Failed, Finished, TextDelta
-from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.requests import GenerationRequest, Grammar, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.chat import NO_TEMPLATE, PromptPart
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
@@ -166,6 +167,14 @@ def test_a_conversation_the_template_refuses_fails_alone(engine: GgufEngine) -> 
     good = greedy("hello")
     failed, fine = answer(engine, bad, good)
     assert isinstance(failed.end, Failed)
+    assert isinstance(fine.end, Finished)
+
+
+def test_a_request_that_cannot_be_read_fails_alone(engine: GgufEngine) -> None:
+    closed = Grammar(gbnf='root ::= "a"', lark='start: "a"', closers=("\ud800",), reserve=1)
+    failed, fine = answer(engine, replace(greedy("hello"), grammar=closed), greedy("hello"))
+    assert isinstance(failed.end, Failed)
+    assert "odd characters" in failed.end.message
     assert isinstance(fine.end, Finished)
 
 

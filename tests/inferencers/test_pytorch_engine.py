@@ -266,6 +266,15 @@ def test_a_bad_request_fails_alone(llama):
     assert [e.request_id for e in of_kind(events, Finished)] == [good.id]
 
 
+def test_a_prompt_that_the_tokenizer_cannot_read_fails_alone(llama):
+    good, bad = ask(SHORT), ask(f"{SHORT} \ud800")
+    events = run(llama, bad, good)
+    (failed,) = of_kind(events, Failed)
+    assert (failed.request_id, failed.error_type) == (bad.id, "InferenceError")
+    assert "odd characters" in failed.message
+    assert [e.request_id for e in of_kind(events, Finished)] == [good.id]
+
+
 def test_running_out_of_memory_fails_what_was_computed_and_leaves_the_engine_usable(llama, checkpoint):
     requests = [ask(SHORT, max_tokens=50), ask(MIDDLE, max_tokens=50)]
     for request in requests:
