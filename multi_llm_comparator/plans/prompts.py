@@ -11,8 +11,9 @@ from multi_llm_comparator.plans.plan import Plan, Step
 
 Language = Literal["en", "zh"]
 
-# How a task quotes the answer of a step it needs: {2}. Planners may also write #2 or $2.
-_QUOTED = re.compile(r"\{\s*([^{}\s,;]+)\s*\}|[#$]([^\s,;.?!{}()\"']+)")
+# How a task quotes the answer of a step it needs: {2}. Planners may also write #2 or $2, which is no amount of money.
+_BRACED = re.compile(r"\{\s*([^{}\s,;]+)\s*\}")
+_MARKED = re.compile(r"[#$]([^\s,;.?!{}()\"']++)(?![,.]\d)")
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 # What may stand between quotes in a task that only puts answers side by side.
 _BETWEEN_QUOTES = re.compile(r"[\s,;，、；]*")
@@ -92,13 +93,13 @@ def step_prompt(step: Step, answers: Mapping[str, str], tasks: Mapping[str, str]
     quoted: set[str] = set()
 
     def put(match: re.Match[str]) -> str:
-        needed = match.group(1) or match.group(2)
+        needed = match.group(1)
         if needed not in answers:
             return match.group()
         quoted.add(needed)
         return _shortened(answers[needed])
 
-    task = _QUOTED.sub(put, step.task)
+    task = _quotes_of(step).sub(put, step.task)
     listed = [needed for needed in step.rely if needed in answers and needed not in quoted]
     if not listed:
         return task
@@ -112,8 +113,9 @@ def joined_results(step: Step, answers: Mapping[str, str]) -> str | None:
 
     No model is needed for it. None for any other step.
     """
-    quoted = {first or second for first, second in _QUOTED.findall(step.task)}
-    if not quoted or quoted != set(step.rely) or not _BETWEEN_QUOTES.fullmatch(_QUOTED.sub("", step.task)):
+    quotes = _quotes_of(step)
+    quoted = set(quotes.findall(step.task))
+    if not quoted or quoted != set(step.rely) or not _BETWEEN_QUOTES.fullmatch(quotes.sub("", step.task)):
         return None
     return step_prompt(step, answers, {})
 
@@ -132,20 +134,19 @@ def aggregate_prompt(question: str, plan: Plan, answers: Mapping[str, str]) -> s
     first, heading, missing_line, closing = _AGGREGATE[language_of(question)]
     _, line, _ = _CONTEXT[language_of(question)]
     lines = [first.format(question=question), "", heading]
-    lines += [
-        line.format(
-            id=s.id, task=step_prompt(s, answers, {}) if _quotes(s) else s.task, answer=_shortened(answers[s.id])
-        )
-        for s in plan.steps
-        if s.id in answers
-    ]
+    for step in (s for s in plan.steps if s.id in answers):
+        needed = {n: answers[n] for n in step.rely if n in answers}
+        task = step_prompt(step, needed, {}) if _quotes_of(step).search(step.task) else step.task
+        lines.append(line.format(id=step.id, task=task, answer=_shortened(answers[step.id])))
     if missing := [s.id for s in plan.steps if s.id not in answers]:
         lines.append(missing_line.format(missing=", ".join(missing)))
     return "\n".join([*lines, "", closing])
 
 
-def _quotes(step: Step) -> bool:
-    return bool(_QUOTED.search(step.task))
+def _quotes_of(step: Step) -> re.Pattern[str]:
+    """How this task quotes: a planner that puts one answer in braces means dollars by $1."""
+    is_braced = any(needed in step.rely for needed in _BRACED.findall(step.task))
+    return _BRACED if is_braced else _MARKED
 
 
 def _shortened(answer: str) -> str:

@@ -17,7 +17,10 @@ MAX_JUDGED_CHARS = 20_000
 _BOXED = re.compile(r"\\boxed\s*\{([^{}]{1,500})\}")
 _SAID = re.compile(r"(?:answer\s*(?:is|:|=)|答案\s*(?:是|为|：|:))\s*(.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
-_CHOICE = re.compile(r"(?<![A-Za-z])\(?([A-Z])\)?(?![A-Za-z])")
+# A capital is a choice where it cannot be a word: alone, in brackets, or before what follows the letter of a choice.
+_ALONE = re.compile(r"(?:(?:option|choice|选项?)\s*)?([A-Z])", re.IGNORECASE)
+_LEADING = re.compile(r"(?i:option\s|choice\s|选项?)?\s*[(\[]?([A-Z])(?:[.:,)\]]|\s+(?:because|since|is)\b|因为|是)")
+_BRACKETED = re.compile(r"[(\[]([A-Z])[)\]]")
 
 
 def is_correct(question: Question, text: str) -> bool | None:
@@ -25,11 +28,11 @@ def is_correct(question: Question, text: str) -> bool | None:
     if question.answer is None and question.choice is None:
         return None
     final = final_answer(text)
+    if question.answer is not None and same_answer(question.answer, final):
+        return True
     if question.choice is not None and (chosen := _chosen(final)) is not None:
         return chosen == question.choice
-    if question.answer is None:
-        return False
-    return same_answer(question.answer, final) or same_answer(question.answer, _last_number(final))
+    return question.answer is not None and same_answer(question.answer, _last_number(final))
 
 
 def final_answer(text: str) -> str:
@@ -65,8 +68,12 @@ def as_number(text: str) -> Fraction | None:
 
 
 def _chosen(final: str) -> str | None:
-    found = _CHOICE.findall(final)
-    return str(found[0]) if found else None
+    """The letter of a choice: the one an answer begins with or consists of, else the last one in brackets."""
+    final = unicodedata.normalize("NFKC", final).strip("*_`$: .")
+    if leading := _ALONE.fullmatch(final) or _LEADING.match(final):
+        return leading.group(1).upper()
+    found = _BRACKETED.findall(final)
+    return str(found[-1]) if found else None
 
 
 def _last_number(text: str) -> str:

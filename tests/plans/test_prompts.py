@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.plans.plan import Step
-from multi_llm_comparator.plans.prompts import joined_results, result_of
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.prompts import aggregate_prompt, joined_results, result_of, step_prompt
 
 ANSWERS = {"1": "568", "2": "Yes"}
 
@@ -42,6 +42,27 @@ def test_quotes_alone_are_put_side_by_side(task, rely, joined):
 )
 def test_anything_more_than_quotes_is_for_a_model(task, rely):
     assert joining(task, *rely) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "prompt"),
+    [
+        ("Add $1,000 to {1}", "Add $1,000 to 568"),
+        ("Add $1 to {1}", "Add $1 to 568"),
+        ("Add $1.50 to #1", "Add $1.50 to 568"),
+        ("Add $12,000 to $1.", "Add $12,000 to 568."),
+        ("Round $1, then halve {x}", "Round 568, then halve {x}"),
+    ],
+)
+def test_an_amount_of_money_is_no_quote(task, prompt):
+    assert step_prompt(Step("3", task, 1, 10, ("1",)), {"1": "568"}, {}) == prompt
+
+
+def test_what_is_put_together_shows_each_task_as_it_was_asked():
+    plan = Plan((Step("1", "Add.", 1, 10), Step("5", "Pay $1 more.", 1, 10), Step("6", "Halve #1.", 1, 10, ("1",))))
+    prompt = aggregate_prompt("What?", plan, {"1": "568", "5": "6", "6": "284"})
+    assert "Step 5 (Pay $1 more.): 6" in prompt
+    assert "Step 6 (Halve 568.): 284" in prompt
 
 
 @pytest.mark.parametrize(
