@@ -97,8 +97,8 @@ def as_request_error(exc: Exception) -> MultiLLMError:
     if isinstance(exc, MultiLLMError):
         return exc
     return InferenceError(
-        f"this request cannot be read by the model ({type(exc).__name__}: {str(exc)[:200]}); look for odd characters in "
-        "the prompt and in the parameters"
+        f"this request cannot be read by the model ({type(exc).__name__}: {str(exc)[:200]}); "
+        "look for odd characters in the prompt and in the parameters"
     )
 
 

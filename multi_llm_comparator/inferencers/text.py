@@ -65,6 +65,5 @@ class AnswerStream:
         return self._matcher.push(self._decoder.decode(piece))
 
     def flush(self) -> str:
-        """What was held back, at the end of the answer; a character that never became whole is one U+FFFD."""
-        text, is_hit = self._matcher.push(self._decoder.decode(b"", final=True))
-        return text if is_hit else text + self._matcher.flush()
+        """What was held back, at the end of the answer; a character that never became whole is left out."""
+        return self._matcher.flush()

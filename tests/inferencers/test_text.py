@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,4 +80,9 @@ def test_stop_texts_of_many_bytes_are_found_too(text: str, cuts: list[int]) -> N
 
 @given(data=st.binary(max_size=40), cuts=st.lists(st.integers(0, 200), max_size=20))
 def test_bytes_that_are_no_text_become_replacement_characters(data: bytes, cuts: list[int]) -> None:
-    assert read(AnswerStream(), cut(data, cuts)) == (data.decode("utf-8", "replace"), False)
+    assert read(AnswerStream(), cut(data + b".", cuts)) == ((data + b".").decode("utf-8", "replace"), False)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 2, 3])
+def test_a_character_that_is_cut_off_at_the_end_is_left_out(n_bytes: int) -> None:
+    assert read(AnswerStream(["no"]), [b"so n", "🎉".encode()[:n_bytes]]) == ("so n", False)
