@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.groups.config import GroupsConfig
+from multi_llm_comparator.groups.config import ENDPOINT_FIELDS, GroupsConfig, TaskGroup
 
 TASK_GROUPS_FILE = "llms/groups/_task_groups.yaml"
 MAX_FILE_BYTES = 1 << 20
@@ -68,11 +68,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.load(raw, Loader=_UniqueKeys)
     except OSError as exc:
         raise ConfigurationError(f"{str(path)!r} cannot be read: {exc.strerror}") from exc
+    except yaml.MarkedYAMLError as exc:
+        raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {_place(exc)}") from None
     except (ValueError, yaml.YAMLError, RecursionError) as exc:
         raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {exc}") from exc
     if not isinstance(data, dict | None):
         raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}")
     return data or {}
+
+
+def _place(error: yaml.MarkedYAMLError) -> str:
+    """What is wrong and where, without the lines around it that the error itself would quote: they may hold a key."""
+    mark = error.problem_mark or error.context_mark
+    said = error.problem or error.context or "something is wrong"
+    return f"{said} in line {mark.line + 1}, column {mark.column + 1}" if mark else said
 
 
 def parse_config(data: Mapping[str, Any], source: str = "configuration") -> GroupsConfig:
@@ -87,7 +96,7 @@ def parse_config(data: Mapping[str, Any], source: str = "configuration") -> Grou
         config = GroupsConfig.model_validate(data)
     except ValidationError as exc:
         problems = [_problem(error) for error in exc.errors(include_url=False)]
-    problems += _reference_problems(data)
+    problems += _raw_problems(data)
     if problems or config is None:
         more = len(problems) - MAX_PROBLEMS
         lines = problems[:MAX_PROBLEMS] + ([f"... and {more} more"] if more > 0 else [])
@@ -132,10 +141,42 @@ def _mapping(value: Any) -> dict[str, Any]:
     return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
-def _reference_problems(data: Mapping[str, Any]) -> list[str]:
-    """Names that stand for nothing or for two things, found in the raw data so that they show beside other errors."""
+def _raw_problems(data: Mapping[str, Any]) -> list[str]:
+    """What takes more than one value to see, found in the raw data: pydantic would not look once a single value is
+    wrong, and everything is to show at once."""
     sections = {name: _mapping(data.get(name)) for name in ("models", "task_groups", "polling_pools", "nodes")}
-    return [*_clashes(sections), *_pool_problems(sections), *_dangling_groups(sections)]
+    return [
+        *_mixed_models(sections["models"]),
+        *_listed_twice(sections["task_groups"]),
+        *_clashes(sections),
+        *_pool_problems(sections),
+        *_dangling_groups(sections),
+    ]
+
+
+def _mixed_models(models: dict[str, Any]) -> Iterator[str]:
+    for name, entry in models.items():
+        declared = _mapping(entry)
+        if declared.get("base_url") is None:
+            for field in sorted(ENDPOINT_FIELDS & declared.keys()):
+                yield f"models.{name}: {field!r} is for an endpoint: give 'base_url' too, or leave it out"
+        elif "local" in declared:
+            yield f"models.{name}: 'local' and 'base_url' exclude each other"
+
+
+def _echelons(group: Any) -> dict[str, dict[str, Any]]:
+    """The echelons of a group as it stands in the file: every mapping that is none of the group's own fields."""
+    entry = _mapping(group)
+    entry = _mapping(entry.get("echelons")) if "echelons" in entry else entry
+    return {e: _mapping(v) for e, v in entry.items() if isinstance(v, Mapping) and e not in TaskGroup.model_fields}
+
+
+def _listed_twice(groups: dict[str, Any]) -> Iterator[str]:
+    for name, group in groups.items():
+        for echelon, entry in _echelons(group).items():
+            counts = Counter(_names(entry.get("models")))
+            for model in sorted(model for model, count in counts.items() if count > 1):
+                yield f"task_groups.{name}.{echelon}.models: {model!r} is listed twice"
 
 
 def _clashes(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -167,9 +208,9 @@ def _dangling_groups(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
     groups = sections["task_groups"]
     known = {*groups, *sections["models"]}
     for name, group in groups.items():
-        echelons = {e: v for e, v in _mapping(group).items() if isinstance(v, Mapping)}
+        echelons = _echelons(group)
         known |= {f"{name}.{echelon}" for echelon in echelons}
-        known |= {model for echelon in echelons.values() for model in _names(_mapping(echelon).get("models"))}
+        known |= {model for echelon in echelons.values() for model in _names(echelon.get("models"))}
     for name, group in groups.items():
         for ref in _names(_mapping(group).get("fallback_groups")):
             if ref not in known:

@@ -163,8 +163,8 @@ class Gateway:
         try:
             async for _ in self.groups.watch():
                 pass
-        except OSError:
-            # The edge of a background task: without its folder there is nothing to watch, and requests go on.
+        except Exception:
+            # The edge of a background task: requests go on with the configuration that they have.
             logger.exception("changes of %s are not noticed any more", self.groups.path)
 
     async def _check_health(self, model: str) -> None:

@@ -124,8 +124,8 @@ class Targets:
         if strategy in (FallbackStrategy.ECHELON_DOWN, FallbackStrategy.PROVIDER_FAILOVER):
             lower = order[order.index(first) + 1 :]
             stages += [self._stage(group, name, strategy.value, node) for name in lower]
-        if strategy is FallbackStrategy.GROUP_SWITCH:
-            stages += [s for ref in entry.fallback_groups for s in self._stages(ref, strategy.value, node)]
+        rule = strategy.value if strategy is FallbackStrategy.GROUP_SWITCH else FALLBACK_GROUPS
+        stages += [s for ref in entry.fallback_groups for s in self._stages(ref, rule, node)]
         by_provider = strategy is FallbackStrategy.PROVIDER_FAILOVER
         return Route(target, tuple(stages), self._timeout(entry.echelons[first]), by_provider)
 
@@ -208,11 +208,27 @@ class Targets:
             raise ModelNotFoundError(f"the group {group!r} has no echelon {echelon!r}; it has {known}")
         return group, echelon
 
+    def _declared(self) -> dict[str, str]:
+        """Whatever the snapshot says something of, with its place in the file."""
+        return {
+            **{name: f"models.{name}" for name in self.config.models},
+            **{f"{g}.{e}": f"task_groups.{g}" for g, entry in self.config.task_groups.items() for e in entry.echelons},
+            **{name: f"nodes.{name}" for name in self.config.nodes},
+        }
+
+    def problems(self) -> list[str]:
+        """What only shows when the routes are followed: a name that is read as an echelon which its group lacks."""
+        found: dict[str, None] = {}
+        for ref, place in self._declared().items():
+            try:
+                self.route(ref)
+            except ModelNotFoundError as exc:
+                found[f"{place}: {exc}"] = None
+        return list(found)
+
     def levels(self) -> dict[str, Level]:
         """Every level of the snapshot that limits something, by its key."""
-        echelons = [f"{name}.{e}" for name, group in self.config.task_groups.items() for e in group.echelons]
-        refs = [*self.config.models, *echelons, *self.config.nodes]
-        routes = [self.route(ref) for ref in refs]
+        routes = [self.route(ref) for ref in self._declared()]
         found = [level for r in routes for s in r.stages for c in s.candidates for level in c.levels]
         return {level.key: level for level in sorted(found, key=lambda level: level.key)}
 

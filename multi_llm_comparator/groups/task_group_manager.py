@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ from multi_llm_comparator.groups.targets import Route, Targets
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[GroupsConfig], None]
+Stamp = tuple[int, int, int]
+
+LOOK_INTERVAL_S = 1.0
 
 
 class TaskGroupManager:
@@ -44,6 +49,7 @@ class TaskGroupManager:
         self._version = 0
         self._loaded_at: datetime | None = None
         self._error: str | None = None
+        self._seen: Stamp | None = None
 
     @property
     def path(self) -> Path | None:
@@ -68,17 +74,36 @@ class TaskGroupManager:
         Raises:
             ConfigurationError: every problem of the file, one a line; the snapshot in use stays.
         """
+        self._seen = self._stamp()
         try:
-            config = parse_config(self._loader.load(self.name), str(self.path or self.name))
+            targets = self._read()
         except ConfigurationError as exc:
             self._error = str(exc)
             raise
-        self._targets, self._error = Targets(config), None
+        self._targets, self._error = targets, None
         self._version += 1
         self._loaded_at = datetime.now(UTC)
         for listener in self._listeners:
-            listener(config)
-        return config
+            listener(targets.config)
+        return targets.config
+
+    def _read(self) -> Targets:
+        """Everything that may be wrong with a file is found here, before anybody hears of it."""
+        source = str(self.path or self.name)
+        targets = Targets(parse_config(self._loader.load(self.name), source))
+        if problems := targets.problems():
+            raise ConfigurationError("\n".join(f"{source}: {problem}" for problem in problems))
+        return targets
+
+    def _stamp(self) -> Stamp | None:
+        """What tells one state of the file from another, behind whatever links lead to it; None while it is absent."""
+        if self.path is None:
+            return None
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
     def load_or_empty(self) -> bool:
         """As :meth:`load_config`, but a file that is absent or wrong means no groups, and the status says why.
@@ -107,10 +132,10 @@ class TaskGroupManager:
         path = self.path
         if path is None:
             raise ConfigurationError(f"{type(self._loader).__name__!r} reads no file that could be watched")
-        # Editors replace the file, so its folder is watched rather than the file itself.
-        async for changes in awatch(path.parent, debounce=100, step=20, recursive=False):
-            if any(Path(changed).name == path.name for _, changed in changes):
-                yield self.reload()
+        async with contextlib.aclosing(_moments(path.parent)) as moments:
+            async for _ in moments:
+                if self._stamp() != self._seen:
+                    yield self.reload()
 
     def on_change(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` with each snapshot, and at once with the current one; what is returned ends that."""
@@ -166,3 +191,22 @@ class TaskGroupManager:
             "models": list(config.models),
             "undeclared_models": sorted(listed - set(config.models)),
         }
+
+
+async def _moments(folder: Path) -> AsyncGenerator[None, None]:
+    """Moments to look at a file in ``folder``: now, when something changes there, and every second all the same.
+
+    The folder is watched rather than the file, which editors replace. It may be absent still, be replaced or be a link
+    to another one tomorrow; a network's file system tells of no change: then the seconds are what is left.
+    """
+    yield
+    while True:
+        try:
+            waits_ms = int(LOOK_INTERVAL_S * 1000)
+            async for _ in awatch(
+                folder, debounce=100, step=20, recursive=False, rust_timeout=waits_ms, yield_on_timeout=True
+            ):
+                yield
+        except OSError:
+            await asyncio.sleep(LOOK_INTERVAL_S)
+            yield

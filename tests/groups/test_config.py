@@ -58,6 +58,42 @@ def test_every_problem_is_named_at_once_with_file_place_and_what_is_allowed() ->
         assert part in said
 
 
+def test_what_takes_two_values_to_see_shows_beside_a_wrong_value() -> None:
+    found = problems(
+        {
+            "models": {
+                "m": {"model": "x", "key": "env:A", "rpm_limit": -1},
+                "n": {"base_url": "http://x", "local": "y", "weight": 0},
+            },
+            "task_groups": {"g": {"e": {"models": ["a", "b", "a", "b", ""]}}},
+        }
+    )
+    for part in (
+        "models.m.rpm_limit: Input should be greater than 0",
+        "models.m: 'key' is for an endpoint",
+        "models.m: 'model' is for an endpoint",
+        "models.n.weight: ",
+        "models.n: 'local' and 'base_url' exclude each other",
+        "task_groups.g.e.models: 'a' is listed twice",
+        "task_groups.g.e.models: 'b' is listed twice",
+        "task_groups.g.e.models.4: ",
+    ):
+        assert any(part in line for line in found), part
+
+
+@pytest.mark.parametrize("field", ["budget", "description", "fallback_groups"])
+def test_a_groups_own_field_is_no_echelon(field: str) -> None:
+    group = {"budget": {"per_day_usd": 1.0}, "e": {"models": ["m"]}}
+    data = {"task_groups": {"g": group}, "nodes": {"n": {"config": {"llm_group": f"g.{field}"}}}}
+    assert f"nodes.n.config: nothing is named 'g.{field}'" in "\n".join(problems(data))
+
+
+def test_echelons_may_be_gathered_under_their_own_key() -> None:
+    groups = {"g": {"echelons": {"e": {"models": ["m"]}}}}
+    config = parse_config({"task_groups": groups, "nodes": {"n": {"config": {"llm_group": "g.e"}}}})
+    assert list(config.task_groups["g"].echelons) == ["e"]
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
@@ -123,6 +159,14 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str, s
     with pytest.raises(ConfigurationError, match=said) as caught:
         read_yaml(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_key_in_a_broken_file_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text('models:\n  m:\n    base_url: http://x/v1\n    key: "sk-secret-123456\n')
+    with pytest.raises(ConfigurationError, match=r"line \d+, column \d+") as caught:
+        read_yaml(path)
+    assert "sk-secret" not in str(caught.value)
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

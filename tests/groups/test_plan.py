@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +31,9 @@ ERRORS = [
 ]
 
 
-def route(strategy: str, target: str = "g.e1", fallbacks: tuple[str, ...] = ()) -> Route:
+def route(
+    strategy: str, target: str = "g.e1", fallbacks: tuple[str, ...] = (), own_fallbacks: tuple[str, ...] = ()
+) -> Route:
     config = parse_config(
         {
             "models": {
@@ -45,7 +48,7 @@ def route(strategy: str, target: str = "g.e1", fallbacks: tuple[str, ...] = ()) 
                     "e1": {"models": ["a1", "a2", "b1"], "max_retries": 0},
                     "e2": {"models": ["a3", "b2"], "max_retries": 0, "priority": 2},
                     "fallback_strategy": strategy,
-                    "fallback_groups": ["h"],
+                    "fallback_groups": list(own_fallbacks),
                 },
                 "h": {"e1": {"models": ["c"]}},
             },
@@ -95,7 +98,15 @@ def test_provider_failover_stays_with_a_provider_whose_model_alone_is_broken() -
 
 
 def test_group_switch_goes_to_the_groups_own_fallback_groups() -> None:
-    assert walk(plan_of(route("group_switch")), DOWN) == ["a1", "a2", "b1", "c", "c"]
+    assert walk(plan_of(route("group_switch", own_fallbacks=("h",))), DOWN) == ["a1", "a2", "b1", "c", "c"]
+
+
+@pytest.mark.parametrize("strategy", ["model_rotate", "echelon_down", "provider_failover"])
+def test_a_groups_own_fallback_groups_come_after_its_models_and_before_the_callers(strategy: str) -> None:
+    alone = walk(plan_of(route(strategy)), DOWN)
+    assert walk(plan_of(route(strategy, own_fallbacks=("h",))), DOWN) == [*alone, "c", "c"]
+    both = route(strategy, fallbacks=("d",), own_fallbacks=("h",))
+    assert walk(plan_of(both), DOWN) == [*alone, "c", "c", "d", "d"]
 
 
 def test_the_callers_fallback_groups_come_last_in_their_order() -> None:

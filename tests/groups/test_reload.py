@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -37,11 +39,8 @@ async def test_a_changed_file_takes_effect_and_a_broken_one_does_not(tmp_path: P
     await gateway.start()
     status = gateway.groups.get_config_status
     try:
-        # The watcher needs a moment to begin; a change that it missed is written again.
-        async with asyncio.timeout(30):
-            while status()["version"] < 2:
-                write_atomically(path, "task_groups: {g: {e: {models: [b]}}}")
-                await asyncio.sleep(0.3)
+        write_atomically(path, "task_groups: {g: {e: {models: [b]}}}")
+        await reaches(lambda: status()["version"] == 2)
         assert text_of(await ask(gateway, "g")) == "I am b"
         write_atomically(path, "task_groups: {g: {e: {models: [c], rpm_limit: many}}}")
         await reaches(lambda: status()["error"])
@@ -54,6 +53,57 @@ async def test_a_changed_file_takes_effect_and_a_broken_one_does_not(tmp_path: P
         await gateway.aclose()
 
 
+@contextlib.asynccontextmanager
+async def watching(manager: TaskGroupManager, folder: Path) -> AsyncIterator[Gateway]:
+    gateway = Gateway(manager, ActingSource(), folder=folder / "data")
+    await gateway.start()
+    try:
+        yield gateway
+    finally:
+        await gateway.aclose()
+
+
+async def test_what_was_saved_before_the_watch_began_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("task_groups: {g: {e: {models: [a]}}}")
+    manager = TaskGroupManager(tmp_path, name=NAME)
+    manager.load_config()
+    write_atomically(tmp_path / NAME, "task_groups: {g: {e: {models: [bb]}}}")
+    async with watching(manager, tmp_path) as gateway:
+        await reaches(lambda: manager.config.task_groups["g"].echelons["e"].models == ("bb",))
+        assert text_of(await ask(gateway, "g")) == "I am bb"
+
+
+async def test_a_file_may_be_created_with_its_folder_later(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "yet" / NAME
+    manager = TaskGroupManager(path.parent, name=NAME)
+    assert manager.load_or_empty() is False
+    async with watching(manager, tmp_path):
+        path.parent.mkdir(parents=True)
+        path.write_text("task_groups: {g: {e: {models: [a]}}}")
+        await reaches(lambda: "g" in manager.config.task_groups)
+        path.unlink()
+        path.parent.rmdir()
+        await reaches(lambda: "cannot be read" in (manager.get_config_status()["error"] or ""))
+        path.parent.mkdir()
+        path.write_text("task_groups: {h: {e: {models: [a]}}}")
+        await reaches(lambda: "h" in manager.config.task_groups)
+
+
+async def test_a_link_that_is_set_to_another_folder_is_a_change(tmp_path: Path) -> None:
+    """As Kubernetes replaces a ConfigMap: the file is a link into a folder that is itself a link."""
+    for version in ("one", "two"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / NAME).write_text(f"task_groups: {{{version}: {{e: {{models: [a]}}}}}}")
+    (tmp_path / "..data").symlink_to("one")
+    (tmp_path / NAME).symlink_to(Path("..data") / NAME)
+    manager = TaskGroupManager(tmp_path, name=NAME)
+    async with watching(manager, tmp_path):
+        assert "one" in manager.config.task_groups
+        (tmp_path / "..new").symlink_to("two")
+        (tmp_path / "..new").rename(tmp_path / "..data")
+        await reaches(lambda: "two" in manager.config.task_groups)
+
+
 def test_a_refused_file_raises_when_asked_directly_and_keeps_the_snapshot(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("task_groups: {g: {e: {models: [a]}}}")
     manager = TaskGroupManager(ConfigLoader(tmp_path), name=NAME)
@@ -63,6 +113,22 @@ def test_a_refused_file_raises_when_asked_directly_and_keeps_the_snapshot(tmp_pa
         manager.load_config()
     assert manager.reload() is False
     assert manager.config is before
+
+
+def test_a_name_that_leads_nowhere_is_refused_before_anybody_hears_of_it() -> None:
+    """A listed model may have any name, so only following the routes shows that this one is read as an echelon."""
+    loader = Given("task_groups: {g: {e: {models: [a]}}}")
+    manager = TaskGroupManager(loader)
+    heard: list[object] = []
+    manager.on_change(heard.append)
+    loader.data = {
+        "task_groups": {"g": {"e": {"models": ["a"]}}, "h": {"e": {"models": ["g.x"]}}},
+        "nodes": {"n": {"config": {"llm_group": "g.x"}}},
+    }
+    assert manager.reload() is False
+    assert "nodes.n: the group 'g' has no echelon 'x'" in (manager.get_config_status()["error"] or "")
+    assert len(heard) == 1
+    assert "h" not in manager.config.task_groups
 
 
 async def test_an_app_starts_without_groups_and_takes_them_when_the_file_is_right(tmp_path: Path) -> None:
