@@ -1,8 +1,9 @@
-"""What can be wrong with a plan. Each is a PlanError, and says what a planner asked again needs to hear."""
+"""What can be wrong with a plan, and with an answer to a step. A PlanError says what a planner asked again needs to
+hear."""
 
 from __future__ import annotations
 
-from multi_llm_comparator.core.exceptions import PlanError
+from multi_llm_comparator.core.exceptions import InferenceError, PlanError
 
 
 class EmptyPlanError(PlanError):
@@ -15,6 +16,14 @@ class MalformedPlanError(PlanError):
 
 class ForbiddenMarkupError(PlanError):
     """A document type or an entity: never needed in a plan, and refused before anything reads it."""
+
+
+class UnknownElementError(PlanError):
+    """An element that is neither the plan nor a step: what was meant by it would be lost."""
+
+
+class SecondPlanError(PlanError):
+    """More steps after the plan's end: which of the two plans counts is anybody's guess."""
 
 
 class TruncatedPlanError(PlanError):
@@ -43,3 +52,7 @@ class UnknownDependencyError(PlanError):
 
 class CycleError(PlanError):
     """Steps that wait for each other."""
+
+
+class EmptyAnswerError(InferenceError):
+    """The model ended its answer without a word in it."""

@@ -81,6 +81,7 @@ class _Place(Enum):
     TEXT = auto()
     TAG = auto()
     VALUE = auto()
+    COMMENT = auto()
 
 
 # Runs of characters that need no look, place by place: plans are mostly made of these.
@@ -88,16 +89,19 @@ _ORDINARY = {
     _Place.TEXT: re.compile("[^<&\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]+"),
     _Place.TAG: re.compile("[^<>\"'\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]+"),
     _Place.VALUE: re.compile("[^<&\"'\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]+"),
+    _Place.COMMENT: re.compile("[^-]+"),
 }
 
 
 class Mender:
     """Makes a planner's XML well formed where the meaning is certain: bare ``&`` and ``<`` in attribute values,
-    quotation marks within them, characters that XML does not allow. Document types and entities are refused."""
+    quotation marks within them, characters that XML does not allow. Text between tags and comments say nothing that a
+    plan can hold; they are noted. Document types and entities are refused."""
 
     def __init__(self, note: Note) -> None:
         self._note = note
         self._place = _Place.TEXT
+        self._around_comment = _Place.TEXT
         self._quote = ""
         self._tail = ""
         self.is_between_tags = True
@@ -115,14 +119,18 @@ class Mender:
                 break
             out.append(piece)
             at += taken
+        if final and self._place is _Place.COMMENT:
+            self._place = self._around_comment
         self.is_between_tags = self._place is _Place.TEXT and not self._tail.strip()
         return "".join(out)
 
     def _one(self, data: str, at: int, *, final: bool) -> tuple[int, str]:
         """Characters taken from ``data`` at ``at`` and what becomes of them; none taken means: wait for more."""
         if run := _ORDINARY[self._place].match(data, at):
-            return len(run.group()), run.group()
+            return len(run.group()), self._ordinary(run.group())
         char = data[at]
+        if self._place is _Place.COMMENT:
+            return self._in_comment(data, at, final=final)
         if _NOT_XML.match(char):
             self._note(f"left out the character U+{ord(char):04X}, which XML does not allow")
             return 1, ""
@@ -138,6 +146,23 @@ class Mender:
             return 1, char
         return self._plain(data, at, final=final)
 
+    def _ordinary(self, run: str) -> str:
+        if self._place is _Place.COMMENT:
+            return ""
+        if self._place is _Place.TEXT and run.strip():
+            self._note("ignored the text between the steps")
+        return run
+
+    def _in_comment(self, data: str, at: int, *, final: bool) -> tuple[int, str]:
+        """Its hyphens, of which three characters tell whether it ends."""
+        ahead = data[at : at + 3]
+        if len(ahead) < 3 and "-->".startswith(ahead) and not final:
+            return 0, ""
+        if ahead != "-->":
+            return 1, ""
+        self._place = self._around_comment
+        return 3, ""
+
     def _open(self, data: str, at: int, *, final: bool) -> tuple[int, str]:
         ahead = data[at : at + 4]
         if ahead.startswith("<!") and ahead != "<!--":
@@ -147,9 +172,10 @@ class Mender:
                 "the plan has a document type, entity or CDATA section; write only Plan and Step"
             )
         if ahead == "<!--":
-            end = data.find("-->", at)
-            # A comment says nothing; it is dropped whole so that nothing can hide in it.
-            return (0, "") if end < 0 and not final else (len(data) - at if end < 0 else end + 3 - at, "")
+            # Dropped whole, so that nothing can hide in it.
+            self._note("left out a comment")
+            self._place, self._around_comment = _Place.COMMENT, self._place
+            return 4, ""
         if len(ahead) == 1 and not final:
             return 0, ""
         self._place = _Place.TAG

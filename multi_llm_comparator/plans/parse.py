@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -14,13 +15,16 @@ from multi_llm_comparator.plans.errors import (
     EmptyPlanError,
     MalformedPlanError,
     PlanTooLargeError,
+    SecondPlanError,
     TruncatedPlanError,
+    UnknownElementError,
 )
 from multi_llm_comparator.plans.markup import Mender, Preamble
 from multi_llm_comparator.plans.plan import Plan, Step
 
 MAX_REPAIRS_KEPT = 100
 MAX_NESTING = 4
+_STEP_BEHIND = re.compile(r"<step\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class PlanParser:
         self._nesting = 0
         self._has_begun = False
         self._has_ended = False
+        self._behind = ""
 
     @property
     def thinking(self) -> str:
@@ -70,14 +75,19 @@ class PlanParser:
         self._characters += len(text)
         if self._characters > self._limits.max_characters:
             raise PlanTooLargeError(f"the plan is longer than {self._limits.max_characters} characters")
-        if self._has_ended:
-            return []
         if not self._has_begun:
             begun = self._preamble.feed(text)
             if begun is None:
                 return []
             text = self._begin(begun)
-        return self._read(self._mender.feed(text))
+        found: list[Step] = []
+        # One tag at a time: what follows the plan's end is not XML, and must reach neither mender nor parser.
+        for piece in _tags(text):
+            if self._has_ended:
+                self._look_behind(piece)
+            else:
+                self._read(self._mender.feed(piece), found)
+        return found
 
     def close(self, *, complete: bool = True) -> Plan:
         """The whole plan, after the last piece.
@@ -109,36 +119,42 @@ class PlanParser:
         return text
 
     def _finish(self, *, complete: bool) -> None:
-        self._read(self._mender.feed("", final=True))
+        self._read(self._mender.feed("", final=True), [])
         if self._has_ended:
             return
         if not complete or not self._mender.is_between_tags or not self._steps or self._nesting > 1:
             raise TruncatedPlanError(f"the plan breaks off after {len(self._steps)} steps; write it to its end")
         self._note("closed the plan, whose </Plan> is missing")
 
-    def _read(self, markup: str) -> list[Step]:
-        found: list[Step] = []
-        # One tag at a time: what follows the plan's end is not XML and must not reach the parser.
-        for piece in _tags(markup):
-            try:
-                self._xml.feed(piece)
-                for event in self._xml.read_events():
-                    kind, element = cast("tuple[str, Element]", event)
-                    self._take(kind, element, found)
-            except ParseError as exc:
-                raise MalformedPlanError(f"the plan is not well-formed XML: {exc}") from exc
-            if self._has_ended:
-                break
-        return found
+    def _read(self, markup: str, found: list[Step]) -> None:
+        try:
+            self._xml.feed(markup)
+            for event in self._xml.read_events():
+                kind, element = cast("tuple[str, Element]", event)
+                self._take(kind, element, found)
+        except ParseError as exc:
+            raise MalformedPlanError(f"the plan is not well-formed XML: {exc}") from exc
+
+    def _look_behind(self, text: str) -> None:
+        """What follows the plan is set aside as long as no steps are lost with it."""
+        if text.strip():
+            self._note("ignored the text after the plan")
+        self._behind += text
+        if _STEP_BEHIND.search(self._behind):
+            raise SecondPlanError("there are steps after </Plan>; write one plan with all steps in it, and only once")
+        self._behind = self._behind[-len("<step") :]
 
     def _take(self, kind: str, element: Element, found: list[Step]) -> None:
+        name = element.tag.lower()
         if kind == "start":
+            if name not in ("plan", "step"):
+                raise UnknownElementError(f"the plan has a <{element.tag[:40]}>; write only Plan and Step elements")
             self._nesting += 1
             if self._nesting > MAX_NESTING:
                 raise MalformedPlanError("the plan nests elements in each other; write Step elements side by side")
             return
         self._nesting -= 1
-        if element.tag.lower() == "step":
+        if name == "step":
             step = read_step(element.attrib, self._note)
             if self._is_new(step):
                 found.append(step)

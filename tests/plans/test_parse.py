@@ -163,7 +163,11 @@ def test_a_step_may_need_a_later_one():
         ('<Plan><Step ID="1" Task="t" Rely="1"/></Plan>', errors.CycleError),
         ('<Plan><Step ID="1" Task="t" Rely="2"/><Step ID="2" Task="t" Rely="1"/></Plan>', errors.CycleError),
         ('<Plan><Step ID="1" Task="t', errors.TruncatedPlanError),
-        ("<Plan>" + "<a>" * 10, errors.MalformedPlanError),
+        ("<Plan>" * 10, errors.MalformedPlanError),
+        ('<Plan><Step ID="1" Task="t"/><SubStep ID="2" Task="u"/></Plan>', errors.UnknownElementError),
+        ('<Plan><Step ID="1" Task="t">Do <b>it</b></Step></Plan>', errors.UnknownElementError),
+        (f"{PLAN}\nOr rather:\n{PLAN}", errors.SecondPlanError),
+        (f'{PLAN} and <Step ID="4" Task="t"/>', errors.SecondPlanError),
         ("<Plan></Step></Plan>", errors.MalformedPlanError),
     ],
 )
@@ -182,6 +186,33 @@ def test_a_repetition_of_a_step_is_dropped_and_recorded():
     parser.feed(f"<Plan>{step}{step}</Plan>")
     assert len(parser.close().steps) == 1
     assert "repetition" in parser.repairs[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "repair"),
+    [
+        (f"{PLAN}\nThese are the steps.", "ignored the text after the plan"),
+        (f"{PLAN}\nAll is in the <Plan>.", "ignored the text after the plan"),
+        (PLAN.replace("<Step", "Then: <Step"), "ignored the text between the steps"),
+        (PLAN.replace("<Step", '<!-- <Step ID="0" Task="-"/> - -- --><Step'), "left out a comment"),
+        (PLAN.replace("</Plan>", "<!-- and so on ->"), "left out a comment"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_what_is_not_plan_is_set_aside_and_recorded(text, repair, size):
+    parser = PlanParser()
+    for piece in pieces(text, [size]):
+        parser.feed(piece)
+    assert parser.close().steps == parse_plan(PLAN).steps
+    assert parser.repairs[0] == repair
+
+
+@pytest.mark.parametrize("size", [1, 7])
+def test_a_second_plan_is_noticed_however_it_is_cut(size):
+    parser = PlanParser()
+    with pytest.raises(errors.SecondPlanError):
+        for piece in pieces(f"{PLAN}\n{PLAN}", [size]):
+            parser.feed(piece)
 
 
 def test_steps_without_a_plan_around_them_are_a_plan():
