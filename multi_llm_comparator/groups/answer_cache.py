@@ -61,14 +61,15 @@ class AnswerCache:
         """The answer under ``key``, unless it is too old or the cache cannot be read."""
         try:
             data: Any = self._store.get(key)
-        except STORE_ERRORS as exc:
+            answer = None if data is None else CachedAnswer(**data)
+        except (*STORE_ERRORS, TypeError) as exc:
             logger.warning("the answer cache in %s cannot be read: %s", self._folder, exc)
-            data = None
-        if data is None or time.time() - data["stored_at"] > self._settings.max_age_s:
+            answer = None
+        if answer is None or time.time() - answer.stored_at > self._settings.max_age_s:
             self.misses += 1
             return None
         self.hits += 1
-        return CachedAnswer(**data)
+        return answer
 
     def put(self, key: str, answer: CachedAnswer) -> None:
         if len(answer.text) > MAX_ANSWER_CHARS:
@@ -82,10 +83,14 @@ class AnswerCache:
         self._store.clear()
 
     def status(self) -> dict[str, Any]:
+        """Whether it is on and what is in it; ``problem`` says why it cannot be read."""
         if not self.is_enabled:
             return {"enabled": False}
-        size, count = self._store.volume(), len(self._store)
-        return {"enabled": True, "answers": count, "size_bytes": size, "hits": self.hits, "misses": self.misses}
+        status: dict[str, Any] = {"enabled": True, "hits": self.hits, "misses": self.misses}
+        try:
+            return {**status, "answers": len(self._store), "size_bytes": self._store.volume(), "problem": None}
+        except STORE_ERRORS as exc:
+            return {**status, "answers": 0, "size_bytes": 0, "problem": f"{str(self._folder)!r} cannot be read: {exc}"}
 
     def close(self) -> None:
         if self._opened is not None:

@@ -6,6 +6,7 @@ so that a restart does not give a spent budget back; what a crashed process had 
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ from typing import Any, Protocol
 
 from multi_llm_comparator.core.exceptions import BudgetExceededError
 from multi_llm_comparator.groups.config import Budget, ModelDeclaration
-from multi_llm_comparator.groups.json_disk import open_store
+from multi_llm_comparator.groups.json_disk import STORE_ERRORS, open_store
 from multi_llm_comparator.groups.pricing import price_of
+
+logger = logging.getLogger(__name__)
 
 KEEP_S = 3 * 86_400.0
 
@@ -25,6 +28,14 @@ class Purse:
 
     key: str
     limit_micro_usd: int
+
+    @property
+    def group(self) -> str:
+        return self.key.split("|", 2)[0]
+
+    @property
+    def period(self) -> str:
+        return self.key.split("|", 2)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,7 @@ async def book(
     Raises:
         BudgetExceededError: a budget has too little left, or the price is unknown, so that it cannot be kept.
     """
-    price = price_of(declaration, *tokens)
+    price = price_of(declaration, *tokens, name=model)
     if price.usd is None:
         raise BudgetExceededError(
             f"no price of {model!r} is known, so its group's budget cannot be kept: give it a 'price'"
@@ -114,15 +125,28 @@ async def book(
     micro_usd = -int(-price.usd * 1e6 // 1)
     if micro_usd == 0:
         return Booking((), 0)
-    short = await ledger.book(purses, micro_usd)
+    try:
+        short = await ledger.book(purses, micro_usd)
+    except STORE_ERRORS as exc:
+        raise BudgetExceededError(
+            f"the books of the budget of {purses[0].group!r} cannot be read, so it cannot be kept: {exc}"
+        ) from exc
     if short is not None:
         left = (short.limit_micro_usd - ledger.spent(short.key)) / 1e6
-        group, period, _ = short.key.split("|", 2)
         raise BudgetExceededError(
-            f"the call of {model!r} could cost up to ${price.usd:.6f} and the budget of {group!r} per {period} has"
-            f" ${max(0.0, left):.6f} left; nothing was spent"
+            f"the call of {model!r} could cost up to ${price.usd:.6f} and the budget of {short.group!r} per"
+            f" {short.period} has ${max(0.0, left):.6f} left; nothing was spent"
         )
     return Booking(purses, micro_usd)
+
+
+def spent_today_usd(ledger: Ledger, group: str, budget: Budget) -> float | None:
+    """What ``group`` has spent today, with what is set aside for calls at work; None if the books cannot be read."""
+    try:
+        return sum(ledger.spent(purse.key) / 1e6 for purse in purses_of(group, budget, ""))
+    except STORE_ERRORS as exc:
+        logger.debug("the books of the budgets cannot be read: %s", exc)
+        return None
 
 
 def settle(ledger: Ledger, booking: Booking, usd: float) -> None:

@@ -15,18 +15,16 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.answer_cache import AnswerCache, Recorder, cache_key, replay
-from multi_llm_comparator.groups.breaker import MemoryBreakers
-from multi_llm_comparator.groups.budgets import DiskLedger, purses_of
+from multi_llm_comparator.groups.budgets import spent_today_usd
 from multi_llm_comparator.groups.call import Call
 from multi_llm_comparator.groups.concurrency_controller import ConcurrencyController
 from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.endpoints import Endpoints
 from multi_llm_comparator.groups.history import History
-from multi_llm_comparator.groups.limits import MemoryLimits
 from multi_llm_comparator.groups.metrics import GatewayMetrics
 from multi_llm_comparator.groups.parts import Parts
 from multi_llm_comparator.groups.polling_pool import PollingPoolManager
-from multi_llm_comparator.groups.shared_state import SharedState, open_shared_state
+from multi_llm_comparator.groups.shared_state import open_state
 from multi_llm_comparator.groups.task_group_manager import TaskGroupManager
 
 logger = logging.getLogger(__name__)
@@ -60,7 +58,7 @@ class Gateway:
     ) -> None:
         folder = folder or get_settings().home / "gateway"
         config = groups.config
-        shared = open_shared_state(config.gateway.redis_url) if config.gateway.redis_url else _own_state(folder, clock)
+        shared = open_state(config.gateway.redis_url, folder, clock)
         pools = pools or PollingPoolManager(groups)
         self.groups = groups
         self._shared = shared
@@ -220,6 +218,7 @@ class Gateway:
             "cache": self.parts.cache.status(),
             "statistics": self.get_statistics(),
             "shared": self._shared.name,
+            "shared_problem": self._shared.problem,
         }
 
     def _model_status(self, model: str, config: GroupsConfig) -> dict[str, Any]:
@@ -238,7 +237,7 @@ class Gateway:
             name: {
                 "per_day_usd": group.budget.per_day_usd,
                 "per_run_usd": group.budget.per_run_usd,
-                "spent_today_usd": sum(self.parts.ledger.spent(p.key) / 1e6 for p in purses_of(name, group.budget, "")),
+                "spent_today_usd": spent_today_usd(self.parts.ledger, name, group.budget),
             }
             for name, group in config.task_groups.items()
             if group.budget.per_day_usd is not None or group.budget.per_run_usd is not None
@@ -253,7 +252,3 @@ class FreshAnswers:
 
     def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         return self._gateway.stream(target, request, use_cache=False)
-
-
-def _own_state(folder: Path, clock: Callable[[], float]) -> SharedState:
-    return SharedState("this process", MemoryLimits(clock), MemoryBreakers(clock=clock), DiskLedger(folder / "books"))

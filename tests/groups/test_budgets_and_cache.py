@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from multi_llm_comparator.core.events import CacheHit, Cost, Finished
+from multi_llm_comparator.core.events import CacheHit, Cost, FellBack, Finished
 from multi_llm_comparator.core.exceptions import ProviderUnavailableError
 from multi_llm_comparator.groups.budgets import DiskLedger, Purse
 from multi_llm_comparator.groups.config import ModelDeclaration, Price
@@ -130,6 +130,19 @@ async def test_books_of_several_purses_are_all_or_none(tmp_path: Path) -> None:
     await ledger.aclose()
 
 
+async def test_books_that_cannot_be_read_refuse_calls_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "cache.db").write_bytes(b"no database at all" * 100)
+    async with ScriptedServer() as server:
+        async with gateway_of(budget_config(server.url, {"per_day_usd": 1.0}, price=PRICE), tmp_path) as gateway:
+            events = await ask(gateway, "g", fallback_groups=["free"])
+            assert text_of(events) == "I am free"
+            assert of(events, FellBack)[0].error_type == "BudgetExceededError"
+            assert gateway.get_status()["budgets"]["g"]["spent_today_usd"] is None
+            assert b"mlc_gateway_attempts_total" in gateway.parts.metrics.render()
+        assert server.received == []
+
+
 CACHED = "gateway: {cache: {enabled: true}}"
 
 
@@ -197,3 +210,22 @@ async def test_a_tampered_cache_runs_no_code(tmp_path: Path) -> None:
         assert text_of(await ask(gateway, "m")) == "I am m"
     assert source.asked == ["m", "m"]
     assert not (tmp_path / "sprung").exists()
+
+
+async def test_a_cache_that_cannot_be_read_is_reported_and_requests_go_on(tmp_path: Path) -> None:
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "cache.db").write_bytes(b"no database at all" * 100)
+    async with gateway_of(CACHED, tmp_path) as gateway:
+        assert text_of(await ask(gateway, "m")) == "I am m"
+        assert "cannot be read" in gateway.get_status()["cache"]["problem"]
+
+
+async def test_an_entry_of_another_shape_is_asked_again(tmp_path: Path) -> None:
+    source = ActingSource()
+    async with gateway_of(CACHED, tmp_path, source) as gateway:
+        await ask(gateway, "m")
+        store = gateway.parts.cache._store
+        for key in list(store):
+            store.set(key, {"text": "of an earlier version"})
+        assert text_of(await ask(gateway, "m")) == "I am m"
+    assert source.asked == ["m", "m"]

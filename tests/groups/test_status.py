@@ -35,6 +35,7 @@ async def test_status_is_plain_data_about_every_part(tmp_path: Path) -> None:
         "cache",
         "statistics",
         "shared",
+        "shared_problem",
     }
     assert status["models"]["a"]["out"] == "its circuit breaker is open"
     assert status["models"]["a"]["last_error"] == "a is down"
@@ -117,3 +118,20 @@ async def test_a_missing_key_names_the_variable(tmp_path: Path) -> None:
         events = await ask(gateway, "m")
     assert failure(events) == "KeyRefusedError"
     assert "'SURELY_NOT_SET'" in events[-1].message  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "'SURELY_NOT_SET'"), ("http://u:secret@x", "no address"), ("redis://x:secret", "no address")],
+)
+async def test_an_unusable_redis_address_is_reported_and_requests_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, said: str
+) -> None:
+    if value is not None:
+        monkeypatch.setenv("SURELY_NOT_SET", value)
+    async with gateway_of("gateway: {redis_url: env:SURELY_NOT_SET}", tmp_path) as gateway:
+        assert failure(await ask(gateway, "m")) is None
+        status = gateway.get_status()
+    assert status["shared"] == "this process"
+    assert said in status["shared_problem"]
+    assert "secret" not in status["shared_problem"]
