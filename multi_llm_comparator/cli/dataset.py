@@ -51,8 +51,12 @@ async def evaluate(work: Workplace, config: CooperationConfig, cast: Cast, folde
 async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
     """Have plans written, solved where that is wanted, and the pairs saved; whether there is any."""
     section = config.dataset.build
-    executing = section.use_models_for_execution
-    solve = Solver(work.gateway, cast.options) if executing else PlanOnly(work.gateway, cast.options)
+    judge = Judge(work.gateway, cast.judge) if cast.judge else None
+    solve: Solve
+    if section.use_models_for_execution:
+        solve = Solver(work.gateway, cast.options, judge=judge, evaluation=config.evaluation)
+    else:
+        solve = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
     return await _solve_all(config, solve, "build", folder or _new_folder(config, cast), _about(config, cast))
 
 
@@ -101,10 +105,12 @@ def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> li
 
 
 def _summary(standing: Standing) -> str:
-    if standing.accuracy is None:
-        return f"{standing.ended} of {standing.total} questions"
-    share = f"{standing.correct} of {standing.judged} right ({100 * standing.accuracy:.1f}%)"
-    return f"{standing.ended} of {standing.total} questions, {share}"
+    parts = [f"{standing.ended} of {standing.total} questions"]
+    if standing.accuracy is not None:
+        parts.append(f"{standing.correct} of {standing.judged} right ({100 * standing.accuracy:.1f}%)")
+    if standing.failed:
+        parts.append(f"{standing.failed} failed and will be asked again when this run is resumed")
+    return ", ".join(parts)
 
 
 def _new_folder(config: CooperationConfig, cast: Cast) -> Path:

@@ -79,11 +79,12 @@ def _step_cells(step: StepRun) -> tuple[Text, ...]:
 def standing_view(standing: Standing) -> RenderableType:
     """A data set at work: a bar, accuracy so far, time left."""
     accuracy = "–" if standing.accuracy is None else f"{100 * standing.accuracy:.1f}% right of {standing.judged}"
+    failed = f", {standing.failed} failed" if standing.failed else ""
     left = "" if standing.seconds_left is None else f"  ·  about {_duration(standing.seconds_left)} left"
     row = Table.grid(padding=(0, 1))
     row.add_row(
         ProgressBar(total=standing.total, completed=standing.ended, width=30),
-        Text(f"{standing.ended} of {standing.total}, {standing.in_flight} in flight  ·  {accuracy}  ·  ")
+        Text(f"{standing.ended} of {standing.total}, {standing.in_flight} in flight{failed}  ·  {accuracy}  ·  ")
         + Text(f"{standing.tokens:,} tokens{left}"),
     )
     return row

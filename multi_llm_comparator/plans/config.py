@@ -103,7 +103,10 @@ class DatasetSection(Section):
 
 
 class EvaluationSection(Section):
-    """Whether a judge model scores the planner's plans and the executor's answers, and where it is."""
+    """Whether a judge model scores the planner's plans and the executor's answers, and where it is.
+
+    ``enabled`` alone means both.
+    """
 
     enabled: bool = False
     planner_enabled: bool = False
@@ -125,11 +128,11 @@ class EvaluationSection(Section):
 
     @property
     def judges_plans(self) -> bool:
-        return self.enabled and self.planner_enabled
+        return self.enabled and (self.planner_enabled or not self.executor_enabled)
 
     @property
     def judges_answers(self) -> bool:
-        return self.enabled and self.executor_enabled
+        return self.enabled and (self.executor_enabled or not self.planner_enabled)
 
 
 class CooperationConfig(Section):

@@ -56,10 +56,14 @@ class OutcomeJournal:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far a data-set run is. ``seconds_left`` is None before the first outcome of this sitting."""
+    """How far a data-set run is. ``seconds_left`` is None before the first outcome of this sitting.
+
+    ``ended`` has those that failed in this sitting, and ``judged`` too: what was not answered was not answered right.
+    """
 
     total: int
     ended: int
+    failed: int
     in_flight: int
     judged: int
     correct: int
@@ -89,6 +93,7 @@ class DatasetRun:
         self._journal = journal
         self._solve = solve
         self._in_flight = in_flight
+        self._open = {q.id for q in questions if not self._is_solved(q)}
         self._active = 0
         self._began_at = now()
         self._ended_here = 0
@@ -101,7 +106,7 @@ class DatasetRun:
 
     async def run(self, on_change: Callable[[], None] = lambda: None) -> list[QuestionOutcome]:
         """Solve what is open. Cancelled, it leaves what has ended in the journal."""
-        pending = iter([q for q in self._questions if not self._is_over(q)])
+        pending = iter([q for q in self._questions if q.id in self._open])
 
         async def worker() -> None:
             for question in pending:
@@ -109,6 +114,7 @@ class DatasetRun:
                 on_change()
                 try:
                     self._journal.add(await self._solve(question))
+                    self._open.discard(question.id)
                     self._ended_here += 1
                 finally:
                     self._active -= 1
@@ -121,12 +127,13 @@ class DatasetRun:
 
     def standing(self) -> Standing:
         """Where the run is now."""
-        ended = [o for q, o in self._with_outcomes() if self._is_over(q)]
+        ended = [o for o in self.outcomes if o.id not in self._open]
         left = len(self._questions) - len(ended)
         pace = (now() - self._began_at) / self._ended_here if self._ended_here else None
         return Standing(
             total=len(self._questions),
             ended=len(ended),
+            failed=sum(o.state == "failed" for o in ended),
             in_flight=self._active,
             judged=sum(o.correct is not None for o in ended),
             correct=sum(o.correct is True for o in ended),
@@ -134,11 +141,7 @@ class DatasetRun:
             seconds_left=pace * left if pace is not None else None,
         )
 
-    def _with_outcomes(self) -> list[tuple[Question, QuestionOutcome]]:
-        known = self._journal.outcomes
-        return [(q, known[q.id]) for q in self._questions if q.id in known]
-
-    def _is_over(self, question: Question) -> bool:
+    def _is_solved(self, question: Question) -> bool:
         outcome = self._journal.outcomes.get(question.id)
         return outcome is not None and outcome.state != "failed"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -58,7 +59,20 @@ def quoted(text: str) -> str:
 
 
 def write_json(path: Path, data: object) -> None:
-    write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(path, json_text(data) + "\n")
+
+
+def json_text(data: object) -> str:
+    """Plain data as JSON, which has no number for a speed without end: that is written as null."""
+    return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, Mapping):
+        return {name: _finite(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

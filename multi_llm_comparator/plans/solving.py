@@ -53,11 +53,12 @@ class Solver:
 
 
 class PlanOnly:
-    """Has the plan of a question written, and solves nothing."""
+    """Has the plan of a question written, and judged where there is a judge; solves nothing."""
 
-    def __init__(self, source: TextSource, options: PlanOptions) -> None:
+    def __init__(self, source: TextSource, options: PlanOptions, *, judge: Judge | None = None) -> None:
         self._source = source
         self._options = options
+        self._judge = judge
 
     async def __call__(self, question: Question) -> QuestionOutcome:
         options = self._options
@@ -68,7 +69,8 @@ class PlanOnly:
         run.state = "done" if run.plan else "failed"
         run.error = run.planning[-1].error
         # Nothing was answered, so nothing can be right or wrong.
-        return outcome_of(question, run).model_copy(update={"correct": None})
+        verdicts = (await self._judge.judge_plan(run),) if self._judge else ()
+        return outcome_of(question, run, verdicts).model_copy(update={"correct": None})
 
 
 class Baseline:

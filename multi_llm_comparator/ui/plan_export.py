@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -17,6 +16,7 @@ from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.report_single import run_data
+from multi_llm_comparator.plans.reports import json_text
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.file_names import file_stem
@@ -62,8 +62,7 @@ def to_xml(run: PlanRun, _: Prediction | None, __: Language) -> str:
 
 
 def to_json(run: PlanRun, prediction: Prediction | None, _: Language) -> str:
-    # A model whose answers have one token has no speed that JSON could hold.
-    return json.dumps(run_data(run, prediction), ensure_ascii=False, indent=1).replace(": Infinity", ": null")
+    return json_text(run_data(run, prediction))
 
 
 def to_html(run: PlanRun, prediction: Prediction | None, language: Language) -> str:

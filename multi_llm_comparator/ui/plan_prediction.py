@@ -16,10 +16,11 @@ MAX_KEPT = 20
 
 def prediction_of(run: PlanRun) -> Prediction | None:
     """The predicted schedule. What models are like is looked up when the plan is there, and when the run is over."""
-    kept: dict[tuple[str, bool], dict[str, ModelProfile]] = st.session_state.setdefault("plans_profiles", {})
+    kept: dict[tuple[str, bool, int], dict[str, ModelProfile]] = st.session_state.setdefault("plans_profiles", {})
     if run.plan is None:
         return None
-    key = (run.id, run.is_over)
+    # A run may be over more than once: it is stopped, and resumed.
+    key = (run.id, run.is_over, len(run.pauses))
     if key not in kept:
         if len(kept) > MAX_KEPT:
             kept.clear()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
@@ -131,10 +132,14 @@ async def test_a_data_set_is_measured_and_a_second_run_in_its_folder_asks_nothin
 
 async def test_pairs_for_tuning_a_planner_are_built_without_asking_the_others(place, server):
     build = {"enabled": True, "save_thinking": True}
-    configure(place, server, dataset={"enabled": True, "path": "questions.json", "build": build})
+    judge = {"enabled": True, "model": "judge", "api_base_url": server.url}
+    server.usual["judge"] = Act(text=scores("planner"))
+    dataset = {"enabled": True, "path": "questions.json", "build": build}
+    configure(place, server, dataset=dataset, evaluation=judge)
     code, out, err = await command(place, "plan")
     assert (code, server.count("mini"), server.count("big")) == (0, 0, 0), err
     assert "2 of 2 question-plan pairs were kept" in out
+    assert "Judged by `judge`" in one(place, "dataset/*/*/dataset_report.md").read_text(encoding="utf-8")
     lines = one(place, "dataset/*/*/planner_sft.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["messages"][-1]["content"][:7] for line in lines] == ["<think>", "<think>"]
 

@@ -72,6 +72,23 @@ def test_all_problems_are_told_at_once_with_their_places_and_what_is_allowed():
     assert "questions_in_flight" in text and "'wokers'" in text
 
 
+@pytest.mark.parametrize(
+    ("planner", "executor", "judged"),
+    [
+        (False, False, (True, True)),
+        (True, False, (True, False)),
+        (False, True, (False, True)),
+        (True, True, (True, True)),
+    ],
+)
+def test_an_evaluation_that_names_no_part_judges_both(planner, executor, judged):
+    section = {"enabled": True, "model": "judge", "planner_enabled": planner, "executor_enabled": executor}
+    evaluation = configured(evaluation=section).evaluation
+    assert (evaluation.judges_plans, evaluation.judges_answers) == judged
+    evaluation = configured(evaluation={**section, "enabled": False}).evaluation
+    assert not evaluation.judges_plans and not evaluation.judges_answers
+
+
 def test_a_missing_file_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigurationError, match=r"config\.example\.yaml"):
         load_config(tmp_path / "config.yaml")

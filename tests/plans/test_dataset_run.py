@@ -15,6 +15,7 @@ from multi_llm_comparator.plans.judging import Judge
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.report_dataset import write_dataset_report
 from multi_llm_comparator.plans.solving import Baseline, PlanOnly, Solver
 from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
@@ -70,6 +71,25 @@ async def test_what_failed_is_asked_again(tmp_path):
     outcomes = await DatasetRun(QUESTIONS, OutcomeJournal(folder, SETUP), solve).run()
     assert sorted(solve.asked) == ["1", "2", "3"]
     assert {o.state for o in outcomes} == {"done"}
+
+
+async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path):
+    folder = tmp_path / "run"
+    questions = [Question(str(n), "q", "568" if n < 2 else "9") for n in range(4)]
+
+    async def half(question: Question) -> QuestionOutcome:
+        known = {"id": question.id, "question": question.text, "correct": question.answer == "568"}
+        return QuestionOutcome(**known, state="done" if known["correct"] else "failed")
+
+    run = DatasetRun(questions, OutcomeJournal(folder, SETUP), half)
+    outcomes = await run.run()
+    standing = run.standing()
+    assert (standing.ended, standing.failed, standing.seconds_left) == (4, 2, 0.0)
+    assert standing.accuracy == 0.5
+    report = write_dataset_report(tmp_path, outcomes, {}).read_text(encoding="utf-8")
+    assert "| **accuracy** | 50.0% |" in report
+    again = DatasetRun(questions, OutcomeJournal(folder, SETUP), half).standing()
+    assert (again.ended, again.failed, again.judged) == (2, 0, 2)
 
 
 async def test_a_stopped_run_keeps_what_had_ended(tmp_path):
@@ -133,6 +153,12 @@ async def test_a_plan_alone_asks_no_other_model():
     assert outcome.metrics is not None
     assert (outcome.metrics.steps, outcome.metrics.depth) == (3, 2)
     assert parse_plan(outcome.plan or "") == parse_plan(PLAN)
+
+
+async def test_a_plan_alone_is_judged_where_there_is_a_judge():
+    source = ByTarget(planner=PLAN, judge=scores("planner"))
+    outcome = await PlanOnly(source, OPTIONS, judge=Judge(source, "judge"))(QUESTIONS[0])
+    assert [(v.part, v.error) for v in outcome.verdicts] == [("planner", None)]
 
 
 @pytest.mark.parametrize(("planner", "asked"), [("no plan", 3), (None, 1)])

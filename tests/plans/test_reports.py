@@ -65,6 +65,13 @@ async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp
     assert parse_plan((tmp_path / "plan.xml").read_text(encoding="utf-8")) == run.plan
 
 
+async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path):
+    run = await solved()
+    write_run_report(tmp_path, run, prediction=predict(run, {**PROFILES, "small": ModelProfile(0.01, float("inf"))}))
+    data = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert data["theory"]["profiles"]["small"]["tokens_per_second"] is None
+
+
 async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
     run = await solved(large=None)
     report = write_run_report(tmp_path, run)

@@ -150,8 +150,11 @@ def test_exports_hold_the_run(run):
 
 
 def test_a_speed_that_json_cannot_hold_is_left_out(run):
+    run.question = 'What is "x: Infinity"?'
     prediction = predict(run, {**PROFILES, "birch": ModelProfile(0.5, float("inf"))})
-    assert json.loads(to_json(run, prediction, "en"))["theory"]["profiles"]["birch"]["tokens_per_second"] is None
+    data = json.loads(to_json(run, prediction, "en"), parse_constant=pytest.fail)
+    assert data["theory"]["profiles"]["birch"]["tokens_per_second"] is None
+    assert data["run"]["question"] == run.question
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -171,9 +171,13 @@ def test_a_failed_run_says_what_happened_and_can_be_resumed(planner, tmp_path):
     assert "out of order" in shown
     assert "Traceback" not in shown
     planner.models.available_models[-1] = scripted_model(tmp_path, "yew", otherwise="it is 20")
+    unpredicted = i18n.translate("zh", "plan.no_prediction")
+    assert unpredicted in [caption.value for caption in test.caption]
     test.button(key="plans_resume").click().run()
     assert not test.exception
-    finished(planner, run.id)
+    assert finished(planner, run.id).state == "done"
+    test.run()
+    assert unpredicted not in [caption.value for caption in test.caption]
 
 
 def test_an_unusable_plan_is_told_with_its_reason(planner, tmp_path):
