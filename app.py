@@ -1,6 +1,6 @@
 """The workbench in one process: `python app.py`, or `streamlit run app.py`.
 
-    python app.py [--host 127.0.0.1] [--port 8501]
+    python app.py [--host 127.0.0.1] [--port 8501] [--no-browser]
 
 Beyond 127.0.0.1 anyone who reaches the port can use the models: there is no sign-in on the pages.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -21,10 +22,12 @@ from starlette.routing import Route
 from streamlit import config
 
 from multi_llm_comparator.ui.assets import asset_routes
+from multi_llm_comparator.ui.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.logs import explain_script_error, start_logging
 from multi_llm_comparator.ui.workbench import close_workbench, get_workbench
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+wants_browser = threading.Event()
 
 
 @asynccontextmanager
@@ -34,6 +37,9 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     workbench = get_workbench()
     workbench.bridge.submit(workbench.engine.start())
     print(f"Multi-LLM Comparator is running at {address()}  (Ctrl+C ends it)", flush=True)
+    # The server's socket listens by now; what comes before the first page can be made waits there.
+    if wants_browser.is_set() and has_viewer():
+        open_in_browser(address())
     try:
         yield None
     finally:
@@ -71,7 +77,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Multi-LLM Comparator: local models side by side in the browser")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8501, or the next free one)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
     arguments = parser.parse_args()
+    if not arguments.no_browser:
+        wants_browser.set()
     overrides: dict[str, Any] = {"server.address": arguments.host}
     if arguments.host not in LOOPBACK:
         overrides["server.allowedHosts"] = []

@@ -130,7 +130,7 @@ def app(home: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     environment = os.environ | {"MLC_HOME": str(home / "home"), "MLC_MODELS_DIR": str(home / "models")}
     log = (home / "app.log").open("w")
-    command = [sys.executable, "app.py", "--port", str(port)]
+    command = [sys.executable, "app.py", "--port", str(port), "--no-browser"]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         yield f"http://127.0.0.1:{port}"

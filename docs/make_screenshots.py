@@ -59,7 +59,7 @@ def running_app() -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        command = [sys.executable, "app.py", "--port", str(port)]
+        command = [sys.executable, "app.py", "--port", str(port), "--no-browser"]
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, "MLC_HOME": home}, stdout=subprocess.PIPE, text=True
         )

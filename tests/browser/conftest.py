@@ -71,7 +71,7 @@ def app(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port)]
+    command = [sys.executable, "app.py", "--port", str(port), "--no-browser"]
     # A session of its own: an interrupt from the keyboard ends the tests first, and they end the app.
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True

@@ -7,13 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from multi_llm_comparator.ui.browser import has_viewer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -25,28 +29,76 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@contextmanager
+def started(home: Path, *options: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models"), **variables}
+    command = [sys.executable, "app.py", *options]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return next(word for word in process.stdout.readline().split() if word.startswith("http://127.0.0.1:"))
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "MLC_HOME": str(tmp_path), "MLC_MODELS_DIR": str(tmp_path / "models")}
-    command = [sys.executable, "app.py", "--port", str(free_port())]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    yield process
-    process.kill()
-    process.communicate()
+    with started(tmp_path, "--port", str(free_port()), "--no-browser") as process:
+        yield process
 
 
 def test_one_line_says_where_the_pages_are_and_they_are_there(app):
-    assert app.stdout is not None
-    line = app.stdout.readline()
-    address = next(word for word in line.split() if word.startswith("http://127.0.0.1:"))
-    with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+    with urllib.request.urlopen(address_of(app), timeout=PATIENCE_S) as answer:
         assert answer.status == 200
 
 
+def test_a_port_that_is_taken_gives_way_to_the_next_free_one(tmp_path):
+    with socket.socket() as taken:
+        with suppress(OSError):  # somebody else has it: so much the better
+            taken.bind(("127.0.0.1", 8501))
+            taken.listen()
+        with started(tmp_path, "--no-browser") as app:
+            address = address_of(app)
+            assert not address.endswith(":8501")
+            with urllib.request.urlopen(address, timeout=PATIENCE_S) as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for a browser is a shell script")
+def test_the_page_opens_in_the_browser(tmp_path):
+    seen, browser = tmp_path / "seen", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho noise\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
+    browser.chmod(0o755)
+    with started(tmp_path, "--port", str(free_port()), BROWSER=f"{browser} %s", DISPLAY=":0", CI="") as app:
+        address = address_of(app)
+        until = time.monotonic() + PATIENCE_S
+        while not seen.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert seen.read_text().strip() == address
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "expected"),
+    [
+        ({}, "linux", False),
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({"DISPLAY": ":0", "CI": "true"}, "linux", False),
+        ({}, "darwin", True),
+        ({}, "win32", True),
+    ],
+)
+def test_no_browser_opens_where_nobody_would_see_it(environment, platform, expected):
+    assert has_viewer(environment, platform) is expected
+
+
 def test_prometheus_finds_the_gateways_figures_beside_the_pages(app):
-    assert app.stdout is not None
-    address = next(word for word in app.stdout.readline().split() if word.startswith("http://127.0.0.1:"))
-    with urllib.request.urlopen(f"{address}/metrics", timeout=PATIENCE_S) as answer:
+    with urllib.request.urlopen(f"{address_of(app)}/metrics", timeout=PATIENCE_S) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
     assert families["mlc_gateway_waiting_requests"].samples[0].value == 0
@@ -54,8 +106,7 @@ def test_prometheus_finds_the_gateways_figures_beside_the_pages(app):
 
 
 def test_no_process_is_left_after_it_ended(app):
-    assert app.stdout is not None
-    app.stdout.readline()
+    address_of(app)
     children = psutil.Process(app.pid).children(recursive=True)
     app.send_signal(signal.SIGINT)
     app.wait(timeout=PATIENCE_S)

@@ -1,0 +1,36 @@
+"""What `make` runs, and what it leaves behind when that fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+
+
+def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOST", "PORT", "PYTHON")}
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_the_port_is_left_to_the_app_unless_one_is_asked_for():
+    assert "--port" not in make("--dry-run", "run").stdout
+    assert "app.py --host 127.0.0.1 --port 8600" in make("--dry-run", "run", "PORT=8600").stdout
+
+
+def test_a_virtual_environment_that_could_not_be_made_does_not_stay(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / "python-without-ensurepip"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0\nmkdir -p .venv/bin && touch .venv/bin/python\nexit 1\n')
+    python.chmod(0o755)
+    done = make(f"PYTHON={python}", ".venv/bin/python", folder=tmp_path)
+    assert done.returncode != 0
+    assert "apt install python3-venv" in done.stdout + done.stderr
+    assert not (tmp_path / ".venv").exists()
