@@ -57,7 +57,7 @@ class Call:
 
     def __init__(self, parts: Parts, config: GroupsConfig, route: Route, request: GenerationRequest) -> None:
         self._parts, self.config, self.route = parts, config, route
-        self._request = _as_the_node_wants(request, route)
+        self._request = request
         self.deadline = asyncio.get_running_loop().time() + route.timeout_s
         self.answer_by = math.inf if route.is_plain else self.deadline
         self._plan = FallbackPlan(
@@ -321,13 +321,3 @@ async def _close(stream: AsyncIterator[Event]) -> None:
     close: Any = getattr(stream, "aclose", None)
     if close is not None:
         await close()
-
-
-def _as_the_node_wants(request: GenerationRequest, route: Route) -> GenerationRequest:
-    """The request with a node's own system prompt (unless it has one) and token limit."""
-    changes: dict[str, Any] = {}
-    if route.system_prompt and not request.config.system_prompt:
-        changes["system_prompt"] = route.system_prompt
-    if route.max_tokens is not None:
-        changes["max_tokens"] = route.max_tokens
-    return replace(request, config=replace(request.config, **changes)) if changes else request

@@ -127,6 +127,7 @@ class Gateway:
         request.config.validate()
         target = self._known_as(target)
         route = self.groups.route(target, fallback_groups)
+        request = route.shaped(request)
         cache = self.parts.cache
         use_cache = use_cache and cache.is_enabled
         if use_cache and (found := cache.get(cache_key(target, request))):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelNotFoundError
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.config import (
     Echelon,
     FallbackStrategy,
@@ -64,6 +66,15 @@ class Route:
     system_prompt: str = ""
     max_tokens: int | None = None
     is_plain: bool = False
+
+    def shaped(self, request: GenerationRequest) -> GenerationRequest:
+        """The request with a node's own system prompt (unless it has one) and token limit."""
+        changes: dict[str, Any] = {}
+        if self.system_prompt and not request.config.system_prompt:
+            changes["system_prompt"] = self.system_prompt
+        if self.max_tokens is not None:
+            changes["max_tokens"] = self.max_tokens
+        return replace(request, config=replace(request.config, **changes)) if changes else request
 
 
 class Targets:

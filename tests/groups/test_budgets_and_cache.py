@@ -179,6 +179,24 @@ async def test_any_difference_is_another_question(tmp_path: Path, other: Any) ->
     assert source.asked == ["m", "m", "n"]
 
 
+@pytest.mark.parametrize("changed", [{"system_prompt": "Be long."}, {"max_tokens": 9}])
+async def test_a_node_that_asks_otherwise_now_is_not_answered_from_before(
+    tmp_path: Path, changed: dict[str, Any]
+) -> None:
+    def config(**more: Any) -> dict[str, Any]:
+        node = {"config": {"llm_group": "m", "system_prompt": "Be brief.", "max_tokens": 7, **more}}
+        groups = {"g": {"e": {"models": ["m"]}}}
+        return {"gateway": {"cache": {"enabled": True}}, "task_groups": groups, "nodes": {"n": node}}
+
+    source = ActingSource()
+    async with gateway_of(config(), tmp_path, source) as gateway:
+        await ask(gateway, "n")
+        assert of(await ask(gateway, "n"), CacheHit)
+    async with gateway_of(config(**changed), tmp_path, source) as gateway:
+        assert not of(await ask(gateway, "n"), CacheHit)
+    assert source.asked == ["m", "m"]
+
+
 async def test_failures_and_broken_answers_are_not_kept(tmp_path: Path) -> None:
     source = ActingSource()
     source.script("m", break_after_text(ProviderUnavailableError("cut")))
