@@ -8,7 +8,7 @@ from types import TracebackType
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Cost
-from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.exceptions import DeadlineExceededError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.breaker import Outcome, Permit
 from multi_llm_comparator.groups.budgets import Booking, book, purses_of, settle
@@ -43,21 +43,22 @@ class Attempt:
         self._is_answered = False
         self.number = 0
         self.prompt_tokens = self.text_tokens = 0
-        self.has_text = False
+        self.has_started = self.has_text = False
+        self.had_fair_time = True
         self.began_at = now()
 
     @property
     def model(self) -> str:
         return self.candidate.model
 
-    async def open(self, budget: Budget | None, *, with_breaker: bool = True) -> None:
-        """Get the breaker's leave and set the money aside.
+    async def open(self, budget: Budget | None, within_s: float | None) -> None:
+        """Get the breaker's leave for a call that ends ``within_s`` (None: it has no breaker), set the money aside.
 
         Raises:
             CircuitOpenError, BudgetExceededError: nothing was called or spent.
         """
-        if with_breaker:
-            self._permit = await self._parts.breakers.admit(self.model)
+        if within_s is not None:
+            self._permit = await self._parts.breakers.admit(self.model, within_s)
         if budget is not None and self.candidate.group is not None:
             purses = purses_of(self.candidate.group, budget, self._request.run_id)
             if purses:
@@ -83,7 +84,7 @@ class Attempt:
         said = self.prompt_tokens or estimated_prompt_tokens(self._request)
         prompt, completion = self._usage or (said, self.text_tokens)
         self._usage = (prompt, completion)
-        priced = price_of(self.candidate.declaration, prompt, completion)
+        priced = price_of(self.candidate.declaration, prompt, completion, name=self.model)
         return Cost(
             request_id=self._request.id,
             model=self.model,
@@ -101,11 +102,11 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         was_made = self.number > 0
-        # A call that ended early used its prompt at least, unless it failed before the model said anything.
-        if was_made and self._usage is None and (self.has_text or not isinstance(error, Exception)):
+        # A call that ended early used its prompt at least, unless it failed before the model took it.
+        if was_made and self._usage is None and (self.has_started or self.has_text or not isinstance(error, Exception)):
             self.cost()
         prompt, completion = self._usage or (0, 0)
-        usd = price_of(self.candidate.declaration, prompt, completion).usd if self._usage else 0.0
+        usd = price_of(self.candidate.declaration, prompt, completion, name=self.model).usd if self._usage else 0.0
         self._parts.controller.settle(self._grant, prompt + completion, made=was_made)
         if self._permit is not None:
             self._parts.breakers.report(self._permit, self._verdict(error))
@@ -126,6 +127,10 @@ class Attempt:
     def _verdict(self, error: BaseException | None) -> Outcome:
         if self._is_answered:
             return Outcome.SUCCESS
+        if not self.had_fair_time:
+            return Outcome.UNKNOWN
+        if isinstance(error, DeadlineExceededError):
+            return Outcome.UNKNOWN if self.has_text else Outcome.FAILURE
         if isinstance(error, MultiLLMError):
             return Outcome.FAILURE if treatment_of(error).blame else Outcome.UNKNOWN
         return Outcome.UNKNOWN

@@ -17,6 +17,7 @@ from multi_llm_comparator.core.exceptions import CircuitOpenError
 from multi_llm_comparator.groups.config import BreakerSettings
 
 MAX_BREAKERS = 10_000
+LONGEST_CALL_S = 600.0
 
 
 class BreakerState(StrEnum):
@@ -46,8 +47,8 @@ class Permit:
 class Breakers(Protocol):
     """The breakers of all models, wherever their state is kept."""
 
-    async def admit(self, model: str) -> Permit:
-        """Leave for one call.
+    async def admit(self, model: str, within_s: float = LONGEST_CALL_S) -> Permit:
+        """Leave for one call, which ends ``within_s``.
 
         Raises:
             CircuitOpenError: the model is to be left alone.
@@ -155,7 +156,7 @@ class MemoryBreakers:
         for model in [m for m, b in self._breakers.items() if b.state is BreakerState.CLOSED and not b.failures]:
             del self._breakers[model]
 
-    async def admit(self, model: str) -> Permit:
+    async def admit(self, model: str, within_s: float = LONGEST_CALL_S) -> Permit:
         breaker, now = self._of(model), self._clock()
         permit = breaker.admit(model, self._settings, now)
         if permit is None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,8 +26,6 @@ from multi_llm_comparator.core.events import (
 )
 from multi_llm_comparator.core.exceptions import (
     DeadlineExceededError,
-    FirstTokenTimeoutError,
-    InferenceError,
     LimitExceededError,
     MultiLLMError,
     ProviderUnavailableError,
@@ -37,14 +34,14 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.attempt import Attempt
+from multi_llm_comparator.groups.attempt_clock import AttemptClock
 from multi_llm_comparator.groups.concurrency_controller import Admission
 from multi_llm_comparator.groups.config import GroupsConfig
+from multi_llm_comparator.groups.history import AttemptRecord
 from multi_llm_comparator.groups.parts import Parts
 from multi_llm_comparator.groups.plan import Choices, Decision, FallbackPlan
-from multi_llm_comparator.groups.pricing import estimated_prompt_tokens
-from multi_llm_comparator.groups.targets import Route
-
-logger = logging.getLogger(__name__)
+from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens
+from multi_llm_comparator.groups.targets import Candidate, Route
 
 # Retries are events, counts and history here; stamina's own log line for each would only repeat them.
 stamina.instrumentation.set_on_retry_hooks(())
@@ -67,6 +64,7 @@ class Call:
             settings=config.gateway,
             with_images=any(message.images for message in request.messages),
         )
+        self._waits_since = now()
         self._attempt: Attempt | None = None
         self._choices: Choices | None = None
         self._fell_from: tuple[str, str] | None = None
@@ -104,6 +102,7 @@ class Call:
         attempt, self._attempt = self._attempt, None
         self._decision = Decision("give_up")
         if attempt is None:
+            self._note_refusal(error)
             self._pass_over(error)
         if attempt is None or attempt.has_text:
             return []
@@ -120,12 +119,10 @@ class Call:
                     seconds=now() - attempt.began_at,
                 )
             )
-        decision = self._plan.after(attempt.candidate, error)
+        spent_s = now() - attempt.began_at
+        decision = self._decision = self._plan.after(attempt.candidate, error, left_s=self._left_s(), spent_s=spent_s)
         if isinstance(error, RateLimitedError) and error.retry_after_s:
             self._parts.health.rest(attempt.model, error.retry_after_s)
-        if decision.kind != "give_up" and decision.delay_s >= self._left_s():
-            return events
-        self._decision = decision
         if decision.kind == "retry":
             self._parts.history.retries += 1
             retrying = Retrying(request_id=request_id, model=attempt.model, delay_s=decision.delay_s, error_type=kind)
@@ -134,11 +131,32 @@ class Call:
             self._fell_from = (attempt.model, kind)
         return events
 
+    def _note_refusal(self, error: MultiLLMError) -> None:
+        """Keep the reason of a request that no model was asked for, under the model it would have gone to first."""
+        rule, candidate = next(iter(self._choices.every() if self._choices else _every(self.route)))
+        seconds = now() - self._waits_since
+        self._parts.metrics.attempt(candidate.model, "refused", seconds)
+        self._parts.history.add(
+            AttemptRecord(
+                request_id=self._request.id,
+                asked=self.route.target,
+                target=candidate.target,
+                model=candidate.model,
+                rule=rule,
+                number=0,
+                at=self._waits_since,
+                seconds=seconds,
+                outcome="refused",
+                error_type=type(error).__name__,
+                message=str(error),
+            )
+        )
+
     def _pass_over(self, error: MultiLLMError) -> None:
         """The limits of a whole stage are out of reach: go on with the next one, if there is one."""
         if isinstance(error, LimitExceededError) and self._choices is not None:
-            for candidate in self._choices.candidates:
-                self._decision = self._plan.after(candidate, error)
+            for _, candidate in self._choices.every():
+                self._decision = self._plan.after(candidate, error, left_s=self._left_s())
             self._fell_from = (self._choices.candidates[0].model, type(error).__name__)
 
     async def _try(self) -> AsyncGenerator[Event, None]:
@@ -150,7 +168,8 @@ class Call:
         assert attempt is not None
         with attempt:
             group = self.config.task_groups.get(attempt.candidate.group or "")
-            await attempt.open(group.budget if group else None, with_breaker=not self.route.is_plain)
+            within_s = None if self.route.is_plain else self._left_s()
+            await attempt.open(group.budget if group else None, within_s)
             self._plan.attempts += 1
             attempt.begin(self._plan.attempts)
             for event in self._announce(attempt):
@@ -181,6 +200,7 @@ class Call:
 
     async def _admit(self) -> AsyncGenerator[Event, None]:
         """Wait for the limits; leaves the admitted attempt in ``_attempt``."""
+        self._waits_since, self._choices = now(), None
         choices = self._plan.choices()
         while choices is None:
             rest_s = self._shortest_rest_s()
@@ -190,8 +210,12 @@ class Call:
             await asyncio.sleep(rest_s)
             choices = self._plan.choices()
         self._choices = choices
-        tokens = estimated_prompt_tokens(self._request) + self._request.config.max_tokens
-        found = await self._parts.controller.enter(tuple(c.levels for c in choices.candidates), tokens)
+        answer_tokens = self._request.config.max_tokens
+        found = await self._parts.controller.enter(
+            tuple(candidate.levels for _, candidate in choices.every()),
+            most_prompt_tokens(self._request) + answer_tokens,
+            likely=estimated_prompt_tokens(self._request) + answer_tokens,
+        )
         if isinstance(found, Admission):
             self._take(choices, found)
             return
@@ -213,9 +237,11 @@ class Call:
             self._take(choices, admission)
 
     def _take(self, choices: Choices, admission: Admission) -> None:
-        candidate = choices.candidates[admission.choice]
+        rule, candidate = choices.every()[admission.choice]
+        if admission.choice >= len(choices.candidates) and self._fell_from is None:
+            self._fell_from = (choices.candidates[0].model, LimitExceededError.__name__)
         self._attempt = Attempt(
-            self._parts, self._request, candidate, admission.grant, asked=self.route.target, rule=choices.rule
+            self._parts, self._request, candidate, admission.grant, asked=self.route.target, rule=rule
         )
 
     def _shortest_rest_s(self) -> float | None:
@@ -227,13 +253,19 @@ class Call:
     async def _relay(self, attempt: Attempt) -> AsyncGenerator[Event, None]:
         """The model's own events, with our cost before the end."""
         stream = self._open_stream(attempt)
-        clock = _AttemptClock(self, attempt)
+        clock = AttemptClock(
+            attempt,
+            self.route,
+            self.config.gateway,
+            answer_by=self.answer_by,
+            may_leave=self._plan.choices_exist(besides=attempt.model),
+        )
         try:
             while True:
                 event = await clock.next_event(stream)
                 match event:
                     case Started(prompt_tokens=prompt_tokens):
-                        attempt.prompt_tokens = prompt_tokens
+                        attempt.prompt_tokens, attempt.has_started = prompt_tokens, True
                         yield event
                     case TextDelta(tokens=tokens):
                         attempt.text_tokens, attempt.has_text = tokens, attempt.has_text or bool(event.text)
@@ -266,51 +298,8 @@ class Call:
         return self.deadline - asyncio.get_running_loop().time()
 
 
-class _AttemptClock:
-    """Knows until when the next event of an attempt must have come, and what it means if it has not."""
-
-    def __init__(self, call: Call, attempt: Attempt) -> None:
-        declaration = attempt.candidate.declaration
-        began = asyncio.get_running_loop().time()
-        first_s = declaration.first_token_timeout_s
-        if first_s is None and declaration.is_remote:
-            first_s = call.config.gateway.first_token_timeout_s
-        self._attempt, self._call = attempt, call
-        self._first_s, self._total_s = first_s, declaration.total_timeout_s
-        self._first_by = None if first_s is None else began + first_s
-        self._total_by = None if self._total_s is None else began + self._total_s
-
-    async def next_event(self, stream: AsyncIterator[Event]) -> Event | None:
-        """The next event, None at the stream's end.
-
-        Raises:
-            FirstTokenTimeoutError, ProviderUnavailableError, DeadlineExceededError: it did not come in time.
-        """
-        by = self._call.answer_by
-        if self._first_by is not None and not self._attempt.has_text:
-            by = min(by, self._first_by)
-        if self._total_by is not None:
-            by = min(by, self._total_by)
-        try:
-            async with asyncio.timeout_at(None if by == math.inf else by):
-                return await anext(stream, None)
-        except TimeoutError:
-            raise self._too_late(by) from None
-        except MultiLLMError:
-            raise
-        except Exception as exc:
-            # The edge to somebody else's source: what it raises is this attempt's failure and nobody else's.
-            logger.exception("%r raised instead of failing", self._attempt.model)
-            raise InferenceError(f"{self._attempt.model!r} failed in an unforeseen way: {type(exc).__name__}") from exc
-
-    def _too_late(self, by: float) -> MultiLLMError:
-        model = self._attempt.model
-        if by == self._call.answer_by:
-            seconds = self._call.route.timeout_s
-            return DeadlineExceededError(f"{self._call.route.target!r} had no complete answer within {seconds:g} s")
-        if by == self._first_by and not self._attempt.has_text:
-            return FirstTokenTimeoutError(f"{model!r} sent no text within {self._first_s:g} s")
-        return ProviderUnavailableError(f"{model!r} did not end its answer within {self._total_s:g} s")
+def _every(route: Route) -> Iterator[tuple[str, Candidate]]:
+    return ((stage.rule, candidate) for stage in route.stages for candidate in stage.candidates)
 
 
 def _never_out(model: str) -> str | None:

@@ -93,6 +93,7 @@ class ConcurrencyController:
         self._levels: dict[str, Level] = {}
         self._lanes: dict[Alternatives, deque[_Waiter]] = {}
         self._claimed: Counter[str] = Counter()
+        self._queues: Counter[frozenset[str]] = Counter()
         self._waiting = 0
         self._numbers = 0
         self._pump: asyncio.Task[None] | None = None
@@ -104,27 +105,29 @@ class ConcurrencyController:
         self.store.forget_all_but(set(levels))
         self._wake.set()
 
-    async def enter(self, alternatives: Alternatives, tokens: int) -> Admission | Place:
+    async def enter(self, alternatives: Alternatives, tokens: int, *, likely: int | None = None) -> Admission | Place:
         """Admit at once, by the first alternative with room, or take a place in the queue.
 
         Args:
             alternatives: for each model that would do, the levels a call of it counts against.
-            tokens: the most the call may use; reserved until it is settled.
+            tokens: the most the call may use; reserved until it is settled, or the whole limit if that is less.
+            likely: what it may well use, which decides whether it could ever fit; ``tokens`` when absent.
 
         Raises:
-            QueueFullError: as many wait already as may.
+            QueueFullError: as many wait for the same levels already as may.
             LimitExceededError: no alternative could ever admit so many tokens.
         """
         keys = frozenset(level.key for levels in alternatives for level in levels)
-        _refuse_impossible(alternatives, tokens)
+        _refuse_impossible(alternatives, tokens if likely is None else likely)
         if not self._claimed or not any(key in self._claimed for key in keys):
             for choice, levels in enumerate(alternatives):
                 answer = await self.store.take(levels, tokens)
                 if isinstance(answer, Grant):
                     return Admission(answer, choice)
-        if self._waiting >= self.queue_size:
+        # Each set of levels has a queue of its own size: one that is full must not stop those who wait for others.
+        if (waiting := self._queues[keys]) >= self.queue_size:
             raise QueueFullError(
-                f"{self._waiting} requests wait already for {', '.join(sorted(keys))}, and no more may (queue_size)"
+                f"{waiting} requests wait already for {', '.join(sorted(keys))}, and no more may (queue_size)"
             )
         return Place(self, self._join(alternatives, tokens, keys))
 
@@ -140,6 +143,7 @@ class ConcurrencyController:
         waiter = _Waiter(self._numbers, alternatives, tokens, keys, loop.create_future())
         self._lanes.setdefault(alternatives, deque()).append(waiter)
         self._claimed.update(keys)
+        self._queues[keys] += 1
         self._waiting += 1
         self._wake.set()
         if self._pump is None or self._pump.done() or self._pump.get_loop() is not loop:
@@ -160,6 +164,9 @@ class ConcurrencyController:
         """Stop counting a waiter that is out of its lane."""
         self._waiting -= 1
         self._claimed.subtract(waiter.keys)
+        self._queues[waiter.keys] -= 1
+        if not self._queues[waiter.keys]:
+            del self._queues[waiter.keys]
         for key in waiter.keys:
             if self._claimed[key] <= 0:
                 del self._claimed[key]

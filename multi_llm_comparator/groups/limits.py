@@ -45,7 +45,9 @@ class Grant:
 class LimitStore(Protocol):
     """Where the counts are kept."""
 
-    async def take(self, levels: tuple[Level, ...], tokens: int) -> Grant | Refusal: ...
+    async def take(self, levels: tuple[Level, ...], tokens: int) -> Grant | Refusal:
+        """Count a call at all levels or at none; of ``tokens`` no level counts more than its whole limit."""
+        ...
 
     def settle(self, grant: Grant, tokens: int, *, made: bool = True) -> None:
         """End a call: free its places and correct its tokens. ``made=False``: it never happened, nothing counts."""
@@ -60,18 +62,35 @@ class LimitStore(Protocol):
     async def aclose(self) -> None: ...
 
 
+class _Rate:
+    """The counter in use, and those of earlier algorithms, with which running calls still settle."""
+
+    def __init__(self) -> None:
+        self.by_algorithm: dict[str, RateCounter] = {}
+        self._current = ""
+
+    def counter(self, algorithm: str, limit: int, now: float) -> RateCounter:
+        """The counter of ``algorithm``; one that begins or comes back takes over what another has counted."""
+        found = self.by_algorithm.get(algorithm)
+        if found is None:
+            found = self.by_algorithm[algorithm] = COUNTERS[algorithm]()
+        if self._current not in ("", algorithm):
+            missing = self.by_algorithm[self._current].used(limit, now) - found.used(limit, now)
+            if missing > 0:
+                found.take(missing, limit, now)
+        self._current = algorithm
+        return found
+
+    def used(self, algorithm: str, limit: int | None, now: float) -> float:
+        found = self.by_algorithm.get(algorithm)
+        return found.used(limit, now) if found and limit else 0
+
+
 @dataclass(slots=True)
 class _Counts:
     active: int = 0
-    requests: dict[str, RateCounter] = field(default_factory=dict)
-    tokens: dict[str, RateCounter] = field(default_factory=dict)
-
-
-def _counter(counters: dict[str, RateCounter], algorithm: str) -> RateCounter:
-    found = counters.get(algorithm)
-    if found is None:
-        found = counters[algorithm] = COUNTERS[algorithm]()
-    return found
+    requests: _Rate = field(default_factory=_Rate)
+    tokens: _Rate = field(default_factory=_Rate)
 
 
 class MemoryLimits:
@@ -104,9 +123,10 @@ class MemoryLimits:
             counts = self._counts[level.key] = _Counts()
         wait = 0.0
         if level.rpm is not None:
-            wait = _counter(counts.requests, level.algorithm).wait_s(1, level.rpm, now)
+            wait = counts.requests.counter(level.algorithm, level.rpm, now).wait_s(1, level.rpm, now)
         if level.tpm is not None:
-            wait = max(wait, _counter(counts.tokens, level.algorithm).wait_s(tokens, level.tpm, now))
+            counter = counts.tokens.counter(level.algorithm, level.tpm, now)
+            wait = max(wait, counter.wait_s(min(tokens, level.tpm), level.tpm, now))
         return level.concurrency is not None and counts.active >= level.concurrency, wait
 
     def _enter(self, level: Level, tokens: int, now: float) -> tuple[Entry | None, Entry | None]:
@@ -114,9 +134,10 @@ class MemoryLimits:
         counts.active += 1
         request = token = None
         if level.rpm is not None:
-            request = _counter(counts.requests, level.algorithm).take(1, level.rpm, now)
+            request = counts.requests.counter(level.algorithm, level.rpm, now).take(1, level.rpm, now)
         if level.tpm is not None:
-            token = _counter(counts.tokens, level.algorithm).take(tokens, level.tpm, now)
+            counter = counts.tokens.counter(level.algorithm, level.tpm, now)
+            token = counter.take(min(tokens, level.tpm), level.tpm, now)
         return request, token
 
     def settle(self, grant: Grant, tokens: int, *, made: bool = True) -> None:
@@ -129,9 +150,9 @@ class MemoryLimits:
             counts = self._counts[level.key]
             counts.active -= 1
             if request is not None and level.rpm is not None and not made:
-                counts.requests[level.algorithm].correct(request, 0, level.rpm, now)
+                counts.requests.by_algorithm[level.algorithm].correct(request, 0, level.rpm, now)
             if token is not None and level.tpm is not None:
-                counts.tokens[level.algorithm].correct(token, tokens if made else 0, level.tpm, now)
+                counts.tokens.by_algorithm[level.algorithm].correct(token, tokens if made else 0, level.tpm, now)
 
     def status(self, levels: Iterable[Level]) -> dict[str, dict[str, Any]]:
         now = self._clock()
@@ -139,13 +160,12 @@ class MemoryLimits:
 
     def _level_status(self, level: Level, now: float) -> dict[str, Any]:
         counts = self._counts.get(level.key) or _Counts()
-        requests, tokens = counts.requests.get(level.algorithm), counts.tokens.get(level.algorithm)
         return {
             "active": counts.active,
             "concurrency_limit": level.concurrency,
-            "requests_in_window": requests.used(level.rpm, now) if requests and level.rpm else 0,
+            "requests_in_window": counts.requests.used(level.algorithm, level.rpm, now),
             "rpm_limit": level.rpm,
-            "tokens_in_window": tokens.used(level.tpm, now) if tokens and level.tpm else 0,
+            "tokens_in_window": counts.tokens.used(level.algorithm, level.tpm, now),
             "tpm_limit": level.tpm,
             "algorithm": level.algorithm,
         }
@@ -155,7 +175,7 @@ class MemoryLimits:
         for key in [key for key in self._counts if key not in keys]:
             counts = self._counts[key]
             # The limit is gone with its configuration; 1 only scales the bucket's refill, which is then slow: safe.
-            rates = (*counts.requests.values(), *counts.tokens.values())
+            rates = (*counts.requests.by_algorithm.values(), *counts.tokens.by_algorithm.values())
             if not counts.active and not any(rate.used(1, now) for rate in rates):
                 del self._counts[key]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from multi_llm_comparator.core.exceptions import (
@@ -26,10 +27,17 @@ Order = Callable[[Stage, Sequence[Candidate]], list[Candidate]]
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """Models that would do equally well now, the preferred one first, and the rule that leads there."""
+    """Models that would do equally well now, the preferred one first, and the rule that leads there.
+
+    ``overflow`` are those that would do where none of them has room, each with its own rule.
+    """
 
     rule: str
     candidates: list[Candidate]
+    overflow: tuple[tuple[str, Candidate], ...] = ()
+
+    def every(self) -> list[tuple[str, Candidate]]:
+        return [*((self.rule, candidate) for candidate in self.candidates), *self.overflow]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +84,19 @@ class FallbackPlan:
             longer = [c for c in self._route.longer if self._is_open(c) and self._why_out(c.model) is None]
             if longer:
                 return Choices(OVERFLOW_RULE, longer[:1])
+        found: Choices | None = None
         for stage in self._route.stages:
             left = [c for c in stage.candidates if self._is_open(c, stage) and self._why_out(c.model) is None]
-            if left:
-                return Choices(stage.rule, self._order(stage, left))
-        return None
+            if not left:
+                continue
+            ordered = self._order(stage, left)
+            if found is None:
+                found = Choices(stage.rule, ordered)
+            else:
+                found = replace(found, overflow=(*found.overflow, *((stage.rule, c) for c in ordered)))
+            if not self._route.overflows:
+                break
+        return found
 
     def nothing_left(self) -> MultiLLMError:
         """Why :meth:`choices` found nothing."""
@@ -98,35 +114,39 @@ class FallbackPlan:
         every = (c for stage in self._route.stages for c in stage.candidates if self._is_open(c, stage))
         return [c.model for c in every if self._why_out(c.model) is not None]
 
-    def after(self, candidate: Candidate, error: MultiLLMError) -> Decision:
-        """Take a failure into account."""
+    def after(
+        self, candidate: Candidate, error: MultiLLMError, *, left_s: float = math.inf, spent_s: float = 0.0
+    ) -> Decision:
+        """Take a failure into account that came after ``spent_s``, with ``left_s`` until the request's deadline."""
         self._again = None
         treatment = treatment_of(error)
         asked_s = (error.retry_after_s or 0.0) if isinstance(error, RateLimitedError) else 0.0
         if self.attempts >= self._settings.max_attempts:
             return Decision("give_up")
         if treatment.retry and asked_s <= self._settings.retry_after_max_s and self._may_retry(candidate):
-            self._again = Choices("retry", [candidate])
-            return Decision("retry", asked_s or self._back_off_s(candidate))
+            delay_s = asked_s or self._back_off_s(candidate)
+            # Failing once more in the same way must leave time for whoever else there is.
+            needed_s = delay_s + (spent_s if self.choices_exist(besides=candidate.model) else 0.0)
+            if needed_s < left_s:
+                self._again = Choices("retry", [candidate])
+                return Decision("retry", delay_s)
         self._done.add(candidate.model)
         if treatment.whole_provider and candidate.declaration.is_remote:
             self._bad_providers.add(candidate.declaration.provider)
         if isinstance(error, ContextOverflowError):
             # A model of unknown length may hold less still; one that is known to hold more is worth a try.
             self._min_context = max(self._min_context, (candidate.declaration.context_length or 0) + 1)
-        if treatment.fall_back and self.choices_exist():
+        if treatment.fall_back and left_s > 0 and self.choices_exist():
             return Decision("fall_back")
         return Decision("give_up")
 
-    def choices_exist(self) -> bool:
-        """As :meth:`choices`, without taking anybody's turn."""
-        longer = self._route.longer if self._min_context else ()
-        if any(self._is_open(c) and self._why_out(c.model) is None for c in longer):
-            return True
+    def choices_exist(self, besides: str = "") -> bool:
+        """As :meth:`choices`, without taking anybody's turn: whether there are any, the model ``besides`` aside."""
+        every: list[tuple[Candidate, Stage | None]] = []
+        every += [(c, stage) for stage in self._route.stages for c in stage.candidates]
+        every += [(c, None) for c in self._route.longer] if self._min_context else []
         return any(
-            self._is_open(c, stage) and self._why_out(c.model) is None
-            for stage in self._route.stages
-            for c in stage.candidates
+            c.model != besides and self._is_open(c, stage) and self._why_out(c.model) is None for c, stage in every
         )
 
     def _may_retry(self, candidate: Candidate) -> bool:

@@ -24,8 +24,12 @@ class Priced:
     by: str
 
 
-def price_of(declaration: ModelDeclaration, prompt_tokens: int, completion_tokens: int) -> Priced:
-    """The price of one call: the configuration's own first, then genai-prices', whose data come with the package."""
+def price_of(declaration: ModelDeclaration, prompt_tokens: int, completion_tokens: int, *, name: str = "") -> Priced:
+    """The price of one call: the configuration's own first, then genai-prices', whose data come with the package.
+
+    Args:
+        name: what the configuration calls the model; the endpoint's own id where the declaration gives no other.
+    """
     if declaration.price is not None:
         own = declaration.price
         micro = prompt_tokens * own.input_per_mtok + completion_tokens * own.output_per_mtok
@@ -34,15 +38,16 @@ def price_of(declaration: ModelDeclaration, prompt_tokens: int, completion_token
         return Priced(0.0, "local")
     usage = genai_prices.Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens)
     try:
-        found = _look_up(usage, declaration)
+        found = _look_up(usage, declaration, declaration.model or name)
     except LookupError:
         return Priced(None, "")
     return Priced(float(found.total_price), "genai-prices")
 
 
-def _look_up(usage: genai_prices.Usage, declaration: ModelDeclaration) -> genai_prices.types.PriceCalculation:
+def _look_up(
+    usage: genai_prices.Usage, declaration: ModelDeclaration, model: str
+) -> genai_prices.types.PriceCalculation:
     """By the endpoint's address; a proxy's address is unknown there, so then by the provider's name."""
-    model = declaration.model or ""
     if urlsplit(declaration.base_url or "").hostname not in ("127.0.0.1", "localhost", "::1"):
         try:
             return genai_prices.calc_price(usage, model, provider_api_url=declaration.base_url)
@@ -52,7 +57,7 @@ def _look_up(usage: genai_prices.Usage, declaration: ModelDeclaration) -> genai_
 
 
 def estimated_prompt_tokens(request: GenerationRequest) -> int:
-    """A generous estimate before any tokenizer has seen the prompt: English has 4 to 5 bytes a token, Chinese 3."""
+    """What is likely before any tokenizer has seen the prompt: English has 4 to 5 bytes a token, Chinese 3."""
     return sum(
         -(-len(message.content.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
         + TOKENS_PER_MESSAGE

@@ -13,12 +13,13 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from multi_llm_comparator.groups.background import Background
-from multi_llm_comparator.groups.breaker import BreakerState, Outcome, Permit, refused
+from multi_llm_comparator.groups.breaker import LONGEST_CALL_S, BreakerState, Outcome, Permit, refused
 from multi_llm_comparator.groups.config import BreakerSettings
 from multi_llm_comparator.groups.redis_limits import unreachable
 from multi_llm_comparator.groups.redis_scripts import BREAKER_ADMIT, BREAKER_REPORT, BREAKER_SET, PREFIX
 
-PROBE_LEASE_S = 120.0
+# A probe is reported when its call ends; its lease, for a process that died, must not end before.
+LEASE_MARGIN_S = 10.0
 # How long a refusal is believed without asking again, and the most that another process's reset takes to be seen.
 BELIEVED_S = 1.0
 MAX_SEEN = 10_000
@@ -46,9 +47,9 @@ class RedisBreakers:
         self._seen: dict[str, _Seen] = {}
         self._background = Background()
 
-    async def admit(self, model: str) -> Permit:
+    async def admit(self, model: str, within_s: float = LONGEST_CALL_S) -> Permit:
         # As with limits, a sent script cannot be called back: a cancelled caller's probe is handed back.
-        asking = self._background.spawn(self._ask(model))
+        asking = self._background.spawn(self._ask(model, within_s))
         try:
             permit: Permit | None = await asyncio.shield(asking)
         except asyncio.CancelledError:
@@ -60,9 +61,10 @@ class RedisBreakers:
             raise refused(model, self._seen[model].left_s)
         return permit
 
-    async def _ask(self, model: str) -> Permit | None:
+    async def _ask(self, model: str, within_s: float) -> Permit | None:
         probe_id = uuid.uuid4().hex
-        answer = await self._run(self._admit, model, probe_id, int(PROBE_LEASE_S * 1e6))
+        lease_us = int((max(0.0, within_s) + LEASE_MARGIN_S) * 1e6)
+        answer = await self._run(self._admit, model, probe_id, lease_us)
         if answer[0] != 1:
             return None
         return Permit(model, answer[1], is_probe=answer[2] == 1, probe_id=probe_id)

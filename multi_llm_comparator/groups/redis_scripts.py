@@ -58,6 +58,10 @@ local function wait_for(key, algorithm, weighed, amount, limit)
   if algorithm == 'token_bucket' then return bucket_wait(key .. ':bucket', amount, limit) end
   return window_wait(key, weighed, amount, limit)
 end
+local function capped(tokens, limit)
+  if limit < 0 then return tokens end
+  return math.min(tokens, limit)
+end
 local function take(key, algorithm, weighed, id, amount, limit)
   if limit < 0 then return end
   if algorithm == 'token_bucket' then
@@ -103,7 +107,7 @@ for i, key in ipairs(KEYS) do
   redis.call('ZREMRANGEBYSCORE', key .. ':active', '-inf', now)
   local full = places >= 0 and redis.call('ZCARD', key .. ':active') >= places
   local rate = math.max(wait_for(key .. ':requests', algorithm, false, 1, rpm),
-                        wait_for(key .. ':tokens', algorithm, true, tokens, tpm))
+                        wait_for(key .. ':tokens', algorithm, true, capped(tokens, tpm), tpm))
   if full or rate > 0 then answer[#answer + 1] = i end
   if rate > 0 then wait = math.max(wait, math.min(rate, 3600000000)) end
 end
@@ -116,7 +120,8 @@ for i, key in ipairs(KEYS) do
   redis.call('ZADD', key .. ':active', now + lease, id)
   redis.call('PEXPIRE', key .. ':active', math.ceil(lease / 500))
   take(key .. ':requests', ARGV[at + 3], false, id, 1, tonumber(ARGV[at + 1]))
-  take(key .. ':tokens', ARGV[at + 3], true, id, tokens, tonumber(ARGV[at + 2]))
+  local tpm = tonumber(ARGV[at + 2])
+  take(key .. ':tokens', ARGV[at + 3], true, id, capped(tokens, tpm), tpm)
 end
 return {1}
 """
@@ -132,7 +137,8 @@ for i, key in ipairs(KEYS) do
   local at = 5 + (i - 1) * 3
   redis.call('ZREM', key .. ':active', id)
   correct(key .. ':requests', ARGV[at + 2], false, id, 1, made and 1 or 0, tonumber(ARGV[at]))
-  correct(key .. ':tokens', ARGV[at + 2], true, id, reserved, made and tokens or 0, tonumber(ARGV[at + 1]))
+  local tpm = tonumber(ARGV[at + 1])
+  correct(key .. ':tokens', ARGV[at + 2], true, id, capped(reserved, tpm), made and tokens or 0, tpm)
 end
 """
 )

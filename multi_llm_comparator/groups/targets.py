@@ -55,7 +55,8 @@ class Route:
     ``longer`` are further models of the same groups, only for a prompt that overflowed. ``system_prompt`` and
     ``max_tokens`` are a node's own. ``is_plain``: one local model asked by its own name, with nothing to fall back to.
     It gets one attempt and no breaker, so that its own error shows and it can be asked again at once; ``timeout_s`` is
-    for waiting only, since loading and hanging have limits of their own.
+    for waiting only, since loading and hanging have limits of their own. ``overflows``: a request that finds no room
+    in one stage takes what is free in the next ones.
     """
 
     target: str
@@ -66,6 +67,7 @@ class Route:
     system_prompt: str = ""
     max_tokens: int | None = None
     is_plain: bool = False
+    overflows: bool = False
 
     def shaped(self, request: GenerationRequest) -> GenerationRequest:
         """The request with a node's own system prompt (unless it has one) and token limit."""
@@ -138,7 +140,8 @@ class Targets:
         rule = strategy.value if strategy is FallbackStrategy.GROUP_SWITCH else FALLBACK_GROUPS
         stages += [s for ref in entry.fallback_groups for s in self._stages(ref, rule, node)]
         by_provider = strategy is FallbackStrategy.PROVIDER_FAILOVER
-        return Route(target, tuple(stages), self._timeout(entry.echelons[first]), by_provider)
+        overflows = entry.when_full == "next"
+        return Route(target, tuple(stages), self._timeout(entry.echelons[first]), by_provider, overflows=overflows)
 
     def _timeout(self, echelon: Echelon | None) -> float:
         return (echelon.timeout if echelon else None) or self.config.gateway.total_timeout_s

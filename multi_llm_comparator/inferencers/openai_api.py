@@ -44,14 +44,15 @@ _OVERFLOW = re.compile(r"(?i)context.{0,20}(length|window|size|limit)|too many t
 class EndpointOptions:
     """Where a model is and what its endpoint understands.
 
-    ``sampling="extended"`` also sends ``top_k`` and ``repetition_penalty``, which vLLM and llama-server know.
+    ``sampling="extended"`` also sends ``top_k`` and ``repetition_penalty``, which vLLM and llama-server know; "none"
+    sends no sampling parameters at all, which most reasoning models refuse.
     ``grammar`` says how it takes one, in GBNF: as llama-server, as vLLM, or not at all; then it is not sent.
     """
 
     base_url: str
     model: str
     sees_images: bool = False
-    sampling: Literal["openai", "extended"] = "openai"
+    sampling: Literal["openai", "extended", "none"] = "openai"
     grammar: Literal["none", "llama-server", "vllm"] = "none"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     connect_timeout_s: float = 5.0
@@ -127,11 +128,11 @@ class OpenAIEndpoint:
             "messages": [self._message(message) for message in request.with_system_prompt()],
             "stream": True,
             "stream_options": {"include_usage": True},
-            "temperature": 0.0 if config.is_greedy else config.temperature,
-            "top_p": config.top_p,
-            "presence_penalty": config.presence_penalty,
             self.options.max_tokens_field: config.max_tokens,
         }
+        if self.options.sampling != "none":
+            arguments["temperature"] = 0.0 if config.is_greedy else config.temperature
+            arguments |= {"top_p": config.top_p, "presence_penalty": config.presence_penalty}
         if config.seed is not None:
             arguments["seed"] = config.seed
         if config.stop:

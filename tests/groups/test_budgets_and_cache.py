@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import pickle
 import sqlite3
 from pathlib import Path
@@ -10,12 +11,24 @@ from typing import Any
 
 import pytest
 
+from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import CacheHit, Cost, FellBack, Finished
-from multi_llm_comparator.core.exceptions import ProviderUnavailableError
+from multi_llm_comparator.core.exceptions import BudgetExceededError, ProviderUnavailableError
+from multi_llm_comparator.groups import EnhancedFallbackManager
 from multi_llm_comparator.groups.budgets import DiskLedger, Purse
 from multi_llm_comparator.groups.config import ModelDeclaration, Price
 from multi_llm_comparator.groups.pricing import price_of
-from tests.support.gateways import ActingSource, ask, asking, break_after_text, failure, gateway_of, of, text_of
+from tests.support.gateways import (
+    ActingSource,
+    ask,
+    asking,
+    break_after_text,
+    failure,
+    gateway_of,
+    hang,
+    of,
+    text_of,
+)
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
 PRICE = {"input_per_mtok": 1.0, "output_per_mtok": 10.0}
@@ -42,6 +55,20 @@ def test_the_configurations_price_comes_first_then_the_known_ones() -> None:
     assert price_of(proxied, 1_000_000, 0).usd == pytest.approx(2.5)
     assert price_of(ModelDeclaration(provider="x", base_url="http://127.0.0.1:1", model="y"), 1, 1).usd is None
     assert price_of(ModelDeclaration(), 1, 1).usd == 0.0
+
+
+def test_a_model_is_priced_by_its_name_where_the_declaration_gives_no_other() -> None:
+    declaration = ModelDeclaration(provider="openai", base_url="https://api.openai.com/v1")
+    assert price_of(declaration, 1_000_000, 0, name="gpt-4o").usd == pytest.approx(2.5)
+
+
+async def test_a_budget_knows_the_price_of_a_model_declared_by_its_name_alone(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        models = {"gpt-4o": {"base_url": server.url, "provider": "openai"}}
+        groups = {"g": {"e": {"models": ["gpt-4o"]}, "budget": {"per_day_usd": 1.0}}}
+        async with gateway_of({"models": models, "task_groups": groups}, tmp_path) as gateway:
+            assert failure(await ask(gateway, "g")) is None
+            assert gateway.get_status()["budgets"]["g"]["spent_today_usd"] > 0
 
 
 async def test_every_answer_says_what_it_cost(tmp_path: Path) -> None:
@@ -99,7 +126,16 @@ async def test_a_run_has_its_own_budget(tmp_path: Path) -> None:
         async with gateway_of(config, tmp_path) as gateway:
             runs = ["one", "one", "two", ""]
             ends = [failure(await ask(gateway, "g", asking(max_tokens=100, run_id=run))) for run in runs]
+            large = failure(await ask(gateway, "g", asking(max_tokens=101)))
+            fallback = EnhancedFallbackManager(gateway.groups, gateway=gateway)
+            ask_once = functools.partial(
+                fallback.execute_with_fallback, "g", prompt="hi", config=ModelConfig(max_tokens=100), run_id="three"
+            )
+            assert (await ask_once()).content
+            with pytest.raises(BudgetExceededError):
+                await ask_once()
     assert ends == [None, "BudgetExceededError", None, None]
+    assert large == "BudgetExceededError", "a request without a run is one of its own"
 
 
 async def test_a_failed_call_costs_nothing(tmp_path: Path) -> None:
@@ -109,6 +145,20 @@ async def test_a_failed_call_costs_nothing(tmp_path: Path) -> None:
         async with gateway_of(config, tmp_path) as gateway:
             await ask(gateway, "g")
             assert gateway.get_status()["budgets"]["g"]["spent_today_usd"] == 0
+
+
+async def test_a_call_that_fails_after_its_prompt_was_taken_costs_the_prompt(tmp_path: Path) -> None:
+    config = f"""
+models: {{m: {{price: {PRICE}, first_token_timeout_s: 0.05}}}}
+task_groups: {{g: {{e: {{models: [m], max_retries: 0, tpm_limit: 1000}}, budget: {{per_day_usd: 1.0}}}}}}
+"""
+    source = ActingSource()
+    source.usual["m"] = hang
+    async with gateway_of(config, tmp_path, source) as gateway:
+        assert failure(await ask(gateway, "g")) == "FirstTokenTimeoutError"
+        status = gateway.get_status()
+    assert status["budgets"]["g"]["spent_today_usd"] == pytest.approx(0.000003)
+    assert status["limits"]["levels"]["echelon:g.e"]["tokens_in_window"] == 3
 
 
 async def test_without_a_price_a_budget_refuses_but_a_free_model_may_answer(tmp_path: Path) -> None:

@@ -153,6 +153,22 @@ task_groups:
         await first
 
 
+@pytest.mark.parametrize(("prompt", "reserved"), [("7 " * 20, 156), ("7 " * 450, 1000)])
+async def test_the_tokens_that_a_prompt_could_have_are_reserved_up_to_the_whole_limit(
+    tmp_path: Path, prompt: str, reserved: int
+) -> None:
+    source, gate = ActingSource(), Gate()
+    source.script("a", gate)
+    config = "task_groups: {one: {echelon1: {models: [a], tpm_limit: 1000}}}"
+    async with gateway_of(config, tmp_path, source) as gateway:
+        running = asyncio.create_task(ask(gateway, "one", asking(prompt, max_tokens=100)))
+        await gate.has_entered()
+        level = gateway.get_status()["limits"]["levels"]["echelon:one.echelon1"]
+        assert level["tokens_in_window"] == reserved
+        gate.opened.set()
+        await running
+
+
 async def test_a_dead_group_of_one_is_spared_and_its_fallback_answers(tmp_path: Path) -> None:
     config = """
 gateway: {retry_wait_s: 0}

@@ -167,3 +167,16 @@ def test_levels_that_a_reload_dropped_are_forgotten_once_they_are_idle(algorithm
     limits.forget_all_but(set())
     sizes: dict[str, int] = defaultdict(int, {"levels": len(limits._counts)})
     assert sizes["levels"] == 0
+
+
+@given(st.lists(st.sampled_from(["sliding_window", "token_bucket"]), max_size=20))
+def test_another_algorithm_does_not_give_a_spent_limit_back(algorithms: list[str]) -> None:
+    limits = MemoryLimits(Clock())
+    grants = []
+    for algorithm in algorithms:
+        got = limits.take_now((Level("m", rpm=5, tpm=100, algorithm=algorithm),), 10)
+        if isinstance(got, Grant):
+            grants.append(got)
+    assert len(grants) == min(5, len(algorithms))
+    for grant in grants:
+        limits.settle(grant, 10)

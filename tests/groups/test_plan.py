@@ -125,6 +125,22 @@ def test_an_overflow_goes_only_where_more_fits() -> None:
     assert walk(plan_of(route("model_rotate")), ContextOverflowError("x")) == ["a1", "b2"]
 
 
+def test_a_retry_must_fit_into_the_time_and_leave_some_for_whoever_else_there_is() -> None:
+    alone, accompanied = route("model_rotate", "h.e1"), route("model_rotate", "h.e1", ("g.e2",))
+    for where, left_s, spent_s, kind in (
+        (alone, 10.0, 20.0, "retry"),
+        (accompanied, 30.0, 20.0, "retry"),
+        (accompanied, 10.0, 20.0, "fall_back"),
+        (accompanied, 0.0, 20.0, "give_up"),
+    ):
+        plan = plan_of(where)
+        candidate = where.stages[0].candidates[0]
+        assert plan.after(candidate, DOWN, left_s=left_s, spent_s=spent_s).kind == kind
+    slow_down = RateLimitedError("x", retry_after_s=8)
+    candidate = accompanied.stages[0].candidates[0]
+    assert plan_of(accompanied).after(candidate, slow_down, left_s=5.0).kind == "fall_back"
+
+
 @given(
     st.lists(st.sampled_from(ERRORS), min_size=1, max_size=40),
     st.sampled_from(["model_rotate", "echelon_down", "provider_failover", "group_switch"]),

@@ -84,6 +84,18 @@ async def test_reservations_are_corrected(client: redis.asyncio.Redis, algorithm
     await limits.aclose()
 
 
+async def test_more_than_the_limit_takes_the_whole_of_it_and_no_more(client: redis.asyncio.Redis) -> None:
+    limits = RedisLimits(client)
+    small, large = Level("small", tpm=100), Level("large", tpm=1000)
+    grant = await take(limits, small, large, tokens=500)
+    assert (await counted(limits, small))[2] == 100
+    assert (await counted(limits, large))[2] == 500
+    limits.settle(grant, 40)
+    assert (await counted(limits, small))[2] == 40
+    assert (await counted(limits, large))[2] == 40
+    await limits.aclose()
+
+
 async def test_a_refusal_names_the_levels_and_takes_nothing(client: redis.asyncio.Redis) -> None:
     limits = RedisLimits(client)
     full, free = Level("full", concurrency=1), Level("free", rpm=5)
@@ -178,6 +190,16 @@ async def test_processes_open_a_breaker_together_and_send_one_probe(client: redi
     await here._background.drain()
     assert len(await admits(there)) == 50
     assert there.status(["m"])["m"]["state"] == "closed"
+
+
+async def test_a_probe_may_take_as_long_as_its_request_and_no_second_goes_meanwhile(
+    client: redis.asyncio.Redis,
+) -> None:
+    breakers = RedisBreakers(client, SETTINGS)
+    await fail(breakers, 3)
+    await recover(client)
+    assert (await breakers.admit("m", 1800.0)).is_probe
+    assert await client.pttl("{mlc}:breaker:m:probes") > 1_800_000
 
 
 async def test_a_cancelled_probe_is_handed_back(client: redis.asyncio.Redis) -> None:
