@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from multi_llm_comparator.core.config import ModelConfig
@@ -111,3 +111,13 @@ class TextSource(Protocol):
         The last event is Finished or Failed; nothing is raised. Closing the iterator (``aclose``) cancels the request.
         """
         ...
+
+
+class OneRun:
+    """A source whose requests all belong to one run, so that they share what a budget per run allows."""
+
+    def __init__(self, source: TextSource, run_id: str) -> None:
+        self._source, self._run_id = source, run_id
+
+    def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        return self._source.stream(target, replace(request, run_id=self._run_id))

@@ -60,7 +60,8 @@ class Attempt:
         if within_s is not None:
             self._permit = await self._parts.breakers.admit(self.model, within_s)
         if budget is not None and self.candidate.group is not None:
-            purses = purses_of(self.candidate.group, budget, self._request.run_id)
+            request = self._request
+            purses = purses_of(self.candidate.group, budget, request.run_id or request.id)
             if purses:
                 most = (most_prompt_tokens(self._request), self._request.config.max_tokens)
                 self._booking = await book(self._parts.ledger, purses, self.candidate.declaration, self.model, most)

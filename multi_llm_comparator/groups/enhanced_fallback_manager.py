@@ -73,14 +73,17 @@ class EnhancedFallbackManager:
         *,
         config: ModelConfig | None = None,
         messages: Sequence[Message] = (),
+        run_id: str = "",
     ) -> FallbackResult:
         """The whole answer to ``prompt`` (after ``messages``, if any) by ``primary_target`` or what it falls back to.
+
+        Calls with the same ``run_id`` share what a budget per run allows; one without it is a run of its own.
 
         Raises:
             MultiLLMError: the last failure, when nothing is left to try or the answer broke off.
         """
         asked = (*messages, Message("user", prompt)) if prompt else tuple(messages)
-        request = GenerationRequest(messages=asked, config=config or ModelConfig())
+        request = GenerationRequest(messages=asked, config=config or ModelConfig(), run_id=run_id)
         progress = AnswerProgress(requested_at=now())
         notes: list[Event] = []
         events = self.gateway.stream(primary_target, request, fallback_groups=fallback_groups)

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import MultiLLMError
-from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
 from multi_llm_comparator.plans.grammar import plan_grammar
@@ -91,7 +91,7 @@ class PlanRun:
         self.answer: str | None = None
         self.error: str | None = None
         self.version = 0
-        self._source = source
+        self._source = OneRun(source, run_id)
         self._journal = journal
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.datasets import Question
@@ -36,7 +37,7 @@ class Solver:
         self._evaluation = evaluation or EvaluationSection()
 
     async def __call__(self, question: Question) -> QuestionOutcome:
-        run = PlanRun(self._source, question.text, self._options, run_id=question.id)
+        run = PlanRun(self._source, question.text, self._options, run_id=_new_run_id(question))
         await run.execute()
         return outcome_of(question, run, await self.verdicts(run))
 
@@ -62,8 +63,8 @@ class PlanOnly:
 
     async def __call__(self, question: Question) -> QuestionOutcome:
         options = self._options
-        run = PlanRun(self._source, question.text, options, run_id=question.id)
-        planner = open_planner(self._source, options)
+        run = PlanRun(self._source, question.text, options, run_id=_new_run_id(question))
+        planner = open_planner(OneRun(self._source, run.id), options)
         run.planning = await planner.ask(question.text, options.planner_prompt, options.replans)
         run.plan, run.ended_at = run.planning[-1].plan, now()
         run.state = "done" if run.plan else "failed"
@@ -120,6 +121,11 @@ class Baseline:
                 progress.apply(event)
                 if progress.is_over:
                     return
+
+
+def _new_run_id(question: Question) -> str:
+    """Another one each time: what a budget per run allows is for this time of solving the question."""
+    return f"{question.id}-{uuid.uuid4().hex}"
 
 
 def _conclude(run: PlanRun, step: StepRun, progress: AnswerProgress) -> None:

@@ -15,7 +15,9 @@ from multi_llm_comparator.core.events import Event, Failed, Finished, Started, T
 from multi_llm_comparator.core.exceptions import RunNotFoundError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.tracking.store import Store
@@ -85,10 +87,39 @@ async def test_a_model_puts_the_answers_together_when_asked_to():
     assert "568" in prompt and "What is (23 + 48)" in prompt
 
 
+async def test_whoever_is_asked_for_a_run_is_paid_from_its_budget():
+    options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregator="editor")
+    source = ByTarget(planner=PLAN, small="7", large="568", editor="It is 568.")
+    await run(source, options)
+    assert set(source.targets()) == {"planner", "small", "large", "editor"}
+    assert {request.run_id for _, request in source.asked} == {"r"}
+
+
 async def test_the_result_of_the_last_step_is_the_answer_without_its_working():
     options = replace(OPTIONS, executor=replace(OPTIONS.executor, result_after="="))
     done = await run(ByTarget(planner=PLAN, small="7", large="71 * 8 = 560 + 8 = 568"), options)
     assert done.answer == "568"
+
+
+async def test_what_an_unusable_plan_had_solved_is_not_solved_again_and_counts_once():
+    unusable = PLAN.replace('Rely="1,2"', 'Rely="1,8"').replace("17 - 9", "18 - 9")
+    source = ByTarget(planner=[unusable + " " * 500, PLAN], small="7", large="568")
+    done = await run(source)
+    assert done.answer == "568"
+    assert sorted(source.targets()) == ["large", "planner", "planner", "small", "small", "small"]
+    assert {i: s.answer for i, s in done.planning[0].begun.items()} == {"2": "7"}
+    written = sum(len(attempt.progress.text) for attempt in done.planning)
+    assert run_metrics(done).tokens == written + len("777568")
+    tracker = PerformanceTracker()
+    tracker.track(done)
+    assert tracker.models()["small"].calls == 3
+
+
+async def test_an_empty_answer_of_the_aggregator_is_no_answer():
+    options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregator="editor")
+    done = await run(ByTarget(planner=PLAN, small="7", large="568", editor=" "), options)
+    assert (done.state, done.answer) == ("failed", None)
+    assert "without a word" in (done.error or "")
 
 
 async def test_an_unusable_plan_is_asked_for_again_with_what_is_wrong():
