@@ -15,7 +15,7 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.recording import Recorder
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
-from multi_llm_comparator.comparison.stream import read_stream
+from multi_llm_comparator.comparison.stream import broken_off, read_stream
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, RunNotFoundError
@@ -200,7 +200,14 @@ class Comparison:
             self._recorder.touch(answer)
             return not leg.is_over
 
-        await read_stream(self._source, answer.pane.target, request, take)
+        try:
+            await read_stream(self._source, answer.pane.target, request, take)
+        except asyncio.CancelledError:
+            # Who stops an answer ends it first; any other way of being cancelled must not leave one that is never over.
+            if not leg.is_over:
+                message = broken_off(answer.pane.target)
+                take(Failed(request_id=request.id, error_type="InferenceError", message=message))
+            raise
         await self._recorder.flush()
 
     async def _identify(self, answer: Answer, info: ModelInfo, fingerprints: Fingerprints) -> None:

@@ -12,6 +12,11 @@ from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 logger = logging.getLogger(__name__)
 
 
+def broken_off(target: str) -> str:
+    """Said of an answer that ended without a last event."""
+    return f"the answer of {target!r} broke off without saying why; retry, or see the log"
+
+
 async def read_stream(
     source: TextSource, target: str, request: GenerationRequest, take: Callable[[Event], bool]
 ) -> None:
@@ -26,7 +31,7 @@ async def read_stream(
 
     try:
         if not await _read(source.stream(target, request), take):
-            fail("InferenceError", f"the answer of {target!r} broke off without saying why; retry, or see the log")
+            fail("InferenceError", broken_off(target))
     except MultiLLMError as exc:
         fail(type(exc).__name__, str(exc))
     except Exception as exc:  # Whatever stands behind a name may raise anything; it ends this one answer.

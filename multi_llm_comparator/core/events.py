@@ -2,7 +2,7 @@
 
 Each event is frozen, belongs to one request and is time-stamped (:func:`core.clock.now`) where it happens. A stream is
 
-    Queued* Loading? Loaded? Started TextDelta* (Contended)* (Finished | Failed)
+    Queued* Loading? Loaded? Started TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
 
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
@@ -82,6 +82,13 @@ class Contended(Event):
     """Other models were decoding on the same device meanwhile, so the speed is not what the model does alone."""
 
     others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryMeasured(Event):
+    """What the model's process holds by now: about once a second while it writes, and at the end."""
+
+    memory_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +180,7 @@ _KINDS: dict[str, type[Event]] = {
         Started,
         TextDelta,
         Contended,
+        MemoryMeasured,
         Finished,
         Failed,
         Attempted,

@@ -59,7 +59,11 @@ class ModelInfo:
 
 @dataclass
 class InferenceStats:
-    """Figures of one answer. Times in seconds since the epoch, memory in bytes."""
+    """Figures of one answer. Times in seconds since the epoch, memory in bytes.
+
+    ``tokens_per_second`` is the speed of decoding alone; of an answer of one token, that of reading the prompt and
+    decoding together. Loading never counts.
+    """
 
     start_time: float
     end_time: float | None = None

@@ -17,6 +17,7 @@ from multi_llm_comparator.core.events import (
     FinishReason,
     Loaded,
     Loading,
+    MemoryMeasured,
     Queued,
     Started,
     TextDelta,
@@ -70,6 +71,8 @@ class AnswerProgress:
                 self._start(event)
             case TextDelta():
                 self._grow(event)
+            case MemoryMeasured(memory_bytes=memory):
+                self.memory_bytes = memory
             case Contended(others=others):
                 self.contended_by = tuple(sorted({*self.contended_by, *others}))
             case Finished(reason=reason, completion_tokens=tokens, at=at):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import os
 import sys
 from collections import deque
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import llama_cpp
 
+from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
 
@@ -179,13 +179,6 @@ def may_repack() -> bool:
     Builds that use AMX crash on such weights, in ggml_backend_amx_mul_mat.
     """
     return b"AMX" not in llama_cpp.llama_print_system_info()
-
-
-def available_cpus() -> int:
-    """The CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _check_file(path: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import warnings
 
+from multi_llm_comparator.core.cpus import available_cpus
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -37,8 +39,7 @@ def limit_threads(n_threads: int | None) -> int:
     """
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(max(1, n_threads or usable))
+    torch.set_num_threads(max(1, n_threads or available_cpus()))
     if torch.get_num_interop_threads() != 1:
         # Only possible before the first parallel work of the process; afterwards it stays as it was.
         try:

@@ -52,6 +52,12 @@ def device_for(model_type: ModelType, *, use_gpu: bool) -> str:
     return first.name if supported else CPU
 
 
+def same_memory(one: str, other: str) -> bool:
+    """Whether two devices are one memory: CPU and an Apple GPU share it; ``cuda`` without a number is the first."""
+    first = {"cuda": "cuda:0", "mps": CPU}
+    return first.get(one, one) == first.get(other, other)
+
+
 @lru_cache(maxsize=1)
 def torch_runs_on_gpu() -> bool:
     """Whether the installed torch is a build for GPUs; its version says so."""

@@ -5,13 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Contended, Event, Failed, Finished, Loaded, Loading, Queued, TextDelta
+from multi_llm_comparator.core.cpus import available_cpus
+from multi_llm_comparator.core.events import (
+    Contended,
+    Event,
+    Failed,
+    Finished,
+    Loaded,
+    Loading,
+    MemoryMeasured,
+    Queued,
+    TextDelta,
+)
 from multi_llm_comparator.core.exceptions import (
     ModelNotFoundError,
     ModelProcessDied,
@@ -24,10 +35,14 @@ from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.services.custom_inference import InferencerFactory, stream_custom
+from multi_llm_comparator.services.devices import CPU, same_memory
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
+
+# How often a model's memory is measured while it writes.
+MEASURE_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -150,22 +165,36 @@ class InferenceEngine:
             request_id=request.id,
             model=resident.model.name,
             seconds=0.0 if loaded_before else resident.load_s,
-            memory_bytes=self._table().memory_bytes(resident),
+            memory_bytes=await self._table().measure(resident),
         )
-        neighbours: set[str] = set()
         resident.decoding += 1
         try:
-            async with contextlib.aclosing(process.generate(request)) as events:
-                async for event in events:
-                    if isinstance(event, TextDelta) and (new := self._decoding_beside(resident) - neighbours):
-                        neighbours |= new
-                        yield Contended(request_id=request.id, others=tuple(sorted(new)))
+            async with (
+                contextlib.aclosing(process.generate(request)) as events,
+                contextlib.aclosing(self._observed(resident, events)) as observed,
+            ):
+                async for event in observed:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
                         yield _CrashedEarly(request_id=request.id)
                         return
                     yield event
         finally:
             resident.decoding -= 1
+
+    async def _observed(self, resident: Resident, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
+        """The same events, with what the app alone sees: who else decodes, and the memory that is held."""
+        neighbours: set[str] = set()
+        measured_at = now()
+        async for event in events:
+            if isinstance(event, TextDelta) and (new := self._decoding_beside(resident) - neighbours):
+                neighbours |= new
+                yield Contended(request_id=event.request_id, others=tuple(sorted(new)))
+            due = isinstance(event, TextDelta) and now() - measured_at >= MEASURE_EVERY_S
+            if due or isinstance(event, Finished):
+                measured_at = now()
+                if (held := await self._table().measure(resident)) is not None:
+                    yield MemoryMeasured(request_id=event.request_id, at=event.at, memory_bytes=held)
+            yield event
 
     async def _crashed_early(self, resident: Resident, event: Failed) -> bool:
         process = resident.process
@@ -178,12 +207,12 @@ class InferenceEngine:
 
     def _decoding_beside(self, resident: Resident) -> set[str]:
         others = (r for r in self._table().residents() if r.key != resident.key and r.decoding)
-        return {r.model.name for r in others if r.device == resident.device}
+        return {r.model.name for r in others if same_memory(r.device, resident.device)}
 
     def _share_threads(self) -> None:
         """Divide the cores among the models that are at work: more threads than cores spin against each other."""
-        busy = [r for r in self._table().residents() if r.active and r.device == "cpu"]
-        share = max(1, (os.cpu_count() or 1) // max(1, len(busy)))
+        busy = [r for r in self._table().residents() if r.active and r.device == CPU]
+        share = max(1, available_cpus() // max(1, len(busy)))
         for resident in busy:
             if resident.process is not None and resident.state == "ready" and resident.process.is_alive:
                 resident.process.set_threads(min(share, resident.options.n_threads or share))

@@ -13,12 +13,12 @@ from multi_llm_comparator.core.exceptions import InsufficientMemoryError, Invali
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.devices import (
-    CPU,
     device_for,
     free_ram_bytes,
     gpu_process_bytes,
     gpus,
     ram_bytes,
+    same_memory,
 )
 from multi_llm_comparator.services.memory_estimate import MemoryEstimate, estimate_memory
 
@@ -31,12 +31,16 @@ GPU_SHARE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """A loaded model as the memory manager sees it; ``idle_since`` None means that it is busy."""
+    """A loaded model as the memory manager sees it; ``idle_since`` None means that it is busy.
+
+    Of ``bytes``, a model that is still loading has yet to take ``coming_bytes``.
+    """
 
     key: str
     device: str
     bytes: int
     idle_since: float | None
+    coming_bytes: int = 0
 
 
 class MemoryManager:
@@ -63,7 +67,7 @@ class MemoryManager:
 
     def limit_bytes(self, device: str) -> int:
         """Memory of a device that models may take together."""
-        gpu = next((gpu for gpu in gpus() if device != "mps" and _same_memory(gpu.name, device)), None)
+        gpu = next((gpu for gpu in gpus() if device != "mps" and same_memory(gpu.name, device)), None)
         if gpu is not None:
             return int(gpu.total_bytes * GPU_SHARE)
         return int(self.max_memory_gb * 1e9) if self.max_memory_gb is not None else int(ram_bytes() * RAM_SHARE)
@@ -74,7 +78,7 @@ class MemoryManager:
         Raises:
             InsufficientMemoryError: it does not fit even then, with the numbers.
         """
-        beside = [item for item in loaded if _same_memory(item.device, estimate.device)]
+        beside = [item for item in loaded if same_memory(item.device, estimate.device)]
         idle = sorted((item for item in beside if item.idle_since is not None), key=lambda item: item.idle_since or 0.0)
         busy = [item for item in beside if item.idle_since is None]
         free = self._free_bytes(estimate.device, beside)
@@ -95,7 +99,7 @@ class MemoryManager:
 
     def must_wait(self, estimate: MemoryEstimate, loaded: Sequence[Footprint]) -> bool:
         """Whether a model that does not fit now will once the busy ones have ended, and may wait for that."""
-        beside = [item for item in loaded if _same_memory(item.device, estimate.device)]
+        beside = [item for item in loaded if same_memory(item.device, estimate.device)]
         busy = [item for item in beside if item.idle_since is None]
         if self.mode == "parallel" or not busy:
             return False
@@ -105,7 +109,8 @@ class MemoryManager:
         under_limit = self.limit_bytes(device) - sum(item.bytes for item in beside)
         if self.max_memory_gb is not None or device.startswith("cuda"):
             return under_limit
-        return min(under_limit, free_ram_bytes())
+        # What is free now is promised to those that are still loading.
+        return min(under_limit, free_ram_bytes() - sum(item.coming_bytes for item in beside))
 
     def _refusal(self, estimate: MemoryEstimate, free: int, busy: Sequence[Footprint]) -> InsufficientMemoryError:
         needed, limit = estimate.total_bytes, self.limit_bytes(estimate.device)
@@ -137,12 +142,6 @@ class MemoryManager:
     def cleanup(self) -> None:
         """Let go of what Python still holds; a model's own memory goes with its process."""
         gc.collect()
-
-
-def _same_memory(one: str, other: str) -> bool:
-    """CPU and an Apple GPU share one memory; ``cuda`` without a number is the first."""
-    first = {"cuda": "cuda:0", "mps": CPU}
-    return first.get(one, one) == first.get(other, other)
 
 
 def _gb(size_bytes: int) -> str:

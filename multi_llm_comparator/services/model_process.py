@@ -62,8 +62,18 @@ class ModelProcess:
         """Start a process and wait until it has said hello.
 
         Raises:
-            ModelLoadError: it did not start, or did not answer in time.
+            ModelLoadError: it could not be started, or did not answer in time.
         """
+        try:
+            return await cls._start()
+        except OSError as exc:
+            reason = exc.strerror or str(exc)
+            raise ModelLoadError(
+                f"no model process can be started: {reason}; unload models or close other programs, then try again"
+            ) from exc
+
+    @classmethod
+    async def _start(cls) -> ModelProcess:
         token = secrets.token_hex(16)
         connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
         connected = asyncio.get_running_loop().create_future()
@@ -85,7 +95,8 @@ class ModelProcess:
         finally:
             server.close()
         # Tokens are small messages that must not wait for company.
-        self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):
+            self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._tasks.append(asyncio.create_task(self._listen()))
         return self
 

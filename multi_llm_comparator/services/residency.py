@@ -1,7 +1,8 @@
 """Which models are in memory: admits, loads, shares, evicts.
 
-A model is resident under a key made of its id and its load options: four panes on one model share one process, and the
-same model in 4 bit beside itself in 16 bit is two. One lock guards the table; loading itself happens outside it.
+A model is resident under a key made of its id, its load options and its files' sizes and times: four panes on one model
+share one process, the same model in 4 bit beside itself in 16 bit is two, and one whose files were replaced is loaded
+anew. One lock guards the table; loading itself happens outside it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.safe_settings import SafeSettings
+from multi_llm_comparator.services.scan.fingerprint import model_stamps
 from multi_llm_comparator.services.spare import Spare
 
 ResidentState = Literal["loading", "ready", "failed"]
@@ -34,10 +36,10 @@ log = logging.getLogger(__name__)
 class Resident:
     """One model in memory, or on its way there."""
 
-    key: str
     model: ModelInfo
     engine: str
     options: LoadOptions
+    files: str
     estimate: MemoryEstimate
     state: ResidentState = "loading"
     process: ModelProcess | None = None
@@ -50,12 +52,21 @@ class Resident:
     idle_since: float = field(default_factory=now)
 
     @property
+    def key(self) -> str:
+        return key_of(self.model, self.options, self.files)
+
+    @property
     def is_usable(self) -> bool:
         return self.state == "loading" or (self.process is not None and self.process.is_alive)
 
     @property
     def device(self) -> str:
         return str(self.info.get("device") or self.estimate.device)
+
+
+def key_of(model: ModelInfo, options: LoadOptions, files: str) -> str:
+    """Under which a model is resident; ``files`` says which contents its files have."""
+    return f"{model.id}:{options!r}:{files}"
 
 
 class Residency:
@@ -79,6 +90,12 @@ class Residency:
             return None
         return self._memory.process_bytes(resident.process.pid, resident.device)
 
+    async def measure(self, resident: Resident) -> int | None:
+        """The same without keeping the loop waiting: a GPU's driver takes its time to answer."""
+        if resident.device.startswith("cuda"):
+            return await asyncio.to_thread(self.memory_bytes, resident)
+        return self.memory_bytes(resident)
+
     @contextlib.asynccontextmanager
     async def use(
         self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None], *, safe: bool = False
@@ -90,8 +107,7 @@ class Residency:
         Raises:
             InsufficientMemoryError: it can never fit under the limit.
         """
-        options = replace(options, safe=safe or self._safe.needed(model))
-        resident = await self._admit(model, engine, options, on_wait)
+        resident = await self._admit(model, engine, replace(options, safe=safe), on_wait)
         try:
             yield resident
         finally:
@@ -110,8 +126,9 @@ class Residency:
             MultiLLMError: why it could not be.
         """
         if resident.loading is not None:
-            # Shielded: one pane that is stopped must not end the loading that three others wait for.
-            await asyncio.shield(resident.loading)
+            # Only waited for: a pane that is stopped must not end the loading for three others, nor may a loading that
+            # is called off cancel who waits for it.
+            await asyncio.wait({resident.loading})
         if resident.error is not None:
             raise resident.error
         assert resident.process is not None
@@ -128,7 +145,11 @@ class Residency:
     async def remember_crash(self, resident: Resident) -> None:
         """Use safe settings for this model from now on."""
         log.warning("%r crashed with the usual settings; using safe ones from now on", resident.model.name)
-        await asyncio.to_thread(self._safe.remember, resident.model)
+        self._safe.remember(resident.model)
+        try:
+            await asyncio.to_thread(self._safe.save)
+        except OSError as exc:
+            log.warning("that could not be written down (%s), so it holds until the app ends", exc)
 
     async def aclose(self) -> None:
         await self.spare.aclose()
@@ -139,15 +160,17 @@ class Residency:
     async def _admit(
         self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None]
     ) -> Resident:
-        key = f"{model.id}:{options!r}"
         async with self._changed:
             told = False
             while True:
-                resident = self._table.get(key)
+                # Looked up anew each time: meanwhile the model may have crashed, or its files may have been replaced.
+                options = replace(options, safe=options.safe or self._safe.needed(model))
+                files = f"{hash(model_stamps(model)):x}"
+                resident = self._table.get(key_of(model, options, files))
                 if resident is not None and not resident.is_usable:
                     await self._drop(resident)
                     resident = None
-                resident = resident or await self._make_room(key, model, engine, options)
+                resident = resident or await self._make_room(model, engine, options, files)
                 if resident is not None:
                     resident.active += 1
                     return resident
@@ -157,8 +180,11 @@ class Residency:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), RECHECK_S)
 
-    async def _make_room(self, key: str, model: ModelInfo, engine: str, options: LoadOptions) -> Resident | None:
+    async def _make_room(self, model: ModelInfo, engine: str, options: LoadOptions, files: str) -> Resident | None:
         """Start loading if it fits, after unloading what is idle; None means: wait for a busy one to end."""
+        for outdated in [r for r in self._table.values() if (r.model.id, r.options) == (model.id, options)]:
+            if not outdated.active:
+                await self._drop(outdated)
         estimate = self._memory.estimate(model, options)
         footprints = [self._footprint(r) for r in self._table.values()]
         try:
@@ -169,31 +195,44 @@ class Residency:
             raise
         for name in leaving:
             await self._drop(self._table[name])
-        resident = Resident(key, model, engine, options, estimate)
+        resident = Resident(model, engine, options, files, estimate)
         resident.loading = asyncio.create_task(self._load(resident))
-        self._table[key] = resident
+        self._table[resident.key] = resident
         return resident
 
     def _footprint(self, resident: Resident) -> Footprint:
-        measured = self.memory_bytes(resident) if resident.state == "ready" else None
+        measured, expected = self.memory_bytes(resident), resident.estimate.total_bytes
+        is_loading = resident.state == "loading"
         return Footprint(
             key=resident.key,
             device=resident.device,
-            bytes=max(measured or 0, resident.estimate.total_bytes if measured is None else 0),
-            idle_since=None if resident.active or resident.state == "loading" else resident.idle_since,
+            bytes=expected if is_loading or measured is None else measured,
+            idle_since=None if resident.active or is_loading else resident.idle_since,
+            coming_bytes=max(0, expected - (measured or 0)) if is_loading else 0,
         )
 
     async def _load(self, resident: Resident) -> None:
-        """Load; after a crash, once more with safe settings. Never raises: the outcome is in the resident."""
+        """Load; after a crash, once more with safe settings. The outcome is in the resident; only a drop cancels it."""
         try:
             await self._attempt(resident)
             if resident.error is not None and resident.process is not None and resident.process.crashed:
+                self._make_safe(resident)
                 await self.remember_crash(resident)
-                resident.options = replace(resident.options, safe=True)
                 await self._attempt(resident)
         finally:
             resident.state = "ready" if resident.error is None else "failed"
             self._on_change()
+
+    def _make_safe(self, resident: Resident) -> None:
+        """Change to safe settings, under whose key later requests look for the model."""
+        options = replace(resident.options, safe=True)
+        if key_of(resident.model, options, resident.files) in self._table:
+            # Itself, or one that was asked for with safe settings meanwhile.
+            return
+        if self._table.get(resident.key) is resident:
+            del self._table[resident.key]
+            resident.options, resident.estimate = options, self._memory.estimate(resident.model, options)
+            self._table[resident.key] = resident
 
     async def _attempt(self, resident: Resident) -> None:
         resident.error = None
@@ -219,10 +258,14 @@ class Residency:
         """Take a model out of the table and end its process; the lock is held."""
         if self._table.get(resident.key) is resident:
             del self._table[resident.key]
+        if resident.process is not None:
+            resident.process.kill()
         if resident.loading is not None and not resident.loading.done():
+            # Said before: whoever waits for the loading wakes when it ends.
+            reason = f"{resident.model.name!r} was unloaded while it was being loaded; ask again to load it"
+            resident.state, resident.error = "failed", ModelLoadError(reason)
             resident.loading.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await resident.loading
+            await asyncio.wait({resident.loading})
         if resident.process is not None:
             await resident.process.close()
         self._memory.cleanup()

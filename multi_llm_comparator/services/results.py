@@ -82,7 +82,8 @@ def _result(model_id: str, progress: AnswerProgress) -> InferenceResult:
     start = progress.requested_at
     stats = InferenceStats(start, progress.ended_at, progress.tokens, memory_usage=progress.memory_bytes)
     stats.tokens_per_second = progress.tokens_per_second
-    if stats.tokens_per_second is None and stats.duration:
-        # Too short to have a decoding speed of its own: tokens over the whole time, rather than nothing.
-        stats.tokens_per_second = progress.tokens / stats.duration
+    began = progress.started_at or start + (progress.load_s or 0.0)
+    if stats.tokens_per_second is None and stats.end_time is not None and stats.end_time > began:
+        # A single token has no decoding speed of its own: it is taken with the reading of the prompt, loading left out.
+        stats.tokens_per_second = progress.tokens / (stats.end_time - began)
     return InferenceResult(model_id, progress.text, progress.is_over, progress.error, stats)

@@ -22,9 +22,12 @@ class SafeSettings:
         return self._read().get(model.path) == model.size
 
     def remember(self, model: ModelInfo) -> None:
+        """From now on; :meth:`save` has it outlive the app."""
         known = {**self._read(), model.path: model.size}
         self._known = dict(list(known.items())[-MAX_ENTRIES:])
-        write_atomically(self._path, json.dumps(self._known, indent=1))
+
+    def save(self) -> None:
+        write_atomically(self._path, json.dumps(self._read(), indent=1))
 
     def _read(self) -> dict[str, int]:
         if self._known is None:

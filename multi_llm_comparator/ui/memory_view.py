@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.devices import same_memory
 from multi_llm_comparator.services.inference_engine import LoadedModel
 from multi_llm_comparator.services.memory_manager import MemoryEstimate
 from multi_llm_comparator.ui import figures as say
@@ -85,7 +86,7 @@ def memory_bar(loaded: list[LoadedModel], planned: tuple[ModelInfo, MemoryEstima
     limit = get_workbench().engine.memory_manager.limit_bytes(device)
     pieces: list[str] = []
     held = 0
-    for model in (m for m in loaded if m.device == device):
+    for model in (m for m in loaded if same_memory(m.device, device)):
         n_bytes = model.memory_bytes or model.estimated_bytes
         held += n_bytes
         pieces.append(_piece(n_bytes / limit, model_tone(model.model_id).css, f"{model.name}: {say.size(n_bytes)}"))
@@ -122,5 +123,5 @@ def _report_loads() -> None:
     for model_id, future in list(pending.items()):
         if future.done():
             del pending[model_id]
-            if (error := future.exception()) is not None:
+            if not future.cancelled() and (error := future.exception()) is not None:
                 warn(str(error))

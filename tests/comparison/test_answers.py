@@ -72,6 +72,7 @@ async def test_a_pane_that_fails_changes_nothing_in_the_others(registry, source)
     [
         (None, "InferenceError", "broke off"),
         (RuntimeError("boom"), "InferenceError", "RuntimeError: boom"),
+        (asyncio.CancelledError(), "InferenceError", "broke off"),
         (InvalidParameterError("top_p is wrong"), "InvalidParameterError", "top_p is wrong"),
     ],
 )

@@ -11,6 +11,7 @@ from multi_llm_comparator.core.events import (
     Finished,
     Loaded,
     Loading,
+    MemoryMeasured,
     Queued,
     Started,
     TextDelta,
@@ -26,6 +27,7 @@ EVENTS = [
     Started(request_id="r", prompt_tokens=3, cached_tokens=1, prompt="你好", seed=7, notes=("no template",)),
     TextDelta(request_id="r", text="🙂", tokens=1),
     Contended(request_id="r", others=("b",)),
+    MemoryMeasured(request_id="r", memory_bytes=20),
     Finished(request_id="r", reason="stop", prompt_tokens=3, completion_tokens=1),
     Failed(request_id="r", error_type="InferenceError", message="broken"),
 ]

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from multi_llm_comparator.core.events import Contended, Failed, Finished, Loaded, Loading, Queued, Started, TextDelta
+from multi_llm_comparator.core.events import (
+    Contended,
+    Failed,
+    Finished,
+    Loaded,
+    Loading,
+    MemoryMeasured,
+    Queued,
+    Started,
+    TextDelta,
+)
 from multi_llm_comparator.core.timings import AnswerProgress
 
 R = "r"
@@ -53,6 +63,11 @@ def test_a_cancelled_answer_is_stopped_and_keeps_its_text():
 def test_a_failure_keeps_the_text_before_it_and_never_becomes_text():
     progress = fold(*WHOLE[:6], Failed(request_id=R, error_type="ModelProcessDied", message="gone"))
     assert (progress.state, progress.text, progress.error) == ("failed", "ab", "gone")
+
+
+def test_the_memory_is_the_one_measured_last():
+    assert fold(*WHOLE).memory_bytes == 5
+    assert fold(*WHOLE[:6], MemoryMeasured(request_id=R, memory_bytes=9)).memory_bytes == 9
 
 
 def test_one_token_has_no_decoding_speed():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import errno
 import os
 import signal
 
@@ -17,14 +19,18 @@ from multi_llm_comparator.core.events import (
     Finished,
     Loaded,
     Loading,
+    MemoryMeasured,
     Queued,
     Started,
     TextDelta,
 )
+from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.services import model_process
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
+from multi_llm_comparator.services.model_process import ModelProcess
 from tests.support.scripted_models import Catalogue, scripted_model
 
 LONG = "one two three four five six seven eight nine ten " * 40
@@ -71,7 +77,8 @@ async def test_an_answer_arrives_as_a_stream_of_events_in_order(make_engine, qui
     events = await collect(make_engine(quick).stream("quick", ask()))
     kinds = [type(e) for e in events]
     assert kinds[:3] == [Loading, Loaded, Started]
-    assert set(kinds[3:-1]) == {TextDelta}
+    assert set(kinds[3:-2]) == {TextDelta}
+    assert kinds[-2:] == [MemoryMeasured, Finished]
     assert text_of(events) == "all done now"
     assert isinstance(events[-1], Finished)
     assert [e.at for e in events if not isinstance(e, Loaded)] == sorted(
@@ -88,6 +95,32 @@ async def test_a_loaded_model_is_used_again(make_engine, quick):
     assert next(e for e in events if isinstance(e, Loaded)).seconds == 0
     assert engine.loaded_models()[0].pid == first.pid
     assert first.memory_bytes and first.memory_bytes > 10e6
+
+
+async def test_memory_is_measured_again_while_a_model_writes_and_when_it_ends(make_engine, slow):
+    events = await collect(make_engine(slow).stream("slow", ask(max_tokens=150)))
+    measured = [e for e in events if isinstance(e, MemoryMeasured)]
+    assert len(measured) > 1
+    assert all(e.memory_bytes > 10e6 for e in measured)
+    assert isinstance(events[-2], MemoryMeasured)
+
+
+async def test_a_model_whose_file_was_replaced_is_loaded_anew(make_engine, tmp_path):
+    model = scripted_model(tmp_path, "m", otherwise="old words")
+    engine = make_engine(model)
+    assert text_of(await collect(engine.stream("m", ask()))) == "old words"
+    scripted_model(tmp_path, "m", otherwise="the new words")
+    assert text_of(await collect(engine.stream("m", ask()))) == "the new words"
+    assert len(engine.loaded_models()) == 1
+
+
+async def test_cores_are_shared_out_as_far_as_the_app_may_use_them(make_engine, quick, monkeypatch):
+    given = []
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 4}, raising=False)
+    monkeypatch.setattr(ModelProcess, "set_threads", lambda process, n_threads: given.append(n_threads))
+    await collect(make_engine(quick).stream("quick", ask()))
+    assert set(given) == {2}
 
 
 async def test_many_requests_on_one_model_share_its_process(make_engine, slow):
@@ -178,6 +211,76 @@ async def test_a_hung_process_is_noticed_killed_and_reported(make_engine, tmp_pa
     events = await collect(engine.stream("m", ask()))
     assert events[-1].error_type == "ModelProcessHung"
     assert text_of(events) != ""
+
+
+async def test_unloading_a_model_that_is_being_loaded_fails_who_waits_for_it_and_it_can_be_asked_again(
+    make_engine, tmp_path
+):
+    model = scripted_model(tmp_path, "m", load_s=60)
+    engine = make_engine(model)
+    waiting = [asyncio.create_task(collect(engine.stream("m", ask()))) for _ in range(2)]
+    while not engine.loaded_models() or engine.loaded_models()[0].pid is None:
+        await asyncio.sleep(0.02)
+    pid = engine.loaded_models()[0].pid
+    await engine.unload("m")
+    for events in await asyncio.gather(*waiting):
+        assert events[-1].error_type == "ModelLoadError"
+        assert "unloaded" in events[-1].message
+    assert engine.loaded_models() == []
+    assert not psutil.pid_exists(pid)
+    scripted_model(tmp_path, "m", otherwise="here again")
+    assert text_of(await collect(engine.stream("m", ask()))) == "here again"
+
+
+async def test_loading_ahead_that_is_called_off_says_so(make_engine, tmp_path):
+    engine = make_engine(scripted_model(tmp_path, "m", load_s=60))
+    loading = asyncio.create_task(engine.load("m"))
+    while not engine.loaded_models():
+        await asyncio.sleep(0.02)
+    await engine.unload("m")
+    with pytest.raises(ModelLoadError, match="unloaded"):
+        await loading
+
+
+async def test_a_process_that_cannot_be_started_fails_the_answer_and_nothing_else(make_engine, quick, monkeypatch):
+    async def refuse(port, token):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    engine = make_engine(quick)
+    with monkeypatch.context() as patch:
+        patch.setattr(model_process, "_spawn", refuse)
+        event = (await collect(engine.stream("quick", ask())))[-1]
+    assert (event.error_type, os.strerror(errno.EMFILE) in event.message) == ("ModelLoadError", True)
+    assert text_of(await collect(engine.stream("quick", ask()))) == "all done now"
+
+
+async def test_a_model_that_crashed_while_loading_is_not_loaded_a_second_time(make_engine, tmp_path):
+    fault = {"kind": "crash", "at": "load", "unless_safe": True}
+    engine = make_engine(scripted_model(tmp_path, "m", otherwise="fine", faults=[fault]))
+    for _ in range(2):
+        assert text_of(await collect(engine.stream("m", ask()))) == "fine"
+    assert len(engine.loaded_models()) == 1
+
+
+async def test_safe_settings_that_cannot_be_written_down_hold_all_the_same(make_engine, tmp_path):
+    (tmp_path / "safe_settings.json").mkdir()
+    fault = {"kind": "crash", "unless_safe": True}
+    engine = make_engine(scripted_model(tmp_path, "m", otherwise="fine", faults=[fault]))
+    assert text_of(await collect(engine.stream("m", ask()))) == "fine"
+
+
+async def test_a_model_waits_when_what_is_free_is_promised_to_one_that_is_loading(make_engine, tmp_path, monkeypatch):
+    module = "multi_llm_comparator.services.memory_manager"
+    monkeypatch.setattr(f"{module}.ram_bytes", lambda: 100 * 10**9)
+    monkeypatch.setattr(f"{module}.free_ram_bytes", lambda: 15 * 10**9)
+    large = [scripted_model(tmp_path, name, load_s=0.5, otherwise=name) for name in ("first", "second")]
+    engine = make_engine(*(dataclasses.replace(model, size=10 * 10**9) for model in large))
+    first = asyncio.create_task(collect(engine.stream("first", ask())))
+    while not engine.loaded_models():
+        await asyncio.sleep(0.02)
+    second = await collect(engine.stream("second", ask()))
+    assert isinstance(second[0], Queued)
+    assert (text_of(await first), text_of(second)) == ("first", "second")
 
 
 @pytest.mark.parametrize("at", ["load", "answer"])

@@ -130,6 +130,25 @@ def test_without_a_limit_it_is_a_share_of_the_ram_and_no_more_than_is_free(monke
     assert MemoryManager(max_memory_gb=8).plan_load(needing(2), []) == ()
 
 
+def test_free_memory_that_a_loading_model_will_take_is_not_given_twice(monkeypatch):
+    module = "multi_llm_comparator.services.memory_manager"
+    monkeypatch.setattr(f"{module}.ram_bytes", lambda: 100 * GB)
+    monkeypatch.setattr(f"{module}.free_ram_bytes", lambda: 10 * GB)
+    manager = MemoryManager()
+    loading = Footprint("loading", "cpu", 6 * GB, None, coming_bytes=5 * GB)
+    assert manager.plan_load(needing(5), [loading]) == ()
+    with pytest.raises(InsufficientMemoryError, match=r"5\.00 GB of at most"):
+        manager.plan_load(needing(6), [loading])
+    assert manager.must_wait(needing(6), [loading])
+
+
+def test_a_gpu_is_one_whichever_way_it_is_written():
+    assert devices.same_memory("cuda", "cuda:0")
+    assert devices.same_memory("mps", "cpu")
+    assert not devices.same_memory("cuda", "cuda:1")
+    assert not devices.same_memory("cuda", "cpu")
+
+
 @pytest.mark.parametrize("arguments", [{"max_memory_gb": 0}, {"max_memory_gb": -1}, {"mode": "sometimes"}])
 def test_senseless_limits_are_refused(arguments):
     with pytest.raises(InvalidParameterError):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +86,17 @@ async def test_a_stranger_on_the_port_is_turned_away(monkeypatch, tmp_path):
 async def test_a_process_that_cannot_start_is_an_error_and_not_a_wait(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ModelLoadError, match="did not start"):
+        await ModelProcess.start()
+
+
+async def test_a_system_that_refuses_another_process_is_an_error_of_loading(monkeypatch):
+    from multi_llm_comparator.services import model_process
+
+    async def refuse(port, token):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(model_process, "_spawn", refuse)
+    with pytest.raises(ModelLoadError, match=os.strerror(errno.EAGAIN)):
         await ModelProcess.start()
 
 

@@ -18,10 +18,10 @@ class Call:
     def __init__(self, target: str, request: GenerationRequest) -> None:
         self.target, self.request = target, request
         self.closed = asyncio.Event()
-        self._queue: asyncio.Queue[tuple[Event | Exception | None, asyncio.Event]] = asyncio.Queue()
+        self._queue: asyncio.Queue[tuple[Event | BaseException | None, asyncio.Event]] = asyncio.Queue()
         self._tokens = 0
 
-    async def emit(self, event: Event | Exception | None) -> None:
+    async def emit(self, event: Event | BaseException | None) -> None:
         """Send an event, raise an exception, or (None) end without a last event."""
         taken = asyncio.Event()
         self._queue.put_nowait((event, taken))
@@ -62,7 +62,7 @@ class Call:
                 event, taken = await self._queue.get()
                 if event is None:
                     return
-                if isinstance(event, Exception):
+                if isinstance(event, BaseException):
                     raise event
                 yield event
                 taken.set()

@@ -35,11 +35,16 @@ def model_fingerprint(info: ModelInfo) -> str:
     Raises:
         ModelLoadError: a file cannot be read.
     """
+    return _fingerprint(model_stamps(info))
+
+
+def model_stamps(info: ModelInfo) -> tuple[FileStamp, ...]:
+    """The files that decide on a model's text, as they are now."""
     files = [Path(path) for path in info.config.get("files") or [info.path]]
     folder = Path(info.path)
     if folder.is_dir():
         files += [folder / name for name in _COMPANIONS if (folder / name).is_file()]
-    return _fingerprint(stamps(sorted(files)))
+    return stamps(sorted(files))
 
 
 @lru_cache(maxsize=256)
