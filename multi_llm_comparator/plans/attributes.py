@@ -11,7 +11,8 @@ from multi_llm_comparator.plans.plan import EASIEST, HARDEST, Step
 NAMES = ("ID", "Task", "Difficulty", "Token", "Rely")
 DEFAULT_TOKEN = 512
 MAX_TOKEN = 32_768
-MAX_ID_LENGTH, MAX_TASK_LENGTH, MAX_RELY = 64, 20_000, 1000
+# An id is stored behind its run's own, 64 characters together.
+MAX_ID_LENGTH, MAX_TASK_LENGTH, MAX_RELY = 48, 20_000, 1000
 _NO_DEPENDENCY = frozenset({"none", "null", "-", "n/a", "无", "[]"})
 _FILLER = frozenset({"step", "steps", "and", "步骤", "和"})
 _NUMBER = re.compile(r"\s*(-?\d{1,9})(?:\.0*)?(?:\s*/\s*10|\s*tokens?)?\s*\Z", re.IGNORECASE)

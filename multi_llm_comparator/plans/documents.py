@@ -121,3 +121,20 @@ def read_step(record: AnswerRecord) -> StepRun:
 
 def restored_plan(document: PlanRunDocument) -> Plan | None:
     return Plan(document.steps) if document.steps is not None else None
+
+
+def restored_steps(document: PlanRunDocument, stored: list[StepRun]) -> dict[str, StepRun]:
+    """The steps of the stored run, by id, in the order of its plan. Nobody works on them any more.
+
+    What is stored of a plan that was given up are no steps of this run.
+    """
+    for step in stored:
+        if not step.is_over:
+            was_begun = step.state == "running"
+            step.state, step.error = ("stopped", None) if was_begun else ("skipped", "the run was stopped")
+    if document.steps is not None:
+        known = {step.step.id: step for step in stored}
+        return {s.id: known[s.id] for s in document.steps if s.id in known and known[s.id].step == s}
+    given_up = {(i, s.started_at) for attempt in document.planning for i, s in attempt.begun.items()}
+    left = [s for s in stored if (s.step.id, s.started_at) not in given_up]
+    return {s.step.id: s for s in sorted(left, key=lambda s: s.arrived_at)}

@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.errors import UnknownDependencyError
+from multi_llm_comparator.plans.errors import EmptyAnswerError, UnknownDependencyError
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import joined_results, result_of, step_prompt
 from multi_llm_comparator.plans.ready import ReadySet
-from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
+from multi_llm_comparator.plans.solved import SolvedSteps
+from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState, fail_if_empty
 
 DEFAULT_THRESHOLD = 5
 DEFAULT_WORKERS = 10
+# How often one model is asked that answers nothing.
+EMPTY_TRIES = 2
 
 
 def exact_config(max_tokens: int = 1024) -> ModelConfig:
@@ -93,27 +98,31 @@ class PlanExecutor:
         self._journal = journal
         self._on_change = on_change or (lambda: None)
         self._ready = ReadySet()
-        self._known: dict[str, StepRun] = {}
+        self._solved = SolvedSteps()
+        # Which earlier run stands behind a step, where there is one.
+        self._taken: dict[str, StepRun] = {}
         self._configs: dict[int, ModelConfig] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = asyncio.Event()
         self._writing = True
         self._is_ending = False
+        self._broken: BaseException | None = None
 
     async def execute(
-        self, steps: Plan | AsyncIterable[Step], *, finished: Mapping[str, StepRun] | None = None
+        self, steps: Plan | AsyncIterable[Step], *, finished: Iterable[MutableMapping[str, StepRun]] = ()
     ) -> dict[str, StepRun]:
         """Solve all steps; returns what became of each, by id.
 
         Args:
             steps: a whole plan, or its steps as a planner writes them.
-            finished: steps solved before, by id. One that is still the same, as are those it needs, is not solved
-                again.
+            finished: earlier tries, the steps of each by id. A step that was solved there, as were those it needs, is
+                taken from there, whatever its id is now, and not solved again.
 
         Raises:
             UnknownDependencyError: the steps ended while some still wait for one that never came.
+            StoreError: an answer could not be written down.
         """
-        self._known = dict(finished or {})
+        self._solved = SolvedSteps(finished)
         try:
             if isinstance(steps, Plan):
                 for step in steps.steps:
@@ -121,42 +130,48 @@ class PlanExecutor:
                 self._dispatch()
             else:
                 async for step in steps:
+                    self._check_whole()
                     self._arrive(step)
                     self._dispatch()
             self._writing = False
+            self._check_whole()
             self._check_arrived()
             self._settle()
             await self._settled.wait()
+            self._check_whole()
         finally:
             await self._end_all()
         return self.runs
 
     def _arrive(self, step: Step) -> None:
-        run = self._solved_before(step) or StepRun(step, arrived_at=now())
-        self.runs[step.id] = run
+        run = self.runs[step.id] = StepRun(step, arrived_at=now())
         state = self._ready.add(step)
-        if run.state == "done":
-            # Solved before a restart: it takes no worker, and those that need it may go on.
-            self._make_ready(self._ready.done(step.id))
-        elif state == "lost":
+        if state == "lost":
             self._end(run, "skipped", "a step it needs has no answer")
         elif state == "ready":
             self._make_ready([step.id])
         self._on_change()
 
-    def _solved_before(self, step: Step) -> StepRun | None:
-        known = self._known.get(step.id)
-        if known is None or known.step != step:
-            return None
-        # A plan written anew may give an id to something else; its answer would stand on sand then.
-        return known if all(n in self.runs and self.runs[n] is self._known.get(n) for n in step.rely) else None
-
     def _make_ready(self, step_ids: list[str]) -> None:
-        at = now()
-        for step_id in step_ids:
-            run = self.runs[step_id]
-            if run.state == "waiting":
+        """All that these steps need is there: they may start, or have their answers from before."""
+        at, pending = now(), deque(step_ids)
+        while pending:
+            run = self.runs[pending.popleft()]
+            if run.state != "waiting":
+                continue
+            if self._take_over(run.step):
+                # It takes no worker, and those that need it may go on.
+                pending.extend(self._ready.done(run.step.id))
+            else:
                 run.state, run.ready_at = "ready", at
+
+    def _take_over(self, step: Step) -> bool:
+        known = self._solved.take(step, [self._taken.get(n) for n in step.rely])
+        if known is None:
+            return False
+        self._taken[step.id] = known
+        self.runs[step.id] = replace(known, step=step)
+        return True
 
     def _dispatch(self) -> None:
         """Start ready steps while there are workers; called whenever either may have changed."""
@@ -174,12 +189,22 @@ class PlanExecutor:
     def _worker_is_free(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            asyncio.get_running_loop().call_exception_handler({"message": "a step broke", "exception": error})
+            self._break(error)
         self._dispatch()
         self._settle()
 
+    def _break(self, error: BaseException) -> None:
+        """Nothing else starts: what failed is no step but what holds them all, as the store."""
+        self._broken, self._is_ending = self._broken or error, True
+        if not isinstance(error, MultiLLMError):
+            asyncio.get_running_loop().call_exception_handler({"message": "a step broke", "exception": error})
+
+    def _check_whole(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
     def _settle(self) -> None:
-        if not self._writing and not self._tasks:
+        if self._broken is not None or (not self._writing and not self._tasks):
             self._settled.set()
 
     async def _solve(self, run: StepRun) -> None:
@@ -192,7 +217,7 @@ class PlanExecutor:
         prompt = step_prompt(run.step, answers, {n: self.runs[n].step.task for n in run.step.rely})
         try:
             for target in self._targets(run.step):
-                if await self._attempt(run, target, prompt):
+                if await self._tries(run, target, prompt):
                     break
         except asyncio.CancelledError:
             self._end(run, "stopped", None)
@@ -208,6 +233,15 @@ class PlanExecutor:
         last = self._options.large_model
         return [first, last] if self._options.fall_back and last != first else [first]
 
+    async def _tries(self, run: StepRun, target: str, prompt: str) -> bool:
+        """Ask a model; again if it answers nothing. The gateway has tried what else there is to try."""
+        for _ in range(EMPTY_TRIES):
+            if await self._attempt(run, target, prompt):
+                return True
+            if run.attempts[-1].progress.error_type != EmptyAnswerError.__name__:
+                break
+        return False
+
     async def _attempt(self, run: StepRun, target: str, prompt: str) -> bool:
         progress = AnswerProgress(requested_at=now())
         run.attempts.append(Attempt(target, prompt, progress))
@@ -218,6 +252,7 @@ class PlanExecutor:
                 self._on_change()
                 if progress.is_over:
                     break
+        fail_if_empty(progress)
         if progress.state != "done":
             run.error = progress.error or "the answer was cut off"
             return False

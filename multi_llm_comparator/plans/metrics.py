@@ -17,7 +17,8 @@ from multi_llm_comparator.plans.timeline import working_s
 class StepMetrics:
     """One step. Times in seconds, cost in US dollars; None means not known, or never came to it.
 
-    ``queued_s`` is from ready to the model reading its prompt: waiting for a worker, and for the model.
+    ``queued_s`` is from ready to a model first reading its prompt: waiting for a worker, and for the model.
+    ``was_cut`` says that the answer ended for its budget of tokens.
     """
 
     id: str
@@ -33,6 +34,7 @@ class StepMetrics:
     tokens: int
     tokens_per_second: float | None
     cost_usd: float | None
+    was_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +67,28 @@ class RunMetrics:
 
 
 def step_metrics(run: StepRun) -> StepMetrics:
-    """Figures of a step; those of the model are the last attempt's, tokens and cost are sums over all attempts."""
+    """Figures of a step; those of the model are the last attempt's, tokens and cost are sums over all attempts.
+
+    Attempts are counted as models were asked: those that the gateway made for one of ours are several.
+    """
     last = run.attempts[-1].progress if run.attempts else None
     tries = [a.progress for a in run.attempts]
+    begun_at = next((p.started_at for p in tries if p.started_at is not None), None)
     return StepMetrics(
         id=run.step.id,
         state=run.state,
         difficulty=run.step.difficulty,
         target=run.target,
         model=(last.answered_by or run.target) if last else None,
-        attempts=len(tries),
-        queued_s=_span(run.ready_at, last.started_at if last else None),
+        attempts=sum(max(1, p.attempts) for p in tries),
+        queued_s=_span(run.ready_at, begun_at),
         ttft_s=last.ttft_s if last else None,
         duration_s=run.duration_s,
         prompt_tokens=sum(p.prompt_tokens for p in tries),
         tokens=sum(p.tokens for p in tries),
         tokens_per_second=last.tokens_per_second if last else None,
         cost_usd=total_cost(tries),
+        was_cut=run.was_cut,
     )
 
 
@@ -127,10 +134,15 @@ def total_cost(answers: Iterable[AnswerProgress]) -> float | None:
 
 
 def _everything(run: PlanRun) -> list[AnswerProgress]:
-    """All that models wrote for the run: plans, steps with all their attempts, and the putting together."""
+    """All that models wrote for the run: plans, all attempts at their steps, and the putting together."""
     spent = [attempt.progress for attempt in run.planning]
-    spent += [attempt.progress for step in run.steps.values() for attempt in step.attempts]
+    spent += [attempt.progress for step in all_steps(run) for attempt in step.attempts]
     return spent + ([run.aggregate] if run.aggregate else [])
+
+
+def all_steps(run: PlanRun) -> list[StepRun]:
+    """The steps of the plan in use, and those that unusable ones had begun."""
+    return [*(step for attempt in run.planning for step in attempt.begun.values()), *run.steps.values()]
 
 
 def _shares(run: PlanRun, steps: list[StepMetrics]) -> tuple[float, float]:

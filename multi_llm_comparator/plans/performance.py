@@ -8,7 +8,7 @@ from statistics import fmean, median
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.fitting import StepSample, fitted_profile, samples_of
-from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics, total_cost
+from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.theory import ModelProfile
 
@@ -69,7 +69,7 @@ class PerformanceTracker:
         """Take a run into account and return its own figures."""
         for attempt in run.planning:
             self._calls[run.options.router_model].answers.append(attempt.progress)
-        for step in run.steps.values():
+        for step in all_steps(run):
             for one in step.attempts:
                 self._calls[one.target].answers.append(one.progress)
         if run.aggregate is not None:

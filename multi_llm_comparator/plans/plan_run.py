@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
@@ -18,7 +18,7 @@ from multi_llm_comparator.plans.grammar import plan_grammar
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
 from multi_llm_comparator.plans.prompts import aggregate_prompt, planner_messages, result_of
-from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.plans.step_run import StepRun, fail_if_empty
 
 RunState = Literal["new", "planning", "running", "aggregating", "done", "failed", "stopped"]
 OVER: frozenset[RunState] = frozenset({"done", "failed", "stopped"})
@@ -55,13 +55,13 @@ def open_planner(source: TextSource, options: PlanOptions) -> Planner:
 
 
 class RunJournal(Journal, Protocol):
-    """Where a run is written down, besides its finished steps."""
+    """Where a run is written down: its finished steps one by one, and all that there is of it."""
 
     async def save(self, run: PlanRun) -> None: ...
 
 
 class PlanRun:
-    """One question. ``steps`` are those of the plan in use; what an unusable plan had begun is in ``planning``.
+    """One question. ``steps`` are those of the plan in use; what an unusable one had begun is in ``planning``.
 
     Everything here is written on the event loop that :meth:`execute` runs on.
     """
@@ -106,7 +106,7 @@ class PlanRun:
             finished: steps that were solved before; those that a plan written anew repeats are not solved again.
         """
         try:
-            await self._solve(plan, finished or {})
+            await self._solve(plan, dict(finished or {}))
             self._enter("aggregating")
             await self._aggregate()
             self._enter("done" if self.answer is not None else "failed")
@@ -117,10 +117,20 @@ class PlanRun:
             self._enter("stopped")
             raise
         finally:
-            self.ended_at = now()
-            await self._save()
+            await self._conclude()
 
-    async def _solve(self, plan: Plan | None, finished: Mapping[str, StepRun]) -> None:
+    async def _conclude(self) -> None:
+        if not self.is_over:
+            self.error = "something went wrong in the workbench; its log says what"
+            self._enter("failed")
+        self.ended_at = now()
+        try:
+            await self._save()
+        except StoreError as exc:
+            self.error = self.error or str(exc)
+            self._enter("failed")
+
+    async def _solve(self, plan: Plan | None, finished: dict[str, StepRun]) -> None:
         if plan is not None:
             self.plan = plan
             await self._run_steps(plan, finished)
@@ -132,7 +142,10 @@ class PlanRun:
             try:
                 await self._run_steps(self._written(planner, messages), finished)
                 return
+            except StoreError:
+                raise
             except MultiLLMError as exc:
+                self.set_aside()
                 if (again := planner.after(self.planning[-1], exc)) is None:
                     break
                 messages = again
@@ -144,16 +157,33 @@ class PlanRun:
         self.plan = Plan((Step("1", self.question, HARDEST, DIRECT_TOKENS),))
         await self._run_steps(self.plan, {})
 
-    async def _run_steps(self, steps: Plan | AsyncGenerator[Step, None], finished: Mapping[str, StepRun]) -> None:
-        executor = PlanExecutor(self._source, self.options.executor, journal=self._journal, on_change=self._changed)
+    def set_aside(self) -> None:
+        """The plan was given up while it was written: what it had begun goes to the attempt that wrote it, where it
+        counts, and where the next plan finds what is solved already."""
+        begun = {i: step for i, step in self.steps.items() if step.attempts or step.state == "done"}
+        self.planning[-1].begun |= begun
+        self.steps = {}
+
+    async def _run_steps(self, steps: Plan | AsyncGenerator[Step, None], finished: dict[str, StepRun]) -> None:
+        executor = PlanExecutor(self._source, self.options.executor, journal=self, on_change=self._changed)
         self.steps = executor.runs
+        known: list[MutableMapping[str, StepRun]] = [finished, *(attempt.begun for attempt in self.planning)]
         await self._save()
         if isinstance(steps, Plan):
             self._enter("running")
-            await executor.execute(steps, finished=finished)
+            await executor.execute(steps, finished=known)
             return
         async with contextlib.aclosing(steps):
-            await executor.execute(steps, finished=finished)
+            await executor.execute(steps, finished=known)
+
+    async def record(self, run: StepRun) -> None:
+        """Have a finished step written down, as long as the plan is written with all that there is of it."""
+        if self._journal is None:
+            return
+        if self.state == "planning":
+            await self._journal.save(self)
+        else:
+            await self._journal.record(run)
 
     async def _written(self, planner: Planner, messages: tuple[Message, ...]) -> AsyncGenerator[Step, None]:
         async with contextlib.aclosing(planner.write(messages, self._changed)) as pieces:
@@ -194,6 +224,7 @@ class PlanRun:
                 self._changed()
                 if self.aggregate.is_over:
                     break
+        fail_if_empty(self.aggregate)
         if self.aggregate.state == "done":
             self.answer = self.aggregate.text.strip()
         else:

@@ -15,13 +15,18 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import again_messages, planner_messages
+from multi_llm_comparator.plans.step_run import StepRun
 
 CLOSED_EARLY = "had the plan ended where the planner's tokens ran out"
 
 
 @dataclass
 class PlanningAttempt:
-    """One time the planner was asked: what it wrote, what was mended, and what was wrong with it in the end."""
+    """One time the planner was asked: what it wrote, what was mended, and what was wrong with it in the end.
+
+    ``begun`` are the steps, by id, that were begun by a plan which then could not be used or was never whole, and that
+    no later plan has taken over.
+    """
 
     messages: tuple[Message, ...]
     progress: AnswerProgress
@@ -30,6 +35,7 @@ class PlanningAttempt:
     plan: Plan | None = None
     error: str | None = None
     error_type: str | None = None
+    begun: dict[str, StepRun] = field(default_factory=dict)
 
 
 class Planner:

@@ -90,6 +90,17 @@ def step_prompt(step: Step, answers: Mapping[str, str], tasks: Mapping[str, str]
         answers: the answer of each step it relies on, by id.
         tasks: their tasks, by id.
     """
+    task, quoted = filled_task(step, answers)
+    listed = [needed for needed in step.rely if needed in answers and needed not in quoted]
+    if not listed:
+        return task
+    heading, line, closing = _CONTEXT[language_of(step.task)]
+    lines = [line.format(id=n, task=tasks.get(n, ""), answer=_shortened(answers[n])) for n in listed]
+    return "\n".join([heading, *lines, "", closing.format(task=task)])
+
+
+def filled_task(step: Step, answers: Mapping[str, str]) -> tuple[str, set[str]]:
+    """The task with answers in the places where it quotes them, and the ids of those it quotes."""
     quoted: set[str] = set()
 
     def put(match: re.Match[str]) -> str:
@@ -99,13 +110,7 @@ def step_prompt(step: Step, answers: Mapping[str, str], tasks: Mapping[str, str]
         quoted.add(needed)
         return _shortened(answers[needed])
 
-    task = _quotes_of(step).sub(put, step.task)
-    listed = [needed for needed in step.rely if needed in answers and needed not in quoted]
-    if not listed:
-        return task
-    heading, line, closing = _CONTEXT[language_of(step.task)]
-    lines = [line.format(id=n, task=tasks.get(n, ""), answer=_shortened(answers[n])) for n in listed]
-    return "\n".join([heading, *lines, "", closing.format(task=task)])
+    return _quotes_of(step).sub(put, step.task), quoted
 
 
 def joined_results(step: Step, answers: Mapping[str, str]) -> str | None:

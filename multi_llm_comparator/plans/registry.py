@@ -14,12 +14,13 @@ from multi_llm_comparator.plans.documents import (
     read_run,
     read_step,
     restored_plan,
+    restored_steps,
     run_record,
     step_record,
 )
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun
-from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.plans.step_run import StepRun, StepState
 from multi_llm_comparator.plans.timeline import last_moment
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.tracking.store import Store
@@ -29,20 +30,33 @@ MAX_LIVE = 32
 
 
 class StoreJournal:
-    """Writes a run and its finished steps into the store."""
+    """Writes a run and its steps into the store."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         self._store = store
         self._run_id = run_id
+        # What is stored of each step, so that saving a large run again writes only what is new.
+        self._stored: dict[str, tuple[StepRun, StepState]] = {}
+        # Two saves at once could end in the wrong order: the older would stay.
+        self._saving = asyncio.Lock()
 
     async def save(self, run: PlanRun) -> None:
-        record = run_record(run)
-        # Steps that ended without an answer are written with the run: nothing waits for them.
-        steps = [step_record(run.id, s) for s in run.steps.values() if s.is_over and s.state != "done"]
-        await asyncio.to_thread(self._store.save_run, record, steps)
+        """Write the run, and all steps that are not stored as they are."""
+        async with self._saving:
+            record = run_record(run)
+            changed = [(s, s.state) for s in run.steps.values() if not self._is_stored(s)]
+            await asyncio.to_thread(self._store.save_run, record, [step_record(run.id, s) for s, _ in changed])
+            self._stored.update({step.step.id: (step, state) for step, state in changed})
 
     async def record(self, run: StepRun) -> None:
-        await asyncio.to_thread(self._store.save_answers, [step_record(self._run_id, run)])
+        """Write one step."""
+        async with self._saving:
+            await asyncio.to_thread(self._store.save_answers, [step_record(self._run_id, run)])
+            self._stored[run.step.id] = (run, run.state)
+
+    def _is_stored(self, step: StepRun) -> bool:
+        known, state = self._stored.get(step.step.id, (None, None))
+        return known is step and state == step.state
 
 
 class PlanRegistry:
@@ -53,6 +67,7 @@ class PlanRegistry:
         self._source = source
         self._live: dict[str, PlanRun] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._resuming = asyncio.Lock()
 
     async def start(self, question: str, options: PlanOptions, *, plan: Plan | None = None) -> PlanRun:
         """Answer a question; returns at once with the run at work. With ``plan`` no planner is asked."""
@@ -70,14 +85,18 @@ class PlanRegistry:
             RunNotFoundError: no such run.
             DocumentError: what is stored of it cannot be read.
         """
-        if (task := self._tasks.get(run_id)) and not task.done():
-            return self._live[run_id]
-        run = await self._restore(run_id)
-        finished = {step_id: s for step_id, s in run.steps.items() if s.state == "done"}
-        run.pauses.append((last_moment(run), now()))
-        run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
-        self._begin(run, plan=run.plan, finished=finished)
-        return run
+        # One at a time: of two that resume the same run, the second finds it at work.
+        async with self._resuming:
+            if (task := self._tasks.get(run_id)) and not task.done():
+                return self._live[run_id]
+            run = await self._restore(run_id)
+            run.pauses.append((last_moment(run), now()))
+            run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
+            if run.plan is None and run.planning:
+                run.set_aside()
+            finished = {step_id: s for step_id, s in run.steps.items() if s.state == "done"}
+            self._begin(run, plan=run.plan, finished=finished)
+            return run
 
     async def get(self, run_id: str) -> PlanRun:
         """A run, live or from the store. One that nobody works on any more, though it never ended, is ``stopped``.
@@ -143,11 +162,15 @@ class PlanRegistry:
             del self._live[run_id], self._tasks[run_id]
 
     async def _restore(self, run_id: str) -> PlanRun:
-        record = await asyncio.to_thread(self._store.load_run, run_id)
+        # Reading a large run takes a while; the runs at work shall not notice.
+        return await asyncio.to_thread(self._read, run_id)
+
+    def _read(self, run_id: str) -> PlanRun:
+        record = self._store.load_run(run_id)
         if record.kind != KIND:
             raise RunNotFoundError(f"run {run_id!r} is a {record.kind}, not a plan")
         document = read_run(record)
-        steps = [read_step(a) for a in await asyncio.to_thread(self._store.load_answers, run_id)]
+        steps = [read_step(answer) for answer in self._store.load_answers(run_id)]
         run = PlanRun(
             self._source,
             document.question,
@@ -159,7 +182,6 @@ class PlanRegistry:
         run.plan, run.plan_is_direct = restored_plan(document), document.plan_is_direct
         run.planning, run.aggregate = document.planning, document.aggregate
         run.answer, run.error = document.answer, document.error
-        # Steps of a plan that was given up are no steps of this run; without a plan, the next one may repeat them.
-        run.steps = {s.step.id: s for s in steps if run.plan is None or run.plan.by_id.get(s.step.id) == s.step}
+        run.steps = restored_steps(document, steps)
         run.state = document.state if document.state in OVER else "stopped"
         return run

@@ -21,7 +21,8 @@ def snapshot_of(run: PlanRun) -> PlanRun:
 
 
 def _planning(attempt: PlanningAttempt) -> PlanningAttempt:
-    return replace(attempt, progress=replace(attempt.progress), repairs=list(attempt.repairs))
+    begun = {step_id: _step(step) for step_id, step in attempt.begun.items()}
+    return replace(attempt, progress=replace(attempt.progress), repairs=list(attempt.repairs), begun=begun)
 
 
 def _step(step: StepRun) -> StepRun:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.errors import EmptyAnswerError
 from multi_llm_comparator.plans.plan import Step
 
 StepState = Literal["waiting", "ready", "running", "done", "failed", "skipped", "stopped"]
@@ -43,6 +44,11 @@ class StepRun:
         return self.state in OVER
 
     @property
+    def was_cut(self) -> bool:
+        """Whether the answer ended for its budget of tokens: its end may be missing."""
+        return self.answer is not None and bool(self.attempts) and self.attempts[-1].progress.finish_reason == "length"
+
+    @property
     def target(self) -> str | None:
         """The model or group asked last."""
         return self.attempts[-1].target if self.attempts else None
@@ -59,3 +65,10 @@ class StepRun:
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at
+
+
+def fail_if_empty(progress: AnswerProgress) -> None:
+    """An answer without a word in it answers nothing: it has failed."""
+    if progress.state == "done" and not progress.text.strip():
+        progress.state, progress.error_type = "failed", EmptyAnswerError.__name__
+        progress.error = "the model ended its answer without a word"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
+from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.errors import UnknownDependencyError
 from multi_llm_comparator.plans.executor import ExecutorOptions, PlanExecutor
@@ -250,10 +251,93 @@ async def test_a_finished_step_is_written_down_before_those_that_need_it_start()
 async def test_steps_solved_before_are_not_solved_again():
     source = InstantSource()
     done = StepRun(DIAMOND.by_id["a"], state="done", answer="from before")
-    runs = await PlanExecutor(source, OPTIONS).execute(DIAMOND, finished={"a": done})
+    runs = await PlanExecutor(source, OPTIONS).execute(DIAMOND, finished=[{"a": done}])
     assert len(source.asked) == 3
     assert "from before" in source.asked[0][1]
     assert set(states(runs).values()) == {"done"}
+
+
+def solved(*steps: Step) -> dict[str, StepRun]:
+    return {one.id: StepRun(one, state="done", answer=f"{one.id} from before") for one in steps}
+
+
+async def test_steps_written_before_those_they_need_are_not_solved_again_either():
+    source, plan = InstantSource(), Plan((step("1", "2"), step("2"), step("3", "1")))
+    runs = await PlanExecutor(source, OPTIONS).execute(plan, finished=[solved(*plan.steps)])
+    assert source.asked == []
+    assert list(runs) == ["1", "2", "3"]
+    assert runs["3"].answer == "3 from before"
+
+
+async def test_a_plan_numbered_anew_finds_what_was_solved_under_other_ids():
+    source = InstantSource()
+    before = solved(step("1"), step("2", "1", task="Is {1} odd?"), step("3", task="other"))
+    anew = (
+        step("1", task="new"),
+        step("2", task="task 1"),
+        step("3", "2", task="Is {2} odd?"),
+        step("4", "1", task="Is {1} odd?"),
+        step("5", task="other", token=51),
+    )
+    runs = await PlanExecutor(source, OPTIONS).execute(written(*anew), finished=[before])
+    assert {i: run.answer for i, run in runs.items() if "before" in (run.answer or "")} == {
+        "2": "1 from before",
+        "3": "2 from before",
+    }
+    assert runs["3"].step == anew[2]
+    assert len(source.asked) == 3
+    assert list(before) == ["3"]
+
+
+async def test_an_answer_from_before_is_not_used_when_what_it_stood_on_is_solved_anew():
+    source = InstantSource()
+    plan = Plan((step("1"), step("2", "1")))
+    runs = await PlanExecutor(source, OPTIONS).execute(plan, finished=[{"2": solved(*plan.steps)["2"]}])
+    assert len(source.asked) == 2
+    assert runs["2"].answer != "2 from before"
+
+
+class FullDisk(ListJournal):
+    async def record(self, run: StepRun) -> None:
+        await super().record(run)
+        raise StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+async def test_an_answer_that_cannot_be_written_down_ends_the_execution_with_that_error(is_written):
+    executor = PlanExecutor(InstantSource(), OPTIONS, journal=FullDisk())
+    steps = written(*DIAMOND.steps) if is_written else DIAMOND
+    with pytest.raises(StoreError, match="disk is full"):
+        await executor.execute(steps)
+    assert all(run.is_over for run in executor.runs.values())
+
+
+async def test_an_empty_answer_is_asked_for_again_and_then_of_the_large_model():
+    source = ScriptedSource()
+    running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(Plan((step("a"),))))
+    await (await source.call(0)).answer(" ")
+    await (await source.call(1)).answer()
+    last = await source.call(2)
+    await last.answer("x")
+    run = (await running)["a"]
+    assert [(a.target, a.progress.state) for a in run.attempts] == [
+        ("small", "failed"),
+        ("small", "failed"),
+        ("large", "done"),
+    ]
+    assert (run.answer, run.error) == ("x", None)
+    assert run.attempts[0].progress.error_type == "EmptyAnswerError"
+
+
+async def test_an_answer_that_ended_for_its_budget_is_known_as_cut():
+    source = ScriptedSource()
+    running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(Plan((step("a"), step("b")))))
+    for call, reason in zip(await source.next_calls(2), ("length", "stop"), strict=True):
+        await call.start()
+        await call.say("x")
+        await call.finish(reason)
+    runs = await running
+    assert [runs["a"].was_cut, runs["b"].was_cut] == [True, False]
 
 
 async def test_changes_are_told_as_they_happen():

@@ -77,6 +77,16 @@ def test_figures_of_a_step_count_all_its_attempts(run):
     assert metrics.tokens_per_second == pytest.approx(10)
 
 
+def test_the_gateways_attempts_count_and_waiting_ends_when_the_first_model_reads(run):
+    step = run.steps["1"]
+    step.attempts[0].progress.attempts = 3
+    early = AnswerProgress(requested_at=0.0, state="failed", started_at=0.02)
+    step.attempts.insert(0, Attempt("small", "p", early))
+    metrics = step_metrics(step)
+    assert metrics.attempts == 4
+    assert metrics.queued_s == pytest.approx(0.02)
+
+
 def test_a_run_that_has_not_begun_has_figures_too():
     metrics = run_metrics(PlanRun(None, "q", OPTIONS, run_id="r"))  # type: ignore[arg-type]
     assert (metrics.steps, metrics.tokens, metrics.wall_s) == (0, 0, None)

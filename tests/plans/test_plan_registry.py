@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from multi_llm_comparator.core.exceptions import RunNotFoundError
+from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
 from multi_llm_comparator.plans.calibration import predicted
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.snapshots import snapshot_of
@@ -81,3 +82,87 @@ async def test_a_first_run_is_predicted_from_itself(store):
     prediction = await predicted(registry, await answered(registry))
     assert prediction is not None and prediction.actual_s is not None
     assert set(prediction.profiles) == {"small", "large"}
+
+
+async def until_running(run: PlanRun, step_id: str) -> None:
+    async with asyncio.timeout(20):
+        while step_id not in run.steps or run.steps[step_id].state != "running":
+            await asyncio.sleep(0.001)
+
+
+async def test_a_run_read_again_has_its_steps_in_the_order_of_its_plan(store):
+    plan = Plan(tuple(Step(str(n), f"task {n}", 1, 50) for n in range(12, 0, -1)))
+    registry = PlanRegistry(store, ByTarget(small="7", large="568"))
+    run = await registry.start("What is it?", OPTIONS, plan=plan)
+    await registry.wait(run.id, timeout_s=20)
+    read = await PlanRegistry(store, ScriptedSource()).get(run.id)
+    assert list(read.steps) == [step.id for step in plan.steps]
+
+
+async def test_two_who_resume_the_same_run_get_one_execution(store):
+    source = ScriptedSource()
+    registry = PlanRegistry(store, source)
+    run = await registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
+    await source.next_calls(2)
+    await registry.stop(run.id)
+    first, second = await asyncio.gather(registry.resume(run.id), registry.resume(run.id))
+    assert first is second
+    await source.next_calls(2, after=2)
+    await registry.stop(run.id)
+    assert len(source.calls) == 4
+
+
+async def test_a_run_killed_while_it_was_planned_shows_what_was_there_and_finds_it_in_a_plan_numbered_anew(store):
+    source = ByTarget(planner=PLAN + " " * 100_000, small="7", large="x" * 100_000)
+    killed = PlanRegistry(store, source)
+    run = await killed.start("What is it?", OPTIONS)
+    await until_running(run, "3")
+    later = ByTarget(planner=PLAN.replace('ID="1"', 'ID="9"').replace('Rely="1,2"', 'Rely="9,2"'), large="568")
+    registry = PlanRegistry(store, later)
+    left = await registry.get(run.id)
+    assert {i: s.state for i, s in left.steps.items()}.items() >= {"1": "done", "2": "done"}.items()
+    assert "<Step" in left.planning[0].progress.text
+    resumed = await registry.resume(run.id)
+    await registry.wait(run.id, timeout_s=20)
+    assert (resumed.state, resumed.answer) == ("done", "568")
+    assert later.targets() == ["planner", "large"]
+    assert list(resumed.steps) == ["9", "2", "3"]
+    read = await PlanRegistry(store, later).get(run.id)
+    assert run_metrics(read).tokens == run_metrics(resumed).tokens
+    await killed.stop(run.id)
+
+
+class DiskThatFills(Store):
+    is_full = False
+
+    def save_run(self, run, answers=()):
+        self._check()
+        super().save_run(run, answers)
+
+    def save_answers(self, answers):
+        self._check()
+        super().save_answers(answers)
+
+    def _check(self):
+        if self.is_full:
+            raise StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("is_planned", [False, True])
+async def test_a_run_that_cannot_be_written_down_fails_and_says_so(tmp_path, is_planned):
+    store = DiskThatFills(f"sqlite:///{tmp_path / 'runs.db'}")
+    source = ScriptedSource()
+    registry = PlanRegistry(store, source)
+    run = await registry.start("What is it?", OPTIONS, plan=None if is_planned else parse_plan(PLAN))
+    if is_planned:
+        planner = await source.call(0)
+        await planner.start()
+        await planner.say(PLAN[: PLAN.index("<Step", PLAN.index("<Step") + 1)])
+    step = await source.call(int(is_planned))
+    store.is_full = True
+    await step.answer("7")
+    if is_planned:
+        await planner.say(PLAN[PLAN.index("<Step", PLAN.index("<Step") + 1) :])
+    assert await registry.wait(run.id, timeout_s=20)
+    assert (run.state, run.error, run.answer) == ("failed", "the disk is full", None)
+    store.close()
