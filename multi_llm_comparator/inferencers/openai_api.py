@@ -35,6 +35,7 @@ MAX_ANSWER_BYTES = 32 << 20
 MAX_CONNECTIONS = 4000
 MAX_MESSAGE_CHARS = 500
 READ_TIMEOUT_S = 600.0
+THINK, THOUGHT = "<think>\n", "\n</think>\n\n"
 # What the client library raises, its own errors and those it lets through for answers of no shape it knows.
 _FOREIGN = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError, ValueError, TypeError, AttributeError)
 _OVERFLOW = re.compile(r"(?i)context.{0,20}(length|window|size|limit)|too many tokens|prompt is too long")
@@ -64,16 +65,11 @@ class OpenAIEndpoint:
     def __init__(self, options: EndpointOptions, key: SecretStr | None = None) -> None:
         self.options = options
         self._key = key
-        limits = httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100)
-        timeout = httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s)
-        # No redirects: they would take the messages, and perhaps the key, to a place nobody configured.
-        transport = _BoundedTransport(limits=limits, verify=_tls())
-        http = httpx2.AsyncClient(transport=transport, timeout=timeout, follow_redirects=False)
         self._client = openai.AsyncOpenAI(
             base_url=options.base_url,
             api_key=key.get_secret_value() if key else "none",
             max_retries=0,
-            http_client=http,
+            http_client=_http_client(options),
         )
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
@@ -190,14 +186,43 @@ def _tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
+def _http_client(options: EndpointOptions) -> httpx2.AsyncClient:
+    """Connections by way of the proxy that the environment names, if any; none of them leads to this machine itself."""
+    try:
+        return httpx2.AsyncClient(
+            limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100),
+            timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s),
+            verify=_tls(),
+            mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
+            event_hooks={"response": [_bound]},
+            # They would take the messages, and perhaps the key, to a place nobody configured.
+            follow_redirects=False,
+        )
+    except (ImportError, ValueError) as exc:
+        # The proxy's address may hold a password, so it is not quoted.
+        raise ProviderUnavailableError(
+            f"the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used ({type(exc).__name__}): give an http://"
+            " or https:// address"
+        ) from None
+
+
+async def _bound(response: httpx2.Response) -> None:
+    assert isinstance(response.stream, httpx2.AsyncByteStream)
+    response.stream = _BoundedStream(response.stream)
+
+
 class _ChunkReader:
-    """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault."""
+    """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
+
+    What a reasoning model thinks comes in a field of its own; it is given in a ``<think>`` block, as local models do.
+    """
 
     def __init__(self, request: GenerationRequest) -> None:
         self._request_id = request.id
         self._reason: str | None = None
         self._usage: tuple[int, int] | None = None
         self._half = ""
+        self._is_thinking = False
         self.deltas = 0
 
     def read(self, chunk: Any) -> str:
@@ -210,13 +235,23 @@ class _ChunkReader:
                 return ""
             choice = chunk.choices[0]
             self._reason = choice.finish_reason or self._reason
-            piece = (choice.delta.content or "") if choice.delta is not None else ""
-            if not isinstance(piece, str):
-                raise TypeError("content is not text")
+            piece = self._piece(choice.delta) if choice.delta is not None else ""
         except (AttributeError, TypeError, ValueError, LookupError) as exc:
             raise ProviderUnavailableError(f"the endpoint sent something that is no chunk of an answer: {exc}") from exc
         self.deltas += bool(piece)
         return self._whole(piece) if piece else ""
+
+    def _piece(self, delta: Any) -> str:
+        text = delta.content or ""
+        if not isinstance(text, str):
+            raise TypeError("content is not text")
+        # DeepSeek's, vLLM's and llama-server's name for it, then OpenRouter's and newer vLLM's.
+        thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+        if thought and isinstance(thought, str) and not self._is_thinking:
+            self._is_thinking, thought = True, f"{THINK}{thought}"
+        if text and self._is_thinking:
+            self._is_thinking, text = False, f"{THOUGHT}{text}"
+        return (thought if isinstance(thought, str) else "") + text
 
     def _whole(self, piece: str) -> str:
         """JSON may cut a character beyond U+FFFF in two halves; hold the first until the second comes."""
@@ -236,17 +271,9 @@ class _ChunkReader:
         return Finished(request_id=self._request_id, reason=reason, prompt_tokens=prompt, completion_tokens=completion)
 
 
-class _BoundedTransport(httpx2.AsyncHTTPTransport):
+class _BoundedStream(httpx2.AsyncByteStream):
     """Ends a response that is longer than any answer should be."""
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await super().handle_async_request(request)
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream)
-        return response
-
-
-class _BoundedStream(httpx2.AsyncByteStream):
     def __init__(self, inner: httpx2.AsyncByteStream) -> None:
         self._inner = inner
 

@@ -70,6 +70,45 @@ async def test_sends_the_parameters_and_the_key(server: ScriptedServer, endpoint
     assert headers["authorization"] == f"Bearer {KEY}"
 
 
+async def test_an_endpoint_that_takes_no_sampling_parameters_gets_none(server: ScriptedServer) -> None:
+    options = EndpointOptions(base_url=server.url, model="m", sampling="none", max_tokens_field="max_completion_tokens")
+    endpoint = OpenAIEndpoint(options)
+    await collect(endpoint, asking(max_tokens=9))
+    assert set(server.received[0].body) == {"model", "messages", "stream", "stream_options", "max_completion_tokens"}
+    await endpoint.aclose()
+
+
+async def test_thoughts_are_text_in_a_block_of_their_own(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
+    server.script("m", Act(text="four .", reasoning="two and two"))
+    events = await collect(endpoint, asking())
+    assert text_of(events) == "<think>\ntwoandtwo\n</think>\n\nfour ."
+    assert isinstance(events[1], TextDelta), "the first thought is the first text"
+
+
+async def test_a_proxy_of_the_environment_is_used(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    endpoint = OpenAIEndpoint(EndpointOptions(base_url="http://model.example/v1", model="m"))
+    assert text_of(await collect(endpoint, asking())) == "hello world"
+    assert server.received[0].headers["host"] == "model.example"
+    await endpoint.aclose()
+
+
+async def test_no_proxy_stands_between_here_and_this_machine(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    endpoint = OpenAIEndpoint(EndpointOptions(base_url=server.url, model="m"))
+    assert text_of(await collect(endpoint, asking())) == "hello world"
+    await endpoint.aclose()
+
+
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "gopher://me:secret@proxy.example")
+    with pytest.raises(ProviderUnavailableError, match="HTTP_PROXY") as caught:
+        OpenAIEndpoint(EndpointOptions(base_url="http://model.example/v1", model="m"))
+    assert "secret" not in str(caught.value)
+
+
 GOING_ON = GenerationRequest(messages=(Message("user", "hi"), Message("assistant", "hel")), continue_final=True)
 
 
@@ -218,6 +257,9 @@ async def test_an_endless_answer_is_ended(
 
 async def test_a_health_check_asks_for_the_models(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
     await endpoint.check()
+    server.models_status = 404
+    with pytest.raises(LookupError):
+        await endpoint.check()
     server.models_status = 500
     with pytest.raises(ProviderUnavailableError):
         await endpoint.check()

@@ -32,6 +32,7 @@ class Act:
     piece_delay_s: float = 0.0
     usage: tuple[int, int] | None = (7, 2)
     finish_reason: str = "stop"
+    reasoning: str = ""
 
 
 @dataclass
@@ -143,6 +144,8 @@ class ScriptedServer:
             _send_event(writer, '{"choices": [{"delta": {"content"')
         elif act.kind == "no_chunk":
             _send_event(writer, '{"choices": [{"delta": {"content": {"a": 1}}}]}')
+        for thought in act.reasoning.split():
+            _send_event(writer, json.dumps(_chunk(thought, field="reasoning_content")))
         pieces = act.text.split(" ")
         for number, piece in enumerate(pieces):
             if act.piece_delay_s:
@@ -169,8 +172,8 @@ class ScriptedServer:
         return True
 
 
-def _chunk(text: str, finish_reason: str | None = None) -> dict[str, Any]:
-    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": finish_reason}
+def _chunk(text: str, finish_reason: str | None = None, field: str = "content") -> dict[str, Any]:
+    choice = {"index": 0, "delta": {field: text} if text else {}, "finish_reason": finish_reason}
     return {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice]}
 
 
