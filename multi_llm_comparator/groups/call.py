@@ -63,6 +63,7 @@ class Call:
             _never_out if route.is_plain else parts.why_out,
             settings=config.gateway,
             with_images=any(message.images for message in request.messages),
+            context_of=self._context_of,
         )
         self._waits_since = now()
         self._attempt: Attempt | None = None
@@ -293,6 +294,14 @@ class Call:
         if declaration.is_remote:
             return self._parts.endpoints.stream(attempt.model, declaration, self._request)
         return self._parts.local.stream(declaration.local or attempt.model, self._request)
+
+    def _context_of(self, candidate: Candidate) -> int | None:
+        """What fits into a model; a local one is loaded with the request's own ``n_ctx`` at most."""
+        declared = candidate.declaration
+        if declared.context_length or declared.is_remote:
+            return declared.context_length
+        known = self._parts.local_context(declared.local or candidate.model)
+        return min(known, self._request.config.n_ctx) if known else None
 
     def _left_s(self) -> float:
         return self.deadline - asyncio.get_running_loop().time()

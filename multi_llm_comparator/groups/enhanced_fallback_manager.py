@@ -59,7 +59,16 @@ class EnhancedFallbackManager:
     ) -> None:
         self._own_engine: InferenceEngine | None = None
         if gateway is None and source is None:
-            source = self._own_engine = _engine_on_found_models()
+            models = ModelManager(get_settings().models_dir)
+            models.scan_models()
+            self._own_engine = InferenceEngine(models=models)
+            gateway = Gateway(
+                task_group_manager,
+                self._own_engine,
+                pools=polling_pool_manager,
+                local_names=models.unique_name,
+                local_context=models.context_length,
+            )
         if gateway is None:
             assert source is not None
             gateway = Gateway(task_group_manager, source, pools=polling_pool_manager)
@@ -132,9 +141,3 @@ class EnhancedFallbackManager:
         await self.gateway.aclose()
         if self._own_engine is not None:
             await self._own_engine.aclose()
-
-
-def _engine_on_found_models() -> InferenceEngine:
-    models = ModelManager(get_settings().models_dir)
-    models.scan_models()
-    return InferenceEngine(models=models)

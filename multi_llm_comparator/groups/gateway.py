@@ -43,6 +43,8 @@ class Gateway:
         folder: where the answer cache and the budgets' books are; in the workbench's home by default.
         local_names: turns a local model's id into its name, so that both count against the same limits; anything else
             comes back as it is.
+        local_context: how many tokens a local model was made for, or None, so that a prompt that is too long for one
+            finds a longer one.
         clock: a clock that never goes backwards, in seconds.
     """
 
@@ -54,6 +56,7 @@ class Gateway:
         pools: PollingPoolManager | None = None,
         folder: Path | None = None,
         local_names: Callable[[str], str] | None = None,
+        local_context: Callable[[str], int | None] = lambda name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         folder = folder or get_settings().home / "gateway"
@@ -74,6 +77,7 @@ class Gateway:
             cache=AnswerCache(folder / "answers", config.gateway.cache),
             history=History(),
             metrics=GatewayMetrics(self.get_status),
+            local_context=local_context,
         )
         self._watching: asyncio.Task[None] | None = None
         self._forget = groups.on_change(self._configure)
@@ -224,11 +228,14 @@ class Gateway:
 
     def _model_status(self, model: str, config: GroupsConfig) -> dict[str, Any]:
         declaration = config.declaration(model)
+        context = declaration.context_length
+        if context is None and not declaration.is_remote:
+            context = self.parts.local_context(declaration.local or model)
         return {
             "provider": declaration.provider,
             "remote": declaration.is_remote,
             "tags": list(declaration.tags),
-            "context_length": declaration.context_length,
+            "context_length": context,
             **self.parts.health.status(model),
             "out": self.parts.why_out(model),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from multi_llm_comparator.core.requests import TextSource
@@ -28,6 +29,8 @@ class Parts:
     cache: AnswerCache
     history: History
     metrics: GatewayMetrics
+    # How long a local model's context is, as far as its files say.
+    local_context: Callable[[str], int | None]
 
     def why_out(self, model: str) -> str | None:
         """Why ``model`` gets no requests now, or None."""

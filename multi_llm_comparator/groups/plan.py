@@ -55,6 +55,7 @@ class FallbackPlan:
         route: where the request may go.
         order: puts the models of a stage in the order of their pool.
         why_out: why a model gets no requests now, or None.
+        context_of: how many tokens fit into a model, or None if nobody knows.
     """
 
     def __init__(
@@ -65,10 +66,12 @@ class FallbackPlan:
         *,
         settings: GatewaySettings,
         with_images: bool = False,
+        context_of: Callable[[Candidate], int | None] = lambda candidate: candidate.declaration.context_length,
     ) -> None:
         self._route, self._order, self._why_out = route, order, why_out
         self._settings = settings
         self._with_images = with_images
+        self._context_of = context_of
         self._done: set[str] = set()
         self._bad_providers: set[str] = set()
         self._retries: dict[str, int] = {}
@@ -83,7 +86,7 @@ class FallbackPlan:
         if self._min_context:
             longer = [c for c in self._route.longer if self._is_open(c) and self._why_out(c.model) is None]
             if longer:
-                return Choices(OVERFLOW_RULE, longer[:1])
+                return Choices(OVERFLOW_RULE, [min(longer, key=lambda c: self._context_of(c) or 0)])
         found: Choices | None = None
         for stage in self._route.stages:
             left = [c for c in stage.candidates if self._is_open(c, stage) and self._why_out(c.model) is None]
@@ -135,7 +138,7 @@ class FallbackPlan:
             self._bad_providers.add(candidate.declaration.provider)
         if isinstance(error, ContextOverflowError):
             # A model of unknown length may hold less still; one that is known to hold more is worth a try.
-            self._min_context = max(self._min_context, (candidate.declaration.context_length or 0) + 1)
+            self._min_context = max(self._min_context, (self._context_of(candidate) or 0) + 1)
         if treatment.fall_back and left_s > 0 and self.choices_exist():
             return Decision("fall_back")
         return Decision("give_up")
@@ -165,7 +168,7 @@ class FallbackPlan:
         declaration = candidate.declaration
         if candidate.model in self._done or (self._with_images and "vision" not in declaration.tags):
             return False
-        if self._min_context and (declaration.context_length or 0) < self._min_context:
+        if self._min_context and (self._context_of(candidate) or 0) < self._min_context:
             return False
         by_provider = self._route.by_provider and stage is not None and stage.rule != FALLBACK_GROUPS
         return not (by_provider and declaration.is_remote and declaration.provider in self._bad_providers)

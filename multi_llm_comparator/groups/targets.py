@@ -52,7 +52,7 @@ class Stage:
 class Route:
     """All the places a request to ``target`` may go, in order.
 
-    ``longer`` are further models of the same groups, only for a prompt that overflowed. ``system_prompt`` and
+    ``longer`` are all models of the same groups, for a prompt that overflowed. ``system_prompt`` and
     ``max_tokens`` are a node's own. ``is_plain``: one local model asked by its own name, with nothing to fall back to.
     It gets one attempt and no breaker, so that its own error shows and it can be asked again at once; ``timeout_s`` is
     for waiting only, since loading and hanging have limits of their own. ``overflows``: a request that finds no room
@@ -187,12 +187,10 @@ class Targets:
         return Candidate(model, declaration, target, group, tuple(sorted(levels, key=lambda level: level.key)), retries)
 
     def _longer(self, stages: list[Stage], node: tuple[Level, ...]) -> tuple[Candidate, ...]:
-        """Models of the route's groups with a known context, shortest first, for prompts that overflowed."""
+        """Every model of the route's groups, for prompts that overflowed."""
         groups = dict.fromkeys(c.group for stage in stages for c in stage.candidates if c.group)
-        every = [c for g in groups for stage in self._stages(g, "context_overflow", node) for c in stage.candidates]
-        return tuple(
-            sorted((c for c in every if c.declaration.context_length), key=lambda c: c.declaration.context_length or 0)
-        )
+        every = (c for g in groups for stage in self._stages(g, "context_overflow", node) for c in stage.candidates)
+        return tuple(every)
 
     def names_local_model(self, name: str) -> bool:
         """Whether ``name`` as a target means the local model of that name: no group, pool, node or other model."""

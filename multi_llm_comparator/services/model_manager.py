@@ -99,6 +99,11 @@ class ModelManager:
         candidates = named if len(named) == 1 else loadable
         return candidates[0] if len(candidates) == 1 else None
 
+    def context_length(self, target: str) -> int | None:
+        """How many tokens the model with this id or name was made for; None if it does not say."""
+        model = self.find(target)
+        return (model.config.get("context_length") or None) if model else None
+
     def unique_name(self, target: str) -> str:
         """The name of the model with this id, where the name finds it again; anything else as it is."""
         model = self.get_model_by_id(target)

@@ -55,7 +55,13 @@ def _open() -> Workbench:
     store = Store(settings.resolved_database_url)
     groups = TaskGroupManager()
     groups.load_or_empty()
-    gateway = Gateway(groups, engine, folder=settings.home / "gateway", local_names=models.unique_name)
+    gateway = Gateway(
+        groups,
+        engine,
+        folder=settings.home / "gateway",
+        local_names=models.unique_name,
+        local_context=models.context_length,
+    )
     comparisons = ComparisonRegistry(store, FreshAnswers(gateway), models.find, model_fingerprint)
     bridge.submit(gateway.start())
     plans = PlanRegistry(store, gateway)

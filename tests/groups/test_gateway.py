@@ -224,6 +224,21 @@ async def test_an_overflow_everywhere_is_reported_as_one(tmp_path: Path) -> None
     assert source.asked == ["short", "long", "longer"]
 
 
+async def test_an_overflow_of_local_models_goes_by_what_their_files_say(tmp_path: Path) -> None:
+    contexts = {"short": 256, "long": 32_768, "other": 1024}
+    config = "task_groups: {g: {e1: {models: [short, unknown]}, e2: {models: [long, other]}}}"
+    source = ActingSource()
+    source.usual = dict.fromkeys(["short", "other"], ContextOverflowError("too long"))
+    async with gateway_of(config, tmp_path, source, local_context=contexts.get) as gateway:
+        assert text_of(await ask(gateway, "g")) == "I am long"
+        assert source.asked == ["short", "other", "long"]
+        source.asked.clear()
+        source.usual["long"] = ContextOverflowError("too long")
+        assert failure(await ask(gateway, "g", asking(n_ctx=1024))) == "ContextOverflowError"
+        assert source.asked == ["short", "long"], "loaded with the same n_ctx, the other one holds no more"
+        assert gateway.get_status()["models"]["long"]["context_length"] == 32_768
+
+
 async def test_fallback_groups_follow_in_their_order(tmp_path: Path) -> None:
     source = ActingSource()
     source.usual = dict.fromkeys("abc", KeyRefusedError("no"))
