@@ -10,7 +10,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
@@ -107,6 +107,7 @@ class PlanExecutor:
         self._writing = True
         self._is_ending = False
         self._broken: BaseException | None = None
+        self._owner: asyncio.Task[Any] | None = None
 
     async def execute(
         self, steps: Plan | AsyncIterable[Step], *, finished: Iterable[MutableMapping[str, StepRun]] = ()
@@ -122,7 +123,7 @@ class PlanExecutor:
             UnknownDependencyError: the steps ended while some still wait for one that never came.
             StoreError: an answer could not be written down.
         """
-        self._solved = SolvedSteps(finished)
+        self._solved, self._owner = SolvedSteps(finished), asyncio.current_task()
         try:
             if isinstance(steps, Plan):
                 for step in steps.steps:
@@ -130,15 +131,18 @@ class PlanExecutor:
                 self._dispatch()
             else:
                 async for step in steps:
-                    self._check_whole()
                     self._arrive(step)
                     self._dispatch()
             self._writing = False
-            self._check_whole()
             self._check_arrived()
             self._settle()
             await self._settled.wait()
-            self._check_whole()
+            if self._broken is not None:
+                raise self._broken
+        except asyncio.CancelledError:
+            if self._broken is not None and self._owner is not None and not self._owner.uncancel():
+                raise self._broken from None
+            raise
         finally:
             await self._end_all()
         return self.runs
@@ -195,13 +199,12 @@ class PlanExecutor:
 
     def _break(self, error: BaseException) -> None:
         """Nothing else starts: what failed is no step but what holds them all, as the store."""
+        if self._writing and not self._is_ending and self._owner is not None:
+            # It waits for the planner, who has no reason to hurry.
+            self._owner.cancel()
         self._broken, self._is_ending = self._broken or error, True
         if not isinstance(error, MultiLLMError):
             asyncio.get_running_loop().call_exception_handler({"message": "a step broke", "exception": error})
-
-    def _check_whole(self) -> None:
-        if self._broken is not None:
-            raise self._broken
 
     def _settle(self) -> None:
         if self._broken is not None or (not self._writing and not self._tasks):
