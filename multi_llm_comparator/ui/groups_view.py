@@ -81,15 +81,15 @@ def _draw_models(status: dict[str, Any]) -> None:
         breaker = status["breakers"][name]
         with st.container(horizontal=True, vertical_alignment="center", key=f"group_model_{abs(hash(name)):x}"):
             st.html(model_row(name, model, breaker), width="stretch")
-            is_closed = breaker["state"] == "closed"
-            action = "open" if is_closed else "reset"
+            is_used = breaker["state"] == "closed" and not model["out"]
+            action = "open" if is_used else "reset"
             if st.button(
                 t(f"groups.{action}"),
                 key=f"groups_{action}_{abs(hash(name)):x}",
                 type="tertiary",
                 help=t(f"groups.{action}_why"),
             ):
-                perform(_turn(name, open_it=is_closed))
+                perform(_turn(name, open_it=is_used))
                 st.rerun()
 
 

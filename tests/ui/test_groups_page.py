@@ -49,6 +49,13 @@ def test_a_model_can_be_left_alone_and_used_again(bench: Workbench, groups_file:
     assert i18n.translate("en", "groups.state_open") not in html_of(page)
 
 
+def test_a_model_that_rests_can_be_used_again_at_once(bench: Workbench, groups_file: Path) -> None:
+    bench.gateway.parts.health.rest("ash", 200)
+    page = opened("groups")
+    next(b for b in page.button if b.label == i18n.translate("en", "groups.reset")).click().run()
+    assert bench.gateway.parts.why_out("ash") is None
+
+
 def test_a_refused_configuration_is_shown_while_the_old_one_serves(bench: Workbench, groups_file: Path) -> None:
     groups_file.write_text("task_groups: {quick: {e: {models: [ash], rpm_limit: many}}}")
 
