@@ -26,12 +26,9 @@ from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_lo
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.reading import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.waiting import WaitingLine
 
-# How much prompt one step reads, as tokens times parameters: a few tenths of a second on a small CPU. By the model's
-# size rather than by the clock, so that a prompt is always cut in the same places and answers can be repeated.
-STEP_WORK = 1.5e11
-MIN_PROMPT_ROWS = 16
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
 _NO_ROOM = 1
@@ -138,7 +135,7 @@ class GgufEngine(Engine):
             if answer.is_decoding
         ]
         # Those who are being written for must not wait long for those who join.
-        room = max(MIN_PROMPT_ROWS, self._prompt_rows // 4) if self._rows else self._prompt_rows
+        room = max(MIN_STEP_TOKENS, self._prompt_rows // 4) if self._rows else self._prompt_rows
         room = min(room, self._runtime.n_batch - batch.rows)
         for answer in joining:
             if room > 0 and (answer.is_started or self._begin(answer)):
@@ -248,8 +245,7 @@ class GgufEngine(Engine):
     def _rows_per_step(self) -> int:
         if self._runtime.on_gpu:
             return self._runtime.n_batch
-        rows = int(STEP_WORK / max(self._runtime.parameters, 1))
-        return max(MIN_PROMPT_ROWS, min(rows, self._runtime.n_batch))
+        return tokens_per_step(self._runtime.parameters, self._runtime.n_batch)
 
     def _describe(self, options: LoadOptions) -> dict[str, Any]:
         runtime = self._runtime

@@ -14,8 +14,11 @@ from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingW
 from multi_llm_comparator.inferencers.pytorch_batch import BatchCache, RowState
 from multi_llm_comparator.inferencers.pytorch_errors import is_out_of_memory
 from multi_llm_comparator.inferencers.pytorch_prefix import MIN_SHARED_TOKENS, KeptConversations, shared_prefix
+from multi_llm_comparator.inferencers.reading import tokens_per_step
 
 MAX_CHUNK_TOKENS = 512
+# What a model raises when it is asked to compute in a way that it was not made for.
+_NOT_MADE_FOR_IT = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 ONE_BY_ONE = "This kind of model cannot decode several requests in one batch; they are computed one after another."
 
 
@@ -41,6 +44,9 @@ class Decoder(ABC):
         self._device = device
         accepted = inspect.signature(model.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self.chunk_tokens = MAX_CHUNK_TOKENS
+        if device.type == "cpu":
+            self.chunk_tokens = tokens_per_step(model.num_parameters(), MAX_CHUNK_TOKENS)
         self.rows: list[Row] = []
 
     @abstractmethod
@@ -103,7 +109,7 @@ class BatchDecoder(Decoder):
         return self._batch.copy(shared.index(best), best)
 
     def read(self, row: Row) -> torch.Tensor | None:
-        chunk = row.unread[:MAX_CHUNK_TOKENS]
+        chunk = row.unread[: self.chunk_tokens]
         positions = torch.arange(row.done, row.done + len(chunk), device=self._device)
         out = self._model(
             input_ids=self._ids([chunk]),
@@ -165,25 +171,42 @@ class SingleDecoder(Decoder):
         accepted = inspect.signature(model.forward).parameters
         names = (name for name in ("past_key_values", "cache_params", "state") if name in accepted)
         self._cache_name = next(names, None)
+        self.reads_in_chunks = self._cache_name is not None and self._continues()
 
     def begin(self, row: Row) -> None:
         row.state, row.done = None, 0
 
-    def read(self, row: Row) -> torch.Tensor:
-        # In one piece: not every one of these caches can be continued with more than one token.
-        tokens = row.unread if self._cache_name else row.tokens
+    def read(self, row: Row) -> torch.Tensor | None:
+        logits = self._forward(row, self.chunk_tokens if self.reads_in_chunks else len(row.tokens))
+        return None if row.unread else logits
+
+    def decode(self) -> torch.Tensor:
+        return torch.cat([self._forward(row, 1) for row in self.rows])
+
+    def _forward(self, row: Row, n_tokens: int) -> torch.Tensor:
+        """Read so many tokens more, or all of them again where the model keeps nothing."""
+        tokens = row.unread[:n_tokens] if self._cache_name else row.tokens
         arguments: dict[str, Any] = {}
         if self._cache_name:
             arguments = {"use_cache": True, self._cache_name: row.state}
         out = self._model(input_ids=self._ids([tokens]), **arguments, **self._last_only)
         if self._cache_name:
             row.state = getattr(out, self._cache_name)
-        row.done = len(row.tokens)
+        row.done = row.done + len(tokens) if self._cache_name else len(row.tokens)
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 
-    def decode(self) -> torch.Tensor:
-        return torch.cat([self.read(row) for row in self.rows])
+    def _continues(self) -> bool:
+        """Try it: is a text read in two pieces the same to the model as in one? Not every kind of cache allows that."""
+        whole, cut = (Row(_some_tokens(self._model, 9)) for _ in range(2))
+        try:
+            expected = self._forward(whole, 9)
+            self._forward(cut, 5)
+            return _agrees(self._forward(cut, 4), expected, self._model)
+        except _NOT_MADE_FOR_IT as exc:
+            if is_out_of_memory(exc):
+                raise
+            return False
 
 
 @torch.inference_mode()
@@ -213,8 +236,7 @@ def _is_right(decoder: BatchDecoder, model: Any, device: torch.device) -> bool:
 
     Not every architecture says in its configuration that it counts positions or hides columns in a way of its own.
     """
-    vocabulary = model.get_input_embeddings().num_embeddings
-    longer, short = (Row([(7 * i + 3) % vocabulary for i in range(1, n)]) for n in (9, 5))
+    longer, short = (Row(_some_tokens(model, n)) for n in (8, 4))
     try:
         for row in (longer, short):
             row.state = DynamicCache()
@@ -223,11 +245,21 @@ def _is_right(decoder: BatchDecoder, model: Any, device: torch.device) -> bool:
             decoder.join(row)
         beside = decoder.decode()[1]
         alone = model(input_ids=torch.tensor([short.tokens], device=device)).logits[0, -1]
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as exc:
+    except _NOT_MADE_FOR_IT as exc:
         if is_out_of_memory(exc):
             raise
         return False
     finally:
         decoder.clear()
-    tolerance = 1e-3 if alone.dtype == torch.float32 and not getattr(model, "is_quantized", False) else 0.1
-    return bool((beside - alone).abs().max() <= tolerance * alone.abs().max())
+    return _agrees(beside, alone, model)
+
+
+def _some_tokens(model: Any, n: int) -> list[int]:
+    vocabulary = model.get_input_embeddings().num_embeddings
+    return [(7 * i + 3) % vocabulary for i in range(1, n + 1)]
+
+
+def _agrees(logits: torch.Tensor, expected: torch.Tensor, model: Any) -> bool:
+    """Whether logits are the same but for rounding."""
+    tolerance = 1e-3 if expected.dtype == torch.float32 and not getattr(model, "is_quantized", False) else 0.1
+    return bool((logits - expected).abs().max() <= tolerance * expected.abs().max())

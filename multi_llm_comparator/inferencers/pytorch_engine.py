@@ -21,7 +21,7 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
-from multi_llm_comparator.inferencers.pytorch_decoders import MAX_CHUNK_TOKENS, ONE_BY_ONE, SingleDecoder, open_decoder
+from multi_llm_comparator.inferencers.pytorch_decoders import ONE_BY_ONE, SingleDecoder, open_decoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_grammar import GrammarCompiler
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
@@ -101,7 +101,7 @@ class PyTorchEngine(Engine):
         self._events.extend(self._waiting.news())
         # Short prompts that come together are read together, and all their answers begin in the same batch; but those
         # under way never wait for more than a chunk.
-        if self._reading is not None and (self._read_tokens < MAX_CHUNK_TOKENS or not self._decoder.rows):
+        if self._reading is not None and (self._read_tokens < self._decoder.chunk_tokens or not self._decoder.rows):
             self._read(self._reading)
         elif self._decoder.rows:
             self._decode()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.events import Finished, Queued, TextDelta
-from multi_llm_comparator.inferencers import base, gguf_engine
+from multi_llm_comparator.inferencers import base, reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from multi_llm_comparator.inferencers.gguf_slots import common_prefix
@@ -43,7 +43,7 @@ def judge(model: str) -> Iterator[GreedyJudge]:
 @pytest.fixture
 def read_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few prompt tokens a step, as with a large model, so that reading and writing overlap."""
-    monkeypatch.setattr(gguf_engine, "STEP_WORK", 1.0)
+    monkeypatch.setattr(reading, "STEP_WORK", 1.0)
 
 
 def test_texts_in_a_batch_are_those_of_each_alone(engine: GgufEngine, judge: GreedyJudge) -> None:
@@ -150,7 +150,7 @@ def test_a_full_memory_ends_some_answers_and_loses_none(
     model: str, judge: GreedyJudge, monkeypatch: pytest.MonkeyPatch, step_work: float
 ) -> None:
     monkeypatch.setattr(base, "MAX_CACHE_TOKENS", 256)
-    monkeypatch.setattr(gguf_engine, "STEP_WORK", step_work)
+    monkeypatch.setattr(reading, "STEP_WORK", step_work)
     engine = GgufEngine(model, OPTIONS)
     prompts = [f"{letter} " * 40 for letter in "abcdef"]
     requests = [greedy(prompt, max_tokens=100) for prompt in prompts]
@@ -204,7 +204,7 @@ def test_any_order_of_asking_and_cancelling_gives_each_its_own_text(
 @pytest.fixture(scope="module")
 def shared_engine(model: str) -> Iterator[GgufEngine]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gguf_engine, "STEP_WORK", 1.0)
+        patch.setattr(reading, "STEP_WORK", 1.0)
         engine = GgufEngine(model, OPTIONS)
     yield engine
     engine.close()

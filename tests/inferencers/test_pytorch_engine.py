@@ -14,11 +14,13 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers import reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 
 PLAIN = ("llama", "qwen2", "qwen3", "mistral", "gpt2", "gemma2", "gemma3_text", "phi3")
+ODD = [("bloom", {}), ("mamba", {}), ("mistral", {"sliding_window": 8}), ("gemma3_text", {"sliding_window": 8})]
 SHORT, MIDDLE, LONG = (" ".join(f"t{(7 * i + n) % 300}" for i in range(n)) for n in (3, 20, 60))
 
 
@@ -109,10 +111,7 @@ def test_safe_settings_give_the_same_text(checkpoint):
     check_joining_and_leaving(checkpoint(), LoadOptions(n_ctx=256, safe=True))
 
 
-@pytest.mark.parametrize(
-    ("architecture", "changes"),
-    [("bloom", {}), ("mamba", {}), ("mistral", {"sliding_window": 8}), ("gemma3_text", {"sliding_window": 8})],
-)
+@pytest.mark.parametrize(("architecture", "changes"), ODD)
 def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkpoint, architecture, changes):
     folder = checkpoint(architecture, **changes)
     options = LoadOptions(n_ctx=256, use_gpu=False)
@@ -120,6 +119,23 @@ def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkp
     assert "one after another" in engine.info["notes"][0]
     engine.close()
     check_joining_and_leaving(folder, options)
+
+
+@pytest.mark.parametrize(("architecture", "changes"), [("llama", {}), *ODD])
+def test_a_large_model_reads_a_prompt_in_small_pieces_as_far_as_its_kind_allows(
+    checkpoint, monkeypatch, architecture, changes
+):
+    monkeypatch.setattr(reading, "STEP_WORK", 1.0)
+    folder = checkpoint(architecture, **changes)
+    engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=256, use_gpu=False))
+    request = ask(LONG)
+    engine.submit(request)
+    steps = [engine.step()]
+    while not of_kind(steps[-1], TextDelta):
+        steps.append(engine.step())
+    assert len(steps) == (1 if architecture == "mamba" else 4)
+    events = [event for step in steps for event in step] + finish(engine)
+    assert text_of(events, request) == reference(folder, request)
 
 
 def test_a_prompt_longer_than_a_chunk_is_read_while_others_go_on(checkpoint):
