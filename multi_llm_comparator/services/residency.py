@@ -215,24 +215,28 @@ class Residency:
         """Load; after a crash, once more with safe settings. The outcome is in the resident; only a drop cancels it."""
         try:
             await self._attempt(resident)
-            if resident.error is not None and resident.process is not None and resident.process.crashed:
-                self._make_safe(resident)
+            crashed = resident.error is not None and resident.process is not None and resident.process.crashed
+            if crashed and self._make_safe(resident):
                 await self.remember_crash(resident)
                 await self._attempt(resident)
         finally:
             resident.state = "ready" if resident.error is None else "failed"
             self._on_change()
 
-    def _make_safe(self, resident: Resident) -> None:
-        """Change to safe settings, under whose key later requests look for the model."""
+    def _make_safe(self, resident: Resident) -> bool:
+        """Change to safe settings, under whose key later requests look for the model.
+
+        False if it has them already, or another does by now, which the next request will find, or it was unloaded.
+        """
         options = replace(resident.options, safe=True)
+        if self._table.get(resident.key) is not resident:
+            return False
         if key_of(resident.model, options, resident.files) in self._table:
-            # Itself, or one that was asked for with safe settings meanwhile.
-            return
-        if self._table.get(resident.key) is resident:
-            del self._table[resident.key]
-            resident.options, resident.estimate = options, self._memory.estimate(resident.model, options)
-            self._table[resident.key] = resident
+            return False
+        del self._table[resident.key]
+        resident.options, resident.estimate = options, self._memory.estimate(resident.model, options)
+        self._table[resident.key] = resident
+        return True
 
     async def _attempt(self, resident: Resident) -> None:
         resident.error = None
