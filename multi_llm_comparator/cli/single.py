@@ -10,6 +10,7 @@ from multi_llm_comparator.cli.workplace import Workplace
 from multi_llm_comparator.plans.calibration import predicted
 from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.judging import Judge, Verdict
+from multi_llm_comparator.plans.outcomes import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.report_single import write_run_report
 from multi_llm_comparator.plans.reports import report_folder
@@ -60,5 +61,7 @@ def _told(run: PlanRun, report: Path) -> bool:
         output.print(run.answer)
     else:
         messages.print(f"no answer: {run.error}")
+    if run.answer is not None and (missing := unanswered(run)):
+        messages.print(f"without the answers of steps: {', '.join(missing)}", style="yellow")
     messages.print(f"report: {report}")
     return run.answer is not None

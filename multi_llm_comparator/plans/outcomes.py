@@ -76,6 +76,11 @@ def outcome_of(question: Question, run: PlanRun, verdicts: tuple[Verdict, ...] =
     )
 
 
+def unanswered(run: PlanRun) -> list[str]:
+    """The steps that ended without an answer: what was put together was put together without them."""
+    return [step_id for step_id, step in run.steps.items() if step.is_over and step.answer is None]
+
+
 def step_outcomes(run: PlanRun) -> tuple[StepOutcome, ...]:
     executor = run.options.executor
     return tuple(

@@ -11,15 +11,21 @@ from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.plans.documents import run_document, step_record
 from multi_llm_comparator.plans.judging import Verdict
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
-from multi_llm_comparator.plans.outcomes import step_outcomes, step_row
+from multi_llm_comparator.plans.outcomes import step_outcomes, step_row, unanswered
 from multi_llm_comparator.plans.performance import ModelPerformance, PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.report_parts import judged_section, model_charts, model_table
 from multi_llm_comparator.plans.reports import figure, percent, quoted, table, write_csv, write_json
 from multi_llm_comparator.plans.run_gantt import gantt_of
+from multi_llm_comparator.plans.run_graph import graph_of
 
 REPORT_FILE = "report.md"
+GRAPH_FILE = "dag.svg"
+GRAPH_SECTION = (
+    f"## What needs what\n\n![Task-dependency graph]({GRAPH_FILE})\n\n"
+    "Each step stands below those whose answers it needs; bold is the critical path.\n"
+)
 
 
 def write_run_report(
@@ -34,6 +40,8 @@ def write_run_report(
     if run.plan:
         write_atomically(folder / "plan.xml", run.plan.to_xml() + "\n")
     write_atomically(folder / "gantt.svg", gantt_of(run, metrics.critical_path, prediction))
+    if graph := graph_of(run, metrics.critical_path):
+        write_atomically(folder / GRAPH_FILE, graph)
     for name, chart in model_charts(models).items():
         write_atomically(folder / name, chart)
     path = folder / REPORT_FILE
@@ -77,11 +85,10 @@ def _markdown(
     verdicts: Sequence[Verdict],
 ) -> str:
     executor = run.options.executor
-    outcome = quoted(run.answer) if run.answer is not None else f"No answer: {_plain(run.error)}\n"
     parts = [
         "# A question answered together\n",
         quoted(run.question),
-        f"## Answer\n\n{outcome}",
+        f"## Answer\n\n{_answer(run)}",
         f"Run `{run.id}`: {run.state}. Planner `{run.options.router_model}`, small `{executor.small_model}`, large "
         f"`{executor.large_model}`, threshold {executor.threshold if executor.enable_threshold else 'off'}, "
         f"{executor.workers} workers.\n",
@@ -89,6 +96,7 @@ def _markdown(
         "## What ran when\n\n![Gantt chart](gantt.svg)\n\nPale is waiting, bold labels are the critical path"
         + (", dashed outlines are the prediction" if prediction else "")
         + ".\n",
+        GRAPH_SECTION if run.steps else "",
         f"## Steps\n\n{_steps(run)}",
         f"## Models\n\n{model_table(models)}\n![Tokens by model](tokens.svg)\n\n![Time by model](time.svg)\n",
         theory_section(prediction),
@@ -96,6 +104,12 @@ def _markdown(
         _planning_notes(run),
     ]
     return "\n".join(filter(None, parts))
+
+
+def _answer(run: PlanRun) -> str:
+    answer = quoted(run.answer) if run.answer is not None else f"No answer: {_plain(run.error)}\n"
+    missing = unanswered(run)
+    return f"{answer}\nWithout an answer: steps {', '.join(missing)}.\n" if missing else answer
 
 
 def _figures(metrics: RunMetrics) -> str:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
-from multi_llm_comparator.plans.svg import Span, SpanRow, gantt_chart
+from multi_llm_comparator.plans.svg import MAX_ROWS, Span, SpanRow, gantt_chart
 from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, lanes_of
 
-_NOTES = {
-    "worker": "waiting for a worker",
-    "model": "waiting for the model",
-    "load": "loading the model",
-    "prefill": "to the first token",
-}
+
+@dataclass(frozen=True)
+class GanttWords:
+    """What the chart says, in the reader's language."""
+
+    title: str = "What ran when"
+    left_out: str = "without {n} more rows"
+    plan: str = "plan"
+    plan_again: str = "plan {n}"
+    answer: str = "put together"
+    tokens: str = "{tokens} tokens"
+    worker: str = "waiting for a worker"
+    model: str = "waiting for the model"
+    load: str = "loading the model"
+    prefill: str = "to the first token"
 
 
-def gantt_of(run: PlanRun, critical: Collection[str], prediction: Prediction | None = None) -> str:
+def gantt_of(
+    run: PlanRun,
+    critical: Collection[str],
+    prediction: Prediction | None = None,
+    words: GanttWords = GanttWords(),
+) -> str:
     """The chart as SVG. Waiting is pale, the steps of ``critical`` are marked."""
     lanes = lanes_of(run)
+    shown = fitting(lanes, MAX_ROWS)
     clock = Clock(prediction.origin if prediction else run.created_at, run.pauses)
     outlines = (
         {s.step.id: Span(s.start_s, s.end_s, s.target, "outline") for s in prediction.schedule.steps}
@@ -27,25 +43,37 @@ def gantt_of(run: PlanRun, critical: Collection[str], prediction: Prediction | N
         else {}
     )
     rows: list[SpanRow] = []
-    for lane in lanes:
-        spans = [_span(stretch, clock) for stretch in lane.stretches]
+    for lane in shown:
+        spans = [_span(stretch, clock, words) for stretch in lane.stretches]
         step_id = lane.step.step.id if lane.step else ""
         if outline := outlines.get(step_id):
             spans.append(outline)
-        rows.append(SpanRow(_label(lane), tuple(spans), step_id in critical))
-    return gantt_chart("What ran when", rows)
+        rows.append(SpanRow(_label(lane, words), tuple(spans), step_id in critical))
+    left_out = len(lanes) - len(shown)
+    title = f"{words.title} ({words.left_out.format(n=left_out)})" if left_out else words.title
+    return gantt_chart(title, rows)
 
 
-def _label(lane: Lane) -> str:
+def fitting(lanes: Sequence[Lane], most: int) -> list[Lane]:
+    """So many lanes as there is room for: the first ones, and the putting together, which ends the run."""
+    kept = list(lanes[:most])
+    if len(lanes) > most and lanes[-1].kind == "answer":
+        kept[-1] = lanes[-1]
+    return kept
+
+
+def _label(lane: Lane, words: GanttWords) -> str:
     if lane.step is not None:
         return f"{lane.step.step.id}: {lane.step.step.task[:22]}"
     if lane.kind == "answer":
-        return "put together"
-    return f"plan {lane.number}" if lane.number > 1 else "plan"
+        return words.answer
+    return words.plan_again.format(n=lane.number) if lane.number > 1 else words.plan
 
 
-def _span(stretch: Stretch, clock: Clock) -> Span:
+def _span(stretch: Stretch, clock: Clock, words: GanttWords) -> Span:
     start, end = clock.seconds(stretch.start), clock.seconds(stretch.end)
     if stretch.kind == "decode":
-        return Span(start, end, stretch.target, "solid", f"{stretch.answered_by}, {stretch.tokens} tokens")
-    return Span(start, end, stretch.target, "pale", stretch.error or _NOTES[stretch.kind])
+        note = f"{stretch.answered_by}, {words.tokens.format(tokens=stretch.tokens)}"
+        return Span(start, end, stretch.target, "solid", note)
+    waiting = {"worker": words.worker, "model": words.model, "load": words.load, "prefill": words.prefill}
+    return Span(start, end, stretch.target, "pale", stretch.error or waiting[stretch.kind])

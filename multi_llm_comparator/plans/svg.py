@@ -1,4 +1,4 @@
-"""Small charts as SVG: bars by group, and spans over time. Nothing to install, sharp at any size, readable as text."""
+"""Small charts as SVG: bars by group, spans over time, graphs in layers. Sharp at any size, readable as text."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ WIDTH = 900
 LEFT, RIGHT, TOP = 200, 90, 48
 ROW, BAR = 22, 14
 MAX_ROWS = 200
+LAYER, CROWDED_LAYER, CROWDED_FROM = 64, 34, 24
+WIDEST_GAP, LARGEST_NODE, SMALLEST_NODE, SMALLEST_LABELLED = 96.0, 16.0, 3.0, 9.0
+FAILED = "#b3261e"
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -45,6 +48,29 @@ class Bar:
     value: float
     group: str = ""
     shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A circle of a graph, ``x`` nodes' widths from the middle of its ``layer``, which count from 0 downwards.
+
+    ``style``: "solid" for what is done, "hollow" for what is not, "failed".
+    """
+
+    label: str
+    x: float
+    layer: int
+    group: str = ""
+    style: str = "solid"
+    note: str = ""
+    is_marked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    start: str
+    end: str
+    is_marked: bool = False
 
 
 def bar_chart(title: str, bars: Sequence[Bar], *, highest: float | None = None) -> str:
@@ -82,6 +108,33 @@ def gantt_chart(title: str, rows: Sequence[SpanRow]) -> str:
     return _written(root)
 
 
+def graph_chart(title: str, nodes: Mapping[str, Node], arrows: Iterable[Arrow], groups: Iterable[str] = ()) -> str:
+    """Nodes in layers, with arrows from one to another; marked ones are drawn bold.
+
+    Args:
+        title: stands above it.
+        nodes: by the names that arrows use.
+        arrows: between nodes that there are.
+        groups: those that take their colours before those of the nodes.
+    """
+    layers = 1 + max((node.layer for node in nodes.values()), default=0)
+    reach = max((abs(node.x) for node in nodes.values()), default=0.0)
+    gap = min(WIDEST_GAP, (WIDTH / 2 - 2 * LARGEST_NODE) / reach) if reach else WIDEST_GAP
+    step = LAYER if layers <= CROWDED_FROM else CROWDED_LAYER
+    radius = max(SMALLEST_NODE, min(LARGEST_NODE, 0.4 * gap, 0.3 * step))
+    bottom = TOP + layers * step
+    root = _page_of(title, bottom + ROW + 16)
+    centres = {name: (WIDTH / 2 + n.x * gap, TOP + (n.layer + 0.5) * step) for name, n in nodes.items()}
+    for arrow in sorted(arrows, key=lambda a: a.is_marked):
+        _arrow(root, centres[arrow.start], centres[arrow.end], radius, 2.2 if arrow.is_marked else 1.0)
+    colours = colours_of([*groups, *(node.group for node in nodes.values())])
+    for name, node in nodes.items():
+        _node(root, node, centres[name], radius, colours[node.group])
+    used = {node.group for node in nodes.values()}
+    _legend(root, {name: colour for name, colour in colours.items() if name in used}, bottom + 6)
+    return _written(root)
+
+
 def colours_of(groups: Iterable[str]) -> Mapping[str, str]:
     """A colour for each group, in the order in which they occur."""
     names = dict.fromkeys(groups)
@@ -100,6 +153,40 @@ def _draw(root: Element, span: Span, x: float, y: float, scale: float, colour: s
             box.set("fill-opacity", "0.3")
     if span.note:
         SubElement(box, "title").text = _clean(span.note)
+
+
+def _node(root: Element, node: Node, centre: tuple[float, float], radius: float, colour: str) -> None:
+    x, y = centre
+    edge = FAILED if node.style == "failed" else INK if node.is_marked else colour
+    fill = colour if node.style == "solid" else PAPER
+    width = 2.5 if node.is_marked or node.style == "failed" else 1.5
+    circle = SubElement(root, "circle", _attributes(cx=x, cy=y, r=radius, fill=fill, stroke=edge))
+    circle.set("stroke-width", str(width))
+    if node.note:
+        SubElement(circle, "title").text = _clean(node.note)
+    if radius >= SMALLEST_LABELLED:
+        label = _text(root, x, y + 4, node.label[:4], anchor="middle", bold=True)
+        label.set("fill", PAPER if node.style == "solid" else INK)
+        # A click or a hint meant for the node must not end at its label.
+        label.set("pointer-events", "none")
+
+
+def _arrow(root: Element, start: tuple[float, float], end: tuple[float, float], radius: float, width: float) -> None:
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = math.hypot(dx, dy)
+    if length <= 2 * radius:
+        return
+    ux, uy = dx / length, dy / length
+    (x1, y1), (x2, y2) = (
+        (start[0] + ux * radius, start[1] + uy * radius),
+        (end[0] - ux * (radius + 1), end[1] - uy * (radius + 1)),
+    )
+    line = SubElement(root, "line", _attributes(x1=x1, y1=y1, x2=x2, y2=y2, stroke=INK))
+    line.set("stroke-width", str(width))
+    head, side = 4 + 2 * width, 2 + width
+    corners = [(x2, y2), (x2 - ux * head - uy * side, y2 - uy * head + ux * side)]
+    corners.append((x2 - ux * head + uy * side, y2 - uy * head - ux * side))
+    SubElement(root, "polygon", {"points": " ".join(f"{x:.2f},{y:.2f}" for x, y in corners), "fill": INK})
 
 
 def _time_axis(root: Element, longest: float, scale: float, bottom: float) -> None:
@@ -126,7 +213,10 @@ def _legend(root: Element, colours: Mapping[str, str], y: float) -> None:
 
 
 def _page(title: str, rows: int) -> Element:
-    height = TOP + rows * ROW + 16
+    return _page_of(title, TOP + rows * ROW + 16)
+
+
+def _page_of(title: str, height: float) -> Element:
     root = Element(
         "svg",
         _attributes(

@@ -9,6 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
+from multi_llm_comparator.plans.outcomes import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
@@ -19,9 +20,9 @@ from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.live_chart import live_chart
 from multi_llm_comparator.ui.palette import STATE_TONES
 from multi_llm_comparator.ui.plan_figures import strip
-from multi_llm_comparator.ui.plan_gantt import Scene, gantt, span_of
-from multi_llm_comparator.ui.plan_graph import graph
-from multi_llm_comparator.ui.plan_prediction import prediction_of
+from multi_llm_comparator.ui.plan_gantt import Scene, gantt, lanes_left_out, span_of
+from multi_llm_comparator.ui.plan_graph import graph, left_out_of_graph
+from multi_llm_comparator.ui.plan_prediction import critical_path, prediction_of
 from multi_llm_comparator.ui.plan_state import compared_run, pick_step, selected_step, taken
 from multi_llm_comparator.ui.plan_step import draw_step
 from multi_llm_comparator.ui.plan_tables import draw_plan, draw_steps, draw_theory
@@ -68,7 +69,6 @@ def _watch(run: PlanRun) -> None:
 def _draw(run: PlanRun, other: PlanRun | None) -> None:
     prediction = prediction_of(run)
     metrics = run_metrics(run)
-    critical = metrics.critical_path if run.is_over else prediction.schedule.critical_path if prediction else ()
     st.html(_status(run, metrics))
     _draw_answer(run)
     st.html(strip(run, metrics, prediction))
@@ -77,7 +77,7 @@ def _draw(run: PlanRun, other: PlanRun | None) -> None:
         page_tone(),
         at=None if run.is_over else now(),
         prediction=prediction,
-        critical=critical,
+        critical=critical_path(run, metrics, prediction),
         selected=selected_step(run),
     )
     _draw_charts(scene, other)
@@ -124,7 +124,7 @@ def _draw_answer(run: PlanRun) -> None:
                 st.markdown(block, anchors=False)
         elif not run.error:
             st.html(f'<div class="mlc-waiting">{escape(t(f"plan.answer_{run.state}"))}</div>')
-        if missing := [i for i, s in run.steps.items() if s.is_over and s.answer is None]:
+        if missing := unanswered(run):
             st.html(f'<div class="mlc-muted">{escape(t("plan.missing", steps=", ".join(missing)))}</div>')
 
 
@@ -147,19 +147,30 @@ def _draw_charts(scene: Scene, other: PlanRun | None) -> None:
             if compared:
                 st.html(_caption(scene.run))
             _chart(figure, "plans_gantt", t("plan.gantt_alt"), scene.run)
+            _say_left_out(lanes_left_out(scene))
             if compared:
                 st.html(_caption(compared.run))
                 _chart(gantt(compared), "plans_gantt_other", t("plan.gantt_alt"), compared.run)
+                _say_left_out(lanes_left_out(compared))
         with right:
             if scene.run.steps:
                 _chart(graph(scene, figure["layout"]["height"]), "plans_graph", t("plan.graph_alt"), scene.run)
+                steps, arrows = left_out_of_graph(scene)
+                if steps or arrows:
+                    st.caption(t("plan.graph_left_out", steps=say.count(steps), arrows=say.count(arrows)))
+
+
+def _say_left_out(rows: int) -> None:
+    if rows:
+        st.caption(tn("plan.rows_left_out", rows))
 
 
 def _scene_of(run: PlanRun, beside: Scene) -> Scene:
     latest = taken(run)
-    metrics = run_metrics(latest)
+    prediction = prediction_of(latest)
     at = None if latest.is_over else now()
-    return Scene(latest, beside.page, at, prediction_of(latest), metrics.critical_path, beside.selected)
+    critical = critical_path(latest, run_metrics(latest), prediction)
+    return Scene(latest, beside.page, at, prediction, critical, beside.selected)
 
 
 def _caption(run: PlanRun) -> str:

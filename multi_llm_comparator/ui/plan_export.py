@@ -13,11 +13,13 @@ from markupsafe import Markup
 
 from multi_llm_comparator.plans.calibration import predicted
 from multi_llm_comparator.plans.metrics import run_metrics
+from multi_llm_comparator.plans.outcomes import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.report_single import run_data
 from multi_llm_comparator.plans.reports import json_text
-from multi_llm_comparator.plans.run_gantt import gantt_of
+from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
+from multi_llm_comparator.plans.run_graph import graph_of
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.file_names import file_stem
 from multi_llm_comparator.ui.i18n import Language, current_language, t, translate
@@ -25,6 +27,19 @@ from multi_llm_comparator.ui.plan_figures import cost, percent
 from multi_llm_comparator.ui.plan_state import taken
 from multi_llm_comparator.ui.workbench import get_workbench
 
+# What a chart says, and where its text stands among those of the plans' page.
+GANTT_TEXTS = {
+    "title": "gantt",
+    "left_out": "svg_left_out",
+    "plan": "lane_plan",
+    "plan_again": "lane_plan_again",
+    "answer": "lane_answer",
+    "tokens": "hover_tokens",
+    "worker": "stretch_worker",
+    "model": "stretch_model",
+    "load": "stretch_load",
+    "prefill": "stretch_prefill",
+}
 Export = Callable[[PlanRun, Prediction | None, Language], str]
 
 
@@ -53,8 +68,14 @@ def _file(run: PlanRun, export: Export, language: Language) -> bytes:
     return export(latest, prediction, language).encode()
 
 
-def to_svg(run: PlanRun, prediction: Prediction | None, _: Language) -> str:
-    return gantt_of(run, run_metrics(run).critical_path, prediction)
+def to_svg(run: PlanRun, prediction: Prediction | None, language: Language) -> str:
+    texts = {name: translate(language, f"plan.{key}") for name, key in GANTT_TEXTS.items()}
+    return gantt_of(run, run_metrics(run).critical_path, prediction, GanttWords(**texts))
+
+
+def _graph(run: PlanRun, language: Language) -> str:
+    title, left_out = translate(language, "plan.graph"), translate(language, "plan.svg_left_out")
+    return graph_of(run, run_metrics(run).critical_path, title=title, left_out=left_out)
 
 
 def to_xml(run: PlanRun, _: Prediction | None, __: Language) -> str:
@@ -76,6 +97,8 @@ def to_html(run: PlanRun, prediction: Prediction | None, language: Language) -> 
         state=say_it(f"plan.state_{run.state}"),
         created=datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         gantt=Markup(to_svg(run, prediction, language)),
+        graph=Markup(_graph(run, language)),
+        missing=unanswered(run),
         figures=_figures(run, prediction, language),
         plan=run.plan.to_xml() if run.plan else "",
     )

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
+from multi_llm_comparator.plans.run_gantt import fitting
 from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, StretchKind, lanes_of
 from multi_llm_comparator.ui import chart_look
 from multi_llm_comparator.ui import figures as say
@@ -65,11 +66,16 @@ class _Bars:
 
 def gantt(scene: Scene) -> Figure:
     """The figure."""
-    lanes = lanes_of(scene.run, scene.at)[:MAX_LANES]
+    lanes = fitting(lanes_of(scene.run, scene.at), MAX_LANES)
     clock = clock_of(scene)
     traces = [*_bars(lanes, clock, scene), *_marks(lanes, clock, scene), *_answers(lanes, clock, scene)]
     traces += _legend(scene, lanes)
     return {"data": traces, "layout": _layout(scene, lanes, clock)}
+
+
+def lanes_left_out(scene: Scene) -> int:
+    """How many rows there is no room for."""
+    return max(0, len(lanes_of(scene.run, scene.at)) - MAX_LANES)
 
 
 def clock_of(scene: Scene) -> Clock:

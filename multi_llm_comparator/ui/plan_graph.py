@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from html import escape
 from itertools import islice, pairwise
 from typing import Any
 
+from multi_llm_comparator.plans.layout import Places, layered
 from multi_llm_comparator.plans.step_run import StepRun, StepState
 from multi_llm_comparator.ui import chart_look
 from multi_llm_comparator.ui.chart_look import FAINT, INK, MUTED, Figure
@@ -16,12 +17,9 @@ from multi_llm_comparator.ui.palette import STATE_TONES
 from multi_llm_comparator.ui.plan_gantt import Scene
 
 MAX_NODES, MAX_ARROWS = 200, 200
-# Between an arrow and a step it passes, in steps' widths.
-CLEARANCE = 0.25
 _PAPER = {"light": "#ffffff", "dark": "#121419"}
 LAYER_PX, FRAME_PX, SMALLEST_PX = 58, 40, 150
 _PENDING: frozenset[StepState] = frozenset({"waiting", "ready", "skipped"})
-Places = dict[str, tuple[float, int]]
 
 
 def graph(scene: Scene, height: int) -> Figure:
@@ -45,38 +43,17 @@ def graph(scene: Scene, height: int) -> Figure:
     }
 
 
-def layered(steps: Mapping[str, StepRun]) -> Places:
-    """Where each step stands: its depth, and across its layer near those it needs. Unknown dependencies count not."""
-    depths: dict[str, int] = {}
-    waiting = dict(steps)
-    while waiting:
-        ready = [i for i, s in waiting.items() if all(n in depths or n not in steps for n in s.step.rely)]
-        for step_id in ready or list(waiting):
-            depths[step_id] = 1 + max((depths.get(n, -1) for n in steps[step_id].step.rely), default=-1)
-        waiting = {i: s for i, s in waiting.items() if i not in depths}
-    places: Places = {}
-    for depth in range(1 + max(depths.values(), default=-1)):
-        layer = [i for i in steps if depths[i] == depth]
-        order = sorted(layer, key=lambda i: _middle(steps[i], places))
-        places |= {i: (number - (len(order) - 1) / 2, depth) for number, i in enumerate(order)}
-    return _aside(steps, places)
+def left_out_of_graph(scene: Scene) -> tuple[int, int]:
+    """How many steps, and how many arrows, there is no room for."""
+    steps = scene.run.steps
+    every = sum(needed in steps for s in steps.values() for needed in s.step.rely)
+    drawn = len(_edges(scene, islice(steps, MAX_NODES)))
+    return max(0, len(steps) - MAX_NODES), every - min(drawn, MAX_ARROWS)
 
 
-def _aside(steps: Mapping[str, StepRun], places: Places) -> Places:
-    """Move steps out of the way of arrows that pass their layer."""
-    moved = dict(places)
-    for step_id, step in steps.items():
-        for needed in (n for n in step.step.rely if n in places):
-            (x0, top), (x1, bottom) = places[needed], places[step_id]
-            for other, (x, depth) in places.items():
-                if top < depth < bottom and abs(x - (x0 + (x1 - x0) * (depth - top) / (bottom - top))) < CLEARANCE:
-                    moved[other] = (x + 2 * CLEARANCE, depth)
-    return moved
-
-
-def _middle(step: StepRun, places: Places) -> float:
-    above = [places[n][0] for n in step.step.rely if n in places]
-    return sum(above) / len(above) if above else 0.0
+def _edges(scene: Scene, shown: Iterable[str]) -> list[tuple[str, str]]:
+    ids = set(shown)
+    return [(n, i) for i, s in scene.run.steps.items() for n in s.step.rely if i in ids and n in ids]
 
 
 def _nodes(scene: Scene, places: Places, size: int) -> Figure:
@@ -133,9 +110,7 @@ def _halo(scene: Scene, places: Places, size: int) -> Figure:
 
 
 def _arrows(scene: Scene, places: Places, size: int) -> list[Figure]:
-    edges = [
-        (needed, i) for i, s in scene.run.steps.items() for needed in s.step.rely if i in places and needed in places
-    ]
+    edges = _edges(scene, places)
     critical = set(pairwise(scene.critical))
     return [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.plans.calibration import calibrated_profiles, predicted
+from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction, predict
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -26,6 +27,16 @@ def prediction_of(run: PlanRun) -> Prediction | None:
             kept.clear()
         kept[key] = _profiles(run)
     return predict(run, kept[key])
+
+
+def critical_path(run: PlanRun, metrics: RunMetrics, prediction: Prediction | None) -> tuple[str, ...]:
+    """The chain that no more workers could shorten: as it was, or as it should be while the run is at work.
+
+    Before anything can be predicted it is the longest chain so far.
+    """
+    if prediction is None or run.is_over:
+        return metrics.critical_path
+    return prediction.schedule.critical_path
 
 
 def _profiles(run: PlanRun) -> dict[str, ModelProfile]:

@@ -17,13 +17,13 @@ from multi_llm_comparator.ui.plan_state import compare_with, compared_run, leave
 from multi_llm_comparator.ui.plan_tones import run_chip
 from multi_llm_comparator.ui.workbench import get_workbench
 
-SHOWN = 12
+SHOWN, MOST_SHOWN = 12, 120
 
 
 def draw_runs() -> None:
     """The latest runs, or those that contain a text; each opens at one click."""
     text = _search("plans_search")
-    found = _listed(text)
+    found = _listed(text, "plans_search")
     for run in found:
         with st.container(
             horizontal=True, vertical_alignment="center", wrap=False, gap="xsmall", key=f"plans_run_{run.id}"
@@ -31,7 +31,7 @@ def draw_runs() -> None:
             st.html(_row(run, run_chip(run.status)), width="stretch")
             _icon_button("open", "open_in_new", run, open_run)
             _icon_button("delete", "delete", run, _delete)
-    _draw_count(text, found)
+    _draw_rest(text, found, "plans_search")
 
 
 def draw_comparison_choice(run: PlanRun) -> None:
@@ -42,7 +42,8 @@ def draw_comparison_choice(run: PlanRun) -> None:
             t("plan.compare_end"), icon=":material/close:", key="plans_compare_end", on_click=compare_with, args=(None,)
         )
     text = _search("plans_compare_search")
-    found = [r for r in _listed(text) if r.id != run.id and (other is None or r.id != other.id)]
+    listed = _listed(text, "plans_compare_search")
+    found = [r for r in listed if r.id != run.id and (other is None or r.id != other.id)]
     # Runs of the same question first: that is what one compares as a rule.
     for summary in sorted(found, key=lambda r: r.title != run.question[:200]):
         with st.container(
@@ -50,7 +51,7 @@ def draw_comparison_choice(run: PlanRun) -> None:
         ):
             st.html(_row(summary, ""), width="stretch")
             _icon_button("compare", "stacked_bar_chart", summary, compare_with)
-    _draw_count(text, found)
+    _draw_rest(text, listed, "plans_compare_search")
 
 
 def _search(key: str) -> str:
@@ -65,17 +66,32 @@ def _search(key: str) -> str:
     ).strip()
 
 
-def _listed(text: str) -> list[RunSummary]:
-    return perform(get_workbench().plans.recent(text, SHOWN)) or []
+def _listed(text: str, key: str) -> list[RunSummary]:
+    return perform(get_workbench().plans.recent(text, _shown(key))) or []
 
 
-def _draw_count(text: str, found: list[RunSummary]) -> None:
-    if not found:
+def _shown(key: str) -> int:
+    """How many runs the list of a search box has: more each time they are asked for."""
+    return min(int(st.session_state.get(f"{key}_shown", SHOWN)), MOST_SHOWN)
+
+
+def _draw_rest(text: str, listed: list[RunSummary], key: str) -> None:
+    """What the list does not have: another dozen at a click, or what to do if it has grown long."""
+    if not listed:
         st.caption(t("plan.runs_none"))
         return
-    total = perform(get_workbench().plans.count(text)) or 0
-    if total > len(found):
-        st.caption(tn("plan.runs_more", total - len(found)))
+    left = (perform(get_workbench().plans.count(text)) or 0) - len(listed)
+    if left <= 0:
+        return
+    shown = _shown(key)
+    if shown >= MOST_SHOWN:
+        st.caption(tn("plan.runs_more", left))
+        return
+
+    def show_more() -> None:
+        st.session_state[f"{key}_shown"] = shown + SHOWN
+
+    st.button(tn("plan.runs_show_more", left), icon=":material/expand_more:", key=f"{key}_more", on_click=show_more)
 
 
 def _icon_button(name: str, icon: str, run: RunSummary, act: Callable[[str], None]) -> None:

@@ -16,13 +16,16 @@ from multi_llm_comparator.plans.datasets import Question
 from multi_llm_comparator.plans.judging import Verdict, parse_scores
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.report_dataset import accuracy_by, planning_figures, write_dataset_report
 from multi_llm_comparator.plans.report_single import write_run_report
 from multi_llm_comparator.plans.reports import quoted, report_folder, table, write_csv
-from multi_llm_comparator.plans.svg import Bar, Span, SpanRow, bar_chart, gantt_chart
+from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
+from multi_llm_comparator.plans.run_graph import graph_of
+from multi_llm_comparator.plans.svg import Arrow, Bar, Node, Span, SpanRow, bar_chart, gantt_chart, graph_chart
 from multi_llm_comparator.plans.task_split import read_results, split_by_difficulty
 from multi_llm_comparator.plans.theory import ModelProfile
 from multi_llm_comparator.tracking.store import Store
@@ -76,6 +79,37 @@ async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
     run = await solved(large=None)
     report = write_run_report(tmp_path, run)
     assert "out of order" in report.read_text(encoding="utf-8")
+
+
+async def test_the_report_says_which_steps_have_no_answer(tmp_path):
+    run = await solved()
+    assert "Without an answer" not in write_run_report(tmp_path, run).read_text(encoding="utf-8")
+    run.steps["2"].state, run.steps["2"].answer = "failed", None
+    assert "Without an answer: steps 2." in write_run_report(tmp_path, run).read_text(encoding="utf-8")
+
+
+async def test_the_report_draws_which_step_needs_which(tmp_path):
+    run = await solved()
+    assert tmp_path / "dag.svg" in pictures(write_run_report(tmp_path, run))
+    drawn = ElementTree.parse(tmp_path / "dag.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    heights = {c[0].text.partition(":")[0]: float(c.get("cy")) for c in drawn.iter(f"{space}circle")}
+    assert heights["1"] == heights["2"] < heights["3"]
+    assert len(list(drawn.iter(f"{space}polygon"))) == 2
+
+
+async def test_a_run_without_steps_has_no_graph():
+    assert graph_of(PlanRun(ByTarget(), "q", OPTIONS, run_id="r"), ()) == ""
+
+
+async def test_a_long_run_is_drawn_up_to_its_putting_together():
+    steps = [Step(str(n), "Do it.", 2, 9) for n in range(1, 260)]
+    run = PlanRun(ByTarget(small="7", large="568"), "q", OPTIONS, run_id="r")
+    await run.execute(plan=Plan(tuple(steps)))
+    words = GanttWords(title="何时", left_out="另有 {n} 行", answer="汇总")
+    chart = gantt_of(run, (), words=words)
+    assert "何时 (另有 60 行)" in chart and "汇总" in chart and "198:" in chart and "200:" not in chart
+    assert "(without 59 more rows)" in graph_of(run, ())
 
 
 async def test_a_model_that_is_not_known_yet_has_no_prediction():
@@ -152,5 +186,8 @@ def test_foreign_text_cannot_break_out_of_its_place(tmp_path):
 @given(st.lists(st.tuples(st.text(), st.floats(0, 1e6), st.floats(0, 1e6), st.text())))
 def test_charts_of_anything_are_well_formed(spans):
     rows = [SpanRow(label, (Span(a, a + b, group, "pale", label),), is_marked=True) for label, a, b, group in spans]
-    for chart in (gantt_chart("t", rows), bar_chart("t", [Bar(label, a, group) for label, a, _, group in spans])):
+    bars = [Bar(label, a, group) for label, a, _, group in spans]
+    nodes = {str(n): Node(label, a, n % 3, group, note=label) for n, (label, a, _, group) in enumerate(spans)}
+    arrows = [Arrow("0", name, is_marked=True) for name in nodes]
+    for chart in (gantt_chart("t", rows), bar_chart("t", bars), graph_chart("t", nodes, arrows)):
         assert ElementTree.fromstring(chart).tag.endswith("svg")

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.layout import layered
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
@@ -16,12 +17,13 @@ from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
-from multi_llm_comparator.ui.i18n import LANGUAGES
+from multi_llm_comparator.ui.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plan_examples import examples, template
 from multi_llm_comparator.ui.plan_export import to_html, to_json, to_svg, to_xml
 from multi_llm_comparator.ui.plan_figures import cost, strip
-from multi_llm_comparator.ui.plan_gantt import Scene, gantt, span_of
-from multi_llm_comparator.ui.plan_graph import graph, layered
+from multi_llm_comparator.ui.plan_gantt import MAX_LANES, Scene, gantt, lanes_left_out, span_of
+from multi_llm_comparator.ui.plan_graph import MAX_NODES, graph, left_out_of_graph
+from multi_llm_comparator.ui.plan_prediction import critical_path
 from multi_llm_comparator.ui.plan_state import Setup, restored_setup
 from tests.support.scripted_source import ScriptedSource
 
@@ -133,6 +135,41 @@ def test_a_plan_still_being_written_draws_what_is_there(run):
     assert gantt(scene)["layout"]["yaxis"]["ticktext"][-1].startswith("3 ·")
     assert len(graph(scene, 300)["data"][1]["x"]) == 1
     assert "mlc-strip" in strip(run, run_metrics(run), None)
+
+
+def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run):
+    run.state, run.plan, run.ended_at, run.answer = "planning", None, None, None
+    assert critical_path(run, run_metrics(run), None) == ("2", "3")
+    run.plan = Plan(STEPS)
+    prediction = predict(run, PROFILES)
+    assert critical_path(run, run_metrics(run), prediction) == prediction.schedule.critical_path
+    run.state, run.ended_at = "done", 106.0
+    assert critical_path(run, run_metrics(run), prediction) == ("2", "3")
+
+
+def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
+    assert (lanes_left_out(Scene(run, "light")), left_out_of_graph(Scene(run, "light"))) == (0, (0, 0))
+    run.aggregate = answer(106.0, 1.0)
+    for number in range(4, 304):
+        step = Step(str(number), "Add.", 2, 20, ("1",))
+        run.steps[step.id] = done(step, "birch", 104.0, 1.0, 103.0)
+    labels = gantt(Scene(run, "light"))["layout"]["yaxis"]["ticktext"]
+    assert len(labels) == MAX_LANES
+    assert labels[-1] == translate("en", "plan.lane_answer")
+    # The planner, 303 steps and the putting together.
+    assert lanes_left_out(Scene(run, "light")) == 305 - MAX_LANES
+    assert left_out_of_graph(Scene(run, "light")) == (303 - MAX_NODES, 302 - (MAX_NODES - 1))
+
+
+def test_the_exported_charts_speak_the_language_of_the_page(run):
+    run.steps["2"].state, run.steps["2"].answer = "failed", None
+    for language in LANGUAGES:
+        page = to_html(run, None, language)
+        for key in ("plan.gantt", "plan.graph", "plan.lane_plan", "plan.stretch_prefill"):
+            assert translate(language, key) in page
+        assert translate(language, "plan.missing", steps="2") in page
+    assert "What ran when" not in to_html(run, None, "zh")
+    assert translate("zh", "plan.gantt") in to_svg(run, None, "zh")
 
 
 def test_exports_hold_the_run(run):
