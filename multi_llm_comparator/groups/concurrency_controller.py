@@ -42,6 +42,7 @@ class _Waiter:
     number: int
     alternatives: Alternatives
     tokens: int
+    likely: int
     keys: frozenset[str]
     future: asyncio.Future[Admission]
     claims: set[str] = field(default_factory=set)
@@ -118,10 +119,11 @@ class ConcurrencyController:
             LimitExceededError: no alternative could ever admit so many tokens.
         """
         keys = frozenset(level.key for levels in alternatives for level in levels)
-        _refuse_impossible(alternatives, tokens if likely is None else likely)
+        likely = tokens if likely is None else likely
+        _refuse_impossible(alternatives, likely)
         if not self._claimed or not any(key in self._claimed for key in keys):
             for choice, levels in enumerate(alternatives):
-                answer = await self.store.take(levels, tokens)
+                answer = await self.store.take(levels, tokens) if _fits(levels, likely) else None
                 if isinstance(answer, Grant):
                     return Admission(answer, choice)
         # Each set of levels has a queue of its own size: one that is full must not stop those who wait for others.
@@ -129,7 +131,7 @@ class ConcurrencyController:
             raise QueueFullError(
                 f"{waiting} requests wait already for {', '.join(sorted(keys))}, and no more may (queue_size)"
             )
-        return Place(self, self._join(alternatives, tokens, keys))
+        return Place(self, self._join(alternatives, tokens, likely, keys))
 
     def settle(self, grant: Grant, tokens: int, *, made: bool = True) -> None:
         """End a call that was admitted; see :meth:`LimitStore.settle`."""
@@ -137,10 +139,10 @@ class ConcurrencyController:
         if self._waiting:
             self._wake.set()
 
-    def _join(self, alternatives: Alternatives, tokens: int, keys: frozenset[str]) -> _Waiter:
+    def _join(self, alternatives: Alternatives, tokens: int, likely: int, keys: frozenset[str]) -> _Waiter:
         loop = asyncio.get_running_loop()
         self._numbers += 1
-        waiter = _Waiter(self._numbers, alternatives, tokens, keys, loop.create_future())
+        waiter = _Waiter(self._numbers, alternatives, tokens, likely, keys, loop.create_future())
         self._lanes.setdefault(alternatives, deque()).append(waiter)
         self._claimed.update(keys)
         self._queues[keys] += 1
@@ -242,6 +244,8 @@ class ConcurrencyController:
         if waiter.passed < MAX_PASSED:
             waiter.claims.clear()
         for choice, levels in enumerate(waiter.alternatives):
+            if not _fits(levels, waiter.likely):
+                continue
             held = {level.key for level in levels} & blocked
             if held:
                 waiter.claims |= held
@@ -277,11 +281,15 @@ class ConcurrencyController:
         await self.store.aclose()
 
 
+def _fits(levels: tuple[Level, ...], tokens: int) -> bool:
+    return all(level.tpm is None or tokens <= level.tpm for level in levels)
+
+
 def _refuse_impossible(alternatives: Alternatives, tokens: int) -> None:
-    too_small = [min((level.tpm for level in levels if level.tpm is not None), default=None) for levels in alternatives]
-    if all(limit is not None and limit < tokens for limit in too_small):
-        largest = max(limit for limit in too_small if limit is not None)
-        raise LimitExceededError(
-            f"the request reserves {tokens} tokens (prompt and max_tokens) but tpm_limit allows {largest} in a minute;"
-            " lower max_tokens or shorten the prompt"
-        )
+    if any(_fits(levels, tokens) for levels in alternatives):
+        return
+    largest = max(min(level.tpm for level in levels if level.tpm is not None) for levels in alternatives)
+    raise LimitExceededError(
+        f"the request reserves {tokens} tokens (prompt and max_tokens) but tpm_limit allows {largest} in a minute;"
+        " lower max_tokens or shorten the prompt"
+    )

@@ -140,6 +140,32 @@ async def test_a_request_that_can_never_fit_says_so() -> None:
         await controller.enter(((Level("m", tpm=100),),), 500)
 
 
+async def test_what_may_fit_takes_the_whole_limit_and_what_cannot_goes_where_it_fits() -> None:
+    controller = ConcurrencyController()
+    small, large = Level("small", tpm=100), Level("large", concurrency=1, tpm=1000)
+    for likely, choice in ((500, 1), (90, 0)):
+        got = await controller.enter(((small,), (large,)), 700, likely=likely)
+        assert isinstance(got, Admission)
+        assert got.choice == choice
+    assert {key: level["tokens_in_window"] for key, level in controller.store.status((small, large)).items()} == {
+        "small": 100,
+        "large": 700,
+    }
+    with pytest.raises(LimitExceededError, match="reserves 2000 tokens"):
+        await controller.enter(((small,), (large,)), 5000, likely=2000)
+
+
+async def test_a_waiter_is_not_let_in_where_it_cannot_fit() -> None:
+    controller = ConcurrencyController()
+    small, large = Level("small", tpm=100), Level("large", concurrency=1)
+    running = await enter_now(controller, large)
+    place = await controller.enter(((small,), (large,)), 700, likely=500)
+    assert isinstance(place, Place)
+    assert await place.wait(0) is None
+    controller.settle(running.grant, 0)
+    assert (await admitted(place)).choice == 1
+
+
 async def test_a_spent_minute_lets_waiters_in_as_it_passes() -> None:
     now = 1000.0
     controller = ConcurrencyController(clock=lambda: now)
