@@ -238,6 +238,7 @@ class Gateway:
             "context_length": context,
             **self.parts.health.status(model),
             "out": self.parts.why_out(model),
+            "out_by": self.parts.out_by(model),
         }
 
     def _budget_status(self, config: GroupsConfig) -> dict[str, Any]:

@@ -93,6 +93,13 @@ class HealthBoard:
         left = health.rests_until - self._clock()
         return f"its endpoint asks to wait another {left:.1f} s" if left > 0 else None
 
+    def out_by(self, model: str) -> str | None:
+        """The same in a word: "health_checks" or "retry_after"."""
+        health = self._models.get(model)
+        if health is None or not self.is_out(model):
+            return None
+        return "health_checks" if health.is_out else "retry_after"
+
     def is_out(self, model: str) -> bool:
         health = self._models.get(model)
         return health is not None and (health.is_out or health.rests_until > self._clock())

@@ -37,3 +37,7 @@ class Parts:
         if self.breakers.is_out(model):
             return "its circuit breaker is open"
         return self.health.why_out(model)
+
+    def out_by(self, model: str) -> str | None:
+        """What keeps requests from ``model`` now, in a word: "breaker", "health_checks", "retry_after"; or None."""
+        return "breaker" if self.breakers.is_out(model) else self.health.out_by(model)

@@ -63,16 +63,38 @@ nodes: {n: {config: {llm_group: g.e, concurrency_limit: 2}}}
 
 
 async def test_metrics_are_what_prometheus_reads(tmp_path: Path) -> None:
-    config = "task_groups: {g: {e: {models: [a], rpm_limit: 50}}}"
+    config = """
+gateway: {cache: {enabled: true}}
+task_groups: {g: {e: {models: [a, b, c], rpm_limit: 50}, budget: {per_day_usd: 5, per_run_usd: 0.5}}}
+polling_pools: {p: {task_groups: [g]}}
+"""
     async with gateway_of(config, tmp_path) as gateway:
         await ask(gateway, "g")
+        await ask(gateway, "g", asking("hi", images=("data:image/png;base64,AA==",)))
         gateway.open_breaker("a")
+        gateway.parts.health.rest("b", 60)
+        gateway.groups._loader.data["extra"] = 1  # type: ignore[attr-defined]
+        gateway.groups.reload()
         families = text_string_to_metric_families(gateway.parts.metrics.render().decode())
         samples = {(s.name, *sorted(s.labels.items())): s.value for family in families for s in family.samples}
     assert samples["mlc_gateway_attempts_total", ("model", "a"), ("outcome", "answered")] == 1
     assert samples["mlc_gateway_tokens_total", ("kind", "completion"), ("model", "a")] == 3
     assert samples["mlc_gateway_breaker_state", ("model", "a")] == 2
     assert samples["mlc_gateway_level_used", ("level", "echelon:g.e"), ("limit", "requests")] == 1
+    assert samples["mlc_gateway_level_waiting", ("level", "echelon:g.e")] == 0
+    assert samples["mlc_gateway_config_error", ("part", "file")] == 1
+    assert samples["mlc_gateway_config_error", ("part", "redis_url")] == 0
+    assert samples["mlc_gateway_model_out", ("model", "a"), ("reason", "breaker")] == 1
+    assert samples["mlc_gateway_model_out", ("model", "b"), ("reason", "retry_after")] == 1
+    assert not [key for key in samples if key[:2] == ("mlc_gateway_model_out", ("model", "c"))]
+    assert samples["mlc_gateway_pool_used", ("model", "a"), ("pool", "p")] == 1
+    assert samples["mlc_gateway_requests_total", ("outcome", "answered")] == 1
+    assert samples["mlc_gateway_requests_total", ("outcome", "failed")] == 1
+    assert samples["mlc_gateway_errors_total", ("error", "RequestRefusedError")] == 1
+    assert samples["mlc_gateway_budget_spent_today_usd", ("group", "g")] == 0
+    assert samples["mlc_gateway_budget_per_day_usd", ("group", "g")] == 5
+    assert samples["mlc_gateway_budget_per_run_usd", ("group", "g")] == 0.5
+    assert samples["mlc_gateway_cache_lookups_total", ("result", "misses")] == 2
 
 
 async def test_names_that_anybody_may_ask_for_do_not_fill_the_metrics(
