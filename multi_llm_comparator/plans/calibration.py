@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.plans.performance import PerformanceTracker
@@ -25,7 +27,7 @@ async def calibrated_profiles(
         targets: which models or groups.
         without: id of a run to leave out: the one to be predicted.
     """
-    tracker = PerformanceTracker()
+    runs: list[PlanRun] = []
     # The latest come last: they count most.
     for summary in reversed(await registry.recent(limit=RUNS_LOOKED_AT)):
         if summary.id == without:
@@ -36,15 +38,26 @@ async def calibrated_profiles(
             # Written by another version, or deleted meanwhile: the others will do.
             continue
         if run.is_over:
-            tracker.track(run)
-    return {name: profile for name, profile in tracker.profiles().items() if name in targets}
+            runs.append(run)
+    return await asyncio.to_thread(_profiles, runs, targets)
 
 
 async def predicted(registry: PlanRegistry, run: PlanRun) -> Prediction | None:
     """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
     executor = run.options.executor
     targets = {executor.small_model, executor.large_model}
+    earlier = await calibrated_profiles(registry, targets, without=run.id)
+    return await asyncio.to_thread(_predicted, run, targets, earlier)
+
+
+def _predicted(run: PlanRun, targets: Collection[str], earlier: dict[str, ModelProfile]) -> Prediction | None:
+    own = {name: replace(profile, of_same_run=True) for name, profile in _profiles([run], targets).items()}
+    return predict(run, {**own, **earlier})
+
+
+def _profiles(runs: Sequence[PlanRun], targets: Collection[str]) -> dict[str, ModelProfile]:
+    """Fitting takes long enough for steps at work to wait for it: not for the event loop."""
     tracker = PerformanceTracker()
-    tracker.track(run)
-    own = {name: profile for name, profile in tracker.profiles().items() if name in targets}
-    return predict(run, {**own, **await calibrated_profiles(registry, targets, without=run.id)})
+    for run in runs:
+        tracker.track(run)
+    return {name: profile for name, profile in tracker.profiles().items() if name in targets}

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def fitted_profile(samples: Sequence[StepSample], usd_per_token: float) -> Model
     # Answers of a single token have no decoding speed; then the first token is all there is to predict.
     speed = median(speeds) if speeds else float("inf")
     handoffs = [s.handoff_s for s in samples if s.handoff_s is not None]
-    known = {
+    known: dict[str, Any] = {
         "usd_per_token": usd_per_token,
         "tokens_per_answer": fmean(s.answer.tokens for s in samples),
         "prompt_tokens": fmean(s.prompt_tokens for s in samples),
@@ -170,7 +171,9 @@ def _plain_answer(step: StepRun) -> AnswerProgress | None:
     if step.state != "done" or len(step.attempts) != 1:
         return None
     progress = step.attempts[0].progress
-    return progress if progress.tokens and progress.ttft_s is not None and progress.cache_age_s is None else None
+    if progress.attempts > 1 or progress.cache_age_s is not None:
+        return None
+    return progress if progress.tokens and progress.ttft_s is not None else None
 
 
 def _handoff_s(run: PlanRun, step: StepRun) -> float | None:

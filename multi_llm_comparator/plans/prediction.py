@@ -15,7 +15,8 @@ from multi_llm_comparator.plans.timeline import working_s
 class Prediction:
     """A schedule, in seconds from ``origin`` (since the epoch), and what really happened.
 
-    ``actual_s`` is from the origin to the end of the last step; None while a step has not ended.
+    ``actual_s`` is from the origin to the end of the last step; None while a step has not ended. All times leave out
+    those in which nobody worked on the run.
     """
 
     schedule: Schedule
@@ -28,6 +29,11 @@ class Prediction:
         """Predicted over actual, less one: 0.1 is a tenth too long."""
         return self.schedule.makespan_s / self.actual_s - 1 if self.actual_s else None
 
+    @property
+    def from_itself(self) -> tuple[str, ...]:
+        """The models that only this run tells about: what it says of them it did not foretell."""
+        return tuple(name for name, profile in self.profiles.items() if profile.of_same_run)
+
 
 def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | None:
     """The schedule of a run's plan with the arrivals its planner really had, and the planner at work meanwhile.
@@ -38,9 +44,13 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
     if run.plan is None or any(executor.target_of(step) not in profiles for step in run.plan.steps):
         return None
     origin = run.planning[0].progress.requested_at if run.planning else run.created_at
-    arrivals = {i: max(0.0, s.arrived_at - origin) for i, s in run.steps.items()}
+
+    def seconds(at: float) -> float:
+        return working_s(run, origin, at)
+
+    arrivals = {i: seconds(s.arrived_at) for i, s in run.steps.items()}
     planner = [
-        Background(run.options.router_model, max(0.0, a.progress.requested_at - origin), a.progress.ended_at - origin)
+        Background(run.options.router_model, seconds(a.progress.requested_at), seconds(a.progress.ended_at))
         for a in run.planning
         if a.progress.ended_at is not None
     ]
@@ -49,4 +59,4 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
     )
     ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
     is_whole = len(ends) == len(run.plan.steps)
-    return Prediction(schedule, profiles, origin, working_s(run, origin, max(ends)) if is_whole else None)
+    return Prediction(schedule, profiles, origin, seconds(max(ends)) if is_whole else None)

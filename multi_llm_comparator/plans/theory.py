@@ -39,6 +39,7 @@ class ModelProfile:
     ``s_per_prompt_token`` more each. ``overhead_s`` is what a step takes besides its model, ``handoff_s`` what it takes
     from its end to the start of those that need it. Each other step on the same model makes a step take ``beside_same``
     of its time longer, each other model at work ``beside_other``. ``seen`` are earlier answers, the latest last.
+    ``of_same_run`` says that these come from the run which they are to predict.
     """
 
     ttft_s: float
@@ -52,6 +53,7 @@ class ModelProfile:
     beside_same: float = 0.0
     beside_other: float = 0.0
     seen: tuple[SeenAnswer, ...] = ()
+    of_same_run: bool = False
 
     def tokens_of(self, step: Step) -> float:
         """Expected tokens, within the step's budget: as in earlier answers to the same task, else to similar ones, else

@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
+from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import model_label, problem
@@ -76,7 +77,7 @@ def draw_theory(run: PlanRun, prediction: Prediction | None) -> None:
         st.caption(t("plan.no_prediction"))
         return
     schedule = prediction.schedule
-    actual = {i: s.ended_at - prediction.origin for i, s in run.steps.items() if s.state == "done" and s.ended_at}
+    actual = _ends(run, prediction.origin)
     rows = [
         [
             escape(s.step.id),
@@ -98,6 +99,10 @@ def draw_theory(run: PlanRun, prediction: Prediction | None) -> None:
         ]
     )
     st.html(table([t(f"plan.theory_{name}") for name in ("step", "model", "start", "end", "actual")], rows))
+    _draw_profiles(prediction)
+
+
+def _draw_profiles(prediction: Prediction) -> None:
     profiles = [
         [
             model_label(name_of(target), tone_of(target)),
@@ -109,7 +114,15 @@ def draw_theory(run: PlanRun, prediction: Prediction | None) -> None:
         for target, p in prediction.profiles.items()
     ]
     st.caption(t("plan.theory_profiles"))
+    if prediction.from_itself:
+        st.caption(t("plan.theory_from_itself", models=", ".join(map(name_of, prediction.from_itself))))
     st.html(table([t(f"plan.profile_{name}") for name in ("model", "ttft", "speed", "tokens", "price")], profiles))
+
+
+def _ends(run: PlanRun, origin: float) -> dict[str, float]:
+    """When steps were done, on the prediction's clock."""
+    steps = run.steps.items()
+    return {i: working_s(run, origin, s.ended_at) for i, s in steps if s.state == "done" and s.ended_at is not None}
 
 
 def table(head: list[str], rows: list[list[str]], *, words: tuple[int, ...] = ()) -> str:

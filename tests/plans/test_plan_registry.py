@@ -81,7 +81,10 @@ async def test_a_first_run_is_predicted_from_itself(store):
     registry = PlanRegistry(store, ByTarget(small="7" * 9, large="568" * 9))
     prediction = await predicted(registry, await answered(registry))
     assert prediction is not None and prediction.actual_s is not None
-    assert set(prediction.profiles) == {"small", "large"}
+    assert set(prediction.from_itself) == set(prediction.profiles) == {"small", "large"}
+    await answered(registry)
+    again = await predicted(registry, await answered(registry))
+    assert again is not None and again.from_itself == ()
 
 
 async def until_running(run: PlanRun, step_id: str) -> None:
