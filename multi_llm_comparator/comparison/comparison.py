@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,11 +33,12 @@ INTERRUPTED = "the workbench ended while this was being written; continue to go 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTurn:
-    """A prompt to be sent: to which panes (None: all), and with which seeds by pane."""
+    """A prompt to be sent: to whom and with what parameters, whatever the panes are now; ``picked`` is a pane whose
+    answer a shared thread then goes on from."""
 
     prompt: str
-    pane_ids: tuple[str, ...] | None = None
-    seeds: Mapping[str, int] | None = None
+    panes: tuple[Pane, ...]
+    picked: str | None = None
 
 
 class Comparison:
@@ -87,28 +89,26 @@ class Comparison:
 
     # --- to ask ---------------------------------------------------------------------------------------------------
 
-    async def send(
-        self, prompt: str, pane_ids: Sequence[str] | None = None, *, seeds: Mapping[str, int] | None = None
-    ) -> int:
+    async def send(self, prompt: str, pane_ids: Sequence[str] | None = None) -> int:
         """Ask all panes, or some, and return the turn's index while they answer.
 
         Args:
             prompt: what the user says.
             pane_ids: the panes to ask; None means all.
-            seeds: by pane, used instead of the pane's own: to make a recorded run again.
 
         Raises:
             InvalidParameterError: an empty or overlong prompt, or a pane's parameter out of range.
             InferenceError: a pane is still answering, or the comparison is full.
         """
         panes = [self._conversation.pane(pane_id) for pane_id in dict.fromkeys(pane_ids)] if pane_ids else None
-        panes = panes or list(self._conversation.panes)
+        return self._send(prompt, panes or self._conversation.panes)
+
+    def _send(self, prompt: str, panes: Sequence[Pane]) -> int:
         self._check_idle(self._conversation.panes if self._conversation.shared_thread else panes)
-        asked = [self._with_seed(pane, (seeds or {}).get(pane.id, pane.config.seed)) for pane in panes]
-        for pane in asked:
+        for pane in panes:
             pane.config.validate()
         turn = self._conversation.add_turn(prompt)
-        for pane in asked:
+        for pane in panes:
             self._ask(turn, pane)
         self._recorder.urge()
         return turn.index
@@ -317,13 +317,16 @@ class Comparison:
     async def _play_all(self, turns: tuple[PlannedTurn, ...]) -> None:
         for position, planned in enumerate(turns):
             try:
-                await self.send(planned.prompt, planned.pane_ids, seeds=planned.seeds)
+                turn = self._send(planned.prompt, planned.panes)
             except (InferenceError, ConfigurationError) as exc:
                 logger.warning("run %s: playing ended at %r: %s", self.id, planned.prompt[:80], exc)
                 return
             self._conversation.set_waiting_prompts(len(turns) - position - 1)
             while answers := [task for task, owner in self._tasks.items() if owner is not None]:
                 await asyncio.wait(answers)
+            if planned.picked is not None:
+                with suppress(ConfigurationError):  # it has no text this time
+                    await self.choose(turn, planned.picked)
 
     def _played(self, task: asyncio.Task[None]) -> None:
         self._play = None

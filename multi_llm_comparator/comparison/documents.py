@@ -181,7 +181,7 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
         )
     document = validated(RunDocument, run.document, f"run {run.id!r}")
     conversation = Conversation(
-        [Pane(p.id, p.target, _allowed(p.config)) for p in document.panes],
+        [Pane(p.id, p.target, allowed(p.config)) for p in document.panes],
         run_id=run.id,
         title=run.title,
         shared_thread=document.shared_thread,
@@ -198,8 +198,8 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
     return conversation
 
 
-def _allowed(config: ModelConfig) -> ModelConfig:
-    """The parameters a pane will ask with: the bound on max_tokens may have been another when they were stored."""
+def allowed(config: ModelConfig) -> ModelConfig:
+    """Parameters that were stored, as one may ask with them now: the bound on max_tokens may have been another."""
     return replace(config, max_tokens=min(config.max_tokens, get_settings().max_tokens_limit))
 
 

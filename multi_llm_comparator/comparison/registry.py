@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from multi_llm_comparator.comparison.comparison import Comparison, PlannedTurn
 from multi_llm_comparator.comparison.conversation import Conversation
-from multi_llm_comparator.comparison.documents import KIND, conversation_from
+from multi_llm_comparator.comparison.documents import KIND, allowed, conversation_from
 from multi_llm_comparator.comparison.importing import import_run
-from multi_llm_comparator.comparison.limits import MAX_LIVE
+from multi_llm_comparator.comparison.limits import MAX_LIVE, MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.comparison.recording import SAVE_INTERVAL_S, Recorder
@@ -101,6 +101,8 @@ class ComparisonRegistry:
     async def rerun(self, run_id: str, *, same_seeds: bool = True) -> Comparison:
         """A new comparison with the same panes, which is sent the same prompts, one after the other.
 
+        Each prompt goes to the models that it went to then, with the parameters of then; the panes are as they are now.
+
         Args:
             run_id: the run to make again.
             same_seeds: ask with the seeds that the answers really had; else as the panes say.
@@ -157,11 +159,18 @@ class ComparisonRegistry:
 
 
 def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> tuple[PlannedTurn, ...]:
-    """What :meth:`Comparison.play` takes to ask a run's prompts again, of those panes that were asked and still are."""
-    panes = {pane.id for pane in snapshot.panes}
+    """What :meth:`Comparison.play` takes to ask a run's prompts again; one that reached nobody is left out."""
+    now_there = {pane.id: pane for pane in snapshot.panes}
     planned = []
     for turn in snapshot.turns:
-        asked = {pane_id: answer for pane_id, answer in turn.answers.items() if pane_id in panes}
-        seeds = {pane_id: seed for pane_id, a in asked.items() if (seed := a.legs[0].seed) is not None}
-        planned.append(PlannedTurn(turn.prompt, tuple(asked) or None, seeds if same_seeds else None))
+        panes = []
+        for pane_id, answer in turn.answers.items():
+            seed = now_there[pane_id].config.seed if pane_id in now_there else None
+            if same_seeds:
+                seed = answer.config.seed if answer.legs[0].seed is None else answer.legs[0].seed
+            panes.append(Pane(pane_id, answer.target, allowed(replace(answer.config, seed=seed))))
+        # A run from a file may tell of any number of panes.
+        panes = sorted(panes, key=lambda pane: pane.id not in now_there)[:MAX_PANES]
+        if panes:
+            planned.append(PlannedTurn(turn.prompt, tuple(panes), turn.chosen if turn.is_picked else None))
     return tuple(planned)

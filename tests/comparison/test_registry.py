@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from dataclasses import replace
 
 import pytest
 
@@ -14,8 +15,10 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError, StoreError
+from multi_llm_comparator.core.requests import Message
 from tests.comparison.asking import PANES, answer, asked
 from tests.comparison.conftest import KNOWN
+from tests.support.scripted_source import ScriptedSource
 from tests.tracking.records import a_run
 
 
@@ -220,6 +223,64 @@ async def test_a_run_can_be_made_again_with_fresh_seeds(registry, source):
     await old.wait()
     await registry.rerun(old.id, same_seeds=False)
     assert (await source.call(1)).request.config.seed is None
+
+
+async def asked_of(source: ScriptedSource, *numbers: int) -> list[tuple[str, float, str]]:
+    """Answers these calls; returns whom they asked, how, and what was said before."""
+    calls = [await source.call(number) for number in numbers]
+    for call in calls:
+        await call.answer(f"answer {call.target}")
+    return [(c.target, c.request.config.temperature, c.request.messages[1:2]) for c in calls]
+
+
+async def test_a_run_made_again_asks_those_who_were_asked_as_they_were_asked_then(registry, source):
+    cold, hot = ModelConfig(temperature=0), ModelConfig(temperature=1.0)
+    old, _ = await asked(registry, source, [Pane("a", "m1", cold), Pane("b", "m2", cold)])
+    await asked_of(source, 0, 1)
+    await old.wait()
+    await old.set_panes([Pane("a", "m1", hot), Pane("c", "m3", hot)])
+    await old.send("Only c", ["c"])
+    await asked_of(source, 2)
+    await old.wait()
+    await old.set_panes([Pane("a", "m9", hot)])
+    new = await registry.rerun(old.id)
+    assert await asked_of(source, 3, 4) == [("m1", 0, ()), ("m2", 0, ())]
+    assert await asked_of(source, 5) == [("m3", 1.0, ())]
+    await new.wait()
+    assert len(source.calls) == 6
+    assert new.snapshot().panes == old.snapshot().panes
+
+
+async def test_a_run_made_again_goes_on_from_the_answers_that_were_picked(registry, source):
+    old, _ = await asked(registry, source, shared_thread=True)
+    await asked_of(source, 0, 1)
+    await old.wait()
+    await old.choose(0, "b")
+    await old.send("And then?", ["a"])
+    await asked_of(source, 2)
+    await old.wait()
+    new = await registry.rerun(old.id)
+    await asked_of(source, 3, 4)
+    assert await asked_of(source, 5) == [("m1", 0.7, (Message("assistant", "answer m2"),))]
+    await new.wait()
+    assert new.snapshot().turns[0].is_picked
+
+
+async def test_a_prompt_that_reached_nobody_is_not_sent_when_the_run_is_made_again(registry, store, source):
+    old = await finished(registry, source)
+    await old.send("lost")
+    await old.stop()
+    await old.wait()
+    stored = store.load_answers(old.id)
+    copy = a_run("copy", document=store.load_run(old.id).document)
+    kept = [replace(r, id=f"copy-{r.pane_id}", run_id="copy") for r in stored if r.turn == 0]
+    store.save_run(copy, kept)
+    earlier = len(source.calls)
+    new = await registry.rerun("copy")
+    await asked_of(source, earlier, earlier + 1)
+    await new.wait()
+    assert [turn.prompt for turn in new.snapshot().turns] == ["What is 2 + 3?"]
+    assert len(source.calls) == earlier + 2
 
 
 async def test_stop_ends_the_playing_of_a_run_as_well(registry, source):
