@@ -74,6 +74,19 @@ def fact_name(name: str) -> str:
     return t(key) if key in texts(current_language()) else name.replace("_", " ")
 
 
+def table(head: list[str], rows: list[list[str]], *, words: tuple[int, ...] = ()) -> str:
+    """A table of cells that are HTML already; columns of ``words`` may break their lines."""
+    heads = "".join(f"<th>{escape(h)}</th>" for h in head)
+    body = "".join(
+        "<tr>"
+        + "".join(f'<td class="mlc-words">{c}</td>' if i in words else f"<td>{c}</td>" for i, c in enumerate(row))
+        + "</tr>"
+        for row in rows
+    )
+    whole = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="mlc-wide"><table class="mlc-grid">{whole}</table></div>'
+
+
 def empty(title: str, text: str) -> str:
     """What a page is for, when there is nothing on it yet."""
     return f'<div class="mlc-empty"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'

@@ -12,7 +12,7 @@ from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import tone_of
-from multi_llm_comparator.ui.html_pieces import model_label, problem
+from multi_llm_comparator.ui.html_pieces import model_label, problem, table
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.plan_step import error_title
 from multi_llm_comparator.ui.plan_targets import name_of
@@ -123,19 +123,6 @@ def _ends(run: PlanRun, origin: float) -> dict[str, float]:
     """When steps were done, on the prediction's clock."""
     steps = run.steps.items()
     return {i: working_s(run, origin, s.ended_at) for i, s in steps if s.state == "done" and s.ended_at is not None}
-
-
-def table(head: list[str], rows: list[list[str]], *, words: tuple[int, ...] = ()) -> str:
-    """A table of cells that are HTML already; columns of ``words`` may break their lines."""
-    heads = "".join(f"<th>{escape(h)}</th>" for h in head)
-    body = "".join(
-        "<tr>"
-        + "".join(f'<td class="mlc-words">{c}</td>' if i in words else f"<td>{c}</td>" for i, c in enumerate(row))
-        + "</tr>"
-        for row in rows
-    )
-    whole = f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="mlc-wide"><table class="mlc-grid">{whole}</table></div>'
 
 
 def _short(text: str) -> str:
