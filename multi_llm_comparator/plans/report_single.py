@@ -153,7 +153,9 @@ def _steps(run: PlanRun) -> str:
         )
         for step in step_outcomes(run)
     ]
-    return table(heading, rows)
+    cut = [step.step.id for step in run.steps.values() if step.was_cut]
+    note = f"\nCut at their token limit, so the end may be missing: steps {', '.join(cut)}.\n" if cut else ""
+    return table(heading, rows) + note
 
 
 def theory_section(prediction: Prediction | None) -> str:
@@ -180,7 +182,9 @@ def theory_section(prediction: Prediction | None) -> str:
         ("error", percent(prediction.error), ""),
         ("speed-up over one worker", figure(schedule.speed_up), ""),
     ]
-    return f"## Theory\n\n{table(('', 'predicted', 'actual'), rows)}\nFrom these profiles:\n\n{profiles}"
+    own = ", ".join(f"`{name}`" for name in prediction.from_itself)
+    note = f"\nNo earlier run tells how fast these are; what this one took was used for them: {own}.\n" if own else ""
+    return f"## Theory\n\n{table(('', 'predicted', 'actual'), rows)}\nFrom these profiles:\n\n{profiles}{note}"
 
 
 def _planning_notes(run: PlanRun) -> str:

@@ -92,6 +92,8 @@ def _draw_words(step: StepRun, attempt: Attempt | None) -> None:
     if text:
         for block in to_markdown(_bounded(text), is_open=step.state == "running"):
             st.markdown(block, anchors=False)
+        if step.was_cut and attempt is step.attempts[-1]:
+            st.caption(t("plan.step_cut", limit=say.count(step.step.token)))
     elif not error:
         st.html(f'<div class="mlc-waiting">{escape(t(f"plan.waiting_{step.state}"))}</div>')
 

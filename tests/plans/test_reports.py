@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -86,6 +87,17 @@ async def test_the_report_says_which_steps_have_no_answer(tmp_path):
     assert "Without an answer" not in write_run_report(tmp_path, run).read_text(encoding="utf-8")
     run.steps["2"].state, run.steps["2"].answer = "failed", None
     assert "Without an answer: steps 2." in write_run_report(tmp_path, run).read_text(encoding="utf-8")
+
+
+async def test_the_report_says_which_answers_were_cut_and_what_was_not_foretold(tmp_path):
+    run = await solved()
+    text = write_run_report(tmp_path, run, prediction=predict(run, PROFILES)).read_text(encoding="utf-8")
+    assert "Cut at their" not in text and "No earlier run" not in text
+    run.steps["2"].attempts[-1].progress.finish_reason = "length"
+    own = {**PROFILES, "large": replace(PROFILES["large"], of_same_run=True)}
+    text = write_run_report(tmp_path, run, prediction=predict(run, own)).read_text(encoding="utf-8")
+    assert "the end may be missing: steps 2." in text
+    assert "was used for them: `large`." in text
 
 
 async def test_the_report_draws_which_step_needs_which(tmp_path):
