@@ -7,6 +7,7 @@ import pytest
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.scan import reading
 from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
 from tests.support.model_files import F16, LLAMA, Q8_0, TENSORS, gguf_bytes, material
@@ -159,6 +160,16 @@ def test_the_parts_of_a_split_model_are_one_model(tmp_path):
     assert model.path.endswith("big-Q4-00001-of-00002.gguf")
     assert model.config["parameters"] == 2 * 640
     assert len(model.config["files"]) == 2
+
+
+def test_links_to_one_part_do_not_make_a_model_of_any_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_MODEL_TENSORS", 10)
+    first = tmp_path / "big-00001-of-00020.gguf"
+    first.write_bytes(gguf_bytes(LLAMA, [(f"t{i}", (64, 10), 0) for i in range(4)]))
+    for i in range(2, 21):
+        (tmp_path / f"big-{i:05d}-of-00020.gguf").symlink_to(first)
+    (model,) = scan_folder(tmp_path, "test")
+    assert "more than 10 tensors together" in (model.problem or "")
 
 
 def test_a_missing_part_is_named(tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.services.scan import reading
 from multi_llm_comparator.services.scan.folder import scan_folder
 from tests.support.model_files import CONFIG, WEIGHTS, checkpoint, framed, gguf_bytes, safetensors_bytes
 
@@ -51,6 +52,21 @@ def test_shards_are_one_model_and_a_missing_one_is_named(tmp_path):
     assert (model.problem, model.config["parameters"], len(model.config["files"])) == (None, 300, 3)
     (folder / names[1]).unlink()
     assert f"1 of 3 shards missing: {names[1]!r}" in (scan_one(tmp_path).problem or "")
+
+
+@pytest.mark.parametrize(("bound", "says"), [("MAX_MODEL_TENSORS", "tensors"), ("MAX_MODEL_HEADER_BYTES", "headers")])
+def test_links_to_one_file_do_not_make_a_model_of_any_size(tmp_path, monkeypatch, bound, says):
+    content = safetensors_bytes({f"t{i}": ("F32", (1,)) for i in range(10)})
+    monkeypatch.setattr(reading, bound, 50 if says == "tensors" else 5 * len(content))
+    folder = checkpoint(tmp_path / "many", weights=False)
+    (folder / "one.safetensors").write_bytes(content)
+    names = [f"model-{i:05d}.safetensors" for i in range(20)]
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(enumerate(names))}))
+    for name in names:
+        (folder / name).symlink_to("one.safetensors")
+    model = scan_one(tmp_path)
+    assert says in (model.problem or "") and "together" in (model.problem or "")
+    assert "parameters" not in model.config
 
 
 def test_an_index_that_points_outside_its_folder_is_not_followed(tmp_path):

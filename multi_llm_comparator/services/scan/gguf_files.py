@@ -13,8 +13,9 @@ from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.services.scan.entry import FileStamp, model_entry, stamps
 from multi_llm_comparator.services.scan.fields import whole
-from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
+from multi_llm_comparator.services.scan.gguf_header import GgufHeader, read_gguf_header
 from multi_llm_comparator.services.scan.gguf_model import describe_gguf
+from multi_llm_comparator.services.scan.reading import HeaderRoom
 
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})$")
 MAX_PARTS = 1_000
@@ -73,7 +74,7 @@ def gguf_entry(files: GgufSet, source: str, *, name: str | None = None) -> Model
 def _describe(marks: Sequence[FileStamp]) -> dict[str, Any]:
     """Read all parts; a file is read again only when its size or time has changed."""
     try:
-        headers = [read_gguf_header(Path(mark.path)) for mark in marks]
+        headers = _read_headers(marks)
         config = describe_gguf(headers)
     except ModelLoadError as exc:
         return {"file_format": "GGUF", "problem": str(exc)}
@@ -81,3 +82,12 @@ def _describe(marks: Sequence[FileStamp]) -> dict[str, Any]:
     if declared is not None and declared > 1 and len(marks) == 1:
         config["problem"] = f"one of {declared} parts, renamed; give the parts their original names"
     return config
+
+
+def _read_headers(marks: Sequence[FileStamp]) -> list[GgufHeader]:
+    headers, room = [], HeaderRoom()
+    for mark in marks:
+        header = read_gguf_header(Path(mark.path))
+        room.take(tensors=len(header.tensors), size_bytes=header.data_offset)
+        headers.append(header)
+    return headers

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
-from multi_llm_comparator.services.scan.reading import open_regular, read_json
+from multi_llm_comparator.services.scan.reading import HeaderRoom, open_regular, read_json
 from multi_llm_comparator.services.scan.safetensors_header import StoredTensor, read_safetensors_header
 
 SUFFIXES = (".bin", ".pt", ".pth", ".safetensors")
@@ -101,19 +101,23 @@ def describe_safetensors(files: Iterable[Path], *, bits: int | None = None) -> d
         bits: bits per weight, for checkpoints that were quantized in advance and pack several into one number.
 
     Raises:
-        ModelLoadError: the first file that is damaged or cut off.
+        ModelLoadError: the first file that is damaged or cut off, or with which the headers hold too much.
     """
-    tensors = [tensor for path in files for tensor in read_safetensors_header(path)]
-    if not tensors:
-        raise ModelLoadError("it holds no tensors: there is nothing to run")
+    room = HeaderRoom()
     by_type: Counter[str] = Counter()
-    for tensor in tensors:
-        by_type[tensor.dtype] += tensor.size_bytes
+    parameters = linear = 0
+    for path in files:
+        for tensor in read_safetensors_header(path, room):
+            by_type[tensor.dtype] += tensor.size_bytes
+            parameters += _parameters(tensor, bits)
+            linear += tensor.elements if _is_linear(tensor) else 0
+    if not by_type:
+        raise ModelLoadError("it holds no tensors: there is nothing to run")
     return {
-        "parameters": sum(_parameters(tensor, bits) for tensor in tensors),
+        "parameters": parameters,
         "weight_bytes": by_type.total(),
         "stored_dtype": by_type.most_common(1)[0][0],
-        "linear_parameters": sum(t.elements for t in tensors if _is_linear(t)),
+        "linear_parameters": linear,
     }
 
 

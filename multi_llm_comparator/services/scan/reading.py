@@ -16,6 +16,32 @@ from multi_llm_comparator.core.exceptions import ModelLoadError
 MAX_JSON_BYTES = 16 * 2**20
 # Lists and objects; 65,536 tensors take three each. Millions of them would take seconds and gigabytes.
 MAX_JSON_CONTAINERS = 400_000
+# Of all files of one model. The largest mixtures of experts have some 140,000 tensors.
+MAX_MODEL_TENSORS = 150_000
+MAX_MODEL_HEADER_BYTES = 64 * 2**20
+
+
+class HeaderRoom:
+    """How much the headers of one model's files may still hold together; a thousand files may be links to one."""
+
+    def __init__(self) -> None:
+        self._tensors, self._bytes = MAX_MODEL_TENSORS, MAX_MODEL_HEADER_BYTES
+
+    def take(self, *, tensors: int = 0, size_bytes: int = 0) -> None:
+        """Count what a header holds.
+
+        Raises:
+            ModelLoadError: it is too much.
+        """
+        self._tensors -= tensors
+        self._bytes -= size_bytes
+        if self._tensors < 0:
+            raise ModelLoadError(f"its files declare more than {MAX_MODEL_TENSORS} tensors together, which is refused")
+        if self._bytes < 0:
+            raise ModelLoadError(
+                f"the headers of its files are larger than {MAX_MODEL_HEADER_BYTES >> 20} MiB together, "
+                "which is refused"
+            )
 
 
 @contextmanager

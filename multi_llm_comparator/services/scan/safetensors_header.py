@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
-from multi_llm_comparator.services.scan.reading import open_regular, parse_json
+from multi_llm_comparator.services.scan.reading import HeaderRoom, open_regular, parse_json
 
 # The format allows 100 MB. This much parses in a fraction of a second and names every tensor of the largest models.
 MAX_HEADER_BYTES = 16 * 2**20
@@ -41,11 +41,11 @@ class StoredTensor:
         return prod(self.shape)
 
 
-def read_safetensors_header(path: Path) -> tuple[StoredTensor, ...]:
+def read_safetensors_header(path: Path, room: HeaderRoom) -> tuple[StoredTensor, ...]:
     """The tensors that a file declares, checked against each other and against the file's length.
 
     Raises:
-        ModelLoadError: not safetensors, damaged, or cut off.
+        ModelLoadError: not safetensors, damaged, cut off, or more than there is room for.
     """
     with open_regular(path) as file:
         size = file.seek(0, 2)
@@ -59,10 +59,12 @@ def read_safetensors_header(path: Path) -> tuple[StoredTensor, ...]:
             raise ModelLoadError(
                 f"{path.name!r} has a header of {length} bytes; more than {MAX_HEADER_BYTES} are refused"
             )
+        room.take(size_bytes=length)
         header = parse_json(file.read(length), path.name)
     header.pop("__metadata__", None)
     if len(header) > MAX_TENSORS:
         raise ModelLoadError(f"{path.name!r} declares {len(header)} tensors; more than {MAX_TENSORS} are refused")
+    room.take(tensors=len(header))
     entries = [_entry(name, value, path.name) for name, value in header.items()]
     _check_layout(entries, size - 8 - length, path.name)
     return tuple(tensor for tensor, _ in entries)
