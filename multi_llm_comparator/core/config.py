@@ -24,7 +24,8 @@ class ModelConfig:
 
     ``temperature`` 0 means greedy. ``seed`` None draws a fresh one. ``n_ctx`` is the context of one conversation, in
     tokens; ``n_threads`` None shares the machine's cores among the models that are decoding. ``quantization`` is for
-    PyTorch checkpoints (bitsandbytes); a GGUF file carries its own.
+    PyTorch checkpoints (bitsandbytes); a GGUF file carries its own. ``pad_token_id`` is taken for compatibility and
+    changes nothing: no engine here pads a prompt.
     """
 
     temperature: float = 0.7
