@@ -35,14 +35,29 @@ def group_row(name: str, group: TaskGroup, status: dict[str, Any]) -> str:
     notes = [t(f"groups.strategy_{group.fallback_strategy.value}")]
     if group.fallback_groups:
         notes.append(t("groups.then", groups=", ".join(group.fallback_groups)))
-    if (budget := status["budgets"].get(name)) and budget["per_day_usd"] is not None:
-        spent, limit = say.dollars(budget["spent_today_usd"]), say.dollars(budget["per_day_usd"])
-        notes.append(t("groups.budget", spent=spent, limit=limit))
+    notes += budget_notes(status["budgets"].get(name))
     return (
         f'<span class="mlc-row-title" title="{escape(group.description)}">{escape(name)}</span>'
         f"<span>{levels}</span>"
         f'<span class="mlc-muted">{escape(" · ".join(notes))}</span>'
     )
+
+
+def budget_notes(budget: dict[str, Any] | None) -> list[str]:
+    """What a group has spent of its day, and what one run may spend."""
+    notes = []
+    if budget and budget["per_day_usd"] is not None:
+        limit, spent = say.dollars(budget["per_day_usd"]), budget["spent_today_usd"]
+        unread = t("groups.budget_unread", limit=limit)
+        notes.append(unread if spent is None else t("groups.budget", spent=say.dollars(spent), limit=limit))
+    if budget and budget["per_run_usd"] is not None:
+        notes.append(t("groups.budget_per_run", limit=say.dollars(budget["per_run_usd"])))
+    return notes
+
+
+def rule_name(rule: str) -> str:
+    """What brought a request to a model, in words."""
+    return t(f"groups.rule_{rule}")
 
 
 def _level(echelon: str, group: TaskGroup, status: dict[str, Any]) -> str:

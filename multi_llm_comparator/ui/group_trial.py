@@ -19,8 +19,9 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.answer import to_markdown
 from multi_llm_comparator.ui.choices import Choice, named_choices, tone_of
+from multi_llm_comparator.ui.group_list import rule_name
 from multi_llm_comparator.ui.html_pieces import error_title, model_label, problem, state_chip
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.workbench import Workbench, get_workbench
 
 POLL_S = 0.25
@@ -141,6 +142,8 @@ def _draw_answer(trial: Trial) -> None:
 def _head(trial: Trial) -> str:
     progress = trial.progress
     facts = [escape(trial.target)]
+    if progress.state == "queued" and progress.ahead:
+        facts.append(escape(tn("waiting.ahead", progress.ahead)))
     if progress.answered_by and progress.text:
         facts.append(f"{escape(t('trial.by'))} {model_label(progress.answered_by, tone_of(progress.answered_by))}")
     if progress.is_over and progress.text:
@@ -169,7 +172,7 @@ def legs_of(story: Sequence[Event]) -> list[Leg]:
     for event in story:
         match event:
             case FellBack(strategy=strategy):
-                why = t("trial.fell_back", rule=strategy)
+                why = t("trial.fell_back", rule=rule_name(strategy))
             case Retrying(delay_s=delay_s):
                 why = t("trial.retried", seconds=say.seconds(delay_s))
             case CacheHit(model=model, age_s=age_s):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from multi_llm_comparator.core.clock import now
@@ -13,13 +12,14 @@ from multi_llm_comparator.groups import GroupsConfig
 from multi_llm_comparator.ui import figures
 from multi_llm_comparator.ui.actions import perform, show_notices
 from multi_llm_comparator.ui.choices import tone_of
-from multi_llm_comparator.ui.group_list import BREAKER_TONES, draw_group_list
-from multi_llm_comparator.ui.html_pieces import empty, model_label, note_chip, problem
-from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.group_list import BREAKER_TONES, draw_group_list, rule_name
+from multi_llm_comparator.ui.html_pieces import detail, empty, model_label, note_chip, problem, table
+from multi_llm_comparator.ui.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.workbench import Workbench, get_workbench
 
 REFRESH_S = 1.0
 ATTEMPTS_SHOWN = 30
+MAX_CHARS = 300
 EXAMPLE = """task_groups:
   fast_group:
     echelon1: {models: [demo-small], timeout: 60, max_retries: 1}
@@ -34,8 +34,7 @@ def draw_groups() -> None:
     show_notices()
     config, status, attempts = _look(get_workbench())
     file = status["config"]
-    if file["error"]:
-        st.html(problem(t("groups.config_refused"), file["error"]))
+    _draw_problems(status)
     if not config.task_groups:
         st.html(empty(t("groups.none_title"), t("groups.none", file=file["file"])))
         st.code(EXAMPLE, language="yaml")
@@ -51,6 +50,16 @@ def draw_groups() -> None:
     _draw_table(t("groups.attempts"), attempt_rows(attempts))
 
 
+def _draw_problems(status: dict[str, Any]) -> None:
+    for title, said in (
+        (t("groups.config_refused"), status["config"]["error"]),
+        (t("groups.not_shared"), status["shared_problem"]),
+        (t("groups.cache_broken"), status["cache"].get("problem")),
+    ):
+        if said:
+            st.html(problem(title, said))
+
+
 def _look(workbench: Workbench) -> tuple[GroupsConfig, dict[str, Any], list[dict[str, Any]]]:
     """Configuration, status and history, read on the gateway's own event loop so that nothing changes meanwhile."""
     gateway = workbench.gateway
@@ -64,13 +73,15 @@ def _look(workbench: Workbench) -> tuple[GroupsConfig, dict[str, Any], list[dict
 def _draw_figures(status: dict[str, Any]) -> None:
     statistics = status["statistics"]
     rate = statistics["success_rate"]
-    shown = (
+    shown = [
         ("groups.requests", sum(statistics["requests"].values())),
         ("groups.success", "–" if rate is None else f"{rate:.1%}"),
         ("groups.fallbacks", sum(statistics["fallbacks"].values())),
         ("groups.retries", statistics["retries"]),
         ("groups.waiting", status["limits"]["waiting"]),
-    )
+    ]
+    if (cache := status["cache"])["enabled"]:
+        shown.append(("groups.from_cache", cache["hits"]))
     for column, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(t(name), value)
 
@@ -120,7 +131,13 @@ def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
 def _draw_table(title: str, rows: list[dict[str, Any]]) -> None:
     if rows:
         st.subheader(title, anchor=False)
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+        cells = [[_cell(value) for value in row.values()] for row in rows]
+        st.html(table(list(rows[0]), cells, words=(len(rows[0]) - 1,)))
+
+
+def _cell(value: object) -> str:
+    text = str(value)
+    return escape(text) if len(text) <= MAX_CHARS else detail(text[: MAX_CHARS - 1] + "…", text)
 
 
 def limit_rows(status: dict[str, Any]) -> list[dict[str, Any]]:
@@ -146,7 +163,7 @@ def pool_rows(status: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             t("groups.pool"): pool_name,
-            t("groups.rotation"): pool["rotation_strategy"],
+            t("groups.rotation"): _rotation(pool["rotation_strategy"]),
             t("groups.model"): name,
             t("groups.used"): instance["used"],
             t("groups.running"): instance["active"],
@@ -157,6 +174,12 @@ def pool_rows(status: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _rotation(name: str) -> str:
+    """In words; a scheduler of the user's own keeps its name."""
+    key = f"groups.rotation_{name}"
+    return t(f"groups.rotation_{name}") if key in texts(current_language()) else name
+
+
 def attempt_rows(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The last attempts, newest first."""
     return [
@@ -164,9 +187,9 @@ def attempt_rows(attempts: list[dict[str, Any]]) -> list[dict[str, Any]]:
             t("groups.when"): _age(attempt["at"]),
             t("groups.asked"): attempt["asked"],
             t("groups.model"): attempt["model"],
-            t("groups.rule"): attempt["rule"],
+            t("groups.rule"): rule_name(attempt["rule"]),
             t("groups.outcome"): t(f"groups.outcome_{attempt['outcome']}"),
-            t("groups.seconds"): round(attempt["seconds"], 3),
+            t("groups.seconds"): f"{attempt['seconds']:.3f}",
             t("groups.reason"): attempt["message"],
         }
         for attempt in attempts

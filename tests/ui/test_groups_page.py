@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from multi_llm_comparator.core.events import Failed
-from multi_llm_comparator.ui import i18n
+from multi_llm_comparator.core.events import Failed, Queued
+from multi_llm_comparator.groups.config import FallbackStrategy
+from multi_llm_comparator.groups.plan import OVERFLOW_RULE
+from multi_llm_comparator.groups.targets import DIRECT, FALLBACK_GROUPS
+from multi_llm_comparator.ui import figures, i18n
 from multi_llm_comparator.ui.group_trial import Trial
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.support.gateways import asking
@@ -33,10 +37,48 @@ def test_the_page_shows_models_limits_and_attempts(bench: Workbench, groups_file
     assert not page.exception
     assert "ash" in html_of(page)
     assert i18n.translate("en", "groups.state_closed") in html_of(page)
-    limits, attempts = page.dataframe[0].value, page.dataframe[-1].value
-    assert limits.to_dict("records")[0]["requests / min"] == "1 / 50"
-    assert attempts.to_dict("records")[0]["model"] == "ash"
-    assert attempts.to_dict("records")[0]["outcome"] == "answered"
+    assert not page.dataframe, "a light table does not flicker when it is drawn anew each second"
+    limits, attempts = (html.proto.body for html in page.get("html") if "<table" in html.proto.body)
+    assert "<td>1 / 50</td>" in limits
+    for cell in ("quick", "ash", "levels of the group", "answered"):
+        assert f"<td>{cell}</td>" in attempts
+
+
+@pytest.mark.parametrize("rule", [*FallbackStrategy, DIRECT, FALLBACK_GROUPS, OVERFLOW_RULE, "retry"])
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_whatever_brings_a_request_to_a_model_has_words(language: str, rule: str) -> None:
+    assert i18n.translate(language, f"groups.rule_{rule}") != rule
+
+
+def test_what_others_wrote_is_shown_as_text(bench: Workbench, groups_file: Path) -> None:
+    bench.gateway.parts.health.reset("ash")
+    assert ask(bench, "<b>quick</b>") is not None
+    shown = html_of(opened("groups"))
+    assert "&lt;b&gt;quick&lt;/b&gt;" in shown
+    assert "<b>quick</b>" not in shown
+
+
+def test_budgets_the_cache_and_what_is_wrong_are_shown(
+    bench: Workbench, groups_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups_file.write_text(
+        "gateway: {cache: {enabled: true}}\n"
+        "task_groups: {quick: {e: {models: [ash]}, budget: {per_day_usd: 5, per_run_usd: 0.5}}}"
+    )
+
+    async def reload() -> bool:
+        return bench.gateway.groups.reload()
+
+    assert bench.bridge.run(reload())
+    assert ask(bench, "quick") is None
+    assert ask(bench, "quick") is None
+    page = opened("groups")
+    metrics = {metric.label: metric.value for metric in page.metric}
+    assert metrics[i18n.translate("en", "groups.from_cache")] == "1"
+    assert i18n.translate("en", "groups.budget_per_run", limit=figures.dollars(0.5)) in html_of(page)
+    state = replace(bench.gateway._shared, problem="no address")
+    monkeypatch.setattr(bench.gateway, "_shared", state)
+    assert i18n.translate("en", "groups.not_shared") in html_of(opened("groups"))
 
 
 def test_a_model_can_be_left_alone_and_used_again(bench: Workbench, groups_file: Path) -> None:
@@ -92,9 +134,18 @@ def test_a_target_is_tried_and_the_page_says_who_answered_after_which_attempts(
     page.run()
     assert not page.exception
     shown = html_of(page)
-    assert i18n.translate("en", "trial.fell_back", rule="echelon_down") in shown
+    assert i18n.translate("en", "trial.fell_back", rule="levels of the group") in shown
     assert "mlc-failed" in shown
     assert any("birch says" in element.value for element in page.markdown)
+
+
+def test_a_trial_that_waits_says_how_many_are_before_it(bench: Workbench, groups_file: Path) -> None:
+    trial = Trial("quick", "go on")
+    trial.progress.apply(Queued(request_id="r", ahead=2))
+    page = opened("groups")
+    page.session_state["groups_trial"] = trial
+    page.run()
+    assert i18n.translate("en", "waiting.ahead", n=2) in html_of(page)
 
 
 def test_a_trial_can_be_stopped(bench: Workbench, groups_file: Path, tmp_path: Path) -> None:
