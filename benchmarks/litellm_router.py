@@ -1,4 +1,4 @@
-"""LiteLLM's Router with an instant responder in process: run by gateway.py with a Python that has litellm.
+"""LiteLLM's Router with the same responder in process: run by gateway.py with a Python that has litellm.
 
 Two deployments of one name, as our group has two models; prints latency and requests per second as JSON.
 """
@@ -14,11 +14,12 @@ from typing import Any
 import litellm
 from litellm import CustomLLM, Router
 
-from benchmarks.callers import measure
+from benchmarks.callers import measure_all, work
 
 
-class Instant(CustomLLM):
+class Responder(CustomLLM):
     async def acompletion(self, *args: Any, **kwargs: Any) -> Any:
+        await work()
         response = litellm.ModelResponse()
         response.choices[0].message.content = "hello"  # type: ignore[union-attr]
         response.usage = litellm.Usage(prompt_tokens=3, completion_tokens=1, total_tokens=4)  # type: ignore[attr-defined]
@@ -27,7 +28,7 @@ class Instant(CustomLLM):
 
 async def main(requests: int) -> None:
     logging.disable(logging.CRITICAL)
-    litellm.custom_provider_map = [{"provider": "instant", "custom_handler": Instant()}]
+    litellm.custom_provider_map = [{"provider": "instant", "custom_handler": Responder()}]
     deployments = [
         {"model_name": "g", "litellm_params": {"model": f"instant/{name}", "rpm": 100_000_000, "tpm": 900_000_000}}
         for name in ("a", "b")
@@ -38,7 +39,7 @@ async def main(requests: int) -> None:
     async def call() -> None:
         await router.acompletion(model="g", messages=messages)
 
-    figures = {str(callers): await measure(call, callers, requests) for callers in (1, 100)}
+    figures = await measure_all(call, requests)
     sys.stdout.write(json.dumps(figures) + "\n")
 
 
