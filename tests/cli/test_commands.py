@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -96,6 +97,16 @@ async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(pl
     written = [p for folder in (place / "data_reports", home) for p in folder.rglob("*") if p.is_file()]
     assert [p for p in written if KEY.encode() in p.read_bytes()] == []
     assert KEY not in out + err
+
+
+async def test_an_answer_that_some_steps_are_missing_from_says_which(place, server):
+    configure(place, server)
+    server.script("mini", Act(kind="status", status=400))
+    server.script("big", Act(kind="status", status=400))
+    code, out, err = await command(place, "plan")
+    assert (code, out) == (0, "The answer is 568.\n"), err
+    # One of the first two failed, and the third needs both.
+    assert re.search(r"without the answers of steps: [12], 3\n", err)
 
 
 async def test_a_run_stopped_by_ctrl_c_is_resumed_without_repeating_what_is_done(place, server):

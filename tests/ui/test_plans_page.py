@@ -136,6 +136,23 @@ def test_a_run_opens_again_by_its_address_with_its_setup(planner):
     assert widget(test.number_input, "plans_setup_workers").value == 2
 
 
+def test_older_runs_are_listed_a_dozen_at_a_time(planner):
+    def page() -> None:
+        from multi_llm_comparator.ui.plan_runs import draw_runs
+
+        draw_runs()
+
+    for number in range(14):
+        answered(planner, parse_plan(PLAN), question=f"Question {number}")
+    test = AppTest.from_function(page, default_timeout=PATIENCE_S).run()
+    assert not test.exception
+    assert len([b for b in test.button if b.key.startswith("icon_plans_open_")]) == 12
+    test.button(key="plans_search_more").click().run()
+    assert not test.exception
+    assert len([b for b in test.button if b.key.startswith("icon_plans_open_")]) == 14
+    assert not [b for b in test.button if b.key == "plans_search_more"]
+
+
 def test_an_unknown_run_is_said_and_the_page_works_on(planner):
     test = opened(run="no-such-run")
     assert not test.exception
