@@ -103,20 +103,7 @@ class EnhancedFallbackManager:
                     notes.append(event)
         if progress.error_type is not None:
             raise error_from_name(progress.error_type, progress.error or "")
-        cost = next(event for event in notes if isinstance(event, Cost))
-        return FallbackResult(
-            content=progress.text,
-            model=cost.model,
-            finish_reason=progress.finish_reason or "stop",
-            prompt_tokens=cost.prompt_tokens,
-            completion_tokens=cost.completion_tokens,
-            cost_usd=cost.usd,
-            attempts=progress.attempts,
-            failures=tuple(event for event in notes if isinstance(event, AttemptFailed)),
-            fallbacks=tuple(event for event in notes if isinstance(event, FellBack)),
-            from_cache=progress.cache_age_s is not None,
-            seconds=progress.duration_s or 0.0,
-        )
+        return _result(progress, notes)
 
     def get_statistics(self) -> dict[str, Any]:
         """Counts of requests, attempts, fallbacks and errors since the start."""
@@ -141,3 +128,20 @@ class EnhancedFallbackManager:
         await self.gateway.aclose()
         if self._own_engine is not None:
             await self._own_engine.aclose()
+
+
+def _result(progress: AnswerProgress, notes: Sequence[Event]) -> FallbackResult:
+    cost = next(event for event in notes if isinstance(event, Cost))
+    return FallbackResult(
+        content=progress.text,
+        model=cost.model,
+        finish_reason=progress.finish_reason or "stop",
+        prompt_tokens=cost.prompt_tokens,
+        completion_tokens=cost.completion_tokens,
+        cost_usd=cost.usd,
+        attempts=progress.attempts,
+        failures=tuple(event for event in notes if isinstance(event, AttemptFailed)),
+        fallbacks=tuple(event for event in notes if isinstance(event, FellBack)),
+        from_cache=progress.cache_age_s is not None,
+        seconds=progress.duration_s or 0.0,
+    )
