@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from itertools import islice, pairwise
 
 from multi_llm_comparator.plans.layout import layered
@@ -14,7 +14,7 @@ TITLE = "What needs what"
 LEFT_OUT = "without {n} more rows"
 
 
-def graph_of(run: PlanRun, critical: Collection[str], *, title: str = TITLE, left_out: str = LEFT_OUT) -> str:
+def graph_of(run: PlanRun, critical: Sequence[str], *, title: str = TITLE, left_out: str = LEFT_OUT) -> str:
     """The graph as SVG, with the chain of ``critical`` bold; empty for a run without steps.
 
     Args:

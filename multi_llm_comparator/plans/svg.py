@@ -166,9 +166,15 @@ def _node(root: Element, node: Node, centre: tuple[float, float], radius: float,
         SubElement(circle, "title").text = _clean(node.note)
     if radius >= SMALLEST_LABELLED:
         label = _text(root, x, y + 4, node.label[:4], anchor="middle", bold=True)
-        label.set("fill", PAPER if node.style == "solid" else INK)
+        label.set("fill", _ink_on(fill))
         # A click or a hint meant for the node must not end at its label.
         label.set("pointer-events", "none")
+
+
+def _ink_on(colour: str) -> str:
+    """Dark or light, whichever can be read on ``#rrggbb``."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else PAPER
 
 
 def _arrow(root: Element, start: tuple[float, float], end: tuple[float, float], radius: float, width: float) -> None:
