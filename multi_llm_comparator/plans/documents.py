@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.at_work import WorkingProcess
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, RunState
 from multi_llm_comparator.plans.planner import PlanningAttempt
@@ -31,6 +32,7 @@ class PlanRunDocument(BaseModel):
     state: RunState
     created_at: float
     ended_at: float | None = None
+    worker: WorkingProcess | None = None
     pauses: list[tuple[float, float]] = []
     steps: tuple[Step, ...] | None = None
     plan_is_direct: bool = False
@@ -63,6 +65,8 @@ def run_record(run: PlanRun) -> RunRecord:
     """What the store keeps of a run; its line in lists names the models."""
     executor = run.options.executor
     names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
+    # Who is at work matters to those who share the store, not to those who are given the run.
+    document = run_document(run).model_copy(update={"worker": None if run.is_over else run.worker})
     return RunRecord(
         id=run.id,
         kind=KIND,
@@ -71,7 +75,7 @@ def run_record(run: PlanRun) -> RunRecord:
         status=run.state,
         created_at=run.created_at,
         updated_at=now(),
-        document=run_document(run).model_dump(mode="json"),
+        document=document.model_dump(mode="json"),
         search_text=f"{run.question}\n{run.answer or ''}",
         schema_version=SCHEMA_VERSION,
     )

@@ -13,6 +13,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.at_work import WorkingProcess, this_process
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
 from multi_llm_comparator.plans.grammar import plan_grammar
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
@@ -83,6 +84,7 @@ class PlanRun:
         # From when to when nobody worked on it, in seconds since the epoch: it was stopped, or the workbench had ended.
         self.pauses: list[tuple[float, float]] = []
         self.state: RunState = "new"
+        self.worker: WorkingProcess | None = None
         self.planning: list[PlanningAttempt] = []
         self.plan: Plan | None = None
         self.plan_is_direct = False
@@ -105,6 +107,7 @@ class PlanRun:
             plan: solve this one instead of asking for one.
             finished: steps that were solved before; those that a plan written anew repeats are not solved again.
         """
+        self.worker = this_process()
         try:
             await self._solve(plan, dict(finished or {}))
             self._enter("aggregating")

@@ -18,6 +18,7 @@ from multi_llm_comparator.plans.documents import (
     run_record,
     step_record,
 )
+from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun
 from multi_llm_comparator.plans.step_run import StepRun, StepState
@@ -83,6 +84,7 @@ class PlanRegistry:
 
         Raises:
             RunNotFoundError: no such run.
+            RunAtWorkError: another process is at work on it.
             DocumentError: what is stored of it cannot be read.
         """
         # One at a time: of two that resume the same run, the second finds it at work.
@@ -90,6 +92,8 @@ class PlanRegistry:
             if (task := self._tasks.get(run_id)) and not task.done():
                 return self._live[run_id]
             run = await self._restore(run_id)
+            if run.worker is not None and run.worker.is_other:
+                raise RunAtWorkError(f"process {run.worker.pid} is at work on run {run_id!r}; stop it there first")
             run.pauses.append((last_moment(run), now()))
             run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
             if run.plan is None and run.planning:
@@ -179,6 +183,7 @@ class PlanRegistry:
             journal=StoreJournal(self._store, run_id),
         )
         run.created_at, run.ended_at, run.pauses = document.created_at, document.ended_at, document.pauses
+        run.worker = document.worker
         run.plan, run.plan_is_direct = restored_plan(document), document.plan_is_direct
         run.planning, run.aggregate = document.planning, document.aggregate
         run.answer, run.error = document.answer, document.error

@@ -14,6 +14,7 @@ import pytest
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
 from multi_llm_comparator.core.exceptions import RunNotFoundError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
@@ -229,12 +230,14 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
     process = subprocess.Popen([sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     run_id = process.stdout.readline().strip()
+    store = Store(url)
+    with pytest.raises(RunAtWorkError, match=str(process.pid)):
+        await PlanRegistry(store, ByTarget()).resume(run_id)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
     # It may have been killed before the plan was complete; then the planner is asked again, and says the same.
     source = ByTarget(planner=PLAN, small=None, large="568")
-    store = Store(url)
     registry = PlanRegistry(store, source)
     assert (await registry.get(run_id)).state == "stopped"
     resumed = await finished(registry, await registry.resume(run_id))
