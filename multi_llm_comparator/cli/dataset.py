@@ -44,8 +44,14 @@ def stored_config(folder: Path) -> tuple[Mode, CooperationConfig, dict[str, Any]
 async def evaluate(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
     """Solve all questions together and report; whether any was answered."""
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
-    solve = Solver(work.gateway, cast.options, judge=judge, evaluation=config.evaluation)
+    solve = _solver(work, config, cast, judge)
     return await _solve_all(config, solve, "dataset", folder or _new_folder(config, cast), _about(config, cast))
+
+
+def _solver(work: Workplace, config: CooperationConfig, cast: Cast, judge: Judge | None) -> Solver:
+    """Its runs are stored as any other: they can be opened on the page, and predictions learn from them."""
+    options, evaluation = cast.options, config.evaluation
+    return Solver(work.gateway, options, judge=judge, evaluation=evaluation, journal=work.plans.journal)
 
 
 async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
@@ -54,7 +60,7 @@ async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: 
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
     solve: Solve
     if section.use_models_for_execution:
-        solve = Solver(work.gateway, cast.options, judge=judge, evaluation=config.evaluation)
+        solve = _solver(work, config, cast, judge)
     else:
         solve = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
     return await _solve_all(config, solve, "build", folder or _new_folder(config, cast), _about(config, cast))

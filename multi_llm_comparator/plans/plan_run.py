@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -47,6 +48,11 @@ class PlanOptions:
     aggregation: Literal["model", "last_step"] = "model"
     aggregator: str = ""
     aggregator_config: ModelConfig = field(default_factory=exact_config)
+
+
+def new_run_id() -> str:
+    """Another one each time, and short: the ids of stored steps begin with it."""
+    return uuid.uuid4().hex[:12]
 
 
 def open_planner(source: TextSource, options: PlanOptions) -> Planner:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
@@ -20,7 +19,7 @@ from multi_llm_comparator.plans.documents import (
 )
 from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, new_run_id
 from multi_llm_comparator.plans.step_run import StepRun, StepState
 from multi_llm_comparator.plans.timeline import last_moment
 from multi_llm_comparator.tracking.records import RunSummary
@@ -72,12 +71,16 @@ class PlanRegistry:
 
     async def start(self, question: str, options: PlanOptions, *, plan: Plan | None = None) -> PlanRun:
         """Answer a question; returns at once with the run at work. With ``plan`` no planner is asked."""
-        run_id = uuid.uuid4().hex[:12]
-        journal = StoreJournal(self._store, run_id)
+        run_id = new_run_id()
+        journal = self.journal(run_id)
         run = PlanRun(self._source, question, options, run_id=run_id, journal=journal)
         await journal.save(run)
         self._begin(run, plan=plan, finished={})
         return run
+
+    def journal(self, run_id: str) -> StoreJournal:
+        """Where a run is written down that somebody else executes; it is found again here as any other."""
+        return StoreJournal(self._store, run_id)
 
     async def resume(self, run_id: str) -> PlanRun:
         """Go on with a run that was stopped, or whose workbench ended: finished steps are not repeated.
@@ -180,7 +183,7 @@ class PlanRegistry:
             document.question,
             document.options,
             run_id=run_id,
-            journal=StoreJournal(self._store, run_id),
+            journal=self.journal(run_id),
         )
         run.created_at, run.ended_at, run.pauses = document.created_at, document.ended_at, document.pauses
         run.worker = document.worker

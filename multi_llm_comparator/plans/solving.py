@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+from collections.abc import Callable
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
@@ -16,12 +16,20 @@ from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, open_planner
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, RunJournal, new_run_id, open_planner
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 
 
 class Solver:
-    """Plans a question, solves the plan, and has both judged where that is wanted."""
+    """Plans a question, solves the plan, and has both judged where that is wanted.
+
+    Args:
+        source: answers.
+        options: how.
+        judge: scores plans and answers; None: nobody does.
+        evaluation: what is to be judged.
+        journal: makes, for a run's id, what writes it down; None keeps runs nowhere.
+    """
 
     def __init__(
         self,
@@ -30,14 +38,18 @@ class Solver:
         *,
         judge: Judge | None = None,
         evaluation: EvaluationSection | None = None,
+        journal: Callable[[str], RunJournal] | None = None,
     ) -> None:
         self._source = source
+        self._journal = journal
         self._options = options
         self._judge = judge
         self._evaluation = evaluation or EvaluationSection()
 
     async def __call__(self, question: Question) -> QuestionOutcome:
-        run = PlanRun(self._source, question.text, self._options, run_id=_new_run_id(question))
+        run_id = new_run_id()
+        journal = self._journal(run_id) if self._journal else None
+        run = PlanRun(self._source, question.text, self._options, run_id=run_id, journal=journal)
         await run.execute()
         return outcome_of(question, run, await self.verdicts(run))
 
@@ -63,7 +75,7 @@ class PlanOnly:
 
     async def __call__(self, question: Question) -> QuestionOutcome:
         options = self._options
-        run = PlanRun(self._source, question.text, options, run_id=_new_run_id(question))
+        run = PlanRun(self._source, question.text, options, run_id=new_run_id())
         planner = open_planner(OneRun(self._source, run.id), options)
         run.planning = await planner.ask(question.text, options.planner_prompt, options.replans)
         run.plan, run.ended_at = run.planning[-1].plan, now()
@@ -121,11 +133,6 @@ class Baseline:
                 progress.apply(event)
                 if progress.is_over:
                     return
-
-
-def _new_run_id(question: Question) -> str:
-    """Another one each time: what a budget per run allows is for this time of solving the question."""
-    return f"{question.id}-{uuid.uuid4().hex}"
 
 
 def _conclude(run: PlanRun, step: StepRun, progress: AnswerProgress) -> None:

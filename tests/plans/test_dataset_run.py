@@ -15,8 +15,10 @@ from multi_llm_comparator.plans.judging import Judge
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.report_dataset import write_dataset_report
 from multi_llm_comparator.plans.solving import Baseline, PlanOnly, Solver
+from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
@@ -143,6 +145,18 @@ async def test_a_question_is_planned_solved_scored_and_judged():
     assert outcome.metrics is not None and outcome.metrics.steps == 3
     assert {v.part for v in outcome.verdicts} == {"planner", "executor"}
     assert QuestionOutcome.model_validate_json(outcome.model_dump_json()) == outcome
+
+
+async def test_the_run_of_a_question_is_found_among_the_stored_ones(tmp_path):
+    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    source = ByTarget(planner=PLAN, small="7", large="568")
+    registry = PlanRegistry(store, source)
+    await Solver(source, OPTIONS, journal=registry.journal)(QUESTIONS[0])
+    [summary] = await registry.recent()
+    run = await registry.get(summary.id)
+    assert (run.question, run.state, run.answer) == (QUESTIONS[0].text, "done", "568")
+    assert {step.state for step in run.steps.values()} == {"done"}
+    store.close()
 
 
 async def test_a_plan_alone_asks_no_other_model():

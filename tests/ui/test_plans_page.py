@@ -197,6 +197,20 @@ def test_a_failed_run_says_what_happened_and_can_be_resumed(planner, tmp_path):
     assert unpredicted not in [caption.value for caption in test.caption]
 
 
+def test_an_answer_that_was_cut_is_marked_and_a_first_prediction_says_what_it_is_made_from(planner, tmp_path):
+    long = scripted_model(tmp_path, "demo-small", otherwise="one two three four five six seven eight")
+    planner.models.available_models[1] = long
+    run = answered(planner, parse_plan(PLAN.replace('Token="20" Rely=""', 'Token="3" Rely=""')))
+    test = opened(run=run.id)
+    assert not test.exception
+    captions = [caption.value for caption in test.caption]
+    unforetold = i18n.translate("en", "plan.theory_from_itself", models="")
+    assert any(caption.startswith(unforetold) for caption in captions)
+    widget(test.selectbox, "plans_step_box").set_value("1").run()
+    captions = [caption.value for caption in test.caption]
+    assert i18n.translate("en", "plan.step_cut", limit="3") in captions
+
+
 def test_an_unusable_plan_is_told_with_its_reason(planner, tmp_path):
     planner.models.available_models[0] = scripted_model(tmp_path, "oak-planner", otherwise="I would rather not.")
     run = answered(planner)
