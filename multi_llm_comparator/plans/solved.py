@@ -13,7 +13,7 @@ from multi_llm_comparator.plans.step_run import StepRun
 _Asked = tuple[str, int, int, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Known:
     run: StepRun
     kept_in: MutableMapping[str, StepRun]
