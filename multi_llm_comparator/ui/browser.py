@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def has_viewer(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> bool:
@@ -31,4 +31,4 @@ def open_in_browser(address: str) -> None:
             start_new_session=True,
         )
     except OSError as exc:
-        log.info("no browser was opened: %s", exc)
+        logger.info("no browser was opened: %s", exc)

@@ -22,7 +22,11 @@ def draw_keys() -> None:
     with st.form("settings_key_form", clear_on_submit=True, border=False):
         left, right, end = st.columns([2, 3, 1], vertical_alignment="bottom")
         name = left.text_input(
-            t("keys.name"), key="settings_key_name", placeholder="openai", max_chars=MAX_NAME_CHARS, autocomplete="off"
+            t("keys.name"),
+            key="settings_key_name",
+            placeholder=t("keys.name_example"),
+            max_chars=MAX_NAME_CHARS,
+            autocomplete="off",
         )
         key = right.text_input(
             t("keys.key"), key="settings_key_value", type="password", max_chars=MAX_KEY_CHARS, autocomplete="off"
