@@ -53,11 +53,12 @@ def _examples(planned: Sequence[Planned]) -> str:
 
 
 def _under_grammar(report: PlannerReport) -> str:
-    counts, questions = report.get("under_grammar"), report["overall"]["questions"]
-    if counts is None:
+    counts = dict(report.get("under_grammar", {}))
+    if not counts:
         return ""
-    figures = " and ".join(f"{count / questions:.1%} ({count}/{questions}) as {kind}" for kind, count in counts.items())
-    return f" Under the grammar that the workbench holds\nlocal planners to, valid are {figures}."
+    questions = counts.pop("questions")
+    shares = [f"{count / questions:.1%} ({count}/{questions}) as {kind}" for kind, count in counts.items()]
+    return f" Under the grammar that the workbench holds\nlocal planners to, valid are {' and '.join(shares)}."
 
 
 def card(shape: Shape, report: PlannerReport, training: Mapping[str, object], planned: Sequence[Planned]) -> str:

@@ -16,8 +16,9 @@ CONTEXT, BATCH = 1024, 8
 
 
 def valid_under_grammar(files: Mapping[str, Path], questions: Sequence[ComposedQuestion]) -> dict[str, int]:
-    """How many plans are valid, by kind of model file ("gguf", "pytorch")."""
-    return {kind: sum(p.valid for p in _planned(kind, path, questions)) for kind, path in files.items()}
+    """How many of the "questions" got a valid plan, by kind of model file ("gguf", "pytorch")."""
+    valid = {kind: sum(p.valid for p in _planned(kind, path, questions)) for kind, path in files.items()}
+    return {"questions": len(questions), **valid}
 
 
 def _planned(kind: str, path: Path, questions: Sequence[ComposedQuestion]) -> list[Planned]:
