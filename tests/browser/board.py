@@ -39,13 +39,25 @@ def texts(page: Page, turn: int = 0, count: int = 4) -> list[str]:
     return found.all_inner_texts()
 
 
+def lengths(page: Page, turn: int = 0) -> list[int]:
+    """How long the answers are, in characters."""
+    return [len(text) for text in texts(page, turn)]
+
+
 def expect_all_to_grow(page: Page, turn: int = 0) -> None:
     """Every answer on the page gets longer, all within the same stretch of time."""
-    before = [len(text) for text in texts(page, turn)]
+    expect_longer(page, lengths(page, turn), turn=turn)
+
+
+def expect_longer(page: Page, before: list[int], *, turn: int = 0, first: int = 0) -> None:
+    """The answers, from the ``first`` pane on, come to be longer than ``before``, all of them at one moment."""
     page.wait_for_function(
-        """([turn, before]) => [...document.querySelectorAll(`[class*="st-key-card_${turn}_"]`)]
-        .every((card, i) => card.querySelector('[class*="st-key-text_"]').innerText.length > before[i])""",
-        arg=[turn, before],
+        """([turn, first, before]) => {
+          const texts = [...document.querySelectorAll(`[class*="st-key-card_${turn}_"] [class*="st-key-text_"]`)];
+          return texts.length === before.length
+            && texts.slice(first).every((text, i) => text.innerText.length > before[i + first]);
+        }""",
+        arg=[turn, first, before],
     )
 
 

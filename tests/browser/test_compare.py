@@ -42,13 +42,9 @@ def test_one_pane_stops_and_the_others_go_on(page: Page):
     board.expect_states(page, "running")
     board.cards(page).nth(0).get_by_role("button", name="Stop").click()
     expect(board.states(page).nth(0)).to_have_attribute("data-state", "stopped")
+    board.expect_longer(page, board.lengths(page), first=1)
     stopped = board.texts(page)[0]
-    lengths = [len(text) for text in board.texts(page)]
-    page.wait_for_function(
-        """before => [...document.querySelectorAll('[class*="st-key-card_0_"] [class*="st-key-text_"]')]
-        .slice(1).every((text, i) => text.innerText.length > before[i + 1])""",
-        arg=lengths,
-    )
+    board.expect_longer(page, board.lengths(page), first=1)
     assert board.texts(page)[0] == stopped
     board.stop_all(page)
 
@@ -56,11 +52,10 @@ def test_one_pane_stops_and_the_others_go_on(page: Page):
 def test_a_reload_in_mid_stream_stops_nothing(page: Page):
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
-    before = [len(text) for text in board.texts(page)]
+    before = board.lengths(page)
     page.reload()
     board.expect_states(page, "running")
-    after = [len(text) for text in board.texts(page)]
-    assert all(b < a for b, a in zip(before, after, strict=True))
+    board.expect_longer(page, before)
     board.expect_all_to_grow(page)
     board.stop_all(page)
 
@@ -81,13 +76,13 @@ def test_two_tabs_show_one_run_and_either_can_act_on_it(page: Page, context: Bro
 def test_closing_the_page_stops_nothing(page: Page, context: BrowserContext):
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
-    before = [len(text) for text in board.texts(page)]
+    before = board.lengths(page)
     address = page.url
     page.close()
     again = context.new_page()
     again.goto(address)
     board.expect_states(again, "running")
-    assert all(b < len(a) for b, a in zip(before, board.texts(again), strict=True))
+    board.expect_longer(again, before)
     board.stop_all(again)
 
 
@@ -123,7 +118,7 @@ def test_a_model_chosen_at_once_after_new_stays_in_the_new_comparison(page: Page
     page.get_by_role("option", name="south", exact=True).click()
     expect(page.locator(".mlc-hero")).to_be_visible()
     expect(page.get_by_role("combobox", name="Model of pane A")).to_have_value("south")
-    assert "run=" not in page.url
+    expect(page).not_to_have_url(re.compile("run="))
 
 
 def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
