@@ -21,8 +21,8 @@ def page() -> None:
     st.text(str(found))
 
 
-@pytest.fixture
-def test() -> AppTest:
+@pytest.fixture(name="test")
+def opened() -> AppTest:
     test = AppTest.from_function(page)
     test.query_params["run"] = "a"
     return test.run()
