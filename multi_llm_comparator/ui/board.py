@@ -25,8 +25,8 @@ _LIVE, _AHEAD = "compare_live", "compare_live_ahead"
 FIRST_WORDS_S, SETTLE_S = 0.4, 0.15
 FIRST_WORDS_POLL_S = 0.02
 
-# By pane: where its first words will stand.
-_Waiting = dict[str, DeltaGenerator]
+# By turn and pane: where the first words will stand.
+_Waiting = dict[tuple[int, str], DeltaGenerator]
 
 
 def draw_board(comparison: Comparison) -> None:
@@ -84,11 +84,11 @@ def _show_first_words(comparison: Comparison, waiting: _Waiting) -> None:
     until = monotonic() + FIRST_WORDS_S
     while waiting and monotonic() < until:
         sleep(FIRST_WORDS_POLL_S)
-        answers = comparison.snapshot().turns[-1].answers
-        for pane_id, place in list(waiting.items()):
-            answer = answers[pane_id]
+        turns = comparison.snapshot().turns
+        for (turn, pane_id), place in list(waiting.items()):
+            answer = turns[turn].answers[pane_id]
             if answer.progress.is_over or card.draw_first_words(answer, place):
-                del waiting[pane_id]
+                del waiting[turn, pane_id]
 
 
 def _watch(comparison: Comparison, version: int) -> None:
@@ -124,7 +124,7 @@ def _draw_earlier_button(run_id: str, first_live: int) -> int:
 
 
 def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> _Waiting:
-    """Returns where the first words of which pane are awaited."""
+    """Returns where first words are awaited."""
     long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
     with st.container(key=f"turn_prompt_{turn.index}"):
         st.html(f'<div class="mlc-prompt{long}" role="heading" aria-level="2">{escape(turn.prompt)}</div>')
@@ -136,7 +136,7 @@ def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnS
             with column:
                 place = _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
             if place is not None:
-                places[pane_id] = place
+                places[turn.index, pane_id] = place
     if turn.index == len(snapshot.turns) - 1:
         draw_chart([turn.answers[pane_id] for pane_id in pane_ids], key=f"chart_{turn.index}")
     return places

@@ -37,37 +37,38 @@ def draw_keys() -> None:
 
 
 def _draw_key(name: str) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key=f"settings_key_{name}"):
+    with st.container(horizontal=True, vertical_alignment="center", key=f"kept_key_{name}"):
         st.markdown(f"`store:{name}`", width="stretch")
         st.button(
             t("keys.delete"),
             icon=":material/delete:",
             type="tertiary",
-            key=f"settings_key_delete_{name}",
+            key=f"delete_kept_key_{name}",
             on_click=_delete,
             args=(name,),
         )
 
 
 def _save(name: str, key: SecretStr) -> None:
-    if attempt(lambda: _stored(name, key)):
+    def save() -> None:
+        KeyStore().set(name, key)
+        _tell(name)
         inform(t("keys.saved", name=name))
 
-
-def _stored(name: str, key: SecretStr) -> bool:
-    KeyStore().set(name, key)
-    _tell(name)
-    return True
+    attempt(save)
 
 
 def _delete(name: str) -> None:
-    attempt(lambda: KeyStore().delete(name))
-    _tell(name)
-    inform(t("keys.deleted", name=name))
+    def delete() -> None:
+        KeyStore().delete(name)
+        _tell(name)
+        inform(t("keys.deleted", name=name))
+
+    attempt(delete)
 
 
 def _tell(name: str) -> None:
-    """Requests from now on use the new key."""
+    """Requests from now on do not use what the key was before."""
 
     async def tell() -> None:
         get_workbench().gateway.parts.endpoints.key_changed(f"store:{name}")

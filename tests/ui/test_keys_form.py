@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.keys import KeyStore
@@ -26,7 +27,7 @@ def test_a_key_is_added_and_deleted(bench):
     test = add(opened("settings"), "openai", SECRET)
     assert KeyStore().get("openai").get_secret_value() == SECRET
     assert any(m.value == "`store:openai`" for m in test.markdown)
-    test.button(key="settings_key_delete_openai").click().run()
+    test.button(key="delete_kept_key_openai").click().run()
     assert KeyStore().names() == []
 
 
@@ -40,3 +41,11 @@ def test_a_name_that_no_file_could_use_is_refused(bench):
     assert KeyStore().names() == []
     assert not test.exception
     assert any("my key" in toast.value for toast in test.toast)
+
+
+def test_a_key_may_be_called_as_anything_on_the_page(bench):
+    for name in ("name", "value", "save", "form", "delete_name"):
+        KeyStore().set(name, SecretStr(SECRET))
+    test = opened("settings")
+    assert not test.exception
+    assert {m.value for m in test.markdown} >= {"`store:name`", "`store:value`", "`store:delete_name`"}

@@ -191,3 +191,13 @@ def test_settings_take_effect_and_wrong_ones_are_refused(bench):
 def test_every_page_opens_in_every_language(bench, page, language):
     test = opened(page, lang=language)
     assert not test.exception
+
+
+def test_a_prompt_is_sent_after_a_pane_that_said_nothing_was_removed(bench, tmp_path):
+    bench.models.available_models += [scripted_model(tmp_path, "silent", otherwise="")]
+    comparison = asked(bench, "silent", "ash")
+    test = opened(run=comparison.id)
+    next(b for b in test.button if b.key.startswith("icon_remove_")).click().run()
+    test.chat_input(key="compare_prompt").set_value("And now?").run()
+    assert not test.exception
+    assert len(comparison.snapshot().turns[1].answers) == 1
