@@ -20,9 +20,9 @@ CROWD = 100
 
 @dataclass
 class _Model:
-    """What the model behind one call is to take, and took, in seconds."""
+    """What the model behind one call is to take, and took, in seconds. None: it is there before anybody else's turn."""
 
-    takes_s: float = 0.0
+    takes_s: float | None = 0.0
     took_s: float = 0.0
 
 
@@ -30,9 +30,11 @@ _model: ContextVar[_Model] = ContextVar("model")
 
 
 async def work() -> None:
-    """What a model does before it answers, ours and the peer's alike. It always lets other calls go on meanwhile, so
-    that as many are in flight as there are callers."""
+    """What a model does before it answers, ours and the peer's alike. Unless it is to take no time at all, it lets
+    other calls go on meanwhile, so that as many are in flight as there are callers."""
     model = _model.get()
+    if model.takes_s is None:
+        return
     began = time.perf_counter()
     await asyncio.sleep(model.takes_s)
     model.took_s = time.perf_counter() - began
@@ -46,15 +48,19 @@ async def measure_all(call: Call, requests: int) -> Rates:
 
     The rate is that of callers who ask again at once a model that answers at once. With a hundred of them, how long a
     call takes would only be that rate once more, since each waits for the work of the 99 others; so latency is taken
-    with a hundred calls in flight to models that take a while.
+    with a hundred calls in flight to models that take a while. And with a model that answers within the call, where
+    nothing of ours makes one call wait for another.
     """
     alone = await measure(call, 1, requests)
     rate = await measure(call, CROWD, requests)
     latency = await measure(call, CROWD, requests, takes_s=A_WHILE)
-    return {"1": alone, str(CROWD): {**latency, "requests_per_s": rate["requests_per_s"]}}
+    within = await measure(call, CROWD, requests, takes_s=None)
+    crowd = {**latency, "requests_per_s": rate["requests_per_s"]}
+    crowd |= {f"instant_{name}": within[name] for name in ("p50_ms", "p99_ms")}
+    return {"1": alone, str(CROWD): crowd}
 
 
-async def measure(call: Call, callers: int, requests: int, *, takes_s: Range = AT_ONCE) -> dict[str, float]:
+async def measure(call: Call, callers: int, requests: int, *, takes_s: Range | None = AT_ONCE) -> dict[str, float]:
     """Percentiles in ms of what ``requests`` calls by ``callers`` in parallel took beyond their models, and calls per
     second."""
     chance = random.Random(callers)
@@ -68,9 +74,9 @@ async def measure(call: Call, callers: int, requests: int, *, takes_s: Range = A
         return time.perf_counter() - began - model.took_s
 
     async def caller() -> None:
-        await asyncio.sleep(chance.uniform(0, takes_s[1]))
+        await asyncio.sleep(chance.uniform(0, takes_s[1]) if takes_s else 0)
         for _ in left:
-            latencies.append(await one(_Model(chance.uniform(*takes_s))))
+            latencies.append(await one(_Model(chance.uniform(*takes_s) if takes_s else None)))
             await asyncio.sleep(0)
 
     for _ in range(50):

@@ -165,7 +165,7 @@ def latency_figure(callers: str, name: str, wanted_ms: float, rounds: list[Round
     peer_ms = [other[callers][name] for _, other in rounds if other is not None]
     return Figure(
         id=f"gateway-{name.removesuffix('_ms')}-{callers}",
-        name=f"added latency, {name.removesuffix('_ms')}, callers: {callers}",
+        name=f"added latency, {_words(name)}, callers: {callers}",
         value=statistics.median(ours_ms),
         wanted=wanted_ms,
         sense="at most",
@@ -177,11 +177,19 @@ def latency_figure(callers: str, name: str, wanted_ms: float, rounds: list[Round
     )
 
 
+def _words(name: str) -> str:
+    percentile = name.removesuffix("_ms").removeprefix("instant_")
+    return f"{percentile}, a model that answers within the call" if name.startswith("instant_") else percentile
+
+
 def figures_of(rounds: list[Round], http: dict[str, Any]) -> list[Figure]:
     figures = []
     for callers in ("1", "100"):
         figures.append(latency_figure(callers, "p50_ms", 0.5, rounds))
         figures.append(latency_figure(callers, "p99_ms", 2.0, rounds))
+        if callers != "1":
+            figures.append(latency_figure(callers, "instant_p50_ms", 0.5, rounds))
+            figures.append(latency_figure(callers, "instant_p99_ms", 2.0, rounds))
         name = "requests_per_s"
         pairs = [(own[callers][name], other[callers][name]) for own, other in rounds if other is not None]
         if pairs:

@@ -12,10 +12,10 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.stream import read_stream
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Attempted, AttemptFailed, CacheHit, Event, FellBack, Finished, Retrying
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.executor import exact_config
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.answer import to_markdown
 from multi_llm_comparator.ui.choices import Choice, named_choices, tone_of
@@ -52,7 +52,7 @@ class Trial:
             self._running.cancel()
 
     async def run(self, source: TextSource) -> None:
-        config = ModelConfig(max_tokens=MAX_TOKENS)
+        config = exact_config(MAX_TOKENS)
         request = GenerationRequest(messages=(Message("user", self.prompt),), config=config)
         try:
             await read_stream(source, self.target, request, self._take)
