@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser import board
 from tests.browser.conftest import App
+from tests.browser.downloads import downloaded
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -127,13 +128,7 @@ def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
     board.stop_all(page)
     board.expect_states(page, "stopped")
     page.locator(".st-key-compare_export button").first.click()
-    files = {}
-    for name in ("JSON", "CSV", "Markdown", "HTML"):
-        with page.expect_download() as download:
-            page.get_by_role("button", name=name, exact=True).click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
-        files[name] = path.read_text(encoding="utf-8-sig")
+    files = downloaded(page, ("JSON", "CSV", "Markdown", "HTML"), tmp_path)
     assert len(json.loads(files["JSON"])["answers"]) == 4
     assert [row["prompt"] for row in csv.DictReader(io.StringIO(files["CSV"]))] == ["Tell me a <b>story</b>."] * 4
     assert "Tell me a" in files["Markdown"]

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from multi_llm_comparator.plans.parse import parse_plan
 from tests.browser.conftest import PATIENCE_MS, ROOT
+from tests.browser.downloads import downloaded
 
 QUESTION = "Which of the two offers should we take?"
 # The planner writes its plan and then goes on and on: it is at work for as long as somebody looks.
@@ -230,13 +231,7 @@ def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str):
 def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path):
     page.goto(done)
     page.locator(".st-key-plans_export button").first.click()
-    files = {}
-    for name in ("HTML", "SVG", "XML", "JSON"):
-        with page.expect_download() as download:
-            page.get_by_role("button", name=name, exact=True).click()
-        path = tmp_path / download.value.suggested_filename
-        download.value.save_as(path)
-        files[name] = path.read_text(encoding="utf-8")
+    files = downloaded(page, ("HTML", "SVG", "XML", "JSON"), tmp_path)
     assert "Take the second offer." in files["HTML"] and "<script" not in files["HTML"]
     assert files["SVG"].startswith("<svg")
     assert len(parse_plan(files["XML"]).steps) == len(STEPS)
