@@ -19,6 +19,7 @@ import httpx2
 from huggingface_hub import HfApi, constants, errors, get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.services.worker import die_with_parent
 
 PIECE_BYTES = 2**18
@@ -53,7 +54,7 @@ class Download:
         self._request = request
         self._folder = Path(request["folder"])
         self._finished = 0
-        self._told_at = 0.0
+        self._told_at = -TELL_EVERY_S
 
     def run(self) -> None:
         for file in self._request["files"]:
@@ -98,6 +99,8 @@ class Download:
             hf_raise_for_status(response)
             if response.status_code != httpx2.codes.PARTIAL_CONTENT:
                 have = 0
+            # The first bytes of a connection are always told: it may stall right after them.
+            self._told_at = -TELL_EVERY_S
             with part.open("ab" if have else "wb") as out:
                 for piece in response.iter_bytes(PIECE_BYTES):
                     out.write(piece)
@@ -107,8 +110,8 @@ class Download:
                     self._tell("running", name, self._finished + have)
 
     def _tell(self, state: str, name: str, done_bytes: int, *, force: bool = False) -> None:
-        if force or time.monotonic() - self._told_at >= TELL_EVERY_S:
-            self._told_at = time.monotonic()
+        if force or now() - self._told_at >= TELL_EVERY_S:
+            self._told_at = now()
             tell("progress", state=state, file=name, done_bytes=done_bytes)
 
 
