@@ -12,7 +12,7 @@ from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.at_work import WorkingProcess
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, RunState
+from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, RunState
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
@@ -123,17 +123,23 @@ def read_step(record: AnswerRecord) -> StepRun:
         raise DocumentError(f"the stored step {record.id!r} cannot be read") from exc
 
 
+def is_at_work_elsewhere(document: PlanRunDocument) -> bool:
+    """Whether another living process is working on the stored run."""
+    return document.state not in OVER and document.worker is not None and document.worker.is_other
+
+
 def restored_plan(document: PlanRunDocument) -> Plan | None:
     return Plan(document.steps) if document.steps is not None else None
 
 
 def restored_steps(document: PlanRunDocument, stored: list[StepRun]) -> dict[str, StepRun]:
-    """The steps of the stored run, by id, in the order of its plan. Nobody works on them any more.
+    """The steps of the stored run, by id, in the order of its plan. Those that are not over have been stopped, unless
+    another process is at work on them.
 
     What is stored of a plan that was given up are no steps of this run.
     """
     for step in stored:
-        if not step.is_over:
+        if not (step.is_over or is_at_work_elsewhere(document)):
             was_begun = step.state == "running"
             step.state, step.error = ("stopped", None) if was_begun else ("skipped", "the run was stopped")
     if document.steps is not None:

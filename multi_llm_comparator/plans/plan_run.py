@@ -106,6 +106,11 @@ class PlanRun:
     def is_over(self) -> bool:
         return self.state in OVER
 
+    @property
+    def other_worker(self) -> WorkingProcess | None:
+        """The process that is at work on it, if that is not this one: what is here is then as it was last stored."""
+        return self.worker if self.worker is not None and not self.is_over and self.worker.is_other else None
+
     async def execute(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
         """Answer the question. Nothing is raised but cancellation, which stops the run: the outcome is in ``state``.
 

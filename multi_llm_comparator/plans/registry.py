@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import RunNotFoundError
+from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import (
     KIND,
+    is_at_work_elsewhere,
     read_run,
     read_step,
     restored_plan,
@@ -95,8 +97,7 @@ class PlanRegistry:
             if (task := self._tasks.get(run_id)) and not task.done():
                 return self._live[run_id]
             run = await self._restore(run_id)
-            if run.worker is not None and run.worker.is_other:
-                raise RunAtWorkError(f"process {run.worker.pid} is at work on run {run_id!r}; stop it there first")
+            _refuse_if_elsewhere(run)
             run.pauses.append((last_moment(run), now()))
             run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
             if run.plan is None and run.planning:
@@ -106,7 +107,8 @@ class PlanRegistry:
             return run
 
     async def get(self, run_id: str) -> PlanRun:
-        """A run, live or from the store. One that nobody works on any more, though it never ended, is ``stopped``.
+        """A run, live or from the store. One that nobody works on any more, though it never ended, is ``stopped``; one
+        that another process works on is as it was last stored.
 
         Raises:
             RunNotFoundError: no such run.
@@ -136,14 +138,21 @@ class PlanRegistry:
     async def recent(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
         """The stored runs, newest first. One that nobody works on any more, though it never ended, is ``stopped``."""
         found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
-        return [self._seen_from_here(summary) for summary in found]
+        return [await self._seen_from_here(summary) for summary in found]
 
     async def count(self, text: str = "") -> int:
         return await asyncio.to_thread(self._store.count_runs, KIND, text)
 
     async def delete(self, run_id: str) -> None:
-        """Stop a run and delete it for good; unknown ids are ignored."""
+        """Stop a run and delete it for good; unknown ids are ignored.
+
+        Raises:
+            RunAtWorkError: another process is at work on it, and would store it again.
+        """
         await self.stop(run_id)
+        if run_id not in self._live:
+            with contextlib.suppress(RunNotFoundError, DocumentError):
+                _refuse_if_elsewhere(await self._restore(run_id))
         self._live.pop(run_id, None)
         self._tasks.pop(run_id, None)
         await asyncio.to_thread(self._store.delete_run, run_id)
@@ -158,10 +167,15 @@ class PlanRegistry:
         self._tasks[run.id] = task
         task.add_done_callback(lambda _: self._forget_oldest())
 
-    def _seen_from_here(self, summary: RunSummary) -> RunSummary:
+    async def _seen_from_here(self, summary: RunSummary) -> RunSummary:
         if (live := self._live.get(summary.id)) is not None:
             return replace(summary, status=live.state)
-        return summary if summary.status in OVER else replace(summary, status="stopped")
+        if summary.status in OVER:
+            return summary
+        try:
+            return replace(summary, status=(await self._restore(summary.id)).state)
+        except (DocumentError, RunNotFoundError):
+            return replace(summary, status="stopped")
 
     def _forget_oldest(self) -> None:
         over = [run_id for run_id, task in self._tasks.items() if task.done()]
@@ -191,5 +205,10 @@ class PlanRegistry:
         run.planning, run.aggregate = document.planning, document.aggregate
         run.answer, run.error = document.answer, document.error
         run.steps = restored_steps(document, steps)
-        run.state = document.state if document.state in OVER else "stopped"
+        run.state = document.state if document.state in OVER or is_at_work_elsewhere(document) else "stopped"
         return run
+
+
+def _refuse_if_elsewhere(run: PlanRun) -> None:
+    if (worker := run.other_worker) is not None:
+        raise RunAtWorkError(f"process {worker.pid} is at work on run {run.id!r}; stop it there first")

@@ -44,8 +44,9 @@ def draw_board(run: PlanRun) -> None:
     @st.fragment(run_every=None if all(over) else POLL_S)
     def live() -> None:
         show_notices()
-        over_by_now = [one.is_over for one in runs]
-        _draw(taken(run), other)
+        latest = [taken(one) for one in runs]
+        over_by_now = [one.is_over for one in latest]
+        _draw(latest[0], latest[1] if other is not None else None)
         if over_by_now != over:
             st.rerun()
 
@@ -102,6 +103,8 @@ def _status(run: PlanRun, metrics: RunMetrics) -> str:
     threshold = t("plan.threshold_n", n=executor.threshold) if executor.enable_threshold else t("plan.all_large")
     words.append(threshold)
     chips.append(f'<span class="mlc-muted">{escape(" · ".join(words))}</span>')
+    if (worker := run.other_worker) is not None:
+        chips.append(note_chip(t("plan.note_elsewhere", pid=worker.pid), t("plan.elsewhere"), STATE_TONES["loading"]))
     if run.plan_is_direct:
         chips.append(note_chip(t("plan.note_direct"), t("plan.direct"), STATE_TONES["failed"]))
     if metrics.replans:
@@ -166,11 +169,10 @@ def _say_left_out(rows: int) -> None:
 
 
 def _scene_of(run: PlanRun, beside: Scene) -> Scene:
-    latest = taken(run)
-    prediction = prediction_of(latest)
-    at = None if latest.is_over else now()
-    critical = critical_path(latest, run_metrics(latest), prediction)
-    return Scene(latest, beside.page, at, prediction, critical, beside.selected)
+    prediction = prediction_of(run)
+    at = None if run.is_over else now()
+    critical = critical_path(run, run_metrics(run), prediction)
+    return Scene(run, beside.page, at, prediction, critical, beside.selected)
 
 
 def _caption(run: PlanRun) -> str:

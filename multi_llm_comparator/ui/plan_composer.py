@@ -27,7 +27,7 @@ def draw_composer(run: PlanRun | None) -> None:
         question = st.chat_input(
             t("plan.placeholder"), key="plans_question", max_chars=MAX_PROMPT_CHARS, disabled=not known_targets()
         )
-        if run is not None and not run.is_over:
+        if run is not None and not (run.is_over or run.other_worker):
             st.button(
                 t("act.stop"),
                 icon=":material/stop_circle:",

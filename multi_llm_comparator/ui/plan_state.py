@@ -144,7 +144,10 @@ def current_run() -> PlanRun | None:
 
 
 def taken(run: PlanRun) -> PlanRun:
-    """The run as it is at this moment."""
+    """The run as it is at this moment; as it is stored now, if another process is at work on it."""
+
+    if run.other_worker is not None:
+        return perform(get_workbench().plans.get(run.id), run.id) or run
 
     async def take() -> PlanRun:
         return snapshot_of(run)

@@ -231,8 +231,14 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
     assert process.stdout is not None
     run_id = process.stdout.readline().strip()
     store = Store(url)
-    with pytest.raises(RunAtWorkError, match=str(process.pid)):
-        await PlanRegistry(store, ByTarget()).resume(run_id)
+    watching = PlanRegistry(store, ByTarget())
+    seen = await watching.get(run_id)
+    assert seen.other_worker is not None and seen.other_worker.pid == process.pid
+    assert seen.state in ("planning", "running")
+    assert [summary.status for summary in await watching.recent()] == [seen.state]
+    for forbidden in (watching.resume, watching.delete):
+        with pytest.raises(RunAtWorkError, match=str(process.pid)):
+            await forbidden(run_id)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import platform
+import subprocess
+import sys
 from html import escape
 
+import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from multi_llm_comparator.plans.at_work import WorkingProcess
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -195,6 +201,20 @@ def test_a_failed_run_says_what_happened_and_can_be_resumed(planner, tmp_path):
     assert finished(planner, run.id).state == "done"
     test.run()
     assert unpredicted not in [caption.value for caption in test.caption]
+
+
+def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when_that_has_ended(planner):
+    run = copy.copy(answered(planner))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        run.id, run.state = "elsewhere", "running"
+        run.worker = WorkingProcess(platform.node(), other.pid, psutil.Process(other.pid).create_time())
+        planner.bridge.run(planner.plans.journal(run.id).save(run))
+        test = opened(run=run.id)
+        assert f"in process {other.pid}" in html_of(test)
+        assert not [b for b in test.button if b.key in ("plans_stop", "plans_resume")]
+    test = opened(run=run.id)
+    assert "in process" not in html_of(test)
+    assert [b for b in test.button if b.key == "plans_resume"]
 
 
 def test_an_answer_that_was_cut_is_marked_and_a_first_prediction_says_what_it_is_made_from(planner, tmp_path):
