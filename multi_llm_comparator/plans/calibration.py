@@ -9,7 +9,7 @@ from dataclasses import replace
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction, predict
+from multi_llm_comparator.plans.prediction import Prediction, predict, targets_of
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.theory import ModelProfile
 
@@ -44,8 +44,7 @@ async def calibrated_profiles(
 
 async def predicted(registry: PlanRegistry, run: PlanRun) -> Prediction | None:
     """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
-    executor = run.options.executor
-    targets = {executor.small_model, executor.large_model}
+    targets = targets_of(run)
     earlier = await calibrated_profiles(registry, targets, without=run.id)
     return await asyncio.to_thread(_predicted, run, targets, earlier)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.simulation import Background
 from multi_llm_comparator.plans.theory import ModelProfile, Schedule, schedule_plan
@@ -40,8 +41,10 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
 
     None without a profile of each model.
     """
-    executor = run.options.executor
-    if run.plan is None or any(executor.target_of(step) not in profiles for step in run.plan.steps):
+    if run.plan is None:
+        return None
+    targets = {step.id: _target(run, step) for step in run.plan.steps}
+    if not profiles.keys() >= set(targets.values()):
         return None
     origin = run.planning[0].progress.requested_at if run.planning else run.created_at
 
@@ -55,8 +58,27 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
         if a.progress.ended_at is not None
     ]
     schedule = schedule_plan(
-        run.plan, profiles, executor.target_of, executor.workers, arrivals_s=arrivals, background=planner
+        run.plan,
+        profiles,
+        lambda step: targets[step.id],
+        run.options.executor.workers,
+        arrivals_s=arrivals,
+        background=planner,
     )
     ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
     is_whole = len(ends) == len(run.plan.steps)
     return Prediction(schedule, profiles, origin, seconds(max(ends)) if is_whole else None)
+
+
+def targets_of(run: PlanRun) -> set[str]:
+    """The models and groups that solve the run's steps, or have solved some."""
+    executor = run.options.executor
+    asked = {step.attempts[0].target for step in run.steps.values() if step.attempts}
+    return {executor.small_model, executor.large_model} | asked
+
+
+def _target(run: PlanRun, step: Step) -> str:
+    """Who was asked first, else who is to be asked: of a run that began as another one, not all steps had the same
+    options."""
+    solved = run.steps.get(step.id)
+    return solved.attempts[0].target if solved and solved.attempts else run.options.executor.target_of(step)

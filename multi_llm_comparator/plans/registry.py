@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
+from multi_llm_comparator.core.exceptions import DocumentError, PlanError, RunNotFoundError
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import (
     KIND,
@@ -22,6 +22,7 @@ from multi_llm_comparator.plans.documents import (
 from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, new_run_id
+from multi_llm_comparator.plans.snapshots import snapshot_of
 from multi_llm_comparator.plans.step_run import StepRun, StepState
 from multi_llm_comparator.plans.timeline import last_moment
 from multi_llm_comparator.tracking.records import RunSummary
@@ -35,8 +36,8 @@ class StoreJournal:
     """Writes a run and its steps into the store."""
 
     def __init__(self, store: Store, run_id: str) -> None:
+        self.run_id = run_id
         self._store = store
-        self._run_id = run_id
         # What is stored of each step, so that saving a large run again writes only what is new.
         self._stored: dict[str, tuple[StepRun, StepState]] = {}
         # Two saves at once could end in the wrong order: the older would stay.
@@ -53,7 +54,7 @@ class StoreJournal:
     async def record(self, run: StepRun) -> None:
         """Write one step."""
         async with self._saving:
-            await asyncio.to_thread(self._store.save_answers, [step_record(self._run_id, run)])
+            await asyncio.to_thread(self._store.save_answers, [step_record(self.run_id, run)])
             self._stored[run.step.id] = (run, run.state)
 
     def _is_stored(self, step: StepRun) -> bool:
@@ -99,12 +100,39 @@ class PlanRegistry:
             run = await self._restore(run_id)
             _refuse_if_elsewhere(run)
             run.pauses.append((last_moment(run), now()))
-            run.answer, run.error, run.aggregate, run.ended_at = None, None, None, None
+            run.state, run.answer, run.error, run.aggregate, run.ended_at = "new", None, None, None, None
             if run.plan is None and run.planning:
                 run.set_aside()
             finished = {step_id: s for step_id, s in run.steps.items() if s.state == "done"}
             self._begin(run, plan=run.plan, finished=finished)
             return run
+
+    async def solve_again(self, run_id: str, step_id: str, options: PlanOptions) -> PlanRun:
+        """Solve one step of a run once more, and all that need it: a new run that begins as that one did.
+
+        The other answers are kept, and with them the clock: what was before is in the new run's past.
+
+        Args:
+            run_id: a run that is over and has a plan.
+            step_id: a step of it.
+            options: who solves it now.
+
+        Raises:
+            RunNotFoundError: no such run.
+            PlanError: the run is not over, or has no such step.
+        """
+        run = snapshot_of(await self.get(run_id))
+        if not run.is_over or run.plan is None or step_id not in run.plan.by_id:
+            raise PlanError(f"run {run_id!r} has no step {step_id!r} that could be solved again: wait for its end")
+        journal = self.journal(new_run_id())
+        again = PlanRun(self._source, run.question, options, run_id=journal.run_id, journal=journal)
+        again.created_at, again.pauses = run.created_at, [*run.pauses, (last_moment(run), now())]
+        again.planning, again.plan, again.plan_is_direct = run.planning, run.plan, run.plan_is_direct
+        again.steps = {i: step for i, step in run.steps.items() if step.state == "done" and i != step_id}
+        # Answers that are kept must be there even if nothing else comes to be.
+        await journal.save(again)
+        self._begin(again, plan=again.plan, finished=dict(again.steps))
+        return again
 
     async def get(self, run_id: str) -> PlanRun:
         """A run, live or from the store. One that nobody works on any more, though it never ended, is ``stopped``; one

@@ -7,7 +7,7 @@ import streamlit as st
 from multi_llm_comparator.plans.calibration import calibrated_profiles, predicted
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction, predict
+from multi_llm_comparator.plans.prediction import Prediction, predict, targets_of
 from multi_llm_comparator.plans.theory import ModelProfile
 from multi_llm_comparator.ui.actions import perform
 from multi_llm_comparator.ui.workbench import get_workbench
@@ -41,9 +41,7 @@ def critical_path(run: PlanRun, metrics: RunMetrics, prediction: Prediction | No
 
 def _profiles(run: PlanRun) -> dict[str, ModelProfile]:
     plans = get_workbench().plans
-    executor = run.options.executor
     if run.is_over:
         found = perform(predicted(plans, run), run.id)
         return dict(found.profiles) if found else {}
-    targets = {executor.small_model, executor.large_model}
-    return perform(calibrated_profiles(plans, targets, without=run.id), run.id) or {}
+    return perform(calibrated_profiles(plans, targets_of(run), without=run.id), run.id) or {}

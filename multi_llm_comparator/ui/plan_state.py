@@ -185,6 +185,14 @@ def start(question: str, plan: Plan | None = None, *, beside: str | None = None)
     return True
 
 
+def solve_again(run_id: str, step_id: str) -> None:
+    """Solve a step and what needs it once more, with the setup as it is now, beside the run as it was."""
+    run = perform(get_workbench().plans.solve_again(run_id, step_id, current_setup().options()), run_id)
+    if run is not None:
+        compare_with(run_id)
+        show_run(run.id)
+
+
 def compare_with(run_id: str | None) -> None:
     """Show another run's chart beneath this one's; None shows none."""
     _WITH.write(run_id)

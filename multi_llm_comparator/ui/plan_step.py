@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import facts, model_label, problem
 from multi_llm_comparator.ui.i18n import current_language, t, texts
 from multi_llm_comparator.ui.plan_figures import cost
-from multi_llm_comparator.ui.plan_state import picks, select_step, selected_step
+from multi_llm_comparator.ui.plan_state import picks, select_step, selected_step, solve_again
 from multi_llm_comparator.ui.plan_targets import name_of
 from multi_llm_comparator.ui.plan_tones import step_chip
 
@@ -54,6 +54,16 @@ def _draw_choice(run: PlanRun, step_id: str) -> None:
             on_change=lambda: select_step(st.session_state[key]),
         )
         st.html(_head(run, run.steps[step_id]), width="content")
+        if run.is_over and run.plan is not None:
+            st.button(
+                t("plan.solve_again"),
+                icon=":material/replay:",
+                type="tertiary",
+                key="plans_solve_again",
+                help=t("plan.solve_again_why"),
+                on_click=solve_again,
+                args=(run.id, step_id),
+            )
 
 
 def _head(run: PlanRun, step: StepRun) -> str:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
+from multi_llm_comparator.core.exceptions import PlanError, RunNotFoundError, StoreError
 from multi_llm_comparator.plans.calibration import predicted
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
@@ -75,6 +76,51 @@ async def test_a_snapshot_stays_as_it_was(store):
     assert snapshot_of(run).planning[0].progress.text == PLAN
     assert run_metrics(before).tokens == 0
     await registry.stop(run.id)
+
+
+async def test_a_run_is_no_longer_over_from_the_moment_it_is_resumed(store):
+    registry = PlanRegistry(store, ByTarget(small="7", large=None))
+    run = await registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
+    assert await registry.wait(run.id, timeout_s=20)
+    assert run.state == "failed"
+    assert not (await registry.resume(run.id)).is_over
+
+
+async def test_a_step_is_solved_again_with_those_that_need_it_and_the_others_are_kept(store):
+    source = ByTarget(small="7", large="568", other="80")
+    registry = PlanRegistry(store, source)
+    first = await answered(registry)
+    asked = len(source.targets())
+    needs_2 = [s.step.id for s in first.steps.values() if "2" in s.step.rely]
+    executor = replace(OPTIONS.executor, small_model="other", large_model="other")
+    again = await registry.solve_again(first.id, "2", replace(OPTIONS, executor=executor))
+    assert await registry.wait(again.id, timeout_s=20)
+    assert (again.state, again.created_at) == ("done", first.created_at)
+    assert source.targets()[asked:] == ["other"] * (1 + len(needs_2))
+    kept = first.steps.keys() - {"2", *needs_2}
+    assert kept
+    for step_id in kept:
+        assert again.steps[step_id].attempts == first.steps[step_id].attempts
+    assert first.steps["2"].answer != again.steps["2"].answer == "80"
+    # The past of both is the same, and the time between is nobody's.
+    assert run_metrics(again).wall_s < run_metrics(first).wall_s + 20
+    assert [s.id for s in await registry.recent()] and await registry.count() == 2
+    prediction = await predicted(registry, again)
+    assert prediction is not None
+    assert prediction.profiles.keys() == {"small", "other"}
+
+
+async def test_a_step_is_not_solved_again_before_the_run_is_over_or_if_there_is_none(store):
+    source = ScriptedSource()
+    registry = PlanRegistry(store, source)
+    run = await registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
+    await source.call(0)
+    with pytest.raises(PlanError, match="wait for its end"):
+        await registry.solve_again(run.id, "1", OPTIONS)
+    await registry.stop(run.id)
+    with pytest.raises(PlanError, match="no step 'nine'"):
+        await registry.solve_again(run.id, "nine", OPTIONS)
+    assert await registry.count() == 1
 
 
 async def test_a_first_run_is_predicted_from_itself(store):
