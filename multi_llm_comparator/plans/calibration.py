@@ -13,8 +13,8 @@ from multi_llm_comparator.plans.prediction import Prediction, predict, targets_o
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.theory import ModelProfile
 
-# Old runs say little about the machine as it is today.
-RUNS_LOOKED_AT = 40
+# How fast the machine is today only the latest runs tell; how long answers are, many. Of large runs a few are many.
+RUNS_LOOKED_AT, STEPS_LOOKED_AT = 120, 2_000
 
 
 async def calibrated_profiles(
@@ -28,9 +28,9 @@ async def calibrated_profiles(
         without: id of a run to leave out: the one to be predicted.
     """
     runs: list[PlanRun] = []
-    # The latest come last: they count most.
-    for summary in reversed(await registry.recent(limit=RUNS_LOOKED_AT)):
-        if summary.id == without:
+    steps = 0
+    for summary in await registry.recent(limit=RUNS_LOOKED_AT):
+        if summary.id == without or steps >= STEPS_LOOKED_AT:
             continue
         try:
             run = await registry.get(summary.id)
@@ -39,7 +39,9 @@ async def calibrated_profiles(
             continue
         if run.is_over:
             runs.append(run)
-    return await asyncio.to_thread(_profiles, runs, targets)
+            steps += len(run.steps)
+    # The latest come last: they count most.
+    return await asyncio.to_thread(_profiles, runs[::-1], targets)
 
 
 async def predicted(registry: PlanRegistry, run: PlanRun) -> Prediction | None:

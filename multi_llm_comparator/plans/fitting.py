@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.plans.theory import ModelProfile, SeenAnswer
+from multi_llm_comparator.plans.theory import ModelProfile
 
 # Fewer steps than this tell nothing of how prompts and neighbours matter.
 MIN_FITTED = 12
@@ -53,6 +54,7 @@ class StepSample:
 def samples_of(run: PlanRun) -> list[StepSample]:
     """What the steps of a run tell; those that failed, were tried again or took no model tell nothing."""
     spans = list(_spans(run))
+    whole = whole_tasks(step.step for step in run.steps.values())
     found: list[StepSample] = []
     for step in run.steps.values():
         progress = _plain_answer(step)
@@ -63,7 +65,7 @@ def samples_of(run: PlanRun) -> list[StepSample]:
         found.append(
             StepSample(
                 step.attempts[0].target,
-                SeenAnswer(step.step.task, step.step.difficulty, step.step.token, progress.tokens),
+                SeenAnswer(step.step.task, whole[step.step.id], step.step.difficulty, step.step.token, progress.tokens),
                 progress.prompt_tokens,
                 max(0.0, (progress.ttft_s or 0.0) - loading_s),
                 progress.tokens_per_second,

@@ -7,28 +7,17 @@ that prediction and execution differ only by what the models do. Graham (1969) b
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
+from multi_llm_comparator.plans.answer_lengths import SeenAnswer, expected_tokens, mean_length, whole_tasks
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import joined_results
 from multi_llm_comparator.plans.ready import ReadySet
 from multi_llm_comparator.plans.simulation import Background, Simulation
 
 CHARACTERS_PER_TOKEN = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class SeenAnswer:
-    """An answer that a model gave to a step: how long it was, and to what."""
-
-    task: str
-    difficulty: int
-    token: int
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +44,32 @@ class ModelProfile:
     seen: tuple[SeenAnswer, ...] = ()
     of_same_run: bool = False
 
-    def tokens_of(self, step: Step) -> float:
-        """Expected tokens, within the step's budget: as in earlier answers to the same task, else to similar ones, else
-        what answers of this model take as a rule."""
-        if same := [s.tokens for s in self.seen if s.task == step.task]:
-            return min(float(step.token), median(same))
-        if self.seen:
-            weights = [_likeness(seen, step) for seen in self.seen]
-            likely = sum(w * s.tokens for w, s in zip(weights, self.seen, strict=True)) / sum(weights)
-            return min(float(step.token), likely)
-        return step.token if self.tokens_per_answer is None else min(float(step.token), self.tokens_per_answer)
-
-    def duration_s(self, step: Step, prompt_tokens: float | None = None) -> float:
-        """Expected seconds for one step alone: the first token, then the others.
+    def tokens_of(self, step: Step, whole: str | None = None) -> float:
+        """Expected tokens, within the step's budget: by earlier answers, else as answers of this model are as a rule.
 
         Args:
             step: what is to be solved.
+            whole: its task as :func:`plans.answer_lengths.whole_tasks` gives it; None for a step that needs no other.
+        """
+        known = expected_tokens(self.seen, step, step.task if whole is None else whole)
+        if known is not None:
+            return known
+        return step.token if self.tokens_per_answer is None else min(float(step.token), self.tokens_per_answer)
+
+    def duration_s(self, tokens: float, prompt_tokens: float | None = None) -> float:
+        """Expected seconds for one step alone: the first token, then the others.
+
+        Args:
+            tokens: length of its answer.
             prompt_tokens: length of its prompt; None: as usual.
         """
         longer = 0.0 if prompt_tokens is None else prompt_tokens - self.prompt_tokens
-        decoding_s = max(0.0, self.tokens_of(step) - 1) / self.tokens_per_second
+        decoding_s = max(0.0, tokens - 1) / self.tokens_per_second
         return max(0.0, self.overhead_s + self.ttft_s + longer * self.s_per_prompt_token + decoding_s)
 
     def stretch(self, same: int, others: int) -> float:
         """How many times as long a step takes beside ``same`` others on this model, and with ``others`` more models."""
         return 1.0 + self.beside_same * same + self.beside_other * others
-
-
-def _likeness(seen: SeenAnswer, step: Step) -> float:
-    """Weight of an earlier answer for what a step's will be: difficulty, budget and length of the task count."""
-    distance = abs(seen.difficulty - step.difficulty) / 2 + abs(math.log(seen.token / step.token))
-    return math.exp(-distance - 2 * abs(math.log((1 + len(seen.task)) / (1 + len(step.task)))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +127,12 @@ def schedule_plan(
         background: what else keeps the targets at work.
     """
     arrivals = arrivals_s or {}
+    asked = [s for s in plan.steps if not _needs_no_model(s)]
+    whole = whole_tasks(plan.steps)
+    tokens = {s.id: profiles[target_of(s)].tokens_of(s, whole[s.id]) for s in asked}
     simulation = Simulation(
         plan,
-        {s.id: _alone_s(plan, s, profiles, target_of) for s in plan.steps},
+        {s.id: _alone_s(s, profiles[target_of(s)], tokens) if s.id in tokens else 0.0 for s in plan.steps},
         lambda step: None if _needs_no_model(step) else target_of(step),
         workers,
         arrivals_s=arrivals,
@@ -157,8 +144,7 @@ def schedule_plan(
     starts, ends = simulation.starts, simulation.ends
     path, length = critical_path(plan, {i: ends[i] - starts[i] for i in starts}, arrivals)
     scheduled = tuple(ScheduledStep(s, target_of(s), starts[s.id], ends[s.id]) for s in plan.steps)
-    asked = [s for s in plan.steps if not _needs_no_model(s)]
-    usd = sum(profiles[target_of(s)].usd_per_token * profiles[target_of(s)].tokens_of(s) for s in asked)
+    usd = sum(profiles[target_of(s)].usd_per_token * tokens[s.id] for s in asked)
     return Schedule(scheduled, path, length, usd)
 
 
@@ -167,17 +153,13 @@ def _needs_no_model(step: Step) -> bool:
     return joined_results(step, dict.fromkeys(step.rely, "")) is not None
 
 
-def _alone_s(plan: Plan, step: Step, profiles: Mapping[str, ModelProfile], target_of: Callable[[Step], str]) -> float:
-    if _needs_no_model(step):
-        return 0.0
-    profile = profiles[target_of(step)]
+def _alone_s(step: Step, profile: ModelProfile, tokens: Mapping[str, float]) -> float:
     if not profile.s_per_prompt_token:
-        return profile.duration_s(step)
+        return profile.duration_s(tokens[step.id])
     # Prompts differ by their tasks, about three characters a token, and by the answers that they quote.
-    usual = [len(seen.task) for seen in profile.seen]
-    longer = (len(step.task) - sum(usual) / len(usual)) / CHARACTERS_PER_TOKEN if usual else 0.0
-    quoted = sum(profiles[target_of(plan.by_id[n])].tokens_of(plan.by_id[n]) for n in step.rely)
-    return profile.duration_s(step, max(1.0, profile.prompt_tokens + longer + quoted))
+    longer = (len(step.task) - mean_length(profile.seen)) / CHARACTERS_PER_TOKEN if profile.seen else 0.0
+    quoted = sum(tokens.get(n, 0.0) for n in step.rely)
+    return profile.duration_s(tokens[step.id], max(1.0, profile.prompt_tokens + longer + quoted))
 
 
 def _stretch(profile: ModelProfile, target: str, busy: Counter[str]) -> float:

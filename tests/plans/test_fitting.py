@@ -8,13 +8,14 @@ from statistics import median
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.plans.theory import ModelProfile, SeenAnswer, schedule_plan
+from multi_llm_comparator.plans.theory import ModelProfile, schedule_plan
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
 # The world as it is: nothing of this is told to the predictor.
@@ -39,6 +40,7 @@ def tokens_of(step: Step) -> int:
 
 def happened(plan: Plan, at: float, noise: float, chance: random.Random) -> PlanRun:
     """A run of the plan in the true world, with times off by up to ``noise``."""
+    whole = whole_tasks(plan.steps)
     truth = {
         name: ModelProfile(
             p.ttft_s * chance.uniform(1 - noise, 1 + noise),
@@ -46,7 +48,9 @@ def happened(plan: Plan, at: float, noise: float, chance: random.Random) -> Plan
             handoff_s=p.handoff_s,
             beside_same=p.beside_same,
             beside_other=p.beside_other,
-            seen=tuple(SeenAnswer(s.task, s.difficulty, 64, tokens_of(s)) for s in plan.steps if _is_for(name, s)),
+            seen=tuple(
+                SeenAnswer(s.task, whole[s.id], s.difficulty, 64, tokens_of(s)) for s in plan.steps if _is_for(name, s)
+            ),
         )
         for name, p in TRUTH.items()
     }

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from multi_llm_comparator.plans.answer_lengths import SeenAnswer
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.simulation import Background
-from multi_llm_comparator.plans.theory import ModelProfile, SeenAnswer, schedule_plan
+from multi_llm_comparator.plans.theory import ModelProfile, schedule_plan
 from tests.plans.test_parse import plans
 
 # A token a second; each other step on the model makes it half as long again, another model at work twice as long.
@@ -65,17 +66,8 @@ def test_a_step_that_only_joins_answers_takes_no_model_and_no_time():
     assert schedule.makespan_s == 8.0
 
 
-def test_expected_tokens_are_those_of_the_same_task_or_else_of_similar_ones():
-    seen = (SeenAnswer("short one", 1, 100, 4), SeenAnswer("short one", 1, 100, 6), SeenAnswer("x" * 400, 9, 100, 90))
-    profile = replace(PROFILE, seen=seen, tokens_per_answer=33.3)
-    assert profile.tokens_of(Step("1", "short one", 1, 100)) == 5
-    assert profile.tokens_of(Step("1", "short 1?!", 1, 100)) == pytest.approx(5, abs=0.5)
-    assert profile.tokens_of(Step("1", "y" * 390, 9, 100)) == pytest.approx(90, abs=1)
-    assert profile.tokens_of(Step("1", "y" * 390, 9, 20)) <= 20
-
-
 def test_long_prompts_and_quoted_answers_take_longer_to_read():
-    seen = (SeenAnswer("t", 1, 10, 10),)
+    seen = (SeenAnswer("t", "t", 1, 10, 10),)
     profile = replace(PROFILE, seen=seen, prompt_tokens=5.0, s_per_prompt_token=0.1)
     plan = Plan((step("a", 10), step("b", 10, "a")))
     first, second = schedule_plan(plan, {"small": profile}, target_of, 9).steps
@@ -91,4 +83,4 @@ def test_a_slower_machine_keeps_the_order_and_never_ends_sooner(plan, workers, s
     end = {s.step.id: s.end_s for s in schedule.steps}
     for one in schedule.steps:
         assert all(end[needed] <= one.start_s for needed in one.step.rely)
-        assert one.end_s - one.start_s >= alone[one.target].duration_s(one.step) - 1e-6
+        assert one.end_s - one.start_s >= alone[one.target].duration_s(alone[one.target].tokens_of(one.step)) - 1e-6
