@@ -2,9 +2,10 @@
 
 What a step took is taken to be
 
-    (fixed + per prompt token * those more than usual + per token * tokens) * (1 + a * beside on it + b * other models)
+    (fixed + per prompt token * those more than usual + per token * tokens) * (1 + a * sqrt(beside) + b * other models)
 
 and the five figures are found by least squares for each of a grid of a and b: the fit is then the best one of these.
+The root is there because answers that are written in one batch share most of the work.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ MAX_KEPT = 400
 # Each so many steps further back, one counts half as much. How figures go together is a model's nature and learnt from
 # many; how fast the machine is just now, only its latest steps tell.
 HALF_LIFE, HALF_LIFE_OF_PACE = 60.0, 12.0
+# A chain takes what its steps take on average, and slow moments belong to that; but one that is so many times slower
+# than its likes was no step of this machine as it is.
+SLOWEST_COUNTED = 2.0
 SLOWDOWNS = np.round(np.arange(0.0, 1.55, 0.1), 1)
 # Where nothing is known of how steps slow each other down, a little is assumed.
 _USUAL, _CAUTION = 0.3, 0.02
@@ -130,12 +134,12 @@ def _fit(samples: Sequence[StepSample]) -> _Fit:
     best: _Fit | None = None
     for a in SLOWDOWNS.tolist():
         for b in SLOWDOWNS.tolist():
-            stretch = 1 + a * same + b * others
+            stretch = 1 + a * np.sqrt(same) + b * others
             figures = _not_negative(facts * stretch[:, None], took, weight)
             ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
             error = _error(ratio, weight) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
             if best is None or error < best.error:
-                fixed, per_prompt_token, per_token = (figures / _weighted_median(ratio, pace)).tolist()
+                fixed, per_prompt_token, per_token = (figures * _pace(1 / ratio, pace)).tolist()
                 best = _Fit(error, fixed, per_prompt_token, per_token, a, b)
     assert best is not None
     return best
@@ -146,6 +150,12 @@ def _error(ratio: Floats, weight: Floats) -> float:
     long, and shall move nothing else."""
     off = np.minimum(np.abs(np.log(ratio / _weighted_median(ratio, weight))), 1.0)
     return float(np.average(off, weights=weight))
+
+
+def _pace(longer: Floats, weight: Floats) -> float:
+    """How many times as long as foretold steps take, on average."""
+    limit = SLOWEST_COUNTED * _weighted_median(longer, weight)
+    return float(np.average(np.minimum(longer, limit), weights=weight))
 
 
 def _not_negative(facts: Floats, took: Floats, weight: Floats) -> Floats:

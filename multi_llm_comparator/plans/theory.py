@@ -7,6 +7,7 @@ that prediction and execution differ only by what the models do. Graham (1969) b
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +27,9 @@ class ModelProfile:
 
     These are for a model that has the machine to itself and a prompt of ``prompt_tokens``; a longer one takes
     ``s_per_prompt_token`` more each. ``overhead_s`` is what a step takes besides its model, ``handoff_s`` what it takes
-    from its end to the start of those that need it. Each other step on the same model makes a step take ``beside_same``
-    of its time longer, each other model at work ``beside_other``. ``seen`` are earlier answers, the latest last.
+    from its end to the start of those that need it. Another step on the same model makes a step take ``beside_same`` of
+    its time longer (four others twice that: a batch shares its work), each other model at work ``beside_other``.
+    ``seen`` are earlier answers, the latest last.
     ``of_same_run`` says that these come from the run which they are to predict.
     """
 
@@ -69,7 +71,7 @@ class ModelProfile:
 
     def stretch(self, same: int, others: int) -> float:
         """How many times as long a step takes beside ``same`` others on this model, and with ``others`` more models."""
-        return 1.0 + self.beside_same * same + self.beside_other * others
+        return 1.0 + self.beside_same * math.sqrt(same) + self.beside_other * others
 
 
 @dataclass(frozen=True, slots=True)

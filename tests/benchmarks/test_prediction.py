@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.prediction import Outcome, figures_of
+from benchmarks.prediction import QUESTIONS, Job, Outcome, figures_of, jobs
 from benchmarks.prediction_plans import hand_made_plans
 
 
@@ -16,10 +16,19 @@ def test_the_plans_are_valid_and_of_two_to_eight_steps():
     assert len(set(plans)) == len(plans) == 20
 
 
+def test_questions_and_hand_made_plans_are_run_side_by_side():
+    everything = jobs()
+    assert len({job.id for job in everything}) == len(everything) == QUESTIONS + 20
+    assert len({job.question for job in everything if job.plan is None}) == QUESTIONS
+
+
 def test_errors_are_shares_of_what_a_run_took():
-    outcomes = [Outcome(0, 2.0, known=1.9, new=3.0), Outcome(0, 4.0, known=4.2, new=6.0)]
-    middle, worst, new = figures_of("gguf", outcomes)
-    assert (middle.value, new.value) == (pytest.approx(5.0), pytest.approx(50.0))
+    asked, hand = Job("asked 0", "How many?"), Job("hand 0", "a plan", hand_made_plans()[0])
+    outcomes = [Outcome(hand, 2.0, known=1.9, new=3.0), Outcome(hand, 4.0, known=4.2, new=6.0)]
+    outcomes += [Outcome(asked, 1.0, known=1.0, new=1.0)] * 2
+    exact, *_, middle, worst, new = figures_of("gguf", outcomes)
+    assert (exact.id, exact.value, exact.peer) == ("gguf-asked-median", 0.0, 0.0)
+    assert (middle.id, middle.value, new.value) == ("gguf-hand-median", pytest.approx(5.0), pytest.approx(50.0))
     # The median of both runs is off by a half and by a quarter.
     assert middle.peer == pytest.approx(37.5)
     assert middle.met and not new.met
