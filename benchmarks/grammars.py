@@ -2,9 +2,10 @@
 
     python -m benchmarks.grammars
 
-The demo models, and models of 200M parameters and 32,000 tokens with random weights: those never want what the grammar
-wants, which is the dearest case. Both halves of a round run in this process, one after the other, for the same number
-of tokens. Prints a table and writes ``benchmarks/results/grammars.json``.
+The demo planner, which writes plans by itself; the other demo models, and models of 200M parameters and 32,000 tokens
+with random weights: those never want what the grammar wants, which is the dearest case. Both halves of a round run in
+this process, one after the other, for the same number of tokens. Prints a table and writes
+``benchmarks/results/grammars.json``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine
 from multi_llm_comparator.plans.grammar import plan_grammar
 
+DEMO = ("demo-planner", "demo-small", "demo-large")
 TOKENS = 96
 QUESTION = "What is (23 + 48) * 3, and is it larger than 200?"
 CONFIG = ModelConfig(temperature=1.0, top_p=1.0, top_k=0, repeat_penalty=1.0, seed=1)
@@ -80,8 +82,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="models to measure, by a part of their id")
     given = parser.parse_args()
     demo, large = get_settings().models_dir, bench_model("bench-200m")
-    models = [(name, "gguf", demo / "gguf" / f"{name}-F16.gguf") for name in ("demo-small", "demo-large")]
-    models += [(name, "pytorch", demo / "pytorch" / name) for name in ("demo-small", "demo-large")]
+    models = [(name, "gguf", demo / "gguf" / f"{name}-F16.gguf") for name in DEMO]
+    models += [(name, "pytorch", demo / "pytorch" / name) for name in DEMO]
     models += [("bench-200m", "gguf", large.twins["Q4_0"]), ("bench-200m", "pytorch", large.checkpoint)]
     figures = [measure(*model, given.rounds) for model in models if given.only in f"{model[1]}-{model[0]}"]
     for row in table(figures):

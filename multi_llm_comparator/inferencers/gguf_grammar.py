@@ -85,18 +85,37 @@ class GrammarSampler(Sampler):
         self._vocab, self._tokens, self._ranks = vocab, tokens, ranks
         self._all = np.zeros(n_vocab, _CANDIDATE)
         self._all["id"] = np.arange(n_vocab)
+        self._single = np.zeros(1, _CANDIDATE)
 
     def pick(self, context: Any, row: int) -> int:
-        n = len(self._all)
-        pointer = llama_cpp.llama_get_logits_ith(context, row)
-        logits = np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (n,))
-        self._all["logit"] = logits
-        self._all["logit"][self._tokens.silent] = -np.inf
-        token = -1 if self.is_closing else self._choose(self._all.copy())
-        if token < 0 or not len(self._allowed(self._all[[token]])):
+        token = -1 if self.is_closing else self._free_choice(context, row)
+        if token < 0 or not self._may_follow(token):
+            self._read_logits(context, row)
             token = self._choose(self._closing() if self.is_closing else self._best_allowed())
         self._accept(token)
         return token
+
+    def _free_choice(self, context: Any, row: int) -> int:
+        """What the chain would take without a grammar."""
+        if not self.looks_back:
+            return super().pick(context, row)
+        # Taking a token that way is remembered, and the grammar may want another.
+        self._read_logits(context, row)
+        return self._choose(self._all.copy())
+
+    def _read_logits(self, context: Any, row: int) -> None:
+        pointer = llama_cpp.llama_get_logits_ith(context, row)
+        self._all["logit"] = np.ctypeslib.as_array(
+            ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (len(self._all),)
+        )
+        self._all["logit"][self._tokens.silent] = -np.inf
+
+    def _may_follow(self, token: int) -> bool:
+        if self._tokens.silent[token]:
+            return False
+        self._single[0] = (token, 0.0, 0.0)
+        _apply(self._grammar, self._single)
+        return bool(np.isfinite(self._single["logit"][0]))
 
     def close(self) -> None:
         if self._grammar:

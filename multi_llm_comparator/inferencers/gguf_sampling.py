@@ -28,7 +28,9 @@ class Sampler:
         self.seed = choose_seed(config)
         self.is_closing = False
         self.chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        if config.repeat_penalty != 1.0 or config.presence_penalty != 0.0:
+        # Whether what was taken before matters for what is taken next.
+        self.looks_back = config.repeat_penalty != 1.0 or config.presence_penalty != 0.0
+        if self.looks_back:
             self._add(
                 llama_cpp.llama_sampler_init_penalties(
                     n_vocab, PENALTY_WINDOW, config.repeat_penalty, 0.0, config.presence_penalty
