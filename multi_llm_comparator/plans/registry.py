@@ -128,10 +128,11 @@ class PlanRegistry:
         again = PlanRun(self._source, run.question, options, run_id=journal.run_id, journal=journal)
         again.created_at, again.pauses = run.created_at, [*run.pauses, (last_moment(run), now())]
         again.planning, again.plan, again.plan_is_direct = run.planning, run.plan, run.plan_is_direct
-        again.steps = {i: step for i, step in run.steps.items() if step.state == "done" and i != step_id}
+        kept = {i: step for i, step in run.steps.items() if step.state == "done" and i != step_id}
+        again.steps = {step.id: kept.get(step.id) or StepRun(step) for step in run.plan.steps}
         # Answers that are kept must be there even if nothing else comes to be.
         await journal.save(again)
-        self._begin(again, plan=again.plan, finished=dict(again.steps))
+        self._begin(again, plan=again.plan, finished=kept)
         return again
 
     async def get(self, run_id: str) -> PlanRun:

@@ -38,8 +38,11 @@ def gantt_of(
     shown = fitting(lanes, MAX_ROWS)
     clock = Clock(prediction.origin if prediction else run.created_at, run.pauses)
     outlines = (
-        {s.step.id: Span(s.start_s, s.end_s, s.target, "outline") for s in prediction.schedule.steps}
-        if prediction and not clock.cuts
+        {
+            s.step.id: Span(clock.worked(s.start_s), clock.worked(s.end_s, is_end=True), s.target, "outline")
+            for s in prediction.schedule.steps
+        }
+        if prediction
         else {}
     )
     rows: list[SpanRow] = []

@@ -125,9 +125,13 @@ class Clock:
         self.origin = origin
         self.cuts: list[tuple[float, float]] = []
         self._gaps: list[tuple[float, float]] = []
-        removed = 0.0
+        # After how much work each pause came, and what is left of it on the clock.
+        self._rests: list[tuple[float, float]] = []
+        removed = paused = 0.0
         for since, until in pauses:
             length = until - since
+            self._rests.append((since - origin - paused, min(length, CUT_GAP_S)))
+            paused += length
             if length > CUT_GAP_S:
                 self._gaps.append((until, length - CUT_GAP_S))
                 self.cuts.append((since - origin - removed + CUT_GAP_S / 2, length))
@@ -136,3 +140,12 @@ class Clock:
     def seconds(self, at: float) -> float:
         """Seconds since the origin, pauses left out; nothing is before the origin."""
         return max(0.0, at - self.origin - sum(length for end, length in self._gaps if at >= end))
+
+    def worked(self, seconds: float, *, is_end: bool = False) -> float:
+        """Where so many seconds of work are on the clock: as :meth:`seconds` of the moment when so much was done.
+
+        Args:
+            seconds: of work since the origin, as :func:`working_s` counts them.
+            is_end: what ends as a pause begins stands before it, what begins then behind it.
+        """
+        return seconds + sum(rest for at, rest in self._rests if at < seconds or (at == seconds and not is_end))

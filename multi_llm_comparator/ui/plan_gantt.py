@@ -87,8 +87,8 @@ def span_of(scene: Scene) -> float:
     lanes = lanes_of(scene.run, scene.at)
     clock = clock_of(scene)
     ends = [clock.seconds(s.end) for lane in lanes for s in lane.stretches]
-    if scene.prediction and not clock.cuts:
-        ends.append(scene.prediction.schedule.makespan_s)
+    if scene.prediction:
+        ends.append(clock.worked(scene.prediction.schedule.makespan_s, is_end=True))
     return max(ends, default=0.0) or 1.0
 
 
@@ -207,6 +207,8 @@ def _legend(scene: Scene, lanes: list[Lane]) -> list[Figure]:
     """Each model's colour, then what the fillings mean."""
     executor = scene.run.options.executor
     targets = [scene.run.options.router_model, executor.small_model, executor.large_model]
+    # Steps that an earlier run has solved may have had other models.
+    targets += [lane.step.target for lane in lanes if lane.step and lane.step.target]
     entries: list[Figure] = [
         {"name": _short(name_of(target), 24), "marker": {"color": tone_of(target).on(scene.page)}}
         for target in dict.fromkeys(filter(None, targets))
@@ -277,14 +279,14 @@ def _selection(lanes: list[Lane], scene: Scene) -> list[Figure]:
 
 def _outlines(lanes: list[Lane], clock: Clock, scene: Scene) -> list[Figure]:
     """What was predicted, over what was."""
-    if scene.prediction is None or clock.cuts:
+    if scene.prediction is None:
         return []
     rows = {lane.step.step.id: row for row, lane in enumerate(lanes) if lane.step}
     return [
         {
             "type": "rect",
-            "x0": scheduled.start_s,
-            "x1": scheduled.end_s,
+            "x0": clock.worked(scheduled.start_s),
+            "x1": clock.worked(scheduled.end_s, is_end=True),
             "y0": rows[scheduled.step.id] - 0.44,
             "y1": rows[scheduled.step.id] + 0.44,
             "line": {"color": PREDICTED[scene.page], "width": 1.5, "dash": "dot"},

@@ -191,6 +191,7 @@ def solve_again(run_id: str, step_id: str) -> None:
     if run is not None:
         compare_with(run_id)
         show_run(run.id)
+        select_step(step_id)
 
 
 def compare_with(run_id: str | None) -> None:

@@ -55,15 +55,20 @@ def _draw_choice(run: PlanRun, step_id: str) -> None:
         )
         st.html(_head(run, run.steps[step_id]), width="content")
         if run.is_over and run.plan is not None:
-            st.button(
-                t("plan.solve_again"),
-                icon=":material/replay:",
-                type="tertiary",
-                key="plans_solve_again",
-                help=t("plan.solve_again_why"),
-                on_click=solve_again,
-                args=(run.id, step_id),
-            )
+            _draw_again(run.id, step_id)
+
+
+def _draw_again(run_id: str, step_id: str) -> None:
+    if st.button(
+        t("plan.solve_again"),
+        icon=":material/replay:",
+        type="tertiary",
+        key="plans_solve_again",
+        help=t("plan.solve_again_why"),
+    ):
+        solve_again(run_id, step_id)
+        # This is drawn in a fragment, and the whole page has another run now.
+        st.rerun()
 
 
 def _head(run: PlanRun, step: StepRun) -> str:

@@ -177,6 +177,21 @@ def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Pag
     )
 
 
+def test_a_step_is_solved_again_and_the_run_as_it_was_stands_beneath(page: Page, done: str):
+    page.goto(done)
+    expect_end(page)
+    expect_step(page, 5)
+    before = page.url
+    page.get_by_role("button", name="Solve again").click()
+    expect(page.locator(".mlc-plan-caption")).to_have_count(2)
+    expect(page.locator(".st-key-plans_gantt")).to_contain_text("paused")
+    expect(lanes(page, "plans_gantt_other")).to_have_count(1 + len(STEPS))
+    expect_end(page)
+    expect_step(page, 5)
+    expect(page.locator(".st-key-plans_gantt")).to_contain_text("It costs 120 a month")
+    assert page.url != before
+
+
 def place_of_bar(page: Page, lane: int) -> tuple[float, float]:
     """The middle of the last bar in a lane, in pixels of the page."""
     x, y = page.locator(".st-key-plans_gantt .js-plotly-plot").evaluate(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
@@ -88,6 +90,17 @@ def test_the_pause_before_a_resume_is_cut_out_of_the_clock():
     assert clock.seconds(3704.0) == 4.0 + CUT_GAP_S
     assert clock.seconds(3708.0) == 8.0 + CUT_GAP_S
     assert clock.cuts == [(4.0 + CUT_GAP_S / 2, 3600.0)]
+
+
+def test_work_is_found_on_the_clock_around_its_pauses():
+    clock = Clock(100.0, [(104.0, 3704.0), (3706.0, 3706.2)])
+    moments = [(100.0, 0.0), (103.0, 3.0), (3705.0, 5.0), (3708.2, 8.0)]
+    for at, worked in moments:
+        assert clock.worked(worked) == pytest.approx(clock.seconds(at))
+    # What ends with the work before a pause, and what begins with the work after it.
+    assert clock.worked(4.0, is_end=True) == clock.seconds(104.0) == 4.0
+    assert clock.worked(4.0) == clock.seconds(3704.0) == 4.0 + CUT_GAP_S
+    assert clock.worked(9.0, is_end=True) == pytest.approx(9.2 + CUT_GAP_S)
 
 
 def test_a_pause_is_no_time_at_work():
