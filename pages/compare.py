@@ -5,8 +5,9 @@ from __future__ import annotations
 from multi_llm_comparator.ui.answer_actions import draw_closer_look
 from multi_llm_comparator.ui.board import draw_board, draw_save_warning
 from multi_llm_comparator.ui.compare_state import current_run
-from multi_llm_comparator.ui.composer import draw_composer, draw_welcome
+from multi_llm_comparator.ui.composer import draw_composer, draw_welcome, send
 from multi_llm_comparator.ui.pane_setup import draw_setup
+from multi_llm_comparator.ui.prompt_editor import draw_prompt_editor
 from multi_llm_comparator.ui.run_menu import draw_heading
 
 comparison = current_run()
@@ -20,4 +21,5 @@ else:
     draw_save_warning(snapshot)
     draw_composer(comparison)
     draw_closer_look(snapshot)
+    draw_prompt_editor(send)
     draw_board(comparison)

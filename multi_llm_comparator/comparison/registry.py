@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from multi_llm_comparator.comparison.branching import first_turns
 from multi_llm_comparator.comparison.comparison import Comparison, PlannedTurn
 from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import KIND, allowed, conversation_from
@@ -17,6 +18,7 @@ from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.comparison.recording import SAVE_INTERVAL_S, Recorder
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.tracking.store import Store
@@ -111,6 +113,26 @@ class ComparisonRegistry:
         new = await self.create(old.panes, shared_thread=old.shared_thread)
         await new.play(planned_turns(old, same_seeds=same_seeds))
         return new
+
+    async def branch(self, run_id: str, turn: int) -> Comparison:
+        """A new comparison that begins as another one did before one of its prompts, to go on from there otherwise.
+
+        Args:
+            run_id: the run to begin with; it stays as it is.
+            turn: the first prompt to leave out, counted from 0.
+
+        Raises:
+            RunNotFoundError, DocumentError, StoreError: see :meth:`get`.
+            ConfigurationError: the run has no such prompt.
+        """
+        old = (await self.get(run_id)).snapshot()
+        if not 0 <= turn < len(old.turns):
+            raise ConfigurationError(f"run {run_id!r} has {len(old.turns)} prompts; it has none of number {turn + 1}")
+        if turn == 0:
+            return await self.create(old.panes, shared_thread=old.shared_thread)
+        run, answers = first_turns(old, turn)
+        await asyncio.to_thread(self._store.save_run, run, answers)
+        return await self.get(run.id)
 
     async def import_run(self, data: bytes) -> Comparison:
         """Store a run that was exported as JSON, under an id of its own.

@@ -14,6 +14,7 @@ from multi_llm_comparator.ui import card
 from multi_llm_comparator.ui.actions import show_notices
 from multi_llm_comparator.ui.answer_actions import draw_actions
 from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.prompt_editor import draw_edit_button
 from multi_llm_comparator.ui.scrolling import scroll_to
 from multi_llm_comparator.ui.turn_chart import draw_chart
 
@@ -126,8 +127,9 @@ def _draw_earlier_button(run_id: str, first_live: int) -> int:
 def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> _Waiting:
     """Returns where first words are awaited."""
     long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
-    with st.container(key=f"turn_prompt_{turn.index}"):
+    with st.container(key=f"turn_prompt_{turn.index}", horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.html(f'<div class="mlc-prompt{long}" role="heading" aria-level="2">{escape(turn.prompt)}</div>')
+        draw_edit_button(snapshot.id, turn.index, turn.prompt)
     order = [pane.id for pane in snapshot.panes]
     pane_ids = sorted(turn.answers, key=lambda pane_id: order.index(pane_id) if pane_id in order else len(order))
     places: _Waiting = {}

@@ -102,6 +102,25 @@ def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page):
     expect(card.get_by_text("1/2")).to_be_visible()
 
 
+def test_an_earlier_prompt_is_asked_otherwise_in_a_run_of_its_own(page: Page):
+    for turn, prompt in enumerate(("Tell me a story.", "Tell me another.")):
+        board.ask(page, prompt)
+        board.expect_states(page, "running", turn=turn)
+        board.stop_all(page)
+    before = page.url
+    page.locator(".st-key-icon_edit_1 button").first.click()
+    editor = page.get_by_role("dialog")
+    editor.get_by_label("Prompt").fill("Tell me a joke.")
+    editor.get_by_label("Prompt").press("Control+Enter")
+    editor.get_by_role("button", name="Ask", exact=True).click()
+    expect(editor).to_have_count(0)
+    board.expect_states(page, "running", turn=1)
+    expect(page.locator(".mlc-prompt")).to_have_text(["Tell me a story.", "Tell me a joke."])
+    board.expect_states(page, "stopped", turn=0)
+    expect(page).not_to_have_url(before)
+    board.stop_all(page)
+
+
 def test_prompts_sent_the_moment_the_last_answers_end_stream_too(page: Page):
     for turn in range(3):
         board.ask(page, "Tell me a story.")

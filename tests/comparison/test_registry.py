@@ -14,7 +14,7 @@ from multi_llm_comparator.comparison import registry as registry_module
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError, StoreError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunNotFoundError, StoreError
 from multi_llm_comparator.core.requests import Message
 from tests.comparison.asking import PANES, answer, asked
 from tests.comparison.conftest import KNOWN
@@ -281,6 +281,38 @@ async def test_a_prompt_that_reached_nobody_is_not_sent_when_the_run_is_made_aga
     await new.wait()
     assert [turn.prompt for turn in new.snapshot().turns] == ["What is 2 + 3?"]
     assert len(source.calls) == earlier + 2
+
+
+async def test_a_run_goes_on_otherwise_from_before_one_of_its_prompts(registry, source):
+    comparison = await finished(registry, source)
+    await comparison.send("and then?")
+    for number in (2, 3):
+        await (await source.call(number)).answer(f"answer {number}")
+    await comparison.wait()
+    before = comparison.snapshot()
+    branch = await registry.branch(comparison.id, 1)
+    assert comparison.snapshot() == before
+    (turn,) = branch.snapshot().turns
+    assert turn.prompt == before.turns[0].prompt
+    assert [a.text for a in turn.answers.values()] == [a.text for a in before.turns[0].answers.values()]
+    assert {a.answer_id for a in turn.answers.values()}.isdisjoint(
+        a.answer_id for a in before.turns[0].answers.values()
+    )
+    await branch.send("and otherwise?")
+    request = (await source.call(4)).request
+    assert [m.content for m in request.messages if m.role == "user"] == [turn.prompt, "and otherwise?"]
+    await branch.stop()
+    assert await registry.count() == 2
+
+
+async def test_before_its_first_prompt_a_run_has_only_its_panes(registry, source):
+    comparison = await finished(registry, source)
+    branch = await registry.branch(comparison.id, 0)
+    assert branch.id != comparison.id
+    assert branch.snapshot().turns == ()
+    assert branch.snapshot().panes == comparison.snapshot().panes
+    with pytest.raises(ConfigurationError, match="none of number 2"):
+        await registry.branch(comparison.id, 1)
 
 
 async def test_stop_ends_the_playing_of_a_run_as_well(registry, source):
