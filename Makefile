@@ -45,8 +45,10 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-.make/run: requirements.txt | $(BIN)/python
+# The package itself is only pointed to: that brings its commands, and what is changed here is what runs.
+.make/run: requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@mkdir -p .make && touch $@
 
 .make/test: requirements.txt requirements-test.txt .make/run
@@ -54,4 +56,4 @@ $(BIN)/python:
 	@mkdir -p .make && touch $@
 
 clean:
-	rm -rf $(VENV) .make models/gguf models/bench
+	rm -rf $(VENV) .make *.egg-info models/gguf models/bench

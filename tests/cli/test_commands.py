@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -84,6 +86,14 @@ async def command(place: Path, *words: str) -> tuple[int | None, str, str]:
 def one(place: Path, pattern: str) -> Path:
     (found,) = (place / "data_reports").glob(pattern)
     return found
+
+
+def test_the_command_is_where_make_run_puts_it(tmp_path):
+    command = shutil.which("llm-cooperation", path=str(Path(sys.executable).parent))
+    assert command, "install the package: make .make/run"
+    shown = subprocess.run([command, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert shown.returncode == 0
+    assert "baseline" in shown.stdout
 
 
 async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(place, server):
