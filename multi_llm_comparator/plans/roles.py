@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.config_loader import parse_config as parse_groups
 from multi_llm_comparator.groups.config_loader import read_yaml
@@ -152,8 +153,9 @@ class _Casting:
             return local
         if role.base_url is None:
             self.problems.append(
-                f"{role.setting}: {role.name!r} is neither a model on this machine nor a task group, and no base URL "
-                f"of an endpoint is given for it"
+                f"{role.setting}: {role.name!r} is neither a model in {str(get_settings().models_dir.resolve())!r} nor "
+                "a task group, and no base URL of an endpoint is given for it; name another, or another folder in "
+                "MLC_MODELS_DIR"
             )
             return None
         return self._declare(role, role.base_url)
