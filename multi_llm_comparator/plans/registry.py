@@ -172,8 +172,8 @@ class PlanRegistry:
     async def count(self, text: str = "") -> int:
         return await asyncio.to_thread(self._store.count_runs, KIND, text)
 
-    async def delete(self, run_id: str) -> None:
-        """Stop a run and delete it for good; unknown ids are ignored.
+    async def delete(self, run_id: str) -> bool:
+        """Stop a run and delete it for good; whether it was stored.
 
         Raises:
             RunAtWorkError: another process is at work on it, and would store it again.
@@ -184,7 +184,7 @@ class PlanRegistry:
                 _refuse_if_elsewhere(await self._restore(run_id))
         self._live.pop(run_id, None)
         self._tasks.pop(run_id, None)
-        await asyncio.to_thread(self._store.delete_run, run_id)
+        return await asyncio.to_thread(self._store.delete_run, run_id)
 
     async def aclose(self) -> None:
         for run_id in list(self._tasks):

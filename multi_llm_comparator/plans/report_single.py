@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from multi_llm_comparator.plans.report_parts import judged_section, model_charts
 from multi_llm_comparator.plans.reports import figure, percent, quoted, table, write_csv, write_json
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
+from multi_llm_comparator.plans.theory import ModelProfile
 
 REPORT_FILE = "report.md"
 GRAPH_FILE = "dag.svg"
@@ -73,8 +74,14 @@ def _theory_data(prediction: Prediction) -> dict[str, Any]:
         "steps": [
             {"id": s.step.id, "target": s.target, "start_s": s.start_s, "end_s": s.end_s} for s in schedule.steps
         ],
-        "profiles": {name: asdict(profile) for name, profile in prediction.profiles.items()},
+        "profiles": {name: _profile_data(profile) for name, profile in prediction.profiles.items()},
     }
+
+
+def _profile_data(profile: ModelProfile) -> dict[str, Any]:
+    """Its figures; of the answers that they come from, how many there were."""
+    figures = {f.name: getattr(profile, f.name) for f in fields(profile) if f.init and f.name != "seen"}
+    return {**figures, "answers_seen": len(profile.seen)}
 
 
 def _markdown(

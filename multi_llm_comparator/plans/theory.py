@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, expected_tokens, mean_length, whole_tasks
 from multi_llm_comparator.plans.plan import Plan, Step
@@ -45,6 +45,8 @@ class ModelProfile:
     beside_other: float = 0.0
     seen: tuple[SeenAnswer, ...] = ()
     of_same_run: bool = False
+    # Looking through what was seen is most of the work of a prediction, and a chart that is watched makes many.
+    _known: dict[tuple[Step, str], float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def tokens_of(self, step: Step, whole: str | None = None) -> float:
         """Expected tokens, within the step's budget: by earlier answers, else as answers of this model are as a rule.
@@ -53,10 +55,12 @@ class ModelProfile:
             step: what is to be solved.
             whole: its task as :func:`plans.answer_lengths.whole_tasks` gives it; None for a step that needs no other.
         """
-        known = expected_tokens(self.seen, step, step.task if whole is None else whole)
-        if known is not None:
-            return known
-        return step.token if self.tokens_per_answer is None else min(float(step.token), self.tokens_per_answer)
+        key = (step, step.task if whole is None else whole)
+        if key not in self._known:
+            tokens = expected_tokens(self.seen, *key)
+            usual = step.token if self.tokens_per_answer is None else min(float(step.token), self.tokens_per_answer)
+            self._known[key] = usual if tokens is None else tokens
+        return self._known[key]
 
     def duration_s(self, tokens: float, prompt_tokens: float | None = None) -> float:
         """Expected seconds for one step alone: the first token, then the others.

@@ -106,7 +106,8 @@ def _icon_button(name: str, icon: str, run: RunSummary, act: Callable[[str], Non
 
 
 def _delete(run_id: str) -> None:
-    perform(get_workbench().plans.delete(run_id), run_id)
+    if perform(get_workbench().plans.delete(run_id), run_id) is None:
+        return
     if st.session_state.get("plans_run") == run_id:
         leave_run()
     inform(t("plan.deleted"))

@@ -47,8 +47,8 @@ async def test_runs_are_counted_and_deleted(store):
     first = await answered(registry)
     await answered(registry, "What about pears?")
     assert (await registry.count(), await registry.count("pears")) == (2, 1)
-    await registry.delete(first.id)
-    await registry.delete("no such run")
+    assert await registry.delete(first.id)
+    assert not await registry.delete("no such run")
     assert await registry.count() == 1
     with pytest.raises(RunNotFoundError):
         await registry.get(first.id)
