@@ -6,7 +6,6 @@ from html import escape
 from time import monotonic, sleep
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
@@ -27,7 +26,7 @@ FIRST_WORDS_S, SETTLE_S = 0.4, 0.15
 FIRST_WORDS_POLL_S = 0.02
 
 # By turn and pane: where the first words will stand.
-_Waiting = dict[tuple[int, str], DeltaGenerator]
+_Waiting = dict[tuple[int, str], card.Waiting]
 
 
 def draw_board(comparison: Comparison) -> None:
@@ -136,9 +135,9 @@ def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnS
     with st.container(key=f"turn_answers_{turn.index}"):
         for index, (pane_id, column) in enumerate(zip(pane_ids, st.columns(len(pane_ids)), strict=True)):
             with column:
-                place = _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
-            if place is not None:
-                places[turn.index, pane_id] = place
+                waiting = _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
+            if waiting is not None:
+                places[turn.index, pane_id] = waiting
     if turn.index == len(snapshot.turns) - 1:
         draw_chart([turn.answers[pane_id] for pane_id in pane_ids], key=f"chart_{turn.index}")
     return places
@@ -146,10 +145,10 @@ def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnS
 
 def _draw_answer(
     comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot, answer: AnswerSnapshot, index: int
-) -> DeltaGenerator | None:
+) -> card.Waiting | None:
     key = f"{turn.index}_{answer.pane_id}"
     with st.container(border=True, height="stretch", key=f"card_{key}"):
-        card.draw_head(answer, index)
+        head = card.draw_head(answer, index)
         place = card.draw_text(answer, key)
         card.draw_figures(answer)
         draw_actions(
@@ -159,7 +158,7 @@ def _draw_answer(
             is_current=_is_latest(snapshot, turn, answer.pane_id),
             shared=snapshot.shared_thread,
         )
-    return place
+    return None if place is None else card.Waiting(index, head, place)
 
 
 def _is_latest(snapshot: ComparisonSnapshot, turn: TurnSnapshot, pane_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
@@ -31,14 +32,26 @@ TEXT_HEIGHT_PX = 480
 MAX_SHOWN_CHARS = 60_000
 
 
-def draw_head(answer: AnswerSnapshot, index: int) -> None:
+@dataclass(frozen=True)
+class Waiting:
+    """A card in which no word stands yet: where its head is, and where the first words will be."""
+
+    index: int
+    head: DeltaGenerator
+    text: DeltaGenerator
+
+
+def draw_head(answer: AnswerSnapshot, index: int) -> DeltaGenerator:
     """Letter, model, state, remarks, and how the time was spent so far."""
+    return st.html(_head(answer, index))
+
+
+def _head(answer: AnswerSnapshot, index: int) -> str:
     tone = model_tone(answer.model.id)
-    progress = answer.progress
     name = escape(answer.model_name)
-    st.html(
+    return (
         f'<div class="mlc-head">{letter_badge(index, tone)}<span class="mlc-name" title="{name}">{name}</span>'
-        f"{state_chip(progress.state, _elapsed(answer))}</div>"
+        f"{state_chip(answer.progress.state, _elapsed(answer))}</div>"
         f"{_phases(answer, tone)}{_remarks(answer)}"
     )
 
@@ -67,12 +80,14 @@ def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
         return place
 
 
-def draw_first_words(answer: AnswerSnapshot, place: DeltaGenerator) -> bool:
-    """Fill the place that waits for the first words; False while there are none that can stand in it alone."""
+def draw_first_words(answer: AnswerSnapshot, waiting: Waiting) -> bool:
+    """Fill the place that waits for the first words, and say so above it; False while there are none that can stand
+    in it alone."""
     segments = _segments(answer)
     if len(segments) != 1 or segments[0].kind == "think":
         return False
-    place.markdown(to_markdown(_bounded(segments[0].text), is_open=True)[0])
+    waiting.text.markdown(to_markdown(_bounded(segments[0].text), is_open=True)[0])
+    waiting.head.html(_head(answer, waiting.index))
     return True
 
 
