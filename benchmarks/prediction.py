@@ -4,12 +4,13 @@
     python -m benchmarks.prediction --only gguf
 
 Composed questions are asked as on the Plans page: the demo planner writes the plan, small and large solve it meanwhile.
-Hand-made plans are solved without a planner, where nothing but the steps themselves is foretold. All are run several
-times by the real engine through the real gateway, in another order each round. Every run after the first rounds is
-predicted from the runs before it that are in the store. The same is done as if its plan had never been run before: then
-the lengths of its answers are not known from earlier ones. The error of a perfect prophet is shown as well, who
-predicts the median of all runs of the same plan: what the machine itself varies by, no prediction can know. Prints a
-table and writes ``benchmarks/results/prediction.json``.
+When the planner had written each step is taken as it was, and that is most of such a run: only the rest is foretold.
+The plans of the same questions, and hand-made ones, are solved without a planner, where nothing but the steps
+themselves is foretold. All are run several times by the real engine through the real gateway, in another order each
+round. Every run after the first rounds is predicted from the runs before it that are in the store. The same is done
+as if its plan had never been run before: then the lengths of its answers are not known from earlier ones. The error
+of a perfect prophet is shown as well, who predicts the median of all runs of the same plan: what the machine itself
+varies by, no prediction can know. Prints a table and writes ``benchmarks/results/prediction.json``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,12 @@ WANTED = 0.10
 # Runs before this many rounds are over teach only.
 LEARNING = 2
 QUESTIONS, SEED = 18, 77
+# By what their ids begin with.
+SORTS = {
+    "asked": "composed questions through the planner (its own time as it was)",
+    "given": "the plans of these questions, without the planner",
+    "hand": "hand-made plans, without a planner",
+}
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,11 @@ async def measure(kind: str, rounds: int, threads: int | None = None) -> list[Ou
 
 
 def jobs() -> list[Job]:
-    """All that is run: questions that no demo model was trained on, and the hand-made plans."""
-    asked = [Job(f"asked {n}", q.prompt) for n, q in enumerate(generate(SEED, QUESTIONS, "heldout"))]
-    return asked + [Job(f"hand {n}", "a hand-made plan", plan) for n, plan in enumerate(hand_made_plans())]
+    """All that is run: questions that no demo model was trained on, their plans alone, and the hand-made plans."""
+    questions = list(generate(SEED, QUESTIONS, "heldout"))
+    asked = [Job(f"asked {n}", q.prompt) for n, q in enumerate(questions)]
+    given = [Job(f"given {n}", q.prompt, q.plan) for n, q in enumerate(questions)]
+    return [*asked, *given, *(Job(f"hand {n}", "a hand-made plan", p) for n, p in enumerate(hand_made_plans()))]
 
 
 def _targets(models: ModelManager, kind: str) -> list[str]:
@@ -149,13 +158,12 @@ def _foretold(
 
 
 def figures_of(kind: str, outcomes: Sequence[Outcome]) -> list[Figure]:
-    """For questions and for hand-made plans: median and 90th percentile of the error, beside a prophet's."""
-    asked = [o for o in outcomes if o.job.plan is None]
-    hand = [o for o in outcomes if o.job.plan is not None]
-    return [
-        *_errors(f"{kind}-asked", f"{kind} demo models, composed questions through the planner", asked),
-        *_errors(f"{kind}-hand", f"{kind} demo models, hand-made plans", hand),
-    ]
+    """Median and 90th percentile of the error for each sort of job, beside a prophet's."""
+    figures: list[Figure] = []
+    for sort, name in SORTS.items():
+        chosen = [o for o in outcomes if o.job.id.startswith(sort)]
+        figures += _errors(f"{kind}-{sort}", f"{kind} demo models, {name}", chosen)
+    return figures
 
 
 def _errors(id: str, who: str, outcomes: Sequence[Outcome]) -> list[Figure]:

@@ -123,9 +123,11 @@ def read_step(record: AnswerRecord) -> StepRun:
         raise DocumentError(f"the stored step {record.id!r} cannot be read") from exc
 
 
-def is_at_work_elsewhere(document: PlanRunDocument) -> bool:
-    """Whether another living process is working on the stored run."""
-    return document.state not in OVER and document.worker is not None and document.worker.is_other
+def state_now(document: PlanRunDocument) -> RunState:
+    """The state of a stored run. One that is not over, and that no other living process is working on, was stopped."""
+    if document.state in OVER or (document.worker is not None and document.worker.is_other):
+        return document.state
+    return "stopped"
 
 
 def restored_plan(document: PlanRunDocument) -> Plan | None:
@@ -133,13 +135,12 @@ def restored_plan(document: PlanRunDocument) -> Plan | None:
 
 
 def restored_steps(document: PlanRunDocument, stored: list[StepRun]) -> dict[str, StepRun]:
-    """The steps of the stored run, by id, in the order of its plan. Those that are not over have been stopped, unless
-    another process is at work on them.
+    """The steps of the stored run, by id, in the order of its plan. If the run is over, so are all of them.
 
     What is stored of a plan that was given up are no steps of this run.
     """
-    for step in stored:
-        if not (step.is_over or is_at_work_elsewhere(document)):
+    if state_now(document) in OVER:
+        for step in (s for s in stored if not s.is_over):
             was_begun = step.state == "running"
             step.state, step.error = ("stopped", None) if was_begun else ("skipped", "the run was stopped")
     if document.steps is not None:

@@ -11,12 +11,12 @@ from multi_llm_comparator.core.exceptions import DocumentError, PlanError, RunNo
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import (
     KIND,
-    is_at_work_elsewhere,
     read_run,
     read_step,
     restored_plan,
     restored_steps,
     run_record,
+    state_now,
     step_record,
 )
 from multi_llm_comparator.plans.errors import RunAtWorkError
@@ -202,7 +202,8 @@ class PlanRegistry:
         if summary.status in OVER:
             return summary
         try:
-            return replace(summary, status=(await self._restore(summary.id)).state)
+            record = await asyncio.to_thread(self._store.load_run, summary.id)
+            return replace(summary, status=state_now(read_run(record)))
         except (DocumentError, RunNotFoundError):
             return replace(summary, status="stopped")
 
@@ -234,7 +235,7 @@ class PlanRegistry:
         run.planning, run.aggregate = document.planning, document.aggregate
         run.answer, run.error = document.answer, document.error
         run.steps = restored_steps(document, steps)
-        run.state = document.state if document.state in OVER or is_at_work_elsewhere(document) else "stopped"
+        run.state = state_now(document)
         return run
 
 

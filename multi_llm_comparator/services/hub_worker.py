@@ -54,7 +54,7 @@ class Download:
         self._request = request
         self._folder = Path(request["folder"])
         self._finished = 0
-        self._told_at = -TELL_EVERY_S
+        self._told_at = 0.0
 
     def run(self) -> None:
         for file in self._request["files"]:

@@ -16,18 +16,25 @@ def test_the_plans_are_valid_and_of_two_to_eight_steps():
     assert len(set(plans)) == len(plans) == 20
 
 
-def test_questions_and_hand_made_plans_are_run_side_by_side():
+def test_questions_their_plans_and_hand_made_plans_are_run_side_by_side():
     everything = jobs()
-    assert len({job.id for job in everything}) == len(everything) == QUESTIONS + 20
-    assert len({job.question for job in everything if job.plan is None}) == QUESTIONS
+    assert len({job.id for job in everything}) == len(everything) == 2 * QUESTIONS + 20
+    asked, given = everything[:QUESTIONS], everything[QUESTIONS : 2 * QUESTIONS]
+    assert [job.question for job in asked] == [job.question for job in given]
+    assert all(job.plan is None for job in asked)
+    for job in given:
+        job.plan.validate()
 
 
 def test_errors_are_shares_of_what_a_run_took():
-    asked, hand = Job("asked 0", "How many?"), Job("hand 0", "a plan", hand_made_plans()[0])
+    plan = hand_made_plans()[0]
+    hand = Job("hand 0", "a plan", plan)
     outcomes = [Outcome(hand, 2.0, known=1.9, new=3.0), Outcome(hand, 4.0, known=4.2, new=6.0)]
-    outcomes += [Outcome(asked, 1.0, known=1.0, new=1.0)] * 2
-    exact, *_, middle, worst, new = figures_of("gguf", outcomes)
+    outcomes += [Outcome(Job("asked 0", "How many?"), 1.0, known=1.0, new=1.0)] * 2
+    outcomes += [Outcome(Job("given 0", "How many?", plan), 1.0, known=1.1, new=1.0)] * 2
+    exact, _, _, tenth, _, _, middle, worst, new = figures_of("gguf", outcomes)
     assert (exact.id, exact.value, exact.peer) == ("gguf-asked-median", 0.0, 0.0)
+    assert (tenth.id, tenth.value) == ("gguf-given-median", pytest.approx(10.0))
     assert (middle.id, middle.value, new.value) == ("gguf-hand-median", pytest.approx(5.0), pytest.approx(50.0))
     # The median of both runs is off by a half and by a quarter.
     assert middle.peer == pytest.approx(37.5)
