@@ -235,7 +235,9 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
     seen = await watching.get(run_id)
     assert seen.other_worker is not None and seen.other_worker.pid == process.pid
     assert seen.state in ("planning", "running")
-    assert [summary.status for summary in await watching.recent()] == [seen.state]
+    # It goes on meanwhile.
+    (summary,) = await watching.recent()
+    assert summary.status in ("planning", "running")
     for forbidden in (watching.resume, watching.delete):
         with pytest.raises(RunAtWorkError, match=str(process.pid)):
             await forbidden(run_id)
