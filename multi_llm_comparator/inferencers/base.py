@@ -13,12 +13,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 
 # Beyond this, requests share the context's memory rather than each having room for a whole one.
 MAX_CACHE_TOKENS = 32_768
+# Waking a second thread costs more than it computes for a model that fits into a core's cache, and every token then
+# waits for the slower of the two.
+SMALL_MODEL_BYTES = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,13 @@ class LoadOptions:
     def cache_tokens(self) -> int:
         """Tokens of context kept for all requests together: room for each one's whole context, up to a bound."""
         return max(self.n_ctx, min(self.n_ctx * self.parallel, MAX_CACHE_TOKENS))
+
+    def threads(self, weights_bytes: int, share: int | None = None) -> int:
+        """CPU threads for a model of this size, of a ``share`` of the cores (None: all that this process may use)."""
+        if self.safe or (self.n_threads is None and weights_bytes < SMALL_MODEL_BYTES):
+            return 1
+        wanted = self.n_threads or available_cpus()
+        return max(1, min(share or wanted, wanted))
 
     @classmethod
     def from_config(cls, config: ModelConfig, *, parallel: int = 4, safe: bool = False) -> LoadOptions:
@@ -85,7 +96,7 @@ class Engine(ABC):
 
     @abstractmethod
     def set_threads(self, n_threads: int) -> None:
-        """Use this many CPU threads from the next step on."""
+        """Use at most this many CPU threads from the next step on."""
 
     @abstractmethod
     def close(self) -> None:

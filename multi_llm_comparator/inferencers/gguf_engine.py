@@ -60,7 +60,7 @@ class GgufEngine(Engine):
 
     @property
     def info(self) -> dict[str, Any]:
-        return self._info
+        return {**self._info, "n_threads": self._runtime.n_threads}
 
     @property
     def is_busy(self) -> bool:

@@ -15,7 +15,6 @@ from typing import Any
 
 import llama_cpp
 
-from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
 
@@ -67,6 +66,7 @@ class LlamaRuntime:
 
     def __init__(self, path: str, options: LoadOptions) -> None:
         self.path = path
+        self._options = options
         self.n_ctx = options.n_ctx
         self.on_gpu = options.use_gpu and not options.safe and bool(llama_cpp.llama_supports_gpu_offload())
         self.model: Any = None
@@ -129,7 +129,17 @@ class LlamaRuntime:
         source = llama_cpp.llama_model_chat_template(self.model, None)
         return source.decode("utf-8", "replace") if source else None
 
-    def set_threads(self, n_threads: int) -> None:
+    @property
+    def weights_bytes(self) -> int:
+        return int(llama_cpp.llama_model_size(self.model))
+
+    @property
+    def n_threads(self) -> int:
+        return int(llama_cpp.llama_n_threads(self.context))
+
+    def set_threads(self, share: int) -> None:
+        """Use as many threads as the model can make use of, of a share of the cores."""
+        n_threads = self._options.threads(self.weights_bytes, share)
         llama_cpp.llama_set_n_threads(self.context, n_threads, n_threads)
 
     def _open_model(self, options: LoadOptions) -> Any:
@@ -150,7 +160,7 @@ class LlamaRuntime:
         params.n_batch = params.n_ubatch = max(SAFE_N_BATCH, options.parallel) if options.safe else N_BATCH
         params.n_seq_max = options.parallel
         params.kv_unified = True
-        params.n_threads = params.n_threads_batch = 1 if options.safe else options.n_threads or available_cpus()
+        params.n_threads = params.n_threads_batch = options.threads(self.weights_bytes)
         params.offload_kqv = params.op_offload = self.on_gpu
         params.no_perf = True
         if options.safe:

@@ -29,9 +29,6 @@ from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.inferencers.waiting import WaitingLine
 
-# Waking a second thread costs more than it computes for a model that fits into a core's cache.
-SMALL_MODEL_BYTES = 32 * 1024 * 1024
-
 _log = logging.getLogger(__name__)
 
 
@@ -61,8 +58,8 @@ class PyTorchEngine(Engine):
             raise as_load_error(exc, path) from exc
         n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
         self._grammars = GrammarCompiler(loaded.tokenizer, n_vocab, sorted(loaded.stop_ids))
-        self._is_small = loaded.model.get_memory_footprint() < SMALL_MODEL_BYTES
-        self.set_threads(options.n_threads)
+        self._weights_bytes = int(loaded.model.get_memory_footprint())
+        self.set_threads(None)
         notes = [*loaded.notes, *([ONE_BY_ONE] if isinstance(self._decoder, SingleDecoder) else [])]
         self._info = _describe(loaded, self._encoder, notes)
         self._waiting = WaitingLine()
@@ -110,12 +107,7 @@ class PyTorchEngine(Engine):
         return events
 
     def set_threads(self, n_threads: int | None) -> None:
-        wanted = self._options.n_threads
-        if self._options.safe or (self._is_small and wanted is None):
-            n_threads = 1
-        elif wanted is not None and n_threads is not None:
-            n_threads = min(n_threads, wanted)
-        self._n_threads = environment.limit_threads(n_threads)
+        self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
 
     def close(self) -> None:
         self._answers.clear()

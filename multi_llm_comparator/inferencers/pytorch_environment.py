@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import warnings
 
-from multi_llm_comparator.core.cpus import available_cpus
-
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -32,14 +30,14 @@ def quieten() -> None:
         warnings.filterwarnings("ignore", module=module)
 
 
-def limit_threads(n_threads: int | None) -> int:
-    """Use this many threads within an operation (None: one per core this process may use) and one between them.
+def limit_threads(n_threads: int) -> int:
+    """Use this many threads within an operation and one between them.
 
     Returns the number in use.
     """
     import torch
 
-    torch.set_num_threads(max(1, n_threads or available_cpus()))
+    torch.set_num_threads(n_threads)
     if torch.get_num_interop_threads() != 1:
         # Only possible before the first parallel work of the process; afterwards it stays as it was.
         try:

@@ -244,6 +244,17 @@ def test_threads_can_be_changed_while_it_writes(engine: GgufEngine) -> None:
     assert replies[request.id].text == text
 
 
+def test_a_small_model_uses_one_thread_unless_more_are_asked_for(random_model: str) -> None:
+    for n_threads, expected in ((None, 1), (2, 2)):
+        engine = GgufEngine(random_model, LoadOptions(n_ctx=256, n_threads=n_threads))
+        assert engine.info["n_threads"] == expected
+        engine.set_threads(16)
+        assert engine.info["n_threads"] == expected
+        engine.set_threads(1)
+        assert engine.info["n_threads"] == 1
+        engine.close()
+
+
 def test_safe_settings_give_the_same_text(random_model: str) -> None:
     safe = GgufEngine(random_model, LoadOptions(n_ctx=256, safe=True))
     prompt = "hello " * 20
