@@ -25,7 +25,8 @@ _PER_DIFFICULTY, _PER_LENGTH, _PER_WORDS = 0.5, 1.0, 8.0
 class SeenAnswer:
     """An answer that a model gave to a step: how long it was, in tokens, and to what.
 
-    ``task`` is the step's own, ``whole`` the same with the tasks of those that it needs instead of their answers.
+    ``task`` is the step's own, ``whole`` the same with the tasks of those that it needs instead of their answers, which
+    had ``quoted_tokens``. ``read_tokens`` are those of the prompt that the model did not have in memory.
     """
 
     task: str
@@ -33,6 +34,8 @@ class SeenAnswer:
     difficulty: int
     token: int
     tokens: int
+    read_tokens: int = 0
+    quoted_tokens: int = 0
 
 
 def whole_tasks(steps: Iterable[Step]) -> dict[str, str]:
@@ -69,11 +72,6 @@ def expected_tokens(seen: Sequence[SeenAnswer], step: Step, whole: str) -> float
     weights = [math.exp(-_distance(s, step)) for s in latest]
     likely = sum(w * s.tokens for w, s in zip(weights, latest, strict=True)) / sum(weights)
     return min(float(step.token), likely)
-
-
-def mean_length(seen: Sequence[SeenAnswer]) -> float:
-    """Characters of the tasks that were seen, on average."""
-    return sum(len(s.task) for s in seen) / len(seen)
 
 
 def _distance(seen: SeenAnswer, step: Step) -> float:

@@ -2,10 +2,9 @@
 
 What a step took is taken to be
 
-    (fixed + per prompt token * those more than usual + per token * tokens) * (1 + a * sqrt(beside) + b * other models)
+    (fixed + per token read * those more than usual + per token * tokens) * (1 + a * beside + b * other models)
 
 and the five figures are found by least squares for each of a grid of a and b: the fit is then the best one of these.
-The root is there because answers that are written in one batch share most of the work.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
+from multi_llm_comparator.plans.least_squares import Floats, not_negative
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
 
@@ -32,12 +32,10 @@ MAX_KEPT = 400
 HALF_LIFE, HALF_LIFE_OF_PACE = 60.0, 12.0
 # A chain takes what its steps take on average, and slow moments belong to that; but one that is so many times slower
 # than its likes was no step of this machine as it is.
-SLOWEST_COUNTED = 2.0
+SLOWEST_COUNTED = 1.3
 SLOWDOWNS = np.round(np.arange(0.0, 1.55, 0.1), 1)
 # Where nothing is known of how steps slow each other down, a little is assumed.
 _USUAL, _CAUTION = 0.3, 0.02
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,6 @@ class StepSample:
 
     target: str
     answer: SeenAnswer
-    prompt_tokens: int
     ttft_s: float
     tokens_per_second: float | None
     duration_s: float
@@ -69,8 +66,15 @@ def samples_of(run: PlanRun) -> list[StepSample]:
         found.append(
             StepSample(
                 step.attempts[0].target,
-                SeenAnswer(step.step.task, whole[step.step.id], step.step.difficulty, step.step.token, progress.tokens),
-                progress.prompt_tokens,
+                SeenAnswer(
+                    step.step.task,
+                    whole[step.step.id],
+                    step.step.difficulty,
+                    step.step.token,
+                    progress.tokens,
+                    progress.prompt_tokens - progress.cached_tokens,
+                    sum(_answer_tokens(run, needed) for needed in step.step.rely),
+                ),
                 max(0.0, (progress.ttft_s or 0.0) - loading_s),
                 progress.tokens_per_second,
                 max(1e-6, step.ended_at - step.started_at - loading_s),
@@ -93,7 +97,8 @@ def fitted_profile(samples: Sequence[StepSample], usd_per_token: float) -> Model
     known: dict[str, Any] = {
         "usd_per_token": usd_per_token,
         "tokens_per_answer": fmean(s.answer.tokens for s in samples),
-        "prompt_tokens": fmean(s.prompt_tokens for s in samples),
+        "read_tokens": fmean(s.answer.read_tokens for s in samples),
+        "prompts": PromptLengths.fitted([s.answer for s in samples]),
         "handoff_s": max(0.0, median(handoffs)) if handoffs else 0.0,
     }
     seen = tuple(s.answer for s in samples)
@@ -106,7 +111,7 @@ def fitted_profile(samples: Sequence[StepSample], usd_per_token: float) -> Model
         1 / fit.per_token_s if fit.per_token_s > 0 else float("inf"),
         **known,
         overhead_s=fit.fixed_s - ttft_s,
-        s_per_prompt_token=fit.per_prompt_token_s,
+        s_per_read_token=fit.per_read_token_s,
         beside_same=fit.beside_same,
         beside_other=fit.beside_other,
         seen=seen,
@@ -117,7 +122,7 @@ def fitted_profile(samples: Sequence[StepSample], usd_per_token: float) -> Model
 class _Fit:
     error: float
     fixed_s: float
-    per_prompt_token_s: float
+    per_read_token_s: float
     per_token_s: float
     beside_same: float
     beside_other: float
@@ -125,22 +130,22 @@ class _Fit:
 
 def _fit(samples: Sequence[StepSample]) -> _Fit:
     took = np.array([s.duration_s for s in samples])
-    prompts = np.array([s.prompt_tokens for s in samples], dtype=float)
+    read = np.array([s.answer.read_tokens for s in samples], dtype=float)
     # Around their mean: prompts that are all alike tell nothing, and then nothing comes out for them.
-    facts = np.column_stack((np.ones(len(samples)), prompts - prompts.mean(), [s.answer.tokens - 1 for s in samples]))
+    facts = np.column_stack((np.ones(len(samples)), read - read.mean(), [s.answer.tokens - 1 for s in samples]))
     same, others = (np.array([getattr(s, name) for s in samples]) for name in ("same", "others"))
     age = np.arange(len(samples))[::-1]
     weight, pace = 0.5 ** (age / HALF_LIFE), 0.5 ** (age / HALF_LIFE_OF_PACE)
     best: _Fit | None = None
     for a in SLOWDOWNS.tolist():
         for b in SLOWDOWNS.tolist():
-            stretch = 1 + a * np.sqrt(same) + b * others
-            figures = _not_negative(facts * stretch[:, None], took, weight)
+            stretch = 1 + a * same + b * others
+            figures = not_negative(facts * stretch[:, None], took, weight)
             ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
             error = _error(ratio, weight) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
             if best is None or error < best.error:
-                fixed, per_prompt_token, per_token = (figures * _pace(1 / ratio, pace)).tolist()
-                best = _Fit(error, fixed, per_prompt_token, per_token, a, b)
+                fixed, per_read_token, per_token = (figures * _pace(1 / ratio, pace)).tolist()
+                best = _Fit(error, fixed, per_read_token, per_token, a, b)
     assert best is not None
     return best
 
@@ -158,20 +163,6 @@ def _pace(longer: Floats, weight: Floats) -> float:
     return float(np.average(np.minimum(longer, limit), weights=weight))
 
 
-def _not_negative(facts: Floats, took: Floats, weight: Floats) -> Floats:
-    """Least squares of relative errors without negative figures: what comes out negative is left out."""
-    scale = np.sqrt(weight) / took
-    columns = list(range(facts.shape[1]))
-    while True:
-        solution = np.linalg.lstsq(facts[:, columns] * scale[:, None], took * scale, rcond=None)[0]
-        if len(columns) == 1 or (solution >= 0).all():
-            break
-        del columns[int(np.argmin(solution))]
-    figures = np.zeros(facts.shape[1])
-    figures[columns] = np.maximum(solution, 0.0)
-    return figures if figures.any() else np.array([float(np.median(took)), 0.0, 0.0])
-
-
 def _weighted_median(values: Floats, weight: Floats) -> float:
     order = np.argsort(values)
     share = np.cumsum(weight[order])
@@ -186,6 +177,12 @@ def _plain_answer(step: StepRun) -> AnswerProgress | None:
     if progress.attempts > 1 or progress.cache_age_s is not None:
         return None
     return progress if progress.tokens and progress.ttft_s is not None else None
+
+
+def _answer_tokens(run: PlanRun, step_id: str) -> int:
+    """How long the answer of a step was; one that needed no model is not counted."""
+    step = run.steps.get(step_id)
+    return step.attempts[-1].progress.tokens if step and step.attempts else 0
 
 
 def _handoff_s(run: PlanRun, step: StepRun) -> float | None:

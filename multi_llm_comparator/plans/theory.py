@@ -7,28 +7,26 @@ that prediction and execution differ only by what the models do. Graham (1969) b
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from multi_llm_comparator.plans.answer_lengths import SeenAnswer, expected_tokens, mean_length, whole_tasks
+from multi_llm_comparator.plans.answer_lengths import SeenAnswer, expected_tokens, whole_tasks
 from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.prompts import joined_results
 from multi_llm_comparator.plans.ready import ReadySet
 from multi_llm_comparator.plans.simulation import Background, Simulation
-
-CHARACTERS_PER_TOKEN = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """How fast and how dear a model is: seconds to the first token, tokens per second after it, dollars per token.
 
-    These are for a model that has the machine to itself and a prompt of ``prompt_tokens``; a longer one takes
-    ``s_per_prompt_token`` more each. ``overhead_s`` is what a step takes besides its model, ``handoff_s`` what it takes
-    from its end to the start of those that need it. Another step on the same model makes a step take ``beside_same`` of
-    its time longer (four others twice that: a batch shares its work), each other model at work ``beside_other``.
+    These are for a model that has the machine to itself and must read ``read_tokens`` of a prompt, as ``prompts``
+    tells; each more takes ``s_per_read_token``. ``overhead_s`` is what a step takes besides its model, ``handoff_s``
+    what it takes from its end to the start of those that need it. Each other step on the same model makes a step take
+    ``beside_same`` of its time longer, each other model at work ``beside_other``.
     ``seen`` are earlier answers, the latest last.
     ``of_same_run`` says that these come from the run which they are to predict.
     """
@@ -39,8 +37,9 @@ class ModelProfile:
     tokens_per_answer: float | None = None
     overhead_s: float = 0.0
     handoff_s: float = 0.0
-    prompt_tokens: float = 0.0
-    s_per_prompt_token: float = 0.0
+    read_tokens: float = 0.0
+    s_per_read_token: float = 0.0
+    prompts: PromptLengths = field(default_factory=PromptLengths)
     beside_same: float = 0.0
     beside_other: float = 0.0
     seen: tuple[SeenAnswer, ...] = ()
@@ -62,20 +61,20 @@ class ModelProfile:
             self._known[key] = usual if tokens is None else tokens
         return self._known[key]
 
-    def duration_s(self, tokens: float, prompt_tokens: float | None = None) -> float:
+    def duration_s(self, tokens: float, read_tokens: float | None = None) -> float:
         """Expected seconds for one step alone: the first token, then the others.
 
         Args:
             tokens: length of its answer.
-            prompt_tokens: length of its prompt; None: as usual.
+            read_tokens: those of its prompt that must be read; None: as usual.
         """
-        longer = 0.0 if prompt_tokens is None else prompt_tokens - self.prompt_tokens
+        longer = 0.0 if read_tokens is None else read_tokens - self.read_tokens
         decoding_s = max(0.0, tokens - 1) / self.tokens_per_second
-        return max(0.0, self.overhead_s + self.ttft_s + longer * self.s_per_prompt_token + decoding_s)
+        return max(0.0, self.overhead_s + self.ttft_s + longer * self.s_per_read_token + decoding_s)
 
     def stretch(self, same: int, others: int) -> float:
         """How many times as long a step takes beside ``same`` others on this model, and with ``others`` more models."""
-        return 1.0 + self.beside_same * math.sqrt(same) + self.beside_other * others
+        return 1.0 + self.beside_same * same + self.beside_other * others
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +137,7 @@ def schedule_plan(
     tokens = {s.id: profiles[target_of(s)].tokens_of(s, whole[s.id]) for s in asked}
     simulation = Simulation(
         plan,
-        {s.id: _alone_s(s, profiles[target_of(s)], tokens) if s.id in tokens else 0.0 for s in plan.steps},
+        {s.id: _alone_s(s, whole[s.id], profiles[target_of(s)], tokens) if s.id in tokens else 0.0 for s in plan.steps},
         lambda step: None if _needs_no_model(step) else target_of(step),
         workers,
         arrivals_s=arrivals,
@@ -159,13 +158,11 @@ def _needs_no_model(step: Step) -> bool:
     return joined_results(step, dict.fromkeys(step.rely, "")) is not None
 
 
-def _alone_s(step: Step, profile: ModelProfile, tokens: Mapping[str, float]) -> float:
-    if not profile.s_per_prompt_token:
+def _alone_s(step: Step, whole: str, profile: ModelProfile, tokens: Mapping[str, float]) -> float:
+    if not profile.s_per_read_token:
         return profile.duration_s(tokens[step.id])
-    # Prompts differ by their tasks, about three characters a token, and by the answers that they quote.
-    longer = (len(step.task) - mean_length(profile.seen)) / CHARACTERS_PER_TOKEN if profile.seen else 0.0
     quoted = sum(tokens.get(n, 0.0) for n in step.rely)
-    return profile.duration_s(tokens[step.id], max(1.0, profile.prompt_tokens + longer + quoted))
+    return profile.duration_s(tokens[step.id], profile.prompts.expected(profile.seen, step, whole, quoted))
 
 
 def _stretch(profile: ModelProfile, target: str, busy: Counter[str]) -> float:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multi_llm_comparator.plans.answer_lengths import SeenAnswer
 from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.simulation import Background
 from multi_llm_comparator.plans.theory import ModelProfile, schedule_plan
 from tests.plans.test_parse import plans
@@ -67,8 +67,7 @@ def test_a_step_that_only_joins_answers_takes_no_model_and_no_time():
 
 
 def test_long_prompts_and_quoted_answers_take_longer_to_read():
-    seen = (SeenAnswer("t", "t", 1, 10, 10),)
-    profile = replace(PROFILE, seen=seen, prompt_tokens=5.0, s_per_prompt_token=0.1)
+    profile = replace(PROFILE, prompts=PromptLengths(5, 0, 1), read_tokens=5.0, s_per_read_token=0.1)
     plan = Plan((step("a", 10), step("b", 10, "a")))
     first, second = schedule_plan(plan, {"small": profile}, target_of, 9).steps
     assert second.end_s - second.start_s == pytest.approx(first.end_s - first.start_s + 1.0)

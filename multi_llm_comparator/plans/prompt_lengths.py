@@ -1,0 +1,47 @@
+"""How many tokens of a step's prompt its model will have to read: what it has in memory already takes it no time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from multi_llm_comparator.plans.answer_lengths import SeenAnswer
+from multi_llm_comparator.plans.least_squares import not_negative
+from multi_llm_comparator.plans.plan import Step
+
+# Fewer prompts than this do not tell what of their length comes from where.
+MIN_FITTED = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLengths:
+    """Tokens to read: some for every step, some for each character of its task, some for each token that it quotes."""
+
+    fixed: float = 0.0
+    per_character: float = 0.0
+    per_quoted_token: float = 0.0
+
+    @classmethod
+    def fitted(cls, seen: Sequence[SeenAnswer]) -> PromptLengths:
+        """From prompts that were read, at least one."""
+        read = np.array([max(1.0, s.read_tokens) for s in seen])
+        if len(seen) < MIN_FITTED:
+            return cls(float(read.mean()))
+        facts = np.array([[1.0, len(s.task), s.quoted_tokens] for s in seen])
+        return cls(*not_negative(facts, read, np.ones(len(seen))).tolist())
+
+    def expected(self, seen: Sequence[SeenAnswer], step: Step, whole: str, quoted_tokens: float) -> float:
+        """Tokens of a step's prompt that must be read: as for the same task, else by its length.
+
+        Args:
+            seen: earlier answers of the model.
+            step: what is to be solved.
+            whole: its task as :func:`plans.answer_lengths.whole_tasks` gives it.
+            quoted_tokens: length of the answers that it needs.
+        """
+        if same := [s.read_tokens for s in seen if s.whole == whole]:
+            return median(same)
+        return self.fixed + self.per_character * len(step.task) + self.per_quoted_token * quoted_tokens
