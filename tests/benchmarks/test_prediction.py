@@ -32,11 +32,15 @@ def test_errors_are_shares_of_what_a_run_took():
     outcomes = [Outcome(hand, 2.0, known=1.9, new=3.0), Outcome(hand, 4.0, known=4.2, new=6.0)]
     outcomes += [Outcome(Job("asked 0", "How many?"), 1.0, known=1.0, new=1.0)] * 2
     outcomes += [Outcome(Job("given 0", "How many?", plan), 1.0, known=1.1, new=1.0)] * 2
-    exact, _, _, tenth, _, _, middle, worst, new = figures_of("gguf", outcomes)
-    assert (exact.id, exact.value, exact.peer) == ("gguf-asked-median", 0.0, 0.0)
-    assert (tenth.id, tenth.value) == ("gguf-given-median", pytest.approx(10.0))
-    assert (middle.id, middle.value, new.value) == ("gguf-hand-median", pytest.approx(5.0), pytest.approx(50.0))
+    figures = {figure.id: figure for figure in figures_of("gguf", outcomes)}
+    assert (figures["gguf-asked-median"].value, figures["gguf-asked-median"].peer) == (0.0, 0.0)
+    assert figures["gguf-given-median"].value == pytest.approx(10.0)
+    single, new = figures["gguf-hand-median"], figures["gguf-hand-new-median"]
+    assert (single.value, new.value) == (pytest.approx(5.0), pytest.approx(50.0))
     # The median of both runs is off by a half and by a quarter.
-    assert middle.peer == pytest.approx(37.5)
-    assert middle.met and not new.met
-    assert worst.value >= middle.value
+    assert single.peer == pytest.approx(37.5)
+    assert single.met and not new.met
+    assert figures["gguf-hand-p90"].value >= single.value
+    # 3.05 s were foretold as a rule, and 3 s were taken.
+    typical = figures["gguf-hand-typical"]
+    assert (typical.value, typical.peer) == (pytest.approx(100 * 0.05 / 3), None)
