@@ -19,6 +19,9 @@ _HTML = '<div class="mlc-plot" role="img"></div>'
 _CSS = """
 .mlc-plot { width: 100%; }
 .mlc-picks .nsewdrag, .mlc-picks .point path { cursor: pointer; }
+.mlc-picks.mlc-zooms .nsewdrag { cursor: ew-resize; }
+/* Beside the plot, not over its legend. */
+.mlc-zooms .modebar-container { top: 2rem !important; }
 .mlc-plot .modebar { opacity: 0; transition: opacity 0.15s; }
 .mlc-plot:hover .modebar { opacity: 1; }
 """
@@ -32,24 +35,50 @@ const library = (url) => (window.mlcPlotly ??= new Promise((done, failed) => {
   document.head.append(script);
 }));
 
-const config = (Plotly, name, png) => ({
-  displaylogo: false, doubleClick: false, displayModeBar: true,
-  modeBarButtons: [[{ name: "png", title: png, icon: Plotly.Icons.camera,
-    click: (chart) => Plotly.downloadImage(chart, { format: "png", scale: 2, filename: name }) }]],
+const zooms = (figure) => figure.layout.dragmode === "zoom";
+// Where fingers scroll, dragging is not for zooming.
+const isTouch = () => matchMedia("(pointer: coarse)").matches;
+
+const config = (Plotly, { name, say }, figure) => ({
+  displaylogo: false, doubleClick: false, displayModeBar: true, showTips: false,
+  modeBarButtons: [[
+    ...(zooms(figure) ? [{ name: "whole", title: say.whole, icon: Plotly.Icons.home, click: () => zoom(Plotly) }] : []),
+    { name: "png", title: say.png, icon: Plotly.Icons.camera,
+      click: (chart) => Plotly.downloadImage(chart, { format: "png", scale: 2, filename: name }) },
+  ]],
 });
+
+// Charts that lie above each other show the same stretch of time; without one, all of it.
+function zoom(Plotly, range) {
+  for (const box of document.querySelectorAll(".mlc-zooms")) {
+    box.mlcZoom = range;
+    if (!box.layout) continue;
+    const shown = box.layout.xaxis.range, wanted = range ?? box.mlcWhole;
+    if (shown[0] !== wanted[0] || shown[1] !== wanted[1]) Plotly.relayout(box, { "xaxis.range": [...wanted] });
+  }
+}
 
 // A browser that is slower than the data draws the latest, not every one; what has not changed is not drawn at all.
 async function draw(Plotly, box) {
   while (box.mlcWanted) {
-    const { text, name, png } = box.mlcWanted;
+    await box.mlcHeld;
+    const wanted = box.mlcWanted, { text } = wanted;
     box.mlcWanted = undefined;
     if (text === box.mlcDrawn) continue;
     const figure = JSON.parse(text);
+    if (zooms(figure) && isTouch()) figure.layout.dragmode = false;
+    box.classList.toggle("mlc-zooms", zooms(figure));
+    box.mlcWhole = figure.layout.xaxis?.range;
+    // What was zoomed to stays while a run goes on, and not beyond it.
+    const isNew = box.mlcName !== wanted.name;
+    box.mlcName = wanted.name;
+    if (box.mlcZoom && !isNew) figure.layout.xaxis.range = [...box.mlcZoom];
     box.style.height = figure.layout.height + "px";
     const page = getComputedStyle(box);
     figure.layout.font = { ...figure.layout.font, family: page.fontFamily, color: page.color };
-    await Plotly.react(box, figure.data, figure.layout, config(Plotly, name, png));
+    await Plotly.react(box, figure.data, figure.layout, config(Plotly, wanted, figure));
     box.mlcDrawn = text;
+    if (isNew) zoom(Plotly);
     if (!box.mlcIsBound) { box.mlcIsBound = true; bind(Plotly, box); }
     await new Promise((next) => setTimeout(next, 50));
   }
@@ -60,6 +89,17 @@ function bind(Plotly, box) {
     const named = event.points.find((point) => point.customdata?.[0]);
     if (named) box.mlcPick(String(named.customdata[0]));
   });
+  // Drawing anew would take what is being dragged out of one's hand.
+  box.addEventListener("pointerdown", () => {
+    box.mlcHeld = new Promise((released) => {
+      for (const end of ["pointerup", "pointercancel", "blur"])
+        addEventListener(end, () => setTimeout(released, 50), { once: true, capture: true });
+    });
+  }, { capture: true });
+  box.on("plotly_relayout", (change) => {
+    if ("xaxis.range[0]" in change) zoom(Plotly, [change["xaxis.range[0]"], change["xaxis.range[1]"]]);
+  });
+  box.on("plotly_doubleclick", () => zoom(Plotly));
   let width = box.clientWidth;
   new ResizeObserver(() => {
     if (box.isConnected && box.clientWidth !== width) { width = box.clientWidth; Plotly.Plots.resize(box); }
@@ -73,7 +113,7 @@ export default function({ data, parentElement, setTriggerValue }) {
   box.style.minHeight = data.height + "px";
   box.classList.toggle("mlc-picks", data.picks);
   box.mlcPick = (point) => setTriggerValue("picked", point);
-  box.mlcWanted = { text: data.figure, name: data.name, png: data.png };
+  box.mlcWanted = { text: data.figure, name: data.name, say: data.say };
   if (box.mlcIsBusy) return;
   box.mlcIsBusy = true;
   library(data.library).then((Plotly) => draw(Plotly, box)).catch((error) => { box.textContent = String(error); })
@@ -89,7 +129,8 @@ def live_chart(
     """Draw it.
 
     Args:
-        figure: data and layout of Plotly; the first entry of a point's ``customdata`` names what a click picks.
+        figure: data and layout of Plotly; the first entry of a point's ``customdata`` names what a click picks. With
+            the drag mode "zoom" a stretch of the x axis can be looked at closely.
         key: as for every widget.
         alt: what the chart shows, for those who cannot see it.
         name: of the file, when it is saved as a picture.
@@ -106,7 +147,7 @@ def live_chart(
             "height": figure["layout"]["height"],
             "alt": alt,
             "name": name,
-            "png": t("chart.save_png"),
+            "say": {"png": t("chart.save_png"), "whole": t("chart.whole")},
             "picks": on_pick is not None,
             "library": PLOTLY_URL,
         },

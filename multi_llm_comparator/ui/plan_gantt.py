@@ -22,10 +22,9 @@ from multi_llm_comparator.ui.plan_targets import name_of
 
 MAX_LANES = 200
 ROW_PX, CROWDED_ROW_PX, CROWDED_FROM = 27, 15, 40
-# On the right there is room for the button that saves a picture.
+# On the right there is room for the buttons.
 TOP_PX, BOTTOM_PX, LEFT_PX, RIGHT_PX = 34, 30, 190, 34
 PREDICTED = {"light": "#4653c9", "dark": "#8f9af5"}
-_AXIS = {"zeroline": False, "fixedrange": True}
 # The time axis is longer than the run: answers stand behind their bars.
 ROOM = 1.24
 _LABEL_CHARS, _ANSWER_CHARS = 25, 28
@@ -232,14 +231,24 @@ def _layout(scene: Scene, lanes: list[Lane], clock: Clock) -> Figure:
     rows = max(1, len(lanes))
     row_px = ROW_PX if rows <= CROWDED_FROM else CROWDED_ROW_PX
     span = scene.span_s or span_of(scene)
+    look = chart_look.layout(scene.page)
     return {
-        **chart_look.layout(scene.page),
+        **look,
+        "dragmode": "zoom",
+        "modebar": {**look["modebar"], "orientation": "v"},
         "barmode": "overlay",
         "height": TOP_PX + BOTTOM_PX + rows * row_px,
         "margin": {"l": LEFT_PX, "r": RIGHT_PX, "t": TOP_PX, "b": BOTTOM_PX},
-        "xaxis": {**_AXIS, "range": [0, span * ROOM], "ticksuffix": " s", "gridcolor": FAINT[scene.page], "nticks": 8},
+        "xaxis": {
+            "zeroline": False,
+            "range": [0, span * ROOM],
+            "ticksuffix": " s",
+            "gridcolor": FAINT[scene.page],
+            "nticks": 8,
+        },
         "yaxis": {
-            **_AXIS,
+            "zeroline": False,
+            "fixedrange": True,
             "range": [rows - 0.5, -0.5],
             "tickvals": list(range(len(lanes))),
             "ticktext": [_label(lane, scene) for lane in lanes],

@@ -177,6 +177,45 @@ def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Pag
     )
 
 
+def shown_time(page: Page) -> list[list[float]]:
+    """From where to where the charts' time axes go, in thousandths of a second."""
+    return page.evaluate(
+        """() => ["plans_gantt", "plans_gantt_other"].map((name) =>
+          document.querySelector(`.st-key-${name} .js-plotly-plot`)._fullLayout.xaxis.range
+            .map((x) => Math.round(1000 * x)))"""
+    )
+
+
+def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(page: Page, done: str):
+    page.goto(done)
+    expect_end(page)
+    page.get_by_role("button", name="Run again").click()
+    page.get_by_role("button", name="The same plan").click()
+    expect(lanes(page, "plans_gantt_other")).to_have_count(1 + len(STEPS))
+    expect(lanes(page)).to_have_count(len(STEPS))
+    chart = page.locator(".st-key-plans_gantt .js-plotly-plot").bounding_box()
+    assert chart is not None
+    middle = chart["y"] + chart["height"] / 2
+    page.mouse.move(chart["x"] + 0.5 * chart["width"], middle)
+    page.mouse.down()
+    page.mouse.move(chart["x"] + 0.7 * chart["width"], middle, steps=5)
+    page.mouse.up()
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-plans_gantt_other .js-plotly-plot')._fullLayout.xaxis.range[0] > 0"
+    )
+    zoomed = shown_time(page)
+    assert zoomed[0] == zoomed[1]
+    expect_end(page)
+    assert shown_time(page) == zoomed
+    page.mouse.dblclick(chart["x"] + 0.6 * chart["width"], middle)
+    page.wait_for_function(
+        "() => document.querySelector('.st-key-plans_gantt_other .js-plotly-plot')._fullLayout.xaxis.range[0] === 0"
+    )
+    (start, end), other = shown_time(page)
+    assert (start, end) == tuple(other)
+    assert end > zoomed[0][1]
+
+
 def test_a_step_is_solved_again_and_the_run_as_it_was_stands_beneath(page: Page, done: str):
     page.goto(done)
     expect_end(page)
