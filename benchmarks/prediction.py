@@ -3,15 +3,14 @@
     python -m benchmarks.prediction                   both kinds of the demo models
     python -m benchmarks.prediction --only gguf
 
-Composed questions are asked as on the Plans page: the demo planner writes the plan, small and large solve it meanwhile.
-When the planner had written each step is taken as it was, and that is most of such a run: only the rest is foretold.
-The plans of the same questions, and hand-made ones, are solved without a planner, where nothing but the steps
-themselves is foretold. All are run several times by the real engine through the real gateway, in another order each
-round. Every run after the first rounds is predicted from the runs before it that are in the store. The same is done
-as if its plan had never been run before: then the lengths of its answers are not known from earlier ones. The error
-of a perfect prophet is shown as well, who predicts the median of all runs of the same plan: what the machine itself
-varies by, no prediction can know. And the predictions of a plan are compared with the median of its runs, where that
-does not count. Prints a table and writes ``benchmarks/results/prediction.json``.
+Composed questions are asked as on the Plans page: the demo planner writes the plan, small and large solve it meanwhile,
+and from the plan all of that is foretold. The plans of the same questions, and hand-made ones, are also solved without
+a planner, where there are only the steps to foretell. All are run several times by the real engine through the real
+gateway, in another order each round. Every run after the first rounds is predicted from the runs before it that are in
+the store. The same is done as if its plan had never been run before: then the lengths of its answers are not known from
+earlier ones. The error of a perfect prophet is shown as well, who predicts the median of all runs of the same plan:
+what the machine itself varies by, no prediction can know. And the predictions of a plan are compared with the median of
+its runs, where that does not count. Prints a table and writes ``benchmarks/results/prediction.json``.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ LEARNING = 2
 QUESTIONS, SEED = 18, 77
 # By what their ids begin with.
 SORTS = {
-    "asked": "composed questions through the planner (its own time as it was)",
+    "asked": "composed questions through the planner, which is foretold as well",
     "given": "the plans of these questions, without the planner",
     "hand": "hand-made plans, without a planner",
 }
@@ -139,7 +138,7 @@ async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, t
             if turn == 0:
                 continue
             if turn > LEARNING:
-                known = await calibrated_profiles(registry, (small, large), without=run.id)
+                known = await calibrated_profiles(registry, (planner, small, large), without=run.id)
                 outcomes.append(_foretold(job, run, known, done))
             done.append((job, run))
     return outcomes

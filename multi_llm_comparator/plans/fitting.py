@@ -18,8 +18,9 @@ import numpy as np
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
-from multi_llm_comparator.plans.least_squares import Floats, not_negative
+from multi_llm_comparator.plans.least_squares import Floats, mean_pace, not_negative, weighted_median
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.planning_pace import WrittenPlan
 from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -30,9 +31,6 @@ MAX_KEPT = 400
 # Each so many steps further back, one counts half as much. How figures go together is a model's nature and learnt from
 # many; how fast the machine is just now, only its latest steps tell.
 HALF_LIFE, HALF_LIFE_OF_PACE = 60.0, 12.0
-# A chain takes what its steps take on average, and slow moments belong to that; but one that is so many times slower
-# than its likes was no step of this machine as it is.
-SLOWEST_COUNTED = 1.3
 SLOWDOWNS = np.round(np.arange(0.0, 1.55, 0.1), 1)
 # Where nothing is known of how steps slow each other down, a little is assumed.
 _USUAL, _CAUTION = 0.3, 0.02
@@ -144,7 +142,7 @@ def _fit(samples: Sequence[StepSample]) -> _Fit:
             ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
             error = _error(ratio, weight) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
             if best is None or error < best.error:
-                fixed, per_read_token, per_token = (figures * _pace(1 / ratio, pace)).tolist()
+                fixed, per_read_token, per_token = (figures * mean_pace(1 / ratio, pace)).tolist()
                 best = _Fit(error, fixed, per_read_token, per_token, a, b)
     assert best is not None
     return best
@@ -153,20 +151,19 @@ def _fit(samples: Sequence[StepSample]) -> _Fit:
 def _error(ratio: Floats, weight: Floats) -> float:
     """How far predicted over actual is from its own middle: a slow moment of the machine makes some steps far too
     long, and shall move nothing else."""
-    off = np.minimum(np.abs(np.log(ratio / _weighted_median(ratio, weight))), 1.0)
+    off = np.minimum(np.abs(np.log(ratio / weighted_median(ratio, weight))), 1.0)
     return float(np.average(off, weights=weight))
 
 
-def _pace(longer: Floats, weight: Floats) -> float:
-    """How many times as long as foretold steps take, on average."""
-    limit = SLOWEST_COUNTED * _weighted_median(longer, weight)
-    return float(np.average(np.minimum(longer, limit), weights=weight))
-
-
-def _weighted_median(values: Floats, weight: Floats) -> float:
-    order = np.argsort(values)
-    share = np.cumsum(weight[order])
-    return float(values[order][int(np.searchsorted(share, share[-1] / 2))])
+def written_plans(run: PlanRun) -> Iterator[WrittenPlan]:
+    """What the planner of a run wrote to the end, asked once and not from a cache."""
+    for attempt in run.planning:
+        progress = attempt.progress
+        if progress.state != "done" or progress.ended_at is None or not progress.tokens:
+            continue
+        if progress.attempts <= 1 and progress.cache_age_s is None:
+            took = progress.ended_at - progress.requested_at - (progress.load_s or 0.0)
+            yield WrittenPlan(progress.tokens, max(1e-6, took))
 
 
 def _plain_answer(step: StepRun) -> AnswerProgress | None:

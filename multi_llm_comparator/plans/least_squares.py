@@ -1,4 +1,4 @@
-"""Least squares of relative errors, without negative figures."""
+"""Least squares of relative errors without negative figures, and middles of what scatters around them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+# Of the median.
+SLOWEST_COUNTED = 1.3
 
 
 def not_negative(facts: Floats, actual: Floats, weight: Floats) -> Floats:
@@ -28,3 +30,20 @@ def not_negative(facts: Floats, actual: Floats, weight: Floats) -> Floats:
     figures = np.zeros(facts.shape[1])
     figures[columns] = np.maximum(solution, 0.0)
     return figures if figures.any() else np.array([float(np.median(actual)), *[0.0] * (facts.shape[1] - 1)])
+
+
+def weighted_median(values: Floats, weight: Floats) -> float:
+    """The value that half of the weight lies below."""
+    order = np.argsort(values)
+    share = np.cumsum(weight[order])
+    return float(values[order][int(np.searchsorted(share, share[-1] / 2))])
+
+
+def mean_pace(longer: Floats, weight: Floats) -> float:
+    """How many times as long as foretold things take, on average.
+
+    A chain takes what its steps take on average, and slow moments belong to that; but one that is far slower than its
+    likes was no step of this machine as it is, and counts as :data:`SLOWEST_COUNTED`.
+    """
+    limit = SLOWEST_COUNTED * weighted_median(longer, weight)
+    return float(np.average(np.minimum(longer, limit), weights=weight))

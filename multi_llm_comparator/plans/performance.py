@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.fitting import StepSample, fitted_profile, samples_of
+from multi_llm_comparator.plans.fitting import StepSample, fitted_profile, samples_of, written_plans
 from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.planning_pace import PlanningPace, WrittenPlan
 from multi_llm_comparator.plans.theory import ModelProfile
 
 
@@ -64,6 +65,7 @@ class PerformanceTracker:
         self._calls: dict[str, _Calls] = defaultdict(_Calls)
         self._runs: list[RunMetrics] = []
         self._samples: list[StepSample] = []
+        self._plans: dict[str, list[WrittenPlan]] = defaultdict(list)
 
     def track(self, run: PlanRun) -> RunMetrics:
         """Take a run into account and return its own figures."""
@@ -76,6 +78,7 @@ class PerformanceTracker:
             target = run.options.aggregator or run.options.executor.large_model
             self._calls[target].answers.append(run.aggregate)
         self._samples += samples_of(run)
+        self._plans[run.options.router_model] += written_plans(run)
         metrics = run_metrics(run)
         self._runs.append(metrics)
         return metrics
@@ -110,6 +113,8 @@ class PerformanceTracker:
                 found[target] = fitted_profile(samples, usd_per_token)
             else:
                 found[target] = _plain_profile(answered, usd_per_token)
+            if plans := self._plans.get(target):
+                found[target] = replace(found[target], planning=PlanningPace.fitted(plans))
         return found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from multi_llm_comparator.plans.plan import Step
+from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.simulation import Background
 from multi_llm_comparator.plans.theory import ModelProfile, Schedule, schedule_plan
@@ -17,13 +18,15 @@ class Prediction:
     """A schedule, in seconds from ``origin`` (since the epoch), and what really happened.
 
     ``actual_s`` is from the origin to the end of the last step; None while a step has not ended. All times leave out
-    those in which nobody worked on the run.
+    those in which nobody worked on the run. ``planner`` is when the planner should be at work; None where there was
+    none, or where it was taken as it was.
     """
 
     schedule: Schedule
     profiles: Mapping[str, ModelProfile]
     origin: float
     actual_s: float | None
+    planner: Background | None = None
 
     @property
     def error(self) -> float | None:
@@ -37,9 +40,10 @@ class Prediction:
 
 
 def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | None:
-    """The schedule of a run's plan with the arrivals its planner really had, and the planner at work meanwhile.
+    """The schedule of a run's plan: of the planner first, where its pace is known and it wrote the plan in one go.
 
-    None without a profile of each model.
+    Else the steps arrive when it really had written them, with the planner at work meanwhile as it was. None without a
+    profile of each model that solves steps.
     """
     if run.plan is None:
         return None
@@ -51,30 +55,67 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
     def seconds(at: float) -> float:
         return working_s(run, origin, at)
 
-    arrivals = {i: seconds(s.arrived_at) for i, s in run.steps.items()}
-    planner = [
-        Background(run.options.router_model, seconds(a.progress.requested_at), seconds(a.progress.ended_at))
-        for a in run.planning
-        if a.progress.ended_at is not None
-    ]
+    planning = _foretold(run, run.plan, profiles) or _as_it_was(run, seconds)
     schedule = schedule_plan(
         run.plan,
         profiles,
         lambda step: targets[step.id],
         run.options.executor.workers,
-        arrivals_s=arrivals,
-        background=planner,
+        arrivals_s=planning.arrivals_s,
+        background=planning.at_work,
     )
     ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
-    is_whole = len(ends) == len(run.plan.steps)
-    return Prediction(schedule, profiles, origin, seconds(max(ends)) if is_whole else None)
+    actual_s = seconds(max(ends)) if len(ends) == len(run.plan.steps) else None
+    return Prediction(schedule, profiles, origin, actual_s, planning.at_work[0] if planning.is_foretold else None)
+
+
+@dataclass(frozen=True)
+class _Planning:
+    """When each step is there, by id, and when the planner is at work, in seconds from the origin."""
+
+    arrivals_s: Mapping[str, float]
+    at_work: Sequence[Background]
+    is_foretold: bool
+
+
+def _foretold(run: PlanRun, plan: Plan, profiles: Mapping[str, ModelProfile]) -> _Planning | None:
+    """The planner as its earlier plans tell, for one of this length. Loading is as it was: that comes once."""
+    router = run.options.router_model
+    profile = profiles.get(router)
+    if profile is None or profile.planning is None or len(run.planning) != 1 or run.pauses or run.plan_is_direct:
+        return None
+    (attempt,) = run.planning
+    progress = attempt.progress
+    if attempt.error is not None or progress.ended_at is None or not progress.tokens:
+        return None
+    start = progress.load_s or 0.0
+    # A step is there when its last character is written: each is a line of the plan.
+    lengths = [len(attempt.thinking), *(len(step.to_xml()) for step in plan.steps)]
+    written = [total / sum(lengths) for total in accumulate(lengths)][1:]
+    arrivals = {
+        step.id: start + profile.planning.duration_s(share * progress.tokens)
+        for step, share in zip(plan.steps, written, strict=True)
+    }
+    at_work = Background(router, start, start + profile.planning.duration_s(progress.tokens))
+    return _Planning(arrivals, [at_work], is_foretold=True)
+
+
+def _as_it_was(run: PlanRun, seconds: Callable[[float], float]) -> _Planning:
+    arrivals = {i: seconds(s.arrived_at) for i, s in run.steps.items()}
+    at_work = [
+        Background(run.options.router_model, seconds(a.progress.requested_at), seconds(a.progress.ended_at))
+        for a in run.planning
+        if a.progress.ended_at is not None
+    ]
+    return _Planning(arrivals, at_work, is_foretold=False)
 
 
 def targets_of(run: PlanRun) -> set[str]:
-    """The models and groups that solve the run's steps, or have solved some."""
+    """The models and groups that solve the run's steps, or have solved some, and the planner if it was asked."""
     executor = run.options.executor
     asked = {step.attempts[0].target for step in run.steps.values() if step.attempts}
-    return {executor.small_model, executor.large_model} | asked
+    planner = {run.options.router_model} if run.planning else set()
+    return {executor.small_model, executor.large_model} | asked | planner
 
 
 def _target(run: PlanRun, step: Step) -> str:

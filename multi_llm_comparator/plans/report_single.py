@@ -81,7 +81,8 @@ def _theory_data(prediction: Prediction) -> dict[str, Any]:
 def _profile_data(profile: ModelProfile) -> dict[str, Any]:
     """Its figures; of the answers that they come from, how many there were."""
     figures = {f.name: getattr(profile, f.name) for f in fields(profile) if f.init and f.name != "seen"}
-    return {**figures, "prompts": asdict(profile.prompts), "answers_seen": len(profile.seen)}
+    nested = {"prompts": asdict(profile.prompts), "planning": asdict(profile.planning) if profile.planning else None}
+    return {**figures, **nested, "answers_seen": len(profile.seen)}
 
 
 def _markdown(

@@ -51,6 +51,9 @@ def gantt_of(
         step_id = lane.step.step.id if lane.step else ""
         if outline := outlines.get(step_id):
             spans.append(outline)
+        elif lane.kind == "plan" and prediction and (planner := prediction.planner):
+            ends = clock.worked(planner.end_s, is_end=True)
+            spans.append(Span(clock.worked(planner.start_s), ends, planner.target, "outline"))
         rows.append(SpanRow(_label(lane, words), tuple(spans), step_id in critical))
     left_out = len(lanes) - len(shown)
     title = f"{words.title} ({words.left_out.format(n=left_out)})" if left_out else words.title

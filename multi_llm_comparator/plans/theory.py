@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, expected_tokens, whole_tasks
 from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.planning_pace import PlanningPace
 from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.prompts import joined_results
 from multi_llm_comparator.plans.ready import ReadySet
@@ -27,7 +28,7 @@ class ModelProfile:
     tells; each more takes ``s_per_read_token``. ``overhead_s`` is what a step takes besides its model, ``handoff_s``
     what it takes from its end to the start of those that need it. Each other step on the same model makes a step take
     ``beside_same`` of its time longer, each other model at work ``beside_other``.
-    ``seen`` are earlier answers, the latest last.
+    ``seen`` are earlier answers, the latest last. ``planning`` tells how fast it writes plans, if it ever wrote one.
     ``of_same_run`` says that these come from the run which they are to predict.
     """
 
@@ -43,6 +44,7 @@ class ModelProfile:
     beside_same: float = 0.0
     beside_other: float = 0.0
     seen: tuple[SeenAnswer, ...] = ()
+    planning: PlanningPace | None = None
     of_same_run: bool = False
     # Looking through what was seen is most of the work of a prediction, and a chart that is watched makes many.
     _known: dict[tuple[Step, str], float] = field(init=False, repr=False, compare=False, default_factory=dict)

@@ -87,7 +87,9 @@ def span_of(scene: Scene) -> float:
     clock = clock_of(scene)
     ends = [clock.seconds(s.end) for lane in lanes for s in lane.stretches]
     if scene.prediction:
-        ends.append(clock.worked(scene.prediction.schedule.makespan_s, is_end=True))
+        planner = scene.prediction.planner
+        foretold_s = max(scene.prediction.schedule.makespan_s, planner.end_s if planner else 0.0)
+        ends.append(clock.worked(foretold_s, is_end=True))
     return max(ends, default=0.0) or 1.0
 
 
@@ -290,19 +292,18 @@ def _outlines(lanes: list[Lane], clock: Clock, scene: Scene) -> list[Figure]:
     """What was predicted, over what was."""
     if scene.prediction is None:
         return []
-    rows = {lane.step.step.id: row for row, lane in enumerate(lanes) if lane.step}
-    return [
-        {
-            "type": "rect",
-            "x0": clock.worked(scheduled.start_s),
-            "x1": clock.worked(scheduled.end_s, is_end=True),
-            "y0": rows[scheduled.step.id] - 0.44,
-            "y1": rows[scheduled.step.id] + 0.44,
-            "line": {"color": PREDICTED[scene.page], "width": 1.5, "dash": "dot"},
-        }
-        for scheduled in scene.prediction.schedule.steps
-        if scheduled.step.id in rows
-    ]
+    foretold = {s.step.id: (s.start_s, s.end_s) for s in scene.prediction.schedule.steps}
+    planner = scene.prediction.planner
+    found: list[Figure] = []
+    for row, lane in enumerate(lanes):
+        times = foretold.get(lane.step.step.id) if lane.step else None
+        if lane.kind == "plan" and planner is not None:
+            times = planner.start_s, planner.end_s
+        if times:
+            x0, x1 = clock.worked(times[0]), clock.worked(times[1], is_end=True)
+            line = {"color": PREDICTED[scene.page], "width": 1.5, "dash": "dot"}
+            found.append({"type": "rect", "x0": x0, "x1": x1, "y0": row - 0.44, "y1": row + 0.44, "line": line})
+    return found
 
 
 def _path(lanes: list[Lane], clock: Clock, scene: Scene) -> list[Figure]:

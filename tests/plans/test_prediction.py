@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -7,6 +9,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
+from multi_llm_comparator.plans.planning_pace import PlanningPace
 from multi_llm_comparator.plans.prediction import Prediction, predict
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -39,3 +42,45 @@ def test_a_pause_changes_nothing_in_what_is_foretold():
     whole, resumed = foretold(0.0), foretold(1000.0)
     assert resumed.schedule.steps == whole.schedule.steps
     assert resumed.error == pytest.approx(whole.error)
+
+
+def planned(tokens: int = 200, **attempt: object) -> PlanRun:
+    """A plan of two steps that was written from 0 s to 9 s."""
+    run = PlanRun(ScriptedSource(), "q", OPTIONS, run_id="r")
+    run.created_at, run.plan = 0.0, Plan((Step("1", "one", 1, 3), Step("2", "two", 1, 3)))
+    progress = AnswerProgress(requested_at=0.0, ended_at=9.0, tokens=tokens)
+    run.planning = [PlanningAttempt((), progress, **attempt)]  # type: ignore[arg-type]
+    run.steps = {
+        step.id: StepRun(step, "done", arrived_at=at, started_at=at, ended_at=at + 4, answer="x")
+        for step, at in zip(run.plan.steps, (4.5, 9.0), strict=True)
+    }
+    return run
+
+
+PLANNER_KNOWN = {"m": replace(PROFILES["m"], beside_same=0.0, planning=PlanningPace(0.0, 0.05))}
+
+
+def test_the_planner_is_foretold_by_its_earlier_plans():
+    prediction = predict(planned(), PLANNER_KNOWN)
+    assert prediction is not None
+    # 200 tokens at 0.05 s, half of them for each step, and three seconds for a step.
+    assert prediction.planner is not None and prediction.planner.end_s == pytest.approx(10.0)
+    assert [s.start_s for s in prediction.schedule.steps] == [pytest.approx(5.0), pytest.approx(10.0)]
+    assert prediction.schedule.makespan_s == pytest.approx(13.0)
+    assert prediction.error == pytest.approx(0.0)
+
+
+def test_what_the_planner_thought_before_delays_the_steps():
+    thinking = "x" * sum(len(step.to_xml()) for step in planned().plan.steps)  # type: ignore[union-attr]
+    prediction = predict(planned(thinking=thinking), PLANNER_KNOWN)
+    assert prediction is not None
+    assert [s.start_s for s in prediction.schedule.steps] == [pytest.approx(7.5), pytest.approx(10.0)]
+
+
+def test_a_planner_that_was_asked_again_or_is_unknown_is_taken_as_it_was():
+    again = planned()
+    again.planning.append(again.planning[0])
+    for run, profiles in ((again, PLANNER_KNOWN), (planned(error="not XML"), PLANNER_KNOWN), (planned(), PROFILES)):
+        prediction = predict(run, profiles)
+        assert prediction is not None and prediction.planner is None
+        assert [s.start_s for s in prediction.schedule.steps] == [4.5, 9.0]

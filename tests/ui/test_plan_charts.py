@@ -14,6 +14,7 @@ from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
+from multi_llm_comparator.plans.planning_pace import PlanningPace
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -95,6 +96,18 @@ def test_the_prediction_is_drawn_as_outlines(run):
     outlines = [s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"]
     assert len(outlines) == 3
     assert figure["layout"]["xaxis"]["range"][1] > max(s["x1"] for s in outlines)
+
+
+def test_a_planner_that_was_foretold_has_an_outline_too(run):
+    planner = ModelProfile(0.1, 10.0, planning=PlanningPace(0.0, 2.0))
+    prediction = predict(run, {**PROFILES, "ash": planner})
+    figure = gantt(Scene(run, "light", prediction=prediction))
+    outlines = {round(s["y0"] + 0.44): s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"}
+    assert outlines.keys() == {0, 1, 2, 3}
+    assert (outlines[0]["x0"], outlines[0]["x1"]) == (0.0, 10.0)
+    assert figure["layout"]["xaxis"]["range"][1] > 10.0
+    dashed = [to_svg(run, one, "en").count("stroke-dasharray") for one in (prediction, predict(run, PROFILES))]
+    assert dashed == [4, 3]
 
 
 def test_two_runs_share_one_clock(run):
