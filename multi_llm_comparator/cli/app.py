@@ -210,6 +210,10 @@ def main() -> None:
     except MultiLLMError as exc:
         messages.print(f"error: {exc}", style="red")
         code = FAILED
+    except OSError as exc:
+        log.exception("the command failed")
+        messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
+        code = FAILED
     except Exception as exc:
         if (show := getattr(exc, "show", None)) is not None:
             # The command line's own errors know how to say what was typed wrong.

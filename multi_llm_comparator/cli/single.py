@@ -33,8 +33,10 @@ async def resume(work: Workplace, config: CooperationConfig, judge: str | None, 
 async def ask_one(work: Workplace, root: Path, model: str, question: str, timeout_s: float | None) -> bool:
     """Ask one model the question itself."""
     run = await show_while(Baseline(work.gateway, model, timeout_s=timeout_s).run(question), lambda: f"asking {model}")
+    _tell(run)
     folder = report_folder(root, "single_model_results", [model])
-    return _told(run, write_run_report(folder, run))
+    messages.print(f"report: {write_run_report(folder, run)}")
+    return run.answer is not None
 
 
 async def _finish(work: Workplace, config: CooperationConfig, judge: str | None, run: PlanRun) -> bool:
@@ -45,6 +47,8 @@ async def _finish(work: Workplace, config: CooperationConfig, judge: str | None,
         await work.plans.stop(run.id)
         messages.print(f"stopped; go on with: llm-cooperation resume {run.id}")
         raise
+    # Before anything else is made of it: whatever fails then, the answer is there.
+    _tell(run)
     verdicts: Sequence[Verdict] = ()
     if judge:
         solver = Solver(work.gateway, run.options, judge=Judge(work.gateway, judge), evaluation=config.evaluation)
@@ -53,15 +57,15 @@ async def _finish(work: Workplace, config: CooperationConfig, judge: str | None,
     models = [run.options.router_model, executor.small_model, executor.large_model]
     folder = report_folder(Path(config.system.reports), "single", models)
     prediction = await predicted(work.plans, run)
-    return _told(run, write_run_report(folder, run, prediction=prediction, verdicts=verdicts))
+    report = write_run_report(folder, run, prediction=prediction, verdicts=verdicts)
+    messages.print(f"report: {report}")
+    return run.answer is not None
 
 
-def _told(run: PlanRun, report: Path) -> bool:
+def _tell(run: PlanRun) -> None:
     if run.answer is not None:
         output.print(run.answer)
     else:
         messages.print(f"no answer: {run.error}")
     if run.answer is not None and (missing := unanswered(run)):
         messages.print(f"without the answers of steps: {', '.join(missing)}", style="yellow")
-    messages.print(f"report: {report}")
-    return run.answer is not None

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, StoreError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.plans.at_work import WorkingProcess, this_process
 from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 
 OUTCOMES_FILE = "outcomes.jsonl"
 SETUP_FILE = "setup.json"
+WORKER_FILE = "worker.json"
 MAX_OUTCOMES_BYTES = 8 * 2**30
 # Settings that no outcome depends on: a run may go on with others.
 MAY_CHANGE = {"config.query", "config.system.questions_in_flight", "config.system.reports", "config.dataset.limit"}
@@ -37,6 +41,7 @@ class OutcomeJournal:
     Raises:
         ConfigurationError: the folder holds outcomes of another setup, or something else.
         DocumentError: its outcomes cannot be read.
+        RunAtWorkError: another process is at work on it.
     """
 
     def __init__(self, folder: Path, setup: dict[str, Any]) -> None:
@@ -44,13 +49,21 @@ class OutcomeJournal:
         self.outcomes: dict[str, QuestionOutcome] = {}
         self._path = folder / OUTCOMES_FILE
         _check_setup(folder / SETUP_FILE, setup)
+        _take(folder)
         if self._path.exists():
             self.outcomes = _read_outcomes(self._path)
 
     def add(self, outcome: QuestionOutcome) -> None:
-        """Write an outcome down; the last one of a question counts."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(outcome.model_dump_json() + "\n")
+        """Write an outcome down; the last one of a question counts.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(outcome.model_dump_json() + "\n")
+        except OSError as exc:
+            raise StoreError(f"cannot write {str(self._path)!r}: {exc.strerror}; what is in it stays") from exc
         self.outcomes[outcome.id] = outcome
 
 
@@ -102,10 +115,14 @@ class DatasetRun:
     def outcomes(self) -> list[QuestionOutcome]:
         """The outcomes so far, in the order of the questions."""
         known = self._journal.outcomes
-        return [known[q.id] for q in self._questions if q.id in known]
+        return [known[q.id] for q in self._questions if q.id in known and known[q.id].is_of(q)]
 
     async def run(self, on_change: Callable[[], None] = lambda: None) -> list[QuestionOutcome]:
-        """Solve what is open. Cancelled, it leaves what has ended in the journal."""
+        """Solve what is open. Cancelled, it leaves what has ended in the journal.
+
+        Raises:
+            StoreError: an outcome cannot be written; the other questions are stopped.
+        """
         pending = iter([q for q in self._questions if q.id in self._open])
 
         async def worker() -> None:
@@ -120,9 +137,13 @@ class DatasetRun:
                     self._active -= 1
                     on_change()
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._in_flight, len(self._questions))):
-                group.create_task(worker())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._in_flight, len(self._questions))):
+                    group.create_task(worker())
+        except ExceptionGroup as several:
+            # One reason is enough to say, and the others came of it.
+            raise several.exceptions[0] from None
         return self.outcomes
 
     def standing(self) -> Standing:
@@ -143,7 +164,7 @@ class DatasetRun:
 
     def _is_solved(self, question: Question) -> bool:
         outcome = self._journal.outcomes.get(question.id)
-        return outcome is not None and outcome.state != "failed"
+        return outcome is not None and outcome.state != "failed" and outcome.is_of(question)
 
 
 def _check_setup(path: Path, setup: dict[str, Any]) -> None:
@@ -159,6 +180,16 @@ def _check_setup(path: Path, setup: dict[str, Any]) -> None:
     elif path.parent.exists() and any(path.parent.iterdir()):
         raise ConfigurationError(f"the folder {str(path.parent)!r} holds something else; give a new one")
     write_atomically(path, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
+
+
+def _take(folder: Path) -> None:
+    """Two processes would ask everything twice, and cut off each other's last lines."""
+    path, own = folder / WORKER_FILE, this_process()
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        other = WorkingProcess(**json.loads(path.read_text(encoding="utf-8")))
+        if other.is_other:
+            raise RunAtWorkError(f"process {other.pid} is at work on {str(folder)!r}; stop it there first")
+    write_atomically(path, json.dumps(asdict(own)) + "\n")
 
 
 def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:
@@ -203,5 +234,6 @@ def _read_outcomes(path: Path) -> dict[str, QuestionOutcome]:
                 raise DocumentError(f"{str(path)!r}, line {number}, is not an outcome") from exc
             found[outcome.id] = outcome
             whole += len(line)
-    os.truncate(path, whole)
+    if path.stat().st_size != whole:
+        os.truncate(path, whole)
     return found

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.tracking.store import storable
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_QUESTIONS = 1_000_000
@@ -109,17 +110,18 @@ def _text(entry: Mapping[str, Any], name: str) -> str | None:
     value = entry.get(name)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return str(value).strip() or None
+    # JSON can say what no file and no database takes: halves of characters.
+    return storable(str(value)).strip() or None
 
 
 def _letter(answer_id: Any) -> str | None:
     """A choice as a letter; data sets count from A or from 0."""
     if isinstance(answer_id, bool):
         return None
-    if isinstance(answer_id, int) and 0 <= answer_id < 26:
-        return chr(ord("A") + answer_id)
+    if isinstance(answer_id, int | float) and answer_id in range(26):
+        return chr(ord("A") + int(answer_id))
     text = str(answer_id or "").strip().upper()
-    if text.isdigit() and int(text) < 26:
+    if text.isdecimal() and len(text) <= 2 and int(text) < 26:
         return chr(ord("A") + int(text))
     return text if len(text) == 1 and "A" <= text <= "Z" else None
 

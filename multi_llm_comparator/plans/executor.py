@@ -27,6 +27,8 @@ from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState, fai
 
 DEFAULT_THRESHOLD = 5
 DEFAULT_WORKERS = 10
+# A plan may quote one answer many thousand times over.
+MAX_PROMPT_CHARS = 1_000_000
 # How often one model is asked that answers nothing.
 EMPTY_TRIES = 2
 
@@ -213,11 +215,18 @@ class PlanExecutor:
     async def _solve(self, run: StepRun) -> None:
         run.state, run.started_at = "running", now()
         answers = {n: result_of(self.runs[n].answer or "", self._options.result_after) for n in run.step.rely}
-        if (joined := joined_results(run.step, answers)) is not None:
+        joined = joined_results(run.step, answers)
+        prompt = joined or step_prompt(run.step, answers, {n: self.runs[n].step.task for n in run.step.rely})
+        if len(prompt) > MAX_PROMPT_CHARS:
+            run.error = (
+                f"with the answers that it quotes the step has {len(prompt)} characters; {MAX_PROMPT_CHARS} at most"
+            )
+            self._fail(run)
+            return
+        if joined is not None:
             run.answer = joined
             await self._finish(run)
             return
-        prompt = step_prompt(run.step, answers, {n: self.runs[n].step.task for n in run.step.rely})
         try:
             for target in self._targets(run.step):
                 if await self._tries(run, target, prompt):

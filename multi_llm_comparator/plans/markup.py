@@ -29,29 +29,39 @@ class Preamble:
     """Splits what comes before the plan into thinking and prose, and finds where the plan begins."""
 
     def __init__(self) -> None:
-        self.thinking = ""
-        self.prose = ""
+        # Pieces: texts that grow by a little many thousand times take their time.
+        self._thinking: list[str] = []
+        self._prose: list[str] = []
         self._in_thought = False
         self._tail = ""
 
+    @property
+    def thinking(self) -> str:
+        return "".join(self._thinking)
+
+    @property
+    def prose(self) -> str:
+        return "".join(self._prose)
+
     def feed(self, text: str) -> str | None:
         """Take a piece; returns the plan's text from its first tag on once that has been seen, else None."""
-        self._tail += text
-        while match := _OPENING.search(self._tail):
-            before, tag, rest = self._tail[: match.start()], match.group().lower(), self._tail[match.end() :]
+        text, at = self._tail + text, 0
+        for match in _OPENING.finditer(text):
+            before, tag = text[at : match.start()], match.group().lower()
             if self._in_thought and tag != "</think>":
                 # A draft inside the thinking is not the plan.
                 self._keep(before + match.group())
-                self._tail = rest
             elif tag == "<think>":
                 self._keep(before)
-                self._in_thought, self._tail = True, rest
+                self._in_thought = True
             elif tag == "</think>":
                 self._close_thought(before)
-                self._tail = rest
             else:
                 self._keep(before)
-                return self._tail[match.start() :]
+                self._tail = ""
+                return text[match.start() :]
+            at = match.end()
+        self._tail = text[at:]
         keep = len(self._tail) - _LONGEST_OPENING
         if keep > 0:
             self._keep(self._tail[:keep])
@@ -63,17 +73,13 @@ class Preamble:
         self._tail = ""
 
     def _keep(self, text: str) -> None:
-        if self._in_thought:
-            self.thinking += text
-        else:
-            self.prose += text
+        (self._thinking if self._in_thought else self._prose).append(text)
 
     def _close_thought(self, before: str) -> None:
-        if self._in_thought:
-            self.thinking += before
-        else:
+        self._keep(before)
+        if not self._in_thought:
             # Some templates open the thought themselves, so that the model only writes its end.
-            self.thinking, self.prose = self.prose + before, ""
+            self._thinking, self._prose = self._prose, []
         self._in_thought = False
 
 

@@ -52,6 +52,10 @@ class QuestionOutcome(BaseModel):
     metrics: RunMetrics | None = None
     verdicts: tuple[Verdict, ...] = ()
 
+    def is_of(self, question: Question) -> bool:
+        """Whether it is the question's: ids are often no more than places in a file, and files change."""
+        return (self.id, self.question, self.expected) == (question.id, question.text, expected_of(question))
+
 
 def outcome_of(question: Question, run: PlanRun, verdicts: tuple[Verdict, ...] = ()) -> QuestionOutcome:
     """The outcome of a question that was planned and solved."""
@@ -59,7 +63,7 @@ def outcome_of(question: Question, run: PlanRun, verdicts: tuple[Verdict, ...] =
     return QuestionOutcome(
         id=question.id,
         question=question.text,
-        expected=question.choice if question.answer is None else question.answer,
+        expected=expected_of(question),
         subject=question.subject,
         difficulty=question.difficulty,
         state=run.state,
@@ -74,6 +78,11 @@ def outcome_of(question: Question, run: PlanRun, verdicts: tuple[Verdict, ...] =
         metrics=run_metrics(run),
         verdicts=verdicts,
     )
+
+
+def expected_of(question: Question) -> str | None:
+    """What counts as right, as an outcome names it."""
+    return question.choice if question.answer is None else question.answer
 
 
 def unanswered(run: PlanRun) -> list[str]:

@@ -96,6 +96,10 @@ class Plan:
         needed = {n for step in self.steps for n in step.rely}
         return tuple(step.id for step in self.steps if step.id not in needed)
 
+    def dependents(self, step_id: str) -> frozenset[str]:
+        """The steps that need a step, directly or through others."""
+        return frozenset(nx.descendants(self.graph, step_id))
+
     def to_xml(self) -> str:
         """The plan as :func:`parse_plan` reads it back."""
         lines = [f"  {step.to_xml()}" for step in self.steps]

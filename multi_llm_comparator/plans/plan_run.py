@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from multi_llm_comparator.plans.step_run import StepRun, fail_if_empty
 RunState = Literal["new", "planning", "running", "aggregating", "done", "failed", "stopped"]
 OVER: frozenset[RunState] = frozenset({"done", "failed", "stopped"})
 DIRECT_TOKENS = 1024
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,8 @@ class PlanRun:
         return self.worker if self.worker is not None and not self.is_over and self.worker.is_other else None
 
     async def execute(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
-        """Answer the question. Nothing is raised but cancellation, which stops the run: the outcome is in ``state``.
+        """Answer the question. Nothing is raised but cancellation, which stops the run: the outcome is in ``state``,
+        and the reason of what should never happen in the log.
 
         Args:
             plan: solve this one instead of asking for one.
@@ -130,7 +134,15 @@ class PlanRun:
         except asyncio.CancelledError:
             self._enter("stopped")
             raise
+        except Exception:
+            log.exception("run %s broke", self.id)
         finally:
+            await self._conclude()
+
+    async def abandon(self) -> None:
+        """Have it end as stopped if it never began."""
+        if not self.is_over:
+            self._enter("stopped")
             await self._conclude()
 
     async def _conclude(self) -> None:

@@ -88,6 +88,8 @@ class PlanRegistry:
     async def resume(self, run_id: str) -> PlanRun:
         """Go on with a run that was stopped, or whose workbench ended: finished steps are not repeated.
 
+        A run that has all its answers is given back as it is.
+
         Raises:
             RunNotFoundError: no such run.
             RunAtWorkError: another process is at work on it.
@@ -99,6 +101,8 @@ class PlanRegistry:
                 return self._live[run_id]
             run = await self._restore(run_id)
             _refuse_if_elsewhere(run)
+            if run.state == "done" and all(step.state == "done" for step in run.steps.values()):
+                return run
             run.pauses.append((last_moment(run), now()))
             run.state, run.answer, run.error, run.aggregate, run.ended_at = "new", None, None, None, None
             if run.plan is None and run.planning:
@@ -129,7 +133,9 @@ class PlanRegistry:
         again.created_at, again.pauses = run.created_at, [*run.pauses, (last_moment(run), now())]
         again.planning, again.plan, again.plan_is_direct = run.planning, run.plan, run.plan_is_direct
         kept = {i: step for i, step in run.steps.items() if step.state == "done" and i != step_id}
-        again.steps = {step.id: kept.get(step.id) or StepRun(step) for step in run.plan.steps}
+        # Those that need it may come to be asked something else: as long as that is open they are not done.
+        stands = kept.keys() - run.plan.dependents(step_id)
+        again.steps = {s.id: kept[s.id] if s.id in stands else StepRun(s) for s in run.plan.steps}
         # Answers that are kept must be there even if nothing else comes to be.
         await journal.save(again)
         self._begin(again, plan=again.plan, finished=kept)
@@ -159,10 +165,13 @@ class PlanRegistry:
 
     async def stop(self, run_id: str) -> None:
         """Stop a run; what is done stays done."""
-        if (task := self._tasks.get(run_id)) is None:
-            return
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # One that is being resumed just now is stopped as soon as it is.
+        async with self._resuming:
+            if (task := self._tasks.get(run_id)) is None:
+                return
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self._live[run_id].abandon()
 
     async def recent(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
         """The stored runs, newest first. One that nobody works on any more, though it never ended, is ``stopped``."""

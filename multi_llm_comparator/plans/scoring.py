@@ -14,7 +14,12 @@ from multi_llm_comparator.plans.datasets import Question
 
 # Longer answers are judged by their end, which is where the conclusion stands.
 MAX_JUDGED_CHARS = 20_000
-_BOXED = re.compile(r"\\boxed\s*\{([^{}]{1,500})\}")
+MAX_BOXED_CHARS = 500
+_BOX = re.compile(r"\\f?boxed\s*\{")
+# What mathematics writes otherwise than arithmetic does.
+_FRACTION = re.compile(r"\\[dtc]?frac\s*\{\s*(-?\d{1,40})\s*\}\s*\{\s*(\d{1,40})\s*\}")
+_WORDS = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]{0,200})\}")
+_MINUS = "\u2212"
 _SAID = re.compile(r"(?:answer\s*(?:is|:|=)|答案\s*(?:是|为|：|:))\s*(.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:\s*/\s*\d+)?")
 # A capital is a choice where it cannot be a word: alone, in brackets, or before what follows the letter of a choice.
@@ -37,9 +42,9 @@ def is_correct(question: Question, text: str) -> bool | None:
 
 def final_answer(text: str) -> str:
     """The part of an answer that states its result."""
-    text = text.strip()[-MAX_JUDGED_CHARS:]
-    if boxed := _BOXED.findall(text):
-        return str(boxed[-1]).strip()
+    text = _as_arithmetic(text.strip()[-MAX_JUDGED_CHARS:])
+    if boxed := _boxed(text):
+        return boxed
     if said := _SAID.findall(text):
         return str(said[-1]).strip().rstrip(".。")
     last_line = text.splitlines()[-1] if text else ""
@@ -49,6 +54,7 @@ def final_answer(text: str) -> str:
 
 def same_answer(expected: str, given: str) -> bool:
     """Equal as numbers where both are, else as text: case, width, blanks and final stops do not count."""
+    expected, given = _as_arithmetic(expected), _as_arithmetic(given)
     left, right = as_number(expected), as_number(given)
     if left is not None and right is not None:
         return left == right
@@ -65,6 +71,24 @@ def as_number(text: str) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         # 1.5/2 is no fraction to Python, and nothing over zero is a number.
         return None
+
+
+def _as_arithmetic(text: str) -> str:
+    """``\\frac{3}{4}`` as ``3/4``, ``\\text{B}`` as ``B``, and the sign of minus as it is typed."""
+    return _FRACTION.sub(r"\1/\2", _WORDS.sub(r"\1", text)).replace(_MINUS, "-")
+
+
+def _boxed(text: str) -> str:
+    """What stands in the last box, which may hold braces itself; empty where there is none."""
+    found = ""
+    for box in _BOX.finditer(text):
+        depth = 1
+        for at in range(box.end(), min(len(text), box.end() + MAX_BOXED_CHARS)):
+            depth += {"{": 1, "}": -1}.get(text[at], 0)
+            if depth == 0:
+                found = text[box.end() : at].strip()
+                break
+    return found
 
 
 def _chosen(final: str) -> str | None:

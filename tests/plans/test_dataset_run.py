@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import platform
+import sys
+from dataclasses import asdict
 
+import psutil
 import pytest
 from datasets import load_dataset
 
-from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, StoreError
+from multi_llm_comparator.plans.at_work import WorkingProcess
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.dataset_build import PAIRS_FILE, write_pairs
 from multi_llm_comparator.plans.dataset_run import DatasetRun, OutcomeJournal, read_setup
 from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.judging import Judge
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 from multi_llm_comparator.plans.parse import parse_plan
@@ -44,7 +50,42 @@ class Counting:
         await asyncio.sleep(0)
         self.in_flight -= 1
         correct = None if question.answer is None else question.answer == "568"
-        return QuestionOutcome(id=question.id, question=question.text, state=self.state, correct=correct)
+        known = {"id": question.id, "question": question.text, "expected": question.answer}
+        return QuestionOutcome(**known, state=self.state, correct=correct)
+
+
+async def test_an_outcome_counts_for_the_question_it_was_asked_for_and_no_other(tmp_path):
+    """Without ids questions are known by their place, and something was put in before them."""
+    folder, solve = tmp_path / "run", Counting()
+    await DatasetRun(QUESTIONS, OutcomeJournal(folder, SETUP), solve).run()
+    moved = [Question("1", "A new one?", "1"), Question("2", "What is it?", "568"), Question("3", "Who knows?")]
+    solve.asked.clear()
+    outcomes = await DatasetRun(moved, OutcomeJournal(folder, SETUP), solve).run()
+    assert solve.asked == ["1", "2"]
+    assert [o.question for o in outcomes] == ["A new one?", "What is it?", "Who knows?"]
+    corrected = [moved[0], moved[1], Question("3", "Who knows?", "nobody")]
+    assert len(DatasetRun(corrected, OutcomeJournal(folder, SETUP), solve).outcomes) == 2
+
+
+async def test_a_folder_that_another_process_works_on_is_refused(tmp_path):
+    folder = tmp_path / "run"
+    OutcomeJournal(folder, SETUP)
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+    began = psutil.Process(other.pid).create_time()
+    worker = asdict(WorkingProcess(platform.node(), other.pid, began))
+    (folder / "worker.json").write_text(json.dumps(worker), encoding="utf-8")
+    with pytest.raises(RunAtWorkError, match=f"process {other.pid} is at work"):
+        OutcomeJournal(folder, SETUP)
+    other.kill()
+    await other.wait()
+    OutcomeJournal(folder, SETUP)
+
+
+async def test_outcomes_that_cannot_be_written_end_the_run_with_the_reason(tmp_path):
+    journal = OutcomeJournal(tmp_path / "run", SETUP)
+    (tmp_path / "run" / "outcomes.jsonl").mkdir()
+    with pytest.raises(StoreError, match="cannot write"):
+        await DatasetRun(QUESTIONS, journal, Counting()).run()
 
 
 async def test_several_questions_are_in_flight_but_no_more_than_allowed(tmp_path):
@@ -80,7 +121,8 @@ async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path):
     questions = [Question(str(n), "q", "568" if n < 2 else "9") for n in range(4)]
 
     async def half(question: Question) -> QuestionOutcome:
-        known = {"id": question.id, "question": question.text, "correct": question.answer == "568"}
+        known = {"id": question.id, "question": question.text, "expected": question.answer}
+        known["correct"] = question.answer == "568"
         return QuestionOutcome(**known, state="done" if known["correct"] else "failed")
 
     run = DatasetRun(questions, OutcomeJournal(folder, SETUP), half)

@@ -34,6 +34,19 @@ def test_the_shapes_that_are_around_are_read(tmp_path):
     assert (gsm.answer, gsm.solution) == ("1007", "3 + 4 = 7")
 
 
+def test_halves_of_characters_and_odd_choices_do_no_harm(tmp_path):
+    path = tmp_path / "odd.json"
+    odd = (
+        '[{"question": "What is \\ud83d?", "answer": "x", "answer_id": "\u00b2"}, {"question": "q", "answer_id": "%s"}]'
+    )
+    path.write_text(odd % ("9" * 5000), encoding="utf-8")
+    first, second = read_dataset(path)
+    assert (first.text, first.choice, second.choice) == ("What is \ufffd?", None, None)
+    first.text.encode()
+    (counted,) = read_dataset(written(tmp_path, [{"question": "q", "answer_id": 1.0}]))
+    assert counted.choice == "B"
+
+
 def test_json_lines_are_read_and_bounded_by_the_limit(tmp_path):
     entries = [{"question": f"q{i}"} for i in range(9)]
     assert [q.text for q in read_dataset(written(tmp_path, entries, lines=True), limit=2)] == ["q0", "q1"]
@@ -99,6 +112,14 @@ def test_real_data_sets_are_read_whole(name, count):
         (Question("1", "q", "2", "B"), "The answer is B because (A) is too small", True),
         (Question("1", "q", "2", "B"), "答案是（B）", True),
         (Question("1", "q", "2", "B"), "Between (A) and (B), it is (B)", True),
+        (Question("1", "q", "\\frac{3}{4}"), "So it is $\\boxed{\\frac{3}{4}}$.", True),
+        (Question("1", "q", "3/4"), "So it is $\\boxed{\\dfrac{3}{4}}$.", True),
+        (Question("1", "q", "4"), "Therefore it is \\boxed{\\frac{3}{4}}", False),
+        (Question("1", "q", "\\sqrt{2}"), "We get \\boxed{\\sqrt{2}}", True),
+        (Question("1", "q", "2", "B"), "So \\boxed{\\text{B}}", True),
+        (Question("1", "q", "7"), "Not \\boxed{5} but \\boxed{7}", True),
+        (Question("1", "q", "-5"), "The answer is \u22125.", True),
+        (Question("1", "q", "5"), "The answer is \u22125.", False),
         (Question("1", "q"), "anything", None),
     ],
 )

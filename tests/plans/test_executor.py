@@ -11,7 +11,7 @@ from multi_llm_comparator.core.events import Event, Failed, Finished, Started, T
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.errors import UnknownDependencyError
-from multi_llm_comparator.plans.executor import ExecutorOptions, PlanExecutor
+from multi_llm_comparator.plans.executor import MAX_PROMPT_CHARS, ExecutorOptions, PlanExecutor
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.step_run import StepRun
 from tests.plans.test_parse import plans
@@ -126,6 +126,15 @@ async def test_a_task_of_nothing_but_quotes_is_answered_by_them_without_a_model(
     assert runs["3"].attempts == []
     assert [prompt for _, prompt in source.asked] == ["task 1", "task 2", f"Is it {runs['3'].answer}?"]
     assert journal.recorded.index("3") < journal.recorded.index("4")
+
+
+@pytest.mark.parametrize("between", [" ", " and so "])
+async def test_an_answer_that_is_quoted_too_often_fails_the_step_and_no_other(between):
+    often = between.join(["{1}"] * (MAX_PROMPT_CHARS // 10))
+    plan = Plan((step("1"), step("2", "1", task=often), step("3", "1")))
+    runs = await PlanExecutor(InstantSource(), OPTIONS).execute(plan)
+    assert states(runs) == {"1": "done", "2": "failed", "3": "done"}
+    assert f"{MAX_PROMPT_CHARS} at most" in (runs["2"].error or "")
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,14 @@ def test_a_step_is_given_the_moment_its_tag_is_closed():
     assert [step.id for step in parser.feed(rest)] == ["2", "3"]
 
 
+@pytest.mark.parametrize("flood", ["<think>", "</think>", "<think></think>", "<think>x</think> y "])
+def test_a_flood_of_thoughts_is_kept_as_it_is_written(flood):
+    """In one piece: where each tag cost a look at all that follows, this took minutes."""
+    parser = PlanParser()
+    parser.feed(f"{flood * 100_000}</think>{PLAN}")
+    assert parser.close() == parse_plan(PLAN)
+
+
 def test_thinking_is_kept_apart_and_a_draft_in_it_is_not_the_plan():
     parser = PlanParser()
     for char in f"<think>maybe <Plan><Step ID='9' Task='no'/></Plan>?</think>Here:\n```xml\n{PLAN}\n```\nDone <b>.":

@@ -110,6 +110,58 @@ async def test_a_step_is_solved_again_with_those_that_need_it_and_the_others_are
     assert prediction.profiles.keys() == {"small", "other"}
 
 
+async def test_what_needs_a_step_that_is_solved_again_is_open_until_that_is_there(store):
+    registry = PlanRegistry(store, ByTarget(small="7", large="568"))
+    first = await answered(registry)
+    needed = next(s.step.rely[0] for s in first.steps.values() if s.step.rely)
+    dependents = first.plan.dependents(needed)
+    again = await registry.solve_again(first.id, needed, OPTIONS)
+    # As after a crash at this very moment: what is stored is all there is.
+    stored = await PlanRegistry(store, ScriptedSource()).get(again.id)
+    assert {i for i, s in stored.steps.items() if s.state != "done"} >= {needed, *dependents}
+    await registry.stop(again.id)
+
+
+async def test_a_run_that_has_all_its_answers_is_not_gone_on_with(store):
+    source = ByTarget(small="7", large="568")
+    registry = PlanRegistry(store, source)
+    run = await answered(registry)
+    asked, answer = len(source.targets()), run.answer
+    again = await PlanRegistry(store, source).resume(run.id)
+    assert (again.state, again.answer, len(source.targets())) == ("done", answer, asked)
+
+
+async def test_a_run_that_is_stopped_before_it_began_is_stopped(store):
+    registry = PlanRegistry(store, ScriptedSource())
+    run = await registry.start("What is it?", OPTIONS)
+    await registry.stop(run.id)
+    assert (run.state, run.is_over) == ("stopped", True)
+    assert [s.status for s in await registry.recent()] == ["stopped"]
+
+
+async def test_a_run_that_is_stopped_while_it_is_being_resumed_stops(store):
+    source = ScriptedSource()
+    registry = PlanRegistry(store, source)
+    run = await registry.start("What is it?", OPTIONS)
+    await registry.stop(run.id)
+    fresh = PlanRegistry(store, source)
+    resumed, _ = await asyncio.gather(fresh.resume(run.id), fresh.stop(run.id))
+    assert resumed.state == "stopped"
+
+
+async def test_what_should_never_happen_is_in_the_log_and_fails_the_run(store, caplog):
+    class Broken(ScriptedSource):
+        async def stream(self, target, request):
+            raise RuntimeError("the cause")
+            yield
+
+    registry = PlanRegistry(store, Broken())
+    run = await registry.start("What is it?", OPTIONS)
+    assert await registry.wait(run.id, timeout_s=20)
+    assert run.state == "failed" and "its log says what" in (run.error or "")
+    assert "the cause" in caplog.text and run.id in caplog.text
+
+
 async def test_a_step_is_not_solved_again_before_the_run_is_over_or_if_there_is_none(store):
     source = ScriptedSource()
     registry = PlanRegistry(store, source)
