@@ -18,7 +18,7 @@ RUNS_LOOKED_AT, STEPS_LOOKED_AT = 120, 2_000
 
 
 async def calibrated_profiles(
-    registry: PlanRegistry, targets: Collection[str], *, without: str = ""
+    registry: PlanRegistry, targets: Collection[str], *, without: str = "", before: float | None = None
 ) -> dict[str, ModelProfile]:
     """Profiles of ``targets`` from the latest runs; a target that none of them asked has none.
 
@@ -26,10 +26,11 @@ async def calibrated_profiles(
         registry: where the runs are.
         targets: which models or groups.
         without: id of a run to leave out: the one to be predicted.
+        before: only runs that were made before this moment tell, in seconds since the epoch.
     """
     runs: list[PlanRun] = []
     steps = 0
-    for summary in await registry.recent(limit=RUNS_LOOKED_AT):
+    for summary in await registry.recent(limit=RUNS_LOOKED_AT, before=before):
         if summary.id == without or steps >= STEPS_LOOKED_AT:
             continue
         try:
@@ -47,7 +48,7 @@ async def calibrated_profiles(
 async def predicted(registry: PlanRegistry, run: PlanRun) -> Prediction | None:
     """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
     targets = targets_of(run)
-    earlier = await calibrated_profiles(registry, targets, without=run.id)
+    earlier = await calibrated_profiles(registry, targets, without=run.id, before=run.created_at)
     return await asyncio.to_thread(_predicted, run, targets, earlier)
 
 

@@ -95,6 +95,9 @@ class Planner:
                 parser.repairs.append(CLOSED_EARLY)
         finally:
             attempt.thinking, attempt.repairs = parser.thinking, parser.repairs
+            if attempt.progress.ended_at is None:
+                # Given up or stopped: nobody reads what else it would write.
+                attempt.progress.ended_at = now()
             on_change()
 
     async def ask(self, question: str, system_prompt: str | None, replans: int) -> list[PlanningAttempt]:

@@ -173,9 +173,18 @@ class PlanRegistry:
             await asyncio.gather(task, return_exceptions=True)
             await self._live[run_id].abandon()
 
-    async def recent(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
-        """The stored runs, newest first. One that nobody works on any more, though it never ended, is ``stopped``."""
-        found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
+    async def recent(
+        self, text: str = "", limit: int = 50, offset: int = 0, *, before: float | None = None
+    ) -> list[RunSummary]:
+        """The stored runs, newest first. One that nobody works on any more, though it never ended, is ``stopped``.
+
+        Args:
+            text: only those with this text in them.
+            limit: at most so many.
+            offset: how many to pass over.
+            before: only those that were made before this moment, in seconds since the epoch.
+        """
+        found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset, before=before)
         return [await self._seen_from_here(summary) for summary in found]
 
     async def count(self, text: str = "") -> int:

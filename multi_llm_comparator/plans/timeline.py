@@ -52,9 +52,11 @@ def lanes_of(run: PlanRun, at: float | None = None) -> list[Lane]:
         at: what goes on now reaches up to this moment; None leaves what has no end at its last token.
     """
     planner = run.options.router_model
+    # One that was given up has perhaps no end of its own: only the last one can still be at work.
+    writing = [at if run.state == "planning" and a is run.planning[-1] else None for a in run.planning]
     lanes = [
-        Lane("plan", number, tuple(_answer_stretches(a.progress, planner, at)))
-        for number, a in enumerate(run.planning, 1)
+        Lane("plan", number, tuple(_answer_stretches(a.progress, planner, until)))
+        for number, (a, until) in enumerate(zip(run.planning, writing, strict=True), 1)
     ]
     lanes += [Lane("step", 0, tuple(_step_stretches(step, at)), step) for step in run.steps.values()]
     if run.aggregate is not None:

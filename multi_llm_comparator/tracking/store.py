@@ -81,7 +81,15 @@ class Store:
         with translated(self._url), self._engine.connect() as connection:
             return [AnswerRecord(**row._mapping) for row in connection.execute(query)]
 
-    def list_runs(self, kind: str | None = None, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
+    def list_runs(
+        self,
+        kind: str | None = None,
+        text: str = "",
+        limit: int = 50,
+        offset: int = 0,
+        *,
+        before: float | None = None,
+    ) -> list[RunSummary]:
         """Read the newest runs first.
 
         Args:
@@ -90,8 +98,11 @@ class Store:
                 MAX_QUERY_CHARS characters count.
             limit: at most so many, and never more than MAX_LIST.
             offset: how many to pass over.
+            before: only runs that were made before this moment, in seconds since the epoch.
         """
         query = select(*_columns(RUNS, RunSummary)).where(*_conditions(kind, text))
+        if before is not None:
+            query = query.where(RUNS.c.created_at < before)
         query = query.order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc())
         query = query.limit(max(0, min(limit, MAX_LIST))).offset(max(0, offset))
         with translated(self._url), self._engine.connect() as connection:

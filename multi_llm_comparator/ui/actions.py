@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import current_language, t, texts
 from multi_llm_comparator.ui.workbench import get_workbench
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ def perform(work: Coroutine[Any, Any, T], run_id: str = "-", *, timeout_s: float
         return get_workbench().bridge.run(work, timeout_s=timeout_s)
     except MultiLLMError as exc:
         logger.info("refused: %s", exc, extra={"run": run_id})
-        warn(str(exc))
+        warn(refusal(exc))
     except TimeoutError:
         logger.error("no reply within %s s", timeout_s, extra={"run": run_id})
         warn(t("error.timeout", seconds=f"{timeout_s:.0f}"))
@@ -39,8 +39,14 @@ def attempt(work: Callable[[], T], run_id: str = "-") -> T | None:
         return work()
     except MultiLLMError as exc:
         logger.info("refused: %s", exc, extra={"run": run_id})
-        warn(str(exc))
+        warn(refusal(exc))
     return None
+
+
+def refusal(error: MultiLLMError) -> str:
+    """What went wrong in the reader's language, where that is known, and the details in the words of who refused."""
+    key = f"error.title.{type(error).__name__}"
+    return f"{t(key)}: {error}" if key in texts(current_language()) else str(error)
 
 
 def warn(text: str) -> None:

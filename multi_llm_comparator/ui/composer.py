@@ -38,7 +38,7 @@ def draw_composer(comparison: Comparison | None) -> None:
                 t("composer.stop_all"),
                 icon=":material/stop_circle:",
                 key="compare_stop_all",
-                shortcut="Esc",
+                shortcut="Alt+S",
                 on_click=lambda: perform(comparison.stop(), comparison.id),
             )
 

@@ -23,7 +23,7 @@ from multi_llm_comparator.ui.plan_figures import strip
 from multi_llm_comparator.ui.plan_gantt import Scene, gantt, lanes_left_out, span_of
 from multi_llm_comparator.ui.plan_graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plan_prediction import critical_path, prediction_of
-from multi_llm_comparator.ui.plan_state import compared_run, pick_step, selected_step, taken
+from multi_llm_comparator.ui.plan_state import compared_run, pick_step, picks, selected_step, taken
 from multi_llm_comparator.ui.plan_step import draw_step
 from multi_llm_comparator.ui.plan_tables import draw_plan, draw_steps, draw_theory
 from multi_llm_comparator.ui.plan_tones import run_chip
@@ -39,15 +39,16 @@ def draw_board(run: PlanRun) -> None:
     """Everything of a run; redrawn several times a second while it is at work."""
     other = compared_run()
     runs = [one for one in (run, other) if one is not None]
-    over = [one.is_over for one in runs]
+    # The buttons above depend on these.
+    stage = [(one.is_over, one.plan is None) for one in runs]
 
-    @st.fragment(run_every=None if all(over) else POLL_S)
+    @st.fragment(run_every=None if all(one.is_over for one in runs) else POLL_S)
     def live() -> None:
         show_notices()
         latest = [taken(one) for one in runs]
-        over_by_now = [one.is_over for one in latest]
+        stage_by_now = [(one.is_over, one.plan is None) for one in latest]
         _draw(latest[0], latest[1] if other is not None else None)
-        if over_by_now != over:
+        if stage_by_now != stage:
             st.rerun()
 
     live()
@@ -83,7 +84,9 @@ def _draw(run: PlanRun, other: PlanRun | None) -> None:
     )
     _draw_charts(scene, other)
     step, steps, plan, theory = st.tabs(
-        [t("plan.tab_step"), t("plan.tab_steps"), t("plan.tab_plan"), t("plan.tab_theory")]
+        [t("plan.tab_step"), t("plan.tab_steps"), t("plan.tab_plan"), t("plan.tab_theory")],
+        # Made anew, so that the first one is open, when a step is picked in a chart.
+        key=f"plans_tabs_{picks()}",
     )
     with step:
         draw_step(run)

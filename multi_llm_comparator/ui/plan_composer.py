@@ -32,7 +32,7 @@ def draw_composer(run: PlanRun | None) -> None:
                 t("act.stop"),
                 icon=":material/stop_circle:",
                 key="plans_stop",
-                shortcut="Esc",
+                shortcut="Alt+S",
                 on_click=lambda: perform(get_workbench().plans.stop(run.id), run.id),
             )
     if question:

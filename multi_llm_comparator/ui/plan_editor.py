@@ -10,7 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.core.exceptions import PlanError
-from multi_llm_comparator.plans.parse import PlanLimits, parse_plan
+from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.ui.html_pieces import problem
 from multi_llm_comparator.ui.i18n import t, tn
@@ -19,6 +19,7 @@ from multi_llm_comparator.ui.plan_step import error_title
 
 _DRAFT = "plans_draft"
 MAX_XML_CHARS = 200_000
+MAX_REPAIRS_SHOWN = 10
 LIMITS = PlanLimits(max_characters=MAX_XML_CHARS, max_steps=1000, max_depth=1000)
 
 
@@ -43,7 +44,8 @@ def draw_editor() -> None:
     if draft is None:
         return
 
-    @st.dialog(t("plan.edit_title"), width="large", on_dismiss=_dismiss)
+    # A slip beside it must not cost what was written.
+    @st.dialog(t("plan.edit_title"), width="large", dismissible=False)
     def dialog() -> None:
         question = st.text_area(
             t("plan.edit_question"),
@@ -62,6 +64,7 @@ def draw_editor() -> None:
         )
         plan = _checked(xml)
         with st.container(horizontal=True, horizontal_alignment="right"):
+            cancelled = st.button(t("act.cancel"), key="plans_edit_cancel", type="tertiary")
             st.button(t("plan.edit_check"), key="plans_edit_check", icon=":material/rule:", type="tertiary")
             run_it = st.button(
                 t("plan.edit_run"),
@@ -70,24 +73,27 @@ def draw_editor() -> None:
                 type="primary",
                 disabled=plan is None or not question.strip(),
             )
-        if run_it and plan is not None and start(question, plan, beside=draft.beside):
-            _dismiss()
+        if cancelled or (run_it and plan is not None and start(question, plan, beside=draft.beside)):
+            st.session_state.pop(_DRAFT, None)
             st.rerun()
 
     dialog()
 
 
 def _checked(xml: str) -> Plan | None:
-    """The plan, with what it looks like; None after saying what is wrong with it."""
+    """The plan, with what it looks like and what was mended; None after saying what is wrong with it."""
+    if not xml.strip():
+        st.caption(t("plan.edit_empty"))
+        return None
+    parser = PlanParser(LIMITS)
     try:
-        plan = parse_plan(xml, limits=LIMITS)
+        parser.feed(xml)
+        plan = parser.close()
     except PlanError as exc:
         st.html(problem(error_title(type(exc).__name__), str(exc)))
         return None
+    for repair in parser.repairs[:MAX_REPAIRS_SHOWN]:
+        st.caption(t("plan.repaired", what=repair))
     words = (tn("plan.edit_steps", len(plan.steps)), tn("plan.edit_depth", plan.depth))
     st.html(f'<div class="mlc-muted">{escape(" · ".join(words))}</div>')
     return plan
-
-
-def _dismiss() -> None:
-    st.session_state.pop(_DRAFT, None)

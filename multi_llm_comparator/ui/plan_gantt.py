@@ -210,6 +210,8 @@ def _legend(scene: Scene, lanes: list[Lane]) -> list[Figure]:
     targets = [scene.run.options.router_model, executor.small_model, executor.large_model]
     # Steps that an earlier run has solved may have had other models.
     targets += [lane.step.target for lane in lanes if lane.step and lane.step.target]
+    # Of a group, the bars have the colours of its models.
+    targets += [stretch.answered_by for lane in lanes for stretch in lane.stretches]
     entries: list[Figure] = [
         {"name": _short(name_of(target), 24), "marker": {"color": tone_of(target).on(scene.page)}}
         for target in dict.fromkeys(filter(None, targets))

@@ -44,4 +44,5 @@ def _profiles(run: PlanRun) -> dict[str, ModelProfile]:
     if run.is_over:
         found = perform(predicted(plans, run), run.id)
         return dict(found.profiles) if found else {}
-    return perform(calibrated_profiles(plans, targets_of(run), without=run.id), run.id) or {}
+    earlier = calibrated_profiles(plans, targets_of(run), without=run.id, before=run.created_at)
+    return perform(earlier, run.id) or {}

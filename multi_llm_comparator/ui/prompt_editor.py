@@ -46,7 +46,8 @@ def draw_prompt_editor(send: Callable[[str], bool]) -> None:
     if draft is None:
         return
 
-    @st.dialog(t("board.edit"), width="large", on_dismiss=_dismiss)
+    # A slip beside it must not cost what was written.
+    @st.dialog(t("board.edit"), width="large", dismissible=False)
     def dialog() -> None:
         prompt = st.text_area(
             t("board.edit_prompt"),
@@ -58,6 +59,7 @@ def draw_prompt_editor(send: Callable[[str], bool]) -> None:
         )
         st.caption(t("board.edit_why"))
         with st.container(horizontal=True, horizontal_alignment="right"):
+            cancelled = st.button(t("act.cancel"), key="compare_edit_cancel", type="tertiary")
             asked = st.button(
                 t("board.edit_ask"),
                 key="compare_edit_ask",
@@ -65,8 +67,8 @@ def draw_prompt_editor(send: Callable[[str], bool]) -> None:
                 type="primary",
                 disabled=not prompt.strip(),
             )
-        if asked and _ask(draft, prompt, send):
-            _dismiss()
+        if cancelled or (asked and _ask(draft, prompt, send)):
+            st.session_state.pop(_DRAFT, None)
             st.rerun()
 
     dialog()
@@ -78,7 +80,3 @@ def _ask(draft: _Draft, prompt: str, send: Callable[[str], bool]) -> bool:
         return False
     show_run(comparison.id)
     return send(prompt)
-
-
-def _dismiss() -> None:
-    st.session_state.pop(_DRAFT, None)

@@ -185,6 +185,18 @@ async def test_a_first_run_is_predicted_from_itself(store):
     assert again is not None and again.from_itself == ()
 
 
+async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(store):
+    registry = PlanRegistry(store, ByTarget(small="7" * 9, large="568" * 9))
+    await answered(registry)
+    run = await answered(registry)
+    before = await predicted(registry, run)
+    for _ in range(3):
+        await answered(registry)
+    after = await predicted(registry, run)
+    assert before is not None and after is not None
+    assert after.schedule == before.schedule and after.profiles == before.profiles
+
+
 async def until_running(run: PlanRun, step_id: str) -> None:
     async with asyncio.timeout(20):
         while step_id not in run.steps or run.steps[step_id].state != "running":

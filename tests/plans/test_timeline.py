@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -7,6 +9,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, last_moment, working_s
@@ -80,6 +83,14 @@ def test_what_goes_on_reaches_up_to_now():
     first, second = lanes_of(run, at=105.0)
     assert [(s.kind, s.end) for s in first.stretches] == [("model", 105.0)]
     assert [(s.kind, s.start, s.end) for s in second.stretches] == [("worker", 101.0, 105.0)]
+
+
+@pytest.mark.parametrize(("state", "ends"), [("planning", [103.5, 130.0]), ("running", [103.5, 123.5])])
+def test_a_planner_that_was_given_up_is_not_at_work_any_more(state, ends):
+    run = run_with()
+    run.state = state
+    run.planning = [PlanningAttempt((), replace(progress(at), state="running", ended_at=None)) for at in (100.0, 120.0)]
+    assert [lane.stretches[-1].end for lane in lanes_of(run, at=130.0)] == ends
 
 
 def test_the_pause_before_a_resume_is_cut_out_of_the_clock():

@@ -133,6 +133,25 @@ def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench, xm
     assert test.button(key="plans_edit_run").disabled
 
 
+def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_cancelled(bench):
+    test = opened()
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    widget(test.text_area, "plans_edited_xml").set_value(PLAN.replace('Token="', 'Token="9999', 1)).run()
+    mended = i18n.translate("en", "plan.repaired", what="")
+    assert any(caption.value.startswith(mended) for caption in test.caption)
+    widget(test.text_area, "plans_edited_xml").set_value("").run()
+    assert i18n.translate("en", "plan.edit_empty") in [caption.value for caption in test.caption]
+    test.button(key="plans_edit_cancel").click().run()
+    assert not test.exception
+    assert not [area for area in test.text_area if area.key.startswith("plans_edited")]
+
+
+def test_a_refusal_is_said_in_the_readers_language(bench):
+    test = opened(lang="zh", run="doesnotexist")
+    assert not test.exception
+    assert [t.value for t in test.toast if t.value.startswith(i18n.translate("zh", "error.title.RunNotFoundError"))]
+
+
 def test_a_run_opens_again_by_its_address_with_its_setup(planner):
     run = answered(planner, threshold=3, workers=2)
     test = opened(run=run.id)
