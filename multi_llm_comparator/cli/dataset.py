@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,25 +45,27 @@ def stored_config(folder: Path) -> tuple[Mode, CooperationConfig, dict[str, Any]
 async def evaluate(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
     """Solve all questions together and report; whether any was answered."""
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
-    solve = _solver(work, config, cast, judge)
+    solve = partial(_solver, work, config, cast, judge)
     return await _solve_all(config, solve, "dataset", folder or _new_folder(config, cast), _about(config, cast))
 
 
-def _solver(work: Workplace, config: CooperationConfig, cast: Cast, judge: Judge | None) -> Solver:
+def _solver(
+    work: Workplace, config: CooperationConfig, cast: Cast, judge: Judge | None, begun: OutcomeJournal
+) -> Solver:
     """Its runs are stored as any other: they can be opened on the page, and predictions learn from them."""
     options, evaluation = cast.options, config.evaluation
-    return Solver(work.gateway, options, judge=judge, evaluation=evaluation, journal=work.plans.journal)
+    return Solver(work.gateway, options, judge=judge, evaluation=evaluation, plans=work.plans, begun=begun)
 
 
 async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
     """Have plans written, solved where that is wanted, and the pairs saved; whether there is any."""
     section = config.dataset.build
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
-    solve: Solve
     if section.use_models_for_execution:
-        solve = _solver(work, config, cast, judge)
+        solve: Callable[[OutcomeJournal], Solve] = partial(_solver, work, config, cast, judge)
     else:
-        solve = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
+        plan_only = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
+        solve = lambda _: plan_only  # noqa: E731
     return await _solve_all(config, solve, "build", folder or _new_folder(config, cast), _about(config, cast))
 
 
@@ -73,12 +76,14 @@ async def baseline(
     solve = Baseline(work.gateway, model, timeout_s=timeout_s)
     folder = folder or report_folder(Path(config.system.reports), "single_model_results", [model])
     about = {"model": model, "data set": config.dataset.path or "", "timeout": timeout_s or "none"}
-    return await _solve_all(config, solve, "baseline", folder, about, {"model": model, "timeout_s": timeout_s})
+    return await _solve_all(
+        config, lambda _: solve, "baseline", folder, about, {"model": model, "timeout_s": timeout_s}
+    )
 
 
 async def _solve_all(
     config: CooperationConfig,
-    solve: Solve,
+    solve: Callable[[OutcomeJournal], Solve],
     mode: Mode,
     folder: Path,
     about: Mapping[str, object],
@@ -86,7 +91,7 @@ async def _solve_all(
 ) -> bool:
     questions = read_dataset(config.dataset.path or "", config.dataset.limit)
     journal = OutcomeJournal(folder, {"mode": mode, "config": config.model_dump(mode="json"), **(more or {})})
-    run = DatasetRun(questions, journal, solve, in_flight=config.system.questions_in_flight)
+    run = DatasetRun(questions, journal, solve(journal), in_flight=config.system.questions_in_flight)
     try:
         await show_while(run.run(), lambda: standing_view(run.standing()))
     except asyncio.CancelledError:

@@ -22,6 +22,7 @@ from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 
 OUTCOMES_FILE = "outcomes.jsonl"
+BEGUN_FILE = "begun.jsonl"
 SETUP_FILE = "setup.json"
 WORKER_FILE = "worker.json"
 MAX_OUTCOMES_BYTES = 8 * 2**30
@@ -52,6 +53,21 @@ class OutcomeJournal:
         _take(folder)
         if self._path.exists():
             self.outcomes = _read_outcomes(self._path)
+        self._begun = _read_begun(folder / BEGUN_FILE)
+
+    def run_of(self, question: Question) -> str | None:
+        """The id of the run that a question was begun with, if it was."""
+        return self._begun.get(question.id)
+
+    def begin(self, question: Question, run_id: str) -> None:
+        """Remember which run a question is answered by, so that it can go on if this process ends.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if self._begun.get(question.id) != run_id:
+            self._begun[question.id] = run_id
+            _append(self.folder / BEGUN_FILE, json.dumps({"id": question.id, "run": run_id}))
 
     def add(self, outcome: QuestionOutcome) -> None:
         """Write an outcome down; the last one of a question counts.
@@ -59,11 +75,7 @@ class OutcomeJournal:
         Raises:
             StoreError: it cannot be written.
         """
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(outcome.model_dump_json() + "\n")
-        except OSError as exc:
-            raise StoreError(f"cannot write {str(self._path)!r}: {exc.strerror}; what is in it stays") from exc
+        _append(self._path, outcome.model_dump_json())
         self.outcomes[outcome.id] = outcome
 
 
@@ -216,6 +228,25 @@ def read_setup(folder: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise DocumentError(f"{str(path)!r} must hold one object")
     return data
+
+
+def _append(path: Path, line: str) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+    except OSError as exc:
+        raise StoreError(f"cannot write {str(path)!r}: {exc.strerror}; what is in it stays") from exc
+
+
+def _read_begun(path: Path) -> dict[str, str]:
+    """Run ids by question; a line that cannot be read costs no more than asking that question from its beginning."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            with contextlib.suppress(ValueError, TypeError, KeyError):
+                entry = json.loads(line)
+                found[str(entry["id"])] = str(entry["run"])
+    return found
 
 
 def _read_outcomes(path: Path) -> dict[str, QuestionOutcome]:

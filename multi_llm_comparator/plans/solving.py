@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.datasets import Question
+from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, RunJournal, new_run_id, open_planner
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, new_run_id, open_planner
+from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
+
+
+class BegunRuns(Protocol):
+    """Which question was begun with which run."""
+
+    def run_of(self, question: Question) -> str | None: ...
+
+    def begin(self, question: Question, run_id: str) -> None: ...
 
 
 class Solver:
@@ -28,7 +39,8 @@ class Solver:
         options: how.
         judge: scores plans and answers; None: nobody does.
         evaluation: what is to be judged.
-        journal: makes, for a run's id, what writes it down; None keeps runs nowhere.
+        plans: where its runs live and are stored; None keeps them nowhere.
+        begun: which questions were begun before, with which runs of ``plans``: these go on.
     """
 
     def __init__(
@@ -38,20 +50,44 @@ class Solver:
         *,
         judge: Judge | None = None,
         evaluation: EvaluationSection | None = None,
-        journal: Callable[[str], RunJournal] | None = None,
+        plans: PlanRegistry | None = None,
+        begun: BegunRuns | None = None,
     ) -> None:
         self._source = source
-        self._journal = journal
+        self._plans = plans
+        self._begun = begun
         self._options = options
         self._judge = judge
         self._evaluation = evaluation or EvaluationSection()
 
     async def __call__(self, question: Question) -> QuestionOutcome:
-        run_id = new_run_id()
-        journal = self._journal(run_id) if self._journal else None
-        run = PlanRun(self._source, question.text, self._options, run_id=run_id, journal=journal)
-        await run.execute()
+        if self._plans is None:
+            run = PlanRun(self._source, question.text, self._options, run_id=new_run_id())
+            await run.execute()
+        else:
+            run = await self._stored_run(self._plans, question)
         return outcome_of(question, run, await self.verdicts(run))
+
+    async def _stored_run(self, plans: PlanRegistry, question: Question) -> PlanRun:
+        run = await self._gone_on_with(plans, question) or await plans.start(question.text, self._options)
+        try:
+            if self._begun is not None:
+                self._begun.begin(question, run.id)
+            await plans.wait(run.id)
+        except BaseException:
+            await plans.stop(run.id)
+            raise
+        return run
+
+    async def _gone_on_with(self, plans: PlanRegistry, question: Question) -> PlanRun | None:
+        """The run that a question was begun with, at work on what it had not finished; None where there is none."""
+        run_id = self._begun.run_of(question) if self._begun is not None else None
+        if run_id is None:
+            return None
+        with contextlib.suppress(RunNotFoundError, DocumentError, RunAtWorkError):
+            if (await plans.get(run_id)).question == question.text:
+                return await plans.resume(run_id)
+        return None
 
     async def verdicts(self, run: PlanRun) -> tuple[Verdict, ...]:
         """What the judge says of a finished run; nothing when no judge is asked."""

@@ -193,11 +193,43 @@ async def test_the_run_of_a_question_is_found_among_the_stored_ones(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     source = ByTarget(planner=PLAN, small="7", large="568")
     registry = PlanRegistry(store, source)
-    await Solver(source, OPTIONS, journal=registry.journal)(QUESTIONS[0])
+    await Solver(source, OPTIONS, plans=registry)(QUESTIONS[0])
     [summary] = await registry.recent()
     run = await registry.get(summary.id)
     assert (run.question, run.state, run.answer) == (QUESTIONS[0].text, "done", "568")
     assert {step.state for step in run.steps.values()} == {"done"}
+    store.close()
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finished(tmp_path, how):
+    store, reached = Store(f"sqlite:///{tmp_path / 'runs.db'}"), asyncio.Event()
+
+    class Stuck(ByTarget):
+        async def stream(self, target, request):
+            if target == "large":
+                reached.set()
+                await asyncio.sleep(3600)
+            async for event in super().stream(target, request):
+                yield event
+
+    def run(source: ByTarget) -> DatasetRun:
+        journal = OutcomeJournal(tmp_path / "run", SETUP)
+        plans = PlanRegistry(store, source)
+        return DatasetRun(QUESTIONS[:1], journal, Solver(source, OPTIONS, plans=plans, begun=journal))
+
+    first = asyncio.create_task(run(Stuck(planner=PLAN, small="7")).run())
+    await asyncio.wait_for(reached.wait(), 20)
+    if how == "stopped":
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    source = ByTarget(planner=PLAN, small="7", large="568")
+    (outcome,) = await run(source).run()
+    assert (outcome.state, outcome.answer) == ("done", "568")
+    assert source.targets() == ["large"]
+    assert store.count_runs("plan") == 1
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
     store.close()
 
 
