@@ -61,11 +61,12 @@ async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: 
     """Have plans written, solved where that is wanted, and the pairs saved; whether there is any."""
     section = config.dataset.build
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
-    if section.use_models_for_execution:
-        solve: Callable[[OutcomeJournal], Solve] = partial(_solver, work, config, cast, judge)
-    else:
-        plan_only = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
-        solve = lambda _: plan_only  # noqa: E731
+    plan_only = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
+
+    def solve(journal: OutcomeJournal) -> Solve:
+        executes = section.use_models_for_execution
+        return _solver(work, config, cast, judge, journal) if executes else plan_only
+
     return await _solve_all(config, solve, "build", folder or _new_folder(config, cast), _about(config, cast))
 
 
