@@ -23,6 +23,7 @@ MAX_CACHE_TOKENS = 32_768
 # Waking a second thread costs more than it computes for a model that fits into a core's cache, and every token then
 # waits for the slower of the two.
 SMALL_MODEL_BYTES = 32 * 1024 * 1024
+NO_NUMBERS = "the model computed values that are no numbers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

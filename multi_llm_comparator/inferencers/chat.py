@@ -11,7 +11,8 @@ from jinja2.exceptions import TemplateError
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.inferencers.chat_sandbox import MAX_TEXT_CHARS, ChatSandbox, TemplateRefusal
+from multi_llm_comparator.inferencers.chat_bounds import MAX_TEXT_CHARS
+from multi_llm_comparator.inferencers.chat_sandbox import ChatSandbox, TemplateRefusal
 
 MAX_SOURCE_CHARS = 512 * 1024
 NO_TEMPLATE = "The model has no chat template: it was given a plain prompt."

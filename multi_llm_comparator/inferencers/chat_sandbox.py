@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.exceptions import SecurityError, TemplateError
+from jinja2.exceptions import TemplateError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-MAX_TEXT_CHARS = 16 * 1024 * 1024  # of one prompt, and of anything a template builds on the way
-MAX_NUMBER = 10_000  # as an argument: widths, counts, indents
-MAX_INTEGER_BITS = 1024
+from multi_llm_comparator.inferencers import chat_bounds as bounds
+
 # Filters that no chat template needs and that make much out of little.
 _REFUSED_FILTERS = ("batch", "center", "filesizeformat", "pprint", "slice", "urlize", "wordwrap", "xmlattr")
-_WIDE_FORMAT = re.compile(r"\d{4,}|\*")
 
 
 class TemplateRefusal(TemplateError):
@@ -45,7 +42,7 @@ class _GenerationBlock(Extension):
 
 
 class _BoundedCode(CodeGenerator):
-    """Compiles ``a ~ b`` to a call that the environment can bound, as it can with ``+`` and ``*``."""
+    """Compiles ``a ~ b`` to a call that the environment can bound, as it can with ``+`` and ``*``; buffers likewise."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
         self.write("environment.join_texts((")
@@ -53,6 +50,28 @@ class _BoundedCode(CodeGenerator):
             self.visit(child, frame)
             self.write(", ")
         self.write("))")
+
+    def buffer(self, frame: Frame) -> None:
+        """What a macro or a block writes is collected in a list, which grows out of sight of who reads the prompt."""
+        frame.buffer = self.temporary_identifier()
+        self.writeline(f"{frame.buffer} = environment.new_buffer()")
+
+
+class _Buffer(list[str]):
+    """A list of texts that refuses to become too long a text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._size = 0
+
+    def append(self, text: str) -> None:
+        self.extend((text,))
+
+    def extend(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            self._size += len(text)
+            bounds.check_size(self._size)
+            super().append(text)
 
 
 class ChatSandbox(ImmutableSandboxedEnvironment):
@@ -67,6 +86,7 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
             trim_blocks=True,
             lstrip_blocks=True,
             optimized=False,
+            finalize=_shown,
             extensions=[_GenerationBlock, "jinja2.ext.loopcontrols"],
         )
         for name in _REFUSED_FILTERS:
@@ -78,72 +98,53 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
         self.globals["strftime_now"] = _strftime_now
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _check_operands(operator, left, right)
+        bounds.check_operands(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         name = getattr(__obj, "__name__", "")
         if name != "safe_range":  # which the sandbox bounds itself
-            _check_arguments(name, (*args, *kwargs.values()))
+            bounds.check_numbers(name, (*args, *kwargs.values()))
         method = getattr(__obj, "__wrapped__", __obj)  # the sandbox wraps str.format
-        if name in ("format", "format_map") and isinstance(getattr(method, "__self__", None), str):
-            _check_format(method.__self__)
-        return super().call(__context, __obj, *args, **kwargs)
+        text = getattr(method, "__self__", None)
+        if isinstance(text, str | bytes):
+            args = bounds.bound_method(name, text, args, kwargs)
+        return bounds.check_result(super().call(__context, __obj, *args, **kwargs))
 
-    def join_texts(self, values: Iterable[Any]) -> str:
-        texts = [str(value) for value in values]
-        _check_size(sum(map(len, texts)))
-        return "".join(texts)
+    def join_texts(self, values: tuple[Any, ...]) -> str:
+        bounds.check_text(*values)
+        return "".join(map(str, values))
+
+    def new_buffer(self) -> list[str]:
+        return _Buffer()
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    # Some filters are given what they run in before the value.
+    first = 1 if hasattr(function, "jinja_pass_arg") else 0
+
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
-        _check_arguments(name, (*args[1:], *kwargs.values()))
-        if name == "format":
-            _check_format(str(args[0]))
-        return function(*args, **kwargs)
+        value, given = args[first], args[first + 1 :]
+        bounds.check_numbers(name, (*given, *kwargs.values()))
+        value = bounds.bound_filter(name, value, given, kwargs)
+        return bounds.check_result(function(*args[:first], value, *given, **kwargs))
 
     return checked
 
 
-def _check_arguments(name: str, values: Iterable[Any]) -> None:
-    for value in values:
-        if isinstance(value, int) and abs(value) > MAX_NUMBER:
-            raise SecurityError(f"{name}() was given {value}, over the limit of {MAX_NUMBER}")
-
-
-def _check_format(text: str) -> None:
-    if _WIDE_FORMAT.search(text):
-        raise SecurityError("a format with a width of its own choice is refused")
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_TEXT_CHARS:
-        raise SecurityError(f"a value of {size} characters or entries is over the limit of {MAX_TEXT_CHARS}")
-
-
-def _check_operands(operator: str, left: Any, right: Any) -> None:
-    if operator == "%" and isinstance(left, str):
-        _check_format(left)
-    if isinstance(left, int) and isinstance(right, int):
-        bits = left.bit_length() * right if operator == "**" else left.bit_length() + right.bit_length()
-        if bits > MAX_INTEGER_BITS:
-            raise SecurityError(f"a number of {bits} bits is over the limit of {MAX_INTEGER_BITS}")
-    elif operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
-        _check_size(len(left) + len(right))
-    elif operator == "*":
-        for many, times in ((left, right), (right, left)):
-            if hasattr(many, "__len__") and isinstance(times, int):
-                _check_size(len(many) * times)
+def _shown(value: Any) -> Any:
+    bounds.check_text(value)
+    return value
 
 
 def _raise_exception(message: object) -> None:
+    bounds.check_text(message)
     raise TemplateRefusal(str(message))
 
 
 def _strftime_now(form: str) -> str:
-    _check_format(form[:64])
+    bounds.check_format(form[:64])
     return datetime.now().strftime(form[:64])
 
 
@@ -155,4 +156,7 @@ def _tojson(
     sort_keys: bool = False,
 ) -> str:
     """JSON as it is: Jinja's own filter escapes what HTML cares about, which a model would read literally."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    pieces = _Buffer()
+    pieces.extend(encoder.iterencode(value))
+    return "".join(pieces)

@@ -15,7 +15,7 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 import llama_cpp
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
-from multi_llm_comparator.core.exceptions import ContextOverflowError, GrammarError, InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
@@ -178,8 +178,10 @@ class GgufEngine(Engine):
                 continue
             try:
                 token = answer.sampler.pick(context, row)
-            except GrammarError as exc:
+            except InferenceError as exc:
                 self._drop(answer)
+                # What is kept of a text whose values are no numbers would spoil the next answer that begins like it.
+                self._slots.clear(answer.slot)
                 self._fail(answer.request.id, exc)
                 continue
             delta, reason = answer.accept(token)

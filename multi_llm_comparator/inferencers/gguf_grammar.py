@@ -20,7 +20,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import CANNOT_WRITE, GrammarError
 from multi_llm_comparator.inferencers.closing import Ranks
 from multi_llm_comparator.inferencers.gguf_runtime import error_log
-from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_sampling import Sampler, check_logit
 
 # llama.cpp's parser calls itself for each parenthesis and for each rule within a rule.
 MAX_NESTING, MAX_RULES = 64, 4096
@@ -105,9 +105,10 @@ class GrammarSampler(Sampler):
 
     def _read_logits(self, context: Any, row: int) -> None:
         pointer = llama_cpp.llama_get_logits_ith(context, row)
-        self._all["logit"] = np.ctypeslib.as_array(
-            ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (len(self._all),)
-        )
+        logits = np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), (len(self._all),))
+        # The largest is no number if any is none; looked for below, those would be none that may follow.
+        check_logit(logits.max())
+        self._all["logit"] = logits
         self._all["logit"][self._tokens.silent] = -np.inf
 
     def _may_follow(self, token: int) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import Any
 
 import llama_cpp
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.inferencers.base import NO_NUMBERS
 
 # How many of the answer's last tokens a penalty looks back on. Prompt tokens do not count: words of the question
 # may be repeated.
 PENALTY_WINDOW = 64
+NOT_A_NUMBER = f"{NO_NUMBERS}; fetch its file again, or take another quantization of it"
 
 
 def choose_seed(config: ModelConfig) -> int | None:
@@ -19,6 +23,16 @@ def choose_seed(config: ModelConfig) -> int | None:
     if config.is_greedy:
         return config.seed
     return secrets.randbelow(2**32 - 1) if config.seed is None else config.seed
+
+
+def check_logit(logit: float) -> None:
+    """See that the model's output is a number.
+
+    Raises:
+        InferenceError: it is none.
+    """
+    if not math.isfinite(logit):
+        raise InferenceError(NOT_A_NUMBER)
 
 
 class Sampler:
@@ -48,8 +62,15 @@ class Sampler:
         self._add(llama_cpp.llama_sampler_init_dist(min(self.seed or 0, llama_cpp.LLAMA_DEFAULT_SEED - 1)))
 
     def pick(self, context: Any, row: int) -> int:
-        """The next token, from the logits of a row of the batch that was decoded last."""
-        return int(llama_cpp.llama_sampler_sample(self.chain, context, row))
+        """The next token, from the logits of a row of the batch that was decoded last.
+
+        Raises:
+            InferenceError: the model's output was not a number.
+        """
+        token = int(llama_cpp.llama_sampler_sample(self.chain, context, row))
+        # llama.cpp compares on regardless. Where one is no number all are, so the one at hand tells.
+        check_logit(llama_cpp.llama_get_logits_ith(context, row)[token])
+        return token
 
     def _add(self, sampler: Any) -> None:
         llama_cpp.llama_sampler_chain_add(self.chain, sampler)

@@ -43,7 +43,7 @@ class BatchLayer(CacheLayerMixin):  # type: ignore[misc]
         self._span = span
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing: :meth:`resize` makes the buffers when the first row joins."""
+        """Nothing: the batch makes the buffers when the first row joins."""
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -64,8 +64,10 @@ class BatchLayer(CacheLayerMixin):  # type: ignore[misc]
     def get_max_length(self) -> int:
         return -1
 
-    def resize(self, slots: int, capacity: int, offset: int, like: tuple[torch.Tensor, torch.Tensor]) -> None:
-        """Move into buffers of another size; column ``begin`` becomes column ``offset``.
+    def resized(
+        self, slots: int, capacity: int, offset: int, like: tuple[torch.Tensor, torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """What is here in new buffers of another size, where column ``begin`` is column ``offset``.
 
         New memory is zeroed: a hidden column counts nothing only as long as it holds numbers.
         """
@@ -78,7 +80,11 @@ class BatchLayer(CacheLayerMixin):  # type: ignore[misc]
                     : span.rows, :, span.begin : span.end
                 ]
             new.append(grown)
-        self.keys, self.values = new
+        return new
+
+    def move_into(self, buffers: list[torch.Tensor]) -> None:
+        """Use these buffers from now on."""
+        self.keys, self.values = buffers
         self.is_initialized = True
 
     def write_row(self, slot: int, keys: torch.Tensor, values: torch.Tensor) -> None:
@@ -190,10 +196,15 @@ class BatchCache:
     def _resize(self, slots: int, capacity: int, end: int, like: RowState | Sequence[Any]) -> None:
         span = self._span
         offset = end - (span.end - span.begin)
-        for layer, sample in zip(self._layers, like, strict=True):
-            layer.resize(slots, capacity, offset, sample)
+        # Nothing changes before all memory is there: where it runs out, the rows go on as they were.
+        resized = [
+            layer.resized(slots, capacity, offset, sample) for layer, sample in zip(self._layers, like, strict=True)
+        ]
+        visible = torch.zeros((slots, capacity), dtype=torch.bool, device=self._device)
+        for layer, buffers in zip(self._layers, resized, strict=True):
+            layer.move_into(buffers)
         span.begin, span.end, span.capacity = offset, end, capacity
-        self._visible = torch.zeros((slots, capacity), dtype=torch.bool, device=self._device)
+        self._visible = visible
 
     def _arrange(self) -> None:
         """Follow a change of rows: what is visible, where each row stands, which columns nobody needs any more."""

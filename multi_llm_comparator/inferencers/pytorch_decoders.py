@@ -145,17 +145,26 @@ class BatchDecoder(Decoder):
         return logits
 
     def end(self, row: Row, *, keep: bool) -> None:
+        if keep and row.done:
+            self._keep(row)
         if row in self.rows:
             number = self.rows.index(row)
-            if keep:
-                self._kept.keep(row.tokens[: row.done], self._batch.copy(number, row.done))
             self._batch.leave(number)
             self.rows[number] = self.rows[-1]
             self.rows.pop()
-        elif keep and row.done:
-            state = [(layer.keys, layer.values) for layer in row.state.layers]
-            self._kept.keep(row.tokens[: row.done], state)
         row.state = None
+
+    def _keep(self, row: Row) -> None:
+        """Keep what is computed of a row, as far as memory allows."""
+        try:
+            if row in self.rows:
+                state = self._batch.copy(self.rows.index(row), row.done)
+            else:
+                state = [(layer.keys, layer.values) for layer in row.state.layers]
+            self._kept.keep(row.tokens[: row.done], state)
+        except (RuntimeError, MemoryError):
+            # It would only have saved time later: no answer is to fail for it, and memory is short.
+            self._kept.clear()
 
     def clear(self) -> None:
         super().clear()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers import chat
 from multi_llm_comparator.inferencers.chat import ChatTemplate
+from multi_llm_comparator.inferencers.chat_bounds import MAX_TEXT_CHARS
 
 SHOWS = "{{ messages[0].content }}"
 BROKEN = {
@@ -42,6 +45,41 @@ HOSTILE = {
     "huge range": "{% for i in range(10**9) %}{% endfor %}" + SHOWS,
     "endless output": "{% for i in range(90000) %}{% for j in range(90000) %}" + SHOWS + "{% endfor %}{% endfor %}",
 }
+# Values that would not fit into the memory of a small machine, made of little.
+GREEDY = {
+    "replacing": "{{ (('a' * 10000).replace('a', 'b' * 40000)) | length }}" + SHOWS,
+    "replacing nothing": "{{ (('a' * 10000).replace('', 'b' * 40000)) | length }}" + SHOWS,
+    "replacing by name": "{{ ('a' * 10000) | replace(new='b' * 40000, old='a') | length }}" + SHOWS,
+    "replacing bytes": "{{ (('a' * 10000).encode().replace('a'.encode(), ('b' * 40000).encode())) | length }}" + SHOWS,
+    "joining by much": "{{ (('b' * 60000).join('a' * 10000)) | length }}" + SHOWS,
+    "joining by much, filter": "{{ range(10000) | join('b' * 70000) | length }}" + SHOWS,
+    "joining the same": "{{ (['b' * 70000] * 10000) | join | length }}" + SHOWS,
+    "joining what is made meanwhile": "{{ (['b' * 70000] * 10000) | map('upper') | join | length }}" + SHOWS,
+    "listing what is made meanwhile": "{{ (['b' * 70000] * 10000) | map('upper') | list | length }}" + SHOWS,
+    "format with one argument": "{{ (('{0}' * 10000).format('b' * 80000)) | length }}" + SHOWS,
+    "format of a map": "{{ (('{a}' * 10000).format_map({'a': 'b' * 80000})) | length }}" + SHOWS,
+    "format with a width in text": "{{ '{:>{w}}'.format(1, w='1000000000') | length }}" + SHOWS,
+    "format with many widths": "{{ (('{0:>999}' * 1000000).format(1)) | length }}" + SHOWS,
+    "percent with one argument": "{{ (('%(a)s' * 10000) % {'a': 'b' * 80000}) | length }}" + SHOWS,
+    "percent filter with one argument": "{{ ('%(a)s' * 10000) | format(a='b' * 80000) | length }}" + SHOWS,
+    "tabs": "{{ ('\t' * 1000000).expandtabs(10000) | length }}" + SHOWS,
+    "translation": "{{ ('a' * 10000).translate({97: 'b' * 80000}) | length }}" + SHOWS,
+    "indent by text": "{{ ('a\n' * 10000) | indent('b' * 80000) | length }}" + SHOWS,
+    "json of the same": "{{ (['b' * 80000] * 10000) | tojson | length }}" + SHOWS,
+    "json indent of many": "{{ ([1] * 1000000) | tojson(indent=10000) | length }}" + SHOWS,
+    "text of a list": "{{ (['b' * 80000] * 10000) | string | length }}" + SHOWS,
+    "text of a list by ~": "{{ ((['b' * 80000] * 10000) ~ 'a') | length }}" + SHOWS,
+    "text of a namespace": "{% set n = namespace(a=['b' * 80000] * 10000) %}{{ (n ~ 'a') | length }}" + SHOWS,
+    "text of nested lists": "{% set n = namespace(a='b' * 80000) %}"
+    "{% for i in range(60) %}{% set n.a = [n.a, n.a] %}{% endfor %}"
+    "{{ n.a | string | length }}" + SHOWS,
+    "output of a list": "{{ ['b' * 80000] * 10000 }}" + SHOWS,
+    "a sum of lists": "{{ ([[1] * 100000] * 10000) | sum(start=[]) | length }}" + SHOWS,
+    "a block's text": "{% set s = 'b' * 80000 %}{% set x %}{% for i in range(10000) %}{{ s }}{% endfor %}{% endset %}"
+    "{{ x | length }}" + SHOWS,
+    "a macro's text": "{% macro m() %}{% for i in range(10000) %}{{ 'b' * 80000 }}-{% endfor %}{% endmacro %}"
+    "{{ m() | length }}" + SHOWS,
+}
 
 
 def ask(template: ChatTemplate) -> chat.RenderedPrompt:
@@ -61,6 +99,16 @@ def test_an_unusable_template_counts_as_none_and_the_prompt_says_why(
     assert rendered.notes == (
         f"The model's chat template cannot be used ({template.problem}): it was given a plain prompt.",
     )
+
+
+@pytest.mark.parametrize("source", GREEDY.values(), ids=GREEDY)
+def test_what_would_fill_the_memory_is_refused_before_it_is_made(source: str) -> None:
+    tracemalloc.start()
+    problem = ChatTemplate(source).problem
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert str(problem).startswith("SecurityError")
+    assert peak < 8 * MAX_TEXT_CHARS
 
 
 @pytest.mark.parametrize("source", [None, "", "  \n"])
@@ -90,6 +138,21 @@ def test_what_fails_on_one_conversation_only_fails_that_one() -> None:
         ("{{ ('a,b'.split(',') | join('+')) ~ 1 ~ none }} " + SHOWS, "a+b1None Why?"),
         ("{{ 2 ** 8 * 3 % 5 + 1 }}{{ [1] + [2] }}{{ 'ab' * 2 }} " + SHOWS, "4[1, 2]abab Why?"),
         ("{% generation %}{{ messages[0].content }}{% endgeneration %}", "Why?"),
+        (
+            "{{ 'aXb'.replace('X', '-') }}{{ 'aXbX' | replace('X', '+', 1) }}{{ 'a\tb'.expandtabs(2) }} " + SHOWS,
+            "a-ba+bXa b Why?",
+        ),
+        ("{{ ', '.join(['a', 'b']) }} {{ messages | map(attribute='role') | join('+') }} " + SHOWS, "a, b user Why?"),
+        ("{{ '{{{}}} {a:>3}'.format('b', a=1) }} {{ '%(a)s' % {'a': 1} }} " + SHOWS, "{b}   1 1 Why?"),
+        (
+            "{{ 'a\nb' | indent(2) | replace('\n', '/') }} {{ [1, 2] | sum }} {{ [[1], 'x'] }} " + SHOWS,
+            "a/  b 3 [[1], 'x'] Why?",
+        ),
+        (
+            "{% macro m(x) %}<{{ x }}>{% endmacro %}{% set y %}{{ m(1) }}{{ m(2) }}{% endset %}{{ y }} " + SHOWS,
+            "<1><2> Why?",
+        ),
+        ("{{ {'b': [1, 'ä'], 'a': none} | tojson(sort_keys=true) }} " + SHOWS, '{"a": null, "b": [1, "ä"]} Why?'),
         ("{{ {'a': 1} | dictsort | first | first | upper }}{{ 'x'.rjust(3) }} " + SHOWS, "A  x Why?"),
     ],
 )

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from gguf import GGUFReader
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Failed, Finished, TextDelta
@@ -23,6 +25,7 @@ from tests.support.requests import Reply, answer, collect, greedy
 
 MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
 OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
+WORD = Grammar(gbnf="root ::= [a-z]+", lark="start: /[a-z]+/")
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,25 @@ def test_a_request_that_cannot_be_read_fails_alone(engine: GgufEngine) -> None:
     assert isinstance(failed.end, Failed)
     assert "odd characters" in failed.end.message
     assert isinstance(fine.end, Finished)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"repeat_penalty": 1.2}, {"temperature": 1.0, "seed": 1}, {"temperature": 1.0, "seed": 1, "top_k": 0}],
+    ids=["greedy", "penalties", "sampled", "sampled from all"],
+)
+@pytest.mark.parametrize("grammar", [None, WORD], ids=["free", "grammar"])
+def test_numbers_that_are_none_fail_the_request(folder: Path, config: dict, grammar: Grammar | None) -> None:
+    path = tiny_gguf.write_random(folder / "broken-numbers.gguf")
+    reader = GGUFReader(path, "r+")
+    next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = np.nan
+    reader.data.flush()
+    engine = GgufEngine(str(path), OPTIONS)
+    (reply,) = answer(engine, replace(greedy("hello", **config), grammar=grammar))
+    assert isinstance(reply.end, Failed)
+    assert reply.end.error_type == "InferenceError"
+    assert "no numbers" in reply.end.message
+    engine.close()
 
 
 def test_an_empty_raw_prompt_begins_with_bos(engine: GgufEngine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -146,3 +147,32 @@ def test_shared_beginnings_end_with_the_shorter_list():
     assert shared_prefix([1, 2], [1, 2, 3]) == 2
     assert shared_prefix([1, 5], [1, 2, 3]) == 1
     assert shared_prefix([], [1]) == 0
+
+
+@pytest.mark.parametrize("allocations", range(2 * LAYERS + 1))
+def test_a_row_that_finds_no_memory_leaves_the_others_as_they_were(monkeypatch, allocations):
+    checked = Checked()
+    checked.join(9)
+    checked.join(4)
+    checked.step()
+    real = {"new_zeros": torch.Tensor.new_zeros, "zeros": torch.zeros}
+    made = []
+
+    def scarce(name):
+        def allocate(*args, **options):
+            if len(made) == allocations:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            made.append(name)
+            return real[name](*args, **options)
+
+        return allocate
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "new_zeros", scarce("new_zeros"))
+        patched.setattr(torch, "zeros", scarce("zeros"))
+        with pytest.raises(torch.OutOfMemoryError):
+            checked.batch.join(state_of([1] * 30))
+    for _ in range(3):
+        checked.step()
+    checked.join(30)
+    checked.step()

@@ -310,6 +310,48 @@ def test_running_out_of_memory_fails_what_was_computed_and_leaves_the_engine_usa
     assert text_of(run(llama, after), after) == reference(checkpoint(), after)
 
 
+def test_running_out_of_memory_while_joining_fails_the_one_that_joins(llama, checkpoint, monkeypatch):
+    other, joining = ask(SHORT, max_tokens=50), ask(LONG)
+    llama.submit(other)
+    events = [event for _ in range(6) for event in llama.step()]
+    real, made = torch.Tensor.new_zeros, []
+
+    def scarce(*args, **options):
+        if len(made) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        made.append(real(*args, **options))
+        return made[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "new_zeros", scarce)
+        events += run(llama, joining)
+    assert [e.request_id for e in of_kind(events, Failed)] == [joining.id]
+    assert text_of(events, other) == reference(checkpoint(), other)
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+def test_an_ended_conversation_that_finds_no_memory_is_not_kept_and_fails_nobody(
+    llama, checkpoint, monkeypatch, is_cancelled
+):
+    ending, other = ask(MIDDLE, max_tokens=100 if is_cancelled else 5), ask(SHORT, max_tokens=20)
+    llama.submit(ending)
+    llama.submit(other)
+    events = [event for _ in range(4) for event in llama.step()]
+
+    def explode(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.Tensor, "clone", explode)
+        if is_cancelled:
+            llama.cancel(ending.id)
+        events += finish(llama)
+    ends = {e.request_id: e.reason for e in of_kind(events, Finished)}
+    assert ends == {ending.id: "cancelled" if is_cancelled else "length", other.id: "length"}
+    assert text_of(events, other) == reference(checkpoint(), other)
+    assert llama._decoder._kept.tokens == 0
+
+
 def test_numbers_that_are_none_fail_the_request(checkpoint, tmp_path):
     folder = make_checkpoint(tmp_path / "broken", "llama", tokenizer=make_word_tokenizer())
     weights = load_file(folder / "model.safetensors")
