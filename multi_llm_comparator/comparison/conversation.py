@@ -1,6 +1,7 @@
 """The state of a comparison: panes, turns, answers. One lock makes every change and every snapshot whole.
 
-It knows nothing of models or stores. Only the event loop changes it; any thread may take a snapshot.
+It knows nothing of models, and of stores only what text they take. Only the event loop changes it; any thread may take
+a snapshot.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.tracking.store import storable
 
 # For a change that leaves every turn as it was.
 NO_TURN = -1
@@ -118,6 +120,8 @@ class Conversation:
             raise InvalidParameterError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT_CHARS} fit")
         if len(self.turns) >= MAX_TURNS:
             raise InferenceError(f"this comparison has its {MAX_TURNS} turns; start a new one")
+        # What is answered is what is saved: a run with text that no store takes could not be opened again.
+        prompt = storable(prompt)
         with self._changing():
             self.turns.append(Turn(len(self.turns), prompt, now()))
             self.title = self.title or " ".join(prompt.split())[:80]

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import time
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,10 @@ class CachedAnswer:
 
 
 class AnswerCache:
-    """Exact matches on target, messages and parameters; bounded in size (least recently used leave) and in age."""
+    """Exact matches on target, fallbacks, messages and parameters.
+
+    Bounded in size (least recently used leave) and in age.
+    """
 
     def __init__(self, folder: Path, settings: CacheSettings) -> None:
         self._folder, self._settings = folder, settings
@@ -57,15 +61,15 @@ class AnswerCache:
             )
         return self._opened
 
-    def get(self, key: str) -> CachedAnswer | None:
-        """The answer under ``key``, unless it is too old or the cache cannot be read."""
+    def get(self, key: str, models: Container[str]) -> CachedAnswer | None:
+        """The answer under ``key``, unless none of ``models`` gave it, it is too old or the cache cannot be read."""
         try:
             data: Any = self._store.get(key)
             answer = None if data is None else CachedAnswer(**data)
         except (*STORE_ERRORS, TypeError) as exc:
             logger.warning("the answer cache in %s cannot be read: %s", self._folder, exc)
             answer = None
-        if answer is None or time.time() - answer.stored_at > self._settings.max_age_s:
+        if answer is None or answer.model not in models or time.time() - answer.stored_at > self._settings.max_age_s:
             self.misses += 1
             return None
         self.hits += 1
@@ -98,11 +102,11 @@ class AnswerCache:
             self._opened = None
 
 
-def cache_key(target: str, request: GenerationRequest) -> str:
+def cache_key(target: str, fallback_groups: tuple[str, ...], request: GenerationRequest) -> str:
     """The same for two requests that differ in nothing but their ids."""
     data = request.to_dict()
     del data["id"], data["run_id"]
-    canonical = json.dumps([target, data], sort_keys=True, ensure_ascii=True)
+    canonical = json.dumps([target, fallback_groups, data], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

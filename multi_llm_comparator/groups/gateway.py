@@ -130,11 +130,14 @@ class Gateway:
     ) -> AsyncGenerator[Event, None]:
         request.config.validate()
         target = self._known_as(target)
+        fallback_groups = tuple(fallback_groups)
         route = self.groups.route(target, fallback_groups)
         request = route.shaped(request)
         cache = self.parts.cache
         use_cache = use_cache and cache.is_enabled
-        if use_cache and (found := cache.get(cache_key(target, request))):
+        key = cache_key(target, fallback_groups, request) if use_cache else ""
+        # The configuration may have changed since: an answer counts only if its model might still give it.
+        if use_cache and (found := cache.get(key, route.models())):
             for event in replay(found, request.id):
                 yield event
             return
@@ -149,7 +152,7 @@ class Gateway:
                 recorder.note(event)
                 yield event
         if recorder.answer is not None:
-            cache.put(cache_key(target, request), recorder.answer)
+            cache.put(key, recorder.answer)
 
     def _known_as(self, target: str) -> str:
         """A local model's id as its name, unless that name means something else here."""

@@ -69,6 +69,10 @@ class Route:
     is_plain: bool = False
     overflows: bool = False
 
+    def models(self) -> set[str]:
+        """Every model that may answer."""
+        return {c.model for c in (*(c for stage in self.stages for c in stage.candidates), *self.longer)}
+
     def shaped(self, request: GenerationRequest) -> GenerationRequest:
         """The request with a node's own system prompt (unless it has one) and token limit."""
         changes: dict[str, Any] = {}

@@ -6,6 +6,7 @@ It is ordinary blocking code of the user's, so it runs in a worker thread of asy
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import asdict
 
@@ -18,21 +19,25 @@ from multi_llm_comparator.inferencers.base import BaseInferencer
 
 InferencerFactory = Callable[[ModelInfo], BaseInferencer | None]
 
+log = logging.getLogger(__name__)
+
+# Loads that were left; the loop itself holds its tasks only weakly.
+_left: set[asyncio.Task[None]] = set()
+
 
 async def stream_custom(
     inferencer: BaseInferencer, model: ModelInfo, request: GenerationRequest
 ) -> AsyncGenerator[Event, None]:
     """Load, answer, unload. A piece of text counts as one token, since the inferencer tells nothing finer.
 
+    An unloading that fails only goes to the log: by then the answer is whole, or has failed for another reason.
+
     Raises:
         ModelLoadError, InferenceError: whatever the inferencer raised, translated.
     """
     yield Loading(request_id=request.id, model=model.name)
     start = now()
-    try:
-        await asyncio.to_thread(inferencer.load_model, model.path, asdict(request.config))
-    except Exception as exc:
-        raise ModelLoadError(f"the inferencer for {model.name!r} could not load it: {exc}") from exc
+    await _load(inferencer, model, request)
     try:
         yield Loaded(request_id=request.id, model=model.name, seconds=now() - start)
         notes = (UNCONSTRAINED,) if request.grammar else ()
@@ -44,7 +49,35 @@ async def stream_custom(
         reason: FinishReason = "length" if count >= request.config.max_tokens else "stop"
         yield Finished(request_id=request.id, reason=reason, prompt_tokens=0, completion_tokens=count)
     finally:
+        await _unload(inferencer, model)
+
+
+async def _load(inferencer: BaseInferencer, model: ModelInfo, request: GenerationRequest) -> None:
+    loading = asyncio.create_task(asyncio.to_thread(inferencer.load_model, model.path, asdict(request.config)))
+    try:
+        await asyncio.shield(loading)
+    except asyncio.CancelledError:
+        # A thread cannot be stopped: what it still loads would stay in memory for good.
+        leaving = asyncio.create_task(_unload_when_through(loading, inferencer, model))
+        _left.add(leaving)
+        leaving.add_done_callback(_left.discard)
+        raise
+    except Exception as exc:
+        raise ModelLoadError(f"the inferencer for {model.name!r} could not load it: {exc}") from exc
+
+
+async def _unload_when_through(loading: asyncio.Task[None], inferencer: BaseInferencer, model: ModelInfo) -> None:
+    await asyncio.wait({loading})
+    if loading.cancelled() or loading.exception() is not None:
+        return
+    await _unload(inferencer, model)
+
+
+async def _unload(inferencer: BaseInferencer, model: ModelInfo) -> None:
+    try:
         await asyncio.to_thread(inferencer.unload_model)
+    except Exception:
+        log.exception("the inferencer for %r could not unload it", model.name)
 
 
 async def _pieces(
@@ -53,7 +86,9 @@ async def _pieces(
     done = object()
     try:
         # A method that only passes returns None: an empty answer.
-        pieces: Iterator[str] = iter(inferencer.generate_stream(request.messages[-1].content) or ())
+        prompt = request.messages[-1].content
+        # In the thread as well: a plain function may do all its work before it returns an iterator.
+        pieces: Iterator[str] = await asyncio.to_thread(lambda: iter(inferencer.generate_stream(prompt) or ()))
         for _ in range(request.config.max_tokens):
             text = await asyncio.to_thread(next, pieces, done)
             if text is done:

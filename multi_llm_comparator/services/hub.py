@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
@@ -43,6 +44,8 @@ SPARE_BYTES = 200 * 10**6
 SPEED_WINDOW_S = 10.0
 # The Hub serves larger files only through a protocol of its own.
 LARGEST_FILE_BYTES = 50 * 10**9
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,11 @@ class HubDownload:
         except asyncio.CancelledError:
             self.progress = replace(self.progress, state="cancelled")
             raise
+        except Exception as exc:
+            # The edge of a background task: nobody else would see it, and the download would seem to run for ever.
+            log.exception("the download of %r failed", self.listing.repo_id)
+            error = f"the download itself failed ({type(exc).__name__}: {str(exc)[:300]}); the log has the details"
+            self.progress = replace(self.progress, state="failed", error=error)
 
     def _note(self, message: dict[str, Any]) -> None:
         done = min(int(message["done_bytes"]), self.progress.total_bytes)

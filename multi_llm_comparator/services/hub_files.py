@@ -18,7 +18,9 @@ from multi_llm_comparator.services.scan.gguf_files import group_parts
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _REPOSITORY = re.compile(rf"(?:{_PART}/)?{_PART}")
 _PAGE = re.compile(r"https?://[^/]+/(?P<id>[^?#]+)")
-_PLAIN_PART = re.compile(r"(?!\.)[^\x00-\x1f\\/:*?\"<>|]{1,200}(?<![. ])")
+_PLAIN_PART = re.compile(r"(?!\.)[^\x00-\x1f\ud800-\udfff\\/:*?\"<>|]{1,200}(?<![. ])")
+# Most file systems take 255 bytes; ``.part`` is added while a file arrives.
+_MAX_PART_BYTES = 240
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 # Beside the weights, what a checkpoint needs to be run.
 _COMPANIONS = re.compile(r".*\.(json|txt|model|jinja|tiktoken)|README\.md|LICENSE.*")
@@ -77,8 +79,13 @@ def repository_id(text: str) -> str:
 
 def is_plain(name: str) -> bool:
     """Whether a file name stays inside the folder it is put into, on every system."""
-    parts = name.split("/")
-    return len(name) <= 400 and all(_PLAIN_PART.fullmatch(part) and not _RESERVED.match(part) for part in parts)
+    return len(name) <= 400 and all(_is_plain_part(part) for part in name.split("/"))
+
+
+def _is_plain_part(part: str) -> bool:
+    if not _PLAIN_PART.fullmatch(part) or _RESERVED.match(part):
+        return False
+    return len(part.encode()) <= _MAX_PART_BYTES
 
 
 def read_listing(repo_id: str, answer: dict[str, Any]) -> HubListing:

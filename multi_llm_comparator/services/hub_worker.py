@@ -64,12 +64,15 @@ class Download:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 path.replace(part)
-            self._fetch(name, part, size)
-            self._tell("checking", name, self._finished + size, force=True)
-            if part.stat().st_size != size or (sha256 is not None and _sha256(part) != sha256):
+            try:
+                self._fetch(name, part, size)
+                self._tell("checking", name, self._finished + size, force=True)
+                if part.stat().st_size != size or (sha256 is not None and _sha256(part) != sha256):
+                    raise DamagedFileError(name)
+            except DamagedFileError:
                 # Removed, so that the next try fetches it afresh.
                 part.unlink()
-                raise DamagedFileError(name)
+                raise
             part.replace(path)
             self._finished += size
         tell("result")
@@ -78,15 +81,22 @@ class Download:
         """Make ``part`` as long as the file is, over as many connections as it takes while bytes arrive."""
         part.touch()
         failures = 0
-        while (have := part.stat().st_size) < size:
+        # A server that begins each time from the start makes a file shorter again: that is no progress.
+        most = have = part.stat().st_size
+        while have < size:
             self._tell("running", name, self._finished + have, force=True)
+            broken: Exception = DamagedFileError(name)
             try:
                 self._stream(name, part, have, size)
             except httpx2.TransportError as exc:
-                failures = 1 if part.stat().st_size > have else failures + 1
+                broken = exc
+            have = part.stat().st_size
+            if have < size:
+                failures = 1 if have > most else failures + 1
+                most = max(most, have)
                 if failures > TRIES:
-                    raise
-                log.warning("%r: %s; going on from where it broke", name, exc)
+                    raise broken
+                log.warning("%r: %r; going on from where it broke", name, broken)
                 time.sleep(failures - 1)
 
     def _stream(self, name: str, part: Path, have: int, size: int) -> None:

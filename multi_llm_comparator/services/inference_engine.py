@@ -24,6 +24,7 @@ from multi_llm_comparator.core.events import (
     TextDelta,
 )
 from multi_llm_comparator.core.exceptions import (
+    ModelLoadError,
     ModelNotFoundError,
     ModelProcessDied,
     MultiLLMError,
@@ -291,6 +292,7 @@ class InferenceEngine:
 
         Raises:
             UnsupportedModelError: no factory and no engine takes this model.
+            ModelLoadError: a factory failed.
         """
         if custom := self._custom_inferencer(model_info):
             return custom
@@ -331,8 +333,12 @@ class InferenceEngine:
             self._residency.spare.refill()
 
     def _custom_inferencer(self, model: ModelInfo) -> BaseInferencer | None:
-        made = (factory(model) for factory in self._factories)
-        return next((inferencer for inferencer in made if inferencer is not None), None)
+        try:
+            made = (factory(model) for factory in self._factories)
+            return next((inferencer for inferencer in made if inferencer is not None), None)
+        except Exception as exc:
+            log.exception("an inferencer factory failed for %r", model.name)
+            raise ModelLoadError(f"an inferencer factory failed for {model.name!r}: {exc}") from exc
 
     def _resolve(self, target: str) -> ModelInfo:
         model = self._known.get(target) or (self._models.find(target) if self._models else None)

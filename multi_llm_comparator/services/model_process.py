@@ -237,6 +237,9 @@ class ModelProcess:
                     self.has_decoded |= isinstance(event, TextDelta | Finished)
                     if queue := self._requests.get(event.request_id):
                         queue.put_nowait(event)
+                        if isinstance(event, Finished | Failed):
+                            # Nothing more is due, however long the reader takes over it: silence is no hang then.
+                            del self._requests[event.request_id]
             case "loaded" if self._loading and not self._loading.done():
                 self._loading.set_result({"info": message["info"], "seconds": message["seconds"]})
             case "load_failed" if self._loading and not self._loading.done():

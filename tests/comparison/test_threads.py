@@ -6,10 +6,12 @@ import pytest
 
 from multi_llm_comparator.comparison.limits import MAX_PANES, MAX_PROMPT_CHARS
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 from tests.comparison.asking import PANES, answer, asked
+from tests.comparison.conftest import KNOWN
 
 
 async def test_each_pane_goes_on_from_its_own_answers(registry, source):
@@ -148,3 +150,14 @@ async def test_the_title_is_the_first_prompt_until_it_gets_another(registry, sou
     with pytest.raises(InvalidParameterError):
         await comparison.rename(" ")
     await comparison.stop()
+
+
+async def test_a_prompt_with_half_a_character_is_asked_and_kept_as_one_that_can_be_read_again(registry, store, source):
+    comparison = await registry.create([Pane("a", "m1")])
+    await comparison.send("cut emoji \ud83d\x00")
+    call = await source.call(0)
+    await call.answer("answer")
+    await comparison.wait()
+    assert call.request.messages[-1].content == "cut emoji \ufffd\ufffd"
+    found = await ComparisonRegistry(store, source, KNOWN.get).get(comparison.id)
+    assert found.snapshot().turns == comparison.snapshot().turns

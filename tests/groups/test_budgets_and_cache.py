@@ -247,6 +247,37 @@ async def test_a_node_that_asks_otherwise_now_is_not_answered_from_before(
     assert source.asked == ["m", "m"]
 
 
+async def test_an_answer_of_a_fallback_is_not_given_to_who_does_not_permit_it(tmp_path: Path) -> None:
+    source = ActingSource()
+    source.script("secure", ProviderUnavailableError("down"))
+    config = {
+        "gateway": {"cache": {"enabled": True}},
+        "task_groups": {"g": {"e": {"models": ["secure"], "max_retries": 0}}},
+    }
+    async with gateway_of(config, tmp_path, source) as gateway:
+        assert text_of(await ask(gateway, "g", fallback_groups=["other"])) == "I am other"
+        assert text_of(await ask(gateway, "g")) == "I am secure"
+        again = await ask(gateway, "g", fallback_groups=iter(["other"]))
+        assert (text_of(again), bool(of(again, CacheHit))) == ("I am other", True)
+
+
+async def test_an_answer_of_a_model_that_the_target_lost_is_asked_again(tmp_path: Path) -> None:
+    def config(*models: str) -> dict[str, Any]:
+        return {"gateway": {"cache": {"enabled": True}}, "task_groups": {"g": {"e": {"models": list(models)}}}}
+
+    source = ActingSource()
+    async with gateway_of(config("old"), tmp_path, source) as gateway:
+        assert text_of(await ask(gateway, "g")) == "I am old"
+    async with gateway_of(config("more", "old"), tmp_path, source) as gateway:
+        assert of(await ask(gateway, "g"), CacheHit)
+    async with gateway_of(config("new"), tmp_path, source) as gateway:
+        first, second = await ask(gateway, "g"), await ask(gateway, "g")
+        assert (gateway.parts.cache.hits, gateway.parts.cache.misses) == (1, 1)
+    assert (text_of(first), text_of(second)) == ("I am new", "I am new")
+    assert not of(first, CacheHit)
+    assert of(second, CacheHit)
+
+
 async def test_failures_and_broken_answers_are_not_kept(tmp_path: Path) -> None:
     source = ActingSource()
     source.script("m", break_after_text(ProviderUnavailableError("cut")))

@@ -12,7 +12,7 @@ import pytest
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.services.hub import HubClient
-from multi_llm_comparator.services.hub_files import is_plain, repository_id
+from multi_llm_comparator.services.hub_files import HubChoice, RemoteFile, is_plain, repository_id
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.hub_server import HubServer, serving
 from tests.support.model_files import LLAMA, WEIGHTS, checkpoint, gguf_bytes, safetensors_bytes
@@ -203,6 +203,23 @@ async def test_hostile_file_names_are_left_out_and_named(hub, client, tmp_path):
     assert not list(Path(tmp_path).rglob("*evil*"))
 
 
+async def test_a_name_that_no_disk_takes_is_left_out_and_named(hub, client):
+    hub.repositories["org/tiny-GGUF"]["模" * 150 + ".gguf"] = gguf_bytes()
+    listing = await client.look_up("org/tiny-GGUF")
+    assert [choice.title for choice in listing.choices] == ["big", "tiny-Q8_0"]
+    assert "模模" in listing.notes[0]
+
+
+async def test_a_download_that_fails_unexpectedly_is_over_and_says_so(hub, client, caplog):
+    listing = await client.look_up("org/tiny-GGUF")
+    (client.models_dir / "gguf").mkdir(parents=True)
+    overlong = HubChoice("x", ModelType.GGUF, (RemoteFile("模" * 150 + ".gguf", 10),))
+    for _ in range(2):
+        progress = await client.start(listing, overlong).wait()
+        assert (progress.state, "OSError" in (progress.error or "")) == ("failed", True)
+    assert "org/tiny-GGUF" in caplog.text
+
+
 async def test_the_parts_of_a_split_file_are_one_choice_and_incomplete_ones_none(hub, client):
     parts = {f"Q4/big-{i:05d}-of-00002.gguf": gguf_bytes({**LLAMA, "split.count": 2}) for i in (1, 2)}
     hub.repositories["org/split"] = {**parts, "lost-00001-of-00002.gguf": b"x", "mmproj-F16.gguf": b"x"}
@@ -249,3 +266,16 @@ def test_addresses_of_pages_name_their_repository():
 @pytest.mark.parametrize("name", ["a.gguf", "sub/a-1_B (2).gguf", "模型.gguf"])
 def test_plain_file_names_are_accepted(name):
     assert is_plain(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("模" * 78 + ".gguf", True),
+        ("模" * 79 + ".gguf", False),
+        ("模" * 150 + "/a.gguf", False),
+        ("a\ud800.gguf", False),
+    ],
+)
+def test_a_part_of_a_name_is_as_long_as_its_bytes(name, plain):
+    assert is_plain(name) is plain

@@ -1,6 +1,12 @@
 from __future__ import annotations
 
 import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
 
 from multi_llm_comparator.services import hub_worker
 from tests.support.hub_server import COMMIT, HubServer, serving
@@ -40,3 +46,64 @@ def test_every_piece_is_told_when_time_passes_between_them(tmp_path, monkeypatch
     done = [size for _, size in told]
     assert done == sorted(done)
     assert len(set(done)) > 8
+
+
+@contextmanager
+def beginning_afresh(*bodies: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that knows no ranges: it answers with one whole body after the other, the last one again and again."""
+    given: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            given.append(bodies[min(len(given), len(bodies) - 1)])
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(given[-1])))
+            self.end_headers()
+            self.wfile.write(given[-1])
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", given
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def fetch_100_bytes(url: str, folder) -> None:
+    files = [{"name": "one.gguf", "size_bytes": 100, "sha256": None}]
+    request = {"repo_id": "org/one", "commit": COMMIT, "endpoint": url, "folder": str(folder), "files": files}
+    hub_worker.Download(request).run()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Two failures in a row are enough, so that nothing waits between them."""
+    monkeypatch.setattr(hub_worker, "TRIES", 1)
+    monkeypatch.setattr(hub_worker, "tell", lambda kind, **said: None)
+
+
+@pytest.mark.parametrize("lengths", [(50,), (50, 60, 50, 60, 50)])
+def test_a_file_that_stays_shorter_than_it_was_listed_is_given_up_as_damaged(tmp_path, impatient, lengths):
+    with beginning_afresh(*map(bytes, lengths)) as (url, given), pytest.raises(hub_worker.DamagedFileError):
+        fetch_100_bytes(url, tmp_path)
+    assert len(given) <= len(lengths) + 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_has_no_more_of_a_file_is_given_up_as_well(tmp_path, impatient):
+    hub = HubServer({"org/one": {"one.gguf": bytes(50)}})
+    with serving(hub), pytest.raises(hub_worker.DamagedFileError):
+        fetch_100_bytes(hub.url, tmp_path)
+    assert [wanted for _, _, wanted in hub.requests] == [None, "bytes=50-"]
+
+
+def test_a_file_that_grows_with_each_answer_is_fetched_to_its_end(tmp_path, impatient):
+    with beginning_afresh(*map(bytes, (10, 20, 30, 40, 100))) as (url, given):
+        fetch_100_bytes(url, tmp_path)
+    assert len(given) == 5
+    assert (tmp_path / "one.gguf").read_bytes() == bytes(100)

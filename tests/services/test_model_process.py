@@ -10,7 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from multi_llm_comparator.core.events import Finished
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.model_process import ModelProcess
 from tests.support.scripted_models import scripted_model
@@ -60,6 +62,19 @@ async def test_a_process_that_ends_while_loading_is_an_error(process, tmp_path):
     with pytest.raises(Exception, match="code 3"):
         await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
     assert not process.crashed
+
+
+async def test_a_reader_that_pauses_over_a_whole_answer_is_no_reason_to_take_the_process_for_hung(process, tmp_path):
+    model = scripted_model(tmp_path, "m", otherwise="all done now")
+    await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
+    process.watch(1.0)
+    events = process.generate(GenerationRequest(messages=(Message("user", "hello"),)))
+    first = await anext(events)
+    await asyncio.sleep(2)
+    rest = [event async for event in events]
+    assert process.is_alive
+    assert isinstance(rest[-1], Finished)
+    assert "".join(getattr(event, "text", "") for event in (first, *rest)) == "all done now"
 
 
 async def test_a_stranger_on_the_port_is_turned_away(monkeypatch, tmp_path):
