@@ -226,7 +226,8 @@ async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finish
     source = ByTarget(planner=PLAN, small="7", large="568")
     (outcome,) = await run(source).run()
     assert (outcome.state, outcome.answer) == ("done", "568")
-    assert source.targets() == ["large"]
+    # Killed before its plan was stored whole, the planner is asked anew, and what it had begun is recognised.
+    assert source.targets()[-1] == "large" and "small" not in source.targets()
     assert store.count_runs("plan") == 1
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
