@@ -169,9 +169,11 @@ class PlanRegistry:
         async with self._resuming:
             if (task := self._tasks.get(run_id)) is None:
                 return
+            # Its end may be what makes it one too many to be kept.
+            run = self._live[run_id]
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self._live[run_id].abandon()
+            await run.abandon()
 
     async def recent(
         self, text: str = "", limit: int = 50, offset: int = 0, *, before: float | None = None

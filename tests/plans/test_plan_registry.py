@@ -140,6 +140,15 @@ async def test_a_run_that_is_stopped_before_it_began_is_stopped(store):
     assert [s.status for s in await registry.recent()] == ["stopped"]
 
 
+async def test_more_runs_than_are_kept_in_memory_can_be_stopped(store, monkeypatch):
+    monkeypatch.setattr("multi_llm_comparator.plans.registry.MAX_LIVE", 1)
+    registry = PlanRegistry(store, ScriptedSource())
+    runs = [await registry.start("What is it?", OPTIONS) for _ in range(3)]
+    for run in runs:
+        await registry.stop(run.id)
+    assert [run.state for run in runs] == ["stopped"] * 3
+
+
 async def test_a_run_that_is_stopped_while_it_is_being_resumed_stops(store):
     source = ScriptedSource()
     registry = PlanRegistry(store, source)
