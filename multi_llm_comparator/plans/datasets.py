@@ -7,16 +7,15 @@ ending in ``#### 42``), and plain ``question`` / ``answer``.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.json_records import read_records
 from multi_llm_comparator.tracking.store import storable
 
-MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_QUESTIONS = 1_000_000
 MAX_TEXT_CHARS = 100_000
 
@@ -47,8 +46,8 @@ def read_dataset(path: str | Path, limit: int | None = None) -> list[Question]:
     if limit is not None and limit < 1:
         raise DocumentError(f"limit must be at least 1, not {limit}")
     found: list[Question] = []
-    for number, entry in enumerate(_entries(path), 1):
-        found.append(_question(path, number, entry))
+    for number, (where, entry) in enumerate(read_records(path), 1):
+        found.append(_question(where, number, entry))
         if len(found) == min(limit or MAX_QUESTIONS, MAX_QUESTIONS):
             break
     if not found:
@@ -57,40 +56,12 @@ def read_dataset(path: str | Path, limit: int | None = None) -> list[Question]:
     return found
 
 
-def _entries(path: Path) -> Iterator[Any]:
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise DocumentError(f"{str(path)!r} is larger than {MAX_FILE_BYTES // 2**20} MiB")
-        with path.open(encoding="utf-8-sig") as file:
-            if file.read(1024).lstrip().startswith("["):
-                file.seek(0)
-                yield from json.load(file)
-                return
-            file.seek(0)
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield _line(path, number, line)
-    except OSError as exc:
-        raise DocumentError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:
-        raise DocumentError(f"{str(path)!r} is neither a JSON list nor JSON lines: {exc}") from exc
-
-
-def _line(path: Path, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as exc:
-        raise DocumentError(f"{str(path)!r}, line {number}, is not JSON: {exc}") from exc
-
-
-def _question(path: Path, number: int, entry: Any) -> Question:
-    if not isinstance(entry, dict):
-        raise DocumentError(f"{str(path)!r}, entry {number}, must be an object, not {type(entry).__name__}")
+def _question(where: str, number: int, entry: Mapping[str, Any]) -> Question:
     text = _text(entry, "problem") or _text(entry, "question") or _text(entry, "query")
     if not text:
-        raise DocumentError(f"{str(path)!r}, entry {number}, has neither 'problem' nor 'question'")
+        raise DocumentError(f"{where}, has neither 'problem' nor 'question'")
     if len(text) > MAX_TEXT_CHARS:
-        raise DocumentError(f"{str(path)!r}, entry {number}, is longer than {MAX_TEXT_CHARS} characters")
+        raise DocumentError(f"{where}, is longer than {MAX_TEXT_CHARS} characters")
     answer, solution = _text(entry, "answer"), _text(entry, "solution")
     if answer and "####" in answer:
         solution, _, answer = (part.strip() for part in answer.rpartition("####"))

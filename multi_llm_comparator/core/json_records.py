@@ -1,0 +1,54 @@
+"""Records of a data file: a JSON list, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import DocumentError
+
+MAX_FILE_BYTES = 512 * 1024 * 1024
+
+
+def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each record with the words that name it in an error: the file, and its number (of a list) or line.
+
+    Lines are read one at a time, a list as a whole; blank lines are passed over.
+
+    Raises:
+        DocumentError: the file cannot be read, is larger than ``MAX_FILE_BYTES`` or not JSON, or a record is not an
+            object.
+    """
+    for where, record in _values(path):
+        if not isinstance(record, dict):
+            raise DocumentError(f"{where}, must be an object, not {type(record).__name__}")
+        yield where, record
+
+
+def _values(path: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DocumentError(f"{str(path)!r} is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        with path.open(encoding="utf-8-sig") as file:
+            is_list = file.read(1024).lstrip().startswith("[")
+            file.seek(0)
+            if is_list:
+                for number, value in enumerate(json.load(file), 1):
+                    yield f"{str(path)!r}, entry {number}", value
+                return
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield (where := f"{str(path)!r}, line {number}"), _line(where, line)
+    except OSError as exc:
+        raise DocumentError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise DocumentError(f"{str(path)!r} is neither a JSON list nor JSON lines: {exc}") from exc
+
+
+def _line(where: str, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        raise DocumentError(f"{where}, is not JSON: {exc}") from exc
