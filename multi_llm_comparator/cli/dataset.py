@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any, Literal
 from multi_llm_comparator.cli.display import messages, output, show_while, standing_view
 from multi_llm_comparator.cli.workplace import Workplace
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
 from multi_llm_comparator.plans.config import CooperationConfig, parse_config
 from multi_llm_comparator.plans.dataset_build import PAIRS_FILE, write_pairs
-from multi_llm_comparator.plans.dataset_run import SETUP_FILE, DatasetRun, OutcomeJournal, Solve, Standing, read_setup
+from multi_llm_comparator.plans.dataset_run import DatasetRun, OutcomeJournal, Solve, Standing
 from multi_llm_comparator.plans.datasets import read_dataset
 from multi_llm_comparator.plans.judging import Judge
 from multi_llm_comparator.plans.report_dataset import write_dataset_report
@@ -22,6 +24,7 @@ from multi_llm_comparator.plans.roles import Cast
 from multi_llm_comparator.plans.solving import Baseline, PlanOnly, Solver
 
 Mode = Literal["dataset", "build", "baseline"]
+TRAINER = "python -m multi_llm_comparator.training.trainer"
 
 
 def is_dataset_folder(text: str) -> bool:
@@ -113,6 +116,12 @@ def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> li
         save_thinking=config.dataset.build.save_thinking,
         system_prompt=config.models.planner_prompt,
     )
+    if count:
+        data = shlex.quote(str(folder / PAIRS_FILE))
+        messages.print(
+            f"tune a planner with: {TRAINER} --data_path {data} --model_path MODEL --output_dir NEW_MODEL",
+            soft_wrap=True,
+        )
     return [f"{count} of {len(run.outcomes)} question-plan pairs were kept, in {PAIRS_FILE}."]
 
 

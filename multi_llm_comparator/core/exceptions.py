@@ -25,7 +25,9 @@
     ├── ConfigurationError          a setting that is wrong
     │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
     ├── RunNotFoundError            no stored run under this id
+    ├── RunAtWorkError              another process is at work on the run
     ├── PlanError                   a plan that cannot be used; its kinds are in :mod:`plans.errors`
+    ├── TrainingError               a model that could not be tuned
     ├── StoreError                  the database cannot be opened, read or written
     ├── DocumentError               a file to be read in (an exported run, presets) is not what it should be
     └── DownloadError               a model that could not be fetched
@@ -159,8 +161,16 @@ class RunNotFoundError(MultiLLMError):
     """No stored run has this id."""
 
 
+class RunAtWorkError(MultiLLMError):
+    """Another process is at work on the run, or on the folder that it is kept in."""
+
+
 class PlanError(MultiLLMError):
     """A plan that cannot be used as it is."""
+
+
+class TrainingError(MultiLLMError):
+    """A model could not be tuned."""
 
 
 class StoreError(MultiLLMError):

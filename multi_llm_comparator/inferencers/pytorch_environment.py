@@ -5,6 +5,7 @@ transformers reads its switches once, at import: no network, no progress bars, n
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 
@@ -14,6 +15,8 @@ os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["BITSANDBYTES_NOWELCOME"] = "1"
+# It advises to install kernels that would be fetched from the network.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 # Threads that wait for each other busily without end are fast alone, and 10 to 40 times slower when another process
 # wants the core. So they spin for some microseconds, then sleep (see gguf_environment).
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")

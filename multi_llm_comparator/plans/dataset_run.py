@@ -7,24 +7,20 @@ import contextlib
 import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, StoreError
-from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.plans.at_work import WorkingProcess, this_process
+from multi_llm_comparator.core.exceptions import DocumentError, StoreError
+from multi_llm_comparator.core.work_folder import open_work_folder
 from multi_llm_comparator.plans.datasets import Question
-from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 
 OUTCOMES_FILE = "outcomes.jsonl"
 BEGUN_FILE = "begun.jsonl"
-SETUP_FILE = "setup.json"
-WORKER_FILE = "worker.json"
 MAX_OUTCOMES_BYTES = 8 * 2**30
 # Settings that no outcome depends on: a run may go on with others.
 MAY_CHANGE = {"config.query", "config.system.questions_in_flight", "config.system.reports", "config.dataset.limit"}
@@ -49,8 +45,7 @@ class OutcomeJournal:
         self.folder = folder
         self.outcomes: dict[str, QuestionOutcome] = {}
         self._path = folder / OUTCOMES_FILE
-        _check_setup(folder / SETUP_FILE, setup)
-        _take(folder)
+        open_work_folder(folder, setup, may_change=MAY_CHANGE)
         if self._path.exists():
             self.outcomes = _read_outcomes(self._path)
         self._begun = _read_begun(folder / BEGUN_FILE)
@@ -177,57 +172,6 @@ class DatasetRun:
     def _is_solved(self, question: Question) -> bool:
         outcome = self._journal.outcomes.get(question.id)
         return outcome is not None and outcome.state != "failed" and outcome.is_of(question)
-
-
-def _check_setup(path: Path, setup: dict[str, Any]) -> None:
-    """Outcomes of two setups in one folder would be a mixture that no report could tell apart."""
-    if path.exists():
-        # The given one through JSON and back, as the stored one went.
-        before, given = _flat(read_setup(path.parent)), _flat(json.loads(json.dumps(setup)))
-        changed = sorted(n for n in {*before, *given} - MAY_CHANGE if before.get(n) != given.get(n))
-        if changed:
-            raise ConfigurationError(
-                f"{str(path.parent)!r} was begun with other settings ({', '.join(changed)}); give a new folder"
-            )
-    elif path.parent.exists() and any(path.parent.iterdir()):
-        raise ConfigurationError(f"the folder {str(path.parent)!r} holds something else; give a new one")
-    write_atomically(path, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
-
-
-def _take(folder: Path) -> None:
-    """Two processes would ask everything twice, and cut off each other's last lines."""
-    path, own = folder / WORKER_FILE, this_process()
-    with contextlib.suppress(OSError, ValueError, TypeError):
-        other = WorkingProcess(**json.loads(path.read_text(encoding="utf-8")))
-        if other.is_other:
-            raise RunAtWorkError(f"process {other.pid} is at work on {str(folder)!r}; stop it there first")
-    write_atomically(path, json.dumps(asdict(own)) + "\n")
-
-
-def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
-    found: dict[str, Any] = {}
-    for name, value in data.items():
-        found |= _flat(value, f"{before}{name}.") if isinstance(value, dict) else {f"{before}{name}": value}
-    return found
-
-
-def read_setup(folder: Path) -> dict[str, Any]:
-    """What a data-set run was begun with.
-
-    Raises:
-        DocumentError: the folder is none of such a run.
-    """
-    path = folder / SETUP_FILE
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise DocumentError(
-            f"{str(folder)!r} is not the folder of a data-set run: {SETUP_FILE} cannot be read"
-        ) from exc
-    if not isinstance(data, dict):
-        raise DocumentError(f"{str(path)!r} must hold one object")
-    return data
 
 
 def _append(path: Path, line: str) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.at_work import WorkingProcess
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, RunState
 from multi_llm_comparator.plans.planner import PlanningAttempt

@@ -3,7 +3,7 @@ hear."""
 
 from __future__ import annotations
 
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError, PlanError
+from multi_llm_comparator.core.exceptions import InferenceError, PlanError
 
 
 class EmptyPlanError(PlanError):
@@ -56,7 +56,3 @@ class CycleError(PlanError):
 
 class EmptyAnswerError(InferenceError):
     """The model ended its answer without a word in it."""
-
-
-class RunAtWorkError(MultiLLMError):
-    """Another process is at work on the run."""

@@ -10,12 +10,12 @@ from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.at_work import WorkingProcess, this_process
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
 from multi_llm_comparator.plans.grammar import plan_grammar
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step

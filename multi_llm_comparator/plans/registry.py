@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import DocumentError, PlanError, RunNotFoundError
+from multi_llm_comparator.core.exceptions import DocumentError, PlanError, RunAtWorkError, RunNotFoundError
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import (
     KIND,
@@ -19,7 +19,6 @@ from multi_llm_comparator.plans.documents import (
     state_now,
     step_record,
 )
-from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, new_run_id
 from multi_llm_comparator.plans.snapshots import snapshot_of

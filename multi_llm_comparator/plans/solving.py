@@ -8,12 +8,11 @@ from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
+from multi_llm_comparator.core.exceptions import DocumentError, RunAtWorkError, RunNotFoundError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.datasets import Question
-from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of

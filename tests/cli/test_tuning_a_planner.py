@@ -1,6 +1,6 @@
 """Question-plan pairs that the command builds go into a trainer as they are, and out comes a planner that plans.
 
-All of it is real: the demo models, the command, the trainer, and the recipe as it stands in docs/plans.md.
+All of it is real: the demo models, the commands, and the way they stand in docs/fine-tuning.md.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ from demo.composed import generate
 from multi_llm_comparator.plans import parse_plan
 
 ROOT = Path(__file__).parents[2]
-RECIPE = re.compile(r"^```python tuning\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^```bash tuning\n\.venv/bin/python (.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -34,16 +35,16 @@ def place(tmp_path):
     return tmp_path
 
 
-def run(place: Path, *words: str) -> str:
+def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false", "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return done
 
 
-def plan(place: Path, *words: str, router: str, **dataset: object) -> str:
+def plan(place: Path, *words: str, router: str, **dataset: object) -> subprocess.CompletedProcess[str]:
     config = {
         "models": {
             "small_model": "demo-small",
@@ -61,15 +62,16 @@ def plan(place: Path, *words: str, router: str, **dataset: object) -> str:
 
 def test_a_planner_learns_from_the_pairs_as_they_are_and_plans(place):
     build = {"enabled": True, "use_models_for_execution": True}
-    plan(
+    built = plan(
         place, "--output", "data_reports/pairs", router="demo-planner", enabled=True, path="questions.json", build=build
     )
+    assert "trainer --data_path data_reports/pairs/planner_sft.jsonl" in " ".join(built.stderr.split())
     pairs = (place / "data_reports" / "pairs" / "planner_sft.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(pairs) > 4
     for line in pairs:
         parse_plan(json.loads(line)["messages"][-1]["content"])
-    (recipe,) = RECIPE.findall((ROOT / "docs" / "plans.md").read_text(encoding="utf-8"))
-    run(place, "-c", recipe)
+    (command,) = COMMAND.findall((ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8"))
+    run(place, *shlex.split(command.replace("\\\n", " ")))
     before = (place / "models" / "pytorch" / "demo-planner" / "model.safetensors").read_bytes()
     assert (place / "models" / "pytorch" / "tuned-planner" / "model.safetensors").read_bytes() != before
-    assert plan(place, router="tuned-planner").strip().endswith("53")
+    assert plan(place, router="tuned-planner").stdout.strip().endswith("53")

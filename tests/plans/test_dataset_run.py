@@ -10,13 +10,13 @@ import psutil
 import pytest
 from datasets import load_dataset
 
-from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, StoreError
-from multi_llm_comparator.plans.at_work import WorkingProcess
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.work_folder import read_setup
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.dataset_build import PAIRS_FILE, write_pairs
-from multi_llm_comparator.plans.dataset_run import DatasetRun, OutcomeJournal, read_setup
+from multi_llm_comparator.plans.dataset_run import DatasetRun, OutcomeJournal
 from multi_llm_comparator.plans.datasets import Question
-from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.judging import Judge
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
 from multi_llm_comparator.plans.parse import parse_plan

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
-from multi_llm_comparator.core.exceptions import RunNotFoundError
+from multi_llm_comparator.core.exceptions import RunAtWorkError, RunNotFoundError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.plans.errors import RunAtWorkError
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from multi_llm_comparator.plans.at_work import WorkingProcess
+from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun

@@ -1,0 +1,143 @@
+"""The command that tunes a model: ``python -m multi_llm_comparator.training.trainer``.
+
+Exit codes: 0 done, 1 the training failed, 2 wrong use, 130 stopped by Ctrl+C; the same command then goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
+from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult
+
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+DEFAULTS = TuningOptions()
+messages = Console(stderr=True, markup=False, highlight=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(
+    model_path: Annotated[Path, typer.Option("--model_path", help="Folder of the PyTorch model to tune.")],
+    data_path: Annotated[Path, typer.Option("--data_path", help="Chats to learn from, .json or .jsonl.")],
+    output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder for the tuned model; must not exist.")],
+    epochs: Annotated[float, typer.Option(help="How often each answer is seen.")] = DEFAULTS.epochs,
+    learning_rate: Annotated[float, typer.Option("--learning_rate", help="At its highest.")] = DEFAULTS.learning_rate,
+    rank: Annotated[int, typer.Option(help="Of the LoRA adapters.")] = DEFAULTS.rank,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Answers in a step.")] = DEFAULTS.batch_size,
+    max_tokens: Annotated[
+        int, typer.Option("--max_tokens", help="Longer chats are left out; no more than the model's context.")
+    ] = DEFAULTS.max_tokens,
+    seed: Annotated[int, typer.Option(help="Of the adapters and the order of answers.")] = DEFAULTS.seed,
+) -> None:
+    """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
+    options = TuningOptions(
+        epochs=epochs,
+        learning_rate=learning_rate,
+        rank=rank,
+        batch_size=batch_size,
+        max_tokens=max_tokens,
+        seed=seed,
+    )
+    with _asked_to_stop() as asked, _shown_progress() as progress:
+        messages.print(f"Loading {model_path} …")
+        # torch and its company take seconds to import; a wrong option is told before.
+        from multi_llm_comparator.training.lora import tune
+
+        result = tune(model_path, data_path, output_dir, options, on_progress=progress, is_stopped=lambda: bool(asked))
+    _tell(result, output_dir)
+
+
+def _tell(result: TuningResult, output_dir: Path) -> None:
+    for reason in result.left_out:
+        messages.print(str(reason), style="yellow")
+    if not result.is_done:
+        messages.print(f"stopped after step {result.step} of {result.steps}; the same command goes on from there")
+        raise typer.Exit(INTERRUPTED)
+    losses = f", loss {result.first_loss:.3f} to {result.last_loss:.3f}" if result.last_loss is not None else ""
+    messages.print(f"learnt {result.answers:,} answers ({result.learnt_tokens:,} tokens){losses}", style="green")
+    typer.echo(output_dir)
+
+
+@contextlib.contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """Signals that ask to stop, as they come; a second one no longer waits for the step to end."""
+    asked: list[int] = []
+
+    def remember(number: int, _: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        messages.print("stopping after this step …")
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Bar:
+    """A progress bar that begins with the first step."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def __call__(self, told: TuningProgress) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task("tuning", loss="", left="")
+        self._progress.update(
+            self._task,
+            completed=told.step,
+            total=told.steps,
+            loss="" if told.loss is None else f"loss {told.loss:.3f}",
+            left="" if told.seconds_left is None else f"about {told.seconds_left:.0f} s left",
+        )
+        if messages.is_terminal:
+            self._progress.refresh()
+
+
+@contextlib.contextmanager
+def _shown_progress() -> Iterator[_Bar]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"))
+    more = (TimeElapsedColumn(), TextColumn("{task.fields[loss]}"), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, *more, console=messages, auto_refresh=False) as progress:
+        yield _Bar(progress)
+
+
+def main() -> None:
+    """Entry point: errors become one message and an exit code, never a traceback."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except typer.Exit as exc:
+        code = exc.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except MultiLLMError as exc:
+        messages.print(f"error: {exc}", style="red")
+        code = FAILED if isinstance(exc, TrainingError) else WRONG
+    except OSError as exc:
+        messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
+        code = FAILED
+    except Exception as exc:
+        if (show := getattr(exc, "show", None)) is None:
+            raise
+        # The command line's own errors know how to say what was typed wrong.
+        show()
+        code = getattr(exc, "exit_code", WRONG)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

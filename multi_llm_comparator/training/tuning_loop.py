@@ -1,0 +1,194 @@
+"""The steps of a tuning: trl's trainer over rows of tokens, with checkpoints to go on from."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset, disable_progress_bars
+from peft import LoraConfig, get_peft_model
+from transformers import PrinterCallback, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+import multi_llm_comparator.inferencers.pytorch_environment  # noqa: F401 - before the libraries that it tells
+from multi_llm_comparator.core.exceptions import TrainingError
+from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.inferencers.pytorch_load import LoadedModel
+from multi_llm_comparator.training.chat_rows import Row
+from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
+
+CHECKPOINT_EVERY_S = 60.0
+WARMUP_SHARE = 0.03
+DROPOUT = 0.05
+CURVE_POINTS = 200
+# From here on, values of the forward pass are computed again for the backward pass rather than kept.
+CHECKPOINTED_PARAMETERS = 500_000_000
+LAST_FILE = "last_checkpoint.json"
+
+
+class TuningLoop:
+    """Trains LoRA adapters of a loaded model.
+
+    Args:
+        loaded: the model; its weights stay as they are, adapters are put beside them.
+        rows: what is learnt.
+        folder: where checkpoints are kept; from the last whole one there it goes on.
+        on_progress: told about each step's end.
+        is_stopped: asked at each step's end; once it says so, a checkpoint is written and the loop ends.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        rows: Sequence[Row],
+        options: TuningOptions,
+        folder: Path,
+        *,
+        on_progress: Callable[[TuningProgress], None],
+        is_stopped: Callable[[], bool],
+    ) -> None:
+        disable_progress_bars()
+        self._folder = folder
+        adapters = LoraConfig(
+            r=options.rank,
+            lora_alpha=2 * options.rank,
+            lora_dropout=DROPOUT,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        torch.manual_seed(options.seed)
+        self._watch = _Watch(folder, on_progress, is_stopped)
+        self._trainer = SFTTrainer(
+            get_peft_model(loaded.model, adapters),
+            args=_arguments(loaded, len(rows), options, folder),
+            train_dataset=Dataset.from_dict(
+                {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
+            ),
+            processing_class=loaded.tokenizer,
+            callbacks=[self._watch],
+        )
+        self._trainer.remove_callback(PrinterCallback)
+
+    def run(self) -> bool:
+        """Train to the end, or until stopped; whether it came to the end.
+
+        Raises:
+            TrainingError: the loss is no number any more.
+        """
+        self._trainer.train(resume_from_checkpoint=_last_checkpoint(self._folder))
+        if self._watch.failure:
+            # Nothing to go on from: the next attempt will be another one.
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise TrainingError(self._watch.failure)
+        return not self._watch.was_stopped
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """Steps done and steps in all."""
+        state = self._trainer.state
+        return state.global_step, state.max_steps
+
+    @property
+    def losses(self) -> list[float]:
+        """Mean loss per learnt token, from the first step to the last, at most a few hundred values."""
+        return [entry["loss"] for entry in self._trainer.state.log_history if "loss" in entry]
+
+    def merged(self) -> Any:
+        """The model with what was learnt added to its weights.
+
+        Raises:
+            TrainingError: the sum has values that are no numbers.
+        """
+        try:
+            return self._trainer.model.merge_and_unload(safe_merge=True)
+        except ValueError as exc:
+            raise TrainingError(f"what was learnt cannot be added to the weights: {exc}") from exc
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]
+    """Tells of progress, asks whether to stop, and sees to checkpoints."""
+
+    def __init__(
+        self, folder: Path, on_progress: Callable[[TuningProgress], None], is_stopped: Callable[[], bool]
+    ) -> None:
+        self.failure: str | None = None
+        self.was_stopped = False
+        self._folder, self._on_progress, self._is_stopped = folder, on_progress, is_stopped
+        self._loss: float | None = None
+        self._began_at = self._saved_at = time.monotonic()
+        self._first_step = 0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._began_at = self._saved_at = time.monotonic()
+        self._first_step = state.global_step
+        self._tell(state)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        loss = (logs or {}).get("loss")
+        if loss is not None:
+            self._loss = loss
+            if not math.isfinite(loss):
+                self.failure = (
+                    f"the loss at step {state.global_step} is {loss}; lower the learning rate, or look at the data"
+                )
+                control.should_training_stop = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._tell(state)
+        is_last = state.global_step >= state.max_steps
+        if not is_last and self._is_stopped():
+            self.was_stopped = control.should_training_stop = control.should_save = True
+        elif not is_last and time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # Told after all its files are there: a checkpoint that is not named here may be half of one.
+        write_atomically(self._folder / LAST_FILE, json.dumps({"step": state.global_step}))
+        self._saved_at = time.monotonic()
+
+    def _tell(self, state: Any) -> None:
+        done = state.global_step - self._first_step
+        left = None
+        if done:
+            left = (time.monotonic() - self._began_at) / done * (state.max_steps - state.global_step)
+        self._on_progress(TuningProgress(state.global_step, state.max_steps, self._loss, left))
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    try:
+        step = int(json.loads((folder / LAST_FILE).read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    found = folder / f"checkpoint-{step}"
+    return str(found) if found.is_dir() else None
+
+
+def _arguments(loaded: LoadedModel, rows: int, options: TuningOptions, folder: Path) -> SFTConfig:
+    steps = math.ceil(math.ceil(rows / options.batch_size) * options.epochs)
+    return SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=WARMUP_SHARE,
+        seed=options.seed,
+        max_length=None,
+        gradient_checkpointing=loaded.model.num_parameters() >= CHECKPOINTED_PARAMETERS,
+        bf16=loaded.device.type == "cuda" and torch.cuda.is_bf16_supported(),
+        use_cpu=loaded.device.type == "cpu",
+        # Weights that the model's process shares with no one, and rows that are in memory anyway.
+        dataloader_pin_memory=loaded.device.type == "cuda",
+        logging_steps=max(1, steps // CURVE_POINTS),
+        logging_nan_inf_filter=False,
+        save_strategy="no",
+        save_total_limit=2,
+        report_to="none",
+        disable_tqdm=True,
+    )
