@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Container
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ class CachedAnswer:
     """A whole answer. ``stored_at`` is in seconds since the epoch, for it is read by later processes."""
 
     model: str
+    origin: str
     text: str
     reason: str
     prompt_tokens: int
@@ -61,19 +62,25 @@ class AnswerCache:
             )
         return self._opened
 
-    def get(self, key: str, models: Container[str]) -> CachedAnswer | None:
-        """The answer under ``key``, unless none of ``models`` gave it, it is too old or the cache cannot be read."""
+    def get(self, key: str, origins: Mapping[str, str]) -> CachedAnswer | None:
+        """The answer under ``key``, unless it is too old or the cache cannot be read.
+
+        It must be of one of the models in ``origins``, and of what stands behind that name now.
+        """
         try:
             data: Any = self._store.get(key)
             answer = None if data is None else CachedAnswer(**data)
         except (*STORE_ERRORS, TypeError) as exc:
             logger.warning("the answer cache in %s cannot be read: %s", self._folder, exc)
             answer = None
-        if answer is None or answer.model not in models or time.time() - answer.stored_at > self._settings.max_age_s:
-            self.misses += 1
-            return None
-        self.hits += 1
-        return answer
+        if answer is not None and origins.get(answer.model) == answer.origin and self._is_fresh(answer):
+            self.hits += 1
+            return answer
+        self.misses += 1
+        return None
+
+    def _is_fresh(self, answer: CachedAnswer) -> bool:
+        return time.time() - answer.stored_at <= self._settings.max_age_s
 
     def put(self, key: str, answer: CachedAnswer) -> None:
         if len(answer.text) > MAX_ANSWER_CHARS:
@@ -111,9 +118,10 @@ def cache_key(target: str, fallback_groups: tuple[str, ...], request: Generation
 
 
 class Recorder:
-    """Gathers an answer for the cache."""
+    """Gathers an answer for the cache; ``origins`` are those of the models that may give it."""
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Mapping[str, str]) -> None:
+        self._origins = origins
         self._pieces: list[str] = []
         self._model = ""
         self.answer: CachedAnswer | None = None
@@ -126,7 +134,8 @@ class Recorder:
                 self._model = model
             case Finished(reason="stop" | "length" as reason, prompt_tokens=prompt, completion_tokens=completion):
                 text = "".join(self._pieces)
-                self.answer = CachedAnswer(self._model, text, reason, prompt, completion, time.time())
+                origin = self._origins.get(self._model, "")
+                self.answer = CachedAnswer(self._model, origin, text, reason, prompt, completion, time.time())
 
 
 def replay(answer: CachedAnswer, request_id: str) -> list[Event]:

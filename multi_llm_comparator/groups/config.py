@@ -75,6 +75,11 @@ class ModelDeclaration(Limited):
     def is_remote(self) -> bool:
         return self.base_url is not None
 
+    @property
+    def origin(self) -> str:
+        """Whose answers these are: another one under the same name is another model."""
+        return f"{self.base_url} {self.model or ''}" if self.is_remote else self.local or ""
+
     @field_validator("base_url")
     @classmethod
     def _check_url(cls, url: str | None) -> str | None:

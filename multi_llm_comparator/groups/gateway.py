@@ -135,19 +135,21 @@ class Gateway:
         request = route.shaped(request)
         cache = self.parts.cache
         use_cache = use_cache and cache.is_enabled
+        config = self.groups.config
         key = cache_key(target, fallback_groups, request) if use_cache else ""
+        origins = {model: config.declaration(model).origin for model in route.models()} if use_cache else {}
         # The configuration may have changed since: an answer counts only if its model might still give it.
-        if use_cache and (found := cache.get(key, route.models())):
+        if use_cache and (found := cache.get(key, origins)):
             for event in replay(found, request.id):
                 yield event
             return
-        call = Call(self.parts, self.groups.config, route, request)
+        call = Call(self.parts, config, route, request)
         async with contextlib.aclosing(call.run()) as events:
             if not use_cache:
                 async for event in events:
                     yield event
                 return
-            recorder = Recorder()
+            recorder = Recorder(origins)
             async for event in events:
                 recorder.note(event)
                 yield event

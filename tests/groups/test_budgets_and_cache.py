@@ -278,6 +278,21 @@ async def test_an_answer_of_a_model_that_the_target_lost_is_asked_again(tmp_path
     assert of(second, CacheHit)
 
 
+async def test_an_answer_of_what_stood_behind_a_name_before_is_asked_again(tmp_path: Path) -> None:
+    async with ScriptedServer() as first, ScriptedServer() as second:
+        for declared in (
+            remote(first.url, model="small"),
+            remote(second.url, model="small"),
+            remote(second.url, model="large"),
+            {"local": "one"},
+            {"local": "other"},
+        ):
+            config = {"gateway": {"cache": {"enabled": True}}, "models": {"m": declared}}
+            async with gateway_of(config, tmp_path, ActingSource()) as gateway:
+                assert not of(await ask(gateway, "m"), CacheHit), declared
+                assert of(await ask(gateway, "m"), CacheHit), declared
+
+
 async def test_failures_and_broken_answers_are_not_kept(tmp_path: Path) -> None:
     source = ActingSource()
     source.script("m", break_after_text(ProviderUnavailableError("cut")))

@@ -236,7 +236,7 @@ async def test_two_who_resume_the_same_run_get_one_execution(store):
 
 
 async def test_a_run_killed_while_it_was_planned_shows_what_was_there_and_finds_it_in_a_plan_numbered_anew(store):
-    source = ByTarget(planner=PLAN + " " * 100_000, small="7", large="x" * 100_000)
+    source = ByTarget(planner=PLAN + " " * 10_000_000, small="7", large="x" * 10_000_000)
     killed = PlanRegistry(store, source)
     run = await killed.start("What is it?", OPTIONS)
     await until_running(run, "3")
