@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from multi_llm_comparator.core.exceptions import DocumentError
 
@@ -29,10 +29,12 @@ def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _values(path: Path) -> Iterator[tuple[str, Any]]:
     try:
+        if path.exists() and not path.is_file():
+            raise DocumentError(f"{str(path)!r} is no file; save the data to one first")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise DocumentError(f"{str(path)!r} is larger than {MAX_FILE_BYTES // 2**20} MiB")
         with path.open(encoding="utf-8-sig") as file:
-            is_list = file.read(1024).lstrip().startswith("[")
+            is_list = _first_character(file) == "["
             file.seek(0)
             if is_list:
                 for number, value in enumerate(json.load(file), 1):
@@ -42,13 +44,20 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
                 if line.strip():
                     yield (where := f"{str(path)!r}, line {number}"), _line(where, line)
     except OSError as exc:
-        raise DocumentError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
+        raise DocumentError(f"cannot read {str(path)!r}: {exc.strerror or exc}") from exc
     except (ValueError, RecursionError) as exc:
         raise DocumentError(f"{str(path)!r} is neither a JSON list nor JSON lines: {exc}") from exc
+
+
+def _first_character(file: TextIO) -> str:
+    """The first one that is no space, empty if there is none."""
+    while (text := file.read(1024)) and text.isspace():
+        pass
+    return text.lstrip()[:1]
 
 
 def _line(where: str, line: str) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as exc:
-        raise DocumentError(f"{where}, is not JSON: {exc}") from exc
+        raise DocumentError(f"{where}, is not JSON: {exc}; wanted is a list, or one object a line") from exc

@@ -9,12 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunAtWorkError
 from multi_llm_comparator.core.files import write_atomically
 
 SETUP_FILE = "setup.json"
 WORKER_FILE = "worker.json"
+LOCK_FILE = "worker.lock"
+LOCK_TIMEOUT_S = 10
 
 
 def open_work_folder(folder: Path, setup: dict[str, Any], *, may_change: Collection[str] = ()) -> None:
@@ -30,8 +34,18 @@ def open_work_folder(folder: Path, setup: dict[str, Any], *, may_change: Collect
         DocumentError: what it was begun with cannot be read.
         RunAtWorkError: another process is at work on it.
     """
-    _check_setup(folder / SETUP_FILE, setup, may_change)
-    _take(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise ConfigurationError(f"the folder {str(folder)!r} cannot be made: {exc.strerror or exc}") from exc
+    if not (folder / SETUP_FILE).exists() and any(not _is_ours(other.name) for other in folder.iterdir()):
+        raise ConfigurationError(f"the folder {str(folder)!r} holds something else; give a new one")
+    # Looking whether it is free and taking it must be one thing. The lock is held for that long only: it is by the
+    # process in WORKER_FILE that the folder is known to be at work.
+    with FileLock(folder / LOCK_FILE, timeout=LOCK_TIMEOUT_S):
+        _check_free(folder)
+        _check_setup(folder / SETUP_FILE, setup, may_change)
+        write_atomically(folder / WORKER_FILE, json.dumps(asdict(this_process())) + "\n")
 
 
 def read_setup(folder: Path) -> dict[str, Any]:
@@ -61,19 +75,20 @@ def _check_setup(path: Path, setup: dict[str, Any], may_change: Collection[str])
                 f"{str(path.parent)!r} was begun with other settings ({', '.join(changed)}); "
                 "give a new folder, or delete that one"
             )
-    elif path.parent.exists() and any(path.parent.iterdir()):
-        raise ConfigurationError(f"the folder {str(path.parent)!r} holds something else; give a new one")
     write_atomically(path, json.dumps(setup, indent=2, ensure_ascii=False) + "\n")
 
 
-def _take(folder: Path) -> None:
+def _is_ours(name: str) -> bool:
+    """Whether it may be left behind by a process that died before the setup was written."""
+    return name in (WORKER_FILE, LOCK_FILE) or name.startswith((f".{SETUP_FILE}.", f".{WORKER_FILE}."))
+
+
+def _check_free(folder: Path) -> None:
     """Two processes would do everything twice, and cut off each other's last lines."""
-    path, own = folder / WORKER_FILE, this_process()
     with contextlib.suppress(OSError, ValueError, TypeError):
-        other = WorkingProcess(**json.loads(path.read_text(encoding="utf-8")))
+        other = WorkingProcess(**json.loads((folder / WORKER_FILE).read_text(encoding="utf-8")))
         if other.is_other:
             raise RunAtWorkError(f"process {other.pid} is at work on {str(folder)!r}; stop it there first")
-    write_atomically(path, json.dumps(asdict(own)) + "\n")
 
 
 def _flat(data: dict[str, Any], before: str = "") -> dict[str, Any]:

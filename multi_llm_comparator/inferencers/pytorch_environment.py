@@ -29,7 +29,7 @@ def quieten() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    for module in ("transformers", "bitsandbytes", "torch", "accelerate"):
+    for module in ("transformers", "bitsandbytes", "torch", "accelerate", "peft", "trl"):
         warnings.filterwarnings("ignore", module=module)
 
 

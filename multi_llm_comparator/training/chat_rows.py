@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from multi_llm_comparator.core.exceptions import InferenceError, UnsupportedModelError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers.chat import RenderedPrompt
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.training.instruction_data import Chat
 from multi_llm_comparator.training.left_out import LeftOut
@@ -55,13 +56,16 @@ def rows_of(
         for index in chat.learnt:
             request = GenerationRequest(messages=chat.messages[:index])
             try:
-                prompt = encoder.encode(request)[1]
+                rendered, prompt = encoder.encode(request)
             except InferenceError as exc:
                 left_out.add(str(exc), chat.where)
                 continue
-            answer = tokenizer.encode(chat.messages[index].content, add_special_tokens=False, split_special_tokens=True)
+            answer = _answer_ids(tokenizer, rendered, chat.messages[index].content)
             if len(prompt) + len(answer) + 1 > max_tokens:
                 left_out.add(f"longer than {max_tokens} tokens", chat.where)
+                if len(prompt) >= max_tokens:
+                    # So are the answers after it, whose prompts have this one in them.
+                    break
                 continue
             ids = np.array([*prompt, *answer, end], dtype=np.int32)
             labels = ids.copy()
@@ -70,17 +74,36 @@ def rows_of(
     return rows
 
 
+def _answer_ids(tokenizer: Any, prompt: RenderedPrompt, answer: str) -> list[int]:
+    """The tokens of ``answer`` as they follow the prompt.
+
+    Some tokenizers begin every text with a space that is not there in the middle of one. So the answer is tokenised
+    together with what stands before it, or with a line break where a token would reach over that border.
+    """
+    apart: list[int] = tokenizer.encode(answer, add_special_tokens=False, split_special_tokens=True)
+    if tokenizer.encode(answer, add_special_tokens=False) != apart:
+        # It has the text of a special token in it, which must stay text; what stands before it may have real ones.
+        return apart
+    for before in (prompt.parts[-1].text, "\n"):
+        first, joined = (tokenizer.encode(text, add_special_tokens=False) for text in (before, before + answer))
+        if joined[: len(first)] == first:
+            return list(joined[len(first) :])
+    return apart
+
+
 def end_of_answer(encoder: PromptEncoder, tokenizer: Any, stop_ids: frozenset[int]) -> int:
-    """The token that the template puts behind an answer, or else the tokenizer's own end mark.
+    """The token that the template puts behind an answer, or else the tokenizer's own end mark, or any that ends one.
 
     Raises:
-        UnsupportedModelError: there is neither.
+        UnsupportedModelError: there is none.
     """
     for token in tokenizer.encode(_behind_answers(encoder), add_special_tokens=False):
         if token in stop_ids:
             return int(token)
     if tokenizer.eos_token_id is not None:
         return int(tokenizer.eos_token_id)
+    if stop_ids:
+        return min(stop_ids)
     raise UnsupportedModelError(
         "nothing says how this model ends an answer; name its end token as eos_token_id in generation_config.json"
     )
@@ -92,6 +115,7 @@ def _behind_answers(encoder: PromptEncoder) -> str:
         return ""
     probe = GenerationRequest(messages=(Message("user", "hello"), Message("assistant", _ANSWER)))
     try:
-        return encoder.template.render(probe).text.rpartition(_ANSWER)[2]
+        _, found, behind = encoder.template.render(probe).text.rpartition(_ANSWER)
     except InferenceError:
         return ""
+    return behind if found else ""

@@ -149,7 +149,8 @@ class CheckpointFiles:
         """SHA-256 over every file that goes into a conversion, names and contents; 64 hexadecimal digits."""
         whole = hashlib.sha256()
         small = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-        named = [self.folder / name for name in (*small, "special_tokens_map.json", "chat_template.jinja", "README.md")]
+        more = ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model")
+        named = [self.folder / name for name in (*small, *more, "chat_template.jinja", "README.md")]
         for path in (*named, *self.weights):
             if path.is_file():
                 with path.open("rb") as file:

@@ -18,8 +18,10 @@ from multi_llm_comparator.core.requests import Message, Role
 from multi_llm_comparator.tracking.store import storable
 from multi_llm_comparator.training.left_out import LeftOut
 
-MAX_CHATS = 1_000_000
+MAX_RECORDS = 1_000_000
 MAX_CHAT_CHARS = 1_000_000
+MAX_CHAT_MESSAGES = 1_000
+MAX_ROLE_CHARS = 40
 _ROLES: dict[str, Role] = {
     "system": "system",
     "user": "user",
@@ -28,7 +30,8 @@ _ROLES: dict[str, Role] = {
     "gpt": "assistant",
 }
 # What text alone does not say; a chat that needs one of these would teach answers to questions nobody saw.
-_BEYOND_TEXT = ("images", "videos", "audios", "tools")
+_BEYOND_TEXT = ("image", "images", "video", "videos", "audio", "audios", "tools", "functions")
+_CALLS = ("tool_calls", "function_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +67,20 @@ def read_instruction_data(path: str | Path) -> InstructionData:
     path = Path(path)
     chats: list[Chat] = []
     left_out = LeftOut()
-    for where, record in read_records(path):
+    for number, (where, record) in enumerate(read_records(path), 1):
+        if number > MAX_RECORDS:
+            raise DocumentError(f"{str(path)!r} has more than {MAX_RECORDS:,} records; split it")
         try:
             chats.append(_chat(record, where))
         except _Unusable as exc:
             left_out.add(str(exc), where)
-        if len(chats) > MAX_CHATS:
-            raise DocumentError(f"{str(path)!r} has more than {MAX_CHATS} chats; split it")
     if not chats:
         raise DocumentError(f"{str(path)!r} has nothing to learn from: {left_out if len(left_out) else 'it is empty'}")
     return InstructionData(tuple(chats), left_out)
 
 
 def _chat(record: Mapping[str, Any], where: str) -> Chat:
-    for name in _BEYOND_TEXT:
-        if record.get(name):
-            raise _Unusable(f"it has {name!r}, and only text is learnt")
+    _check_is_text(record)
     for key, read in _SHAPES.items():
         if key in record:
             messages, weights = read(record)
@@ -87,9 +88,15 @@ def _chat(record: Mapping[str, Any], where: str) -> Chat:
     raise _Unusable(f"it has none of {', '.join(map(repr, _SHAPES))}")
 
 
+def _check_is_text(record: Mapping[str, Any]) -> None:
+    for name in _BEYOND_TEXT:
+        if record.get(name):
+            raise _Unusable(f"it has {name!r}, and only text is learnt")
+
+
 def _learnt(messages: Sequence[Message], weights: Sequence[bool]) -> tuple[int, ...]:
-    if sum(len(message.content) for message in messages) > MAX_CHAT_CHARS:
-        raise _Unusable(f"it is longer than {MAX_CHAT_CHARS} characters")
+    if sum(len(message.content) for message in messages) > MAX_CHAT_CHARS or len(messages) > MAX_CHAT_MESSAGES:
+        raise _Unusable(f"it is longer than {MAX_CHAT_CHARS:,} characters or {MAX_CHAT_MESSAGES:,} messages")
     if any(message.role == "system" for message in messages[1:]):
         raise _Unusable("a system message stands behind others")
     learnt = tuple(
@@ -162,13 +169,25 @@ def _turns(turns: Any, name: str, role_key: str, text_key: str) -> _Read:
     for number, turn in enumerate(turns, 1):
         if not isinstance(turn, dict):
             raise _Unusable(f"{name!r} must hold objects, number {number} is none")
-        role = turn.get(role_key)
-        if not isinstance(role, str) or role not in _ROLES or turn.get("tool_calls"):
-            what = "calls a tool" if turn.get("tool_calls") else f"is by {role!r}"
+        _check_is_text(turn)
+        role, calls = turn.get(role_key), any(turn.get(name) for name in _CALLS)
+        if not isinstance(role, str) or role not in _ROLES or calls:
+            what = "calls a tool" if calls else f"is by {str(role)[:MAX_ROLE_CHARS]!r}"
             raise _Unusable(f"message {number} {what}, and only what is said by system, user and assistant is learnt")
         messages.append(Message(_ROLES[role], _content(turn.get(text_key), number)))
-        weights.append(turn.get("loss_weight", 1) != 0)
+        weights.append(_counts(turn, number))
     return messages, weights
+
+
+def _counts(turn: Mapping[str, Any], number: int) -> bool:
+    """Whether a message is to be learnt: data sets give those that are not a weight of 0."""
+    for name in ("weight", "loss_weight"):
+        weight = turn.get(name, 1)
+        if not isinstance(weight, int | float):
+            raise _Unusable(f"the {name!r} of message {number} must be a number")
+        if weight == 0:
+            return False
+    return True
 
 
 def _content(content: Any, number: int) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.exceptions import (
@@ -20,11 +23,11 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
-from multi_llm_comparator.training.chat_rows import rows_of
+from multi_llm_comparator.training.chat_rows import Row, rows_of
 from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
-from multi_llm_comparator.training.instruction_data import read_instruction_data
+from multi_llm_comparator.training.instruction_data import InstructionData, read_instruction_data
 from multi_llm_comparator.training.tuned_checkpoint import write_checkpoint
-from multi_llm_comparator.training.tuning_loop import TuningLoop
+from multi_llm_comparator.training.tuning_loop import TuningLoop, has_checkpoint
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult
 
 
@@ -46,61 +49,100 @@ def tune(
         model_path: a checkpoint directory, not quantised. It stays as it is.
         data_path: JSON or JSON lines, see :mod:`~multi_llm_comparator.training.instruction_data`.
         output_dir: the new checkpoint directory; there must be none yet.
+        on_progress: told before the first step and after each.
+        is_stopped: asked after each step.
 
     Raises:
-        ConfigurationError: ``output_dir`` exists, or its work was begun with other data or options.
+        ConfigurationError: ``output_dir`` exists or cannot be made, or was begun with other data or options.
         DocumentError: the data cannot be read, or has nothing that this model can learn.
         ModelLoadError: the model cannot be loaded, or not be tuned.
         RunAtWorkError: another process is tuning into ``output_dir``.
         TrainingError: the training failed.
     """
     options = options or TuningOptions()
-    base, output = Path(model_path), Path(output_dir)
-    if output.exists():
-        raise ConfigurationError(f"{str(output)!r} is there already; give another output_dir, or move it away")
-    data = read_instruction_data(data_path)
+    base, data = Path(model_path).absolute(), Path(data_path)
+    # Not resolved: what a link points to must not be what is made.
+    output = Path(os.path.abspath(output_dir))  # noqa: PTH100
+    _check_output(output)
     files = CheckpointFiles(base)
-    if "quantization_config" in files.config:
+    if files.config.get("quantization_config"):
         raise UnsupportedModelError(
             f"{str(base)!r} is quantised, and what is learnt could not be merged into it; tune the checkpoint that it "
             "was made from"
         )
-    setup = {"options": options.to_dict(), "model": files.fingerprint(), "data": _fingerprint(Path(data_path))}
-    loaded = _load(base, options)
-    left_out = data.left_out
-    rows = rows_of(data.chats, loaded.tokenizer, loaded.stop_ids, loaded.n_ctx, left_out)
-    if not rows:
-        raise DocumentError(f"{str(data_path)!r} has nothing that {str(base)!r} can learn: {left_out}")
+    chats = read_instruction_data(data)
+    setup = {"options": options.to_dict(), "model": files.fingerprint(), "data": _fingerprint(data)}
     work = output.with_name(f".{output.name}.tuning")
     open_work_folder(work, setup)
     try:
-        loop = TuningLoop(loaded, rows, options, work, on_progress=on_progress, is_stopped=is_stopped)
-        is_done = loop.run()
-        losses = loop.losses
-        step, steps = loop.steps
-        if is_done:
-            notes = {"base": base.name, "data_file": Path(data_path).name, **setup, "steps": steps, "losses": losses}
-            write_checkpoint(loop.merged(), base, output, work, notes)
-            shutil.rmtree(work, ignore_errors=True)
+        # Another process may have come to its end since this one looked.
+        _check_output(output)
+        tuning = _Tuning(base, data, output, work, options, setup)
+        return tuning.run(chats, on_progress, is_stopped)
     except MultiLLMError:
         raise
     except Exception as exc:
         raise _as_training_error(exc, base) from exc
-    return TuningResult(
-        is_done=is_done,
-        step=step,
-        steps=steps,
-        answers=len(rows),
-        learnt_tokens=sum(row.learnt_tokens for row in rows),
-        left_out=tuple(left_out),
-        first_loss=losses[0] if losses else None,
-        last_loss=losses[-1] if losses else None,
-    )
+    finally:
+        if output.exists() or not has_checkpoint(work):
+            # Nothing to go on from: the next attempt may have other options.
+            shutil.rmtree(work, ignore_errors=True)
 
 
-def _load(base: Path, options: TuningOptions) -> LoadedModel:
-    limit_threads(available_cpus())
-    return load_checkpoint(str(base), LoadOptions(n_ctx=options.max_tokens))
+@dataclass(frozen=True)
+class _Tuning:
+    """One call's work, once its folder is its own."""
+
+    base: Path
+    data: Path
+    output: Path
+    work: Path
+    options: TuningOptions
+    setup: dict[str, Any]
+
+    def run(
+        self, data: InstructionData, on_progress: Callable[[TuningProgress], None], is_stopped: Callable[[], bool]
+    ) -> TuningResult:
+        limit_threads(available_cpus())
+        loaded = load_checkpoint(str(self.base), LoadOptions(n_ctx=self.options.max_tokens))
+        left_out = data.left_out
+        rows = rows_of(data.chats, loaded.tokenizer, loaded.stop_ids, loaded.n_ctx, left_out)
+        if not rows:
+            raise DocumentError(f"{str(self.data)!r} has nothing that {str(self.base)!r} can learn: {left_out}")
+        _check_vocabulary(loaded, rows)
+        learnt_tokens = sum(row.learnt_tokens for row in rows)
+        loop = TuningLoop(loaded, rows, self.options, self.work, on_progress=on_progress, is_stopped=is_stopped)
+        is_done = loop.run()
+        losses = loop.losses
+        step, steps = loop.steps
+        if is_done:
+            notes = {"base": self.base.name, "data_file": self.data.name, **self.setup}
+            notes |= {"steps": steps, "losses": losses}
+            write_checkpoint(loop.merged(), self.base, self.output, self.work, notes)
+        return TuningResult(
+            is_done=is_done,
+            step=step,
+            steps=steps,
+            answers=len(rows),
+            learnt_tokens=learnt_tokens,
+            left_out=tuple(left_out),
+            first_loss=losses[0] if losses else None,
+            last_loss=losses[-1] if losses else None,
+        )
+
+
+def _check_output(output: Path) -> None:
+    if output.exists() or output.is_symlink():
+        raise ConfigurationError(f"{str(output)!r} is there already; give another output_dir, or move it away")
+
+
+def _check_vocabulary(loaded: LoadedModel, rows: Sequence[Row]) -> None:
+    known = loaded.model.get_input_embeddings().num_embeddings
+    highest = max(int(row.input_ids.max()) for row in rows)
+    if highest >= known:
+        raise UnsupportedModelError(
+            f"the tokenizer makes tokens up to {highest}, and the model knows {known}; the two do not belong together"
+        )
 
 
 def _fingerprint(path: Path) -> str:

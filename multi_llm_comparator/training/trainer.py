@@ -48,12 +48,12 @@ def train(
         max_tokens=max_tokens,
         seed=seed,
     )
-    with _asked_to_stop() as asked, _shown_progress() as progress:
+    with _shown_progress() as bar, _asked_to_stop(bar) as asked:
         messages.print(f"Loading {model_path} …")
         # torch and its company take seconds to import; a wrong option is told before.
         from multi_llm_comparator.training.lora import tune
 
-        result = tune(model_path, data_path, output_dir, options, on_progress=progress, is_stopped=lambda: bool(asked))
+        result = tune(model_path, data_path, output_dir, options, on_progress=bar, is_stopped=lambda: bool(asked))
     _tell(result, output_dir)
 
 
@@ -69,12 +69,15 @@ def _tell(result: TuningResult, output_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
-    """Signals that ask to stop, as they come; a second one no longer waits for the step to end."""
+def _asked_to_stop(bar: _Bar) -> Iterator[list[int]]:
+    """Signals that ask to stop, as they come.
+
+    Before the first step nothing would be lost, and a second one no longer waits for the step to end: they interrupt.
+    """
     asked: list[int] = []
 
     def remember(number: int, _: object) -> None:
-        if asked:
+        if asked or not bar.has_begun:
             raise KeyboardInterrupt
         asked.append(number)
         messages.print("stopping after this step …")
@@ -94,9 +97,14 @@ class _Bar:
         self._progress = progress
         self._task: TaskID | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        return self._task is not None
+
     def __call__(self, told: TuningProgress) -> None:
         if self._task is None:
-            self._task = self._progress.add_task("tuning", loss="", left="")
+            self._task = self._progress.add_task("tuning", total=told.steps, loss="", left="")
+            messages.print(f"{told.steps - told.step:,} of {told.steps:,} steps to go")
         self._progress.update(
             self._task,
             completed=told.step,

@@ -9,7 +9,9 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig
 
+from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.inferencers.pytorch_load import TOKENIZER_FILES
+from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 
 NOTES_FILE = "tuning.json"
 # Kept byte for byte: what transformers would write anew is not always what it read, nor is a model's configuration
@@ -23,16 +25,20 @@ _COMPANIONS = (
     "added_tokens.json",
     "chat_template.jinja",
     "generation_config.json",
+    "LICENSE*",
 )
 
 
 def write_checkpoint(model: Any, base: Path, output: Path, scratch: Path, notes: dict[str, Any]) -> None:
-    """Write ``model`` to ``output`` with the tokenizer, template and number type of the model in ``base``.
+    """Write ``model`` to ``output`` with the tokenizer, template, number type and licence of the model in ``base``.
 
     Args:
         model: a transformers model.
         scratch: a folder on the same disk that may be written to.
         notes: how it came about, for ``tuning.json``.
+
+    Raises:
+        TrainingError: ``output`` cannot be made; it says where the model is.
     """
     folder = scratch / "merged"
     shutil.rmtree(folder, ignore_errors=True)
@@ -44,5 +50,16 @@ def write_checkpoint(model: Any, base: Path, output: Path, scratch: Path, notes:
     for pattern in _COMPANIONS:
         for file in base.glob(pattern):
             shutil.copyfile(file, folder / file.name)
-    (folder / NOTES_FILE).write_text(json.dumps(notes, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    # A file's name may be no text.
+    (folder / NOTES_FILE).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(_card(base), encoding="utf-8")
+    if output.exists():
+        raise TrainingError(f"{str(output)!r} is there by now; move it away and give the same command again")
     folder.replace(output)
+
+
+def _card(base: Path) -> str:
+    """A model card; scans and exports read the licence from it."""
+    licence = CheckpointFiles(base).licence
+    front = f"---\nlicense: {licence}\n---\n" if licence else ""
+    return f"{front}# Tuned from {base.name!a}\n\nBy LoRA, merged; `{NOTES_FILE}` says how.\n"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from trl import SFTConfig, SFTTrainer
 import multi_llm_comparator.inferencers.pytorch_environment  # noqa: F401 - before the libraries that it tells
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.inferencers.pytorch_errors import detail
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel
-from multi_llm_comparator.training.chat_rows import Row
+from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
 
 CHECKPOINT_EVERY_S = 60.0
@@ -55,6 +57,7 @@ class TuningLoop:
     ) -> None:
         disable_progress_bars()
         self._folder = folder
+        self._last = _last_checkpoint(folder)
         adapters = LoraConfig(
             r=options.rank,
             lora_alpha=2 * options.rank,
@@ -67,6 +70,7 @@ class TuningLoop:
         self._trainer = SFTTrainer(
             get_peft_model(loaded.model, adapters),
             args=_arguments(loaded, len(rows), options, folder),
+            data_collator=_padded,
             train_dataset=Dataset.from_dict(
                 {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
             ),
@@ -79,12 +83,19 @@ class TuningLoop:
         """Train to the end, or until stopped; whether it came to the end.
 
         Raises:
-            TrainingError: the loss is no number any more.
+            TrainingError: the loss is no number any more, or the checkpoint to go on from is damaged.
         """
-        self._trainer.train(resume_from_checkpoint=_last_checkpoint(self._folder))
+        try:
+            self._trainer.train(resume_from_checkpoint=self._last)
+        except Exception as exc:
+            if self._last is None or self._watch.has_begun:
+                raise
+            raise TrainingError(
+                f"the checkpoint in {str(self._last)!r} cannot be read ({type(exc).__name__}: {detail(exc)}); delete "
+                f"{str(self._folder)!r} to begin anew"
+            ) from exc
         if self._watch.failure:
-            # Nothing to go on from: the next attempt will be another one.
-            shutil.rmtree(self._folder, ignore_errors=True)
+            (self._folder / LAST_FILE).unlink(missing_ok=True)
             raise TrainingError(self._watch.failure)
         return not self._watch.was_stopped
 
@@ -118,7 +129,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
         self, folder: Path, on_progress: Callable[[TuningProgress], None], is_stopped: Callable[[], bool]
     ) -> None:
         self.failure: str | None = None
-        self.was_stopped = False
+        self.was_stopped = self.has_begun = False
         self._folder, self._on_progress, self._is_stopped = folder, on_progress, is_stopped
         self._loss: float | None = None
         self._began_at = self._saved_at = time.monotonic()
@@ -127,6 +138,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._began_at = self._saved_at = time.monotonic()
         self._first_step = state.global_step
+        self.has_begun = True
         self._tell(state)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
@@ -142,13 +154,17 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._tell(state)
         is_last = state.global_step >= state.max_steps
+        if is_last or time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
+            # The last one too: merging and writing the model may fail, for want of room on the disk.
+            control.should_save = True
         if not is_last and self._is_stopped():
             self.was_stopped = control.should_training_stop = control.should_save = True
-        elif not is_last and time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
-            control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         # Told after all its files are there: a checkpoint that is not named here may be half of one.
+        for file in (self._folder / f"checkpoint-{state.global_step}").iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
         write_atomically(self._folder / LAST_FILE, json.dumps({"step": state.global_step}))
         self._saved_at = time.monotonic()
 
@@ -160,18 +176,40 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
         self._on_progress(TuningProgress(state.global_step, state.max_steps, self._loss, left))
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a tuning can go on from what is in ``folder``."""
+    return (folder / LAST_FILE).is_file()
+
+
 def _last_checkpoint(folder: Path) -> str | None:
+    """The last whole one. What else is there is half of one, and would count where old ones are deleted."""
     try:
         step = int(json.loads((folder / LAST_FILE).read_text(encoding="utf-8"))["step"])
     except (OSError, ValueError, TypeError, KeyError):
-        return None
+        step = -1
     found = folder / f"checkpoint-{step}"
+    for other in folder.glob("checkpoint-*"):
+        if other != found:
+            shutil.rmtree(other, ignore_errors=True)
     return str(found) if found.is_dir() else None
+
+
+def _padded(rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+    """A batch of the shape (rows, tokens of the longest). Padding is neither read nor learnt: any token will do."""
+    longest = max(len(row["input_ids"]) for row in rows)
+    ids, mask = (torch.zeros(len(rows), longest, dtype=torch.long) for _ in range(2))
+    labels = torch.full_like(ids, IGNORED)
+    for number, row in enumerate(rows):
+        size = len(row["input_ids"])
+        ids[number, :size] = torch.tensor(row["input_ids"])
+        labels[number, :size] = torch.tensor(row["labels"])
+        mask[number, :size] = 1
+    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
 def _arguments(loaded: LoadedModel, rows: int, options: TuningOptions, folder: Path) -> SFTConfig:
     steps = math.ceil(math.ceil(rows / options.batch_size) * options.epochs)
-    return SFTConfig(
+    arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
@@ -191,4 +229,8 @@ def _arguments(loaded: LoadedModel, rows: int, options: TuningOptions, folder: P
         save_total_limit=2,
         report_to="none",
         disable_tqdm=True,
+        dataset_kwargs={"skip_prepare_dataset": True},
     )
+    # The model is on one device; several would be taken for a wish to spread it over all of them.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

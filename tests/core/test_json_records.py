@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -15,6 +16,7 @@ from multi_llm_comparator.core.json_records import read_records
         ('[{"a": 1}, {"a": 2}]', ["entry 1", "entry 2"]),
         ('\n {"a": 1}\n\n{"a": 2}\n', ["line 2", "line 4"]),
         ('\ufeff\n\t[{"a": 1}, {"a": 2}]\n', ["entry 1", "entry 2"]),
+        (" " * 3000 + '[{"a": 1}, {"a": 2}]', ["entry 1", "entry 2"]),
     ],
 )
 def test_a_list_and_lines_give_the_same_records_each_with_its_place(tmp_path, text, places):
@@ -29,6 +31,7 @@ def test_a_list_and_lines_give_the_same_records_each_with_its_place(tmp_path, te
     ("text", "said"),
     [
         ('{"a": 1}\n{"a":\n', "line 2, is not JSON"),
+        ('{\n  "a": 1\n}', "wanted is a list, or one object a line"),
         ("[1]", "entry 1, must be an object, not int"),
         ("null", "line 1, must be an object, not NoneType"),
         ('[{"a": 1}', "neither a JSON list nor JSON lines"),
@@ -52,6 +55,10 @@ def test_records_before_a_broken_line_are_read(tmp_path):
 def test_a_file_that_is_absent_not_text_or_too_large_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(DocumentError, match="cannot read"):
         list(read_records(tmp_path / "none.json"))
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(DocumentError, match="is no file"):
+            list(read_records(path))
     path = tmp_path / "data.json"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DocumentError, match="neither"):

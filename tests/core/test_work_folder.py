@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunAtWorkError
-from multi_llm_comparator.core.work_folder import SETUP_FILE, WORKER_FILE, open_work_folder, read_setup
+from multi_llm_comparator.core.work_folder import LOCK_FILE, SETUP_FILE, WORKER_FILE, open_work_folder, read_setup
 
 SETUP = {"mode": "a", "options": {"size": 3, "speed": 1.5}}
 
@@ -38,6 +38,51 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     with pytest.raises(ConfigurationError, match="something else"):
         open_work_folder(tmp_path, SETUP)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_what_a_process_that_died_left_of_ours_is_nothing_else(tmp_path):
+    for name in (WORKER_FILE, LOCK_FILE, f".{SETUP_FILE}.x7", f".{WORKER_FILE}.x8"):
+        (tmp_path / name).touch()
+    open_work_folder(tmp_path, SETUP)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="cannot be made"):
+        open_work_folder(tmp_path / "file" / "work", SETUP)
+
+
+TAKING = """
+import sys
+from pathlib import Path
+from multi_llm_comparator.core.exceptions import RunAtWorkError
+from multi_llm_comparator.core.work_folder import open_work_folder
+
+print("ready", flush=True)
+for name in sys.stdin:
+    try:
+        open_work_folder(Path(name.strip()), {"mode": "a"})
+        print("taken", flush=True)
+    except RunAtWorkError:
+        print("refused", flush=True)
+"""
+
+
+def test_of_two_processes_at_once_one_takes_it(tmp_path):
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", TAKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    with start() as one, start() as two:
+        assert one.stdin and two.stdin and one.stdout and two.stdout
+        assert [one.stdout.readline(), two.stdout.readline()] == ["ready\n", "ready\n"]
+        for number in range(20):
+            one.stdin.write(f"{tmp_path / str(number)}\n")
+            two.stdin.write(f"{tmp_path / str(number)}\n")
+            assert sorted([one.stdout.readline(), two.stdout.readline()]) == ["refused\n", "taken\n"]
+        one.stdin.close()
+        two.stdin.close()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]"])

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
@@ -90,7 +92,41 @@ def test_where_the_template_ends_no_answer_the_tokenizers_end_mark_does(tmp_path
     assert end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset({1})) == tokenizer.eos_token_id
 
 
-def test_a_model_that_ends_no_answer_is_refused(tmp_path):
-    model = with_template(tmp_path, None, eos_token=None)
+def test_without_either_any_token_that_ends_an_answer_does_and_without_that_the_model_is_refused(tmp_path):
+    tokenizer = with_template(tmp_path, None, eos_token=None).tokenizer
+    assert end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset({9, 7})) == 7
     with pytest.raises(UnsupportedModelError, match="eos_token_id"):
-        end_of_answer(PromptEncoder(model.tokenizer), model.tokenizer, model.stop_ids)
+        end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset())
+
+
+def test_a_template_that_rewrites_answers_does_not_tell_how_they_end(tmp_path):
+    template = "{% for m in messages %}<|im_start|>{{ m.content|upper }}{% endfor %}"
+    tokenizer = with_template(tmp_path, template).tokenizer
+    start = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    assert end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset({start})) == tokenizer.eos_token_id
+
+
+def test_an_answer_has_the_tokens_it_has_behind_its_prompt():
+    """As in Llama-2: each text begins with a space, but an answer stands in the middle of one."""
+    text = ["The box is blue", "<|user|>\n", "<|assistant|>\n", "What is it"] * 50
+    bpe = Tokenizer(models.BPE(unk_token="<unk>"))
+    bpe.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    bpe.train_from_iterator(text, trainers.BpeTrainer(vocab_size=300, special_tokens=["<unk>", "<s>", "</s>"]))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}</s>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+    )
+    chat = Chat((Message("user", "What is it"), Message("assistant", "The box is blue")), (1,), "line 1")
+    (row,) = rows_of([chat], tokenizer, frozenset({tokenizer.eos_token_id}), 500, LeftOut())
+    turns = [{"role": m.role, "content": m.content} for m in chat.messages]
+    whole = tokenizer.apply_chat_template(turns, tokenize=True, return_dict=False)
+    assert whole[: len(row.input_ids)] == row.input_ids.tolist()
+
+
+def test_a_chat_that_grows_beyond_the_context_is_not_read_to_its_end(demo):
+    turns = tuple(Message("assistant" if n % 2 else "user", "x y z") for n in range(1000))
+    chat = Chat(turns, tuple(range(1, 1000, 2)), "line 1")
+    made, left_out = rows(demo, chat, max_tokens=200)
+    assert 5 < len(made) < 30
+    assert len(left_out) <= 2

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.training import instruction_data
 from multi_llm_comparator.training.instruction_data import Chat, InstructionData, read_instruction_data
 from multi_llm_comparator.training.left_out import MAX_REASONS, OTHER, LeftOut
 
@@ -61,6 +62,14 @@ def test_what_a_prompt_says_and_what_weighs_nothing_is_not_learnt(tmp_path):
     assert chat.learnt == (3,)
     weighed = [*turns[:1], {**turns[1], "loss_weight": 0.0}, *again, {"role": "assistant", "content": "good"}]
     assert only(tmp_path, {"messages": weighed}).learnt == (3,)
+    weighed[1] = {**turns[1], "weight": 0}
+    assert only(tmp_path, {"messages": weighed}).learnt == (3,)
+
+
+def test_records_are_bounded_whatever_is_in_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(instruction_data, "MAX_RECORDS", 3)
+    with pytest.raises(DocumentError, match="more than 3 records"):
+        read_instruction_data(written(tmp_path, *[{}] * 4))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +92,14 @@ def test_what_a_prompt_says_and_what_weighs_nothing_is_not_learnt(tmp_path):
         ({"instruction": " ", "output": "x"}, "before the user asks"),
         ({"instruction": "long", "output": "x" * 1_000_001}, "longer than"),
         ({"text": "hi"}, "has none of"),
+        ({"image": "a.jpg", "conversations": [{"from": "human", "value": "<image>"}]}, "'image'"),
+        ({"messages": [{"role": "user", "content": "look", "images": ["a.jpg"]}]}, "'images'"),
+        ({"functions": [{}], "messages": [{"role": "user", "content": "hi"}]}, "'functions'"),
+        ({"messages": [{"role": "assistant", "content": "", "function_call": {"name": "f"}}]}, "calls a tool"),
+        ({"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "x", "weight": "0"}]},
+         "'weight' of message 2 must be a number"),
+        ({"messages": [{"role": "x" * 1_000_000, "content": "hi"}]}, "is by 'xxxxx"),
+        ({"messages": [{"role": "user", "content": ""}] * 1001}, "1,000 messages"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_learnt_is_left_out_with_the_reason(tmp_path, record, why):
@@ -91,6 +108,7 @@ def test_what_cannot_be_learnt_is_left_out_with_the_reason(tmp_path, record, why
     (reason,) = data.left_out
     assert why in reason.why
     assert "line 1" in reason.first
+    assert len(str(reason)) < 500
 
 
 def test_a_file_of_nothing_to_learn_says_why(tmp_path):

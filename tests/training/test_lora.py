@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from multi_llm_comparator.core.exceptions import (
     UnsupportedModelError,
 )
 from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInferencer
+from multi_llm_comparator.training import lora
+from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.training.lora import tune
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
@@ -113,8 +116,9 @@ def test_a_killed_tuning_goes_on_from_its_last_whole_checkpoint(data, out):
     subprocess.run([sys.executable, "-c", KILLED, str(data), str(out)], cwd=ROOT, check=False)
     (last,) = [json.loads(p.read_text(encoding="utf-8"))["step"] for p in work_folder(out).glob("last_*.json")]
     assert last == 4
-    # Half of a later one, as a process that dies while it writes leaves it.
-    (work_folder(out) / "checkpoint-6").mkdir()
+    # Half of later ones, as a process that dies while it writes leaves them.
+    for number in (6, 7, 8):
+        (work_folder(out) / f"checkpoint-{number}").mkdir()
     steps: list[int] = []
     assert tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step)).is_done
     assert steps == list(range(4, STEPS + 1))
@@ -138,10 +142,78 @@ def test_nobody_else_tunes_into_the_same_folder(data, out):
         other.kill()
 
 
-def test_what_is_there_is_not_written_over(data, out):
+def test_what_is_there_is_not_written_over(data, out, tmp_path):
     out.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    for there in (out, tmp_path / "link", out / "new" / ".."):
+        with pytest.raises(ConfigurationError, match="is there already"):
+            tune(DEMO, data, there, QUICK)
+
+
+def test_what_another_process_made_meanwhile_is_left_and_learnt_anew_by_nobody(data, out, monkeypatch):
+    fingerprint = CheckpointFiles.fingerprint
+
+    def meanwhile(files: CheckpointFiles) -> str:
+        out.mkdir(parents=True)
+        return fingerprint(files)
+
+    monkeypatch.setattr(CheckpointFiles, "fingerprint", meanwhile)
     with pytest.raises(ConfigurationError, match="is there already"):
+        tune(DEMO, data, out, QUICK, on_progress=lambda _: pytest.fail("it was learnt"))
+    assert not work_folder(out).exists()
+
+
+def test_a_model_that_could_not_be_written_needs_no_learning_again(data, out, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lora, "write_checkpoint", full)
+        with pytest.raises(TrainingError, match="No space left"):
+            tune(DEMO, data, out, QUICK)
+    steps: list[int] = []
+    result = tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step))
+    assert (result.is_done, steps) == (True, [STEPS])
+
+
+def test_a_damaged_checkpoint_is_named_with_what_to_do(data, out):
+    tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
+    (work_folder(out) / "checkpoint-1" / "optimizer.pt").write_bytes(b"")
+    with pytest.raises(TrainingError, match=r"checkpoint-1.* cannot be read.*delete .* to begin anew"):
         tune(DEMO, data, out, QUICK)
+
+
+def test_names_that_are_no_text_and_the_licence_are_kept(data, out, tmp_path):
+    odd = data.rename(tmp_path / os.fsdecode(b"d\xff.json"))
+    licensed = tmp_path / "licensed"
+    shutil.copytree(DEMO, licensed)
+    (licensed / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Fine\n", encoding="utf-8")
+    tune(licensed, odd, out, replace(QUICK, epochs=1))
+    assert json.loads((out / "tuning.json").read_text(encoding="utf-8"))["data_file"] == odd.name
+    assert CheckpointFiles(out).licence == "apache-2.0"
+
+
+def test_a_tokenizer_of_another_model_is_refused(data, out, tmp_path):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(DEMO, mixed)
+    config = json.loads((mixed / "config.json").read_text(encoding="utf-8"))
+    (mixed / "config.json").write_text(json.dumps({**config, "vocab_size": 100}), encoding="utf-8")
+    weights = load_file(mixed / "model.safetensors")
+    weights["model.embed_tokens.weight"] = weights["model.embed_tokens.weight"][:100].clone()
+    config.update(vocab_size=100, eos_token_id=1, pad_token_id=0)
+    (mixed / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    save_file(weights, mixed / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UnsupportedModelError, match="do not belong together"):
+        tune(mixed, data, out, QUICK)
+
+
+def test_a_tokenizer_without_end_and_padding_tokens_will_do(data, out, tmp_path):
+    bare = tmp_path / "bare"
+    shutil.copytree(DEMO, bare)
+    path = bare / "tokenizer_config.json"
+    settings = {**json.loads(path.read_text(encoding="utf-8")), "eos_token": None, "pad_token": None}
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    assert tune(bare, data, out, replace(QUICK, epochs=1)).is_done
 
 
 def test_a_chat_beyond_the_context_is_left_out_and_told(data, out):
@@ -168,9 +240,11 @@ def test_memory_that_runs_out_is_told_with_advice(data, out, monkeypatch):
     def run(_: TuningLoop) -> bool:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr(TuningLoop, "run", run)
-    with pytest.raises(TrainingError, match="lower batch_size"):
+    with monkeypatch.context() as patch, pytest.raises(TrainingError, match="lower batch_size"):
+        patch.setattr(TuningLoop, "run", run)
         tune(DEMO, data, out, QUICK)
+    # ... which is then possible.
+    assert tune(DEMO, data, out, replace(QUICK, batch_size=2, epochs=0.5)).is_done
 
 
 def test_what_is_no_model_or_quantised_is_refused(data, out, tmp_path):

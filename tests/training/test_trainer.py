@@ -55,15 +55,27 @@ def test_what_is_wrong_is_said_without_a_traceback(words, monkeypatch, capfd, ch
     assert said in told and "Traceback" not in told
 
 
-def test_ctrl_c_stops_and_the_same_command_goes_on(words, tmp_path, monkeypatch, capfd):
+def interrupted(words: list[str], after: str) -> tuple[int, str]:
+    """Exit code and what was said by a command that was sent Ctrl+C once it had said ``after``."""
     command = [sys.executable, "-m", "multi_llm_comparator.training.trainer", *words]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert "Loading" in process.stderr.readline()
+        while after not in process.stderr.readline():
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
         said = " ".join(process.stderr.read().split())
-    assert process.returncode == 130
-    assert "stopped after step 1 of 8; the same command goes on" in said
+    return process.returncode, said
+
+
+def test_ctrl_c_ends_the_step_and_the_same_command_goes_on(words, tmp_path):
+    code, said = interrupted([*words, "--epochs", "500"], after="2,000 of 2,000 steps to go")
+    assert code == 130
+    assert "of 2000; the same command goes on from there" in said
     assert not (tmp_path / "tuned").exists()
-    assert run(monkeypatch, words) == 0
-    assert (tmp_path / "tuned").is_dir()
+    assert list((tmp_path / ".tuned.tuning").glob("checkpoint-*"))
+
+
+def test_ctrl_c_before_the_first_step_ends_at_once_and_leaves_nothing(words, tmp_path):
+    code, said = interrupted(words, after="Loading")
+    assert (code, "Traceback" in said) == (130, False)
+    assert not list(tmp_path.glob("*tuned*"))
