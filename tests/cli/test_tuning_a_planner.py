@@ -28,8 +28,9 @@ def place(tmp_path):
     """A folder with the demo checkpoints and a data set; what is made there does not stay."""
     checkpoints = tmp_path / "models" / "pytorch"
     checkpoints.mkdir(parents=True)
-    for name in ("demo-planner", "demo-small", "demo-large"):
-        (checkpoints / name).symlink_to(ROOT / "models" / "pytorch" / name)
+    (checkpoints / "demo-planner").symlink_to(ROOT / "models" / "pytorch" / "demo-planner")
+    # Its helpers in the engine that starts sooner.
+    (tmp_path / "models" / "gguf").symlink_to(ROOT / "models" / "gguf")
     asked = [{"question": q.prompt, "answer": q.answer} for q in generate(11, 8, "heldout")]
     (tmp_path / "questions.json").write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
     return tmp_path
@@ -47,8 +48,8 @@ def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def plan(place: Path, *words: str, router: str, **dataset: object) -> subprocess.CompletedProcess[str]:
     config = {
         "models": {
-            "small_model": "demo-small",
-            "large_model": "demo-large",
+            "small_model": "demo-small-F16",
+            "large_model": "demo-large-F16",
             "router_model": router,
             "planner_prompt": "",
         },

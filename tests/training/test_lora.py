@@ -30,6 +30,9 @@ from multi_llm_comparator.training.lora import tune
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
 
+# One worker imports the training libraries, which takes seconds.
+pytestmark = pytest.mark.xdist_group("tuning")
+
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "models" / "pytorch" / "demo-small"
 ANSWER = "blue"
