@@ -9,6 +9,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -110,7 +111,7 @@ class _Bar:
             completed=told.step,
             total=told.steps,
             loss="" if told.loss is None else f"loss {told.loss:.3f}",
-            left="" if told.seconds_left is None else f"about {told.seconds_left:.0f} s left",
+            left="" if told.seconds_left is None else f"about {timedelta(seconds=round(told.seconds_left))} left",
         )
         if messages.is_terminal:
             self._progress.refresh()
