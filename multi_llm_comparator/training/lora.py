@@ -77,14 +77,16 @@ def tune(
     try:
         # Another process may have come to its end since this one looked.
         _check_output(output)
-        tuning = _Tuning(base, data, output, work, options, setup)
-        return tuning.run(chats, on_progress, is_stopped)
+        result = _Tuning(base, data, output, work, options, setup).run(chats, on_progress, is_stopped)
+        if result.is_done:
+            shutil.rmtree(work, ignore_errors=True)
+        return result
     except MultiLLMError:
         raise
     except Exception as exc:
         raise _as_training_error(exc, base) from exc
     finally:
-        if output.exists() or not has_checkpoint(work):
+        if not has_checkpoint(work):
             # Nothing to go on from: the next attempt may have other options.
             shutil.rmtree(work, ignore_errors=True)
 

@@ -38,7 +38,7 @@ def write_checkpoint(model: Any, base: Path, output: Path, scratch: Path, notes:
         notes: how it came about, for ``tuning.json``.
 
     Raises:
-        TrainingError: ``output`` cannot be made; it says where the model is.
+        TrainingError: somebody else made ``output`` meanwhile.
     """
     folder = scratch / "merged"
     shutil.rmtree(folder, ignore_errors=True)
@@ -48,7 +48,7 @@ def write_checkpoint(model: Any, base: Path, output: Path, scratch: Path, notes:
     model.to(dtype or model.dtype).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
     for pattern in _COMPANIONS:
-        for file in base.glob(pattern):
+        for file in filter(Path.is_file, base.glob(pattern)):
             shutil.copyfile(file, folder / file.name)
     # A file's name may be no text.
     (folder / NOTES_FILE).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")

@@ -17,7 +17,6 @@ from peft import LoraConfig, get_peft_model
 from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-import multi_llm_comparator.inferencers.pytorch_environment  # noqa: F401 - before the libraries that it tells
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.inferencers.pytorch_errors import detail
@@ -221,7 +220,6 @@ def _arguments(loaded: LoadedModel, rows: int, options: TuningOptions, folder: P
         gradient_checkpointing=loaded.model.num_parameters() >= CHECKPOINTED_PARAMETERS,
         bf16=loaded.device.type == "cuda" and torch.cuda.is_bf16_supported(),
         use_cpu=loaded.device.type == "cpu",
-        # Weights that the model's process shares with no one, and rows that are in memory anyway.
         dataloader_pin_memory=loaded.device.type == "cuda",
         logging_steps=max(1, steps // CURVE_POINTS),
         logging_nan_inf_filter=False,

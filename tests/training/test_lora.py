@@ -179,6 +179,20 @@ def test_a_model_that_could_not_be_written_needs_no_learning_again(data, out, mo
     assert (result.is_done, steps) == (True, [STEPS])
 
 
+def test_a_folder_that_came_in_the_way_costs_no_learning(data, out):
+    def in_the_way(told: TuningProgress) -> None:
+        if told.step == STEPS:
+            out.mkdir()
+
+    with pytest.raises(TrainingError, match="is there by now"):
+        tune(DEMO, data, out, QUICK, on_progress=in_the_way)
+    out.rmdir()
+    steps: list[int] = []
+    assert tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step)).is_done
+    assert steps == [STEPS]
+    assert not work_folder(out).exists()
+
+
 def test_a_damaged_checkpoint_is_named_with_what_to_do(data, out):
     tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
     (work_folder(out) / "checkpoint-1" / "optimizer.pt").write_bytes(b"")
