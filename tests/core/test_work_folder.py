@@ -44,6 +44,7 @@ def test_what_a_process_that_died_left_of_ours_is_nothing_else(tmp_path):
     for name in (WORKER_FILE, LOCK_FILE, f".{SETUP_FILE}.x7", f".{WORKER_FILE}.x8"):
         (tmp_path / name).touch()
     open_work_folder(tmp_path, SETUP)
+    assert read_setup(tmp_path) == SETUP
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
