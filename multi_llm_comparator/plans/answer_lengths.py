@@ -26,7 +26,8 @@ class SeenAnswer:
     """An answer that a model gave to a step: how long it was, in tokens, and to what.
 
     ``task`` is the step's own, ``whole`` the same with the tasks of those that it needs instead of their answers, which
-    had ``quoted_tokens``. ``read_tokens`` are those of the prompt that the model did not have in memory.
+    had ``quoted_tokens``. ``read_tokens`` are those of the prompt's ``prompt_tokens`` that the model did not have in
+    memory.
     """
 
     task: str
@@ -36,6 +37,7 @@ class SeenAnswer:
     tokens: int
     read_tokens: int = 0
     quoted_tokens: int = 0
+    prompt_tokens: int = 0
 
 
 def whole_tasks(steps: Iterable[Step]) -> dict[str, str]:

@@ -1,28 +1,27 @@
 """From finished steps to a profile of the model that solved them.
 
-What a step took is taken to be
+A step has two phases. Each takes what it would take alone, and what its company (:mod:`plans.company`) costs it:
 
-    (fixed + per token read * those more than usual + per token * tokens) * (1 + a * beside + b * other models)
+    reading   fixed + per token * those to be read beyond the usual
+    writing   fixed + (per token + per token before it * those beyond the usual) * tokens after the first
+    both      + share of speed lost to each part of the company * seconds that it was there
 
-and the five figures are found by least squares for each of a grid of a and b: the fit is then the best one of these.
+The figures of a phase are found together, by least squares that heed far outliers less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
 import numpy as np
 
-from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
-from multi_llm_comparator.plans.least_squares import Floats, mean_pace, not_negative, weighted_median
-from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planning_pace import WrittenPlan
+from multi_llm_comparator.plans.company import Slowdown
+from multi_llm_comparator.plans.least_squares import Floats, mean_pace, not_negative
 from multi_llm_comparator.plans.prompt_lengths import PromptLengths
-from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.plans.step_samples import PhaseSample, StepSample
 from multi_llm_comparator.plans.theory import ModelProfile
 
 # Fewer steps than this tell nothing of how prompts and neighbours matter.
@@ -31,196 +30,96 @@ MAX_KEPT = 400
 # Each so many steps further back, one counts half as much. How figures go together is a model's nature and learnt from
 # many; how fast the machine is just now, only its latest steps tell.
 HALF_LIFE, HALF_LIFE_OF_PACE = 60.0, 12.0
-SLOWDOWNS = np.round(np.arange(0.0, 1.55, 0.1), 1)
-# Where nothing is known of how steps slow each other down, a little is assumed.
-_USUAL, _CAUTION = 0.3, 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class StepSample:
-    """One finished step: what it was, what it took (loading left out), and what was at work beside it on average."""
-
-    target: str
-    answer: SeenAnswer
-    ttft_s: float
-    tokens_per_second: float | None
-    duration_s: float
-    handoff_s: float | None
-    same: float
-    others: float
-
-
-def samples_of(run: PlanRun) -> list[StepSample]:
-    """What the steps of a run tell; those that failed, were tried again or took no model tell nothing."""
-    spans = list(_spans(run))
-    whole = whole_tasks(step.step for step in run.steps.values())
-    found: list[StepSample] = []
-    for step in run.steps.values():
-        progress = _plain_answer(step)
-        if progress is None or step.started_at is None or step.ended_at is None:
-            continue
-        loading_s = progress.load_s or 0.0
-        same, others = _company(step, spans)
-        found.append(
-            StepSample(
-                step.attempts[0].target,
-                SeenAnswer(
-                    step.step.task,
-                    whole[step.step.id],
-                    step.step.difficulty,
-                    step.step.token,
-                    progress.tokens,
-                    progress.prompt_tokens - progress.cached_tokens,
-                    sum(_answer_tokens(run, needed) for needed in step.step.rely),
-                ),
-                max(0.0, (progress.ttft_s or 0.0) - loading_s),
-                progress.tokens_per_second,
-                max(1e-6, step.ended_at - step.started_at - loading_s),
-                _handoff_s(run, step),
-                same,
-                others,
-            )
-        )
-    return found
+# Least squares are weighed again so many times, by how far off each step is: then they come near the middle of what
+# scatters, and a slow moment of the machine moves little. Nearer than this, in shares of what a step took, all count.
+_ROUNDS, _NEAR = 6, 0.02
+# What company costs where nothing is known of it, and how many steps that had it half of their time say so.
+_USUAL_LOSS, _CAUTION = 0.2, 0.1
 
 
 def fitted_profile(samples: Sequence[StepSample], usd_per_token: float) -> ModelProfile:
     """The profile of one target, from at least one sample, the latest last."""
     samples = samples[-MAX_KEPT:]
-    speeds = [s.tokens_per_second for s in samples if s.tokens_per_second]
-    ttft_s = median(s.ttft_s for s in samples)
     # Answers of a single token have no decoding speed; then the first token is all there is to predict.
-    speed = median(speeds) if speeds else float("inf")
+    speeds = [s.tokens_per_second for s in samples if s.tokens_per_second]
     handoffs = [s.handoff_s for s in samples if s.handoff_s is not None]
+    seen = tuple(s.answer for s in samples)
     known: dict[str, Any] = {
         "usd_per_token": usd_per_token,
-        "tokens_per_answer": fmean(s.answer.tokens for s in samples),
-        "read_tokens": fmean(s.answer.read_tokens for s in samples),
-        "prompts": PromptLengths.fitted([s.answer for s in samples]),
+        "tokens_per_answer": fmean(s.tokens for s in seen),
+        "read_tokens": fmean(s.read_tokens for s in seen),
+        "read": PromptLengths.fitted("read_tokens", seen),
+        "prompts": PromptLengths.fitted("prompt_tokens", seen),
         "handoff_s": max(0.0, median(handoffs)) if handoffs else 0.0,
+        "seen": seen,
     }
-    seen = tuple(s.answer for s in samples)
     if len(samples) < MIN_FITTED:
-        rest = (s.duration_s - ttft_s - (s.answer.tokens - 1) / speed for s in samples)
-        return ModelProfile(ttft_s, speed, **known, overhead_s=max(0.0, median(rest)), seen=seen)
-    fit = _fit(samples)
+        speed = median(speeds) if speeds else float("inf")
+        rest = (s.writing.seconds - (s.answer.tokens - 1) / speed for s in samples)
+        ttft_s = median(s.reading.seconds for s in samples)
+        return ModelProfile(ttft_s, speed, **known, overhead_s=max(0.0, median(rest)))
+    return _fitted(samples, known)
+
+
+def _fitted(samples: Sequence[StepSample], known: dict[str, Any]) -> ModelProfile:
+    read = np.array([s.answer.read_tokens for s in samples], dtype=float)
+    tokens = np.array([s.answer.tokens for s in samples], dtype=float)
+    more, context = tokens - 1, np.array([s.answer.prompt_tokens for s in samples]) + tokens / 2
+    usual = float(np.average(context, weights=more)) if more.any() else 0.0
+    took = np.array([s.duration_s for s in samples])
+    # Around their mean: prompts that are all alike tell nothing, and then nothing comes out for them.
+    reading_facts = np.column_stack((np.ones(len(samples)), read - read.mean()))
+    writing_facts = np.column_stack((np.ones(len(samples)), more, more * (context - usual)))
+    age = np.arange(len(samples))[::-1]
+    weight, pace = 0.5 ** (age / HALF_LIFE), 0.5 ** (age / HALF_LIFE_OF_PACE)
+    reading = _fit([s.reading for s in samples], reading_facts, took, weight)
+    writing = _fit([s.writing for s in samples], writing_facts, took, weight)
+    slower = mean_pace(took / np.maximum(reading.foretold + writing.foretold, 1e-9), pace)
+    fixed, per_read_token = (reading.figures * slower).tolist()
+    overhead, per_token, per_token_before = (writing.figures * slower).tolist()
     return ModelProfile(
-        ttft_s,
-        1 / fit.per_token_s if fit.per_token_s > 0 else float("inf"),
+        fixed,
+        1 / per_token if per_token > 0 else float("inf"),
         **known,
-        overhead_s=fit.fixed_s - ttft_s,
-        s_per_read_token=fit.per_read_token_s,
-        beside_same=fit.beside_same,
-        beside_other=fit.beside_other,
-        seen=seen,
+        overhead_s=overhead,
+        s_per_read_token=per_read_token,
+        usual_context=usual,
+        s_per_token_before=per_token_before,
+        reading=reading.slowdown,
+        writing=writing.slowdown,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    error: float
-    fixed_s: float
-    per_read_token_s: float
-    per_token_s: float
-    beside_same: float
-    beside_other: float
+    """The figures of a phase, and the seconds that each sample should have taken."""
+
+    figures: Floats
+    slowdown: Slowdown
+    foretold: Floats
 
 
-def _fit(samples: Sequence[StepSample]) -> _Fit:
-    took = np.array([s.duration_s for s in samples])
-    read = np.array([s.answer.read_tokens for s in samples], dtype=float)
-    # Around their mean: prompts that are all alike tell nothing, and then nothing comes out for them.
-    facts = np.column_stack((np.ones(len(samples)), read - read.mean(), [s.answer.tokens - 1 for s in samples]))
-    same, others = (np.array([getattr(s, name) for s in samples]) for name in ("same", "others"))
-    age = np.arange(len(samples))[::-1]
-    weight, pace = 0.5 ** (age / HALF_LIFE), 0.5 ** (age / HALF_LIFE_OF_PACE)
-    best: _Fit | None = None
-    for a in SLOWDOWNS.tolist():
-        for b in SLOWDOWNS.tolist():
-            stretch = 1 + a * same + b * others
-            figures = not_negative(facts * stretch[:, None], took, weight)
-            ratio = np.maximum(facts @ figures * stretch, 1e-9) / took
-            error = _error(ratio, weight) + _CAUTION * ((a - _USUAL) ** 2 + (b - _USUAL) ** 2)
-            if best is None or error < best.error:
-                fixed, per_read_token, per_token = (figures * mean_pace(1 / ratio, pace)).tolist()
-                best = _Fit(error, fixed, per_read_token, per_token, a, b)
-    assert best is not None
-    return best
+def _fit(samples: Sequence[PhaseSample], alone: Floats, took: Floats, weight: Floats) -> _Fit:
+    """Errors are relative to what the whole steps ``took``: a short phase matters little.
 
-
-def _error(ratio: Floats, weight: Floats) -> float:
-    """How far predicted over actual is from its own middle: a slow moment of the machine makes some steps far too
-    long, and shall move nothing else."""
-    off = np.minimum(np.abs(np.log(ratio / weighted_median(ratio, weight))), 1.0)
-    return float(np.average(off, weights=weight))
-
-
-def written_plans(run: PlanRun) -> Iterator[WrittenPlan]:
-    """What the planner of a run wrote to the end, asked once and not from a cache."""
-    for attempt in run.planning:
-        progress = attempt.progress
-        if progress.state != "done" or progress.ended_at is None or not progress.tokens:
-            continue
-        if progress.attempts <= 1 and progress.cache_age_s is None:
-            took = progress.ended_at - progress.requested_at - (progress.load_s or 0.0)
-            yield WrittenPlan(progress.tokens, max(1e-6, took))
-
-
-def _plain_answer(step: StepRun) -> AnswerProgress | None:
-    """The answer of a step that was asked once, of a model and not of a cache."""
-    if step.state != "done" or len(step.attempts) != 1:
-        return None
-    progress = step.attempts[0].progress
-    if progress.attempts > 1 or progress.cache_age_s is not None:
-        return None
-    return progress if progress.tokens and progress.ttft_s is not None else None
-
-
-def _answer_tokens(run: PlanRun, step_id: str) -> int:
-    """How long the answer of a step was; one that needed no model is not counted."""
-    step = run.steps.get(step_id)
-    return step.attempts[-1].progress.tokens if step and step.attempts else 0
-
-
-def _handoff_s(run: PlanRun, step: StepRun) -> float | None:
-    """From the last end of what the step needed to its start; None if it waited for a worker or for the planner."""
-    ends = [run.steps[n].ended_at for n in step.step.rely if n in run.steps]
-    last = max((end for end in ends if end is not None), default=None)
-    if last is None or step.started_at is None or step.arrived_at > last or (step.queued_s or 0.0) > 0.001:
-        return None
-    return step.started_at - last
-
-
-def _spans(run: PlanRun) -> Iterator[tuple[StepRun | None, str, float, float]]:
-    """Who kept which target at work, from when to when."""
-    for step in run.steps.values():
-        if step.attempts and step.started_at is not None and step.ended_at is not None:
-            yield step, step.attempts[-1].target, step.started_at, step.ended_at
-    for attempt in run.planning:
-        if (ended := attempt.progress.ended_at) is not None:
-            yield None, run.options.router_model, attempt.progress.requested_at, ended
-
-
-def _company(step: StepRun, spans: Iterable[tuple[StepRun | None, str, float, float]]) -> tuple[float, float]:
-    """How many others were on the same model while the step ran, and how many other models were at work, on average."""
-    start, end = step.started_at or 0.0, step.ended_at or 0.0
-    length = max(end - start, 1e-9)
-    same, beside = 0.0, dict[str, list[tuple[float, float]]]()
-    for other, target, begins, ends in spans:
-        low, high = max(start, begins), min(end, ends)
-        if other is step or high <= low:
-            continue
-        if target == step.attempts[0].target:
-            same += high - low
-        else:
-            beside.setdefault(target, []).append((low, high))
-    return same / length, sum(_covered(parts) for parts in beside.values()) / length
-
-
-def _covered(parts: list[tuple[float, float]]) -> float:
-    """Length of the union of intervals."""
-    total, reach = 0.0, float("-inf")
-    for low, high in sorted(parts):
-        total += max(0.0, high - max(low, reach))
-        reach = max(reach, high)
-    return total
+    Args:
+        samples: what the phase took, and in what company.
+        alone: what it would take alone, one column for each figure.
+        took: seconds of the whole steps.
+        weight: how much each counts.
+    """
+    seconds, beside = np.array([s.seconds for s in samples]), np.array([s.beside for s in samples])
+    own, parts = alone.shape[1], beside.shape[1]
+    # A step of one second says of each part that it costs what it does as a rule.
+    assumed = np.column_stack((np.zeros((parts, own)), 0.5 * np.eye(parts)))
+    facts = np.vstack((np.column_stack((alone, beside)), assumed))
+    actual = np.concatenate((seconds, np.full(parts, 0.5 * _USUAL_LOSS)))
+    error_of = np.concatenate((took, np.ones(parts)))
+    heeded = np.ones(len(samples))
+    for _ in range(_ROUNDS):
+        counts = heeded * weight
+        cautious = np.full(parts, _CAUTION * counts.mean())
+        figures = not_negative(facts, actual, np.concatenate((counts, cautious)), error_of)
+        foretold = facts[: len(samples)] @ figures
+        heeded = 1 / np.maximum(np.abs(foretold - seconds) / took, _NEAR)
+    return _Fit(figures[:own], Slowdown(*np.minimum(figures[own:], 1.0).tolist()), foretold)

@@ -7,20 +7,21 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 # Of the median.
-SLOWEST_COUNTED = 1.3
+SLOWEST_COUNTED = 1.2
 
 
-def not_negative(facts: Floats, actual: Floats, weight: Floats) -> Floats:
+def not_negative(facts: Floats, actual: Floats, weight: Floats, error_of: Floats | None = None) -> Floats:
     """The figures that bring ``facts @ figures`` nearest to what was, none of them below zero.
 
     What comes out negative is left out, the most negative first.
 
     Args:
         facts: one row for each observation, one column for each figure; the first column is of ones.
-        actual: what was observed, all above zero.
+        actual: what was observed.
         weight: how much each observation counts.
+        error_of: what errors are relative to, all above zero; None: the observations, which are above zero then.
     """
-    scale = np.sqrt(weight) / actual
+    scale = np.sqrt(weight) / (actual if error_of is None else error_of)
     columns = list(range(facts.shape[1]))
     while True:
         solution = np.linalg.lstsq(facts[:, columns] * scale[:, None], actual * scale, rcond=None)[0]

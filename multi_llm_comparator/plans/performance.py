@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean, median
 
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.fitting import StepSample, fitted_profile, samples_of, written_plans
+from multi_llm_comparator.plans.fitting import fitted_profile
 from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planning_pace import PlanningPace, WrittenPlan
+from multi_llm_comparator.plans.step_samples import StepSample, samples_of, written_plans
 from multi_llm_comparator.plans.theory import ModelProfile
 
 

@@ -1,10 +1,12 @@
-"""How many tokens of a step's prompt its model will have to read: what it has in memory already takes it no time."""
+"""How long a step's prompt will be, and how much of it its model will have to read: what it has in memory already takes
+no time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -18,23 +20,27 @@ MIN_FITTED = 12
 
 @dataclass(frozen=True, slots=True)
 class PromptLengths:
-    """Tokens to read: some for every step, some for each character of its task, some for each token that it quotes."""
+    """Tokens: some for every step, some for each character of its task, some for each token that it quotes.
 
+    ``of`` says which: those of the whole prompt, or those of it that must be read.
+    """
+
+    of: Literal["prompt_tokens", "read_tokens"] = "read_tokens"
     fixed: float = 0.0
     per_character: float = 0.0
     per_quoted_token: float = 0.0
 
     @classmethod
-    def fitted(cls, seen: Sequence[SeenAnswer]) -> PromptLengths:
+    def fitted(cls, of: Literal["prompt_tokens", "read_tokens"], seen: Sequence[SeenAnswer]) -> PromptLengths:
         """From prompts that were read, at least one."""
-        read = np.array([max(1.0, s.read_tokens) for s in seen])
+        lengths = np.array([max(1.0, getattr(s, of)) for s in seen])
         if len(seen) < MIN_FITTED:
-            return cls(float(read.mean()))
+            return cls(of, float(lengths.mean()))
         facts = np.array([[1.0, len(s.task), s.quoted_tokens] for s in seen])
-        return cls(*not_negative(facts, read, np.ones(len(seen))).tolist())
+        return cls(of, *not_negative(facts, lengths, np.ones(len(seen))).tolist())
 
     def expected(self, seen: Sequence[SeenAnswer], step: Step, whole: str, quoted_tokens: float) -> float:
-        """Tokens of a step's prompt that must be read: as for the same task, else by its length.
+        """Tokens of a step's prompt: as for the same task, else by its length.
 
         Args:
             seen: earlier answers of the model.
@@ -42,6 +48,6 @@ class PromptLengths:
             whole: its task as :func:`plans.answer_lengths.whole_tasks` gives it.
             quoted_tokens: length of the answers that it needs.
         """
-        if same := [s.read_tokens for s in seen if s.whole == whole]:
-            return median(same)
+        if same := [getattr(s, self.of) for s in seen if s.whole == whole]:
+            return float(median(same))
         return self.fixed + self.per_character * len(step.task) + self.per_quoted_token * quoted_tokens

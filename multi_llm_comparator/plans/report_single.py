@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,8 @@ def _theory_data(prediction: Prediction) -> dict[str, Any]:
         "critical_path_s": schedule.critical_path_s,
         "usd": schedule.usd,
         "steps": [
-            {"id": s.step.id, "target": s.target, "start_s": s.start_s, "end_s": s.end_s} for s in schedule.steps
+            {"id": s.step.id, "target": s.target, "start_s": s.start_s, "first_s": s.first_s, "end_s": s.end_s}
+            for s in schedule.steps
         ],
         "profiles": {name: _profile_data(profile) for name, profile in prediction.profiles.items()},
     }
@@ -81,8 +82,11 @@ def _theory_data(prediction: Prediction) -> dict[str, Any]:
 def _profile_data(profile: ModelProfile) -> dict[str, Any]:
     """Its figures; of the answers that they come from, how many there were."""
     figures = {f.name: getattr(profile, f.name) for f in fields(profile) if f.init and f.name != "seen"}
-    nested = {"prompts": asdict(profile.prompts), "planning": asdict(profile.planning) if profile.planning else None}
-    return {**figures, **nested, "answers_seen": len(profile.seen)}
+    plain = {
+        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+        for name, value in figures.items()
+    }
+    return {**plain, "answers_seen": len(profile.seen)}
 
 
 def _markdown(

@@ -7,27 +7,29 @@ that prediction and execution differ only by what the models do. Graham (1969) b
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, expected_tokens, whole_tasks
+from multi_llm_comparator.plans.company import Busy, Company, Phase, Slowdown
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.planning_pace import PlanningPace
 from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.prompts import joined_results
 from multi_llm_comparator.plans.ready import ReadySet
-from multi_llm_comparator.plans.simulation import Background, Simulation
+from multi_llm_comparator.plans.simulation import Background, Simulation, Work
 
 
 @dataclass(frozen=True, slots=True)
 class ModelProfile:
     """How fast and how dear a model is: seconds to the first token, tokens per second after it, dollars per token.
 
-    These are for a model that has the machine to itself and must read ``read_tokens`` of a prompt, as ``prompts``
-    tells; each more takes ``s_per_read_token``. ``overhead_s`` is what a step takes besides its model, ``handoff_s``
-    what it takes from its end to the start of those that need it. Each other step on the same model makes a step take
-    ``beside_same`` of its time longer, each other model at work ``beside_other``.
+    These are for a model that has the machine to itself, must read ``read_tokens`` of a prompt, and has on average
+    ``usual_context`` tokens of prompt and answer before each that it writes. Each more to read takes
+    ``s_per_read_token``, each more before one that is written ``s_per_token_before``, for models look back at all of
+    them; ``read`` and ``prompts`` tell how many there are. ``overhead_s`` is what a step takes besides its model,
+    ``handoff_s`` what it takes from its end to the start of those that need it.
+    ``reading`` and ``writing`` tell how company slows a step down before its first token and after.
     ``seen`` are earlier answers, the latest last. ``planning`` tells how fast it writes plans, if it ever wrote one.
     ``of_same_run`` says that these come from the run which they are to predict.
     """
@@ -40,9 +42,12 @@ class ModelProfile:
     handoff_s: float = 0.0
     read_tokens: float = 0.0
     s_per_read_token: float = 0.0
-    prompts: PromptLengths = field(default_factory=PromptLengths)
-    beside_same: float = 0.0
-    beside_other: float = 0.0
+    read: PromptLengths = field(default_factory=PromptLengths)
+    prompts: PromptLengths = field(default_factory=lambda: PromptLengths("prompt_tokens"))
+    usual_context: float = 0.0
+    s_per_token_before: float = 0.0
+    reading: Slowdown = field(default_factory=Slowdown)
+    writing: Slowdown = field(default_factory=Slowdown)
     seen: tuple[SeenAnswer, ...] = ()
     planning: PlanningPace | None = None
     of_same_run: bool = False
@@ -63,29 +68,50 @@ class ModelProfile:
             self._known[key] = usual if tokens is None else tokens
         return self._known[key]
 
-    def duration_s(self, tokens: float, read_tokens: float | None = None) -> float:
-        """Expected seconds for one step alone: the first token, then the others.
+    def work(self, tokens: float, read_tokens: float | None = None, prompt_tokens: float | None = None) -> Work:
+        """Expected seconds for one step alone: until its first token, and for the others.
 
         Args:
             tokens: length of its answer.
             read_tokens: those of its prompt that must be read; None: as usual.
+            prompt_tokens: length of its prompt; None: as usual.
         """
         longer = 0.0 if read_tokens is None else read_tokens - self.read_tokens
-        decoding_s = max(0.0, tokens - 1) / self.tokens_per_second
-        return max(0.0, self.overhead_s + self.ttft_s + longer * self.s_per_read_token + decoding_s)
+        before = 0.0 if prompt_tokens is None else prompt_tokens + tokens / 2 - self.usual_context
+        each_s = 1 / self.tokens_per_second + before * self.s_per_token_before
+        reading_s = self.ttft_s + longer * self.s_per_read_token
+        return Work(max(0.0, reading_s), self.overhead_s + max(0.0, tokens - 1) * max(0.0, each_s))
 
-    def stretch(self, same: int, others: int) -> float:
-        """How many times as long a step takes beside ``same`` others on this model, and with ``others`` more models."""
-        return 1.0 + self.beside_same * same + self.beside_other * others
+    def work_of(self, step: Step, whole: str, tokens: float, quoted_tokens: float) -> Work:
+        """The same for a step of a plan.
+
+        Args:
+            step: what is to be solved.
+            whole: its task as :func:`plans.answer_lengths.whole_tasks` gives it.
+            tokens: length of its answer.
+            quoted_tokens: length of the answers that it needs.
+        """
+        prompt = step, whole, quoted_tokens
+        read_tokens = self.read.expected(self.seen, *prompt) if self.s_per_read_token else None
+        prompt_tokens = self.prompts.expected(self.seen, *prompt) if self.s_per_token_before else None
+        return self.work(tokens, read_tokens, prompt_tokens)
+
+    def stretch(self, target: str, phase: Phase, busy: Busy) -> float:
+        """How many times as long a phase of a step of this target takes beside all that is at work."""
+        return (self.writing if phase == "writing" else self.reading).stretch(Company.of(target, phase, busy))
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStep:
-    """When a step should run, in seconds from the start of the schedule, and with which model."""
+    """When a step should run, in seconds from the start of the schedule, and with which model.
+
+    ``first_s`` is when its first token should come.
+    """
 
     step: Step
     target: str
     start_s: float
+    first_s: float
     end_s: float
 
 
@@ -137,20 +163,25 @@ def schedule_plan(
     asked = [s for s in plan.steps if not _needs_no_model(s)]
     whole = whole_tasks(plan.steps)
     tokens = {s.id: profiles[target_of(s)].tokens_of(s, whole[s.id]) for s in asked}
+
+    def work_of(step: Step) -> Work:
+        quoted = sum(tokens.get(n, 0.0) for n in step.rely)
+        return profiles[target_of(step)].work_of(step, whole[step.id], tokens[step.id], quoted)
+
     simulation = Simulation(
         plan,
-        {s.id: _alone_s(s, whole[s.id], profiles[target_of(s)], tokens) if s.id in tokens else 0.0 for s in plan.steps},
+        {s.id: work_of(s) if s.id in tokens else Work() for s in plan.steps},
         lambda step: None if _needs_no_model(step) else target_of(step),
         workers,
         arrivals_s=arrivals,
         release_s={s.id: profiles[target_of(s)].handoff_s for s in plan.steps},
-        stretch=lambda target, busy: _stretch(profiles[target], target, busy),
+        stretch=lambda target, phase, busy: profiles[target].stretch(target, phase, busy),
         background=background,
     )
     simulation.run()
-    starts, ends = simulation.starts, simulation.ends
+    starts, firsts, ends = simulation.starts, simulation.firsts, simulation.ends
     path, length = critical_path(plan, {i: ends[i] - starts[i] for i in starts}, arrivals)
-    scheduled = tuple(ScheduledStep(s, target_of(s), starts[s.id], ends[s.id]) for s in plan.steps)
+    scheduled = tuple(ScheduledStep(s, target_of(s), starts[s.id], firsts[s.id], ends[s.id]) for s in plan.steps)
     usd = sum(profiles[target_of(s)].usd_per_token * tokens[s.id] for s in asked)
     return Schedule(scheduled, path, length, usd)
 
@@ -158,18 +189,6 @@ def schedule_plan(
 def _needs_no_model(step: Step) -> bool:
     """Whether the step only puts answers side by side."""
     return joined_results(step, dict.fromkeys(step.rely, "")) is not None
-
-
-def _alone_s(step: Step, whole: str, profile: ModelProfile, tokens: Mapping[str, float]) -> float:
-    if not profile.s_per_read_token:
-        return profile.duration_s(tokens[step.id])
-    quoted = sum(tokens.get(n, 0.0) for n in step.rely)
-    return profile.duration_s(tokens[step.id], profile.prompts.expected(profile.seen, step, whole, quoted))
-
-
-def _stretch(profile: ModelProfile, target: str, busy: Counter[str]) -> float:
-    others = sum(1 for name, count in busy.items() if name and name != target and count > 0)
-    return profile.stretch(busy[target] - 1, others)
 
 
 def critical_path(

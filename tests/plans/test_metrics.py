@@ -112,5 +112,5 @@ def test_the_trackers_profiles_are_what_a_prediction_needs(run):
     assert profile.tokens_per_answer == pytest.approx(11)
     # Step 1 took 6 tokens; a step of another task takes the 11 that answers take on average.
     known = run.plan.by_id["1"]
-    assert profile.duration_s(profile.tokens_of(known)) == pytest.approx(1.0)
-    assert profile.duration_s(profile.tokens_of(replace(known, task="?"))) == pytest.approx(1.5, abs=0.5)
+    assert profile.work(profile.tokens_of(known)).duration_s == pytest.approx(1.0)
+    assert profile.work(profile.tokens_of(replace(known, task="?"))).duration_s == pytest.approx(1.5, abs=0.5)
