@@ -17,7 +17,7 @@ test: .make/test
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m demo.prepare
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser and not nightly"
-	$(BIN)/python -m pytest -m "browser and not nightly"
+	$(BIN)/python -m pytest tests/browser -m "not nightly"
 
 lint: .make/test
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ plain synchronous code.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import logging
 import os
@@ -14,6 +15,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, TextDelta, event_to_dict
@@ -23,8 +25,9 @@ from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine, preload
 from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
 
-# The page must answer while four models decode.
-NICENESS = 5
+# The page must answer while four models load or write. Whoever waits for a model that loads waits longer the more
+# others write meanwhile: so it goes before those. Both are beyond the app's own niceness.
+LOADING_NICENESS, WRITING_NICENESS = 1, 5
 # A busy process that has nothing to tell says so this often, so that it is not taken for hung.
 ALIVE_EVERY_S = 1.0
 # Further tokens of answers under way are told together, so often. Waking the app for each one takes a core from the
@@ -79,6 +82,7 @@ class Worker:
         except MultiLLMError as exc:
             self._channel.send({"op": "load_failed", "type": type(exc).__name__, "message": str(exc)})
             return
+        be_nicer(WRITING_NICENESS - LOADING_NICENESS)
         self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
 
     def _step(self) -> None:
@@ -103,6 +107,18 @@ def _can_wait(event: Event) -> bool:
     return isinstance(event, TextDelta) and event.tokens > 1
 
 
+def be_nicer(by: int) -> None:
+    """Let others go first, by so much more than until now. A system that knows no such thing is left alone."""
+    if not hasattr(os, "setpriority"):
+        return
+    # To Linux each thread has its own, and those that a library has started keep what the process had then.
+    threads = [int(one.name) for one in Path("/proc/self/task").iterdir()] if sys.platform == "linux" else [0]
+    for thread in threads:
+        # It may have ended meanwhile, and a container may allow none of this.
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + by)
+
+
 def die_with_parent(parent: int) -> None:
     """End this process when the app ends, however it ends.
 
@@ -125,8 +141,7 @@ def main() -> None:
     die_with_parent(arguments.parent)
     # Ctrl-C in the terminal reaches the whole group; the app decides when its models end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    be_nicer(LOADING_NICENESS)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     with socket.create_connection(("127.0.0.1", arguments.port)) as sock:
         channel = Channel(sock)

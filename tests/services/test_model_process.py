@@ -53,8 +53,14 @@ async def test_the_model_tells_what_it_is_when_loaded(process, tmp_path):
     assert loaded["seconds"] >= 0
 
 
-async def test_a_process_runs_at_a_lower_priority_than_the_app(process):
-    assert psutil.Process(process.pid).nice() > psutil.Process().nice()
+async def test_the_app_goes_before_a_model_that_loads_and_that_one_before_models_that_write(process, tmp_path):
+    app, worker = psutil.Process(), psutil.Process(process.pid)
+    loading = worker.nice()
+    assert loading > app.nice()
+    await process.load("m", "scripted", scripted_model(tmp_path, "m").path, LoadOptions(), timeout_s=30)
+    assert worker.nice() > loading
+    threads = {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in worker.threads()}
+    assert threads == {worker.nice()}
 
 
 async def test_a_process_that_ends_while_loading_is_an_error(process, tmp_path):
