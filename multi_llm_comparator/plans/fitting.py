@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from multi_llm_comparator.plans.company import Slowdown
-from multi_llm_comparator.plans.least_squares import Floats, mean_pace, not_negative
+from multi_llm_comparator.plans.company import LEAST_SPEED, Slowdown
+from multi_llm_comparator.plans.least_squares import Floats, mean_pace, not_negative, seconds_fitted
 from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.step_samples import PhaseSample, StepSample
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -32,7 +32,7 @@ MAX_KEPT = 400
 HALF_LIFE, HALF_LIFE_OF_PACE = 60.0, 12.0
 # Least squares are weighed again so many times, by how far off each step is: then they come near the middle of what
 # scatters, and a slow moment of the machine moves little. Nearer than this, in shares of what a step took, all count.
-_ROUNDS, _NEAR = 6, 0.02
+_ROUNDS, _NEAR = 20, 0.02
 # What company costs where nothing is known of it, and how many steps that had it half of their time say so.
 _USUAL_LOSS, _CAUTION = 0.2, 0.1
 
@@ -100,7 +100,10 @@ class _Fit:
 
 
 def _fit(samples: Sequence[PhaseSample], alone: Floats, took: Floats, weight: Floats) -> _Fit:
-    """Errors are relative to what the whole steps ``took``: a short phase matters little.
+    """What the phase takes alone, and what it loses to company, each found in turn with the other as it is.
+
+    Both at once would find that steps which always had company take no time of their own, and lose all of it. Errors
+    are relative to what the whole steps ``took``: a short phase matters little.
 
     Args:
         samples: what the phase took, and in what company.
@@ -108,18 +111,24 @@ def _fit(samples: Sequence[PhaseSample], alone: Floats, took: Floats, weight: Fl
         took: seconds of the whole steps.
         weight: how much each counts.
     """
-    seconds, beside = np.array([s.seconds for s in samples]), np.array([s.beside for s in samples])
-    own, parts = alone.shape[1], beside.shape[1]
-    # A step of one second says of each part that it costs what it does as a rule.
-    assumed = np.column_stack((np.zeros((parts, own)), 0.5 * np.eye(parts)))
-    facts = np.vstack((np.column_stack((alone, beside)), assumed))
-    actual = np.concatenate((seconds, np.full(parts, 0.5 * _USUAL_LOSS)))
-    error_of = np.concatenate((took, np.ones(parts)))
+    seconds = np.maximum([s.seconds for s in samples], 1e-9)
+    shares = np.array([s.beside for s in samples]) / seconds[:, None]
+    parts = shares.shape[1]
+    lost, kept = np.full(parts, _USUAL_LOSS), np.ones(len(samples))
+    # A few steps that had each part of the company for half of their time, and lost what is lost as a rule.
+    assumed = 0.5 * np.eye(parts)
+    weight = weight * (seconds / took) ** 2
     heeded = np.ones(len(samples))
     for _ in range(_ROUNDS):
-        counts = heeded * weight
-        cautious = np.full(parts, _CAUTION * counts.mean())
-        figures = not_negative(facts, actual, np.concatenate((counts, cautious)), error_of)
-        foretold = facts[: len(samples)] @ figures
+        kept = np.maximum(LEAST_SPEED, 1.0 - shares @ lost)
+        figures = seconds_fitted(alone, seconds * kept, heeded * weight)
+        needs = alone @ figures
+        lost = not_negative(
+            np.vstack((shares, assumed)),
+            np.concatenate((1.0 - needs / seconds, assumed @ np.full(parts, _USUAL_LOSS))),
+            np.concatenate((heeded * weight, np.full(parts, _CAUTION * (heeded * weight).mean()))),
+            np.concatenate((kept, np.ones(parts))),
+        )
+        foretold = needs / np.maximum(LEAST_SPEED, 1.0 - shares @ lost)
         heeded = 1 / np.maximum(np.abs(foretold - seconds) / took, _NEAR)
-    return _Fit(figures[:own], Slowdown(*np.minimum(figures[own:], 1.0).tolist()), foretold)
+    return _Fit(figures, Slowdown(*np.minimum(lost, 1.0).tolist()), foretold)

@@ -16,20 +16,26 @@ def not_negative(facts: Floats, actual: Floats, weight: Floats, error_of: Floats
     What comes out negative is left out, the most negative first.
 
     Args:
-        facts: one row for each observation, one column for each figure; the first column is of ones.
+        facts: one row for each observation, one column for each figure.
         actual: what was observed.
         weight: how much each observation counts.
         error_of: what errors are relative to, all above zero; None: the observations, which are above zero then.
     """
     scale = np.sqrt(weight) / (actual if error_of is None else error_of)
     columns = list(range(facts.shape[1]))
-    while True:
+    figures = np.zeros(facts.shape[1])
+    while columns:
         solution = np.linalg.lstsq(facts[:, columns] * scale[:, None], actual * scale, rcond=None)[0]
-        if len(columns) == 1 or (solution >= 0).all():
+        if (solution >= 0).all():
+            figures[columns] = solution
             break
         del columns[int(np.argmin(solution))]
-    figures = np.zeros(facts.shape[1])
-    figures[columns] = np.maximum(solution, 0.0)
+    return figures
+
+
+def seconds_fitted(facts: Floats, actual: Floats, weight: Floats) -> Floats:
+    """As :func:`not_negative`, for what takes its time: the first column is of ones, and never is nothing foretold."""
+    figures = not_negative(facts, actual, weight)
     return figures if figures.any() else np.array([float(np.median(actual)), *[0.0] * (facts.shape[1] - 1)])
 
 

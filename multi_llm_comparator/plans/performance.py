@@ -110,10 +110,9 @@ class PerformanceTracker:
             tokens, cost = sum(a.tokens for a in answered), total_cost(answered)
             usd_per_token = cost / tokens if cost else 0.0
             # Plans and summaries are longer than the answers of steps, and are no steps.
-            if samples := [s for s in self._samples if s.target == target]:
-                found[target] = fitted_profile(samples, usd_per_token)
-            else:
-                found[target] = _plain_profile(answered, usd_per_token)
+            samples = [s for s in self._samples if s.target == target]
+            profile = fitted_profile(samples, usd_per_token) if samples else _plain_profile(answered, usd_per_token)
+            found[target] = replace(profile, answers=len(samples or answered))
             if plans := self._plans.get(target):
                 found[target] = replace(found[target], planning=PlanningPace.fitted(plans))
         return found

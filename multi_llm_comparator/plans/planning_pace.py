@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multi_llm_comparator.plans.least_squares import mean_pace, not_negative
+from multi_llm_comparator.plans.least_squares import mean_pace, seconds_fitted
 
 MAX_KEPT = 60
 # Each so many plans further back, one tells half as much of how fast the machine is just now.
@@ -41,7 +41,7 @@ class PlanningPace:
         # So many figures want as many lengths; of fewer only the mean speed is known.
         many = np.unique(tokens).size >= 2 * facts.shape[1]
         figures = (
-            not_negative(facts, took, np.ones(len(written))) if many else np.array([0.0, (took / tokens).mean(), 0.0])
+            seconds_fitted(facts, took, np.ones(len(written))) if many else np.array([0.0, (took / tokens).mean(), 0.0])
         )
         weight = 0.5 ** (np.arange(len(written))[::-1] / HALF_LIFE)
         return cls(*(figures * mean_pace(took / np.maximum(facts @ figures, 1e-9), weight)).tolist())

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer
-from multi_llm_comparator.plans.least_squares import not_negative
+from multi_llm_comparator.plans.least_squares import seconds_fitted
 from multi_llm_comparator.plans.plan import Step
 
 # Fewer prompts than this do not tell what of their length comes from where.
@@ -37,7 +37,7 @@ class PromptLengths:
         if len(seen) < MIN_FITTED:
             return cls(of, float(lengths.mean()))
         facts = np.array([[1.0, len(s.task), s.quoted_tokens] for s in seen])
-        return cls(of, *not_negative(facts, lengths, np.ones(len(seen))).tolist())
+        return cls(of, *seconds_fitted(facts, lengths, np.ones(len(seen))).tolist())
 
     def expected(self, seen: Sequence[SeenAnswer], step: Step, whole: str, quoted_tokens: float) -> float:
         """Tokens of a step's prompt: as for the same task, else by its length.

@@ -80,13 +80,12 @@ def _theory_data(prediction: Prediction) -> dict[str, Any]:
 
 
 def _profile_data(profile: ModelProfile) -> dict[str, Any]:
-    """Its figures; of the answers that they come from, how many there were."""
+    """Its figures, without the answers that they come from."""
     figures = {f.name: getattr(profile, f.name) for f in fields(profile) if f.init and f.name != "seen"}
-    plain = {
+    return {
         name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
         for name, value in figures.items()
     }
-    return {**plain, "answers_seen": len(profile.seen)}
 
 
 def _markdown(
@@ -176,7 +175,7 @@ def theory_section(prediction: Prediction | None) -> str:
         return "## Theory\n\nNo prediction: not every model has answered often enough to be known.\n"
     schedule = prediction.schedule
     profiles = table(
-        ("model", "TTFT", "speed", "tokens an answer", "USD per million tokens"),
+        ("model", "TTFT", "speed", "tokens an answer", "USD per million tokens", "answers it is from"),
         [
             (
                 name,
@@ -184,6 +183,7 @@ def theory_section(prediction: Prediction | None) -> str:
                 figure(p.tokens_per_second, "tokens/s"),
                 figure(p.tokens_per_answer),
                 figure(1e6 * p.usd_per_token),
+                str(p.answers),
             )
             for name, p in prediction.profiles.items()
         ],

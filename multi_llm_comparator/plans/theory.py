@@ -31,7 +31,7 @@ class ModelProfile:
     ``handoff_s`` what it takes from its end to the start of those that need it.
     ``reading`` and ``writing`` tell how company slows a step down before its first token and after.
     ``seen`` are earlier answers, the latest last. ``planning`` tells how fast it writes plans, if it ever wrote one.
-    ``of_same_run`` says that these come from the run which they are to predict.
+    ``answers`` says how many all this is from, and ``of_same_run`` that they come from the run which it is to predict.
     """
 
     ttft_s: float
@@ -50,6 +50,7 @@ class ModelProfile:
     writing: Slowdown = field(default_factory=Slowdown)
     seen: tuple[SeenAnswer, ...] = ()
     planning: PlanningPace | None = None
+    answers: int = 0
     of_same_run: bool = False
     # Looking through what was seen is most of the work of a prediction, and a chart that is watched makes many.
     _known: dict[tuple[Step, str], float] = field(init=False, repr=False, compare=False, default_factory=dict)

@@ -110,13 +110,15 @@ def _draw_profiles(prediction: Prediction) -> None:
             "∞" if p.tokens_per_second == float("inf") else say.speed(p.tokens_per_second),
             say.NOTHING if p.tokens_per_answer is None else f"{p.tokens_per_answer:.0f}",
             f"{1e6 * p.usd_per_token:g}",
+            f"{p.answers:,}",
         ]
         for target, p in prediction.profiles.items()
     ]
     st.caption(t("plan.theory_profiles"))
     if prediction.from_itself:
         st.caption(t("plan.theory_from_itself", models=", ".join(map(name_of, prediction.from_itself))))
-    st.html(table([t(f"plan.profile_{name}") for name in ("model", "ttft", "speed", "tokens", "price")], profiles))
+    heading = [t(f"plan.profile_{name}") for name in ("model", "ttft", "speed", "tokens", "price", "seen")]
+    st.html(table(heading, profiles))
 
 
 def _ends(run: PlanRun, origin: float) -> dict[str, float]:

@@ -14,7 +14,7 @@ from multi_llm_comparator.plans.company import Slowdown
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanningAttempt, PlanOptions, PlanRun
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.plans.theory import ModelProfile, schedule_plan
@@ -104,16 +104,30 @@ def test_runs_are_foretold_from_runs_of_other_plans(noise, allowed):
 def test_the_true_figures_are_found_again():
     chance = random.Random(2)
     tracker = PerformanceTracker()
-    for number in range(40):
+    for number in range(60):
         tracker.track(happened(random_plan(chance), 1000.0 * number, 0.0, chance))
     for name, profile in tracker.profiles().items():
         truth = TRUTH[name]
         assert profile.handoff_s == pytest.approx(0.004, abs=0.001)
-        assert profile.ttft_s == pytest.approx(truth.ttft_s, rel=0.1)
-        assert profile.tokens_per_second == pytest.approx(truth.tokens_per_second, rel=0.1)
-        # No planner was at work, so nothing is known of what it costs.
-        assert astuple(profile.reading)[:4] == pytest.approx(astuple(truth.reading)[:4], abs=0.12)
-        assert astuple(profile.writing)[:4] == pytest.approx(astuple(truth.writing)[:4], abs=0.12)
+        assert profile.ttft_s == pytest.approx(truth.ttft_s, rel=0.05)
+        assert profile.tokens_per_second == pytest.approx(truth.tokens_per_second, rel=0.05)
+        # No planner was at work, so nothing is known of what it costs; and what was hardly ever there is known roughly.
+        assert astuple(profile.reading)[:4] == pytest.approx(astuple(truth.reading)[:4], abs=0.15)
+        assert astuple(profile.writing)[:4] == pytest.approx(astuple(truth.writing)[:4], abs=0.15)
+
+
+def test_steps_that_always_had_the_planner_beside_them_take_time_of_their_own():
+    chance = random.Random(5)
+    tracker = PerformanceTracker()
+    for number in range(30):
+        run = happened(random_plan(chance), 1000.0 * number, 0.1, chance)
+        at_work = AnswerProgress(requested_at=run.created_at, ended_at=max(s.ended_at or 0 for s in run.steps.values()))
+        run.planning = [PlanningAttempt((), at_work)]
+        tracker.track(run)
+    for name, profile in tracker.profiles().items():
+        # How much of it was the planner's doing cannot be known.
+        assert TRUTH[name].tokens_per_second <= profile.tokens_per_second <= 2 * TRUTH[name].tokens_per_second
+        assert 0.5 * TRUTH[name].ttft_s <= profile.ttft_s <= TRUTH[name].ttft_s
 
 
 def test_steps_that_failed_or_were_tried_again_tell_nothing():

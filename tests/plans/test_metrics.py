@@ -110,6 +110,7 @@ def test_the_trackers_profiles_are_what_a_prediction_needs(run):
     assert profile.ttft_s == pytest.approx(0.5)
     assert profile.tokens_per_second == pytest.approx(10)
     assert profile.tokens_per_answer == pytest.approx(11)
+    assert profile.answers == 2
     # Step 1 took 6 tokens; a step of another task takes the 11 that answers take on average.
     known = run.plan.by_id["1"]
     assert profile.work(profile.tokens_of(known)).duration_s == pytest.approx(1.0)
