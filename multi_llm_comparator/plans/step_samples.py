@@ -128,7 +128,9 @@ def _spans(step: StepRun) -> tuple[_Span, _Span] | tuple[()]:
     if step.started_at is None or step.ended_at is None:
         return ()
     target, progress = step.attempts[-1].target, step.attempts[-1].progress
-    start = min(step.ended_at, step.started_at + (progress.load_s or 0.0))
+    # Steps that wait for one load each tell of all of it, whenever they came.
+    start = progress.started_at if progress.load_s and progress.started_at else step.started_at
+    start = min(step.ended_at, max(step.started_at, start))
     first_at = min(step.ended_at, max(start, progress.first_token_at or step.ended_at))
     return _Span(target, "reading", start, first_at), _Span(target, "writing", first_at, step.ended_at)
 

@@ -44,7 +44,12 @@ def test_a_step_alone_read_until_its_first_token_and_wrote_the_rest():
 
 
 def test_loading_is_left_out():
-    one = samples(answered("a", 1.0, 4.5, 6.0, load_s=3.0))["a"]
+    one = samples(answered("a", 1.0, 4.5, 6.0, load_s=3.0, started_at=4.0))["a"]
+    assert (one.reading.seconds, one.writing.seconds) == (0.5, 1.5)
+
+
+def test_a_step_that_came_while_its_model_was_being_loaded_waited_only_for_the_rest_of_that():
+    one = samples(answered("a", 3.0, 4.5, 6.0, load_s=3.0, started_at=4.0))["a"]
     assert (one.reading.seconds, one.writing.seconds) == (0.5, 1.5)
 
 
