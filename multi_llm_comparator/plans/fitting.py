@@ -123,8 +123,9 @@ def _fit(samples: Sequence[PhaseSample], alone: Floats, took: Floats, weight: Fl
         counts, kept = heeded * weight, np.maximum(LEAST_SPEED, 1.0 - shares @ lost)
         figures = seconds_fitted(alone, seconds * kept, counts)
         # Least squares of relative errors come out low, by which company would cost a little more each time.
-        figures = figures / np.average(alone @ figures / (seconds * kept), weights=counts)
-        needs = alone @ figures
+        low = float(np.average(alone @ figures / (seconds * kept), weights=counts))
+        figures = figures / low if low > 0 else figures
+        needs = np.maximum(alone @ figures, 0.0)
         lost = not_negative(
             np.vstack((shares, assumed)),
             np.concatenate((1.0 - needs / seconds, assumed @ np.full(parts, _USUAL_LOSS))),

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import astuple
 from statistics import median
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
 from multi_llm_comparator.plans.company import Slowdown
 from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.fitting import fitted_profile
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanningAttempt, PlanOptions, PlanRun
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.step_samples import PhaseSample, StepSample
 from multi_llm_comparator.plans.theory import ModelProfile, schedule_plan
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
@@ -148,3 +153,30 @@ def test_a_few_steps_are_enough_for_a_first_guess():
     prediction = predict(run, tracker.profiles())
     assert prediction is not None
     assert prediction.error == pytest.approx(0.0, abs=0.05)
+
+
+PHASES = st.builds(
+    lambda seconds, shares: PhaseSample(seconds, tuple(seconds * share for share in shares)),
+    st.one_of(st.just(0.0), st.floats(1e-6, 1e4)),
+    st.lists(st.floats(0, 2), min_size=5, max_size=5),
+)
+ANSWERS = st.builds(
+    lambda tokens, read, known: SeenAnswer("t", "t", 1, 64, tokens, read, 0, read + known),
+    st.integers(1, 5_000),
+    st.integers(0, 5_000),
+    st.integers(0, 5_000),
+)
+SAMPLES = st.builds(StepSample, st.just("m"), ANSWERS, PHASES, PHASES, st.none() | st.floats(1e-3, 1e6), st.none())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(SAMPLES, min_size=1, max_size=40))
+def test_whatever_was_seen_something_can_be_foretold_from_it(samples):
+    profile = fitted_profile(samples, 0.0)
+    for slowdown in (profile.reading, profile.writing):
+        assert all(0 <= share <= 1 for share in astuple(slowdown))
+    for tokens, prompt in ((1, 0), (10, 10), (500, 3_000)):
+        work = profile.work(tokens, prompt, prompt)
+        assert work.reading_s >= 0
+        assert work.writing_s >= 0
+        assert math.isfinite(work.duration_s)
