@@ -37,7 +37,8 @@ class Company:
     def of(cls, target: str, phase: Phase, busy: Busy) -> Company:
         """Of a step that is in a phase itself; ``busy`` counts it as well."""
         there = {kind: {name for (name, what), n in busy.items() if what == kind and n > 0 and name} for kind in _KINDS}
-        reads, writes, plans = there["reading"], there["writing"] - there["reading"], there["planning"]
+        reads, writes = there["reading"], there["writing"] - there["reading"]
+        plans = there["planning"] - reads - writes
         writing = busy[target, "writing"] + busy[target, "planning"] - (phase == "writing")
         return cls(
             float(phase == "waiting" or (phase == "writing" and target in reads)),

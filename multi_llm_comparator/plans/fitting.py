@@ -6,7 +6,7 @@ A step has two phases. Each takes what it would take alone, and what its company
     writing   fixed + (per token + per token before it * those beyond the usual) * tokens after the first
     both      + share of speed lost to each part of the company * seconds that it was there
 
-The figures of a phase are found together, by least squares that heed far outliers less.
+What it takes alone and what it loses are found in turn, by least squares that heed far outliers less.
 """
 
 from __future__ import annotations

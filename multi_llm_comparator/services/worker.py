@@ -45,6 +45,7 @@ class Worker:
         self._engine: Engine | None = None
         self._told_at = 0.0
         self._untold: list[Event] = []
+        self._goes_last = False
 
     def serve(self) -> None:
         """Run until the app closes the connection."""
@@ -63,6 +64,8 @@ class Worker:
     def _obey(self, message: Wire) -> None:
         match message["op"]:
             case "preload":
+                # Nobody waits for that.
+                self._go_last()
                 preload(message["engine"])
             case "load":
                 self._load(message)
@@ -82,8 +85,13 @@ class Worker:
         except MultiLLMError as exc:
             self._channel.send({"op": "load_failed", "type": type(exc).__name__, "message": str(exc)})
             return
-        be_nicer(WRITING_NICENESS - LOADING_NICENESS)
+        self._go_last()
         self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
+
+    def _go_last(self) -> None:
+        if not self._goes_last:
+            self._goes_last = True
+            be_nicer(WRITING_NICENESS - LOADING_NICENESS)
 
     def _step(self) -> None:
         if self._engine is None or not self._engine.is_busy:

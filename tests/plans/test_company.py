@@ -38,6 +38,7 @@ def test_another_model_counts_once_and_by_the_most_that_it_does():
     assert Company.of("m", "writing", busy(m="w", n="rww.")) == Company(others_reading=1)
     assert Company.of("m", "writing", busy(m="w", n="www")) == Company(others_writing=1)
     assert Company.of("m", "writing", busy(m="w", n="p")) == Company(planning=1)
+    assert Company.of("m", "writing", busy(m="w", n="pw")) == Company(others_writing=1)
 
 
 def test_steps_that_need_no_model_keep_nobody_company():

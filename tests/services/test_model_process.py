@@ -15,6 +15,7 @@ from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedMode
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.model_process import ModelProcess
+from multi_llm_comparator.services.worker import LOADING_NICENESS, WRITING_NICENESS
 from tests.support.scripted_models import scripted_model
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,13 @@ async def test_the_app_goes_before_a_model_that_loads_and_that_one_before_models
     assert worker.nice() > loading
     threads = {os.getpriority(os.PRIO_PROCESS, thread.id) for thread in worker.threads()}
     assert threads == {worker.nice()}
+
+
+async def test_what_nobody_waits_for_yet_goes_last_and_no_further_once_it_is_wanted(process, tmp_path):
+    loading = psutil.Process(process.pid).nice()
+    process.preload("scripted")
+    await process.load("m", "scripted", scripted_model(tmp_path, "m").path, LoadOptions(), timeout_s=30)
+    assert psutil.Process(process.pid).nice() - loading == WRITING_NICENESS - LOADING_NICENESS
 
 
 async def test_a_process_that_ends_while_loading_is_an_error(process, tmp_path):

@@ -245,6 +245,7 @@ def test_an_answer_that_was_cut_is_marked_and_a_first_prediction_says_what_it_is
     captions = [caption.value for caption in test.caption]
     unforetold = i18n.translate("en", "plan.theory_from_itself", models="")
     assert any(caption.startswith(unforetold) for caption in captions)
+    assert i18n.translate("en", "plan.profile_seen") in html_of(test)
     widget(test.selectbox, "plans_step_box").set_value("1").run()
     captions = [caption.value for caption in test.caption]
     assert i18n.translate("en", "plan.step_cut", limit="3") in captions
