@@ -31,7 +31,7 @@ from demo.composed import generate
 from multi_llm_comparator.cli.workplace import scanned_models
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
-from multi_llm_comparator.plans.calibration import RUNS_LOOKED_AT, calibrated_profiles
+from multi_llm_comparator.plans.calibration import RUNS_LOOKED_AT, Calibration
 from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan import Plan
@@ -128,6 +128,7 @@ async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, t
         aggregator_config=replace(config, max_tokens=1),
     )
     everything, shuffle = jobs(), random.Random(0)
+    calibration = Calibration(registry)
     done: list[tuple[Job, PlanRun]] = []
     outcomes: list[Outcome] = []
     for turn in range(rounds + 1):
@@ -138,7 +139,7 @@ async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, t
             if turn == 0:
                 continue
             if turn > LEARNING:
-                known = await calibrated_profiles(registry, (planner, small, large), without=run.id)
+                known = await calibration.profiles((planner, small, large), without=run.id)
                 outcomes.append(_foretold(job, run, known, done))
             done.append((job, run))
     return outcomes

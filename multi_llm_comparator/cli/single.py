@@ -7,7 +7,7 @@ from pathlib import Path
 
 from multi_llm_comparator.cli.display import messages, output, run_view, show_while
 from multi_llm_comparator.cli.workplace import Workplace
-from multi_llm_comparator.plans.calibration import predicted
+from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import unanswered
@@ -56,7 +56,7 @@ async def _finish(work: Workplace, config: CooperationConfig, judge: str | None,
     executor = run.options.executor
     models = [run.options.router_model, executor.small_model, executor.large_model]
     folder = report_folder(Path(config.system.reports), "single", models)
-    prediction = await predicted(work.plans, run)
+    prediction = await Calibration(work.plans).predicted(run)
     report = write_run_report(folder, run, prediction=prediction, verdicts=verdicts)
     messages.print(f"report: {report}")
     return run.answer is not None

@@ -11,55 +11,87 @@ from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction, predict, targets_of
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.plans.run_figures import RunFigures
 from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.tracking.records import RunSummary
 
 # How fast the machine is today only the latest runs tell; how long answers are, many. Of large runs a few are many.
 RUNS_LOOKED_AT, STEPS_LOOKED_AT = 120, 2_000
+# A run is looked up when its plan is there and when it is over, and both must not cost it the cores twice.
+FITS_KEPT = 4
+
+# A stored run as it was at a time: it may be resumed, and is another one then.
+_Version = tuple[str, float]
 
 
-async def calibrated_profiles(
-    registry: PlanRegistry, targets: Collection[str], *, without: str = "", before: float | None = None
-) -> dict[str, ModelProfile]:
-    """Profiles of ``targets`` from the latest runs; a target that none of them asked has none.
+class Calibration:
+    """What the runs of a registry tell of the models that took part, and what another should take by that.
 
-    Args:
-        registry: where the runs are.
-        targets: which models or groups.
-        without: id of a run to leave out: the one to be predicted.
-        before: only runs that were made before this moment tell, in seconds since the epoch.
+    What each run tells is kept until the next time, so that only those are read which are new: this is looked up while
+    models are at work. Its coroutines belong to the registry's event loop.
     """
-    runs: list[PlanRun] = []
-    steps = 0
-    for summary in await registry.recent(limit=RUNS_LOOKED_AT, before=before):
-        if summary.id == without or steps >= STEPS_LOOKED_AT:
-            continue
+
+    def __init__(self, registry: PlanRegistry) -> None:
+        self._registry = registry
+        self._figures: dict[_Version, RunFigures] = {}
+        self._fits: dict[tuple[_Version, ...], dict[str, ModelProfile]] = {}
+
+    async def profiles(
+        self, targets: Collection[str], *, without: str = "", before: float | None = None
+    ) -> dict[str, ModelProfile]:
+        """Profiles of ``targets`` from the latest runs; a target that none of them asked has none.
+
+        Args:
+            targets: which models or groups.
+            without: id of a run to leave out: the one to be predicted.
+            before: only runs that were made before this moment tell, in seconds since the epoch.
+        """
+        latest: dict[_Version, RunFigures] = {}
+        steps = 0
+        for summary in await self._registry.recent(limit=RUNS_LOOKED_AT, before=before):
+            if summary.id == without or steps >= STEPS_LOOKED_AT:
+                continue
+            if (figures := await self._figures_of(summary)) is not None:
+                latest[summary.id, summary.updated_at] = figures
+                steps += figures.metrics.steps
+        # Older ones are not kept: these are as many as will be needed next time.
+        self._figures = latest
+        # The latest come last: they count most.
+        versions = tuple(reversed(latest))
+        if (fit := self._fits.get(versions)) is None:
+            # Fitting takes long enough for steps at work to wait for it: not on the event loop.
+            fit = await asyncio.to_thread(_fitted, [latest[version] for version in versions])
+            self._fits = dict([*self._fits.items(), (versions, fit)][-FITS_KEPT:])
+        return {name: profile for name, profile in fit.items() if name in targets}
+
+    async def predicted(self, run: PlanRun) -> Prediction | None:
+        """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
+        targets = targets_of(run)
+        earlier = await self.profiles(targets, without=run.id, before=run.created_at)
+        if targets <= earlier.keys():
+            return await asyncio.to_thread(predict, run, earlier)
+        return await asyncio.to_thread(_predicted_by_itself, run, targets, earlier)
+
+    async def _figures_of(self, summary: RunSummary) -> RunFigures | None:
+        """None of a run that is at work, or cannot be read."""
+        if (known := self._figures.get((summary.id, summary.updated_at))) is not None:
+            return known
         try:
-            run = await registry.get(summary.id)
+            run = await self._registry.get(summary.id)
         except (DocumentError, RunNotFoundError):
             # Written by another version, or deleted meanwhile: the others will do.
-            continue
-        if run.is_over:
-            runs.append(run)
-            steps += len(run.steps)
-    # The latest come last: they count most.
-    return await asyncio.to_thread(_profiles, runs[::-1], targets)
+            return None
+        return await asyncio.to_thread(RunFigures.of, run) if run.is_over else None
 
 
-async def predicted(registry: PlanRegistry, run: PlanRun) -> Prediction | None:
-    """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
-    targets = targets_of(run)
-    earlier = await calibrated_profiles(registry, targets, without=run.id, before=run.created_at)
-    return await asyncio.to_thread(_predicted, run, targets, earlier)
+def _predicted_by_itself(run: PlanRun, targets: Collection[str], earlier: dict[str, ModelProfile]) -> Prediction | None:
+    own = _fitted([RunFigures.of(run)])
+    itself = {name: replace(profile, of_same_run=True) for name, profile in own.items() if name in targets}
+    return predict(run, {**itself, **earlier})
 
 
-def _predicted(run: PlanRun, targets: Collection[str], earlier: dict[str, ModelProfile]) -> Prediction | None:
-    own = {name: replace(profile, of_same_run=True) for name, profile in _profiles([run], targets).items()}
-    return predict(run, {**own, **earlier})
-
-
-def _profiles(runs: Sequence[PlanRun], targets: Collection[str]) -> dict[str, ModelProfile]:
-    """Fitting takes long enough for steps at work to wait for it: not for the event loop."""
+def _fitted(figures: Sequence[RunFigures]) -> dict[str, ModelProfile]:
     tracker = PerformanceTracker()
-    for run in runs:
-        tracker.track(run)
-    return {name: profile for name, profile in tracker.profiles().items() if name in targets}
+    for one in figures:
+        tracker.add(one)
+    return tracker.profiles()

@@ -87,7 +87,7 @@ def step_metrics(run: StepRun) -> StepMetrics:
         prompt_tokens=sum(p.prompt_tokens for p in tries),
         tokens=sum(p.tokens for p in tries),
         tokens_per_second=last.tokens_per_second if last else None,
-        cost_usd=total_cost(tries),
+        cost_usd=total_cost(p.cost_usd for p in tries),
         was_cut=run.was_cut,
     )
 
@@ -121,15 +121,15 @@ def run_metrics(run: PlanRun) -> RunMetrics:
         tokens=sum(p.tokens for p in spent),
         share_small=small,
         share_large=large,
-        cost_usd=total_cost(spent),
+        cost_usd=total_cost(p.cost_usd for p in spent),
         replans=max(0, len(run.planning) - 1),
         repairs=sum(len(a.repairs) for a in run.planning),
     )
 
 
-def total_cost(answers: Iterable[AnswerProgress]) -> float | None:
-    """Sum of what is known of the cost; None when nothing is."""
-    known = [p.cost_usd for p in answers if p.cost_usd is not None]
+def total_cost(costs: Iterable[float | None]) -> float | None:
+    """Sum of the costs that are known, in US dollars; None when none is."""
+    known = [cost for cost in costs if cost is not None]
     return sum(known) if known else None
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 
-from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.fitting import fitted_profile
-from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
+from multi_llm_comparator.plans.metrics import RunMetrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planning_pace import PlanningPace, WrittenPlan
-from multi_llm_comparator.plans.step_samples import StepSample, samples_of, written_plans
+from multi_llm_comparator.plans.run_figures import CallFigures, RunFigures
+from multi_llm_comparator.plans.step_samples import StepSample
 from multi_llm_comparator.plans.theory import ModelProfile
 
 
@@ -32,24 +33,20 @@ class ModelPerformance:
     busy_s: float
     cost_usd: float | None
 
-
-@dataclass
-class _Calls:
-    answers: list[AnswerProgress] = field(default_factory=list)
-
-    def performance(self, target: str) -> ModelPerformance:
-        ttft = [a.ttft_s for a in self.answers if a.ttft_s is not None]
-        speed = [a.tokens_per_second for a in self.answers if a.tokens_per_second is not None]
-        return ModelPerformance(
+    @classmethod
+    def of(cls, target: str, calls: Sequence[CallFigures]) -> ModelPerformance:
+        ttft = [c.ttft_s for c in calls if c.ttft_s is not None]
+        speed = [c.tokens_per_second for c in calls if c.tokens_per_second is not None]
+        return cls(
             target=target,
-            calls=len(self.answers),
-            failures=sum(a.state == "failed" for a in self.answers),
-            prompt_tokens=sum(a.prompt_tokens for a in self.answers),
-            tokens=sum(a.tokens for a in self.answers),
+            calls=len(calls),
+            failures=sum(c.has_failed for c in calls),
+            prompt_tokens=sum(c.prompt_tokens for c in calls),
+            tokens=sum(c.tokens for c in calls),
             ttft_s=median(ttft) if ttft else None,
             tokens_per_second=median(speed) if speed else None,
-            busy_s=sum(a.duration_s or 0.0 for a in self.answers),
-            cost_usd=total_cost(self.answers),
+            busy_s=sum(c.duration_s or 0.0 for c in calls),
+            cost_usd=total_cost(c.cost_usd for c in calls),
         )
 
 
@@ -63,26 +60,25 @@ class PerformanceTracker:
     """
 
     def __init__(self) -> None:
-        self._calls: dict[str, _Calls] = defaultdict(_Calls)
+        self._calls: dict[str, list[CallFigures]] = defaultdict(list)
         self._runs: list[RunMetrics] = []
-        self._samples: list[StepSample] = []
+        self._samples: dict[str, list[StepSample]] = defaultdict(list)
         self._plans: dict[str, list[WrittenPlan]] = defaultdict(list)
 
     def track(self, run: PlanRun) -> RunMetrics:
         """Take a run into account and return its own figures."""
-        for attempt in run.planning:
-            self._calls[run.options.router_model].answers.append(attempt.progress)
-        for step in all_steps(run):
-            for one in step.attempts:
-                self._calls[one.target].answers.append(one.progress)
-        if run.aggregate is not None:
-            target = run.options.aggregator or run.options.executor.large_model
-            self._calls[target].answers.append(run.aggregate)
-        self._samples += samples_of(run)
-        self._plans[run.options.router_model] += written_plans(run)
-        metrics = run_metrics(run)
-        self._runs.append(metrics)
-        return metrics
+        figures = RunFigures.of(run)
+        self.add(figures)
+        return figures.metrics
+
+    def add(self, figures: RunFigures) -> None:
+        """Take a run into account whose figures were kept."""
+        for call in figures.calls:
+            self._calls[call.target].append(call)
+        for sample in figures.samples:
+            self._samples[sample.target].append(sample)
+        self._plans[figures.planner] += figures.plans
+        self._runs.append(figures.metrics)
 
     @property
     def runs(self) -> tuple[RunMetrics, ...]:
@@ -90,7 +86,7 @@ class PerformanceTracker:
 
     def models(self) -> dict[str, ModelPerformance]:
         """What each target did, by its name."""
-        return {target: calls.performance(target) for target, calls in sorted(self._calls.items())}
+        return {target: ModelPerformance.of(target, calls) for target, calls in sorted(self._calls.items())}
 
     def mean(self, figure: str) -> float | None:
         """Mean of one of :class:`RunMetrics`' figures over all runs that have it."""
@@ -104,13 +100,13 @@ class PerformanceTracker:
         """
         found: dict[str, ModelProfile] = {}
         for target, calls in self._calls.items():
-            answered = [a for a in calls.answers if a.state == "done" and a.ttft_s is not None and a.tokens]
+            answered = [c for c in calls if c.is_done and c.ttft_s is not None and c.tokens]
             if not answered:
                 continue
-            tokens, cost = sum(a.tokens for a in answered), total_cost(answered)
+            tokens, cost = sum(c.tokens for c in answered), total_cost(c.cost_usd for c in answered)
             usd_per_token = cost / tokens if cost else 0.0
             # Plans and summaries are longer than the answers of steps, and are no steps.
-            samples = [s for s in self._samples if s.target == target]
+            samples = self._samples.get(target, [])
             profile = fitted_profile(samples, usd_per_token) if samples else _plain_profile(answered, usd_per_token)
             found[target] = replace(profile, answers=len(samples or answered))
             if plans := self._plans.get(target):
@@ -118,11 +114,11 @@ class PerformanceTracker:
         return found
 
 
-def _plain_profile(answered: list[AnswerProgress], usd_per_token: float) -> ModelProfile:
+def _plain_profile(answered: Sequence[CallFigures], usd_per_token: float) -> ModelProfile:
     """Of a target that solved no step yet."""
-    speeds = [a.tokens_per_second for a in answered if a.tokens_per_second]
+    speeds = [c.tokens_per_second for c in answered if c.tokens_per_second]
     return ModelProfile(
-        ttft_s=max(0.0, median((a.ttft_s or 0.0) - (a.load_s or 0.0) for a in answered)),
+        ttft_s=max(0.0, median((c.ttft_s or 0.0) - (c.load_s or 0.0) for c in answered)),
         tokens_per_second=median(speeds) if speeds else float("inf"),
         usd_per_token=usd_per_token,
     )

@@ -11,7 +11,6 @@ import streamlit as st
 from jinja2 import Environment, Template
 from markupsafe import Markup
 
-from multi_llm_comparator.plans.calibration import predicted
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.outcomes import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -64,7 +63,7 @@ def _file(run: PlanRun, export: Export, language: Language) -> bytes:
     # No session here: the file is made when the browser fetches it.
     latest = taken(run)
     workbench = get_workbench()
-    prediction = workbench.bridge.run(predicted(workbench.plans, latest), timeout_s=30)
+    prediction = workbench.bridge.run(workbench.calibration.predicted(latest), timeout_s=30)
     return export(latest, prediction, language).encode()
 
 

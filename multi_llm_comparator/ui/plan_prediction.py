@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.plans.calibration import calibrated_profiles, predicted
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction, predict, targets_of
@@ -40,9 +39,9 @@ def critical_path(run: PlanRun, metrics: RunMetrics, prediction: Prediction | No
 
 
 def _profiles(run: PlanRun) -> dict[str, ModelProfile]:
-    plans = get_workbench().plans
+    calibration = get_workbench().calibration
     if run.is_over:
-        found = perform(predicted(plans, run), run.id)
+        found = perform(calibration.predicted(run), run.id)
         return dict(found.profiles) if found else {}
-    earlier = calibrated_profiles(plans, targets_of(run), without=run.id, before=run.created_at)
+    earlier = calibration.profiles(targets_of(run), without=run.id, before=run.created_at)
     return perform(earlier, run.id) or {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
@@ -20,7 +21,7 @@ from multi_llm_comparator.tracking.store import Store
 @dataclass(frozen=True)
 class Workbench:
     """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons,
-    the gateway that answers for groups of models, and the plans at work through it."""
+    the gateway that answers for groups of models, the plans at work through it, and what those tell of the models."""
 
     settings: Settings
     models: ModelManager
@@ -31,6 +32,7 @@ class Workbench:
     bridge: Bridge
     gateway: Gateway
     plans: PlanRegistry
+    calibration: Calibration
 
 
 _current: Workbench | None = None
@@ -66,7 +68,8 @@ def _open() -> Workbench:
     bridge.submit(gateway.start())
     plans = PlanRegistry(store, gateway)
     hub = HubClient(settings.models_dir)
-    return Workbench(settings, models, engine, store, comparisons, hub, bridge, gateway, plans)
+    calibration = Calibration(plans)
+    return Workbench(settings, models, engine, store, comparisons, hub, bridge, gateway, plans, calibration)
 
 
 def apply_settings() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from multi_llm_comparator.core.exceptions import PlanError, RunNotFoundError, StoreError
-from multi_llm_comparator.plans.calibration import predicted
+from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
@@ -105,7 +105,7 @@ async def test_a_step_is_solved_again_with_those_that_need_it_and_the_others_are
     # The past of both is the same, and the time between is nobody's.
     assert run_metrics(again).wall_s < run_metrics(first).wall_s + 20
     assert [s.id for s in await registry.recent()] and await registry.count() == 2
-    prediction = await predicted(registry, again)
+    prediction = await Calibration(registry).predicted(again)
     assert prediction is not None
     assert prediction.profiles.keys() == {"small", "other"}
 
@@ -183,28 +183,6 @@ async def test_a_step_is_not_solved_again_before_the_run_is_over_or_if_there_is_
     with pytest.raises(PlanError, match="no step 'nine'"):
         await registry.solve_again(run.id, "nine", OPTIONS)
     assert await registry.count() == 1
-
-
-async def test_a_first_run_is_predicted_from_itself(store):
-    registry = PlanRegistry(store, ByTarget(small="7" * 9, large="568" * 9))
-    prediction = await predicted(registry, await answered(registry))
-    assert prediction is not None and prediction.actual_s is not None
-    assert set(prediction.from_itself) == set(prediction.profiles) == {"small", "large"}
-    await answered(registry)
-    again = await predicted(registry, await answered(registry))
-    assert again is not None and again.from_itself == ()
-
-
-async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(store):
-    registry = PlanRegistry(store, ByTarget(small="7" * 9, large="568" * 9))
-    await answered(registry)
-    run = await answered(registry)
-    before = await predicted(registry, run)
-    for _ in range(3):
-        await answered(registry)
-    after = await predicted(registry, run)
-    assert before is not None and after is not None
-    assert after.schedule == before.schedule and after.profiles == before.profiles
 
 
 async def until_running(run: PlanRun, step_id: str) -> None:

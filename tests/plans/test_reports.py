@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.plans.calibration import calibrated_profiles
 from multi_llm_comparator.plans.datasets import Question
 from multi_llm_comparator.plans.judging import Verdict, parse_scores
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
@@ -20,7 +19,6 @@ from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import predict
-from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.report_dataset import accuracy_by, planning_figures, write_dataset_report
 from multi_llm_comparator.plans.report_single import write_run_report
 from multi_llm_comparator.plans.reports import quoted, report_folder, table, write_csv
@@ -29,7 +27,6 @@ from multi_llm_comparator.plans.run_graph import graph_of
 from multi_llm_comparator.plans.svg import Arrow, Bar, Node, Span, SpanRow, bar_chart, gantt_chart, graph_chart
 from multi_llm_comparator.plans.task_split import read_results, split_by_difficulty
 from multi_llm_comparator.plans.theory import ModelProfile
-from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
@@ -126,16 +123,6 @@ async def test_a_long_run_is_drawn_up_to_its_putting_together():
 
 async def test_a_model_that_is_not_known_yet_has_no_prediction():
     assert predict(await solved(), {"small": PROFILES["small"]}) is None
-
-
-async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predicted(tmp_path):
-    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    registry = PlanRegistry(store, ByTarget(planner=PLAN, small="77", large="568"))
-    run = await registry.start("What is it?", OPTIONS)
-    assert await registry.wait(run.id)
-    assert set(await calibrated_profiles(registry, {"small", "large", "other"})) == {"small", "large"}
-    assert await calibrated_profiles(registry, {"small", "large"}, without=run.id) == {}
-    store.close()
 
 
 async def outcomes() -> list[QuestionOutcome]:
