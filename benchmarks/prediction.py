@@ -1,7 +1,7 @@
 """How well theory foretells: predicted over actual makespan of plans that the demo models really solve.
 
     python -m benchmarks.prediction                   both kinds of the demo models
-    python -m benchmarks.prediction --only gguf
+    python -m benchmarks.prediction --only gguf --part page
 
 Composed questions are asked as on the Plans page: the demo planner writes the plan, small and large solve it meanwhile,
 and from the plan all of that is foretold. The plans of the same questions, and hand-made ones, are also solved without
@@ -10,7 +10,11 @@ gateway, in another order each round. Every run after the first rounds is predic
 the store. The same is done as if its plan had never been run before: then the lengths of its answers are not known from
 earlier ones. The error of a perfect prophet is shown as well, who predicts the median of all runs of the same plan:
 what the machine itself varies by, no prediction can know. And the predictions of a plan are compared with the median of
-its runs, where that does not count. Prints a table and writes ``benchmarks/results/prediction.json``.
+its runs, where that does not count.
+
+The composed questions are also asked on the Plans page of the real app in a real browser, which wants the cores too.
+
+Prints a table and writes ``benchmarks/results/prediction.json``.
 """
 
 from __future__ import annotations
@@ -21,13 +25,16 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.prediction_page import asked_on_page
 from benchmarks.prediction_plans import hand_made_plans
+from benchmarks.real_app import copy_models, database
 from benchmarks.results import Figure, number, save, table
-from demo.composed import generate
+from demo.composed import ComposedQuestion, generate
 from multi_llm_comparator.cli.workplace import scanned_models
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
@@ -57,6 +64,7 @@ SORTS = {
     "asked": "composed questions through the planner, which is foretold as well",
     "given": "the plans of these questions, without the planner",
     "hand": "hand-made plans, without a planner",
+    "page": "composed questions asked on the Plans page, in a browser on the same machine",
 }
 
 
@@ -71,12 +79,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: which job it was, what it took, and what was foretold with and without earlier runs of the job."""
+    """One run: which job it was, what it took, and what was foretold with and without earlier runs of the job.
+
+    ``new`` is None where that was not tried.
+    """
 
     job: Job
     actual_s: float
     known: float
-    new: float
+    new: float | None
 
 
 class _NoGroups:
@@ -87,23 +98,54 @@ class _NoGroups:
 async def measure(kind: str, rounds: int, threads: int | None = None) -> list[Outcome]:
     """Run all plans ``rounds`` times and predict the later runs."""
     models = scanned_models()
-    engine = InferenceEngine(models=models, settings=get_settings())
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{Path(folder) / 'runs.db'}")
-        gateway = Gateway(TaskGroupManager(_NoGroups()), engine)
-        registry = PlanRegistry(store, gateway)
-        try:
+        async with opened(f"sqlite:///{Path(folder) / 'runs.db'}", models) as registry:
             return await _rounds(registry, _targets(models, kind), rounds, threads)
-        finally:
-            await registry.aclose()
-            await gateway.aclose()
-            await engine.aclose()
-            store.close()
+
+
+async def measure_page(kind: str, rounds: int) -> list[Outcome]:
+    """Ask all questions ``rounds`` times on the page, and predict as it does."""
+    questions = {q.prompt: n for n, q in enumerate(composed_questions())}
+    outcomes: list[Outcome] = []
+    with tempfile.TemporaryDirectory(prefix="mlc-prediction-") as folder:
+        home = Path(folder)
+        copy_models(get_settings().models_dir, KINDS[kind], home / "models")
+        runs = await asked_on_page(home, list(questions), rounds + 1)
+        async with opened(database(home), scanned_models()) as registry:
+            calibration = Calibration(registry)
+            for run_id in runs[(1 + LEARNING) * len(questions) :]:
+                run = await registry.get(run_id)
+                prediction = await calibration.predicted(run)
+                assert prediction is not None and prediction.actual_s is not None, run.error
+                job = Job(f"page {questions[run.question]}", run.question)
+                outcomes.append(Outcome(job, prediction.actual_s, prediction.schedule.makespan_s, None))
+    return outcomes
+
+
+@asynccontextmanager
+async def opened(database: str, models: ModelManager) -> AsyncIterator[PlanRegistry]:
+    """The runs of a database, and the real engine that solves others."""
+    engine = InferenceEngine(models=models, settings=get_settings())
+    store = Store(database)
+    gateway = Gateway(TaskGroupManager(_NoGroups()), engine)
+    registry = PlanRegistry(store, gateway)
+    try:
+        yield registry
+    finally:
+        await registry.aclose()
+        await gateway.aclose()
+        await engine.aclose()
+        store.close()
+
+
+def composed_questions() -> list[ComposedQuestion]:
+    """Questions that no demo model was trained on."""
+    return list(generate(SEED, QUESTIONS, "heldout"))
 
 
 def jobs() -> list[Job]:
-    """All that is run: questions that no demo model was trained on, their plans alone, and the hand-made plans."""
-    questions = list(generate(SEED, QUESTIONS, "heldout"))
+    """All that is run: the composed questions, their plans alone, and the hand-made plans."""
+    questions = composed_questions()
     asked = [Job(f"asked {n}", q.prompt) for n, q in enumerate(questions)]
     given = [Job(f"given {n}", q.prompt, q.plan) for n, q in enumerate(questions)]
     return [*asked, *given, *(Job(f"hand {n}", "a hand-made plan", p) for n, p in enumerate(hand_made_plans()))]
@@ -162,7 +204,8 @@ def figures_of(kind: str, outcomes: Sequence[Outcome]) -> list[Figure]:
     """Median and 90th percentile of the error for each sort of job, beside a prophet's."""
     figures: list[Figure] = []
     for sort, name in SORTS.items():
-        chosen = [o for o in outcomes if o.job.id.startswith(sort)]
+        if not (chosen := [o for o in outcomes if o.job.id.startswith(sort)]):
+            continue
         figures += _errors(f"{kind}-{sort}", f"{kind} demo models, {name}", chosen)
     return figures
 
@@ -172,16 +215,15 @@ def _errors(id: str, who: str, outcomes: Sequence[Outcome]) -> list[Figure]:
     for one in outcomes:
         by_job.setdefault(one.job.id, []).append(one.actual_s)
     middle = {job: statistics.median(times) for job, times in by_job.items()}
-    known, new, prophet = (
-        [abs(value / o.actual_s - 1) for o, value in zip(outcomes, values, strict=True)]
-        for values in ([o.known for o in outcomes], [o.new for o in outcomes], [middle[o.job.id] for o in outcomes])
-    )
+    known = [abs(o.known / o.actual_s - 1) for o in outcomes]
+    new = [abs(o.new / o.actual_s - 1) for o in outcomes if o.new is not None]
+    prophet = [abs(middle[o.job.id] / o.actual_s - 1) for o in outcomes]
     foretold = {job: statistics.median(o.known for o in outcomes if o.job.id == job) for job in by_job}
     typical = [abs(foretold[job] / middle[job] - 1) for job in by_job]
     long = 1000 * statistics.median(o.actual_s for o in outcomes)
     what = f"error of the predicted makespan, {who}"
     peer = f"median of {len(known)} runs of {number(long)} ms; peer: the median of all runs of the same plan"
-    return [
+    figures = [
         _figure(f"{id}-median", f"{what}, {peer}", statistics.median(known), statistics.median(prophet)),
         _figure(
             f"{id}-typical",
@@ -189,14 +231,11 @@ def _errors(id: str, who: str, outcomes: Sequence[Outcome]) -> list[Figure]:
             statistics.median(typical),
         ),
         _figure(f"{id}-p90", f"{what}, 90th percentile", _p90(known), _p90(prophet), wanted=0.3),
-        _figure(
-            f"{id}-new-median",
-            f"{what}, plans never run before, median",
-            statistics.median(new),
-            statistics.median(prophet),
-            wanted=0.2,
-        ),
     ]
+    if new:
+        middling = statistics.median(new), statistics.median(prophet)
+        figures.append(_figure(f"{id}-new-median", f"{what}, plans never run before, median", *middling, wanted=0.2))
+    return figures
 
 
 def _figure(id: str, name: str, value: float, prophet: float | None = None, wanted: float = WANTED) -> Figure:
@@ -212,12 +251,19 @@ def _p90(errors: Sequence[float]) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=[*KINDS, "both"], default="both")
+    parser.add_argument("--part", choices=["engine", "page", "both"], default="both")
     parser.add_argument("--rounds", type=int, default=10, help=f"the first {LEARNING} teach only")
+    parser.add_argument("--page-rounds", type=int, default=7, help="the same on the page")
     parser.add_argument("--threads", type=int, help="of each model; by default those at work share the cores")
     given = parser.parse_args()
     figures: list[Figure] = []
     for kind in KINDS if given.only == "both" else [given.only]:
-        figures += figures_of(kind, asyncio.run(measure(kind, given.rounds, given.threads)))
+        outcomes: list[Outcome] = []
+        if given.part != "page":
+            outcomes += asyncio.run(measure(kind, given.rounds, given.threads))
+        if given.part != "engine":
+            outcomes += asyncio.run(measure_page(kind, given.page_rounds))
+        figures += figures_of(kind, outcomes)
     for row in table(figures):
         print("  ".join(cell.ljust(12) for cell in row))
     save("prediction", figures)

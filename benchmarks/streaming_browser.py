@@ -7,30 +7,23 @@ processes had made it. Both clocks are the machine's.
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
+from benchmarks.real_app import app, blank_page, copy_models, database
 from benchmarks.results import Figure
 from multi_llm_comparator.tracking.store import Store
 
-ROOT = Path(__file__).parents[1]
 PROMPT = "What can you do?"
 ANSWER_TIMEOUT_S = 600.0
-START_TIMEOUT_S = 120.0
 # When each answer's text is first on the screen, in seconds since the epoch: after the frame that draws it.
 OBSERVER = """
 () => {
@@ -111,70 +104,16 @@ def _figure(id: str, name: str, seconds: list[float], *, wanted: float | None) -
     return Figure(id=id, name=name, value=value, wanted=wanted, sense="at most", value_unit="s", rounds=each)
 
 
-def copy_models(source: Path, names: tuple[str, ...], target: Path) -> None:
-    """A models folder with just these, so that the page's first choice is they."""
-    for name in names:
-        folder, file = source / "pytorch" / name, source / "gguf" / f"{name}.gguf"
-        if folder.is_dir():
-            shutil.copytree(folder, target / "pytorch" / name)
-        else:
-            (target / "gguf").mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target / "gguf")
-
-
-@contextmanager
-def app(home: Path) -> Iterator[str]:
-    """The workbench as a user starts it, with a home of its own; yields its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {"MLC_HOME": str(home / "home"), "MLC_MODELS_DIR": str(home / "models")}
-    log = (home / "app.log").open("w")
-    command = [sys.executable, "app.py", "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
-
-
 @asynccontextmanager
 async def page_at(address: str) -> AsyncIterator[tuple[Page, float]]:
     """The Compare page, ready for a prompt, and after how many seconds it was."""
-    await _listening(address)
-    async with async_playwright() as playwright:
-        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = await browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(START_TIMEOUT_S * 1000)
+    async with blank_page(address, width=1440) as page:
         start = time.perf_counter()
         await page.goto(address)
         await page.locator('[data-testid="stChatInputTextArea"]:enabled').wait_for()
         opening_s = time.perf_counter() - start
         await page.evaluate(OBSERVER)
         yield page, opening_s
-        await browser.close()
-
-
-async def _listening(address: str) -> None:
-    """The app takes a moment until it listens."""
-    target = urlsplit(address)
-    async with asyncio.timeout(START_TIMEOUT_S):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(target.hostname, target.port)
-            except OSError:
-                await asyncio.sleep(0.1)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
 
 
 async def ask(page: Page, home: Path) -> Turn:
@@ -195,7 +134,7 @@ async def ask(page: Page, home: Path) -> Turn:
 
 async def _engine_times(home: Path, run_id: str, before: set[str]) -> dict[str, float]:
     """When each new answer's first token was made, once all four are finished and stored."""
-    store = Store(f"sqlite:///{home / 'home' / 'workbench.db'}")
+    store = Store(database(home))
     try:
         deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:

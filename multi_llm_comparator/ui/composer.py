@@ -7,7 +7,6 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
-from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.ui.actions import perform, warn
 from multi_llm_comparator.ui.board import draw_new_turn
 from multi_llm_comparator.ui.compare_state import current_run, draft_panes, ensure_run, pane_choices
@@ -15,24 +14,17 @@ from multi_llm_comparator.ui.html_pieces import empty
 from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.live_chart import prepare_charts
 from multi_llm_comparator.ui.navigation import go_to
+from multi_llm_comparator.ui.prompt_box import prompt_box
 
 EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
-_PROMPT, _UNSENT = "compare_prompt", "compare_unsent"
 
 
 def draw_composer(comparison: Comparison | None) -> None:
     """The prompt box, with a button to stop everything while something runs."""
     is_running = comparison is not None and comparison.snapshot().is_running
-    if (unsent := st.session_state.pop(_UNSENT, None)) is not None:
-        st.session_state[_PROMPT] = unsent
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        st.chat_input(
-            t("composer.placeholder"),
-            key=_PROMPT,
-            max_chars=MAX_PROMPT_CHARS,
-            disabled=not pane_choices() or not draft_panes(),
-            on_submit=_submit,
-        )
+        may_write = bool(pane_choices() and draft_panes())
+        prompt_box("compare_prompt", t("composer.placeholder"), _submit, disabled=not may_write)
         if comparison is not None and is_running:
             st.button(
                 t("composer.stop_all"),
@@ -43,17 +35,17 @@ def draw_composer(comparison: Comparison | None) -> None:
             )
 
 
-def _submit() -> None:
-    """Before the page is drawn, so that it is drawn once, with the new turn: half the way to the first token."""
-    prompt: str = st.session_state[_PROMPT]
+def _submit(prompt: str) -> bool:
+    """Begin a turn, unless one is at work. The new one is drawn at once: half the way to the first token."""
     comparison = current_run()
-    is_running = comparison is not None and comparison.snapshot().is_running
-    if is_running:
+    if comparison is not None and comparison.snapshot().is_running:
         warn(t("composer.busy"))
-    if is_running or not send(prompt):
-        st.session_state[_UNSENT] = prompt
-    elif comparison is not None:
+        return False
+    if not send(prompt):
+        return False
+    if comparison is not None:
         draw_new_turn(comparison)
+    return True
 
 
 def send(prompt: str) -> bool:

@@ -46,10 +46,10 @@ def draw_board(run: PlanRun) -> None:
     def live() -> None:
         show_notices()
         latest = [taken(one) for one in runs]
-        stage_by_now = [(one.is_over, one.plan is None) for one in latest]
-        _draw(latest[0], latest[1] if other is not None else None)
-        if stage_by_now != stage:
+        # The whole page is drawn then; this once more before it would take the cores from the models.
+        if [(one.is_over, one.plan is None) for one in latest] != stage:
             st.rerun()
+        _draw(latest[0], latest[1] if other is not None else None)
 
     live()
     if run.is_over:

@@ -6,7 +6,6 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.actions import perform, warn
@@ -18,15 +17,14 @@ from multi_llm_comparator.ui.plan_editor import edit
 from multi_llm_comparator.ui.plan_examples import examples, template
 from multi_llm_comparator.ui.plan_state import current_setup, start
 from multi_llm_comparator.ui.plan_targets import default_planner, known_targets
+from multi_llm_comparator.ui.prompt_box import prompt_box
 from multi_llm_comparator.ui.workbench import get_workbench
 
 
 def draw_composer(run: PlanRun | None) -> None:
     """The question box, with a button to stop the run while it is at work."""
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        question = st.chat_input(
-            t("plan.placeholder"), key="plans_question", max_chars=MAX_PROMPT_CHARS, disabled=not known_targets()
-        )
+        prompt_box("plans_question", t("plan.placeholder"), ask, disabled=not known_targets())
         if run is not None and not (run.is_over or run.other_worker):
             st.button(
                 t("act.stop"),
@@ -35,21 +33,26 @@ def draw_composer(run: PlanRun | None) -> None:
                 shortcut="Alt+S",
                 on_click=lambda: perform(get_workbench().plans.stop(run.id), run.id),
             )
-    if question:
-        ask(question)
-        st.rerun()
 
 
-def ask(question: str, plan: Plan | None = None) -> None:
-    """Answer a question; without a planner its plan is written by hand first, unless there is one already."""
+def ask(question: str, plan: Plan | None = None) -> bool:
+    """Answer a question; without a planner its plan is written by hand first, unless there is one already.
+
+    False when that was refused; the reader has been told then.
+    """
     if not question.strip():
         warn(t("composer.empty"))
-    elif current_setup().planner:
-        start(question)
-    elif plan is not None:
-        start(question, plan)
-    else:
-        edit(question, template(question, current_language()).to_xml())
+        return False
+    if current_setup().planner:
+        return start(question)
+    if plan is not None:
+        return start(question, plan)
+    edit(question, template(question, current_language()).to_xml())
+    return True
+
+
+def _ask_example(question: str, plan: Plan) -> None:
+    ask(question, plan)
 
 
 def draw_welcome() -> None:
@@ -73,7 +76,7 @@ def draw_welcome() -> None:
                 _safe(example.question),
                 key=f"plans_example_{example.name}",
                 width="stretch",
-                on_click=ask,
+                on_click=_ask_example,
                 args=(example.question, example.plan),
             )
     prepare_charts("plans_prepare")

@@ -44,3 +44,10 @@ def test_errors_are_shares_of_what_a_run_took():
     # 3.05 s were foretold as a rule, and 3 s were taken.
     typical = figures["gguf-hand-typical"]
     assert (typical.value, typical.peer) == (pytest.approx(100 * 0.05 / 3), None)
+
+
+def test_of_questions_on_the_page_only_what_it_shows_is_judged():
+    page = Job("page 0", "How many?")
+    figures = figures_of("gguf", [Outcome(page, 1.0, known=1.2, new=None)] * 2)
+    assert [figure.id for figure in figures] == ["gguf-page-median", "gguf-page-typical", "gguf-page-p90"]
+    assert figures[0].value == pytest.approx(20.0)

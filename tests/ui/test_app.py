@@ -8,14 +8,17 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from streamlit import config
 
 from multi_llm_comparator.ui.browser import has_viewer
 
@@ -27,6 +30,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def streamlit_config() -> dict[str, Any]:
+    return tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 
 
 @contextmanager
@@ -114,14 +121,18 @@ def test_no_process_is_left_after_it_ended(app):
 
 
 def test_it_listens_on_this_machine_only_and_reports_to_nobody():
-    import tomllib
+    chosen = streamlit_config()
+    assert chosen["server"]["address"] == "127.0.0.1"
+    assert chosen["browser"]["gatherUsageStats"] is False
+    assert chosen["server"]["showEmailPrompt"] is False
+    assert chosen["client"]["showErrorDetails"] == "none"
+    assert "*" not in chosen["server"]["allowedHosts"]
 
-    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
-    assert config["server"]["address"] == "127.0.0.1"
-    assert config["browser"]["gatherUsageStats"] is False
-    assert config["server"]["showEmailPrompt"] is False
-    assert config["client"]["showErrorDetails"] == "none"
-    assert "*" not in config["server"]["allowedHosts"]
+
+def test_no_redraw_ends_in_a_full_garbage_collection():
+    assert streamlit_config()["runner"]["postScriptGC"] is False
+    # It is not in Streamlit's documents: if it goes by another name one day, that should not go unnoticed.
+    assert config.get_option("runner.postScriptGC") in (True, False)
 
 
 def test_the_app_process_never_imports_what_only_model_processes_need():
