@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -92,6 +93,18 @@ def test_a_planner_plans_and_the_answer_is_shown(planner):
     assert not test.exception
     assert any(element.value == "20" for element in test.markdown)
     assert test.title[0].value.replace("\\", "") == QUESTION
+
+
+def test_a_question_that_cannot_be_taken_stays_in_the_box(planner, monkeypatch):
+    async def refuse(*_: object, **__: object) -> PlanRun:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(planner.plans, "start", refuse)
+    test = opened()
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    assert not test.exception
+    assert "the disk is full" in test.toast[0].value
+    assert test.chat_input(key="plans_question").value == QUESTION
 
 
 def test_without_a_planner_the_page_says_so_and_examples_bring_their_plans(bench):
