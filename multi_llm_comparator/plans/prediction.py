@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.planning_pace import Span, merged
 from multi_llm_comparator.plans.simulation import Background
 from multi_llm_comparator.plans.theory import ModelProfile, Schedule, schedule_plan
 from multi_llm_comparator.plans.timeline import working_s
+
+# How often planner and steps are foretold in turn: each needs the other.
+TURNS = 2
 
 
 @dataclass(frozen=True)
@@ -55,15 +60,22 @@ def predict(run: PlanRun, profiles: Mapping[str, ModelProfile]) -> Prediction | 
     def seconds(at: float) -> float:
         return working_s(run, origin, at)
 
+    def scheduled(plan: Plan, planning: _Planning) -> Schedule:
+        return schedule_plan(
+            plan,
+            profiles,
+            lambda step: targets[step.id],
+            run.options.executor.workers,
+            arrivals_s=planning.arrivals_s,
+            background=planning.at_work,
+        )
+
     planning = _foretold(run, run.plan, profiles) or _as_it_was(run, seconds)
-    schedule = schedule_plan(
-        run.plan,
-        profiles,
-        lambda step: targets[step.id],
-        run.options.executor.workers,
-        arrivals_s=planning.arrivals_s,
-        background=planning.at_work,
-    )
+    schedule = scheduled(run.plan, planning)
+    # Steps that are solved meanwhile slow the planner down, and so come later themselves.
+    for _ in range(TURNS if planning.is_foretold else 0):
+        planning = _foretold(run, run.plan, profiles, _at_work(schedule)) or planning
+        schedule = scheduled(run.plan, planning)
     ends = [s.ended_at for s in run.steps.values() if s.state == "done" and s.ended_at is not None]
     actual_s = seconds(max(ends)) if len(ends) == len(run.plan.steps) else None
     return Prediction(schedule, profiles, origin, actual_s, planning.at_work[0] if planning.is_foretold else None)
@@ -78,11 +90,24 @@ class _Planning:
     is_foretold: bool
 
 
-def _foretold(run: PlanRun, plan: Plan, profiles: Mapping[str, ModelProfile]) -> _Planning | None:
-    """The planner as its earlier plans tell, for one of this length. Loading is as it was: that comes once."""
+def _at_work(schedule: Schedule) -> list[Span]:
+    """When each model is at work on steps."""
+    spans: dict[str, list[Span]] = defaultdict(list)
+    for step in schedule.steps:
+        if step.end_s > step.start_s:
+            spans[step.target].append((step.start_s, step.end_s))
+    return [span for each in spans.values() for span in merged(each)]
+
+
+def _foretold(
+    run: PlanRun, plan: Plan, profiles: Mapping[str, ModelProfile], beside: Sequence[Span] = ()
+) -> _Planning | None:
+    """The planner as its earlier plans tell, for one of this length, while models are at work ``beside`` it. Loading is
+    as it was: that comes once."""
     router = run.options.router_model
     profile = profiles.get(router)
-    if profile is None or profile.planning is None or len(run.planning) != 1 or run.pauses or run.plan_is_direct:
+    pace = profile.planning if profile else None
+    if pace is None or len(run.planning) != 1 or run.pauses or run.plan_is_direct:
         return None
     (attempt,) = run.planning
     progress = attempt.progress
@@ -92,11 +117,13 @@ def _foretold(run: PlanRun, plan: Plan, profiles: Mapping[str, ModelProfile]) ->
     # A step is there when its last character is written: each is a line of the plan.
     lengths = [len(attempt.thinking), *(len(step.to_xml()) for step in plan.steps)]
     written = [total / sum(lengths) for total in accumulate(lengths)][1:]
-    arrivals = {
-        step.id: start + profile.planning.duration_s(share * progress.tokens)
-        for step, share in zip(plan.steps, written, strict=True)
-    }
-    at_work = Background(router, start, start + profile.planning.duration_s(progress.tokens))
+    since_then = [(max(0.0, since - start), until - start) for since, until in beside if until > start]
+
+    def moment(share: float) -> float:
+        return start + pace.duration_s(share * progress.tokens, since_then)
+
+    arrivals = {step.id: moment(share) for step, share in zip(plan.steps, written, strict=True)}
+    at_work = Background(router, start, moment(1.0))
     return _Planning(arrivals, [at_work], is_foretold=True)
 
 

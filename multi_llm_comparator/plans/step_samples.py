@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from itertools import chain
@@ -11,7 +11,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
 from multi_llm_comparator.plans.company import Busy, Company, Phase
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planning_pace import WrittenPlan
+from multi_llm_comparator.plans.planning_pace import Span, WrittenPlan, merged
 from multi_llm_comparator.plans.step_run import StepRun
 
 NOBODY = astuple(Company())
@@ -94,8 +94,19 @@ def written_plans(run: PlanRun) -> Iterator[WrittenPlan]:
         if progress.state != "done" or progress.ended_at is None or not progress.tokens:
             continue
         if progress.attempts <= 1 and progress.cache_age_s is None:
-            took = progress.ended_at - progress.requested_at - (progress.load_s or 0.0)
-            yield WrittenPlan(progress.tokens, max(1e-6, took))
+            start = progress.requested_at + (progress.load_s or 0.0)
+            took = max(1e-6, progress.ended_at - start)
+            yield WrittenPlan(progress.tokens, took, _beside_s(run, start, progress.ended_at))
+
+
+def _beside_s(run: PlanRun, start: float, end: float) -> float:
+    """How long models were at work on steps between two moments, added up over the models."""
+    spans: dict[str, list[Span]] = defaultdict(list)
+    for step in run.steps.values():
+        for phase in _spans(step) if step.attempts else ():
+            spans[phase.target].append((phase.start, phase.end))
+    both = chain.from_iterable(merged(each) for each in spans.values())
+    return sum(max(0.0, min(until, end) - max(since, start)) for since, until in both)
 
 
 def _plain_answer(step: StepRun) -> AnswerProgress | None:
