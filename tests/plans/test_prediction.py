@@ -71,6 +71,15 @@ def test_the_planner_is_foretold_by_its_earlier_plans():
     assert prediction.error == pytest.approx(0.0)
 
 
+def test_steps_that_are_solved_while_the_planner_writes_hold_it_up():
+    known = ModelProfile(1.0, 1.0, planning=PlanningPace(0.0, 0.05, lost_beside=0.5))
+    prediction = predict(planned(), {"m": known})
+    assert prediction is not None and prediction.planner is not None
+    # From 5 s to 8 s the first step is solved, which costs the planner half of that time.
+    assert [s.start_s for s in prediction.schedule.steps] == [pytest.approx(5.0), pytest.approx(11.5)]
+    assert prediction.planner.end_s == pytest.approx(11.5)
+
+
 def test_what_the_planner_thought_before_delays_the_steps():
     thinking = "x" * sum(len(step.to_xml()) for step in planned().plan.steps)  # type: ignore[union-attr]
     prediction = predict(planned(thinking=thinking), PLANNER_KNOWN)

@@ -8,7 +8,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanningAttempt, PlanOptions, PlanRun
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.plans.step_samples import StepSample, samples_of
+from multi_llm_comparator.plans.step_samples import StepSample, samples_of, written_plans
 from tests.support.scripted_source import ScriptedSource
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
@@ -24,12 +24,17 @@ def answered(step_id: str, start: float, first: float, end: float, *, target: st
     return StepRun(step, "done", 0.0, start, start, end, [Attempt(target, "p", progress)], "x")
 
 
-def samples(*steps: StepRun, planner_until: float | None = None) -> dict[str, StepSample]:
+def solved(*steps: StepRun, planner_until: float | None = None, **planner: object) -> PlanRun:
     run = PlanRun(ScriptedSource(), "q", OPTIONS, run_id="r")
     run.plan, run.steps = Plan(tuple(s.step for s in steps)), {s.step.id: s for s in steps}
     if planner_until is not None:
-        run.planning = [PlanningAttempt((), AnswerProgress(requested_at=0.0, ended_at=planner_until))]
-    return {sample.answer.task.removeprefix("task "): sample for sample in samples_of(run)}
+        run.planning = [PlanningAttempt((), AnswerProgress(requested_at=0.0, ended_at=planner_until, **planner))]
+    return run
+
+
+def samples(*steps: StepRun, planner_until: float | None = None) -> dict[str, StepSample]:
+    found = samples_of(solved(*steps, planner_until=planner_until))
+    return {sample.answer.task.removeprefix("task "): sample for sample in found}
 
 
 def beside(phase: object) -> dict[str, float]:
@@ -78,3 +83,11 @@ def test_other_models_and_the_planner_are_company_of_their_own_kind():
 def test_what_was_in_memory_is_not_read_but_looked_back_at():
     one = samples(answered("a", 0.0, 1.0, 2.0, prompt_tokens=50, cached_tokens=40))["a"]
     assert (one.answer.read_tokens, one.answer.prompt_tokens) == (10, 50)
+
+
+def test_a_plan_was_written_beside_each_model_that_solved_steps_meanwhile():
+    steps = [answered("a", 3.0, 3.5, 5.0), answered("b", 4.0, 4.5, 6.0)]
+    steps += [answered("c", 5.0, 6.0, 12.0, target="large"), StepRun(Step("d", "{1}, {2}", 1, 9), "done", answer="x")]
+    (plan,) = written_plans(solved(*steps, planner_until=10.0, state="done", tokens=90, load_s=1.0))
+    # From 3 s to 6 s the small model, from 5 s to the planner's end the large one.
+    assert (plan.tokens, plan.duration_s, plan.beside_s) == (90, pytest.approx(9.0), pytest.approx(3.0 + 5.0))
