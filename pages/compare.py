@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from multi_llm_comparator.ui.answer_actions import draw_closer_look
 from multi_llm_comparator.ui.board import draw_board, draw_save_warning
 from multi_llm_comparator.ui.compare_state import current_run
@@ -13,8 +15,11 @@ from multi_llm_comparator.ui.run_menu import draw_heading
 comparison = current_run()
 draw_heading(comparison)
 draw_setup()
+# Emptied first: otherwise the examples would stand beneath the first turn until all of it is drawn.
+welcome = st.empty()
 if comparison is None or not comparison.snapshot().turns:
-    draw_welcome()
+    with welcome.container():
+        draw_welcome()
     draw_composer(comparison)
 else:
     snapshot = comparison.snapshot()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from multi_llm_comparator.ui.plan_board import draw_board
 from multi_llm_comparator.ui.plan_composer import draw_composer, draw_welcome
 from multi_llm_comparator.ui.plan_editor import draw_editor
@@ -12,8 +14,11 @@ from multi_llm_comparator.ui.plan_state import current_run
 run = current_run()
 draw_heading(run)
 draw_setup()
+# Emptied first: otherwise the examples would stand beneath a new run until all of it is drawn.
+welcome = st.empty()
 if run is None:
-    draw_welcome()
+    with welcome.container():
+        draw_welcome()
 else:
     draw_board(run)
 draw_composer(run)

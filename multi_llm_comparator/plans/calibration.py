@@ -17,6 +17,8 @@ from multi_llm_comparator.tracking.records import RunSummary
 
 # How fast the machine is today only the latest runs tell; how long answers are, many. Of large runs a few are many.
 RUNS_LOOKED_AT, STEPS_LOOKED_AT = 120, 2_000
+# Those before an old run that was opened, and the latest ones.
+FIGURES_KEPT = 3 * RUNS_LOOKED_AT
 # A run is looked up when its plan is there and when it is over, and both must not cost it the cores twice.
 FITS_KEPT = 4
 
@@ -54,8 +56,9 @@ class Calibration:
             if (figures := await self._figures_of(summary)) is not None:
                 latest[summary.id, summary.updated_at] = figures
                 steps += figures.metrics.steps
-        # Older ones are not kept: these are as many as will be needed next time.
-        self._figures = latest
+        # Those looked at last are last.
+        kept = [*((v, f) for v, f in self._figures.items() if v not in latest), *latest.items()]
+        self._figures = dict(kept[-FIGURES_KEPT:])
         # The latest come last: they count most.
         versions = tuple(reversed(latest))
         if (fit := self._fits.get(versions)) is None:

@@ -88,13 +88,18 @@ def samples_of(run: PlanRun) -> list[StepSample]:
 
 
 def written_plans(run: PlanRun) -> Iterator[WrittenPlan]:
-    """What the planner of a run wrote to the end, asked once and not from a cache."""
+    """What the planner of a run wrote to the end, asked once and not from a cache.
+
+    Loading takes the cores as nothing else does, and comes once: what was written beside that tells nothing.
+    """
     for attempt in run.planning:
         progress = attempt.progress
         if progress.state != "done" or progress.ended_at is None or not progress.tokens:
             continue
         if progress.attempts <= 1 and progress.cache_age_s is None:
             start = progress.requested_at + (progress.load_s or 0.0)
+            if _has_loaded(run, start, progress.ended_at):
+                continue
             took = max(1e-6, progress.ended_at - start)
             yield WrittenPlan(progress.tokens, took, _beside_s(run, start, progress.ended_at))
 
@@ -107,6 +112,13 @@ def _beside_s(run: PlanRun, start: float, end: float) -> float:
             spans[phase.target].append((phase.start, phase.end))
     both = chain.from_iterable(merged(each) for each in spans.values())
     return sum(max(0.0, min(until, end) - max(since, start)) for since, until in both)
+
+
+def _has_loaded(run: PlanRun, start: float, end: float) -> bool:
+    """Whether a model was loaded for a step between two moments."""
+    asked = (one.progress for step in run.steps.values() for one in step.attempts)
+    loaded = ((p.loading_at, p.started_at or p.ended_at or end) for p in asked if p.loading_at is not None)
+    return any(since < end and until > start for since, until in loaded)
 
 
 def _plain_answer(step: StepRun) -> AnswerProgress | None:

@@ -51,3 +51,9 @@ def test_of_questions_on_the_page_only_what_it_shows_is_judged():
     figures = figures_of("gguf", [Outcome(page, 1.0, known=1.2, new=None)] * 2)
     assert [figure.id for figure in figures] == ["gguf-page-median", "gguf-page-typical", "gguf-page-p90"]
     assert figures[0].value == pytest.approx(20.0)
+
+
+def test_the_first_questions_of_a_fresh_workbench_are_judged_apart():
+    first = [Outcome(Job(f"first {n}", "How many?"), 1.0, known=1.0 + n / 10, new=None) for n in range(1, 4)]
+    (figure,) = figures_of("gguf", first)
+    assert (figure.id, figure.value, figure.met) == ("gguf-page-first-median", pytest.approx(20.0), None)

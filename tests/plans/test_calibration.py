@@ -64,6 +64,8 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(store, regi
     monkeypatch.setattr(store, "load_run", lambda run_id: read.append(run_id) or load(run_id))
     calibration = Calibration(again)
     first = await calibration.profiles({"small"})
+    # As for an old run that is opened meanwhile.
+    assert await calibration.profiles({"small"}, before=0.0) == {}
     assert await calibration.profiles({"small"}) == first
     assert len(read) == len(set(read)) == 3
 

@@ -91,3 +91,10 @@ def test_a_plan_was_written_beside_each_model_that_solved_steps_meanwhile():
     (plan,) = written_plans(solved(*steps, planner_until=10.0, state="done", tokens=90, load_s=1.0))
     # From 3 s to 6 s the small model, from 5 s to the planner's end the large one.
     assert (plan.tokens, plan.duration_s, plan.beside_s) == (90, pytest.approx(9.0), pytest.approx(3.0 + 5.0))
+
+
+def test_a_plan_tells_nothing_that_was_written_while_a_model_was_loaded():
+    planner = {"planner_until": 10.0, "state": "done", "tokens": 90}
+    before, beside = ({"loading_at": at, "started_at": at + 2, "load_s": 2.0} for at in (-3.0, 4.0))
+    assert len(list(written_plans(solved(answered("a", 3.0, 6.5, 7.0, **before), **planner)))) == 1
+    assert list(written_plans(solved(answered("a", 3.0, 6.5, 7.0, **beside), **planner))) == []
