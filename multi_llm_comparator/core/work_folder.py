@@ -38,7 +38,8 @@ def open_work_folder(folder: Path, setup: dict[str, Any], *, may_change: Collect
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise ConfigurationError(f"the folder {str(folder)!r} cannot be made: {exc.strerror or exc}") from exc
-    if not (folder / SETUP_FILE).exists() and any(not _is_ours(other.name) for other in folder.iterdir()):
+    # Another process may begin just now: its setup is there before the rest, and must be looked for after that.
+    if any(not _is_ours(other.name) for other in folder.iterdir()) and not (folder / SETUP_FILE).exists():
         raise ConfigurationError(f"the folder {str(folder)!r} holds something else; give a new one")
     # Looking whether it is free and taking it must be one thing. The lock is held for that long only: it is by the
     # process in WORKER_FILE that the folder is known to be at work.

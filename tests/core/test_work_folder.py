@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -84,6 +85,19 @@ def test_of_two_processes_at_once_one_takes_it(tmp_path):
             assert sorted([one.stdout.readline(), two.stdout.readline()]) == ["refused\n", "taken\n"]
         one.stdin.close()
         two.stdin.close()
+
+
+def test_what_another_process_begins_meanwhile_is_nothing_else(tmp_path, monkeypatch):
+    listed = Path.iterdir
+
+    def begin_and_list(folder: Path) -> list[Path]:
+        (folder / SETUP_FILE).write_text(json.dumps(SETUP), encoding="utf-8")
+        (folder / "work.jsonl").touch()
+        return list(listed(folder))
+
+    monkeypatch.setattr(Path, "iterdir", begin_and_list)
+    open_work_folder(tmp_path, SETUP)
+    assert read_setup(tmp_path) == SETUP
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]"])
