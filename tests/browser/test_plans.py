@@ -101,7 +101,8 @@ def state(page: Page) -> Any:
 
 
 def bars(page: Page, chart: str = "plans_gantt") -> Any:
-    return page.locator(f".st-key-{chart} .barlayer .point")
+    # What took a few milliseconds of many seconds is there too, without any width.
+    return page.locator(f".st-key-{chart} .barlayer .point:visible")
 
 
 def lanes(page: Page, chart: str = "plans_gantt") -> Any:
