@@ -25,7 +25,8 @@ class ModelConfig:
     ``temperature`` 0 means greedy. ``seed`` None draws a fresh one. ``n_ctx`` is the context of one conversation, in
     tokens; ``n_threads`` None shares the machine's cores among the models that are decoding. ``quantization`` is for
     PyTorch checkpoints (bitsandbytes); a GGUF file carries its own. ``pad_token_id`` is taken for compatibility and
-    changes nothing: no engine here pads a prompt.
+    changes nothing: no engine here pads a prompt. ``reproducible`` asks for the same tokens from the same weights,
+    prompt, parameters and seed on the same machine, whatever else runs, at a price in speed.
     """
 
     temperature: float = 0.7
@@ -49,6 +50,7 @@ class ModelConfig:
     stop: tuple[str, ...] = ()
     system_prompt: str = ""
     presence_penalty: float = 0.0
+    reproducible: bool = False
     quantization: str = "none"
     trust_remote_code: bool = False
 
@@ -83,6 +85,8 @@ class ModelConfig:
             value = getattr(self, name)
             if value is not None:
                 _whole_between(name, value, low, high)
+        if not isinstance(self.reproducible, bool):
+            raise InvalidParameterError(f"reproducible must be true or false, not {self.reproducible!r}")
         _one_of("quantization", self.quantization, QUANTIZATIONS)
         _one_of("torch_dtype", self.torch_dtype, TORCH_DTYPES)
         if len(self.stop) > 16 or any(not isinstance(s, str) or not 0 < len(s) <= 256 for s in self.stop):
