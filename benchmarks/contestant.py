@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,17 @@ from multi_llm_comparator.services.model_manager import ModelManager
 
 
 @asynccontextmanager
-async def engine_over(models_dir: Path, *, spare: bool = False) -> AsyncIterator[InferenceEngine]:
-    """An engine that knows the models of one folder; its processes end with it.
+async def engine_over(models_dir: Path, *, spare: bool = False, slots: int = 4) -> AsyncIterator[InferenceEngine]:
+    """An engine that knows the models of one folder and decodes for ``slots`` requests of a model at once; its
+    processes end with it.
 
     With ``spare`` it keeps a process ready for the next model, as the workbench does: that one starts after each load,
     and whatever is measured meanwhile shares the cores with it.
     """
     models = ModelManager(models_dir)
     models.scan_models()
-    engine = InferenceEngine(models=models, settings=get_settings().model_copy(update={"spare_process": spare}))
+    settings = get_settings().model_copy(update={"spare_process": spare, "parallel_requests": slots})
+    engine = InferenceEngine(models=models, settings=settings)
     try:
         yield engine
     finally:
@@ -55,11 +58,9 @@ class Effort:
         )
 
 
-async def answer(
-    engine: InferenceEngine, target: str, prompt: str, config: ModelConfig, *, raw: bool
-) -> AnswerProgress:
+async def answer(engine: InferenceEngine, target: str, prompt: str, config: ModelConfig) -> AnswerProgress:
     """One whole answer, folded. Ends the program when it fails: there would be nothing to measure."""
-    request = GenerationRequest(messages=(Message("user", prompt),), config=config, raw=raw)
+    request = GenerationRequest(messages=(Message("user", prompt),), config=config)
     progress = AnswerProgress(requested_at=now())
     async for event in engine.stream(target, request):
         progress.apply(event)
@@ -70,18 +71,26 @@ async def answer(
 
 async def run(engine: InferenceEngine, target: str, prompt: str, effort: Effort) -> Run:
     """One answer of exactly the wanted length."""
-    progress = await answer(engine, target, prompt, effort.config(), raw=True)
+    progress = await answer(engine, target, prompt, effort.config())
     check_length(progress, effort.tokens)
     return Run(progress.tokens, span([progress]), progress.tokens_per_second or 0.0)
 
 
-async def run_together(engine: InferenceEngine, targets: Sequence[str], prompt: str, effort: Effort) -> float:
-    """Answers of all targets at once; seconds from the first one's start to the last one's end."""
-    asked = (answer(engine, target, prompt, effort.config(), raw=True) for target in targets)
-    answers = await asyncio.gather(*asked)
+async def run_together(engine: InferenceEngine, asked: Sequence[tuple[str, str]], effort: Effort) -> float:
+    """Answers to pairs of (target, prompt) at once; seconds from the asking until the last one has arrived."""
+    began = time.perf_counter()
+    answers = await asyncio.gather(*(answer(engine, target, prompt, effort.config()) for target, prompt in asked))
+    seconds = time.perf_counter() - began
     for progress in answers:
         check_length(progress, effort.tokens)
-    return span(answers)
+    return seconds
+
+
+async def as_the_model_sees_it(engine: InferenceEngine, target: str) -> Callable[[str], str]:
+    """What makes a prompt into the text that the model is given, by its chat template: for peers that have none."""
+    mark = "(the prompt)"
+    around = (await answer(engine, target, mark, ModelConfig(temperature=0, max_tokens=1, n_ctx=1024))).prompt
+    return lambda prompt: around.replace(mark, prompt)
 
 
 def span(answers: Sequence[AnswerProgress]) -> float:

@@ -1,15 +1,14 @@
 """What the gateway adds to a call, beside LiteLLM's Router with the same responder in the same run.
 
     python -m benchmarks.gateway                 # also makes .venv-bench for the peer, on first use
-    python -m benchmarks.gateway --without-peer
 
-Added latency (median and 99th percentile) and requests per second at 1 and 100 callers, as many requests for both and
-in turns so that a noisy machine is noisy to both; then 1,000 streams open at once over HTTP through the gateway.
-Figures go to benchmarks/results/gateway.json.
+Added latency (median and 99th percentile) with about 1 and 100 calls in flight, and requests per second of 1 and 100
+callers, as many requests for both and in turns so that a noisy machine is noisy to both; then 1,000 streams open at
+once over HTTP through the gateway. Figures go to benchmarks/results/gateway.json.
 
-The rate is that of a responder that answers at once. Latency is what a caller waited beyond what the responder took,
-with 100 callers for one that takes 25 to 75 ms, so that 100 calls are in flight; it includes waiting for the work on
-the other calls, which share one event loop.
+Latency is what a caller waited beyond what the responder took, in an open loop: 100 requests a second arrive at random
+times, a rate that both sustain, for a responder that answers at once or takes 0.5 to 1.5 s. The rate is that of callers
+who ask a responder that answers at once again and again.
 """
 
 from __future__ import annotations
@@ -28,17 +27,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.callers import Rates, measure_all, work
+from benchmarks.peer_environment import peer_python
 from benchmarks.results import Figure, ratio_figure, save, table
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 
 ROOT = Path(__file__).parents[1]
-PEER = "litellm==1.106.2"
-PEER_FOLDER = ROOT / ".venv-bench"
 ROUNDS = 3
 
-Round = tuple[Rates, Rates | None]
+Round = tuple[Rates, Rates]
 
 # Everything that a request passes is on: limits of two levels, a pool, breakers, statistics, metrics.
 CONFIG: dict[str, Any] = {
@@ -139,17 +137,6 @@ async def over_http(streams: int) -> dict[str, Any]:
     return {"streams": streams, "open_at_once": most_open, "whole": whole, "lost": lost, "seconds": seconds}
 
 
-def peer_python() -> Path:
-    """The Python that has the peer, in an environment of its own; it is no part of what we install."""
-    python = PEER_FOLDER / "bin" / "python"
-    if not (PEER_FOLDER / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(PEER_FOLDER)], check=True)
-        (PEER_FOLDER / ".gitignore").write_text("*\n")
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", PEER], check=True)
-        (PEER_FOLDER / "installed").touch()
-    return python
-
-
 def peer(requests: int) -> Rates:
     # Left alone, the peer asks the internet for prices at each start, and waits for the answer.
     environment = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
@@ -162,24 +149,20 @@ def peer(requests: int) -> Rates:
 def latency_figure(callers: str, name: str, wanted_ms: float, rounds: list[Round]) -> Figure:
     """A latency of ours, the median of the rounds, with the peer's beside it."""
     ours_ms = [own[callers][name] for own, _ in rounds]
-    peer_ms = [other[callers][name] for _, other in rounds if other is not None]
+    peer_ms = [other[callers][name] for _, other in rounds]
+    flight = "about 1 call" if callers == "1" else f"about {callers} calls"
     return Figure(
         id=f"gateway-{name.removesuffix('_ms')}-{callers}",
-        name=f"added latency, {_words(name)}, callers: {callers}",
+        name=f"added latency, {name.removesuffix('_ms')}, 100 requests/s, {flight} in flight, beside LiteLLM's router",
         value=statistics.median(ours_ms),
         wanted=wanted_ms,
         sense="at most",
         value_unit="ms",
         ours=statistics.median(ours_ms),
-        peer=statistics.median(peer_ms) if peer_ms else None,
+        peer=statistics.median(peer_ms),
         unit="ms",
         rounds=[ours_ms, peer_ms],
     )
-
-
-def _words(name: str) -> str:
-    percentile = name.removesuffix("_ms").removeprefix("instant_")
-    return f"{percentile}, a model that answers within the call" if name.startswith("instant_") else percentile
 
 
 def figures_of(rounds: list[Round], http: dict[str, Any]) -> list[Figure]:
@@ -187,14 +170,9 @@ def figures_of(rounds: list[Round], http: dict[str, Any]) -> list[Figure]:
     for callers in ("1", "100"):
         figures.append(latency_figure(callers, "p50_ms", 0.5, rounds))
         figures.append(latency_figure(callers, "p99_ms", 2.0, rounds))
-        if callers != "1":
-            figures.append(latency_figure(callers, "instant_p50_ms", 0.5, rounds))
-            figures.append(latency_figure(callers, "instant_p99_ms", 2.0, rounds))
-        name = "requests_per_s"
-        pairs = [(own[callers][name], other[callers][name]) for own, other in rounds if other is not None]
-        if pairs:
-            title = f"requests per second, callers: {callers}"
-            figures.append(ratio_figure(f"gateway-rate-{callers}", title, pairs, unit="requests/s", wanted=5.0))
+        pairs = [(own[callers]["requests_per_s"], other[callers]["requests_per_s"]) for own, other in rounds]
+        title = f"requests per second, callers: {callers}, beside LiteLLM's router"
+        figures.append(ratio_figure(f"gateway-rate-{callers}", title, pairs, unit="requests/s", wanted=5.0))
     for key, title, wanted, sense in (
         ("open_at_once", "streams open at once over HTTP", http["streams"], "at least"),
         ("lost", "streams lost over HTTP", 0, "at most"),
@@ -213,16 +191,21 @@ def figures_of(rounds: list[Round], http: dict[str, Any]) -> list[Figure]:
     return figures
 
 
+def one_round(number: int, requests: int) -> Round:
+    """Both sides, in turns going first."""
+    if number % 2:
+        own = asyncio.run(ours(requests))
+        return own, peer(requests)
+    other = peer(requests)
+    return asyncio.run(ours(requests)), other
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--without-peer", action="store_true")
-    parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--streams", type=int, default=1000)
     options = parser.parse_args()
-    rounds: list[Round] = []
-    for _ in range(ROUNDS):
-        own = asyncio.run(ours(options.requests))
-        rounds.append((own, None if options.without_peer else peer(options.requests)))
+    rounds = [one_round(number, options.requests) for number in range(ROUNDS)]
     figures = figures_of(rounds, asyncio.run(over_http(options.streams)))
     path = save("gateway", figures)
     for row in table(figures):

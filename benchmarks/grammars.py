@@ -2,10 +2,10 @@
 
     python -m benchmarks.grammars
 
-The demo planner, which writes plans by itself; the other demo models, and models of 200M parameters and 32,000 tokens
-with random weights: those never want what the grammar wants, which is the dearest case. Both halves of a round run in
-this process, one after the other, for the same number of tokens. Prints a table and writes
-``benchmarks/results/grammars.json``.
+SmolLM2-135M, which goes along with a plan once it has begun; the demo planner, which writes plans by itself; and a
+model of 200M parameters and 32,000 tokens with random weights, which never wants what the grammar wants: the dearest
+case. Both halves of a round run in this process, one after the other, for the same number of tokens. Prints a table and
+writes ``benchmarks/results/grammars.json``; with ``--only`` it only prints.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bench_models import bench_model
+from benchmarks.real_models import real_models
 from benchmarks.results import Figure, ratio_figure, save, table
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Failed, Finished, TextDelta
@@ -26,7 +27,7 @@ from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine
 from multi_llm_comparator.plans.grammar import plan_grammar
 
-DEMO = ("demo-planner", "demo-small", "demo-large")
+DEMO = "demo-planner"
 TOKENS = 96
 QUESTION = "What is (23 + 48) * 3, and is it larger than 200?"
 CONFIG = ModelConfig(temperature=1.0, top_p=1.0, top_k=0, repeat_penalty=1.0, seed=1)
@@ -68,7 +69,7 @@ def measure(name: str, kind: str, path: Path, rounds: int) -> Figure:
     pairs = [tuple(tokens_per_second(engine, constrained=c) for c in (True, False)) for _ in range(rounds)]
     engine.close()
     return ratio_figure(
-        f"grammar-{kind}-{name}",
+        f"grammar-{kind}-{name.replace('.', '-')}",
         f"{name}, {kind}: speed under the grammar of plans over speed without one",
         [(ours, peer) for ours, peer in pairs],
         unit="tokens/s",
@@ -81,14 +82,20 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="models to measure, by a part of their id")
     given = parser.parse_args()
-    demo, large = get_settings().models_dir, bench_model("bench-200m")
-    models = [(name, "gguf", demo / "gguf" / f"{name}-F16.gguf") for name in DEMO]
-    models += [(name, "pytorch", demo / "pytorch" / name) for name in DEMO]
-    models += [("bench-200m", "gguf", large.twins["Q4_0"]), ("bench-200m", "pytorch", large.checkpoint)]
+    demo, large, real = get_settings().models_dir, bench_model("bench-200m"), real_models()
+    models = [
+        (real.gguf["Q4_1"], "gguf", real.file("Q4_1")),
+        (real.pytorch, "pytorch", real.checkpoint),
+        (DEMO, "gguf", demo / "gguf" / f"{DEMO}-F16.gguf"),
+        (DEMO, "pytorch", demo / "pytorch" / DEMO),
+        ("bench-200m", "gguf", large.twins["Q4_0"]),
+        ("bench-200m", "pytorch", large.checkpoint),
+    ]
     figures = [measure(*model, given.rounds) for model in models if given.only in f"{model[1]}-{model[0]}"]
     for row in table(figures):
         print("  ".join(cell.ljust(12) for cell in row))
-    save("grammars", figures)
+    if not given.only:
+        save("grammars", figures)
     return 0
 
 

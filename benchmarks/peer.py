@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,8 @@ NICENESS = 5
 
 @dataclass(frozen=True)
 class Run:
-    """One answer. ``seconds`` from the prompt to the last token; ``tokens_per_second`` counts those after the first."""
+    """One answer, or a batch of them with ``tokens`` each. ``seconds`` from the prompt to the last token;
+    ``tokens_per_second`` counts those after the first, of a batch all of them over all of the time."""
 
     tokens: int
     seconds: float
@@ -58,20 +59,24 @@ class Peer:
 
     def run(self, prompt: str, tokens: int) -> Run:
         """Answer ``prompt``, taken as it is, with exactly ``tokens`` tokens, greedily."""
+        return self.run_batch([prompt], tokens)
+
+    def run_batch(self, prompts: Sequence[str], tokens: int) -> Run:
+        """Answer all prompts in one batch, ``tokens`` tokens each; only ``generate`` takes more than one."""
         assert self._child.stdin and self._child.stdout
         with contextlib.suppress(BrokenPipeError):
-            self._child.stdin.write(json.dumps({"prompt": prompt, "tokens": tokens}) + "\n")
+            self._child.stdin.write(json.dumps({"prompts": list(prompts), "tokens": tokens}) + "\n")
             self._child.stdin.flush()
         line = self._child.stdout.readline()
         if not line:
             raise SystemExit("a benchmark's peer ended early; what it said is above")
         run = Run(**json.loads(line))
         if run.tokens != tokens:
-            raise SystemExit(f"a benchmark's peer gave {run.tokens} tokens, not {tokens}")
+            raise SystemExit(f"a benchmark's peer gave {run.tokens} tokens for each prompt, not {tokens}")
         return run
 
 
-Answer = Callable[[str, int], Run]
+Answer = Callable[[list[str], int], Run]
 
 
 def _timed(start: float, times: list[float]) -> Run:
@@ -84,7 +89,8 @@ def _llama(path: Path, threads: int, n_ctx: int, *, repack: bool = False) -> Ans
 
     model = BareLlama(path, n_ctx=n_ctx, n_threads=threads, repack=repack)
 
-    def answer(prompt: str, tokens: int) -> Run:
+    def answer(prompts: list[str], tokens: int) -> Run:
+        (prompt,) = prompts
         start = time.perf_counter()
         _, times = model.greedy(model.tokenize(prompt), tokens, stop_at_end=False)
         return _timed(start, times)
@@ -110,16 +116,24 @@ def _generate(path: Path, threads: int, n_ctx: int) -> Answer:
             pass
 
     torch.set_num_threads(threads)
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(path, dtype="auto").eval()
 
-    def answer(prompt: str, tokens: int) -> Run:
-        clock = Clock()
+    def answer(prompts: list[str], tokens: int) -> Run:
+        # transformers streams a single prompt only: of a batch the end is known, which is all that is asked of it.
+        clock = Clock() if len(prompts) == 1 else None
         start = time.perf_counter()
-        inputs = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+        inputs = tokenizer(prompts, return_tensors="pt", add_special_tokens=False, padding=True)
         with torch.inference_mode():
-            model.generate(**inputs, do_sample=False, max_new_tokens=tokens, min_new_tokens=tokens, streamer=clock)
-        return _timed(start, clock.times[1:])
+            out = model.generate(
+                **inputs, do_sample=False, max_new_tokens=tokens, min_new_tokens=tokens, streamer=clock
+            )
+        if clock is not None:
+            return _timed(start, clock.times[1:])
+        seconds = time.perf_counter() - start
+        made = out.shape[1] - inputs["input_ids"].shape[1]
+        return Run(made, seconds, len(prompts) * made / seconds)
 
     return answer
 
@@ -138,7 +152,7 @@ def main() -> None:
     answer = contestants[kind](Path(path), int(threads), int(n_ctx))
     for line in sys.stdin:
         job = json.loads(line)
-        run = answer(job["prompt"], job["tokens"])
+        run = answer(job["prompts"], job["tokens"])
         print(json.dumps(run.__dict__), file=out, flush=True)
 
 

@@ -25,10 +25,18 @@ def copy_models(source: Path, names: tuple[str, ...], target: Path) -> None:
     for name in names:
         folder, file = source / "pytorch" / name, source / "gguf" / f"{name}.gguf"
         if folder.is_dir():
-            shutil.copytree(folder, target / "pytorch" / name)
+            shutil.copytree(folder, target / "pytorch" / name, copy_function=_link)
         else:
             (target / "gguf").mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target / "gguf")
+            _link(file, target / "gguf" / file.name)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file at another place, copied only where that cannot be."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
 
 
 @contextmanager

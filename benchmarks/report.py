@@ -2,9 +2,10 @@
 
     python -m benchmarks.report
 
-Every ``<!-- figures: NAME -->`` … ``<!-- /figures -->`` in README.md and docs/*.md is filled from
-``benchmarks/results/NAME.json``, so that a document never quotes a figure that was not measured. Blocks whose figures
-were not measured yet stay as they are, and are named.
+Every ``<!-- figures: NAME -->`` … ``<!-- /figures -->`` in README.md and docs/*.md is filled with the table of
+``benchmarks/results/NAME.json``, and every ``<!-- figure: NAME ID -->`` … ``<!-- /figure -->`` inside a sentence with
+one value of it, so that a document never quotes a figure that was not measured. Those that were not measured yet stay
+as they are, and are named.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import RESULTS, load, table
+from benchmarks.results import RESULTS, load, number, table
 from multi_llm_comparator.core.files import write_atomically
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"(<!-- figures: (?P<name>[\w-]+) -->\n)(?P<body>.*?)(<!-- /figures -->)", re.DOTALL)
 _OPENING = re.compile(r"<!-- figures: ")
+_INLINE = re.compile(r"(<!-- figure: (?P<name>[\w-]+) (?P<id>[\w-]+) -->)[^<\n]*(<!-- /figure -->)")
+_INLINE_OPENING = re.compile(r"<!-- figure: ")
 
 
 class ReportError(Exception):
-    """A block does not end."""
+    """A block does not end, or asks for a figure that its result does not have."""
 
 
 def render(path: Path) -> str:
@@ -51,7 +54,7 @@ def fill(text: str, results: Path = RESULTS) -> str:
     """``text`` with every block filled whose figures were measured.
 
     Raises:
-        ReportError: a block is not closed.
+        ReportError: a block is not closed, or a result has no figure of that id.
     """
     if len(_OPENING.findall(text)) != len(_BLOCK.findall(text)):
         raise ReportError("a block '<!-- figures: ... -->' is not on a line of its own or has no '<!-- /figures -->'")
@@ -60,12 +63,35 @@ def fill(text: str, results: Path = RESULTS) -> str:
         path = results / f"{match['name']}.json"
         return f"{match[1]}{render(path)}{match[4]}" if path.exists() else match[0]
 
-    return _BLOCK.sub(filled, text)
+    def quoted(match: re.Match[str]) -> str:
+        path = results / f"{match['name']}.json"
+        return f"{match[1]}{value_of(path, match['id'])}{match[4]}" if path.exists() else match[0]
+
+    if len(_INLINE_OPENING.findall(text)) != len(_INLINE.findall(text)):
+        raise ReportError("a figure '<!-- figure: NAME ID -->' has no '<!-- /figure -->' on its line")
+    return _INLINE.sub(quoted, _BLOCK.sub(filled, text))
+
+
+def value_of(path: Path, id: str) -> str:
+    """One value of a result, with its unit: of a table, what it calls a headline.
+
+    Raises:
+        ReportError: the result has none of that id.
+    """
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if "table" in data:
+        values = {key: str(text) for key, text in data["details"].get("headlines", {}).items()}
+    else:
+        values = {figure.id: f"{number(figure.value)} {figure.value_unit}" for figure in load(path)[1]}
+    if id not in values:
+        raise ReportError(f"{path.name} has no figure {id!r}; it has {', '.join(sorted(values))}")
+    return values[id]
 
 
 def unmeasured(text: str, results: Path = RESULTS) -> list[str]:
     """The names of blocks in ``text`` that no result fills."""
-    return [match["name"] for match in _BLOCK.finditer(text) if not (results / f"{match['name']}.json").exists()]
+    asked = [match["name"] for pattern in (_BLOCK, _INLINE) for match in pattern.finditer(text)]
+    return [name for name in dict.fromkeys(asked) if not (results / f"{name}.json").exists()]
 
 
 def main(root: Path = ROOT, results: Path = RESULTS) -> int:

@@ -73,12 +73,10 @@ def ratio_figure(
 
 
 def save(name: str, figures: Sequence[Figure], folder: Path = RESULTS) -> Path:
-    """Write figures to ``<name>.json``, keeping those of other ids that were measured on the same machine."""
+    """Write the figures of one whole run to ``<name>.json``, in place of those of an earlier one: what was measured in
+    another hour, on other versions or another machine is no neighbour to compare with."""
     path = folder / f"{name}.json"
-    machine = describe_machine()
-    kept = {f.id: f for f in load(path)[1]} if path.exists() and load(path)[0] == machine else {}
-    kept |= {figure.id: figure for figure in figures}
-    data = {"machine": machine, "figures": [asdict(kept[key]) | {"met": kept[key].met} for key in sorted(kept)]}
+    data = {"machine": describe_machine(), "figures": [asdict(figure) | {"met": figure.met} for figure in figures]}
     write_atomically(path, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     return path
 

@@ -1,15 +1,17 @@
-"""Streaming beside its peers, in one run.
+"""Streaming beside its peers, in one run, on a real model: SmolLM2-135M-Instruct in four forms.
 
-    python -m benchmarks.streaming                 everything
-    python -m benchmarks.streaming --only a,b      some parts
+    python -m benchmarks.streaming                 everything, written to benchmarks/results/streaming.json
+    python -m benchmarks.streaming --only a,b      some parts, only printed
     python -m benchmarks.streaming --rounds 9
 
-Parts: (a) one GGUF pane against a bare llama.cpp loop; (b) four panes on one GGUF model against four such loops in
-turn; (c) four models at once against the same four in turn; (d) a PyTorch pane, and four, against ``model.generate``;
-(f) from asking to four first tokens; (e) the browser's first token against the engine's, what (f) is there, and (g) how
-long the page takes to open.
+Parts: (a) one GGUF pane against a bare llama.cpp loop; (b) one, four and eight requests at once against llama.cpp's
+own server with as many slots; (c) four models at once against the same four in turn; (d) a PyTorch pane, and four,
+against ``model.generate``; (h) the first answer after a load against the second; (f) from asking to four first tokens;
+(e) the browser's first token against the engine's, what (f) is there, and (g) how long the page takes to open.
 
-Each round measures both sides, in turns going first. Prints a table and writes ``benchmarks/results/streaming.json``.
+Like for like: the peers load the same files, lay out weights for the CPU as we do, have as many threads and slots, get
+the same prompts with the same chat template around them, and are warm. Each round measures both sides, in turns going
+first.
 """
 
 from __future__ import annotations
@@ -18,39 +20,53 @@ import argparse
 import asyncio
 import os
 import statistics
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.bench_models import BenchModel, bench_models
-from benchmarks.contestant import Effort, answer, engine_over, run, run_together
-from benchmarks.peer import Kind, Peer
+from benchmarks.contestant import Effort, answer, as_the_model_sees_it, engine_over, run, run_together
+from benchmarks.peer import Peer
+from benchmarks.real_models import RealModels, real_models
 from benchmarks.results import RESULTS, Figure, ratio_figure, save, table
-from demo.prepare import prepare
+from benchmarks.served import LlamaServer
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.inferencers.gguf_runtime import may_repack
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 
-MODEL = "bench-200m"
-FOUR_MODELS = ("bench-200m-Q4_0", "bench-130m-Q8_0", "bench-200m", "bench-130m")
-DEMO_MODELS = ("demo-small", "demo-large", "demo-small-Q8_0", "demo-large-F16")
+PARTS = "a,b,c,d,h,f,e"
 FIRST_TOKENS = 24
-# Between the page's opening and the click there is a prompt to write; the spare process gets ready meanwhile.
+# Between the page's opening and the click there is a prompt to write; what gets ready in the background does so then.
 WRITING_S = 10.0
+QUESTION = "What is the capital of France?"
+# What clients of a server wanted at each number of slots: as good as it alone, better where answers are batched.
+WANTED_AT = {1: 1.0, 4: 1.1, 8: 1.0}
+SUBJECTS = (
+    "how a compiler reads its input and writes out instructions",
+    "how bread is baked, from the grain to the oven",
+    "what happens to water between the sea and a mountain spring",
+    "how a sailing ship of the eighteenth century was built",
+    "how the planets of the solar system came to be",
+    "what a day in the life of a medieval farmer was like",
+    "how a violin is made and why it sounds as it does",
+    "how a city's streets, pipes and wires are planned",
+)
+
+Pairs = list[tuple[float, float]]
 
 
 def prompt(number: int) -> str:
-    """About 60 tokens; the beginning differs, so that nothing is left over from the round before."""
-    return (
-        f"{number}. In this round the models describe how a compiler reads its input, builds a tree of expressions, "
-        "assigns registers to every value and finally writes out instructions, and why each step is done in that order."
-    )
+    """A question with a long answer; no two rounds ask the same, so that nothing is left over from the one before."""
+    subject = SUBJECTS[number % len(SUBJECTS)]
+    return f"Explain in great detail, in an essay of two thousand words with {number + 20} sections, {subject}."
+
+
+def prompts(number: int, count: int) -> list[str]:
+    return [prompt(count * number + i) for i in range(count)]
 
 
 async def rounds_of(
     count: int, ours: Callable[[int], Awaitable[float]], peer: Callable[[int], Awaitable[float]]
-) -> list[tuple[float, float]]:
+) -> Pairs:
     """``count`` pairs after one that warms up; who goes first alternates."""
     found = []
     for number in range(count + 1):
@@ -63,130 +79,131 @@ async def rounds_of(
     return found[1:]
 
 
-async def gguf_panes(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
-    """(a) and (b): beside the loop that every CPU runs; and where the engine repacks weights, beside one that does."""
-    path = models[MODEL].twins["Q4_0"]
-    figures = await beside_loop(path, "llama", effort, parts)
-    if may_repack():
-        figures += await beside_loop(path, "llama-repacked", effort, parts)
-    return figures
+async def beside_bare_loop(models: RealModels, effort: Effort) -> list[Figure]:
+    """(a)."""
+    file = models.file("Q4_1")
+    kind = "llama-repacked" if may_repack() else "llama"
+    with Peer(kind, file, threads=effort.threads) as bare:
+        async with engine_over(models.folder) as engine:
+            given = await as_the_model_sees_it(engine, file.stem)
+
+            async def ours(number: int) -> float:
+                return (await run(engine, file.stem, prompt(number), effort)).tokens_per_second
+
+            async def peer(number: int) -> float:
+                return bare.run(given(prompt(number)), effort.tokens).tokens_per_second
+
+            found = await rounds_of(effort.rounds, ours, peer)
+    name = "one GGUF pane (Q4_1), beside a bare llama.cpp loop"
+    return [ratio_figure("a", name, found, unit="tokens/s", wanted=0.97)]
 
 
-async def beside_loop(path: Path, kind: Kind, effort: Effort, parts: set[str]) -> list[Figure]:
-    figures = []
-    with Peer(kind, path, threads=effort.threads) as bare:
-        async with engine_over(path.parent.parent) as engine:
-            if "a" in parts:
-                figures.append(await one_pane(engine, path.stem, bare, effort))
-            if "b" in parts:
-                figures.append(await four_panes(engine, path.stem, bare, effort))
-    if kind == "llama":
-        return figures
-    return [
-        replace(figure, id=f"{figure.id}2", name=f"{figure.name}, its weights repacked too", wanted=None)
-        for figure in figures
-    ]
+async def beside_server(models: RealModels, effort: Effort) -> list[Figure]:
+    """(b): all tokens over all the time, as the one who asks sees it."""
+    return [await at_once(models, slots, effort) for slots in WANTED_AT]
 
 
-async def one_pane(engine: InferenceEngine, target: str, bare: Peer, effort: Effort) -> Figure:
-    async def ours(number: int) -> float:
-        return (await run(engine, target, prompt(number), effort)).tokens_per_second
+async def at_once(models: RealModels, slots: int, effort: Effort) -> Figure:
+    file = models.file("Q4_1")
+    with LlamaServer(file, slots=slots, threads=effort.threads) as server:
+        async with engine_over(models.folder, slots=slots) as engine:
+            given = await as_the_model_sees_it(engine, file.stem)
 
-    async def peer(number: int) -> float:
-        return bare.run(prompt(number), effort.tokens).tokens_per_second
+            async def ours(number: int) -> float:
+                asked = [(file.stem, text) for text in prompts(number, slots)]
+                return slots * effort.tokens / await run_together(engine, asked, effort)
 
-    found = await rounds_of(effort.rounds, ours, peer)
-    name = "one GGUF pane, beside a bare llama.cpp loop"
-    return ratio_figure("a", name, found, unit="tokens/s", wanted=0.95)
+            async def peer(number: int) -> float:
+                began = time.perf_counter()
+                await server.answer([given(text) for text in prompts(number, slots)], effort.tokens)
+                return slots * effort.tokens / (time.perf_counter() - began)
 
-
-async def four_panes(engine: InferenceEngine, target: str, bare: Peer, effort: Effort) -> Figure:
-    async def ours(number: int) -> float:
-        return await run_together(engine, [target] * 4, prompt(100 + number), effort)
-
-    async def peer(number: int) -> float:
-        return sum(bare.run(prompt(100 + number), effort.tokens).seconds for _ in range(4))
-
-    found = await rounds_of(effort.rounds, ours, peer)
-    name = "four panes on one GGUF model, beside four bare loops in turn"
-    return ratio_figure("b", name, found, unit="s", wanted=1.8, invert=True)
+            found = await rounds_of(effort.rounds, ours, peer)
+    name = f"GGUF (Q4_1), requests at once: {slots}, beside llama.cpp's server with as many slots"
+    return ratio_figure(f"b{slots}", name, found, unit="tokens/s", wanted=WANTED_AT[slots])
 
 
-async def four_models(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
-    """(c): all loaded before, so that only decoding is compared."""
-    if "c" not in parts:
-        return []
-    async with engine_over(models[MODEL].checkpoint.parent.parent) as engine:
+async def four_models(models: RealModels, effort: Effort) -> list[Figure]:
+    """(c): all loaded before, so that only answering is compared."""
+    async with engine_over(models.folder) as engine:
 
         async def ours(number: int) -> float:
-            return await run_together(engine, FOUR_MODELS, prompt(number), effort)
+            return await run_together(engine, [(name, prompt(number)) for name in models.four], effort)
 
         async def peer(number: int) -> float:
-            return sum([await run_together(engine, [t], prompt(500 + number), effort) for t in FOUR_MODELS])
+            asked = prompt(500 + number)
+            return sum([await run_together(engine, [(name, asked)], effort) for name in models.four])
 
         found = await rounds_of(effort.rounds, ours, peer)
-    name = "four models at once, beside the same four in turn: total time"
+    name = "PyTorch, Q8_0, Q4_1 and Q4_0 at once, beside the same four in turn: total time"
     return [ratio_figure("c", name, found, unit="s", wanted=1.05, sense="at most")]
 
 
-async def pytorch_panes(models: dict[str, BenchModel], effort: Effort, parts: set[str]) -> list[Figure]:
+async def beside_generate(models: RealModels, effort: Effort) -> list[Figure]:
     """(d)."""
-    if "d" not in parts:
-        return []
-    checkpoint = models[MODEL].checkpoint
-    with Peer("generate", checkpoint, threads=effort.threads) as generate:
-        async with engine_over(checkpoint.parent.parent) as engine:
+    name = models.pytorch
+    with Peer("generate", models.checkpoint, threads=effort.threads) as generate:
+        async with engine_over(models.folder) as engine:
+            given = await as_the_model_sees_it(engine, name)
 
             async def one(number: int) -> float:
-                return (await run(engine, MODEL, prompt(number), effort)).tokens_per_second
+                return (await run(engine, name, prompt(number), effort)).tokens_per_second
 
             async def its_one(number: int) -> float:
-                return generate.run(prompt(number), effort.tokens).tokens_per_second
+                return generate.run(given(prompt(number)), effort.tokens).tokens_per_second
 
             async def four(number: int) -> float:
-                return await run_together(engine, [MODEL] * 4, prompt(100 + number), effort)
+                asked = [(name, text) for text in prompts(number, 4)]
+                return 4 * effort.tokens / await run_together(engine, asked, effort)
 
             async def its_four(number: int) -> float:
-                return sum(generate.run(prompt(100 + number), effort.tokens).seconds for _ in range(4))
+                return generate.run_batch([given(p) for p in prompts(number, 4)], effort.tokens).tokens_per_second
 
             single = await rounds_of(effort.rounds, one, its_one)
             batch = await rounds_of(effort.rounds, four, its_four)
+    title = "PyTorch pane (bf16), beside model.generate"
     return [
-        ratio_figure("d1", "one PyTorch pane, beside model.generate", single, unit="tokens/s", wanted=0.95),
-        ratio_figure(
-            "d2",
-            "four PyTorch panes in a batch, beside four model.generate in turn",
-            batch,
-            unit="s",
-            wanted=2.0,
-            invert=True,
-        ),
+        ratio_figure("d1", f"one {title}", single, unit="tokens/s", wanted=1.0),
+        ratio_figure("d4", f"four {title} with a batch of four", batch, unit="tokens/s", wanted=1.1),
     ]
 
 
-async def first_tokens(effort: Effort, parts: set[str]) -> list[Figure]:
-    """(f) through the engine: all four demo models, nothing loaded, then loaded."""
-    if "f" not in parts:
-        return []
-    models_dir = get_settings().models_dir
-    prepare(models_dir)
+async def first_after_load(models: RealModels, effort: Effort) -> list[Figure]:
+    """(h): in a fresh engine with all that the workbench has in the background, as the page starts it."""
+    figures = []
+    for id, name in (("h1", models.gguf["Q4_1"]), ("h2", models.pytorch)):
+        pairs: Pairs = []
+        for number in range(effort.rounds):
+            async with engine_over(models.folder, spare=True) as engine:
+                await engine.start()
+                await asyncio.sleep(WRITING_S)
+                first = (await run(engine, name, prompt(2 * number), effort)).tokens_per_second
+                second = (await run(engine, name, prompt(2 * number + 1), effort)).tokens_per_second
+            pairs.append((first, second))
+        title = f"first answer after a load, beside the second ({'GGUF' if id == 'h1' else 'PyTorch'})"
+        figures.append(ratio_figure(id, title, pairs, unit="tokens/s", wanted=0.95))
+    return figures
+
+
+async def first_tokens(models: RealModels, effort: Effort) -> list[Figure]:
+    """(f) through the engine: all four, nothing loaded, then loaded."""
     cold, warm = [], []
     for _ in range(effort.rounds):
-        async with engine_over(models_dir, spare=True) as engine:
+        async with engine_over(models.folder, spare=True) as engine:
             await engine.start()
             await asyncio.sleep(WRITING_S)
-            cold.append(await slowest_first_token(engine))
-            warm.append(await slowest_first_token(engine))
+            cold.append(await slowest_first_token(engine, models.four))
+            warm.append(await slowest_first_token(engine, models.four))
     return [
-        seconds_figure("f1", "click to the first token of all four demo models, nothing loaded", cold, wanted=10.0),
+        seconds_figure("f1", "from asking to the first token of all four, nothing loaded", cold, wanted=10.0),
         seconds_figure("f2", "the same, all loaded", warm, wanted=0.5),
     ]
 
 
-async def slowest_first_token(engine: InferenceEngine) -> float:
+async def slowest_first_token(engine: InferenceEngine, names: tuple[str, ...]) -> float:
     """Seconds from asking all four to the last one's first token."""
     config = ModelConfig(temperature=0, max_tokens=FIRST_TOKENS)
-    asked = (answer(engine, target, "What can you do?", config, raw=False) for target in DEMO_MODELS)
+    asked = (answer(engine, name, QUESTION, config) for name in names)
     return max(progress.ttft_s or 0.0 for progress in await asyncio.gather(*asked))
 
 
@@ -203,28 +220,31 @@ def seconds_figure(id: str, name: str, seconds: list[float], *, wanted: float) -
     )
 
 
+async def in_the_browser(models: RealModels, effort: Effort) -> list[Figure]:
+    """(e), f3 to f6, and g."""
+    from benchmarks.streaming_browser import browser_figures
+
+    return await browser_figures(models, QUESTION, effort.rounds, WRITING_S)
+
+
 async def measure(parts: set[str], effort: Effort) -> AsyncIterator[list[Figure]]:
-    """The figures part by part, so that each can be kept as soon as it is there."""
-    if parts & set("abcd"):
-        models = bench_models()
-        for part in (gguf_panes, four_models, pytorch_panes):
-            yield await part(models, effort, parts)
-    yield await first_tokens(effort, parts)
-    if "e" in parts:
-        from benchmarks.streaming_browser import browser_figures
+    """The figures part by part."""
+    models = real_models()
+    for part, measured in {
+        "a": beside_bare_loop,
+        "b": beside_server,
+        "c": four_models,
+        "d": beside_generate,
+        "h": first_after_load,
+        "f": first_tokens,
+        "e": in_the_browser,
+    }.items():
+        if part in parts:
+            yield await measured(models, effort)
 
-        models_dir = get_settings().models_dir
-        prepare(models_dir)
-        yield await browser_figures(models_dir, DEMO_MODELS, effort.rounds, WRITING_S)
 
-
-async def measure_and_save(parts: set[str], effort: Effort, folder: Path) -> list[Figure]:
-    figures: list[Figure] = []
-    async for found in measure(parts, effort):
-        figures += found
-        if found:
-            print(f"written to {save('streaming', found, folder)}")
-    return figures
+async def measured(parts: set[str], effort: Effort) -> list[Figure]:
+    return [figure async for figures in measure(parts, effort) for figure in figures]
 
 
 def print_table(rows: list[list[str]]) -> None:
@@ -235,15 +255,18 @@ def print_table(rows: list[list[str]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="a,b,c,d,e,f", help="parts to measure, with commas")
+    parser.add_argument("--only", default=PARTS, help="parts to measure, with commas")
     parser.add_argument("--rounds", type=int, default=5, help="pairs per part; the median counts")
-    parser.add_argument("--tokens", type=int, default=96, help="length of each answer")
+    parser.add_argument("--tokens", type=int, default=128, help="length of each answer")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of either side; default all cores")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for streaming.json")
     given = parser.parse_args()
     effort = Effort(given.rounds, given.tokens, given.threads)
-    figures = asyncio.run(measure_and_save(set(given.only.split(",")), effort, given.out))
+    parts = set(given.only.split(","))
+    figures = asyncio.run(measured(parts, effort))
     print_table(table(figures))
+    if parts >= set(PARTS.split(",")):
+        print(f"written to {save('streaming', figures, given.out)}")
 
 
 if __name__ == "__main__":

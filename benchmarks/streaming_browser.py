@@ -7,6 +7,7 @@ processes had made it. Both clocks are the machine's.
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import tempfile
 import time
@@ -19,10 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 from playwright.async_api import Page
 
 from benchmarks.real_app import app, blank_page, copy_models, database
+from benchmarks.real_models import RealModels
 from benchmarks.results import Figure
 from multi_llm_comparator.tracking.store import Store
 
-PROMPT = "What can you do?"
 ANSWER_TIMEOUT_S = 600.0
 # When each answer's text is first on the screen, in seconds since the epoch: after the frame that draws it.
 OBSERVER = """
@@ -66,12 +67,11 @@ class Turn:
         return max(self.seen.values()) - self.clicked
 
 
-async def browser_figures(models_dir: Path, names: tuple[str, ...], rounds: int, writing_s: float) -> list[Figure]:
+async def browser_figures(models: RealModels, question: str, rounds: int, writing_s: float) -> list[Figure]:
     """(e), f3 to f6, and g: ``rounds`` fresh apps, each opened, asked once with nothing loaded and twice loaded.
 
     Args:
-        models_dir: where the demo models lie.
-        names: the four that stand side by side.
+        models: the four that stand side by side.
         writing_s: pause between the page being there and the first prompt, in seconds.
     """
     cold: list[Turn] = []
@@ -80,25 +80,43 @@ async def browser_figures(models_dir: Path, names: tuple[str, ...], rounds: int,
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="mlc-browser-") as folder:
             home = Path(folder)
-            copy_models(models_dir, names, home / "models")
+            copy_models(models.folder, models.four, home / "models")
             with app(home) as address:
                 async with page_at(address) as (page, opening_s):
                     opening.append(opening_s)
                     await asyncio.sleep(writing_s)
-                    cold.append(await ask(page, home))
-                    warm += [await ask(page, home) for _ in range(2)]
+                    cold.append(await ask(page, home, question))
+                    warm += [await ask(page, home, question) for _ in range(2)]
     lags = [lag for turn in warm for lag in turn.lags]
     return [
         _figure("e", "first token on the screen, after the engine's (median)", lags, wanted=0.3),
         _figure("f3", "click in the browser to four first tokens, nothing loaded", [t.made for t in cold], wanted=10.0),
         _figure("f4", "the same, all loaded", [t.made for t in warm], wanted=0.5),
-        _figure("f5", "click to four first tokens on the screen, nothing loaded", [t.shown for t in cold], wanted=None),
-        _figure("f6", "the same, all loaded", [t.shown for t in warm], wanted=None),
-        _figure("g", "opening the page of a fresh app until a prompt can be written", opening, wanted=3.0),
+        _figure("f5", "click to four first tokens on the screen, nothing loaded", [t.shown for t in cold], wanted=10.0),
+        _figure("f6", "the same, all loaded", [t.shown for t in warm], wanted=0.8),
+        _opening_figure(await openings(models, rounds, opening)),
     ]
 
 
-def _figure(id: str, name: str, seconds: list[float], *, wanted: float | None) -> Figure:
+async def openings(models: RealModels, rounds: int, found: list[float]) -> list[float]:
+    """As many openings again in apps that do nothing else: a 90th percentile wants more than a handful."""
+    more = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="mlc-browser-") as folder:
+            copy_models(models.folder, models.four, Path(folder) / "models")
+            with app(Path(folder)) as address:
+                async with page_at(address) as (_, opening_s):
+                    more.append(opening_s)
+    return found + more
+
+
+def _opening_figure(seconds: list[float]) -> Figure:
+    name = f"opening the page of a fresh app until a prompt can be written (90th percentile of {len(seconds)})"
+    p90 = sorted(seconds)[math.ceil(0.9 * len(seconds)) - 1]
+    return Figure(id="g", name=name, value=p90, wanted=3.0, sense="at most", value_unit="s", rounds=[seconds])
+
+
+def _figure(id: str, name: str, seconds: list[float], *, wanted: float) -> Figure:
     value = statistics.median(seconds)
     each = [[round(s, 4)] for s in seconds]
     return Figure(id=id, name=name, value=value, wanted=wanted, sense="at most", value_unit="s", rounds=each)
@@ -116,11 +134,11 @@ async def page_at(address: str) -> AsyncIterator[tuple[Page, float]]:
         yield page, opening_s
 
 
-async def ask(page: Page, home: Path) -> Turn:
+async def ask(page: Page, home: Path, question: str) -> Turn:
     """Send the prompt, wait until all answers are there, and read both clocks."""
     before = set(await page.evaluate("Object.keys(window.firstText)"))
     box = page.get_by_test_id("stChatInputTextArea")
-    await box.fill(PROMPT)
+    await box.fill(question)
     clicked = float(await page.evaluate("(performance.timeOrigin + performance.now()) / 1000"))
     await box.press("Enter")
     await page.wait_for_url("**/*run=*")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -22,19 +21,10 @@ def test_a_ratio_is_the_median_of_the_rounds(tmp_path: Path) -> None:
     assert (faster.value, faster.met) == (2.5, False)
 
 
-def test_measuring_one_part_again_keeps_the_others(tmp_path: Path) -> None:
-    path = save("streaming", [ONE, TWO], tmp_path)
-    save("streaming", [ONE.__class__(**{**ONE.__dict__, "value": 0.5})], tmp_path)
-    figures = {figure.id: figure for figure in load(path)[1]}
-    assert (figures["a"].value, figures["a"].met, figures["f"]) == (0.5, False, TWO)
-
-
-def test_figures_of_another_machine_are_dropped(tmp_path: Path) -> None:
+def test_a_file_holds_one_run(tmp_path: Path) -> None:
+    save("streaming", [ONE, TWO], tmp_path)
     path = save("streaming", [ONE], tmp_path)
-    data = json.loads(path.read_text())
-    data["machine"]["cores"] += 1
-    path.write_text(json.dumps(data))
-    assert [figure.id for figure in load(save("streaming", [TWO], tmp_path))[1]] == ["f"]
+    assert [figure.id for figure in load(path)[1]] == ["a"]
 
 
 def test_a_marked_block_is_filled_and_filling_again_changes_nothing(tmp_path: Path) -> None:
@@ -90,3 +80,20 @@ def test_readme_and_docs_are_filled(tmp_path: Path) -> None:
 )
 def test_numbers_are_rounded_to_what_they_mean(value: float, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_sentence_quotes_one_value(tmp_path: Path) -> None:
+    save("streaming", [ONE, TWO], tmp_path)
+    save_table("composed", [["right"], ["3%"]], "", {"headlines": {"gain": "from 1% to 93%"}}, tmp_path)
+    text = "It is <!-- figure: streaming a -->?<!-- /figure -->, <!-- figure: composed gain -->?<!-- /figure -->."
+    filled = fill(text, tmp_path)
+    assert "-->0.97 x<!--" in filled
+    assert "-->from 1% to 93%<!--" in filled
+    assert fill(filled, tmp_path) == filled
+
+
+@pytest.mark.parametrize("text", ["<!-- figure: streaming z -->?<!-- /figure -->", "<!-- figure: streaming a --> open"])
+def test_a_sentence_that_quotes_what_is_not_there_is_an_error(tmp_path: Path, text: str) -> None:
+    save("streaming", [ONE], tmp_path)
+    with pytest.raises(ReportError):
+        fill(text, tmp_path)
