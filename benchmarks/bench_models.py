@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf, exported_from, source_fingerprint
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.training.gguf_export import export_gguf, exported_from, source_fingerprint
 
 QUANTIZATIONS = ("Q4_0", "Q8_0")
 LAYERS = {"bench-200m": 12, "bench-130m": 6}

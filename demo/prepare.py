@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf, exported_from, source_fingerprint
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.training.gguf_export import export_gguf, exported_from, source_fingerprint
 
 QUANTIZATIONS = ("F16", "Q8_0", "Q4_0")
 

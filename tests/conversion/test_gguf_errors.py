@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf, exported_from
+from multi_llm_comparator.conversion.llama_cpp_child import quantize_with_llama_cpp, tokenize_with_llama_cpp
 from multi_llm_comparator.core.exceptions import InvalidParameterError, ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.training.gguf_export import export_gguf, exported_from
-from multi_llm_comparator.training.llama_cpp_child import quantize_with_llama_cpp, tokenize_with_llama_cpp
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
 
 

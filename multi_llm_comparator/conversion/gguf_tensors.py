@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from multi_llm_comparator.conversion.gguf_architecture import Architecture, Shape
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.training.gguf_architecture import Architecture, Shape
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter

@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
+from multi_llm_comparator.conversion.gguf_architecture import Architecture
+from multi_llm_comparator.conversion.gguf_check import check_tokens
+from multi_llm_comparator.conversion.gguf_tensors import TensorPlan, check_stored, lossless_type, stored_tensors
+from multi_llm_comparator.conversion.gguf_vocab import Vocabulary, read_vocabulary
+from multi_llm_comparator.conversion.llama_cpp_child import quantize_with_llama_cpp
 from multi_llm_comparator.core.exceptions import InvalidParameterError, ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
 from multi_llm_comparator.services.scan.gguf_model import check_tensors
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
-from multi_llm_comparator.training.gguf_architecture import Architecture
-from multi_llm_comparator.training.gguf_check import check_tokens
-from multi_llm_comparator.training.gguf_tensors import TensorPlan, check_stored, lossless_type, stored_tensors
-from multi_llm_comparator.training.gguf_vocab import Vocabulary, read_vocabulary
-from multi_llm_comparator.training.llama_cpp_child import quantize_with_llama_cpp
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter

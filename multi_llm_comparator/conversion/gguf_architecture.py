@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from multi_llm_comparator.conversion.gguf_rope import Rope, positive_number
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
-from multi_llm_comparator.training.gguf_rope import Rope, positive_number
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter

@@ -12,7 +12,7 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.bare_llama import BareLlama
-from multi_llm_comparator.training.gguf_export import QUANTIZATIONS, export_gguf, exported_from, source_fingerprint
+from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS, export_gguf, exported_from, source_fingerprint
 from tests.support.export_checkpoints import (
     LLAMA3_SPLIT,
     QWEN2_SPLIT,
