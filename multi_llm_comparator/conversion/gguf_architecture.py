@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # transformers' model type to GGUF's architecture. Mistral is a Llama there.
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+CLASSES = tuple(f"{name}ForCausalLM" for name in ("Llama", "Mistral", "Qwen2", "Qwen3"))
 MAX_SIZE = 2**31 - 1
 MAX_LAYERS = 1024
 Shape = tuple[int, ...]
