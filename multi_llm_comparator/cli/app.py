@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from multi_llm_comparator.cli import dataset, single
+from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.cli.workplace import finder, opened, scanned_models
 from multi_llm_comparator.core.exceptions import (
@@ -102,6 +103,9 @@ def baseline(
     elif limit is not None:
         read = read.model_copy(update={"dataset": read.dataset.model_copy(update={"limit": limit})})
     _run(_baseline(read, model, query, timeout, folder))
+
+
+app.command("convert")(convert_model)
 
 
 @app.command()
