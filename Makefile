@@ -1,12 +1,16 @@
 # Two commands: `make run` and `make test`. Everything they need is made on the way, and not made twice.
+# `make upgrade` tries newer versions of what is installed, and keeps them if all tests pass; `make test-newest` only tries.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
+# The versions that were tested, of everything; CONSTRAINTS=/dev/null takes the newest that requirements.txt allows.
+CONSTRAINTS ?= constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: run test lint check demo-models benchmarks clean
+.PHONY: run test lint upgrade test-newest demo-models benchmarks clean
 
 run: .make/run
 	$(BIN)/python -m demo.prepare
@@ -23,6 +27,12 @@ lint: .make/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+upgrade:
+	$(PYTHON) -m tests.support.versions upgrade
+
+test-newest:
+	$(PYTHON) -m tests.support.versions try
 
 demo-models: .make/run
 	$(BIN)/python -m demo.train
@@ -47,13 +57,13 @@ $(BIN)/python:
 		echo "No virtual environment could be made; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
 # The package itself is only pointed to: that brings its commands, and what is changed here is what runs.
-.make/run: requirements.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+.make/run: requirements.txt constraints.txt pyproject.toml | $(BIN)/python
+	$(PIP) -c $(CONSTRAINTS) -r requirements.txt
+	$(PIP) --no-deps --editable .
 	@mkdir -p .make && touch $@
 
 .make/test: requirements.txt requirements-test.txt .make/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	$(PIP) -c $(CONSTRAINTS) -r requirements-test.txt
 	@mkdir -p .make && touch $@
 
 clean:

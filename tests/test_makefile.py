@@ -25,6 +25,20 @@ def test_the_port_is_left_to_the_app_unless_one_is_asked_for():
     assert "app.py --host 127.0.0.1 --port 8600" in make("--dry-run", "run", "PORT=8600").stdout
 
 
+def test_everything_is_installed_in_the_versions_that_were_tested():
+    planned = make("--dry-run", "--always-make", ".make/test").stdout
+    installs = [line for line in planned.splitlines() if "pip install" in line and "--no-deps" not in line]
+    assert [line.partition("-c ")[2] for line in installs] == [
+        "constraints.txt -r requirements.txt",
+        "constraints.txt -r requirements-test.txt",
+    ]
+
+
+def test_newer_versions_are_tried_beside_the_tree():
+    assert make("--dry-run", "upgrade").stdout.endswith("python3 -m tests.support.versions upgrade\n")
+    assert make("--dry-run", "test-newest").stdout.endswith("python3 -m tests.support.versions try\n")
+
+
 def test_a_virtual_environment_that_could_not_be_made_does_not_stay(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / "python-without-ensurepip"

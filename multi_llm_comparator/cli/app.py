@@ -16,10 +16,11 @@ from typing import Annotated, Any
 
 import typer
 
+from multi_llm_comparator import __version__
 from multi_llm_comparator.cli import dataset, single
 from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
-from multi_llm_comparator.cli.workplace import finder, opened, scanned_models
+from multi_llm_comparator.cli.workplace import finder, local_names, opened, scanned_models
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
@@ -41,7 +42,6 @@ LOG_BYTES = 1_000_000
 
 log = logging.getLogger(__name__)
 app = typer.Typer(
-    help="Answer questions with several models together.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -51,6 +51,21 @@ ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuratio
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is gone on with.")
 ]
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"llm-cooperation {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    """Answer questions with several models together."""
 
 
 @app.command()
@@ -123,7 +138,7 @@ def analyze(
 
 async def _plan(config: CooperationConfig, folder: Path | None) -> bool:
     models = scanned_models()
-    cast = cast_roles(config, finder(models))
+    cast = cast_roles(config, finder(models), local_names(models))
     async with opened(models, cast.reach) as work:
         if config.dataset.enabled and config.dataset.build.enabled:
             return await dataset.build(work, config, cast, folder)
@@ -136,7 +151,7 @@ async def _plan(config: CooperationConfig, folder: Path | None) -> bool:
 
 async def _resume(config: CooperationConfig | None, run_id: str) -> bool:
     models = scanned_models()
-    cast = cast_roles(config, finder(models)) if config else None
+    cast = cast_roles(config, finder(models), local_names(models)) if config else None
     config = config or _config_of("any")
     async with opened(models, cast.reach if cast else reach_without(config)) as work:
         return await single.resume(work, config, cast.judge if cast else None, run_id)
@@ -147,7 +162,7 @@ async def _baseline(
 ) -> bool:
     models = scanned_models()
     reach: Reach
-    reach, target = cast_one(config, model, finder(models))
+    reach, target = cast_one(config, model, finder(models), local_names(models))
     async with opened(models, reach) as work:
         if config.dataset.enabled:
             return await dataset.baseline(work, config, target, timeout_s, folder)

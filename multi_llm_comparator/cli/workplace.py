@@ -54,6 +54,11 @@ def finder(models: ModelManager) -> FindLocal:
     return find
 
 
+def local_names(models: ModelManager) -> list[str]:
+    """What can be loaded here, by name: what a mistyped one is compared with."""
+    return [model.name for model in models.get_available_models() if model.is_loadable]
+
+
 @contextlib.asynccontextmanager
 async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Workplace]:
     """The workplace; at the end every model process is ended."""
@@ -62,7 +67,7 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Workplace]
     settings = get_settings()
     store = Store(settings.resolved_database_url)
     engine = InferenceEngine(models=models, settings=settings)
-    gateway = Gateway(TaskGroupManager(_HeldGroups(reach.groups)), engine)
+    gateway = Gateway(TaskGroupManager(_HeldGroups(reach.groups)), engine, local_trouble=engine.trouble_with)
     plans = PlanRegistry(store, gateway)
     try:
         yield Workplace(gateway, plans)

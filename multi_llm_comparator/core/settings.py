@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.plain_errors import in_plain_words
 
 
 def default_home() -> Path:
@@ -90,7 +91,7 @@ def _validated(given: dict[str, Any], path: Path) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {in_plain_words(e)}" for e in exc.errors())
         raise ConfigurationError(f"settings in {str(path)!r} or the environment: {problems}") from exc
 
 

@@ -16,7 +16,14 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 # A dot separates a group from its echelon, so neither name may hold one; a model's name may.
-Plain = Annotated[str, Field(pattern=r"^[^\s.]+$", max_length=100)]
+_PLAIN, _KEY, _REDIS = r"^[^\s.]+$", r"^(env|store):\S+$", r"^env:\S+$|^rediss?://[^@]*$|^unix://[^@]*$"
+Plain = Annotated[str, Field(pattern=_PLAIN, max_length=100)]
+# What each of these asks for, in words.
+PATTERNS = {
+    _PLAIN: "a name without spaces and dots: a dot separates a group from its level",
+    _KEY: "'env:NAME' for an environment variable or 'store:NAME' for a key of the Settings page, never the key itself",
+    _REDIS: "'env:NAME', or an address such as 'redis://127.0.0.1:6379' without user and password",
+}
 
 
 class FallbackStrategy(StrEnum):
@@ -54,7 +61,7 @@ class ModelDeclaration(Limited):
     local: Name | None = Field(default=None, description="id or name of the local model, where it differs")
     base_url: str | None = None
     model: Name | None = Field(default=None, description="the endpoint's own id of the model")
-    key: str | None = Field(default=None, pattern=r"^(env|store):\S+$")
+    key: str | None = Field(default=None, pattern=_KEY)
     price: Price | None = None
     tags: tuple[Plain, ...] = ()
     context_length: Count | None = None
@@ -201,7 +208,7 @@ class GatewaySettings(Section):
     queue_size: Annotated[int, Field(strict=True, ge=0, le=100_000)] = 1000
     breaker: BreakerSettings = BreakerSettings()
     cache: CacheSettings = CacheSettings()
-    redis_url: str | None = Field(default=None, pattern=r"^env:\S+$|^rediss?://[^@]*$|^unix://[^@]*$")
+    redis_url: str | None = Field(default=None, pattern=_REDIS)
 
 
 class GroupsConfig(Section):

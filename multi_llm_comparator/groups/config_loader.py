@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import types
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
@@ -13,8 +12,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.core.plain_errors import in_plain_words
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.groups.config import ENDPOINT_FIELDS, GroupsConfig, TaskGroup
+from multi_llm_comparator.groups.config import ENDPOINT_FIELDS, PATTERNS, GroupsConfig, TaskGroup
 
 TASK_GROUPS_FILE = "llms/groups/_task_groups.yaml"
 MAX_FILE_BYTES = 1 << 20
@@ -92,6 +93,8 @@ def parse_config(data: Mapping[str, Any], source: str = "configuration") -> Grou
     """
     problems: list[str] = []
     config: GroupsConfig | None = None
+    # A section whose every line is commented out reads as nothing, and means its defaults.
+    data = {name: value for name, value in data.items() if value is not None}
     try:
         config = GroupsConfig.model_validate(data)
     except ValidationError as exc:
@@ -110,7 +113,9 @@ def _problem(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_allowed_keys(error["loc"][:-1])))
         return f"{place}: unknown key {str(loc[-1])!r}; allowed are {allowed}"
-    message = str(error["msg"]).removeprefix("Value error, ").replace("Tuple should", "a list should", 1)
+    if error["loc"][-1:] == ("echelons",) and error["type"] in ("too_short", "missing"):
+        return f"{place}: a group needs at least one level, such as 'level1: {{models: [NAME]}}'"
+    message = in_plain_words(error, PATTERNS)
     given = error.get("input")
     is_plain = isinstance(given, str | int | float | None) and loc[-1:] not in ([name] for name in MAY_HOLD_SECRETS)
     shown = f" (given {given!r})" if is_plain else ""
@@ -198,7 +203,7 @@ def _pool_problems(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
         for group in _names(_mapping(entry).get("task_groups")):
             place = f"polling_pools.{pool}.task_groups"
             if group not in sections["task_groups"]:
-                yield f"{place}: no group named {group!r}{_nearest(group, sections['task_groups'])}"
+                yield f"{place}: no group named {group!r}{did_you_mean(group, sections['task_groups'])}"
             elif group in owner:
                 yield f"{place}: the group {group!r} belongs to the pool {owner[group]!r} already"
             owner[group] = pool
@@ -214,20 +219,13 @@ def _dangling_groups(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
     for name, group in groups.items():
         for ref in _names(_mapping(group).get("fallback_groups")):
             if ref not in known:
-                yield f"task_groups.{name}.fallback_groups: nothing is named {ref!r}{_nearest(ref, known)}"
+                yield f"task_groups.{name}.fallback_groups: nothing is named {ref!r}{did_you_mean(ref, known)}"
     for name, node in sections["nodes"].items():
         config = _mapping(_mapping(node).get("config"))
         for ref in [*_names([config.get("llm_group")]), *_names(config.get("fallback_groups"))]:
             if ref not in known:
-                yield f"nodes.{name}.config: nothing is named {ref!r}{_nearest(ref, known)}"
+                yield f"nodes.{name}.config: nothing is named {ref!r}{did_you_mean(ref, known)}"
 
 
 def _names(value: Any) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list | tuple) else []
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(sorted(known)) or 'none'}"[:400]

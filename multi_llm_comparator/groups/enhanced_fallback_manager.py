@@ -68,6 +68,7 @@ class EnhancedFallbackManager:
                 pools=polling_pool_manager,
                 local_names=models.unique_name,
                 local_context=models.context_length,
+                local_trouble=self._own_engine.trouble_with,
             )
         if gateway is None:
             assert source is not None

@@ -45,6 +45,8 @@ class Gateway:
             comes back as it is.
         local_context: how many tokens a local model was made for, or None, so that a prompt that is too long for one
             finds a longer one.
+        local_trouble: why a local model cannot be asked at all (it is not here, its files are wrong), or None. Groups
+            pass such a member over, and the status says so.
         clock: a clock that never goes backwards, in seconds.
     """
 
@@ -57,6 +59,7 @@ class Gateway:
         folder: Path | None = None,
         local_names: Callable[[str], str] | None = None,
         local_context: Callable[[str], int | None] = lambda name: None,
+        local_trouble: Callable[[str], MultiLLMError | None] = lambda name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         folder = folder or get_settings().home / "gateway"
@@ -65,7 +68,7 @@ class Gateway:
         pools = pools or PollingPoolManager(groups)
         self.groups = groups
         self._shared = shared
-        self._local_names = local_names
+        self._local_names, self._local_trouble = local_names, local_trouble
         self.parts = Parts(
             local=local,
             endpoints=Endpoints(),
@@ -78,6 +81,7 @@ class Gateway:
             history=History(),
             metrics=GatewayMetrics(self.get_status),
             local_context=local_context,
+            trouble=self._trouble,
         )
         self._watching: asyncio.Task[None] | None = None
         self._forget = groups.on_change(self._configure)
@@ -155,6 +159,10 @@ class Gateway:
                 yield event
         if recorder.answer is not None:
             cache.put(key, recorder.answer)
+
+    def _trouble(self, model: str) -> MultiLLMError | None:
+        declaration = self.groups.config.declaration(model)
+        return None if declaration.is_remote else self._local_trouble(declaration.local or model)
 
     def _known_as(self, target: str) -> str:
         """A local model's id as its name, unless that name means something else here."""

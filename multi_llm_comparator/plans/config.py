@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import in_plain_words
 from multi_llm_comparator.groups.config import ModelDeclaration
 from multi_llm_comparator.groups.config_loader import read_yaml
 from multi_llm_comparator.plans.executor import DEFAULT_THRESHOLD, DEFAULT_WORKERS
@@ -153,7 +154,7 @@ def checked_url(url: str | None) -> str | None:
     try:
         return ModelDeclaration(base_url=url).base_url
     except ValidationError as exc:
-        raise ValueError(str(exc.errors()[0]["msg"]).removeprefix("Value error, ")) from exc
+        raise ValueError(in_plain_words(exc.errors()[0])) from exc
 
 
 def load_config(path: str | Path) -> CooperationConfig:
@@ -184,7 +185,7 @@ def _problem(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         allowed = ", ".join(_names_at(error["loc"][:-1]))
         return f"{place}: unknown key {str(error['loc'][-1])!r}; allowed are {allowed}"
-    message = str(error["msg"]).removeprefix("Value error, ")
+    message = in_plain_words(error)
     given = error.get("input")
     # What stands by mistake where a key's file or an address should be may be the key itself.
     may_be_secret = any(word in place for word in ("key_path", "base_url"))

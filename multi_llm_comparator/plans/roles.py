@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.config_loader import parse_config as parse_groups
@@ -19,6 +21,8 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.plan_run import PlanOptions
 
 MAX_KEY_BYTES = 4096
+# The setting of a model that stands in no file but was named on the command line.
+TYPED = "--model"
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Cast:
 FindLocal = Callable[[str], str | None]
 
 
-def cast_roles(config: CooperationConfig, find_local: FindLocal) -> Cast:
+def cast_roles(config: CooperationConfig, find_local: FindLocal, local_names: Iterable[str] = ()) -> Cast:
     """Find out who plays which part.
 
     A name is, in this order: one of the task groups' file (a group, an echelon, a pool, a node or a declared model), a
@@ -64,11 +68,12 @@ def cast_roles(config: CooperationConfig, find_local: FindLocal) -> Cast:
     Args:
         config: what the user wrote.
         find_local: what the engine calls the model of this name (or folder) on this machine; None if there is none.
+        local_names: names of the models here, to suggest where one was mistyped.
 
     Raises:
         ConfigurationError: all names that stand for nothing, and all keys that cannot be read, one a line.
     """
-    casting = _Casting(_task_groups(config), find_local)
+    casting = _Casting(_task_groups(config), find_local, local_names)
     small, large, router, judge = (casting.target(role) for role in _roles(config))
     reach = casting.reach()
     assert small and large and router
@@ -92,11 +97,13 @@ def cast_roles(config: CooperationConfig, find_local: FindLocal) -> Cast:
     return Cast(reach, options, judge)
 
 
-def cast_one(config: CooperationConfig, name: str | None, find_local: FindLocal) -> tuple[Reach, str]:
+def cast_one(
+    config: CooperationConfig, name: str | None, find_local: FindLocal, local_names: Iterable[str] = ()
+) -> tuple[Reach, str]:
     """How a single model is reached: as the part that names it in the file, else at the large model's endpoint.
 
     Args:
-        name: the model; None is the large one.
+        name: the model, as typed behind ``--model``; None is the large one.
 
     Returns:
         How to reach it, and the target to ask.
@@ -104,11 +111,13 @@ def cast_one(config: CooperationConfig, name: str | None, find_local: FindLocal)
     Raises:
         ConfigurationError: as :func:`cast_roles`, for this model alone.
     """
-    casting = _Casting(_task_groups(config), find_local)
-    name = name or config.models.large_model
-    known = {role.name: role for role in reversed(_roles(config)) if role is not None}
-    api = config.api
-    role = known.get(name) or Role("model", name, api.large_api_base_url, api.large_key_path, "api.large")
+    casting = _Casting(_task_groups(config), find_local, local_names)
+    small, large, router, judge = _roles(config)
+    role = large
+    if name is not None:
+        known = {role.name: role for role in (judge, router, large, small) if role is not None}
+        # Whatever part it plays in the file, what may be mistyped is what was typed.
+        role = replace(known.get(name, large), setting=TYPED, name=name)
     target = casting.target(role)
     reach = casting.reach()
     assert target is not None
@@ -136,13 +145,13 @@ def _roles(config: CooperationConfig) -> tuple[Role, Role, Role, Role | None]:
 class _Casting:
     """Collects declarations, keys and problems over all roles."""
 
-    def __init__(self, groups: Mapping[str, Any], find_local: FindLocal) -> None:
+    def __init__(self, groups: Mapping[str, Any], find_local: FindLocal, local_names: Iterable[str]) -> None:
         self._groups = groups
         self.declared: dict[str, dict[str, str]] = {}
         self.keys: dict[str, SecretStr] = {}
         self.problems: list[str] = []
         self._config = parse_groups(groups, "task groups")
-        self._find_local = find_local
+        self._find_local, self._local_names = find_local, local_names
 
     def target(self, role: Role | None) -> str | None:
         if role is None:
@@ -152,10 +161,11 @@ class _Casting:
         if local := self._find_local(role.name):
             return local
         if role.base_url is None:
+            known = [*self._local_names, *self._config.task_groups, *self._config.models]
             self.problems.append(
-                f"{role.setting}: {role.name!r} is neither a model in {str(get_settings().models_dir.resolve())!r} nor "
-                "a task group, and no base URL of an endpoint is given for it; name another, or another folder in "
-                "MLC_MODELS_DIR"
+                f"{role.setting}: {role.name!r} is neither a model in {str(get_settings().models_dir.resolve())!r} "
+                "(MLC_MODELS_DIR names another folder) nor a task group, and no base URL of an endpoint is given for it"
+                f"{did_you_mean(role.name, known)}"
             )
             return None
         return self._declare(role, role.base_url)
@@ -174,7 +184,7 @@ class _Casting:
     def _declare(self, role: Role, url: str) -> str:
         declaration = {"provider": role.key_setting.rpartition(".")[2], "base_url": url, "model": role.name}
         if role.key_path and (key := self._key(role, role.key_path)):
-            variable = f"MLC_KEY_OF_{role.setting.replace('.', '_').upper()}"
+            variable = f"MLC_KEY_OF_{re.sub(r'[^a-z]+', '_', role.setting.strip('-')).upper()}"
             same = next((v for v, k in self.keys.items() if k.get_secret_value() == key.get_secret_value()), None)
             declaration["key"] = f"env:{same or variable}"
             self.keys.setdefault(same or variable, key)

@@ -31,6 +31,7 @@ from multi_llm_comparator.core.exceptions import (
     UnsupportedModelError,
 )
 from multi_llm_comparator.core.models import InferenceResult, ModelInfo, ModelType
+from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
@@ -340,10 +341,22 @@ class InferenceEngine:
             log.exception("an inferencer factory failed for %r", model.name)
             raise ModelLoadError(f"an inferencer factory failed for {model.name!r}: {exc}") from exc
 
+    def trouble_with(self, target: str) -> MultiLLMError | None:
+        """Why the model of this id or name cannot be asked at all, as asking it would say; None if it can be tried."""
+        try:
+            self._resolve(target)
+        except MultiLLMError as exc:
+            return exc
+        return None
+
     def _resolve(self, target: str) -> ModelInfo:
         model = self._known.get(target) or (self._models.find(target) if self._models else None)
         if model is None:
-            raise ModelNotFoundError(f"no model named {target!r}; scan again or check the name on the Models page")
+            names = [m.name for m in self._models.get_available_models() if m.is_loadable] if self._models else []
+            raise ModelNotFoundError(
+                f"no model named {target!r} is on this machine{did_you_mean(target, names)} "
+                "(the Models page lists them, and scans again)"
+            )
         if model.problem:
             raise UnsupportedModelError(f"{model.name!r} cannot be loaded: {model.problem}")
         return model

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from multi_llm_comparator.core.exceptions import ModelNotFoundError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.services.scan import stores
 from multi_llm_comparator.services.scan.folder import scan_folder
@@ -121,11 +122,9 @@ class ModelManager:
         same = [f"{model.id} ({model.path})" for model in self.available_models if model.name == target]
         if same:
             raise ModelNotFoundError(f"several models are named {target!r}; use an id: {', '.join(same)}")
-        names = ", ".join(sorted({model.name for model in self.available_models if model.is_loadable})[:20])
-        raise ModelNotFoundError(
-            f"no model has the id or name {target!r}; "
-            + (f"known are {names}" if names else "none was found, scan first")
-        )
+        names = [model.name for model in self.available_models if model.is_loadable]
+        hint = did_you_mean(target, names) if names else "; none was found, scan first"
+        raise ModelNotFoundError(f"no model has the id or name {target!r}{hint}")
 
     def get_available_models(self) -> list[ModelInfo]:
         """What the last scan found."""

@@ -28,7 +28,7 @@ from multi_llm_comparator.training.chat_rows import Row, rows_of
 from multi_llm_comparator.training.instruction_data import InstructionData, read_instruction_data
 from multi_llm_comparator.training.tuned_checkpoint import write_checkpoint
 from multi_llm_comparator.training.tuning_loop import TuningLoop, has_checkpoint
-from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult
+from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
 
 
 def tune(
@@ -37,6 +37,7 @@ def tune(
     output_dir: str | Path,
     options: TuningOptions | None = None,
     *,
+    on_start: Callable[[TuningStart], None] = lambda _: None,
     on_progress: Callable[[TuningProgress], None] = lambda _: None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> TuningResult:
@@ -49,6 +50,7 @@ def tune(
         model_path: a checkpoint directory, not quantised. It stays as it is.
         data_path: JSON or JSON lines, see :mod:`~multi_llm_comparator.training.instruction_data`.
         output_dir: the new checkpoint directory; there must be none yet.
+        on_start: told before the first step what is learnt from and what is left out. Interrupting it leaves nothing.
         on_progress: told before the first step and after each.
         is_stopped: asked after each step.
 
@@ -77,7 +79,7 @@ def tune(
     try:
         # Another process may have come to its end since this one looked.
         _check_output(output)
-        result = _Tuning(base, data, output, work, options, setup).run(chats, on_progress, is_stopped)
+        result = _Tuning(base, data, output, work, options, setup).run(chats, on_start, on_progress, is_stopped)
         if result.is_done:
             shutil.rmtree(work, ignore_errors=True)
         return result
@@ -103,7 +105,11 @@ class _Tuning:
     setup: dict[str, Any]
 
     def run(
-        self, data: InstructionData, on_progress: Callable[[TuningProgress], None], is_stopped: Callable[[], bool]
+        self,
+        data: InstructionData,
+        on_start: Callable[[TuningStart], None],
+        on_progress: Callable[[TuningProgress], None],
+        is_stopped: Callable[[], bool],
     ) -> TuningResult:
         limit_threads(available_cpus())
         loaded = load_checkpoint(str(self.base), LoadOptions(n_ctx=self.options.max_tokens))
@@ -111,8 +117,13 @@ class _Tuning:
         rows = rows_of(data.chats, loaded.tokenizer, loaded.stop_ids, loaded.n_ctx, left_out)
         if not rows:
             raise DocumentError(f"{str(self.data)!r} has nothing that {str(self.base)!r} can learn: {left_out}")
-        _check_vocabulary(loaded, rows)
-        learnt_tokens = sum(row.learnt_tokens for row in rows)
+        start = TuningStart(
+            answers=len(rows),
+            learnt_tokens=sum(row.learnt_tokens for row in rows),
+            left_out=tuple(left_out),
+            vocabulary=_checked_vocabulary(loaded, rows),
+        )
+        on_start(start)
         loop = TuningLoop(loaded, rows, self.options, self.work, on_progress=on_progress, is_stopped=is_stopped)
         is_done = loop.run()
         losses = loop.losses
@@ -125,9 +136,7 @@ class _Tuning:
             is_done=is_done,
             step=step,
             steps=steps,
-            answers=len(rows),
-            learnt_tokens=learnt_tokens,
-            left_out=tuple(left_out),
+            start=start,
             first_loss=losses[0] if losses else None,
             last_loss=losses[-1] if losses else None,
         )
@@ -138,13 +147,15 @@ def _check_output(output: Path) -> None:
         raise ConfigurationError(f"{str(output)!r} is there already; give another output_dir, or move it away")
 
 
-def _check_vocabulary(loaded: LoadedModel, rows: Sequence[Row]) -> None:
-    known = loaded.model.get_input_embeddings().num_embeddings
+def _checked_vocabulary(loaded: LoadedModel, rows: Sequence[Row]) -> int:
+    """How many tokens the model knows, which must be all that the rows have."""
+    known = int(loaded.model.get_input_embeddings().num_embeddings)
     highest = max(int(row.input_ids.max()) for row in rows)
     if highest >= known:
         raise UnsupportedModelError(
             f"the tokenizer makes tokens up to {highest}, and the model knows {known}; the two do not belong together"
         )
+    return known
 
 
 def _fingerprint(path: Path) -> str:

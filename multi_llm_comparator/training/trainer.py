@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
-from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult
+from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 DEFAULTS = TuningOptions()
@@ -54,19 +54,42 @@ def train(
         # torch and its company take seconds to import; a wrong option is told before.
         from multi_llm_comparator.training.lora import tune
 
-        result = tune(model_path, data_path, output_dir, options, on_progress=bar, is_stopped=lambda: bool(asked))
+        result = tune(
+            model_path,
+            data_path,
+            output_dir,
+            options,
+            on_start=bar.start,
+            on_progress=bar,
+            is_stopped=lambda: bool(asked),
+        )
     _tell(result, output_dir)
 
 
 def _tell(result: TuningResult, output_dir: Path) -> None:
-    for reason in result.left_out:
-        messages.print(str(reason), style="yellow")
+    start = result.start
     if not result.is_done:
         messages.print(f"stopped after step {result.step} of {result.steps}; the same command goes on from there")
         raise typer.Exit(INTERRUPTED)
     losses = f", loss {result.first_loss:.3f} to {result.last_loss:.3f}" if result.last_loss is not None else ""
-    messages.print(f"learnt {result.answers:,} answers ({result.learnt_tokens:,} tokens){losses}", style="green")
+    left_out = f", {start.left_out_count:,} left out" if start.left_out else ""
+    messages.print(
+        f"learnt {start.answers:,} answers ({start.learnt_tokens:,} tokens){losses}{left_out}", style="green"
+    )
+    if result.is_worse_than_chance:
+        messages.print(
+            f"{_chance(result.last_loss, start)}: it has learnt nothing that helps. If the loss fell, give it more "
+            "--epochs or a higher --learning_rate; if it rose, a lower one; else tune a model that knows such text",
+            style="yellow",
+        )
     typer.echo(output_dir)
+
+
+def _chance(loss: float | None, start: TuningStart) -> str:
+    return (
+        f"a loss of {loss:.2f} is worse than guessing among the model's {start.vocabulary:,} tokens "
+        f"({start.chance_loss:.2f})"
+    )
 
 
 @contextlib.contextmanager
@@ -97,6 +120,14 @@ class _Bar:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
+        self._start: TuningStart | None = None
+
+    def start(self, start: TuningStart) -> None:
+        """What is left out is said while it can still be mended: before the first step."""
+        messages.print(f"{start.answers:,} answers to learn ({start.learnt_tokens:,} tokens)")
+        for reason in start.left_out:
+            messages.print(str(reason), style="yellow")
+        self._start = start
 
     @property
     def has_begun(self) -> bool:
@@ -113,8 +144,21 @@ class _Bar:
             loss="" if told.loss is None else f"loss {told.loss:.3f}",
             left="" if told.seconds_left is None else f"about {timedelta(seconds=round(told.seconds_left))} left",
         )
+        self._warn_of_chance(told)
         if messages.is_terminal:
             self._progress.refresh()
+
+    def _warn_of_chance(self, told: TuningProgress) -> None:
+        """Once, by the first loss: waiting for the end would cost the whole tuning."""
+        if told.loss is None or self._start is None:
+            return
+        start, self._start = self._start, None
+        if told.loss > start.chance_loss:
+            messages.print(
+                f"{_chance(told.loss, start)}: this model does not know such text yet, or its tokenizer is another "
+                "model's. Ctrl+C stops; a model that can answer such chats at least badly learns them sooner",
+                style="yellow",
+            )
 
 
 @contextlib.contextmanager

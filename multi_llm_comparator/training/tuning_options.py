@@ -50,6 +50,28 @@ class TuningOptions:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningStart:
+    """What a tuning is about to learn from: ``answers`` with ``learnt_tokens`` that count in the loss.
+
+    ``left_out`` are the records and answers that cannot be learnt. ``chance_loss`` is the mean loss per token of who
+    guesses among all tokens that the model has, the natural logarithm of their number.
+    """
+
+    answers: int
+    learnt_tokens: int
+    left_out: tuple[Reason, ...]
+    vocabulary: int
+
+    @property
+    def chance_loss(self) -> float:
+        return math.log(self.vocabulary)
+
+    @property
+    def left_out_count(self) -> int:
+        return sum(reason.count for reason in self.left_out)
+
+
 @dataclass(frozen=True, slots=True)
 class TuningProgress:
     """How far a tuning is. ``loss`` is the mean per learnt token since it was last told, None before that."""
@@ -64,15 +86,18 @@ class TuningProgress:
 class TuningResult:
     """How a tuning ended.
 
-    ``is_done`` False means that it was stopped at ``step``: the same call goes on from there. ``answers`` were learnt
-    from, ``learnt_tokens`` counted in the loss.
+    ``is_done`` False means that it was stopped at ``step``: the same call goes on from there. ``start`` says what it
+    learnt from.
     """
 
     is_done: bool
     step: int
     steps: int
-    answers: int
-    learnt_tokens: int
-    left_out: tuple[Reason, ...]
+    start: TuningStart
     first_loss: float | None
     last_loss: float | None
+
+    @property
+    def is_worse_than_chance(self) -> bool:
+        """Whether guessing among the tokens would have done better than the tuned model does."""
+        return self.last_loss is not None and self.last_loss > self.start.chance_loss

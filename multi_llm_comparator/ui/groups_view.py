@@ -20,6 +20,8 @@ from multi_llm_comparator.ui.workbench import Workbench, get_workbench
 REFRESH_S = 1.0
 ATTEMPTS_SHOWN = 30
 MAX_CHARS = 300
+# A local model that is not there, or whose files are wrong: no request can change that.
+NOT_HERE = ("missing", "unloadable")
 EXAMPLE = """task_groups:
   fast_group:
     echelon1: {models: [demo-small], timeout: 60, max_retries: 1}
@@ -92,6 +94,9 @@ def _draw_models(status: dict[str, Any]) -> None:
         breaker = status["breakers"][name]
         with st.container(horizontal=True, vertical_alignment="center", key=f"group_model_{abs(hash(name)):x}"):
             st.html(model_row(name, model, breaker), width="stretch")
+            if model["out_by"] in NOT_HERE:
+                # Neither leaving it alone nor using it again would change anything.
+                continue
             is_used = breaker["state"] == "closed" and not model["out"]
             action = "open" if is_used else "reset"
             if st.button(
@@ -114,11 +119,14 @@ async def _turn(model: str, *, open_it: bool) -> None:
 
 def model_row(name: str, model: dict[str, Any], breaker: dict[str, Any]) -> str:
     """One model: its name, its breaker's state, and why it gets no requests, or its last error."""
-    state = breaker["state"]
-    chip = note_chip(t(f"groups.state_{state}"), t("groups.failures", n=breaker["failures"]), BREAKER_TONES[state])
+    state, out_by = breaker["state"], model["out_by"]
+    # A closed breaker says that nothing has failed, not that the model gets requests.
+    is_out = out_by not in (None, "breaker")
+    word, tone = (f"out_{out_by}", BREAKER_TONES["open"]) if is_out else (f"state_{state}", BREAKER_TONES[state])
+    chip = note_chip(t(f"groups.{word}"), t("groups.failures", n=breaker["failures"]), tone)
     where = t("groups.remote" if model["remote"] else "groups.local")
     said = [f"{model['provider']}, {where}" if model["remote"] else where]
-    if state == "open":
+    if out_by == "breaker":
         said.append(t("groups.recovers", seconds=f"{breaker['recovers_in_s']:.0f}"))
     elif model["out"]:
         said.append(model["out"])

@@ -66,6 +66,7 @@ def _open() -> Workbench:
         folder=settings.home / "gateway",
         local_names=models.unique_name,
         local_context=models.context_length,
+        local_trouble=engine.trouble_with,
     )
     comparisons = ComparisonRegistry(store, FreshAnswers(gateway), models.find, model_fingerprint)
     bridge.submit(gateway.start())

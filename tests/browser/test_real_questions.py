@@ -1,9 +1,8 @@
-"""Questions that somebody else wrote, asked on the page one after the other in one conversation."""
+"""Questions as people write them, asked on the page one after the other in one conversation."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
@@ -11,17 +10,17 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import board
+from tests.support.material import files
 
-MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
-QUESTIONS = MATERIAL / "mt_bench" / "question.jsonl"
-EVERY, A_DOZEN = 7, 12
-
-pytestmark = pytest.mark.skipif(not QUESTIONS.exists(), reason="the questions are not on this machine")
+CONVERSATIONS = files("conversations.jsonl", "mt_bench", "question.jsonl")
+A_DOZEN = 12
 
 
-def test_a_dozen_real_questions_are_answered_side_by_side(page: Page):
-    lines = QUESTIONS.read_text(encoding="utf-8").splitlines()
-    prompts = [json.loads(line)["turns"][0].strip() for line in lines][::EVERY][:A_DOZEN]
+@pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
+def test_a_dozen_questions_are_answered_side_by_side(page: Page, path: Path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    every = len(lines) // A_DOZEN
+    prompts = [json.loads(line)["turns"][0].strip() for line in lines][::every][:A_DOZEN]
     for turn, prompt in enumerate(prompts):
         board.ask(page, prompt)
         expect(board.cards(page, turn)).to_have_count(4)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from multi_llm_comparator import __version__
 from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
@@ -225,3 +226,17 @@ async def test_the_example_configuration_answers_with_the_demo_models(tmp_path):
     assert process.returncode == 0, err.decode()
     assert out.decode().strip() == "213, Yes"
     assert one(tmp_path, "single/demo-planner__demo-small__demo-large/*/report.md").exists()
+
+
+async def test_the_version_is_told(place):
+    assert await command(place, "--version") == (0, f"llm-cooperation {__version__}\n", "")
+
+
+async def test_a_mistyped_model_is_blamed_for_what_was_typed(place):
+    (place / "models").symlink_to(ROOT / "models")
+    code, out, err = await command(place, "baseline", "--model", "demo-smal", "--query", "hi")
+    said = " ".join(err.split())
+    assert (code, out) == (2, "")
+    assert "error: --model: 'demo-smal' is neither a model in" in said
+    assert "did you mean 'demo-small" in said
+    assert "small_model" not in said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +47,34 @@ def test_every_problem_is_named_at_once_with_file_place_and_what_is_allowed() ->
     assert all(line.startswith("file.yaml: ") for line in found)
     for part in (
         "models.m.base_url: must be an http:// or https:// address",
-        "task_groups.fast.e.rpm_limit: Input should be greater than 0 (given -1)",
+        "task_groups.fast.e.rpm_limit: must be more than 0 (given -1)",
         "task_groups.fast.e.rpm_limt: unknown key 'rpm_limt'; allowed are concurrency_limit, ",
-        "task_groups.fast.fallback_strategy: Input should be 'echelon_down', 'model_rotate',",
-        "task_groups.empty: ",
+        "task_groups.fast.fallback_strategy: must be 'echelon_down', 'model_rotate',",
+        "task_groups.empty: a group needs at least one level, such as 'level1: {models: [NAME]}'",
         "models.fast.e: reads as an echelon of the group 'fast'",
-        "task_groups.fast.fallback_groups: nothing is named 'fst'; did you mean 'fast'?",
+        "task_groups.fast.fallback_groups: nothing is named 'fst'; did you mean 'fast' or 'fast.e'?",
         "polling_pools.p.task_groups: no group named 'nowhere'",
         "nodes.n.config: nothing is named 'nothing'",
         "extra: unknown key 'extra'; allowed are gateway, models, nodes, polling_pools, task_groups",
     ):
         assert part in said
+
+
+def test_no_message_speaks_of_what_checks_the_file() -> None:
+    """Whatever a file says wrongly: its words are for who wrote it, not for who wrote the check."""
+    wrong: tuple[Any, ...] = (None, True, -1, 1.5, "", "a b", [], ["x"], {}, {"x": 1}, "x" * 1000)
+    for section in ("gateway", "models", "task_groups", "polling_pools", "nodes"):
+        for value in wrong:
+            for data in ({section: value}, {section: {"n": value}}, {section: {"n": {"m": value, "models": value}}}):
+                with contextlib.suppress(ConfigurationError):
+                    parse_config(data)
+                    continue
+                said = "\n".join(problems(data))
+                assert not re.search(r"Input|Dictionary|Tuple|valid (integer|string|number)|validation", said), said
+
+
+def test_a_section_with_nothing_below_it_means_its_defaults() -> None:
+    assert parse_config({"models": None, "task_groups": None}).task_groups == {}
 
 
 def test_what_takes_two_values_to_see_shows_beside_a_wrong_value() -> None:
@@ -69,14 +88,14 @@ def test_what_takes_two_values_to_see_shows_beside_a_wrong_value() -> None:
         }
     )
     for part in (
-        "models.m.rpm_limit: Input should be greater than 0",
+        "models.m.rpm_limit: must be more than 0",
         "models.m: 'key' is for an endpoint",
         "models.m: 'model' is for an endpoint",
         "models.n.weight: ",
         "models.n: 'local' and 'base_url' exclude each other",
         "task_groups.g.e.models: 'a' is listed twice",
         "task_groups.g.e.models: 'b' is listed twice",
-        "task_groups.g.e.models.4: ",
+        "task_groups.g.e.models.4: must not be empty",
     ):
         assert any(part in line for line in found), part
 
@@ -100,10 +119,13 @@ def test_echelons_may_be_gathered_under_their_own_key() -> None:
         ({"models": {"m": {"model": "x"}}}, "'model' is for an endpoint"),
         ({"models": {"m": {"base_url": "http://u:p@x/v1"}}}, "no user, password or query"),
         ({"models": {"m": {"base_url": "http://x", "local": "y"}}}, "exclude each other"),
-        ({"task_groups": {"a.b": {"e": {"models": ["m"]}}}}, "task_groups.a.b"),
+        ({"task_groups": {"a.b": {"e": {"models": ["m"]}}}}, "task_groups.a.b: must be a name without spaces and dots"),
         ({"task_groups": {"g": {"e": {"models": ["m", "m"]}}}}, "'m' is listed twice"),
-        ({"task_groups": {"g": {"e": {"models": []}}}}, "at least 1 item"),
-        ({"task_groups": {"g": {"e": {"models": ["m"], "rpm_limit": True}}}}, "valid integer"),
+        ({"task_groups": {"g": {"e": {"models": []}}}}, "task_groups.g.e.models: is empty; give at least one entry"),
+        (
+            {"task_groups": {"g": {"e": {"models": ["m"], "rpm_limit": True}}}},
+            "rpm_limit: must be a whole number (given True)",
+        ),
         ({"models": {"g": {}}, "task_groups": {"g": {"e": {"models": ["m"]}}}}, "the name 'g' is taken by models"),
         (
             {
@@ -112,8 +134,15 @@ def test_echelons_may_be_gathered_under_their_own_key() -> None:
             },
             "the group 'g' belongs to the pool 'p' already",
         ),
-        ({"gateway": {"redis_url": "redis://:password@host"}}, "redis_url"),
-        ({"models": []}, "models: Input should be a valid dictionary"),
+        ({"gateway": {"redis_url": "redis://:password@host"}}, "redis_url: must be 'env:NAME', or an address"),
+        ({"models": {"m": {"base_url": "http://x", "key": "sk-1"}}}, "models.m.key: must be 'env:NAME'"),
+        ({"task_groups": {"g": {"e": {"models": "m"}}}}, "task_groups.g.e.models: must be a list, such as"),
+        ({"task_groups": {"g": {"e": {}}}}, "task_groups.g.e.models: is missing; give it"),
+        (
+            {"task_groups": {"g": {"e": {"models": ["m"], "timeout": "soon"}}}},
+            "timeout: must be a number (given 'soon')",
+        ),
+        ({"models": []}, "models: must hold names and values, indented below it"),
     ],
 )
 def test_a_mistake_is_explained(data: dict[str, Any], said: str) -> None:

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from multi_llm_comparator.core.exceptions import ProviderUnavailableError
+from multi_llm_comparator.core.exceptions import (
+    ModelNotFoundError,
+    ProviderUnavailableError,
+    UnsupportedModelError,
+)
 from tests.support.gateways import ActingSource, ask, asking, failure, gateway_of
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
@@ -95,6 +99,36 @@ polling_pools: {p: {task_groups: [g]}}
     assert samples["mlc_gateway_budget_per_day_usd", ("group", "g")] == 5
     assert samples["mlc_gateway_budget_per_run_usd", ("group", "g")] == 0.5
     assert samples["mlc_gateway_cache_lookups_total", ("result", "misses")] == 2
+
+
+async def test_a_local_member_that_is_not_there_is_out_before_and_after_it_is_asked_for(tmp_path: Path) -> None:
+    config = """
+models: {far: {base_url: "http://127.0.0.1:9/v1"}, alias: {local: gone}}
+task_groups: {g: {e: {models: [here, gone, broken, alias, far]}}, h: {e: {models: [gone]}}}
+"""
+    troubles = {
+        "gone": ModelNotFoundError("no model named 'gone' is here"),
+        "broken": UnsupportedModelError("'broken' cannot be loaded: half of it is missing"),
+        "far": ModelNotFoundError("it is remote, and nobody should ask this"),
+    }
+    source = ActingSource()
+    async with gateway_of(config, tmp_path, source, local_trouble=troubles.get) as gateway:
+        for _ in range(2):
+            models = gateway.get_status()["models"]
+            assert {name: model["out_by"] for name, model in models.items()} == {
+                "far": None,
+                "alias": "missing",
+                "here": None,
+                "gone": "missing",
+                "broken": "unloadable",
+            }
+            assert models["gone"]["out"] == "no model named 'gone' is here"
+            assert 'model_out{model="gone",reason="missing"} 1.0' in gateway.parts.metrics.render().decode()
+            events = await ask(gateway, "h")
+            assert failure(events) == "CircuitOpenError"
+            assert "no model named 'gone' is here" in events[-1].message  # type: ignore[attr-defined]
+            assert failure(await ask(gateway, "g")) is None
+    assert source.asked == ["here", "here"]
 
 
 async def test_names_that_anybody_may_ask_for_do_not_fill_the_metrics(

@@ -70,6 +70,8 @@ def test_all_problems_are_told_at_once_with_their_places_and_what_is_allowed():
     for place in ("system.wokers", "system.workers", "dataset", "evaluation", "api.small_api_base_url"):
         assert f"configuration: {place}: " in text
     assert "questions_in_flight" in text and "'wokers'" in text
+    assert "system.workers: must be at least 1 (given 0)" in text
+    assert "Input should" not in text
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,18 @@ def test_names_that_stand_for_nothing_are_all_named():
         "models.large_model",
         "models.router_model",
     ]
+
+
+def test_a_mistyped_name_is_blamed_where_it_was_typed_and_names_like_it_are_told():
+    models = dict.fromkeys(("small_model", "large_model", "router_model"), "demo-smal")
+    config = parse_config({"models": models, "system": {"task_groups": None}})
+    for typed, place in (("demo-smal", "--model"), (None, "models.large_model")):
+        with pytest.raises(ConfigurationError) as caught:
+            cast_one(config, typed, nothing_local, ["demo-small", "demo-large", "other"])
+        assert str(caught.value).startswith(f"{place}: 'demo-smal' is neither a model in ")
+        assert str(caught.value).endswith("; did you mean 'demo-small' or 'demo-large'?")
+    with pytest.raises(ConfigurationError, match=r"; known are other, some$"):
+        cast_one(config, "zzz", nothing_local, ["other", "some"])
 
 
 def test_keys_are_read_from_their_files_and_stand_in_no_declaration(tmp_path):

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +9,7 @@ from hypothesis import strategies as st
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.plans.datasets import Question, read_dataset
 from multi_llm_comparator.plans.scoring import as_number, final_answer, is_correct, same_answer
-
-MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
+from tests.support.material import OWN, real
 
 
 def written(tmp_path, entries, *, lines=False):
@@ -77,12 +74,22 @@ def test_an_absent_file_is_an_error(tmp_path):
         read_dataset(tmp_path / "nowhere.json")
 
 
-@pytest.mark.skipif(not MATERIAL.exists(), reason="the data sets are not on this machine")
-@pytest.mark.parametrize(("name", "count"), [("gsm8k/test.jsonl", 1319), ("llmcompiler/parallelqa_dataset.json", 113)])
-def test_real_data_sets_are_read_whole(name, count):
-    questions = read_dataset(MATERIAL / name)
+WHOLE = [(OWN / "worded_sums.jsonl", 10), (OWN / "parallel_questions.json", 16)]
+WHOLE += [(path, 1319) for path in real("gsm8k", "test.jsonl")]
+WHOLE += [(path, 113) for path in real("llmcompiler", "parallelqa_dataset.json")]
+
+
+@pytest.mark.parametrize(("path", "count"), WHOLE, ids=lambda value: getattr(value, "name", str(value)))
+def test_data_sets_are_read_whole(path, count):
+    questions = read_dataset(path)
     assert len(questions) == count
     assert all(q.answer for q in questions)
+
+
+def test_the_working_of_a_sum_is_told_from_its_answer():
+    questions = read_dataset(OWN / "worded_sums.jsonl")
+    assert [as_number(q.answer or "") for q in questions] == [27, 42, 200, 90, 119, 175, 1456, 12, -5, 2]
+    assert all(q.solution and "####" not in q.solution for q in questions)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
-"""Questions that other people wrote, through planner, executor and scoring; the models are scripts."""
+"""Questions of parallel look-ups through planner, executor and scoring; the models are scripts."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from multi_llm_comparator.plans.datasets import read_dataset
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.solving import Solver
 from tests.plans.test_plan_run import OPTIONS
+from tests.support.material import files
 
-MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
-QUESTIONS = MATERIAL / "llmcompiler" / "parallelqa_dataset.json"
+QUESTIONS = files("parallel_questions.json", "llmcompiler", "parallelqa_dataset.json")
 
 
 class Planning:
@@ -48,15 +47,15 @@ class Planning:
         return Plan((*lookups, last))
 
 
-@pytest.mark.skipif(not QUESTIONS.exists(), reason="the questions are not on this machine")
-async def test_every_question_is_planned_solved_in_parallel_and_scored(tmp_path):
-    entries = json.loads(QUESTIONS.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
+async def test_every_question_is_planned_solved_in_parallel_and_scored(path: Path, tmp_path: Path):
+    entries = json.loads(path.read_text(encoding="utf-8"))
     branches = {entry["question"].strip(): entry["branch"] for entry in entries}
-    questions = read_dataset(QUESTIONS)
+    questions = read_dataset(path)
     source = Planning(branches, {q.text: q.answer or "" for q in questions})
     run = DatasetRun(questions, OutcomeJournal(tmp_path / "run", {}), Solver(source, OPTIONS), in_flight=8)
     outcomes = await run.run()
-    assert len(outcomes) == 113
+    assert len(outcomes) == len(entries)
     assert {(o.state, o.correct, o.plan_is_direct) for o in outcomes} == {("done", True, False)}
     for outcome in outcomes:
         assert outcome.metrics is not None

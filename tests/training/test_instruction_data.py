@@ -12,8 +12,8 @@ from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.training import instruction_data
 from multi_llm_comparator.training.instruction_data import Chat, InstructionData, read_instruction_data
 from multi_llm_comparator.training.left_out import MAX_REASONS, OTHER, LeftOut
+from tests.support.material import OWN, real
 
-MATERIAL = Path(__file__).parents[3] / "shared" / "material"
 ASKED = (Message("user", "hi"), Message("assistant", "hello"))
 
 
@@ -158,12 +158,21 @@ def test_any_json_is_read_or_refused(tmp_path_factory, records):
     assert all(chat.messages[index].role == "assistant" for chat in data.chats for index in chat.learnt)
 
 
-@pytest.mark.parametrize(
-    ("name", "chats"), [("alpaca_en_demo.json", 999), ("identity.json", 91), ("v1_sft_demo.jsonl", 500)]
-)
-def test_real_data_sets_are_read_whole(name, chats):
-    path = MATERIAL / "instruction" / name
-    if not path.is_file():
-        pytest.skip("no such material on this machine")
+WHOLE = [(OWN / "instructions.json", 7), (OWN / "typed_parts.jsonl", 4)]
+WHOLE += [
+    (path, chats)
+    for name, chats in (("alpaca_en_demo.json", 999), ("identity.json", 91), ("v1_sft_demo.jsonl", 500))
+    for path in real("instruction", name)
+]
+
+
+@pytest.mark.parametrize(("path", "chats"), WHOLE, ids=lambda value: getattr(value, "name", str(value)))
+def test_data_sets_are_read_whole(path, chats):
     data = read_instruction_data(path)
     assert (len(data.chats), len(data.left_out)) == (chats, 0)
+
+
+def test_of_chats_that_call_tools_the_others_are_learnt():
+    data = read_instruction_data(OWN / "tool_calls.json")
+    assert len(data.chats) == 1
+    assert str(data.left_out).startswith("1 left out: it has 'tools', and only text is learnt")

@@ -61,7 +61,7 @@ def test_a_tuned_model_gives_the_answers_it_was_taught(data, out):
     before = {file.name: file.read_bytes() for file in DEMO.iterdir()}
     told: list[TuningProgress] = []
     result = tune(DEMO, data, out, TuningOptions(epochs=20, learning_rate=5e-3), on_progress=told.append)
-    assert (result.is_done, result.step, result.steps, result.answers) == (True, 40, 40, 16)
+    assert (result.is_done, result.step, result.steps, result.start.answers) == (True, 40, 40, 16)
     assert result.first_loss is not None and result.last_loss is not None and result.last_loss < result.first_loss / 4
     assert [t.step for t in told] == list(range(41))
     assert told[0].seconds_left is None and told[-1].seconds_left == 0

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import math
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +43,33 @@ def test_it_says_what_was_learnt_what_was_left_out_and_where_the_model_is(words,
     assert told.out == f"{tmp_path / 'tuned'}\n"
     assert "learnt 16 answers" in told.err and "1 left out: it has none of" in told.err.replace("\n", " ")
     assert (tmp_path / "tuned" / "model.safetensors").is_file()
+
+
+def test_what_is_left_out_is_said_before_the_first_step_and_counted_at_the_end(words, monkeypatch, capfd):
+    assert run(monkeypatch, words) == 0
+    said = " ".join(capfd.readouterr().err.split())
+    before, _, after = said.partition("steps to go")
+    assert "16 answers to learn" in before and "1 left out: it has none of" in before
+    assert "learnt 16 answers" in after and ", 1 left out" in after
+
+
+def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(words, tmp_path, monkeypatch, capfd):
+    """Arbitrary characters in a random order: nobody can know them, and the demo model is sure of something else."""
+    shuffled = random.Random(5)
+    pairs = [
+        {"instruction": f"Box {n}?", "output": "".join(shuffled.choices("§¶ÆØþðæøßŁłŊŋ", k=24))} for n in range(16)
+    ]
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs), encoding="utf-8")
+    assert run(monkeypatch, [*words, "--learning_rate", "0.000000001"]) == 0
+    said = " ".join(capfd.readouterr().err.split())
+    first, _, last = said.partition("learnt 16 answers")
+    for part in (first, last):
+        found = re.search(r"loss of ([\d.]+) is .* among .* ([\d,]+) tokens \(([\d.]+)\)", part)
+        assert found, part
+        loss, vocabulary, chance = found.groups()
+        assert float(loss) > float(chance) == pytest.approx(math.log(int(vocabulary.replace(",", ""))), abs=0.01)
+    assert "Ctrl+C stops" in first
+    assert "--learning_rate" in last
 
 
 @pytest.mark.parametrize(

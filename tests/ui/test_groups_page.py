@@ -14,6 +14,7 @@ from multi_llm_comparator.groups.config import FallbackStrategy
 from multi_llm_comparator.groups.plan import OVERFLOW_RULE
 from multi_llm_comparator.groups.targets import DIRECT, FALLBACK_GROUPS
 from multi_llm_comparator.ui import figures, i18n
+from multi_llm_comparator.ui.group_list import BREAKER_TONES
 from multi_llm_comparator.ui.group_trial import Trial
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.support.gateways import asking
@@ -96,6 +97,33 @@ def test_a_model_that_rests_can_be_used_again_at_once(bench: Workbench, groups_f
     page = opened("groups")
     next(b for b in page.button if b.label == i18n.translate("en", "groups.reset")).click().run()
     assert bench.gateway.parts.why_out("ash") is None
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_a_member_that_is_not_on_this_machine_is_red_and_out(
+    bench: Workbench, groups_file: Path, asked_before: bool
+) -> None:
+    """Nothing has failed yet, so its breaker is closed: that made it green and in service."""
+    groups_file.write_text("task_groups: {quick: {e: {models: [ahs]}, f: {models: [birch]}}}")
+
+    async def reload() -> bool:
+        return bench.gateway.groups.reload()
+
+    assert bench.bridge.run(reload())
+    if asked_before:
+        assert ask(bench, "quick.e") is None, "the level below answers"
+        assert bench.gateway.get_history()[0]["model"] == "birch"
+    page = opened("groups")
+    rows = [html.proto.body for html in page.get("html") if "mlc-model-row" in html.proto.body]
+    missing, there = (next(row for row in rows if name in row) for name in ("ahs", "birch"))
+    assert i18n.translate("en", "groups.out_missing") in missing
+    assert i18n.translate("en", "groups.state_closed") not in missing
+    assert "did you mean &#x27;ash&#x27;?" in missing
+    assert i18n.translate("en", "groups.state_closed") in there
+    (levels,) = (html.proto.body for html in page.get("html") if "mlc-groups" in html.proto.body)
+    assert BREAKER_TONES["open"].css in levels.partition("ahs")[0]
+    buttons = [b for b in page.button if b.label == i18n.translate("en", "groups.open")]
+    assert len(buttons) == 1, "only the model that is there can be left alone"
 
 
 def test_a_refused_configuration_is_shown_while_the_old_one_serves(bench: Workbench, groups_file: Path) -> None:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.core.plain_errors import in_plain_words
+
+
+class Example(BaseModel):
+    text: Annotated[str, Field(min_length=1, max_length=5, pattern="^[a-z]*$")] = "a"
+    number: Annotated[float, Field(gt=0, le=9)] = 1
+    whole: Annotated[int, Field(ge=2, lt=7)] = 2
+    switch: bool = True
+    kind: Literal["one", "two"] = "one"
+    many: Annotated[list[int], Field(min_length=2)] = [1, 2]
+    some: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
+    inner: dict[str, int] = {}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"text": 7}, "must be text; put it in quotes"),
+        ({"text": ""}, "must not be empty"),
+        ({"text": "abcdef"}, "is longer than 5 characters; shorten it"),
+        ({"text": "A"}, "must be lower case"),
+        ({"number": 0}, "must be more than 0"),
+        ({"number": 10}, "must be at most 9"),
+        ({"number": "x"}, "must be a number"),
+        ({"number": [1]}, "must be a number"),
+        ({"whole": 1}, "must be at least 2"),
+        ({"whole": 7}, "must be less than 7"),
+        ({"whole": 2.5}, "must be a whole number"),
+        ({"whole": "x"}, "must be a whole number"),
+        ({"whole": None}, "must be a whole number"),
+        ({"switch": "perhaps"}, "must be true or false"),
+        ({"switch": [1]}, "must be true or false"),
+        ({"kind": "three"}, "must be 'one' or 'two'"),
+        ({"many": [1]}, "needs at least 2 entries"),
+        ({"many": 1}, "must be a list, such as [first, second]"),
+        ({"some": []}, "is empty; give at least one entry"),
+        ({"inner": 1}, "must hold names and values, indented below it"),
+    ],
+)
+def test_each_kind_of_mistake_has_words_of_its_own(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Example(**given)
+    (error,) = caught.value.errors()
+    assert in_plain_words(error, {"^[a-z]*$": "lower case"}) == said
+
+
+def test_names_are_suggested_by_likeness_without_case_and_else_all_are_told() -> None:
+    known = ["demo-small", "demo-small-Q8_0", "SmolLM2-135M", "other"]
+    assert did_you_mean("demo-smal", known) == "; did you mean 'demo-small' or 'demo-small-Q8_0'?"
+    assert did_you_mean("smollm2-135m", known) == "; did you mean 'SmolLM2-135M'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "; known are a, b"
+    assert did_you_mean("zzz", []) == "; known are none"

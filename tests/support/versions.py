@@ -1,0 +1,163 @@
+"""Renews the pins of ``constraints.txt``, or only tries the newest versions, in an environment of its own.
+
+``python -m tests.support.versions upgrade`` (``make upgrade``) copies the working tree into a temporary folder,
+installs there the newest that the requirement files allow, pins that, runs all tests with those pins, and only if they
+pass brings the pins back and says what changed. ``try`` (``make test-newest``) does the same and brings nothing back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PINS = "constraints.txt"
+REQUIREMENTS = ("requirements.txt", "requirements-test.txt")
+OLDEST_PYTHON = (3, 11)
+# What comes with the environment, and this project itself.
+NOT_PINNED = {"pip", "setuptools", "wheel", "multi-llm-comparator"}
+# Parts of torch's CUDA build, which pins them itself; other builds have none of them.
+OF_TORCH = re.compile(r"nvidia-|cuda-|triton$")
+HEADER = """\
+# Every package of the environment that all tests passed with: {python}, {system}.
+# pip installs nothing because of this file, it only keeps to these versions; `make upgrade` writes it.
+# What only other systems need is not among them. A version allows every build of it: torch 2.13.0 may be 2.13.0+cpu, or
+# a CUDA build, whose own parts torch pins itself.
+"""
+# What the make that started this one says to its children would steer the one in the copy.
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "CONSTRAINTS", "VIRTUAL_ENV")
+
+
+def canonical(name: str) -> str:
+    """A package's name as pip compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins_of(installed: list[dict[str, Any]]) -> dict[str, str]:
+    """Name to version, from what ``pip list --format=json`` says, sorted by name."""
+    found = {canonical(entry["name"]): str(entry["version"]).partition("+")[0] for entry in installed}
+    return {name: found[name] for name in sorted(found) if name not in NOT_PINNED and not OF_TORCH.match(name)}
+
+
+def written(pins: Mapping[str, str]) -> str:
+    """The text of ``constraints.txt``."""
+    header = HEADER.format(python=f"Python {platform.python_version()}", system=f"{sys.platform} {platform.machine()}")
+    return header + "".join(f"{name}=={version}\n" for name, version in pins.items())
+
+
+def read_pins(text: str) -> dict[str, str]:
+    """The pins of a ``constraints.txt``."""
+    lines = (line.partition("#")[0].partition(";")[0].strip() for line in text.splitlines())
+    return {canonical(name): version for name, _, version in (line.partition("==") for line in lines if line)}
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """What became of each version, a line each."""
+    names = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return [f"{name}: {old.get(name, 'none')} -> {new.get(name, 'gone')}" for name in names]
+
+
+def held_back(outdated: list[dict[str, Any]], requirements: str) -> list[str]:
+    """Newer versions that the requirement files do not allow yet, of the packages that they name."""
+    named = {canonical(found[0]) for line in requirements.splitlines() if (found := re.match(r"[\w.-]+", line))}
+    newer = {canonical(entry["name"]): entry for entry in outdated}
+    return [
+        f"{name}: {newer[name]['version']} -> {newer[name]['latest_version']}" for name in sorted(named & newer.keys())
+    ]
+
+
+def copy_tree(root: Path, to: Path) -> None:
+    """Copy what git knows in ``root`` and what is new there, not what it ignores; of new models, which are large, none.
+
+    Raises:
+        subprocess.CalledProcessError: ``root`` is no git checkout.
+    """
+
+    def listed(*words: str) -> list[str]:
+        done = subprocess.run(["git", "ls-files", "-z", *words], cwd=root, check=True, stdout=subprocess.PIPE)
+        return [name for name in os.fsdecode(done.stdout).split("\0") if name]
+
+    for name in [*listed(), *listed("--others", "--exclude-standard", "--", ".", ":!models")]:
+        # What git knows and somebody has just removed is not there to copy.
+        if (root / name).is_symlink() or (root / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, to / name, follow_symlinks=False)
+
+
+class Trial:
+    """A copy of the tree with an environment of its own."""
+
+    def __init__(self, tree: Path) -> None:
+        self.tree = tree
+
+    def make(self, *words: str) -> None:
+        """Raises CalledProcessError when make fails."""
+        environment = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
+        subprocess.run(["make", f"PYTHON={sys.executable}", *words], cwd=self.tree, env=environment, check=True)
+
+    def pip_list(self, *words: str) -> list[dict[str, Any]]:
+        command = [".venv/bin/python", "-m", "pip", "list", "--disable-pip-version-check", "--format=json", *words]
+        listed = subprocess.run(command, cwd=self.tree, check=True, stdout=subprocess.PIPE).stdout
+        found: list[dict[str, Any]] = json.loads(listed)
+        return found
+
+
+def renew(root: Path, *, keep: bool) -> int:
+    """Try the newest versions; with ``keep`` the pins in ``root`` become theirs if all tests pass. The exit code."""
+    folder = Path(tempfile.mkdtemp(prefix="mlc-newest-"))
+    trial = Trial(folder / "tree")
+    old = read_pins((root / PINS).read_text(encoding="utf-8"))
+    found: list[str] = []
+    try:
+        copy_tree(root, trial.tree)
+        print(f"installing the newest that {' and '.join(REQUIREMENTS)} allow into {trial.tree} ...", flush=True)
+        trial.make(".make/test", f"CONSTRAINTS={os.devnull}")
+        pins = pins_of(trial.pip_list())
+        found = changes(old, pins) or ["nothing: the pins are the newest"]
+        _tell("differs from the pins", found)
+        (trial.tree / PINS).write_text(written(pins), encoding="utf-8")
+        trial.make("test")
+        named = "".join((root / name).read_text(encoding="utf-8") for name in REQUIREMENTS)
+        _tell("newer, but not allowed by the requirement files", held_back(trial.pip_list("--outdated"), named))
+    except subprocess.CalledProcessError as exc:
+        _tell("failed with", found)
+        print(f"{exc}; {PINS} stays as it is, and {trial.tree} for a closer look", file=sys.stderr)
+        return 1
+    if keep:
+        shutil.copyfile(trial.tree / PINS, root / PINS)
+    _tell(f"all tests passed; {PINS} {'now has' if keep else 'stays as it is, and could have'}", found)
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _tell(what: str, lines: list[str]) -> None:
+    if lines:
+        print(f"\n{what}:\n" + "".join(f"  {line}\n" for line in lines), flush=True)
+
+
+def main(words: list[str]) -> int:
+    if words not in (["upgrade"], ["try"]):
+        print(f"usage: python -m tests.support.versions upgrade|try, not {words}", file=sys.stderr)
+        return 2
+    if words == ["upgrade"] and sys.version_info[:2] != OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        print(
+            "the pins have to fit the oldest Python that is supported, which gets the oldest packages: make upgrade "
+            f"PYTHON=python{oldest}",
+            file=sys.stderr,
+        )
+        return 2
+    return renew(ROOT, keep=words == ["upgrade"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

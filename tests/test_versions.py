@@ -1,0 +1,147 @@
+"""The versions that are installed, and how they are renewed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.support import versions
+
+ROOT = Path(__file__).parents[1]
+# What a newer minor version of has broken before, or whose insides are used: none is taken before it was tested.
+FAST_MOVING = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "llama-cpp-python")
+FAST_MOVING += ("llguidance", "gguf", "huggingface-hub", "streamlit", "plotly", "openai", "httpx2", "jinja2", "stamina")
+
+
+def requirements() -> dict[str, Requirement]:
+    lines = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in versions.REQUIREMENTS).splitlines()
+    found = (Requirement(line) for line in lines if line and not line.startswith("#"))
+    return {versions.canonical(requirement.name): requirement for requirement in found}
+
+
+def pins() -> dict[str, str]:
+    return versions.read_pins((ROOT / versions.PINS).read_text(encoding="utf-8"))
+
+
+def test_every_requirement_is_pinned_within_its_range():
+    found = pins()
+    outside = {name: found.get(name) for name, r in requirements().items() if found.get(name, "") not in r.specifier}
+    assert outside == {}, "run: make upgrade"
+
+
+def test_what_they_need_in_turn_is_pinned_too():
+    # Pulled in by torch, streamlit and transformers, and in no requirement file.
+    assert {"markupsafe", "sympy", "pyarrow", "tokenizers", "safetensors"} <= pins().keys()
+
+
+@pytest.mark.parametrize("name", FAST_MOVING)
+def test_no_minor_version_is_taken_before_it_was_tested(name):
+    requirement, pin = requirements()[name], pins()[name]
+    major, minor = map(int, pin.split(".")[:2])
+    assert f"{major}.{minor + 1}.0" not in requirement.specifier
+    assert f"{major + 1}.0.0" not in requirement.specifier
+
+
+def test_pins_are_read_as_they_were_written():
+    installed = [
+        {"name": "PyYAML", "version": "6.0.3"},
+        {"name": "torch", "version": "2.13.0+cpu"},
+        {"name": "nvidia-cublas", "version": "13.1"},
+        {"name": "triton", "version": "3.7"},
+        {"name": "pip", "version": "23.2.1"},
+        {"name": "multi-llm-comparator", "version": "0.1.0", "editable_project_location": "/x"},
+        {"name": "huggingface_hub", "version": "2.4.1"},
+    ]
+    found = versions.pins_of(installed)
+    assert found == {"huggingface-hub": "2.4.1", "pyyaml": "6.0.3", "torch": "2.13.0"}
+    assert versions.read_pins(versions.written(found)) == found
+    assert "torch 2.13.0 may be 2.13.0+cpu" in versions.written(found)
+
+
+def test_changes_are_told_from_old_to_new():
+    assert versions.changes({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "3"}) == [
+        "b: 1 -> 2",
+        "c: 1 -> gone",
+        "d: none -> 3",
+    ]
+
+
+def test_what_the_requirements_do_not_allow_yet_is_named():
+    outdated = [{"name": n, "version": "1", "latest_version": "2"} for n in ("Jinja2", "mdurl", "rich")]
+    assert versions.held_back(outdated, "# rich\njinja2>=1,<2\nredis[x]>=8") == ["jinja2: 1 -> 2"]
+
+
+# An environment that make makes in a moment: its pip lists one package of the newest version.
+MAKEFILE = """
+CONSTRAINTS ?= constraints.txt
+.make/test:
+	mkdir -p .venv/bin .make && touch .make/test
+	cp lists .venv/bin/python
+	cat $(CONSTRAINTS) > installed-with.txt
+test: .make/test
+	cp constraints.txt tested-with.txt
+	{outcome}
+"""
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A checkout with pins of the old version, and where its copies are made."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(versions.tempfile, "tempdir", str(tmp_path / "tmp"))
+    root = tmp_path / "root"
+    root.mkdir()
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    (root / "installed.json").write_text('[{"name": "Thing", "version": "1.1"}]')
+    (root / "lists").write_text("#!/bin/sh\ncase $* in *outdated*) echo '[]';; *) cat installed.json;; esac\n")
+    (root / "lists").chmod(0o755)
+    (root / ".gitignore").write_text("secret\n.venv/\n")
+    (root / "secret").write_text("x")
+    (root / "models").mkdir()
+    (root / "models" / "huge.gguf").write_text("x")
+    (root / "constraints.txt").write_text("thing==1.0\n")
+    for name in versions.REQUIREMENTS:
+        (root / name).write_text("thing>=1\n")
+    return root
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_new_pins_are_kept_only_where_that_is_wanted(tree, keep, capfd):
+    (tree / "Makefile").write_text(MAKEFILE.format(outcome="true"))
+    before = {path.name for path in tree.iterdir()}
+    assert versions.renew(tree, keep=keep) == 0
+    assert versions.read_pins((tree / "constraints.txt").read_text()) == {"thing": "1.1" if keep else "1.0"}
+    assert {path.name for path in tree.iterdir()} == before, "nothing else is touched"
+    assert "thing: 1.0 -> 1.1" in capfd.readouterr().out
+    assert list((tree.parent / "tmp").iterdir()) == []
+
+
+def test_pins_stay_when_a_test_fails_and_the_copy_is_there_to_look_at(tree, capfd):
+    (tree / "Makefile").write_text(MAKEFILE.format(outcome="false"))
+    assert versions.renew(tree, keep=True) == 1
+    assert (tree / "constraints.txt").read_text() == "thing==1.0\n"
+    (copy,) = (tree.parent / "tmp").glob("*/tree")
+    assert str(copy) in capfd.readouterr().err
+    assert (copy / "installed-with.txt").read_text() == "", "the newest, whatever is pinned"
+    assert versions.read_pins((copy / "tested-with.txt").read_text()) == {"thing": "1.1"}, "the very pins are tested"
+    assert not (copy / "secret").exists()
+    assert not (copy / "models" / "huge.gguf").exists()
+    shutil.rmtree(copy)
+
+
+def test_anything_but_the_two_words_is_refused(capsys):
+    assert versions.main([]) == versions.main(["upgrade", "now"]) == 2
+    assert "upgrade|try" in capsys.readouterr().err
+
+
+def test_pins_come_from_the_oldest_python_that_is_supported(monkeypatch, capsys):
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert metadata["project"]["requires-python"] == ">=" + ".".join(map(str, versions.OLDEST_PYTHON))
+    monkeypatch.setattr(versions.sys, "version_info", (3, 13, 0))
+    assert versions.main(["upgrade"]) == 2
+    assert "PYTHON=python3.11" in capsys.readouterr().err
