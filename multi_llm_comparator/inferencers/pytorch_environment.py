@@ -48,3 +48,30 @@ def limit_threads(n_threads: int) -> int:
         except RuntimeError:
             warnings.warn("torch's inter-operation threads were in use already", stacklevel=2)
     return int(torch.get_num_threads())
+
+
+def gpu_in_the_way() -> str | None:
+    """Why a process that has imported torch is not one to fork from, or None.
+
+    What a GPU's driver has started in a process is of no use to its forks. This looks without starting it.
+    """
+    import torch
+
+    if torch.version.cuda is None:
+        other = next((kind for kind in ("hip", "xpu") if getattr(torch.version, kind, None)), None)
+        return f"torch is built for {other}" if other else None
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+    try:
+        return "there is a GPU, and torch is built for it" if torch.cuda.is_available() else None
+    finally:
+        del os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"]
+
+
+def draw_anew() -> None:
+    """In a fork: have random numbers of its own, instead of those that all other forks draw too."""
+    import numpy
+    import torch
+
+    # Python's own generator does that by itself.
+    numpy.random.seed()
+    torch.seed()

@@ -7,6 +7,8 @@ from importlib import import_module
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 
+# The engine whose imports take seconds.
+PRELOADED_ENGINE = "pytorch"
 _ENGINES = {
     "pytorch": "multi_llm_comparator.inferencers.pytorch_engine:PyTorchEngine",
     "gguf": "multi_llm_comparator.inferencers.gguf_engine:GgufEngine",
@@ -29,7 +31,7 @@ def open_engine(name: str, path: str, options: LoadOptions) -> Engine:
 
 
 def preload(name: str) -> None:
-    """Import what an engine needs, ahead of the first model: a spare process does this while nothing else happens."""
+    """Import what an engine needs, ahead of the first model: a process kept ready does this while nothing else happens."""
     module = import_module(_ENGINES[name].partition(":")[0])
     if warm_up := getattr(module, "warm_up", None):
         warm_up()

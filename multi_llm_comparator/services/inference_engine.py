@@ -259,8 +259,8 @@ class InferenceEngine:
         )
 
     async def start(self) -> None:
-        """Get a spare process ready. Optional: everything works without, the first PyTorch answer just comes later."""
-        self._table().spare.refill()
+        """Get ready for PyTorch models. Optional: everything works without, the first answer just comes later."""
+        self._table().spare.rest()
 
     async def aclose(self) -> None:
         """End all model processes."""
@@ -327,11 +327,8 @@ class InferenceEngine:
         return self._residency
 
     def _rebalance(self) -> None:
-        if self._residency is None:
-            return
-        self._share_threads()
-        if not any(r.active for r in self._residency.residents()):
-            self._residency.spare.refill()
+        if self._residency is not None:
+            self._share_threads()
 
     def _custom_inferencer(self, model: ModelInfo) -> BaseInferencer | None:
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import psutil
@@ -27,6 +29,8 @@ __all__ = ["Footprint", "MemoryEstimate", "MemoryManager", "MemoryMode"]
 MemoryMode = Literal["auto", "parallel", "one_at_a_time"]
 RAM_SHARE = 0.8
 GPU_SHARE = 0.9
+# The kernel walks through all pages of a process to tell which are shared: 10 ms, and more for a large model.
+_SHARED_MEMORY_KEPT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +143,28 @@ class MemoryManager:
         except psutil.Error:
             return None
 
+    def forked_bytes(self, pid: int, template: int, forks: int) -> int | None:
+        """RAM of one of ``forks`` model processes of a template: its own, and its part of what they share.
+
+        So all forks together have what they and the template take, and each less the more there are.
+        """
+        tick = int(time.monotonic() / _SHARED_MEMORY_KEPT_S)
+        own, shared = _proportional_bytes(pid, tick), _proportional_bytes(template, tick)
+        return None if own is None else own + (shared or 0) // max(1, forks)
+
     def cleanup(self) -> None:
         """Let go of what Python still holds; a model's own memory goes with its process."""
+        _proportional_bytes.cache_clear()
         gc.collect()
+
+
+@lru_cache(maxsize=64)
+def _proportional_bytes(pid: int, tick: int) -> int | None:
+    """RAM of a process in which a page that several share counts in parts (Linux: PSS); None when it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_full_info().pss)
+    except psutil.Error:
+        return None
 
 
 def _gb(size_bytes: int) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import socket
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core import clock
@@ -27,10 +24,19 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.services.wire import MAX_LINE_BYTES, TOKEN_VARIABLE, Wire, decode, encode
+from multi_llm_comparator.services.child_process import (
+    LOG_LINES_KEPT,
+    START_TIMEOUT_S,
+    Child,
+    Spawn,
+    collect_lines,
+    start_model_process,
+)
+from multi_llm_comparator.services.template import ForkedChild
+from multi_llm_comparator.services.wire import MAX_LINE_BYTES, Wire, decode, encode
 
-START_TIMEOUT_S = 60.0
-LOG_LINES_KEPT = 40
+# What a process that has ended printed last is read within this time.
+LAST_WORDS_S = 1.0
 # Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
@@ -44,11 +50,12 @@ class ModelProcess:
     Every waiting caller is told when the process ends: no request is left hanging.
     """
 
-    def __init__(self, child: asyncio.subprocess.Process) -> None:
+    def __init__(self, child: Child) -> None:
         self._child = child
         self._log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self._requests: dict[str, asyncio.Queue[Event]] = {}
         self._loading: asyncio.Future[dict[str, Any]] | None = None
+        self._preloading: asyncio.Future[None] | None = None
         self._heard_at = 0.0
         self._verdict: MultiLLMError | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,14 +65,14 @@ class ModelProcess:
         self.name = "model"
 
     @classmethod
-    async def start(cls) -> ModelProcess:
-        """Start a process and wait until it has said hello.
+    async def start(cls, spawn: Spawn = start_model_process) -> ModelProcess:
+        """Start a process, by default on its own, and wait until it has said hello.
 
         Raises:
             ModelLoadError: it could not be started, or did not answer in time.
         """
         try:
-            return await cls._start()
+            return await cls._start(spawn)
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise ModelLoadError(
@@ -73,7 +80,7 @@ class ModelProcess:
             ) from exc
 
     @classmethod
-    async def _start(cls) -> ModelProcess:
+    async def _start(cls, spawn: Spawn) -> ModelProcess:
         token = secrets.token_hex(16)
         connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
         connected = asyncio.get_running_loop().create_future()
@@ -89,8 +96,10 @@ class ModelProcess:
 
         server = await asyncio.start_server(greet, "127.0.0.1", 0, limit=MAX_LINE_BYTES)
         try:
-            self = cls(await _spawn(server.sockets[0].getsockname()[1], token))
-            self._tasks.append(asyncio.create_task(self._collect_log()))
+            self = cls(await spawn(server.sockets[0].getsockname()[1], token))
+            assert self._child.stdout is not None
+            self._reading_log = asyncio.create_task(collect_lines(self._child.stdout, self._log))
+            self._tasks.append(self._reading_log)
             self._reader, self._writer = await self._first(connected)
         finally:
             server.close()
@@ -122,12 +131,25 @@ class ModelProcess:
         return self._child.pid
 
     @property
+    def template(self) -> int | None:
+        """The process that this one was forked from, and shares memory with; None if it was started on its own."""
+        return self._child.template if isinstance(self._child, ForkedChild) else None
+
+    @property
     def is_alive(self) -> bool:
         return self._child.returncode is None and self._verdict is None
 
-    def preload(self, engine: str) -> None:
-        """Have the process import what an engine needs, before anyone asks for a model."""
+    async def preload(self, engine: str) -> None:
+        """Have the process import what an engine needs, as the last of all processes, and wait until it has.
+
+        Raises:
+            ModelProcessDied: it ended meanwhile.
+        """
+        self._preloading = asyncio.get_running_loop().create_future()
         self._send({"op": "preload", "engine": engine})
+        if self._verdict:
+            raise self._verdict
+        await self._preloading
 
     async def load(
         self, name: str, engine: str, path: str, options: LoadOptions, *, timeout_s: float
@@ -227,6 +249,7 @@ class ModelProcess:
             # A checkpoint's own code may have run in there: nothing it says is trusted to be well formed.
             self._end(ModelProcessDied(f"the process of {self.name!r} sent something unreadable and was ended: {exc}"))
         await self._child.wait()
+        await asyncio.wait({self._reading_log}, timeout=LAST_WORDS_S)
         self._end(ModelProcessDied(self._obituary()))
 
     def _dispatch(self, message: Wire) -> None:
@@ -240,6 +263,8 @@ class ModelProcess:
                         if isinstance(event, Finished | Failed):
                             # Nothing more is due, however long the reader takes over it: silence is no hang then.
                             del self._requests[event.request_id]
+            case "preloaded" if self._preloading and not self._preloading.done():
+                self._preloading.set_result(None)
             case "loaded" if self._loading and not self._loading.done():
                 self._loading.set_result({"info": message["info"], "seconds": message["seconds"]})
             case "load_failed" if self._loading and not self._loading.done():
@@ -261,8 +286,9 @@ class ModelProcess:
         if self._verdict is None:
             self._verdict = verdict
             self.kill()
-        if self._loading and not self._loading.done():
-            self._loading.set_exception(self._verdict)
+        for waiting in (self._loading, self._preloading):
+            if waiting and not waiting.done():
+                waiting.set_exception(self._verdict)
         for request_id, queue in self._requests.items():
             queue.put_nowait(
                 Failed(request_id=request_id, error_type=type(self._verdict).__name__, message=str(self._verdict))
@@ -279,25 +305,3 @@ class ModelProcess:
     def _last_words(self) -> str:
         words = " | ".join(list(self._log)[-3:])
         return f" (its last words: {words[-500:]})" if words else ""
-
-    async def _collect_log(self) -> None:
-        assert self._child.stdout is not None
-        # Read in blocks: a library that prints without line breaks must not fill the memory.
-        while block := await self._child.stdout.read(4096):
-            self._log.extend(line for line in block.decode("utf-8", "replace").splitlines() if line.strip())
-
-
-async def _spawn(port: int, token: str) -> asyncio.subprocess.Process:
-    # The package may be used from a checkout that is not installed, and from any working directory.
-    source = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "multi_llm_comparator.services.worker",
-        *("--port", str(port), "--parent", str(os.getpid())),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **clock.child_environment(), TOKEN_VARIABLE: token, "PYTHONPATH": path},
-    )

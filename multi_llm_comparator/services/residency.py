@@ -79,6 +79,7 @@ class Residency:
         self._safe = SafeSettings(settings.home / "safe_settings.json")
         self._table: dict[str, Resident] = {}
         self._changed = asyncio.Condition()
+        self._asking = 0
         self.spare = Spare(enabled=settings.spare_process)
 
     def residents(self) -> list[Resident]:
@@ -88,11 +89,19 @@ class Residency:
         """Measured memory of a resident model, or None while that is not known."""
         if resident.process is None or not resident.process.is_alive:
             return None
-        return self._memory.process_bytes(resident.process.pid, resident.device)
+        template = resident.process.template
+        if template is None:
+            return self._memory.process_bytes(resident.process.pid, resident.device)
+        return self._memory.forked_bytes(resident.process.pid, template, self._forks(template))
+
+    def _forks(self, template: int) -> int:
+        """How many models share the memory of this template."""
+        alive = (r.process for r in self._table.values() if r.process is not None and r.process.is_alive)
+        return sum(process.template == template for process in alive)
 
     async def measure(self, resident: Resident) -> int | None:
-        """The same without keeping the loop waiting: a GPU's driver takes its time to answer."""
-        if resident.device.startswith("cuda"):
+        """The same without keeping the loop waiting: a GPU's driver takes its time to answer, so does shared memory."""
+        if resident.device.startswith("cuda") or (resident.process and resident.process.template):
             return await asyncio.to_thread(self.memory_bytes, resident)
         return self.memory_bytes(resident)
 
@@ -107,17 +116,27 @@ class Residency:
         Raises:
             InsufficientMemoryError: it can never fit under the limit.
         """
-        resident = await self._admit(model, engine, replace(options, safe=safe), on_wait)
+        self._asking += 1
+        self.spare.work()
         try:
-            yield resident
+            resident = await self._admit(model, engine, replace(options, safe=safe), on_wait)
+            try:
+                yield resident
+            finally:
+                await self._leave(resident)
         finally:
-            resident.active -= 1
-            resident.idle_since = now()
-            async with self._changed:
-                if not resident.is_usable:
-                    await self._drop(resident)
-                self._changed.notify_all()
-            self._on_change()
+            self._asking -= 1
+            if not self._asking:
+                self.spare.rest()
+
+    async def _leave(self, resident: Resident) -> None:
+        resident.active -= 1
+        resident.idle_since = now()
+        async with self._changed:
+            if not resident.is_usable:
+                await self._drop(resident)
+            self._changed.notify_all()
+        self._on_change()
 
     async def ready(self, resident: Resident) -> ModelProcess:
         """Wait until the model has been loaded.
@@ -152,10 +171,10 @@ class Residency:
             log.warning("that could not be written down (%s), so it holds until the app ends", exc)
 
     async def aclose(self) -> None:
-        await self.spare.aclose()
         async with self._changed:
             for resident in list(self._table.values()):
                 await self._drop(resident)
+        await self.spare.aclose()
 
     async def _admit(
         self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None]
@@ -186,19 +205,28 @@ class Residency:
             if not outdated.active:
                 await self._drop(outdated)
         estimate = self._memory.estimate(model, options)
-        footprints = [self._footprint(r) for r in self._table.values()]
-        try:
-            leaving = self._memory.plan_load(estimate, footprints)
-        except InsufficientMemoryError:
-            if self._memory.must_wait(estimate, footprints):
-                return None
-            raise
-        for name in leaving:
-            await self._drop(self._table[name])
+        while leaving := self._leaving(estimate):
+            for name in leaving:
+                await self._drop(self._table[name])
+        if leaving is None:
+            return None
         resident = Resident(model, engine, options, files, estimate)
         resident.loading = asyncio.create_task(self._load(resident))
         self._table[resident.key] = resident
         return resident
+
+    def _leaving(self, estimate: MemoryEstimate) -> tuple[str, ...] | None:
+        """Which models must be unloaded for one more; None: it must wait for a busy one to end.
+
+        To be asked again once they are: what a fork shared with others is not free then.
+        """
+        footprints = [self._footprint(r) for r in self._table.values()]
+        try:
+            return self._memory.plan_load(estimate, footprints)
+        except InsufficientMemoryError:
+            if self._memory.must_wait(estimate, footprints):
+                return None
+            raise
 
     def _footprint(self, resident: Resident) -> Footprint:
         measured, expected = self.memory_bytes(resident), resident.estimate.total_bytes
@@ -242,7 +270,7 @@ class Residency:
         resident.error = None
         start = now()
         try:
-            process = resident.process = await self.spare.take(resident.engine)
+            process = resident.process = await self.spare.take(resident.engine, safe=resident.options.safe)
             loaded = await process.load(
                 resident.model.name,
                 resident.engine,

@@ -4,7 +4,7 @@ A socket rather than pipes, because it can be polled on every platform, leaves s
 that print there, and closes by itself when the other side is killed.
 
 To the process:    load, preload, generate, cancel, threads
-From the process:  hello, loaded, load_failed, events, alive
+From the process:  hello, preloaded, loaded, load_failed, events, alive
 """
 
 from __future__ import annotations

@@ -15,6 +15,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from multi_llm_comparator.core.clock import now
@@ -45,7 +47,6 @@ class Worker:
         self._engine: Engine | None = None
         self._told_at = 0.0
         self._untold: list[Event] = []
-        self._goes_last = False
 
     def serve(self) -> None:
         """Run until the app closes the connection."""
@@ -64,9 +65,8 @@ class Worker:
     def _obey(self, message: Wire) -> None:
         match message["op"]:
             case "preload":
-                # Nobody waits for that.
-                self._go_last()
-                preload(message["engine"])
+                run_aside(lambda: preload(message["engine"]), last=True)
+                self._channel.send({"op": "preloaded"})
             case "load":
                 self._load(message)
             case "generate" if self._engine:
@@ -85,13 +85,8 @@ class Worker:
         except MultiLLMError as exc:
             self._channel.send({"op": "load_failed", "type": type(exc).__name__, "message": str(exc)})
             return
-        self._go_last()
+        be_nicer(WRITING_NICENESS - LOADING_NICENESS)
         self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
-
-    def _go_last(self) -> None:
-        if not self._goes_last:
-            self._goes_last = True
-            be_nicer(WRITING_NICENESS - LOADING_NICENESS)
 
     def _step(self) -> None:
         if self._engine is None or not self._engine.is_busy:
@@ -127,6 +122,26 @@ def be_nicer(by: int) -> None:
             os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + by)
 
 
+def run_aside(work: Callable[[], None], *, last: bool) -> None:
+    """Do ``work`` in a thread of its own, with ``last`` as the last of all processes, where the system knows that.
+
+    An ordinary user may lower a priority but not raise it again. To Linux each thread has its own: so the rest of the
+    process stays as it was.
+
+    Raises:
+        Exception: whatever ``work`` raised.
+    """
+    with ThreadPoolExecutor(1, initializer=_go_last if last else None) as executor:
+        executor.submit(work).result()
+
+
+def _go_last() -> None:
+    if sys.platform == "linux":
+        # A container may allow none of this.
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def die_with_parent(parent: int) -> None:
     """End this process when the app ends, however it ends.
 
@@ -146,14 +161,24 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
     arguments = parser.parse_args()
-    die_with_parent(arguments.parent)
+    settle(arguments.parent)
+    serve(arguments.port, os.environ.pop(TOKEN_VARIABLE, ""))
+
+
+def settle(parent: int) -> None:
+    """Become a process of the app: one that ends with it, lets it go first and prints for its log."""
+    die_with_parent(parent)
     # Ctrl-C in the terminal reaches the whole group; the app decides when its models end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     be_nicer(LOADING_NICENESS)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    with socket.create_connection(("127.0.0.1", arguments.port)) as sock:
+
+
+def serve(port: int, token: str) -> None:
+    """Hold a model for the app that listens on ``port`` and knows us by ``token``, until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", port)) as sock:
         channel = Channel(sock)
-        channel.send({"op": "hello", "token": os.environ.pop(TOKEN_VARIABLE, ""), "pid": os.getpid()})
+        channel.send({"op": "hello", "token": token, "pid": os.getpid()})
         Worker(channel).serve()
 
 
