@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
+# Without it (offline, for instance) everything else works: it says in one line why it is not there.
+BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model || true
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
@@ -10,12 +12,14 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.n
 
 run: .make/run
 	$(BIN)/python -m demo.prepare
+	$(BRING_FIRST_MODEL)
 	$(BIN)/python app.py --host $(HOST) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: .make/test
 	$(BIN)/python -m tests.support.system_packages
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m demo.prepare
+	$(BRING_FIRST_MODEL)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser and not nightly"
 	$(BIN)/python -m pytest tests/browser -m "not nightly"
 
