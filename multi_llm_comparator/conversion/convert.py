@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from pathlib import Path
 
 from multi_llm_comparator.conversion.gguf_architecture import CLASSES
 from multi_llm_comparator.conversion.gguf_config import MODEL_TYPES
-from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS, export_gguf
+from multi_llm_comparator.conversion.gguf_export import FILE_TYPES, QUANTIZATIONS, export_gguf
 from multi_llm_comparator.conversion.gguf_import import DTYPES, gguf_to_pytorch
 from multi_llm_comparator.conversion.gguf_quantize import QUANTIZED, quantize_gguf, report_of
+from multi_llm_comparator.conversion.gguf_source import GgufSource
 from multi_llm_comparator.conversion.places import folder_beside
 from multi_llm_comparator.conversion.provenance import NOTES_FILE
 from multi_llm_comparator.conversion.report import ConversionReport, Progress, ignore
@@ -101,3 +103,28 @@ def _requantization(target: str) -> str:
             f"number type of PyTorch: {', '.join((*QUANTIZED, *DTYPES))}"
         )
     return target
+
+
+def suggested_out(source: Path, target: str, models_dir: Path) -> Path:
+    """Where a converted model is found by a scan, by a name that tells what was lost before.
+
+    ``tiny-F16.gguf`` becomes ``tiny-Q8_0.gguf``, but ``tiny-Q4_1.gguf`` becomes ``tiny-Q8_0-from-Q4_1.gguf``.
+
+    Raises:
+        InvalidParameterError: an unknown target.
+        ModelLoadError: the source cannot be read.
+    """
+    wanted = canonical_target(target)
+    base, lost = (source.resolve().name, "") if source.is_dir() else _name_parts(source)
+    if wanted in DTYPES:
+        number_type = "" if wanted == "bfloat16" else f"-{wanted}"
+        return models_dir / ModelType.PYTORCH.value / f"{base}{number_type}{lost}"
+    return models_dir / ModelType.GGUF.value / f"{base}-{wanted}{lost}.gguf"
+
+
+def _name_parts(gguf: Path) -> tuple[str, str]:
+    """A file's name without its quantization, and "-from-..." where that lost something."""
+    source = GgufSource(gguf)
+    stem = re.sub(r"-\d{5}-of-\d{5}$", "", source.path.stem)
+    base = re.sub(rf"[-._]{re.escape(source.quantization)}$", "", stem, flags=re.IGNORECASE)
+    return base or stem, "" if source.quantization in FILE_TYPES else f"-from-{source.quantization}"

@@ -28,8 +28,8 @@ QUANTIZED = {
     "Q5_K_M": 17,
     "Q6_K": 18,
 }
-# What llama.cpp takes instead of a type whose blocks the rows of a tensor do not fill.
-_FALLBACKS = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
+# What llama.cpp takes instead of Q4_K, Q5_K and Q6_K for rows that do not fill blocks, F16 where even these do not fit.
+_FALLBACKS = ("Q5_0", "Q5_1", "Q8_0", "F16")
 
 
 def quantize_gguf(gguf: Path, out: Path, quantization: str, *, progress: Progress = ignore) -> ConversionReport:
@@ -70,16 +70,14 @@ def quantize_into(source: Path, target: Path, kind: str, origin: Origin, progres
     Raises:
         ModelLoadError: llama.cpp refuses or crashes.
     """
-    begins: dict[str, int] = {}
-    total = 0
+    elements: dict[str, int] = {}
     for part in gguf_parts(source):
-        for tensor in read_gguf_header(part).tensors:
-            begins[tensor.name] = total
-            total += tensor.elements
+        elements |= {tensor.name: tensor.elements for tensor in read_gguf_header(part).tensors}
+    total = max(1, sum(elements.values()))
 
-    def watch(tensor: str) -> None:
-        if tensor in begins:
-            progress("quantizing", begins[tensor] / total)
+    def watch(begun: list[str]) -> None:
+        # The last of them is at work.
+        progress("quantizing", sum(elements.get(name, 0) for name in begun[:-1]) / total)
 
     progress("quantizing", 0.0)
     threads = available_cpus()
@@ -105,8 +103,10 @@ def report_of(out: Path, target: str, seconds: float) -> ConversionReport:
 
 
 def _is_fallback(type_name: str, target: str, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor has a type that the quantization itself never gives."""
-    if len(shape) < 2 or target not in QUANTIZED:
+    """Whether a tensor has a type that this quantization gives only where rows do not fill blocks.
+
+    That is also where one of 32 wants Q6_K for the matrix that makes the answer.
+    """
+    if len(shape) < 2 or target not in QUANTIZED or shape[0] % 256 == 0:
         return False
-    block = 256 if "_K" in target else 32
-    return shape[0] % block != 0 and type_name in (*_FALLBACKS.values(), "F16")
+    return type_name in _FALLBACKS and type_name != target

@@ -13,7 +13,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+import uuid
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -66,13 +67,14 @@ class ConversionJob:
     """One conversion. Its :attr:`progress` is a snapshot that any thread may read."""
 
     def __init__(self, source: Path, out: Path, target: str, *, overwrite: bool) -> None:
+        self.id = uuid.uuid4().hex[:12]
         self.source, self.out, self.target, self.overwrite = source, out, target, overwrite
         self.progress = ConversionProgress()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, turn: asyncio.Semaphore) -> None:
+    def begin(self, turn: asyncio.Semaphore, made: Callable[[], object]) -> None:
         """Begin, as soon as ``turn`` lets it. Called once, on the event loop."""
-        self._task = asyncio.create_task(self._run(turn))
+        self._task = asyncio.create_task(self._run(turn, made))
 
     async def wait(self) -> ConversionProgress:
         """Wait until it is over, however it ends."""
@@ -89,11 +91,12 @@ class ConversionJob:
             # Cancelled before its first step.
             self._end("cancelled")
 
-    async def _run(self, turn: asyncio.Semaphore) -> None:
+    async def _run(self, turn: asyncio.Semaphore, made: Callable[[], object]) -> None:
         try:
             async with turn:
                 self.progress = replace(self.progress, state="running", began_at=now())
                 report = await self._convert()
+                await asyncio.to_thread(made)
             self._end("done", report=report)
         except MultiLLMError as exc:
             self._end("failed", error=exc)
@@ -136,9 +139,14 @@ class ConversionJob:
 
 
 class ConversionJobs:
-    """All conversions of this process. Its methods are called on one event loop; :attr:`jobs` may be read anywhere."""
+    """All conversions of this process. Its methods are called on one event loop; :attr:`jobs` may be read anywhere.
 
-    def __init__(self) -> None:
+    Args:
+        made: called in a thread when a model was made, before its job is done: to scan again.
+    """
+
+    def __init__(self, made: Callable[[], object] = lambda: None) -> None:
+        self._made = made
         self._jobs: tuple[ConversionJob, ...] = ()
         self._turn = asyncio.Semaphore(1)
 
@@ -175,8 +183,12 @@ class ConversionJobs:
         job = ConversionJob(source, out, wanted, overwrite=overwrite)
         over = [other for other in self._jobs if other.progress.is_over][: MAX_KEPT - 1]
         self._jobs = (job, *(other for other in self._jobs if not other.progress.is_over or other in over))
-        job.begin(self._turn)
+        job.begin(self._turn, self._made)
         return job
+
+    def forget(self, job: ConversionJob) -> None:
+        """Take a job that is over off the list."""
+        self._jobs = tuple(other for other in self._jobs if other is not job or not job.progress.is_over)
 
     async def aclose(self) -> None:
         """Cancel whatever runs or waits."""

@@ -59,7 +59,7 @@ def quantize_with_llama_cpp(
     threads: int,
     *,
     metadata: Mapping[str, str] | None = None,
-    watch: Callable[[str], None] | None = None,
+    watch: Callable[[list[str]], None] | None = None,
 ) -> None:
     """Write ``source`` quantised as llama.cpp's ``file_type`` to ``target``; its weights may be quantised already.
 
@@ -69,7 +69,7 @@ def quantize_with_llama_cpp(
         file_type: llama.cpp's number of the quantization.
         threads: how many may compute.
         metadata: texts of at most 127 bytes to write into the file, by key.
-        watch: told the name of the tensor that is at work, a few times a second.
+        watch: told the names of the tensors that were begun, in order, a few times a second.
 
     Raises:
         ModelLoadError: llama.cpp refuses or crashes.
@@ -78,12 +78,12 @@ def quantize_with_llama_cpp(
     _run(job | {"metadata": dict(metadata or {})}, watch)
 
 
-def _run(job: dict[str, Any], watch: Callable[[str], None] | None = None) -> Any:
+def _run(job: dict[str, Any], watch: Callable[[list[str]], None] | None = None) -> Any:
     with tempfile.TemporaryDirectory(prefix="mlc-gguf-") as folder:
-        answer, at_work, said = (Path(folder) / name for name in ("result.json", "at_work", "stderr"))
-        where = {"answer": str(answer), "at_work": str(at_work), "parent": os.getpid()}
+        answer, begun, said = (Path(folder) / name for name in ("result.json", "begun", "stderr"))
+        where = {"answer": str(answer), "begun": str(begun), "parent": os.getpid()}
         with said.open("wb") as errors:
-            code = _wait(_start(json.dumps(job | where).encode(), errors), job, at_work, watch)
+            code = _wait(_start(json.dumps(job | where).encode(), errors), job, begun, watch)
         if code != 0 or not answer.is_file():
             heard = said.read_bytes().decode(errors="replace").strip()[-SHOWN_CHARACTERS:]
             raise ModelLoadError(f"llama.cpp could not {job['task']} {job['path']!r} ({_end(code)}): {heard}")
@@ -111,7 +111,7 @@ def _start(job: bytes, errors: BinaryIO) -> subprocess.Popen[bytes]:
 
 
 def _wait(
-    child: subprocess.Popen[bytes], job: dict[str, Any], at_work: Path, watch: Callable[[str], None] | None
+    child: subprocess.Popen[bytes], job: dict[str, Any], begun: Path, watch: Callable[[list[str]], None] | None
 ) -> int:
     until = time.monotonic() + TIMEOUT_S
     try:
@@ -119,8 +119,8 @@ def _wait(
             try:
                 return child.wait(LOOK_EVERY_S)
             except subprocess.TimeoutExpired:
-                if watch is not None and at_work.is_file():
-                    watch(at_work.read_text(encoding="utf-8", errors="replace"))
+                if watch is not None and begun.is_file():
+                    watch(begun.read_text(encoding="utf-8", errors="replace").splitlines())
         raise ModelLoadError(f"llama.cpp did not {job['task']} {job['path']!r} within {TIMEOUT_S:.0f} s")
     finally:
         # Whatever ends the waiting, an interruption too, ends the child.
@@ -179,14 +179,15 @@ def _describe(path: str) -> dict[str, Any]:
 def _quantize(job: dict[str, Any]) -> None:
     import llama_cpp
 
-    at_work = Path(job["at_work"])
+    begun = Path(job["begun"]).open("a", encoding="utf-8")  # noqa: SIM115 - as long as this process lives
 
     @llama_cpp.llama_log_callback
     def heard(level: int, text: bytes, _: Any) -> None:
         # "[   1/ 272] blk.0.attn_k.weight - [576, 192], type = q4_1, converting to q8_0 .."
         line = text.decode(errors="replace")
         if line.startswith("[") and "]" in line:
-            at_work.write_text(line.split("]", 1)[1].split(" - ")[0].strip(), encoding="utf-8")
+            begun.write(line.split("]", 1)[1].split(" - ")[0].strip() + "\n")
+            begun.flush()
         elif level == LOG_LEVEL_ERROR:
             sys.stderr.write(line)
 

@@ -83,5 +83,5 @@ def _bits(name: str, shape: tuple[int, ...], target: str, output: tuple[str, ...
         return 32.0
     is_narrow = shape[-1] % 256 != 0
     if name in output and _BITS[target] < 8:
-        return _OUTPUT_NARROW if is_narrow and "_K" in target else max(_OUTPUT, _BITS[target])
+        return _OUTPUT_NARROW if is_narrow else max(_OUTPUT, _BITS[target])
     return _NARROW.get(target, _BITS[target]) if is_narrow else _BITS[target]

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
 from multi_llm_comparator.ui.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import begin_load, estimate_of, memory_bar
+from multi_llm_comparator.ui.model_convert import ask_to_convert
 from multi_llm_comparator.ui.workbench import get_workbench
 
 _ASKED = "models_details"
@@ -40,6 +42,12 @@ def draw_details() -> None:
             st.warning(warning)
         if model.is_loadable:
             _draw_memory(model)
+        if possible_targets(model) and st.button(
+            t("convert.title"), icon=":material/swap_horiz:", key=f"models_details_convert_{model.id}"
+        ):
+            _look_away()
+            ask_to_convert(model.id)
+            st.rerun()
         st.html(facts(_facts(model)))
 
     dialog()
