@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf
+from multi_llm_comparator.conversion.provenance import converted_from, source_fingerprint
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.training.gguf_export import export_gguf, exported_from, source_fingerprint
 
 QUANTIZATIONS = ("Q4_0", "Q8_0")
 LAYERS = {"bench-200m": 12, "bench-130m": 6}
@@ -64,7 +65,7 @@ def bench_model(name: str, home: Path | None = None) -> BenchModel:
     # Hashing half a gigabyte takes a second: only what is there but may be of an older export is worth it.
     if len(missing) < len(twins):
         current = source_fingerprint(checkpoint)
-        missing |= {q: path for q, path in twins.items() if path.exists() and exported_from(path) != current}
+        missing |= {q: path for q, path in twins.items() if path.exists() and converted_from(path) != current}
     for quantization, path in missing.items():
         print(f"building {path}", flush=True)
         export_gguf(checkpoint, path, quantization)

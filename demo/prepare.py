@@ -13,9 +13,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf
+from multi_llm_comparator.conversion.provenance import converted_from, source_fingerprint
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.training.gguf_export import export_gguf, exported_from, source_fingerprint
 
 QUANTIZATIONS = ("F16", "Q8_0", "Q4_0")
 
@@ -35,7 +36,7 @@ def prepare(models_dir: Path) -> list[Path]:
     for checkpoint, out, quantization in twins(models_dir):
         if checkpoint not in fingerprints:
             fingerprints[checkpoint] = source_fingerprint(checkpoint)
-        if out.exists() and exported_from(out) == fingerprints[checkpoint]:
+        if out.exists() and converted_from(out) == fingerprints[checkpoint]:
             continue
         export_gguf(checkpoint, out, quantization)
         print(f"made {out} ({out.stat().st_size / 1e6:.1f} MB)", flush=True)

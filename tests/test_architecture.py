@@ -22,7 +22,8 @@ ALLOWED = {
     "groups": {"core", "inferencers", "services", "tracking"},
     "comparison": {"core", "services", "groups", "tracking"},
     "plans": {"core", "services", "groups", "tracking"},
-    "training": {"core", "inferencers", "services", "tracking"},
+    "conversion": {"core", "inferencers", "services", "tracking"},
+    "training": {"core", "inferencers", "services", "tracking", "conversion"},
 }
 FACES = {"ui", "server", "cli"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}

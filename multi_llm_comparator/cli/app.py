@@ -104,6 +104,9 @@ def baseline(
     _run(_baseline(read, model, query, timeout, folder))
 
 
+app.command("convert")(convert_model)
+
+
 @app.command()
 def analyze(
     results: Annotated[Path, typer.Argument(help="A dataset_results.json.")],

@@ -28,6 +28,7 @@
     ├── RunAtWorkError              another process is at work on the run
     ├── PlanError                   a plan that cannot be used; its kinds are in :mod:`plans.errors`
     ├── TrainingError               a model that could not be tuned
+    ├── ConversionError             a model that could not be converted for a reason outside its files
     ├── StoreError                  the database cannot be opened, read or written
     ├── DocumentError               a file to be read in (an exported run, presets) is not what it should be
     └── DownloadError               a model that could not be fetched
@@ -171,6 +172,10 @@ class PlanError(MultiLLMError):
 
 class TrainingError(MultiLLMError):
     """A model could not be tuned."""
+
+
+class ConversionError(MultiLLMError):
+    """A model could not be converted, its files are not to blame: the place is taken, the disk full, too many wait."""
 
 
 class StoreError(MultiLLMError):

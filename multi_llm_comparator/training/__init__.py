@@ -1,1 +1,1 @@
-"""Making models: export to GGUF."""
+"""Making models: tuning by LoRA."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
@@ -24,7 +25,6 @@ from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
 from multi_llm_comparator.training.chat_rows import Row, rows_of
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.training.instruction_data import InstructionData, read_instruction_data
 from multi_llm_comparator.training.tuned_checkpoint import write_checkpoint
 from multi_llm_comparator.training.tuning_loop import TuningLoop, has_checkpoint

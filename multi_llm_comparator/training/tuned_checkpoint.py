@@ -9,9 +9,9 @@ from typing import Any
 
 from transformers import AutoConfig, GenerationConfig
 
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.inferencers.pytorch_load import TOKENIZER_FILES
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 
 NOTES_FILE = "tuning.json"
 # Kept byte for byte: what transformers would write anew is not always what it read, nor is a model's configuration

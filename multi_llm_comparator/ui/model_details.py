@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
@@ -14,6 +15,7 @@ from multi_llm_comparator.ui.compare_state import recommended
 from multi_llm_comparator.ui.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import begin_load, estimate_of, memory_bar
+from multi_llm_comparator.ui.model_convert import ask_to_convert
 from multi_llm_comparator.ui.workbench import get_workbench
 
 _ASKED = "models_details"
@@ -42,6 +44,12 @@ def draw_details() -> None:
             st.warning(warning)
         if model.is_loadable:
             _draw_memory(model)
+        if possible_targets(model) and st.button(
+            t("convert.title"), icon=":material/swap_horiz:", key=f"models_details_convert_{model.id}"
+        ):
+            _look_away()
+            ask_to_convert(model.id)
+            st.rerun()
         st.html(facts(_facts(model)))
 
     dialog()

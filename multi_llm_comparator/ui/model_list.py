@@ -12,6 +12,7 @@ from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import TYPE_NAMES
 from multi_llm_comparator.ui.html_pieces import dot, empty, note_chip
 from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.model_convert import draw_convert_button
 from multi_llm_comparator.ui.model_details import ask_for_details
 from multi_llm_comparator.ui.palette import STATE_TONES, UNKNOWN, model_tone
 
@@ -63,6 +64,7 @@ def _draw_row(model: ModelInfo) -> None:
         horizontal=True, vertical_alignment="center", key=f"model_row_{model.id}", wrap=False, gap="small"
     ):
         st.html(_row(model), width="stretch")
+        draw_convert_button(model)
         st.button(
             t("models.details"),
             key=f"models_details_{model.id}",

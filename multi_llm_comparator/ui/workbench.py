@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.plans.calibration import Calibration
@@ -21,7 +22,7 @@ from multi_llm_comparator.tracking.store import Store
 @dataclass(frozen=True)
 class Workbench:
     """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons,
-    the gateway that answers for groups of models, the plans at work through it, and what those tell of the models."""
+    the gateway that answers for groups of models, the plans at work through it, what those tell of the models, and the conversions at work."""
 
     settings: Settings
     models: ModelManager
@@ -33,6 +34,7 @@ class Workbench:
     gateway: Gateway
     plans: PlanRegistry
     calibration: Calibration
+    conversions: ConversionJobs
 
 
 _current: Workbench | None = None
@@ -69,7 +71,10 @@ def _open() -> Workbench:
     plans = PlanRegistry(store, gateway)
     hub = HubClient(settings.models_dir)
     calibration = Calibration(plans)
-    return Workbench(settings, models, engine, store, comparisons, hub, bridge, gateway, plans, calibration)
+    conversions = ConversionJobs(models.scan_models)
+    return Workbench(
+        settings, models, engine, store, comparisons, hub, bridge, gateway, plans, calibration, conversions
+    )
 
 
 def apply_settings() -> None:
@@ -91,6 +96,7 @@ def close_workbench() -> None:
     workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.plans.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
     workbench.bridge.close()

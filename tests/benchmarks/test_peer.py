@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peer import Peer
-from multi_llm_comparator.training.gguf_export import export_gguf
+from multi_llm_comparator.conversion.gguf_export import export_gguf
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
 
 

@@ -19,7 +19,7 @@ WIDTH, LAYERS, CONTEXT, MAX_TOKENS = 512, 8, 4096, 1500
 def main(demo: Path, out: Path) -> None:
     for number, name in enumerate(("north", "south")):
         checkpoint = build(demo, out / "pytorch" / name, seed=number)
-        from multi_llm_comparator.training.gguf_export import export_gguf
+        from multi_llm_comparator.conversion.gguf_export import export_gguf
 
         export_gguf(checkpoint, out / "gguf" / f"{name}-Q8_0.gguf", "Q8_0")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Finished
 from multi_llm_comparator.core.requests import GenerationRequest, Message
@@ -16,7 +17,6 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.scan.folder import scan_folder
-from multi_llm_comparator.training.gguf_export import export_gguf
 
 MODELS = Path(__file__).parents[2] / "models"
 ALLOWED = 0.25

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
@@ -25,7 +26,6 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInferencer
 from multi_llm_comparator.training import lora
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.training.lora import tune
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress

@@ -1,12 +1,13 @@
 """A bounded reader of GGUF headers.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3). Read are the metadata and the list
-of tensors; long arrays (a tokenizer's 150,000 words) are stepped over, only their length is kept.
+of tensors; long arrays (a tokenizer's 150,000 words) are stepped over unless asked for, only their length is kept.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -64,8 +65,12 @@ def block_sizes() -> dict[int, tuple[str, int, int]]:
     return {int(kind): (str(kind.name), int(n), int(size)) for kind, (n, size) in GGML_QUANT_SIZES.items()}
 
 
-def read_gguf_header(path: Path) -> GgufHeader:
+def read_gguf_header(path: Path, keep: Collection[str] = ()) -> GgufHeader:
     """Read metadata and tensor list of a GGUF file; its weights are not touched.
+
+    Args:
+        path: the file.
+        keep: keys of arrays to keep whole, however long they are.
 
     Raises:
         ModelLoadError: not GGUF, a version or byte order that cannot be used here, cut off within the header, or
@@ -74,14 +79,14 @@ def read_gguf_header(path: Path) -> GgufHeader:
     with open_regular(path) as file:
         size = file.seek(0, 2)
         file.seek(0)
-        return _Reader(file, size).header()
+        return _Reader(file, size, keep).header()
 
 
 class _Reader:
     """A cursor over the file's first bytes, reading on only as far as the header goes."""
 
-    def __init__(self, file: BinaryIO, file_size: int) -> None:
-        self._file, self._file_size = file, file_size
+    def __init__(self, file: BinaryIO, file_size: int, keep: Collection[str]) -> None:
+        self._file, self._file_size, self._keep = file, file_size, keep
         self._data = bytearray()
         self._pos = 0
         self._strings_left = MAX_STRINGS
@@ -149,7 +154,7 @@ class _Reader:
             raise ModelLoadError(f"metadata key {key[:80]!r} is an array of unknown type {kind}; the file is damaged")
         width = struct.calcsize("<" + _SCALARS[kind])
         start = self._take(n * width)
-        if n > MAX_KEPT_ARRAY:
+        if n > MAX_KEPT_ARRAY and key not in self._keep:
             return None, n
         return list(struct.unpack_from(f"<{n}{_SCALARS[kind]}", self._data, start)), n
 
@@ -161,7 +166,7 @@ class _Reader:
         if n > self._strings_left:
             raise ModelLoadError(f"metadata key {key[:80]!r} declares {n} texts; the limit is {MAX_STRINGS} in a file")
         self._strings_left -= n
-        if n <= 64:
+        if n <= 64 or key in self._keep:
             return [self._string(MAX_HEADER_BYTES) for _ in range(n)]
         self._skip_strings(n)
         return None

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from multi_llm_comparator.conversion.gguf_rope import Rope, positive_number
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
-from multi_llm_comparator.training.gguf_rope import Rope, positive_number
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 # transformers' model type to GGUF's architecture. Mistral is a Llama there.
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3"}
+CLASSES = tuple(f"{name}ForCausalLM" for name in ("Llama", "Mistral", "Qwen2", "Qwen3"))
 MAX_SIZE = 2**31 - 1
 MAX_LAYERS = 1024
 Shape = tuple[int, ...]

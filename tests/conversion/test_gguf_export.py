@@ -12,7 +12,8 @@ from gguf import GGUFReader
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.bare_llama import BareLlama
-from multi_llm_comparator.training.gguf_export import QUANTIZATIONS, export_gguf, exported_from, source_fingerprint
+from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS, export_gguf
+from multi_llm_comparator.conversion.provenance import converted_from, source_fingerprint
 from tests.support.export_checkpoints import (
     LLAMA3_SPLIT,
     QWEN2_SPLIT,
@@ -151,14 +152,14 @@ def test_the_file_tells_what_it_was_made_from(tmp_path: Path) -> None:
     checkpoint = write_checkpoint(tmp_path / "some-model", "qwen2", byte_level_tokenizer(QWEN2_SPLIT))
     (checkpoint / "README.md").write_text("---\nlicense: mit\n---\n# A model\n")
     exported = export_gguf(checkpoint, tmp_path / "model.gguf")
-    assert exported_from(exported) == source_fingerprint(checkpoint)
+    assert converted_from(exported) == source_fingerprint(checkpoint)
     reader = GGUFReader(exported)
     read = {
         key: reader.get_field(key).contents() for key in ("general.name", "general.license", "qwen2.context_length")
     }
     assert read == {"general.name": "some-model", "general.license": "mit", "qwen2.context_length": 256}
     (checkpoint / "README.md").write_text("changed")
-    assert exported_from(exported) != source_fingerprint(checkpoint)
+    assert converted_from(exported) != source_fingerprint(checkpoint)
 
 
 def test_nothing_but_the_finished_file_is_left(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ from gguf import GGUFReader
 from jinja2 import Environment
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
+from multi_llm_comparator.conversion.gguf_export import chat_template, export_gguf
+from multi_llm_comparator.conversion.gguf_pretokenizer import pre_tokenizer_name
+from multi_llm_comparator.conversion.gguf_vocab import BYTE, CONTROL, UNUSED, USER_DEFINED, Vocabulary, read_vocabulary
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
-from multi_llm_comparator.training.gguf_export import chat_template, export_gguf
-from multi_llm_comparator.training.gguf_pretokenizer import pre_tokenizer_name
-from multi_llm_comparator.training.gguf_vocab import BYTE, CONTROL, UNUSED, USER_DEFINED, Vocabulary, read_vocabulary
 from tests.support.export_checkpoints import (
     CORPUS,
     LLAMA3_SPLIT,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+from multi_llm_comparator.conversion.gguf_vocab import NORMAL, Vocabulary
+from multi_llm_comparator.conversion.llama_cpp_child import tokenize_with_llama_cpp
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
-from multi_llm_comparator.training.gguf_vocab import NORMAL, Vocabulary
-from multi_llm_comparator.training.llama_cpp_child import tokenize_with_llama_cpp
 
 PROBES = (
     "Hello, world! It's 12345 o'clock; they'll've DON'T we'Re.",

@@ -6,125 +6,92 @@ quantised types are made by llama.cpp. Nothing of torch or transformers is impor
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from multi_llm_comparator.core.exceptions import InvalidParameterError, ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
-from multi_llm_comparator.services.scan.gguf_model import check_tensors
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
-from multi_llm_comparator.training.gguf_architecture import Architecture
-from multi_llm_comparator.training.gguf_check import check_tokens
-from multi_llm_comparator.training.gguf_tensors import TensorPlan, check_stored, lossless_type, stored_tensors
-from multi_llm_comparator.training.gguf_vocab import Vocabulary, read_vocabulary
-from multi_llm_comparator.training.llama_cpp_child import quantize_with_llama_cpp
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
+from multi_llm_comparator.conversion.gguf_architecture import Architecture
+from multi_llm_comparator.conversion.gguf_check import check_tokens
+from multi_llm_comparator.conversion.gguf_quantize import QUANTIZED, quantize_into
+from multi_llm_comparator.conversion.gguf_tensors import TensorPlan, check_stored, lossless_type, stored_tensors
+from multi_llm_comparator.conversion.gguf_vocab import Vocabulary, read_vocabulary
+from multi_llm_comparator.conversion.places import check_disk, file_beside, publish_file
+from multi_llm_comparator.conversion.provenance import Origin, origin_of_checkpoint
+from multi_llm_comparator.conversion.report import Progress, ignore, part_of
+from multi_llm_comparator.core.exceptions import ConversionError, InvalidParameterError
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-# llama.cpp's file type and, for quantised ones, how many weights of a row share a scale.
+# The plain types and llama.cpp's numbers of them.
 FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}
-QUANTIZED = {
-    "Q4_0": (2, 32),
-    "Q4_1": (3, 32),
-    "Q5_0": (8, 32),
-    "Q5_1": (9, 32),
-    "Q8_0": (7, 32),
-    "Q4_K_S": (14, 256),
-    "Q4_K_M": (15, 256),
-    "Q5_K_S": (16, 256),
-    "Q5_K_M": (17, 256),
-    "Q6_K": (18, 256),
-}
 QUANTIZATIONS = (*FILE_TYPES, *QUANTIZED)
-SOURCE_KEY = "multi_llm_comparator.source.sha256"
-EXPORT_VERSION = 1
 
 
-def export_gguf(checkpoint: Path, out: Path, quantization: str = "F16") -> Path:
+def export_gguf(checkpoint: Path, out: Path, quantization: str = "F16", *, progress: Progress = ignore) -> Path:
     """Write a Llama-, Mistral-, Qwen2- or Qwen3-type checkpoint as one GGUF file, replacing ``out`` in one step.
+
+    Tensors whose rows do not fill the blocks of a quantization get another type, as llama.cpp does it;
+    :func:`gguf_quantize.report_of` names them.
 
     Args:
         checkpoint: directory with config.json, safetensors weights and tokenizer.json.
         out: the file to write; its folder is made if absent.
         quantization: one of :data:`QUANTIZATIONS`.
+        progress: told how far it is.
 
     Returns:
         ``out``.
 
     Raises:
         InvalidParameterError: an unknown quantization.
-        UnsupportedModelError: a kind of model, tokenizer or width that cannot be exported; what is in the way is named.
+        UnsupportedModelError: a kind of model or tokenizer that cannot be exported; what is in the way is named.
         ModelLoadError: files are missing or corrupt, or llama.cpp failed.
+        ConversionError: the disk is too small or cannot be written to.
     """
     kind = quantization.upper()
     if kind not in QUANTIZATIONS:
         raise InvalidParameterError(f"quantization must be one of {', '.join(QUANTIZATIONS)}, not {quantization!r}")
+    progress("reading", 0.0)
     files = CheckpointFiles(Path(checkpoint))
     architecture = Architecture.from_config(files.config)
     stored = stored_tensors(files.weights)
     check_stored(stored, architecture.tensors(), tied=architecture.tied)
-    _check_widths(architecture, kind)
     vocabulary = read_vocabulary(files, architecture.vocab_size)
     plan = TensorPlan(architecture, stored, kind if kind in FILE_TYPES else lossless_type(stored))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with _beside(out) as plain:
-        _write(plain, files, architecture, vocabulary, plan)
+    check_disk(out.parent, plan.size_bytes, f"{out.name!r} in {plan.type_name}")
+    written, checked = (0.9, 1.0) if kind in FILE_TYPES else (0.2, 0.25)
+    with file_beside(out) as plain:
+        origin = origin_of_checkpoint(files, lossless_type(stored))
+        _write(plain, files, architecture, vocabulary, plan, origin, part_of(progress, 0.0, written))
+        progress("checking", written)
         check_tokens(files.folder / "tokenizer.json", plain, vocabulary)
         if kind in FILE_TYPES:
-            _publish(plain, out)
+            publish_file(plain, out)
         else:
-            with _beside(out) as quantized:
-                quantize_with_llama_cpp(plain, quantized, QUANTIZED[kind][0], os.cpu_count() or 1)
-                _publish(quantized, out)
+            with file_beside(out) as quantized:
+                quantize_into(plain, quantized, kind, origin, part_of(progress, checked, 1.0))
+                publish_file(quantized, out)
     return out
 
 
-def source_fingerprint(checkpoint: Path) -> str:
-    """What :func:`exported_from` gives for a file made from this very checkpoint by this version of the export.
-
-    Raises:
-        ModelLoadError: ``checkpoint`` is not a checkpoint directory.
-    """
-    return f"{EXPORT_VERSION}:{CheckpointFiles(Path(checkpoint)).fingerprint()}"
-
-
-def exported_from(path: Path) -> str | None:
-    """The fingerprint of the checkpoint that a GGUF file was exported from; None if it has none or is not whole."""
-    try:
-        header = read_gguf_header(path)
-        check_tensors(header)
-    except (OSError, ModelLoadError):
-        return None
-    source = header.metadata.get(SOURCE_KEY)
-    return source if isinstance(source, str) else None
-
-
-def _check_widths(architecture: Architecture, kind: str) -> None:
-    if kind in FILE_TYPES:
-        return
-    block = QUANTIZED[kind][1]
-    for name, shape in architecture.tensors().items():
-        if len(shape) > 1 and shape[-1] % block:
-            instead = "Q8_0, Q5_0 or Q4_0" if shape[-1] % 32 == 0 else "F16"
-            raise UnsupportedModelError(
-                f"tensor {name!r} has rows of {shape[-1]} weights; {kind} needs a multiple of {block}; use {instead}"
-            )
-
-
 def _write(
-    path: Path, files: CheckpointFiles, architecture: Architecture, vocabulary: Vocabulary, plan: TensorPlan
+    path: Path,
+    files: CheckpointFiles,
+    architecture: Architecture,
+    vocabulary: Vocabulary,
+    plan: TensorPlan,
+    origin: Origin,
+    progress: Progress,
 ) -> None:
     from gguf import GGUFWriter
 
     writer = GGUFWriter(path, architecture.arch)
     try:
         _add_general(writer, files, plan)
+        for key, value in origin.metadata().items():
+            writer.add_string(key, value)
         architecture.add_metadata(writer)
         vocabulary.add_metadata(writer)
         template = chat_template(files)
@@ -134,9 +101,9 @@ def _write(
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        plan.write(writer)
+        plan.write(writer, progress)
     except OSError as exc:
-        raise ModelLoadError(f"{str(path.parent)!r} could not be written: {exc}") from exc
+        raise ConversionError(f"{str(path.parent)!r} could not be written: {exc.strerror or exc}") from exc
     finally:
         writer.close()
 
@@ -145,7 +112,6 @@ def _add_general(writer: GGUFWriter, files: CheckpointFiles, plan: TensorPlan) -
     from gguf import size_label
 
     writer.add_type("model")
-    writer.add_string(SOURCE_KEY, source_fingerprint(files.folder))
     writer.add_name(files.folder.resolve().name)
     writer.add_size_label(size_label(plan.parameters, 0, 0, 0))
     if files.licence:
@@ -186,23 +152,3 @@ def chat_template(files: CheckpointFiles) -> str | None:
         return None
     opened = re.sub(r"\{%([-+]?)\s*generation\s*([-+]?)%\}", r"{%\1 if true \2%}", source)
     return re.sub(r"\{%([-+]?)\s*endgeneration\s*([-+]?)%\}", r"{%\1 endif \2%}", opened)
-
-
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A temporary file in the folder of ``out``, gone afterwards unless it was published."""
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _publish(temporary: Path, out: Path) -> None:
-    with temporary.open("rb+") as file:
-        os.fsync(file.fileno())
-    umask = os.umask(0)
-    os.umask(umask)
-    temporary.chmod(0o666 & ~umask)
-    temporary.replace(out)

@@ -14,6 +14,13 @@ from multi_llm_comparator.core.exceptions import UnsupportedModelError
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
+    from multi_llm_comparator.conversion.gguf_source import GgufSource
+
+ROPE_FREQS = "rope_freqs.weight"
+# Llama 3.1 to 3.3 and all that were made from them. A GGUF file holds only what follows from these.
+LLAMA3_LOW, LLAMA3_HIGH = 1.0, 4.0
+LLAMA3_TRAINED = [2**power for power in range(4, 21)]
+
 # transformers falls back to these when a configuration says nothing.
 DEFAULT_THETA = 10_000.0
 YARN_BETA_FAST, YARN_BETA_SLOW = 32.0, 1.0
@@ -74,6 +81,57 @@ class Rope:
         # Share of the original frequency that stays: 0 for long waves, 1 for short ones.
         kept = np.clip((trained / waves - low) / (high - low), 0.0, 1.0)
         return (1.0 / ((1.0 - kept) / factor + kept)).astype(np.float32)
+
+
+def rope_from_gguf(source: GgufSource, head_dim: int) -> dict[str, Any]:
+    """``rope_parameters`` of config.json, from a GGUF file.
+
+    Raises:
+        UnsupportedModelError: a kind that transformers does not compute the same way; it is named.
+    """
+    arch, metadata = source.architecture, source.metadata
+    kind = str(metadata.get(f"{arch}.rope.scaling.type") or "none")
+    theta = shortest(metadata.get(f"{arch}.rope.freq_base"), DEFAULT_THETA)
+    if ROPE_FREQS in source.tensors:
+        if kind != "none":
+            raise UnsupportedModelError(f"frequencies of its own together with rope type {kind!r} cannot be converted")
+        return _llama3(np.concatenate(list(source.tensors[ROPE_FREQS].pieces())), theta, head_dim)
+    if kind == "none":
+        return {"rope_type": "default", "rope_theta": theta}
+    if kind not in ("linear", "yarn"):
+        raise UnsupportedModelError(f"rope type {kind!r} cannot be converted; known are linear, yarn and llama3")
+    found = {"rope_type": kind, "rope_theta": theta, "factor": shortest(metadata.get(f"{arch}.rope.scaling.factor"), 1)}
+    if kind == "yarn":
+        for name in ("attn_factor", "yarn_log_multiplier", "yarn_ext_factor", "yarn_attn_factor"):
+            if metadata.get(f"{arch}.rope.scaling.{name}"):
+                raise UnsupportedModelError(f"yarn with '{arch}.rope.scaling.{name}' cannot be converted")
+        found["original_max_position_embeddings"] = metadata.get(f"{arch}.rope.scaling.original_context_length")
+    return found
+
+
+def _llama3(divisors: NDArray[np.float32], theta: float, head_dim: int) -> dict[str, Any]:
+    """The settings that make these divisors: the factor is the largest, the length trained with is found by trying."""
+    given = {
+        "rope_type": "llama3",
+        "rope_theta": theta,
+        "factor": shortest(divisors.max(), 1),
+        "low_freq_factor": LLAMA3_LOW,
+        "high_freq_factor": LLAMA3_HIGH,
+    }
+    for trained in LLAMA3_TRAINED:
+        given["original_max_position_embeddings"] = trained
+        made = Rope(theta, "llama3", {k: float(v) for k, v in given.items() if isinstance(v, int | float)})
+        wanted = made.frequency_divisors(head_dim)
+        if wanted is not None and wanted.shape == divisors.shape and np.allclose(wanted, divisors, rtol=1e-4):
+            return given
+    raise UnsupportedModelError("its rotary frequencies are stretched otherwise than Llama 3 does; cannot be converted")
+
+
+def shortest(value: Any, default: float) -> float:
+    """A number kept in 32 bits as the shortest decimal that means it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating) or not math.isfinite(value):
+        return float(default)
+    return float(str(np.float32(value)))
 
 
 def _settings(kind: str, given: dict[str, Any], config: dict[str, Any]) -> dict[str, float]:

@@ -1,11 +1,12 @@
 """How a tokenizer.json splits text before merging, by the name that llama.cpp knows it under.
 
-llama.cpp has its pre-tokenizers built in and picks one by ``tokenizer.ggml.pre``. A byte-level BPE can only be exported
-when it splits exactly like one of those.
+llama.cpp has its pre-tokenizers built in and picks one by ``tokenizer.ggml.pre``. A byte-level BPE can only be
+converted when it splits exactly like one of those.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
@@ -13,6 +14,15 @@ from multi_llm_comparator.core.exceptions import UnsupportedModelError
 # The regular expressions as their authors publish them in tokenizer.json.
 _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_QWEN35 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+_TEKKEN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 # The same without the inline flag, as llama.cpp itself and some exporters write it.
@@ -24,6 +34,61 @@ _BY_SPLIT = {
     _LLAMA3: "llama-bpe",
     _LLAMA3.replace(*_SPELLED_OUT): "llama-bpe",
 }
+
+_BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+_GPT2 = {**_BYTES, "use_regex": True}
+_DIGITS = {"type": "Digits", "individual_digits": True}
+
+
+@dataclass(frozen=True, slots=True)
+class PreTokenizer:
+    """``steps`` are applied one after the other, each to the pieces of the one before, as tokenizer.json has them.
+
+    ``ignores_merges``: a piece that is a token as a whole becomes it, whatever the merges would make of it.
+    """
+
+    steps: tuple[dict[str, Any], ...]
+    ignores_merges: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        if len(self.steps) == 1:
+            return self.steps[0]
+        return {"type": "Sequence", "pretokenizers": list(self.steps)}
+
+
+def _split(*regexes: str) -> tuple[dict[str, Any], ...]:
+    isolated = {"type": "Split", "behavior": "Isolated", "invert": False}
+    return *({**isolated, "pattern": {"Regex": regex}} for regex in regexes), _BYTES
+
+
+# llama.cpp's names and what each stands for, for those that Llama- and Qwen-type models have.
+_BY_NAME: dict[tuple[str, ...], PreTokenizer] = {
+    ("gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "exaone4", "olmo", "mpt", "jais", "trillion"): PreTokenizer(
+        (_GPT2,)
+    ),
+    ("smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"): PreTokenizer(
+        (_DIGITS, _GPT2)
+    ),
+    ("llama3", "llama-v3", "llama-bpe", "falcon3", "pixtral", "midm-2.0"): PreTokenizer(_split(_LLAMA3), True),
+    ("dbrx", "smaug-bpe"): PreTokenizer(_split(_LLAMA3)),
+    ("qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2"): PreTokenizer(_split(_QWEN2)),
+    ("qwen35",): PreTokenizer(_split(_QWEN35)),
+    ("tekken",): PreTokenizer(_split(_TEKKEN), True),
+    ("deepseek-coder",): PreTokenizer(_split(r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-\ud7ff]+", r"\p{N}")),
+}
+
+
+def pre_tokenizer(name: str) -> PreTokenizer:
+    """What ``tokenizer.ggml.pre`` = ``name`` stands for.
+
+    Raises:
+        UnsupportedModelError: it is not known here.
+    """
+    for names, found in _BY_NAME.items():
+        if name in names:
+            return found
+    known = ", ".join(sorted(one for names in _BY_NAME for one in names))
+    raise UnsupportedModelError(f"the pre-tokenizer {name!r} is not known here; known are {known}")
 
 
 def pre_tokenizer_name(tokenizer: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmarks.bare_llama import BareLlama
 from demo.answering import MAX_ANSWER_TOKENS, answer_all
 from demo.world import generate
-from multi_llm_comparator.training.gguf_export import export_gguf
+from multi_llm_comparator.conversion.gguf_export import export_gguf
 
 PYTORCH = Path(__file__).parents[2] / "models" / "pytorch"
 PROMPTS = 100

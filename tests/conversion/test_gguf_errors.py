@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from multi_llm_comparator.conversion.gguf_export import export_gguf
+from multi_llm_comparator.conversion.llama_cpp_child import quantize_with_llama_cpp, tokenize_with_llama_cpp
+from multi_llm_comparator.conversion.provenance import converted_from
 from multi_llm_comparator.core.exceptions import InvalidParameterError, ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.training.gguf_export import export_gguf, exported_from
-from multi_llm_comparator.training.llama_cpp_child import quantize_with_llama_cpp, tokenize_with_llama_cpp
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
 
 
@@ -183,4 +184,4 @@ def test_a_file_of_another_origin_has_no_source(tmp_path: Path, content: bytes |
     path = tmp_path / "other.gguf"
     if content is not None:
         path.write_bytes(content)
-    assert exported_from(path) is None
+    assert converted_from(path) is None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
+from multi_llm_comparator.conversion.gguf_pretokenizer import pre_tokenizer_name
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.training.checkpoint_files import CheckpointFiles
-from multi_llm_comparator.training.gguf_pretokenizer import pre_tokenizer_name
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
