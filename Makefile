@@ -7,6 +7,8 @@ HOST ?= 127.0.0.1
 # The versions that were tested, of everything; CONSTRAINTS=/dev/null takes the newest that requirements.txt allows.
 CONSTRAINTS ?= constraints.txt
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Without it (offline, for instance) everything else works: it says in one line why it is not there.
+BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model || true
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
@@ -14,12 +16,14 @@ export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.n
 
 run: .make/run
 	$(BIN)/python -m demo.prepare
+	$(BRING_FIRST_MODEL)
 	$(BIN)/python app.py --host $(HOST) $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: .make/test
 	$(BIN)/python -m tests.support.system_packages
 	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m demo.prepare
+	$(BRING_FIRST_MODEL)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser and not nightly"
 	$(BIN)/python -m pytest tests/browser -m "not nightly"
 

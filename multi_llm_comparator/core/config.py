@@ -18,6 +18,9 @@ TORCH_DTYPES = ("auto", "float32", "float16", "bfloat16")
 LOAD_FIELDS = ("n_ctx", "n_threads", "use_gpu", "low_cpu_mem_usage", "torch_dtype", "quantization", "trust_remote_code")
 
 
+MIN_CONTEXT, MAX_CONTEXT = 16, 10_000_000
+
+
 @dataclass(frozen=False)
 class ModelConfig:
     """Parameters of one model: how it is loaded and how it generates.
@@ -75,7 +78,7 @@ class ModelConfig:
         _whole_between("top_k", self.top_k, 0, 1_000_000)
         _between("repeat_penalty", self.repeat_penalty, 0.1, 2.0)
         _between("presence_penalty", self.presence_penalty, -2.0, 2.0)
-        _whole_between("n_ctx", self.n_ctx, 16, 10_000_000)
+        _whole_between("n_ctx", self.n_ctx, MIN_CONTEXT, MAX_CONTEXT)
         for name, low, high in (
             ("n_threads", 1, 1024),
             ("seed", 0, 2**32 - 1),

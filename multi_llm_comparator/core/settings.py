@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     scan_hf_cache: bool = Field(default=False, description="also list the Hugging Face cache")
     scan_ollama: bool = Field(default=False, description="also list Ollama's store")
     scan_lm_studio: bool = Field(default=False, description="also list LM Studio's store")
+    first_model: bool = Field(
+        default=True, description="fetch SmolLM2-135M-Instruct at `make run`, and make its other forms from it"
+    )
+    demo_groups: bool = Field(default=False, description="offer the task groups of the demo models in the pickers")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home folder")
     max_tokens_limit: int = Field(default=4096, ge=1, description="upper bound for max_tokens")
     max_memory_gb: float | None = Field(default=None, gt=0, description="memory for models; empty means 80% of RAM")

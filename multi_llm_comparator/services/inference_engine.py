@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from multi_llm_comparator.core.clock import now
@@ -118,7 +118,7 @@ class InferenceEngine:
 
     async def _stream_local(self, model: ModelInfo, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
-        options = LoadOptions.from_config(request.config, parallel=self._settings.parallel_requests)
+        options = load_options(model, request.config, self._settings.parallel_requests)
         for safe in (False, True):
             crashed = False
             async with contextlib.aclosing(self._attempt(model, request, options, safe=safe)) as stream:
@@ -230,7 +230,7 @@ class InferenceEngine:
         model = self._resolve(target)
         config = config or ModelConfig()
         config.validate()
-        options = LoadOptions.from_config(config, parallel=self._settings.parallel_requests)
+        options = load_options(model, config, self._settings.parallel_requests)
         async with self._table().use(model, engine_of(model), options, lambda: None) as resident:
             await self._table().ready(resident)
 
@@ -362,6 +362,17 @@ class InferenceEngine:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CrashedEarly(Event):
     """The process crashed before it decoded anything; never leaves this module."""
+
+
+def load_options(model: ModelInfo, config: ModelConfig, parallel: int) -> LoadOptions:
+    """How a model is loaded for this configuration.
+
+    The usual context is nobody's wish: a model that was made for less gets what it was made for, so that those who
+    leave it as it is share one loaded model with those who ask for just that.
+    """
+    options = LoadOptions.from_config(config, parallel=parallel)
+    trained = model.config.get("context_length") or options.n_ctx
+    return replace(options, n_ctx=min(options.n_ctx, trained)) if options.n_ctx == ModelConfig.n_ctx else options
 
 
 def engine_of(model: ModelInfo) -> str:

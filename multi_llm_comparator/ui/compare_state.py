@@ -15,13 +15,13 @@ import streamlit as st
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
-from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.config import MIN_CONTEXT, ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import perform, warn
 from multi_llm_comparator.ui.addressed import AddressedId
-from multi_llm_comparator.ui.choices import Choice, targets_of_groups
+from multi_llm_comparator.ui.choices import Choice, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -88,7 +88,8 @@ def replace_pane(pane: Pane) -> None:
 def add_pane() -> None:
     """One more pane, with a model that no other pane has, if there is one."""
     panes = draft_panes()
-    choices = list(pane_choices().values())
+    known = pane_choices()
+    choices = [known[target] for target in listed(known)]
     if len(panes) >= MAX_PANES or not choices:
         return
     taken = {pane.target for pane in panes}
@@ -107,7 +108,8 @@ def change_model(pane: Pane, choice: Choice) -> None:
 
 
 def recommended(model: ModelInfo | None) -> ModelConfig:
-    """The parameters that a model comes with, as far as they are allowed; the rest as usual."""
+    """The parameters that a model comes with, as far as they are allowed; the rest as usual, and no longer a context
+    than the model was made for."""
     config = ModelConfig()
     for name, value in (model.config.get("generation") or {} if model else {}).items():
         try:
@@ -116,7 +118,8 @@ def recommended(model: ModelInfo | None) -> ModelConfig:
         except (MultiLLMError, TypeError):
             continue
         config = candidate
-    return config
+    trained = (model.config.get("context_length") if model else None) or config.n_ctx
+    return replace(config, n_ctx=max(MIN_CONTEXT, min(config.n_ctx, trained)))
 
 
 def loadable_models() -> list[ModelInfo]:
@@ -125,21 +128,7 @@ def loadable_models() -> list[ModelInfo]:
 
 def pane_choices() -> dict[str, Choice]:
     """All that a pane can ask, by target: the models of this machine by id, then what the task groups' file names."""
-    models = loadable_models()
-    labels = _distinct_names(models)
-    local = {model.id: Choice(model.id, "local", labels[model.id], model) for model in models}
-    return local | targets_of_groups()
-
-
-def _distinct_names(models: Sequence[ModelInfo]) -> dict[str, str]:
-    """Names by id; where two models share one, what tells them apart is added."""
-    names = [model.name for model in models]
-    return {
-        model.id: model.name
-        if names.count(model.name) == 1
-        else f"{model.name} · {model.config.get('quantization') or model.model_type.value} · {model.id}"
-        for model in models
-    }
+    return local_choices(loadable_models()) | targets_of_groups()
 
 
 def ensure_run(panes: Sequence[Pane]) -> Comparison | None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from multi_llm_comparator.conversion.convert import possible_targets
+from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
+from multi_llm_comparator.ui.compare_state import recommended
 from multi_llm_comparator.ui.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import begin_load, estimate_of, memory_bar
@@ -64,7 +66,15 @@ def _draw_memory(model: ModelInfo) -> None:
     is_loaded = any(other.model_id == model.id for other in loaded)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_ctx = int(
-            st.number_input(t("param.n_ctx"), 16, 10_000_000, 2048, 256, key=f"models_ctx_{model.id}", width=180)
+            st.number_input(
+                t("param.n_ctx"),
+                MIN_CONTEXT,
+                MAX_CONTEXT,
+                recommended(model).n_ctx,
+                256,
+                key=f"models_ctx_{model.id}",
+                width=180,
+            )
         )
         if st.button(t("models.load"), icon=":material/bolt:", key=f"models_load_{model.id}", type="primary"):
             begin_load(model, n_ctx)

@@ -7,8 +7,9 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.choices import TYPE_NAMES
 from multi_llm_comparator.ui.html_pieces import dot, empty, note_chip
 from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.model_convert import draw_convert_button
@@ -16,7 +17,6 @@ from multi_llm_comparator.ui.model_details import ask_for_details
 from multi_llm_comparator.ui.palette import STATE_TONES, UNKNOWN, model_tone
 
 PAGE_SIZE = 40
-KINDS = {ModelType.PYTORCH: "PyTorch", ModelType.GGUF: "GGUF", ModelType.CUSTOM: "custom"}
 _COLUMNS = ("name", "kind", "architecture", "parameters", "quantization", "context", "template", "size")
 
 SORTS: dict[str, Callable[[ModelInfo], tuple[bool, object]]] = {
@@ -35,7 +35,7 @@ def matching(models: Sequence[ModelInfo], text: str, sort: str) -> list[ModelInf
 
 def _searched(model: ModelInfo) -> str:
     known = model.config
-    fields = (known.get("architecture"), known.get("quantization"), known.get("source"), KINDS.get(model.model_type))
+    fields = (known.get("architecture"), known.get("quantization"), known.get("source"), TYPE_NAMES[model.model_type])
     return " ".join([model.name, model.path, *(str(field) for field in fields if field)]).casefold()
 
 
@@ -83,7 +83,7 @@ def _row(model: ModelInfo) -> str:
     known = model.config
     template = known.get("chat_template")
     cells = {
-        "kind": KINDS.get(model.model_type, model.model_type.value),
+        "kind": TYPE_NAMES[model.model_type],
         "architecture": str(known.get("architecture") or say.NOTHING),
         "parameters": say.parameters(known.get("parameters")),
         "quantization": str(known.get("quantization") or say.NOTHING),

@@ -11,7 +11,7 @@ from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
-from multi_llm_comparator.ui.choices import Choice
+from multi_llm_comparator.ui.choices import TYPE_NAMES, Choice, listed
 from multi_llm_comparator.ui.compare_state import add_pane, change_model, draft_panes, pane_choices, remove_pane
 from multi_llm_comparator.ui.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.i18n import t
@@ -69,7 +69,7 @@ def _draw_pane(pane: Pane, index: int, choices: Mapping[str, Choice], *, is_only
 
 
 def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) -> None:
-    options = list(choices)
+    options = listed(choices, pane.target)
     if pane.target not in choices:
         options = [pane.target, *options]
     key = f"compare_model_{pane.id}"
@@ -100,6 +100,7 @@ def _facts_line(pane: Pane, choice: Choice | None) -> str:
     ]
     words = [*(choice.facts or _facts(choice.model)), *words]
     line = f'<span class="mlc-muted">{escape(" · ".join(filter(None, words)))}</span>'
+    line += _shorter_context(pane, choice.model)
     if choice.model is not None and choice.model.config.get("chat_template") is False:
         line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
     if pane.config.system_prompt:
@@ -107,12 +108,21 @@ def _facts_line(pane: Pane, choice: Choice | None) -> str:
     return f'<div class="mlc-facts-line">{line}</div>'
 
 
+def _shorter_context(pane: Pane, model: ModelInfo | None) -> str:
+    """Says so where the conversation has less room than the model could give it."""
+    trained = (model.config.get("context_length") if model else None) or 0
+    if trained <= pane.config.n_ctx:
+        return ""
+    text = t("setup.context", tokens=say.context(pane.config.n_ctx), trained=say.context(trained))
+    return f' <span class="mlc-muted" title="{escape(t("setup.context_why"))}">· {escape(text)}</span>'
+
+
 def _facts(model: ModelInfo | None) -> list[str]:
     if model is None:
         return []
     known = model.config
     return [
-        {"pytorch": "PyTorch", "gguf": "GGUF"}.get(model.model_type.value, model.model_type.value),
+        TYPE_NAMES[model.model_type],
         say.parameters(known["parameters"]) if known.get("parameters") else "",
         str(known.get("quantization") or ""),
     ]

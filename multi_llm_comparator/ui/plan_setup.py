@@ -12,23 +12,24 @@ from multi_llm_comparator.ui.html_pieces import dot
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.palette import UNKNOWN
 from multi_llm_comparator.ui.plan_state import MAX_WORKERS, change_setup, current_setup, setup_revision
-from multi_llm_comparator.ui.plan_targets import known_targets
+from multi_llm_comparator.ui.plan_targets import known_targets, offered_targets
 
 
 def draw_setup() -> None:
     """Three models, the threshold, the workers; the rest behind a button."""
     setup = current_setup()
     targets = known_targets()
+    offered = offered_targets(setup.planner, setup.small, setup.large)
     with st.container(key="plans_setup"):
         planner, small, large, threshold, workers, more = st.columns(
             [3, 3, 3, 1.6, 1.6, 0.7], gap="small", vertical_alignment="bottom"
         )
         with planner:
-            _draw_target("planner", setup.planner, ["", *targets], {"": t("plan.by_hand"), **targets})
+            _draw_target("planner", setup.planner, ["", *offered], {"": t("plan.by_hand"), **targets})
         with small:
-            _draw_target("small", setup.small, list(targets), targets, off=not setup.enable_threshold)
+            _draw_target("small", setup.small, offered, targets, off=not setup.enable_threshold)
         with large:
-            _draw_target("large", setup.large, list(targets), targets)
+            _draw_target("large", setup.large, offered, targets)
         with threshold:
             _draw_label(t("plan.threshold"), t("plan.threshold_why"))
             _number("threshold", setup.threshold, EASIEST, HARDEST + 1, disabled=not setup.enable_threshold)

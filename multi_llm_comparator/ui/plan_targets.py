@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.ui.choices import targets_of_groups
+from multi_llm_comparator.ui.choices import Choice, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.compare_state import loadable_models
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
@@ -18,11 +18,19 @@ def target_of(model: ModelInfo, models: list[ModelInfo]) -> str:
 
 
 def known_targets() -> dict[str, str]:
-    """All targets with what the page calls them: models of this machine first, then groups and remote models."""
+    """All targets with what the page calls them: models of this machine first, then remote models and groups."""
+    return {target: choice.label for target, choice in _choices().items()}
+
+
+def offered_targets(*chosen: str) -> list[str]:
+    """Those of :func:`known_targets` that a picker offers where these are chosen."""
+    return listed(_choices(), *chosen)
+
+
+def _choices() -> dict[str, Choice]:
     models = loadable_models()
-    found = {target_of(m, models): m.name for m in models}
-    found = {target: name if target == name else f"{name} · {target}" for target, name in found.items()}
-    return found | {target: choice.label for target, choice in targets_of_groups().items()}
+    local = {target_of(c.model, models): c for c in local_choices(models).values() if c.model is not None}
+    return local | targets_of_groups()
 
 
 def working_sign(small: str, large: str) -> str:

@@ -13,6 +13,7 @@ from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_lan
 from multi_llm_comparator.ui.workbench import apply_settings
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
+SHIPPED = ("first_model", "demo_groups")
 MODES = ("auto", "parallel", "one_at_a_time")
 
 
@@ -34,7 +35,7 @@ def draw_form() -> None:
     """One form, so that nothing changes before it is saved; a wrong value is said and nothing is written."""
     settings = get_settings()
     with st.form("settings_form", border=False):
-        changes = _draw_places(settings) | _draw_memory(settings) | _draw_bounds(settings)
+        changes = _draw_places(settings) | _draw_memory(settings) | _draw_bounds(settings) | _draw_shipped(settings)
         if st.form_submit_button(t("settings.save"), type="primary", key="settings_save"):
             if attempt(lambda: save_settings(changes)) is not None:
                 apply_settings()
@@ -59,6 +60,16 @@ def _draw_places(settings: Settings) -> dict[str, Any]:
         name: st.toggle(t(f"settings.{name}"), getattr(settings, name), key=f"settings_{name}") for name in PLACES
     }
     return {"extra_model_dirs": [str(Path(folder).expanduser()) for folder in chosen], **places}
+
+
+def _draw_shipped(settings: Settings) -> dict[str, Any]:
+    st.subheader(t("settings.shipped"), anchor=False)
+    return {
+        name: st.toggle(
+            t(f"settings.{name}"), getattr(settings, name), key=f"settings_{name}", help=t(f"settings.{name}_why")
+        )
+        for name in SHIPPED
+    }
 
 
 def _draw_memory(settings: Settings) -> dict[str, Any]:
