@@ -227,9 +227,8 @@ async def in_the_browser(models: RealModels, effort: Effort) -> list[Figure]:
     return await browser_figures(models, QUESTION, effort.rounds, WRITING_S)
 
 
-async def measure(parts: set[str], effort: Effort) -> AsyncIterator[list[Figure]]:
+async def measure(models: RealModels, parts: set[str], effort: Effort) -> AsyncIterator[list[Figure]]:
     """The figures part by part."""
-    models = real_models()
     for part, measured in {
         "a": beside_bare_loop,
         "b": beside_server,
@@ -243,8 +242,8 @@ async def measure(parts: set[str], effort: Effort) -> AsyncIterator[list[Figure]
             yield await measured(models, effort)
 
 
-async def measured(parts: set[str], effort: Effort) -> list[Figure]:
-    return [figure async for figures in measure(parts, effort) for figure in figures]
+async def measured(models: RealModels, parts: set[str], effort: Effort) -> list[Figure]:
+    return [figure async for figures in measure(models, parts, effort) for figure in figures]
 
 
 def print_table(rows: list[list[str]]) -> None:
@@ -263,7 +262,7 @@ def main() -> None:
     given = parser.parse_args()
     effort = Effort(given.rounds, given.tokens, given.threads)
     parts = set(given.only.split(","))
-    figures = asyncio.run(measured(parts, effort))
+    figures = asyncio.run(measured(real_models(), parts, effort))
     print_table(table(figures))
     if parts >= set(PARTS.split(",")):
         print(f"written to {save('streaming', figures, given.out)}")
