@@ -1,4 +1,4 @@
-"""PyTorch models that are forked from the process which has imported torch: that they answer, crash and end as others."""
+"""PyTorch models forked from the process that has imported torch: they answer, crash and end as others do."""
 
 from __future__ import annotations
 
