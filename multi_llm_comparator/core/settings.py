@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     parallel_requests: int = Field(default=4, ge=1, le=64, description="requests decoded together by one model")
     load_timeout_s: float = Field(default=600.0, gt=0, description="a model not loaded by then is given up")
     hang_timeout_s: float = Field(default=120.0, gt=0, description="a busy model making no step so long is killed")
-    spare_process: bool = Field(default=True, description="keep one process with torch imported ready")
+    spare_process: bool = Field(default=True, description="keep a process with torch imported ready for PyTorch models")
 
     @classmethod
     def settings_customise_sources(

@@ -31,7 +31,7 @@ def open_engine(name: str, path: str, options: LoadOptions) -> Engine:
 
 
 def preload(name: str) -> None:
-    """Import what an engine needs, ahead of the first model: a process kept ready does this while nothing else happens."""
+    """Import what an engine needs, ahead of the first model: a process kept ready does this while all is idle."""
     module = import_module(_ENGINES[name].partition(":")[0])
     if warm_up := getattr(module, "warm_up", None):
         warm_up()

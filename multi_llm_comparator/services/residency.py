@@ -80,7 +80,7 @@ class Residency:
         self._table: dict[str, Resident] = {}
         self._changed = asyncio.Condition()
         self._asking = 0
-        self.spare = Spare(enabled=settings.spare_process)
+        self.spare = Spare(enabled=settings.spare_process, load_timeout_s=settings.load_timeout_s)
 
     def residents(self) -> list[Resident]:
         return list(self._table.values())

@@ -16,7 +16,6 @@ import psutil
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE
-from multi_llm_comparator.services.child_process import START_TIMEOUT_S
 from multi_llm_comparator.services.devices import gpus, torch_runs_on_gpu
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.template import CannotFork, Template
@@ -30,8 +29,9 @@ log = logging.getLogger(__name__)
 class Spare:
     """Has processes for PyTorch models; told by :meth:`rest` and :meth:`work` whether the app has anything to do."""
 
-    def __init__(self, *, enabled: bool) -> None:
+    def __init__(self, *, enabled: bool, load_timeout_s: float) -> None:
         self._enabled = enabled
+        self._load_timeout_s = load_timeout_s
         self._forks = can_fork()
         self._timer: asyncio.TimerHandle | None = None
         self._filling: asyncio.Task[None] | None = None
@@ -134,11 +134,11 @@ class Spare:
         try:
             await self._end_leisure()
             template = self._template = await Template.start(at_leisure=False)
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(self._load_timeout_s):
                 await template.ready()
             return template
         except TimeoutError:
-            raise CannotFork(f"the process to fork from was not ready within {START_TIMEOUT_S:g} s") from None
+            raise CannotFork(f"the process to fork from was not ready within {self._load_timeout_s:g} s") from None
         except CannotFork as exc:
             self._stop_forking(exc)
             raise

@@ -27,7 +27,6 @@ from multi_llm_comparator.core.events import (
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.settings import Settings
-from multi_llm_comparator.services import model_process
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
@@ -243,12 +242,12 @@ async def test_loading_ahead_that_is_called_off_says_so(make_engine, tmp_path):
 
 
 async def test_a_process_that_cannot_be_started_fails_the_answer_and_nothing_else(make_engine, quick, monkeypatch):
-    async def refuse(port, token):
+    async def refuse(*arguments, **options):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     engine = make_engine(quick)
     with monkeypatch.context() as patch:
-        patch.setattr(model_process, "_spawn", refuse)
+        patch.setattr(asyncio, "create_subprocess_exec", refuse)
         event = (await collect(engine.stream("quick", ask())))[-1]
     assert (event.error_type, os.strerror(errno.EMFILE) in event.message) == ("ModelLoadError", True)
     assert text_of(await collect(engine.stream("quick", ask()))) == "all done now"

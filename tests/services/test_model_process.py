@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from multi_llm_comparator.core.events import Finished
-from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.exceptions import ModelLoadError, ModelProcessDied, UnsupportedModelError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.child_process import start_model_process
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.worker import LOADING_NICENESS, WRITING_NICENESS
 from tests.support.scripted_models import scripted_model
@@ -23,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 APP = """
 import asyncio, sys
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.child_process import start_model_process
 from multi_llm_comparator.services.model_process import ModelProcess
 
 async def main():
@@ -64,11 +66,22 @@ async def test_the_app_goes_before_a_model_that_loads_and_that_one_before_models
     assert threads == {worker.nice()}
 
 
-async def test_what_nobody_waits_for_yet_goes_last_and_no_further_once_it_is_wanted(process, tmp_path):
-    loading = psutil.Process(process.pid).nice()
-    process.preload("scripted")
+async def test_what_nobody_waits_for_yet_goes_last_and_a_model_that_is_then_wanted_does_not(process, tmp_path):
+    worker = psutil.Process(process.pid)
+    before = worker.nice(), os.sched_getscheduler(process.pid)
+    await process.preload("scripted")
+    assert (worker.nice(), os.sched_getscheduler(process.pid)) == before
     await process.load("m", "scripted", scripted_model(tmp_path, "m").path, LoadOptions(), timeout_s=30)
-    assert psutil.Process(process.pid).nice() - loading == WRITING_NICENESS - LOADING_NICENESS
+    assert worker.nice() - before[0] == WRITING_NICENESS - LOADING_NICENESS
+
+
+async def test_waiting_for_the_imports_of_a_process_that_ends_is_an_error(process):
+    psutil.Process(process.pid).suspend()
+    preloading = asyncio.ensure_future(process.preload("scripted"))
+    await asyncio.sleep(0)
+    process.kill()
+    with pytest.raises(ModelProcessDied):
+        await preloading
 
 
 async def test_a_process_that_ends_while_loading_is_an_error(process, tmp_path):
@@ -91,20 +104,16 @@ async def test_a_reader_that_pauses_over_a_whole_answer_is_no_reason_to_take_the
     assert "".join(getattr(event, "text", "") for event in (first, *rest)) == "all done now"
 
 
-async def test_a_stranger_on_the_port_is_turned_away(monkeypatch, tmp_path):
+async def test_a_stranger_on_the_port_is_turned_away(tmp_path):
     """Whoever connects without the token is not taken for the model process."""
-    from multi_llm_comparator.services import model_process
 
-    spawn = model_process._spawn
-
-    async def spawn_with_a_stranger(port, token):
+    async def start_with_a_stranger(port, token):
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b'{"op":"hello","token":"guess","pid":1}\n')
         await writer.drain()
-        return await spawn(port, token)
+        return await start_model_process(port, token)
 
-    monkeypatch.setattr(model_process, "_spawn", spawn_with_a_stranger)
-    process = await ModelProcess.start()
+    process = await ModelProcess.start(start_with_a_stranger)
     try:
         model = scripted_model(tmp_path, "m")
         assert await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
@@ -118,15 +127,12 @@ async def test_a_process_that_cannot_start_is_an_error_and_not_a_wait(monkeypatc
         await ModelProcess.start()
 
 
-async def test_a_system_that_refuses_another_process_is_an_error_of_loading(monkeypatch):
-    from multi_llm_comparator.services import model_process
-
+async def test_a_system_that_refuses_another_process_is_an_error_of_loading():
     async def refuse(port, token):
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    monkeypatch.setattr(model_process, "_spawn", refuse)
     with pytest.raises(ModelLoadError, match=os.strerror(errno.EAGAIN)):
-        await ModelProcess.start()
+        await ModelProcess.start(refuse)
 
 
 def test_no_process_outlives_a_killed_app(tmp_path):

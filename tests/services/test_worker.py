@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
+
+import pytest
 
 from multi_llm_comparator.core.events import Event, Finished, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine
 from multi_llm_comparator.services import worker as worker_module
 from multi_llm_comparator.services.wire import Channel, decode
-from multi_llm_comparator.services.worker import Worker
+from multi_llm_comparator.services.worker import Worker, run_aside
 
 
 class Typist(Engine):
@@ -74,3 +79,19 @@ def test_tokens_of_a_slow_model_are_told_one_by_one(monkeypatch) -> None:
     monkeypatch.setattr(worker_module, "TELL_EVERY_S", 0.0)
     with told_by(Typist()) as messages:
         assert [len(events) for events in messages] == [1, 1, 1, 1, 1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="priorities of single threads are Linux's")
+def test_work_aside_goes_last_and_leaves_no_thread_and_no_priority_behind() -> None:
+    seen = []
+    tasks = len(list(Path("/proc/self/task").iterdir()))
+    run_aside(lambda: seen.append(os.sched_getscheduler(0)), last=True)
+    run_aside(lambda: seen.append(os.sched_getscheduler(0)), last=False)
+    assert seen == [os.SCHED_IDLE, os.SCHED_OTHER]
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    assert len(list(Path("/proc/self/task").iterdir())) <= tasks
+
+
+def test_an_error_of_work_aside_reaches_whoever_wants_it_done() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_aside(lambda: 1 / 0, last=True)
