@@ -56,8 +56,8 @@ async def _finish(work: Workplace, config: CooperationConfig, judge: str | None,
     executor = run.options.executor
     models = [run.options.router_model, executor.small_model, executor.large_model]
     folder = report_folder(Path(config.system.reports), "single", models)
-    prediction = await Calibration(work.plans).predicted(run)
-    report = write_run_report(folder, run, prediction=prediction, verdicts=verdicts)
+    outlook = await Calibration(work.plans).outlook(run)
+    report = write_run_report(folder, run, outlook, verdicts=verdicts)
     messages.print(f"report: {report}")
     return run.answer is not None
 
