@@ -31,8 +31,8 @@ class ModelProfile:
     ``handoff_s`` what it takes from its end to the start of those that need it.
     ``reading`` and ``writing`` tell how company slows a step down before its first token and after.
     ``seen`` are earlier answers, the latest last. ``planning`` tells how fast it writes plans, if it ever wrote one.
-    ``answers`` says how many all this is from. ``answer_s`` is what it takes to put the answers of steps together, if it
-    ever did.
+    ``answers`` says how many all this is from. ``answer_s`` is what it takes to put the answers of steps together,
+    if it ever did.
     """
 
     ttft_s: float

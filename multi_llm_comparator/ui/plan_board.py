@@ -193,7 +193,8 @@ def _caption(run: PlanRun) -> str:
         t("plan.tokens_n", n=say.count(metrics.tokens)),
         f"→ {run.answer}" if run.answer else t(f"plan.state_{run.state}"),
     ]
-    return f'<div class="mlc-plan-caption"><b>{escape(run.question[:80])}</b> {escape(" · ".join(filter(None, words)))}</div>'
+    said = escape(" · ".join(filter(None, words)))
+    return f'<div class="mlc-plan-caption"><b>{escape(run.question[:80])}</b> {said}</div>'
 
 
 def _chart(figure: dict[str, object], key: str, alt: str, run: PlanRun) -> None:
