@@ -95,7 +95,7 @@ def _is_for(target: str, step: Step) -> bool:
 
 
 @pytest.mark.parametrize(("noise", "allowed"), [(0.0, 0.05), (0.2, 0.10)])
-def test_runs_are_foretold_from_runs_of_other_plans(noise, allowed):
+def test_runs_are_predicted_from_runs_of_other_plans(noise, allowed):
     chance = random.Random(1)
     tracker = PerformanceTracker()
     for number in range(30):
@@ -175,7 +175,7 @@ SAMPLES = st.builds(StepSample, st.just("m"), ANSWERS, PHASES, PHASES, st.none()
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(SAMPLES, min_size=1, max_size=40))
-def test_whatever_was_seen_something_can_be_foretold_from_it(samples):
+def test_whatever_was_seen_something_can_be_predicted_from_it(samples):
     profile = fitted_profile(samples, 0.0)
     for slowdown in (profile.reading, profile.writing):
         assert all(0 <= share <= 1 for share in astuple(slowdown))
