@@ -14,7 +14,7 @@ from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
 from multi_llm_comparator.plans.outcomes import step_outcomes, step_row, unanswered
 from multi_llm_comparator.plans.performance import ModelPerformance, PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import LargeAlone, Outlook, Prediction
+from multi_llm_comparator.plans.prediction import Outlook, Prediction
 from multi_llm_comparator.plans.report_parts import judged_section, model_charts, model_table
 from multi_llm_comparator.plans.reports import figure, percent, quoted, table, write_csv, write_json
 from multi_llm_comparator.plans.run_gantt import gantt_of
@@ -162,30 +162,40 @@ def critical_path_words(metrics: RunMetrics) -> str:
     return " → ".join([*planner, *metrics.critical_path, *answer])
 
 
+def in_one_line(run: PlanRun, outlook: Outlook) -> str:
+    """What a run took, beside what was predicted and what the large model alone would have taken."""
+    metrics, prediction = run_metrics(run), outlook.prediction
+    words = [figure(metrics.wall_s, "s")]
+    if metrics.loading_s:
+        words.append(f"{figure(metrics.loading_s, 's')} of it only loading models")
+    if prediction is not None and prediction.actual_s is not None:
+        words.append(
+            f"predicted {figure(prediction.total_s, 's')} for {figure(prediction.actual_s, 's')} without loading"
+        )
+    return f"{', '.join(words)}; {alone_words(run, metrics, outlook)}"
+
+
 def alone_section(run: PlanRun, metrics: RunMetrics, outlook: Outlook) -> str:
     """What the large model alone would have taken."""
-    model = run.options.executor.large_model
+    return f"## The large model alone\n\n{alone_words(run, metrics, outlook)}.\n"
+
+
+def alone_words(run: PlanRun, metrics: RunMetrics, outlook: Outlook) -> str:
+    """How long the large model alone would have taken, and whether splitting the question paid."""
     if (alone := outlook.alone) is None:
-        known = (
-            "no earlier run tells how fast it is" if run.answer is not None else "there is no answer to compare with"
-        )
-        return f"## The large model alone\n\nHow long `{model}` alone would have taken is not known: {known}.\n"
-    return f"## The large model alone\n\n{_beside_alone(alone, metrics)}\n"
-
-
-def _beside_alone(alone: LargeAlone, metrics: RunMetrics) -> str:
-    together_s = (metrics.wall_s or 0.0) - metrics.loading_s
+        model = run.options.executor.large_model
+        why = "there is no answer" if run.answer is None else "no earlier run tells how fast it is"
+        return f"how long `{model}` alone would have taken is not known: {why}"
     words = (
         f"`{alone.model}` alone would have taken {figure(alone.seconds, 's')} to write as much as the steps did "
-        f"({alone.tokens:,} tokens), by its {alone.answers:,} earlier answers. "
+        f"({alone.tokens:,} tokens), by its {alone.answers:,} earlier answers"
     )
-    if together_s <= 0:
+    together_s = (metrics.wall_s or 0.0) - metrics.loading_s
+    if together_s <= 0 or not alone.seconds:
         return words
     gain = alone.seconds / together_s
-    pays = (
-        f"{figure(gain)} times as fast" if gain >= 1 else f"{figure(1 / gain)} times as slow: it does not pay in time"
-    )
-    return f"{words}Together it took {figure(together_s, 's')} without loading, {pays}."
+    pays = f"{figure(gain)} times as fast" if gain >= 1 else f"{figure(1 / gain)} times as slow"
+    return f"{words}; together it took {figure(together_s, 's')} without loading, {pays}"
 
 
 def _steps(run: PlanRun) -> str:

@@ -20,7 +20,7 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planning_pace import PlanningPace
 from multi_llm_comparator.plans.prediction import Outlook, outlook_of, predict
 from multi_llm_comparator.plans.report_dataset import accuracy_by, planning_figures, write_dataset_report
-from multi_llm_comparator.plans.report_single import write_run_report
+from multi_llm_comparator.plans.report_single import in_one_line, write_run_report
 from multi_llm_comparator.plans.reports import quoted, report_folder, table, write_csv
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
@@ -109,7 +109,15 @@ async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_kno
     text = write_run_report(tmp_path, run, Outlook(None, None, ("large",))).read_text(encoding="utf-8")
     assert "the end may be missing: steps 2." in text
     assert "No prediction: no earlier run tells enough of `large`." in text
-    assert "How long `large` alone would have taken is not known: no earlier run tells how fast it is." in text
+    assert "how long `large` alone would have taken is not known: no earlier run tells how fast it is." in text
+
+
+async def test_one_line_says_what_a_run_took_and_the_large_model_alone():
+    run = await solved()
+    line = in_one_line(run, outlook_of(run, PROFILES))
+    assert re.fullmatch(r"[\d.]+ s, predicted [\d.]+ s for .* s without loading; `large` alone .* times as \w+", line)
+    failed = await solved(large=None)
+    assert "is not known: there is no answer" in in_one_line(failed, outlook_of(failed, {}))
 
 
 async def test_the_report_draws_which_step_needs_which(tmp_path):
