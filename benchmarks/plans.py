@@ -169,7 +169,7 @@ async def measure_lag(rounds: int) -> list[Figure]:
     what = f"dispatch lag, p99 of {len(plain)} steps"
     return [
         _lag_figure("a", f"{what} ({SCRIPTED})", plain, 1.0),
-        _lag_figure("a-stored", f"{what}, each stored on disk before the next one starts ({SCRIPTED})", stored, None),
+        _lag_figure("a-stored", f"{what}, each stored on disk before the next one starts ({SCRIPTED})", stored, 1.0),
     ]
 
 

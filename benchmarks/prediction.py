@@ -1,14 +1,14 @@
-"""How well theory foretells: predicted over actual makespan of plans that the demo models really solve.
+"""How well theory predicts: predicted over actual makespan of plans that the demo models really solve.
 
     python -m benchmarks.prediction                   both kinds of the demo models
     python -m benchmarks.prediction --only gguf --part page
 
 Composed questions are asked as on the Plans page: the demo planner writes the plan, small and large solve it meanwhile,
-and from the plan all of that is foretold. The plans of the same questions, and hand-made ones, are also solved without
-a planner, where there are only the steps to foretell. All are run several times by the real engine through the real
+and from the plan all of that is predicted. The plans of the same questions, and hand-made ones, are also solved without
+a planner, where there are only the steps to predict. All are run several times by the real engine through the real
 gateway, in another order each round. Every run after the first rounds is predicted from the runs before it that are in
 the store. The same is done as if its plan had never been run before: then the lengths of its answers are not known from
-earlier ones. The error of a perfect prophet is shown as well, who predicts the median of all runs of the same plan:
+earlier ones. The error of a perfect oracle is shown as well, which predicts the median of all runs of the same plan:
 what the machine itself varies by, no prediction can know. And the predictions of a plan are compared with the median of
 its runs, where that does not count.
 
@@ -61,7 +61,7 @@ LEARNING = 2
 QUESTIONS, SEED = 18, 77
 # By what their ids begin with.
 SORTS = {
-    "asked": "composed questions through the planner, which is foretold as well",
+    "asked": "composed questions through the planner, which is predicted as well",
     "given": "the plans of these questions, without the planner",
     "hand": "hand-made plans, without a planner",
     "page": "composed questions asked on the Plans page, in a browser on the same machine",
@@ -80,7 +80,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: which job it was, what it took, and what was foretold with and without earlier runs of the job.
+    """One run: which job it was, what it took, and what was predicted with and without earlier runs of the job.
 
     ``new`` is None where that was not tried.
     """
@@ -121,11 +121,14 @@ async def measure_page(kind: str, rounds: int) -> list[Outcome]:
                 if number == 0 or len(questions) <= number < (1 + LEARNING) * len(questions):
                     continue
                 run = await registry.get(run_id)
-                prediction = await calibration.predicted(run)
+                prediction = (await calibration.outlook(run)).prediction
+                if prediction is None and number < len(questions):
+                    # The first plans of a fresh workbench: of no model enough is known yet.
+                    continue
                 assert prediction is not None and prediction.actual_s is not None, run.error
                 sort = FIRST if number < len(questions) else "page"
                 job = Job(f"{sort} {questions[run.question]}", run.question)
-                outcomes.append(Outcome(job, prediction.actual_s, prediction.schedule.makespan_s, None))
+                outcomes.append(Outcome(job, prediction.actual_s, prediction.total_s, None))
     return outcomes
 
 
@@ -168,7 +171,7 @@ async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, t
     planner, small, large = targets
     config = replace(exact_config(), n_threads=threads)
     executor = ExecutorOptions(small_model=small, large_model=large, config=config)
-    # Answers are not put together in words: that is not part of the makespan.
+    # Answers are not put together in words: how long that takes is no matter of the schedule.
     options = PlanOptions(
         executor=executor,
         router_model=planner,
@@ -189,12 +192,12 @@ async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, t
                 continue
             if turn > LEARNING:
                 known = await calibration.profiles((planner, small, large), without=run.id)
-                outcomes.append(_foretold(job, run, known, done))
+                outcomes.append(_predicted(job, run, known, done))
             done.append((job, run))
     return outcomes
 
 
-def _foretold(
+def _predicted(
     job: Job, run: PlanRun, known: Mapping[str, ModelProfile], done: Sequence[tuple[Job, PlanRun]]
 ) -> Outcome:
     tracker = PerformanceTracker()
@@ -202,13 +205,13 @@ def _foretold(
         if other != job:
             tracker.track(earlier)
     predictions = [predict(run, known), predict(run, tracker.profiles())]
-    makespans = [p.schedule.makespan_s for p in predictions if p is not None]
+    totals = [p.total_s for p in predictions if p is not None]
     assert predictions[0] is not None and predictions[0].actual_s is not None, run.error
-    return Outcome(job, predictions[0].actual_s, makespans[0], makespans[1])
+    return Outcome(job, predictions[0].actual_s, totals[0], totals[1])
 
 
 def figures_of(kind: str, outcomes: Sequence[Outcome]) -> list[Figure]:
-    """Median and 90th percentile of the error for each sort of job, beside a prophet's."""
+    """Median and 90th percentile of the error for each sort of job, beside an oracle's."""
     figures: list[Figure] = []
     for sort, name in SORTS.items():
         if not (chosen := [o for o in outcomes if o.job.id.startswith(sort)]):
@@ -228,35 +231,35 @@ def _errors(id: str, who: str, outcomes: Sequence[Outcome]) -> list[Figure]:
     middle = {job: statistics.median(times) for job, times in by_job.items()}
     known = [abs(o.known / o.actual_s - 1) for o in outcomes]
     new = [abs(o.new / o.actual_s - 1) for o in outcomes if o.new is not None]
-    prophet = [abs(middle[o.job.id] / o.actual_s - 1) for o in outcomes]
-    foretold = {job: statistics.median(o.known for o in outcomes if o.job.id == job) for job in by_job}
-    typical = [abs(foretold[job] / middle[job] - 1) for job in by_job]
+    oracle = [abs(middle[o.job.id] / o.actual_s - 1) for o in outcomes]
+    predicted = {job: statistics.median(o.known for o in outcomes if o.job.id == job) for job in by_job}
+    typical = [abs(predicted[job] / middle[job] - 1) for job in by_job]
     long = 1000 * statistics.median(o.actual_s for o in outcomes)
     what = f"error of the predicted makespan, {who}"
     peer = f"median of {len(known)} runs of {number(long)} ms; peer: the median of all runs of the same plan"
     figures = [
-        _figure(f"{id}-median", f"{what}, {peer}", statistics.median(known), statistics.median(prophet)),
+        _figure(f"{id}-median", f"{what}, {peer}", statistics.median(known), statistics.median(oracle)),
         _figure(
             f"{id}-typical",
             f"{what}, against the median of all runs of the same plan, median of {len(typical)} plans",
             statistics.median(typical),
         ),
-        _figure(f"{id}-p90", f"{what}, 90th percentile", _p90(known), _p90(prophet), wanted=0.3),
+        _figure(f"{id}-p90", f"{what}, 90th percentile", _p90(known), _p90(oracle), wanted=0.3),
     ]
     if new:
-        middling = statistics.median(new), statistics.median(prophet)
+        middling = statistics.median(new), statistics.median(oracle)
         figures.append(_figure(f"{id}-new-median", f"{what}, plans never run before, median", *middling, wanted=0.2))
     return figures
 
 
-def _figure(id: str, name: str, value: float, prophet: float | None = None, wanted: float | None = WANTED) -> Figure:
+def _figure(id: str, name: str, value: float, oracle: float | None = None, wanted: float | None = WANTED) -> Figure:
     return Figure(
         id=id,
         name=name,
         sense="at most",
         value=100 * value,
         ours=100 * value,
-        peer=None if prophet is None else 100 * prophet,
+        peer=None if oracle is None else 100 * oracle,
         wanted=None if wanted is None else 100 * wanted,
         value_unit="%",
         unit="%",

@@ -1,19 +1,21 @@
 """Composed questions: several questions of the demo world in one, with the plan that answers them and the exact answer.
 
 `generate` is the public door. As in the demo world, a hash of a question's content decides its split, in both languages
-alike; of chains of operations the last words count as content too.
+alike; of chains of operations the last words count as content too. Steps of a held-out question can nevertheless be
+ones that the models which solve them were trained on; `generate_unseen` gives questions without such steps.
 """
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from demo.composed import arithmetic_families as arithmetic
+from demo.composed import unseen_families as unseen
 from demo.composed import word_families as words
 from demo.composed.arithmetic_families import Drawn, Family, Unsuitable
 from demo.composed.question import ComposedQuestion, Draft, Result
 from demo.world.item import LANGUAGES, Language, Split, split_of
 
-__all__ = ["FAMILIES", "ComposedQuestion", "draw_composed", "generate"]
+__all__ = ["FAMILIES", "UNSEEN_FAMILIES", "ComposedQuestion", "draw_composed", "generate", "generate_unseen"]
 
 FAMILIES: Mapping[str, Family] = {
     "expression": arithmetic.expression,
@@ -26,6 +28,11 @@ FAMILIES: Mapping[str, Family] = {
     "facts": words.facts,
     "counted": words.counted,
 }
+UNSEEN_FAMILIES: Mapping[str, Family] = {"shopping": unseen.shopping}
+"""Of these no model was ever trained on a question."""
+ONLY_OF_DRILLS = frozenset({"letters", "counted"})
+"""Families that hardly have a question without a sum or product of single digits, all of which are trained on."""
+
 MAX_STEPS = 8
 COMPARED_SHARE = 0.3
 """How often a question for a number also asks whether it is larger than another one."""
@@ -36,12 +43,16 @@ IS_IT_LARGER: Mapping[Language, tuple[str, ...]] = {
 }
 
 
-def draw_composed(rng: random.Random, family: str, language: Language, split: Split) -> ComposedQuestion:
-    """One question of a family and a split."""
+def draw_composed(
+    rng: random.Random, family: str, language: Language, split: Split, *, only_new: bool = False
+) -> ComposedQuestion:
+    """One question of a family and a split; with ``only_new`` one without steps that can have been trained on, but for
+    those that ask for something one must know."""
+    draw = UNSEEN_FAMILIES[family] if family in UNSEEN_FAMILIES else FAMILIES[family]
     while True:
-        draft = Draft(language)
+        draft = Draft(language, only_new)
         try:
-            drawn = FAMILIES[family](rng, draft)
+            drawn = draw(rng, draft)
             drawn = _perhaps_compared(rng, draft, drawn)
         except Unsuitable:
             continue
@@ -53,10 +64,16 @@ def draw_composed(rng: random.Random, family: str, language: Language, split: Sp
 def _perhaps_compared(rng: random.Random, draft: Draft, drawn: Drawn) -> Drawn:
     if drawn.number is None or drawn.text[-1] not in "?？" or rng.random() > COMPARED_SHARE:
         return drawn
-    other = _near(rng, drawn.number)
-    draft.join([drawn.number, draft.ask("is larger", drawn.number, other)])
+    number = drawn.number
+    other, larger = draft.redrawn(lambda: _compared(rng, draft, number))
+    draft.join([number, larger])
     tail = rng.choice(IS_IT_LARGER[draft.language]).format(n=other)
     return Drawn(drawn.text[:-1] + tail, f"{drawn.content}|{other}")
+
+
+def _compared(rng: random.Random, draft: Draft, number: Result) -> tuple[int, Result]:
+    other = _near(rng, number)
+    return other, draft.ask("is larger", number, other)
 
 
 def _near(rng: random.Random, number: Result) -> int:
@@ -76,12 +93,22 @@ def _near(rng: random.Random, number: Result) -> int:
 
 def generate(seed: int, n: int, split: Split) -> Iterator[ComposedQuestion]:
     """`n` different questions, families and languages in turn; the same seed gives the same questions."""
-    rng = random.Random(f"composed|{seed}|{split}")
-    names = tuple(FAMILIES)
+    yield from _different(random.Random(f"composed|{seed}|{split}"), n, tuple(FAMILIES), split, only_new=False)
+
+
+def generate_unseen(seed: int, n: int, families: Sequence[str]) -> Iterator[ComposedQuestion]:
+    """`n` different held-out questions likewise, without steps that can have been trained on."""
+    yield from _different(random.Random(f"unseen|{seed}"), n, families, "heldout", only_new=True)
+
+
+def _different(
+    rng: random.Random, n: int, names: Sequence[str], split: Split, *, only_new: bool
+) -> Iterator[ComposedQuestion]:
     seen: set[str] = set()
     while len(seen) < n:
         i = len(seen)
-        question = draw_composed(rng, names[i % len(names)], LANGUAGES[i // len(names) % 2], split)
+        language = LANGUAGES[i // len(names) % 2]
+        question = draw_composed(rng, names[i % len(names)], language, split, only_new=only_new)
         if question.prompt not in seen:
             seen.add(question.prompt)
             yield question

@@ -3,8 +3,9 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from demo.composed.question import Argument, Draft, Result
+from demo.composed.question import Argument, Draft, Result, Unsuitable
 from demo.world.item import Language
 from demo.world.measures import CONVERSIONS, Unit
 
@@ -13,10 +14,6 @@ PRODUCT_SIZES = frozenset({(1, 1), (1, 2), (2, 2), (1, 3)})
 """Digit counts of the operands that the demo models were taught."""
 
 SIGNS = {"+": "sum", "-": "difference", "*": "product"}
-
-
-class Unsuitable(Exception):
-    """What was drawn leads outside what the demo models were taught; another draw will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +98,10 @@ def _atom(rng: random.Random, draft: Draft) -> Part:
 
 
 def _group(rng: random.Random, draft: Draft) -> Part:
+    return draft.redrawn(lambda: _drawn_group(rng, draft))
+
+
+def _drawn_group(rng: random.Random, draft: Draft) -> Part:
     a, b, sign = _number(rng), _number(rng), rng.choice("+-")
     if sign == "-" and a < b:
         a, b = b, a
@@ -108,19 +109,27 @@ def _group(rng: random.Random, draft: Draft) -> Part:
 
 
 def _product(rng: random.Random, draft: Draft) -> Part:
+    return draft.redrawn(lambda: _drawn_product(rng, draft))
+
+
+def _drawn_product(rng: random.Random, draft: Draft) -> Part:
     parts = [rng.choice((_atom, _group))(rng, draft) for _ in range(2)]
     (left, a), (right, b) = parts
     return f"{left} * {right}", calculate(draft, "*", a, b)
+
+
+def _and_another(rng: random.Random, draft: Draft, result: int | Result) -> tuple[str, Result]:
+    right, b = rng.choice((_atom, _group, _product))(rng, draft)
+    sign = rng.choice("+-")
+    return f" {sign} {right}", calculate(draft, sign, result, b)
 
 
 def expression(rng: random.Random, draft: Draft) -> Drawn:
     """A nested expression: "(23 + 48) * (17 - 9)", "12 * 7 + 5 * (30 - 8)"."""
     text, result = rng.choice((_product, _product, _group))(rng, draft)
     if rng.random() < 0.6 or len(draft.steps) < 2:
-        right, b = rng.choice((_atom, _group, _product))(rng, draft)
-        sign = rng.choice("+-")
-        result = calculate(draft, sign, result, b)
-        text = f"{text} {sign} {right}"
+        more, result = draft.redrawn(lambda: _and_another(rng, draft, result))
+        text += more
     if len(draft.steps) < 2:
         raise Unsuitable
     assert isinstance(result, Result)
@@ -131,20 +140,27 @@ def expression(rng: random.Random, draft: Draft) -> Drawn:
 def chain(rng: random.Random, draft: Draft) -> Drawn:
     """One operation after the other: "Add 23 and 48, then multiply by 6, then subtract 17." """
     language = draft.language
-    a, b, sign = _number(rng), _number(rng), rng.choice("+-*")
-    result = calculate(draft, sign, a, b)
-    content = f"{a}{sign}{b}"
-    text = START[sign][language].format(a=a, b=b) + _go_on(rng, draft, result, rng.randint(1, 4))
+    text, content, result = draft.redrawn(lambda: _started(rng, draft))
+    text += _go_on(rng, draft, result, rng.randint(1, 4))
     return Drawn(_ended(text, language), content + text[-9:])
+
+
+def _started(rng: random.Random, draft: Draft) -> tuple[str, str, Result]:
+    a, b, sign = _number(rng), _number(rng), rng.choice("+-*")
+    return START[sign][draft.language].format(a=a, b=b), f"{a}{sign}{b}", calculate(draft, sign, a, b)
 
 
 def _go_on(rng: random.Random, draft: Draft, result: Result, times: int) -> str:
     text = ""
     for _ in range(times):
-        sign, n = rng.choice("+-*"), _number(rng)
-        result = calculate(draft, sign, result, n)
-        text += GO_ON[sign][draft.language].format(n=n)
+        more, result = draft.redrawn(partial(_next, rng, draft, result))
+        text += more
     return text
+
+
+def _next(rng: random.Random, draft: Draft, result: Result) -> tuple[str, Result]:
+    sign, n = rng.choice("+-*"), _number(rng)
+    return GO_ON[sign][draft.language].format(n=n), calculate(draft, sign, result, n)
 
 
 def _ended(text: str, language: Language) -> str:
@@ -153,6 +169,10 @@ def _ended(text: str, language: Language) -> str:
 
 def _small(rng: random.Random, draft: Draft) -> Part:
     """An operation with a result of at most two digits."""
+    return draft.redrawn(lambda: _drawn_small(rng, draft))
+
+
+def _drawn_small(rng: random.Random, draft: Draft) -> Part:
     sign = rng.choice("+-*")
     a, b = (rng.randint(2, 9), rng.randint(2, 30)) if sign == "*" else (rng.randint(10, 80), rng.randint(2, 60))
     result = calculate(draft, sign, a, b)

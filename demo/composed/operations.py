@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeVar
 
 from demo.world import arithmetic, measures, numbers, translate, words
 from demo.world.facts import FACTS, PHRASINGS
@@ -21,6 +22,7 @@ NUMBER, WORD, CLOCK = rf"(?:-?\d+|{QUOTE})", rf"(?:[A-Za-z]+|{QUOTE})", rf"(?:\d
 LIST, TEXT = r"[^?？:：。]+?", r".+?"
 
 Arguments = tuple[str, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Operation:
     fits in; `difficulty` says from the arguments, as far as they are known, which model should solve it: the small one
     what it hardly ever gets wrong, the large one the hard half of the demo world, and comparing and sorting. `commutes`
     means that the order of the arguments says nothing.
+
+    `key` is the content that decides the world's split, by which one knows whether a step can stand in the training
+    data of the demo models: empty where it always does, None for what one has to know and cannot work out.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Operation:
     tokens: int
     written: tuple[int, int] = (0, 0)
     commutes: bool = False
+    key: Callable[[Arguments], str | None] = lambda _: None
 
     def task(self, language: Language, arguments: Sequence[object]) -> str:
         """The task of a step: the question in the phrasing that plans use."""
@@ -104,7 +110,10 @@ def _sorted(descending: bool) -> Callable[[Language, Arguments], str]:
     return lambda _, arguments: ", ".join(map(str, sorted(_integers(arguments[0]), reverse=descending)))
 
 
-def _pair(name: str, phrasings: Phrasings, combine: Callable[[int, int], int], commutes: bool) -> Operation:
+OfTwo = Callable[[int, int], T]
+
+
+def _pair(name: str, phrasings: Phrasings, combine: OfTwo[int], key: OfTwo[str], commutes: bool) -> Operation:
     difficulty, tokens = (_product_difficulty, 128) if name == "product" else (_sum_difficulty, 64)
     return Operation(
         name,
@@ -114,6 +123,7 @@ def _pair(name: str, phrasings: Phrasings, combine: Callable[[int, int], int], c
         difficulty,
         tokens,
         commutes=commutes,
+        key=lambda arguments: key(int(arguments[0]), int(arguments[1])),
     )
 
 
@@ -130,6 +140,7 @@ def _convert(source: measures.Unit, target: measures.Unit, factor: int) -> Opera
         _always(3),
         96,
         written=(2, 2),
+        key=lambda arguments: measures.units_key(source, target, int(arguments[0])),
     )
 
 
@@ -137,8 +148,19 @@ def _word_operation(name: str, phrasings: Phrasings, of: Callable[[str], str], l
     # Letters are counted by numbering them, and the short phrasing for it is the third in English.
     tokens, written = (64, (2, 0)) if name == "length" else (24, (0, 0))
     return Operation(
-        name, phrasings, {"w": WORD}, lambda _, arguments: of(arguments[0]), _word_difficulty(longest), tokens, written
+        name,
+        phrasings,
+        {"w": WORD},
+        lambda _, arguments: of(arguments[0]),
+        _word_difficulty(longest),
+        tokens,
+        written,
+        key=lambda arguments: None if _is_by_heart(name, arguments[0]) else words.word_key(arguments[0].lower()),
     )
+
+
+def _is_by_heart(name: str, word: str) -> bool:
+    return name == "plural" and word in words.IRREGULAR_PLURALS
 
 
 def _fact(relation: str, level: int) -> Operation:
@@ -166,22 +188,40 @@ def _later(name: str, phrasings: Phrasings, minutes: int, level: int) -> Operati
         hour, minute = divmod((hour * 60 + minute + int(arguments[0]) * minutes) % (24 * 60), 60)
         return f"{hour:02d}:{minute:02d}"
 
-    return Operation(name, phrasings, {"n": NUMBER, "time": CLOCK}, solve, _always(level), 96)
+    def key(arguments: Arguments) -> str:
+        hour, minute = map(int, arguments[1].split(":"))
+        start = hour * 60 + minute
+        return measures.time_key(start, start + int(arguments[0]) * minutes)
+
+    return Operation(name, phrasings, {"n": NUMBER, "time": CLOCK}, solve, _always(level), 96, key=key)
 
 
-_LISTS = {"list": LIST}
+def _compare_key(arguments: Arguments) -> str:
+    return numbers.compare_key(int(arguments[0]), int(arguments[1]))
+
+
+def _of_list(
+    name: str, phrasings: Phrasings, solve: Callable[[Language, Arguments], str], level: int, tokens: int
+) -> Operation:
+    slots = {"list": LIST}
+    return Operation(
+        name, phrasings, slots, solve, _always(level), tokens, key=lambda a: numbers.list_key(_integers(a[0]))
+    )
+
+
+_TWO = {"a": NUMBER, "b": NUMBER}
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
     for operation in (
-        _pair("sum", arithmetic.SUM, lambda a, b: a + b, True),
-        _pair("difference", arithmetic.DIFFERENCE, lambda a, b: a - b, False),
-        _pair("product", arithmetic.PRODUCT, lambda a, b: a * b, True),
-        Operation("larger", numbers.LARGER, {"a": NUMBER, "b": NUMBER}, _larger, _always(5), 48, commutes=True),
-        Operation("is larger", numbers.IS_LARGER, {"a": NUMBER, "b": NUMBER}, _is_larger, _always(5), 48),
-        Operation("maximum", numbers.MAXIMUM, _LISTS, lambda _, a: str(max(_integers(a[0]))), _always(5), 48),
-        Operation("minimum", numbers.MINIMUM, _LISTS, lambda _, a: str(min(_integers(a[0]))), _always(5), 48),
-        Operation("ascending", numbers.ASCENDING, _LISTS, _sorted(False), _always(6), 128),
-        Operation("descending", numbers.DESCENDING, _LISTS, _sorted(True), _always(6), 128),
+        _pair("sum", arithmetic.SUM, lambda a, b: a + b, arithmetic.sum_key, True),
+        _pair("difference", arithmetic.DIFFERENCE, lambda a, b: a - b, arithmetic.difference_key, False),
+        _pair("product", arithmetic.PRODUCT, lambda a, b: a * b, arithmetic.product_key, True),
+        Operation("larger", numbers.LARGER, _TWO, _larger, _always(5), 48, commutes=True, key=_compare_key),
+        Operation("is larger", numbers.IS_LARGER, _TWO, _is_larger, _always(5), 48, key=_compare_key),
+        _of_list("maximum", numbers.MAXIMUM, lambda _, a: str(max(_integers(a[0]))), 5, 48),
+        _of_list("minimum", numbers.MINIMUM, lambda _, a: str(min(_integers(a[0]))), 5, 48),
+        _of_list("ascending", numbers.ASCENDING, _sorted(False), 6, 128),
+        _of_list("descending", numbers.DESCENDING, _sorted(True), 6, 128),
         *(_convert(*conversion) for conversion in measures.CONVERSIONS),
         _word_operation("reverse", words.REVERSE, lambda w: w[::-1], 5),
         _word_operation("upper", words.UPPER, str.upper, 6),

@@ -1,14 +1,19 @@
 """A composed question: what is asked, the plan that answers it, and the exact answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from xml.sax.saxutils import escape
 
 from demo.composed.operations import OPERATIONS
-from demo.world.item import Language
+from demo.world.item import Language, split_of
 from multi_llm_comparator.plans import Plan, Step
 
 JOIN_DIFFICULTY, JOIN_TOKENS = 1, 24
+REDRAWS = 60
+"""One step in ten is new."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +46,34 @@ class Result:
 Argument = Result | Sequence[Result] | int | str
 
 
+class Unsuitable(Exception):
+    """What was drawn leads outside what is wanted; another draw will do."""
+
+
 @dataclass(slots=True)
 class Draft:
-    """A plan in the making; its steps are worked out as they are added."""
+    """A plan in the making; its steps are worked out as they are added.
+
+    With ``only_new`` it takes no step that can stand in the training data of the models that solve steps, unless that
+    only asks for something one must know.
+    """
 
     language: Language
+    only_new: bool = False
     steps: list[Step] = field(default_factory=list)
     answer: str = ""
 
     def ask(self, name: str, *arguments: Argument) -> Result:
-        """Add the step of an operation; a sequence of results is written as a list."""
+        """Add the step of an operation; a sequence of results is written as a list.
+
+        Raises:
+            Unsuitable: the step is none that this draft takes.
+        """
         operation = OPERATIONS[name]
-        written = [_written(argument) for argument in arguments]
-        self.answer = operation.solve(self.language, tuple(_value(argument) for argument in arguments))
+        written, values = [_written(a) for a in arguments], tuple(_value(a) for a in arguments)
+        if self.only_new and (key := operation.key(values)) is not None and split_of(key) == "train":
+            raise Unsuitable
+        self.answer = operation.solve(self.language, values)
         return self._add(
             operation.task(self.language, written), operation.difficulty(tuple(written)), operation.tokens, arguments
         )
@@ -62,6 +82,17 @@ class Draft:
         """Add the step that puts several results side by side: a task of nothing but quotes."""
         self.answer = _value(results)
         return self._add(_written(results), JOIN_DIFFICULTY, JOIN_TOKENS, [results])
+
+    def redrawn(self, draw: Callable[[], T]) -> T:
+        """What ``draw`` gives; of a draft of new steps only, drawn again a while until its steps are."""
+        steps, answer = len(self.steps), self.answer
+        for _ in range(REDRAWS if self.only_new else 0):
+            try:
+                return draw()
+            except Unsuitable:
+                del self.steps[steps:]
+                self.answer = answer
+        return draw()
 
     def plan(self) -> Plan:
         return Plan(tuple(self.steps))

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Mapping
 
-from demo.composed.arithmetic_families import Drawn, Unsuitable, calculate, listing
-from demo.composed.question import Draft, Result
+from demo.composed.arithmetic_families import Drawn, calculate, listing
+from demo.composed.question import Draft, Result, Unsuitable
 from demo.world.fact_table import ELEMENTS, LEGS, MONTHS, PLANETS, SIDES, rows
 from demo.world.item import Language
 from demo.world.lexicon import MORE_NOUNS, NOUNS

@@ -146,6 +146,19 @@ def _operands(rng: random.Random, shapes: tuple[tuple[int, int], ...]) -> tuple[
     return pair[0], pair[1]
 
 
+def sum_key(a: int, b: int) -> str:
+    """Sums of single digits are the alphabet of addition: held out, nothing larger could be learnt."""
+    return "" if a < 10 and b < 10 else f"sum|{min(a, b)}|{max(a, b)}"
+
+
+def difference_key(a: int, b: int) -> str:
+    return "" if a < 20 and b < 10 else f"difference|{max(a, b)}|{min(a, b)}"
+
+
+def product_key(a: int, b: int) -> str:
+    return "" if a < 10 and b < 10 else f"product|{min(a, b)}|{max(a, b)}"
+
+
 EASY_SHAPES = ((1, 1), (1, 2), (2, 2), (2, 2), (2, 2), (1, 3))
 HARD_SHAPES = ((2, 3), (3, 3), (3, 3), (3, 4))
 
@@ -154,15 +167,13 @@ def draw_sum(rng: random.Random, language: Language, difficulty: Difficulty) -> 
     """Easy: two digits each at most (or three and one). Hard: three digits, and four."""
     a, b = _operands(rng, EASY_SHAPES if difficulty == "easy" else HARD_SHAPES)
     prompt = rng.choice(SUM[language]).format(a=a, b=b)
-    # Sums of single digits are the alphabet of addition: held out, nothing larger could be learnt.
-    key = "" if a < 10 and b < 10 else f"sum|{min(a, b)}|{max(a, b)}"
-    return Item(prompt, sum_working(a, b), "sum", language, difficulty, key)
+    return Item(prompt, sum_working(a, b), "sum", language, difficulty, sum_key(a, b))
 
 
 def draw_difference(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """As for sums; about one in eight results is negative."""
     a, b = _operands(rng, EASY_SHAPES if difficulty == "easy" else HARD_SHAPES)
-    key = "" if a < 20 and b < 10 else f"difference|{max(a, b)}|{min(a, b)}"
+    key = difference_key(a, b)
     if rng.random() < 0.25:
         prompt = rng.choice(DISTANCE[language]).format(a=a, b=b)
         return Item(prompt, difference_working(max(a, b), min(a, b)), "difference", language, difficulty, key)
@@ -178,5 +189,5 @@ def draw_product(rng: random.Random, language: Language, difficulty: Difficulty)
     if rng.random() < 0.05:
         a = rng.choice((0, 1, 10))
     prompt = rng.choice(PRODUCT[language]).format(a=a, b=b)
-    key = "" if a < 10 and b < 10 else f"product|{min(a, b)}|{max(a, b)}"
-    return Item(prompt, product_working(a, b), "product", language, difficulty, key, product_worked(a, b))
+    worked = product_worked(a, b)
+    return Item(prompt, product_working(a, b), "product", language, difficulty, product_key(a, b), worked)

@@ -110,6 +110,10 @@ def _conversion_prompt(rng: random.Random, source: Unit, target: Unit, n: int, l
     )
 
 
+def units_key(source: Unit, target: Unit, n: int) -> str:
+    return f"units|{source.one}|{target.one}|{n}"
+
+
 def draw_units(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """A conversion; the answer is the bare number, behind the working where the factor is no power of ten.
 
@@ -119,14 +123,14 @@ def draw_units(rng: random.Random, language: Language, difficulty: Difficulty) -
     decimal = factor in (10, 100, 1000)
     if difficulty == "hard" and (decimal or rng.random() < 0.3):
         n = rng.randint(1, 60 if decimal else 12)
-        key = f"units|{target.one}|{source.one}|{n}"
+        key = units_key(target, source, n)
         prompt = _conversion_prompt(rng, target, source, n * factor, language)
         return Item(prompt, str(n), "units", language, difficulty, key)
     smallest, largest = (13, 60) if difficulty == "hard" else (1, 99) if decimal else (1, 12)
     n = rng.randint(smallest, largest)
     answer = str(n * factor) if decimal else product_working(n, factor)
     worked = "" if decimal else product_worked(n, factor)
-    key = f"units|{source.one}|{target.one}|{n}"
+    key = units_key(source, target, n)
     prompt = _conversion_prompt(rng, source, target, n, language)
     return Item(prompt, answer, "units", language, difficulty, key, worked)
 
@@ -193,6 +197,11 @@ def _minutes_between_working(start: int, end: int) -> str:
     return " = ".join(added_up([part for part in (before, *hours, past) if part]))
 
 
+def time_key(start: int, end: int) -> str:
+    """Of two times in minutes since midnight."""
+    return f"time|{_clock(start)}|{_clock(end)}"
+
+
 def draw_time(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """The time of day after or before a while (24 hours), and the minutes between two times.
 
@@ -222,7 +231,7 @@ def draw_time(rng: random.Random, language: Language, difficulty: Difficulty) ->
             start -= start % 5
             n, phrasings = 5 * rng.randint(1, 24), BETWEEN
             end = start + n
-    key = f"time|{_clock(start)}|{_clock(end)}"
+    key = time_key(start, end)
     prompt = rng.choice(phrasings[language]).format(n=n, time=_clock(start), end=_clock(end))
     if phrasings is BETWEEN:
         answer, worked = _minutes_between_working(start, end), _between_worked(start, end)

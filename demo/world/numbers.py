@@ -1,6 +1,7 @@
 """Comparing two numbers; the smallest, the largest and the order of several."""
 
 import random
+from collections.abc import Iterable
 
 from demo.world.arithmetic import number_of_digits
 from demo.world.item import Difficulty, Item, Language, Phrasings
@@ -99,12 +100,20 @@ def sort_worked(numbers: list[int], descending: bool) -> str:
     return " = ".join(", ".join(map(str, some)) for some in taken)
 
 
+def compare_key(a: int, b: int) -> str:
+    return "" if a < 10 and b < 10 else f"compare|{min(a, b)}|{max(a, b)}"
+
+
+def list_key(numbers: Iterable[int]) -> str:
+    return "list|" + "|".join(map(str, sorted(numbers)))
+
+
 def draw_compare(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """Which of two numbers is larger or smaller, and yes/no questions about it."""
     a, b = _pair(rng, difficulty)
     if rng.random() < 0.04:
         b = a
-    key = "" if a < 10 and b < 10 else f"compare|{min(a, b)}|{max(a, b)}"
+    key = compare_key(a, b)
     kind = rng.choice((LARGER, LARGER, SMALLER, IS_LARGER, IS_LARGER, IS_SMALLER, IS_EQUAL))
     if kind is IS_EQUAL and rng.random() < 0.4:
         b = a
@@ -134,8 +143,7 @@ def draw_extreme(rng: random.Random, language: Language, difficulty: Difficulty)
     numbers = _numbers(rng, difficulty)
     kind, answer = rng.choice(((MAXIMUM, max(numbers)), (MINIMUM, min(numbers))))
     prompt = rng.choice(kind[language]).format(list=_listed(rng, numbers, language))
-    key = "list|" + "|".join(map(str, sorted(numbers)))
-    return Item(prompt, str(answer), "extreme", language, difficulty, key)
+    return Item(prompt, str(answer), "extreme", language, difficulty, list_key(numbers))
 
 
 def draw_sort(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
@@ -145,5 +153,5 @@ def draw_sort(rng: random.Random, language: Language, difficulty: Difficulty) ->
     kind = DESCENDING if descending else ASCENDING
     prompt = rng.choice(kind[language]).format(list=_listed(rng, numbers, language))
     answer = ", ".join(map(str, sorted(numbers, reverse=descending)))
-    key = "list|" + "|".join(map(str, sorted(numbers)))
-    return Item(prompt, answer, "sort", language, difficulty, key, sort_worked(numbers, descending))
+    worked = sort_worked(numbers, descending)
+    return Item(prompt, answer, "sort", language, difficulty, list_key(numbers), worked)

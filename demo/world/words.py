@@ -123,11 +123,16 @@ def _word(rng: random.Random, shortest: int, longest: int) -> str:
     return invented_word(rng, length)
 
 
+def word_key(word: str) -> str:
+    """A word is held out of all that is asked of its letters."""
+    return f"word|{word}"
+
+
 def draw_reverse(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
     """Easy: three to five letters. Hard: six to nine."""
     word = _word(rng, 3, 5) if difficulty == "easy" else _word(rng, 6, 9)
     prompt = rng.choice(REVERSE[language]).format(w=word)
-    return Item(prompt, word[::-1], "reverse", language, difficulty, f"word|{word}")
+    return Item(prompt, word[::-1], "reverse", language, difficulty, word_key(word))
 
 
 def draw_case(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
@@ -137,7 +142,7 @@ def draw_case(rng: random.Random, language: Language, difficulty: Difficulty) ->
         prompt, answer = rng.choice(UPPER[language]).format(w=word), word.upper()
     else:
         prompt, answer = rng.choice(LOWER[language]).format(w=word.upper()), word
-    return Item(prompt, answer, "case", language, difficulty, f"word|{word}")
+    return Item(prompt, answer, "case", language, difficulty, word_key(word))
 
 
 def numbered(word: str) -> str:
@@ -160,7 +165,7 @@ def draw_letters(rng: random.Random, language: Language, difficulty: Difficulty)
     prompt = rng.choice(kind[language]).format(w=word, c=letter)
     working = {id(LENGTH): numbered(word), id(OCCURRENCES): counted(word, letter)}.get(id(kind))
     worked = f"{working} = {answer}" if working else ""
-    return Item(prompt, answer, "letters", language, difficulty, f"word|{word}", worked)
+    return Item(prompt, answer, "letters", language, difficulty, word_key(word), worked)
 
 
 def draw_plural(rng: random.Random, language: Language, difficulty: Difficulty) -> Item:
@@ -171,5 +176,5 @@ def draw_plural(rng: random.Random, language: Language, difficulty: Difficulty) 
         key = f"plural|{noun}|{language}|{index}"
     else:
         noun = rng.choice(_PLURAL_NOUNS)
-        key = f"word|{noun}"
+        key = word_key(noun)
     return Item(PLURAL[language][index].format(w=noun), plural_of(noun), "plural", language, difficulty, key)

@@ -12,7 +12,7 @@ from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.judging import Judge, Verdict
 from multi_llm_comparator.plans.outcomes import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.report_single import write_run_report
+from multi_llm_comparator.plans.report_single import in_one_line, write_run_report
 from multi_llm_comparator.plans.reports import report_folder
 from multi_llm_comparator.plans.roles import Cast
 from multi_llm_comparator.plans.solving import Baseline, Solver
@@ -56,8 +56,9 @@ async def _finish(work: Workplace, config: CooperationConfig, judge: str | None,
     executor = run.options.executor
     models = [run.options.router_model, executor.small_model, executor.large_model]
     folder = report_folder(Path(config.system.reports), "single", models)
-    prediction = await Calibration(work.plans).predicted(run)
-    report = write_run_report(folder, run, prediction=prediction, verdicts=verdicts)
+    outlook = await Calibration(work.plans).outlook(run)
+    messages.print(in_one_line(run, outlook))
+    report = write_run_report(folder, run, outlook, verdicts=verdicts)
     messages.print(f"report: {report}")
     return run.answer is not None
 

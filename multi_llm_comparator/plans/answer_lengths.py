@@ -17,7 +17,7 @@ MAX_WHOLE_CHARACTERS = 1_000
 # More earlier answers than this make nothing better, and each is looked at for each step.
 MAX_COMPARED = 200
 _WORD = re.compile(r"\d+|[A-Za-z\u00c0-\u024f]+|\S")
-# How much each counts; learnt on plans of the demo world, each foretold from the others.
+# How much each counts; learnt on plans of the demo world, each predicted from the others.
 _PER_DIFFICULTY, _PER_LENGTH, _PER_WORDS = 0.5, 1.0, 8.0
 
 

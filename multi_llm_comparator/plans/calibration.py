@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction, predict, targets_of
+from multi_llm_comparator.plans.prediction import Outlook, outlook_of, targets_of
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.run_figures import RunFigures
 from multi_llm_comparator.plans.theory import ModelProfile
@@ -67,13 +66,10 @@ class Calibration:
             self._fits = dict([*self._fits.items(), (versions, fit)][-FITS_KEPT:])
         return {name: profile for name, profile in fit.items() if name in targets}
 
-    async def predicted(self, run: PlanRun) -> Prediction | None:
-        """What a finished run should have taken: by earlier runs, and by itself for models that had none."""
-        targets = targets_of(run)
-        earlier = await self.profiles(targets, without=run.id, before=run.created_at)
-        if targets <= earlier.keys():
-            return await asyncio.to_thread(predict, run, earlier)
-        return await asyncio.to_thread(_predicted_by_itself, run, targets, earlier)
+    async def outlook(self, run: PlanRun) -> Outlook:
+        """What the runs before one tell of it."""
+        earlier = await self.profiles(targets_of(run), without=run.id, before=run.created_at)
+        return await asyncio.to_thread(outlook_of, run, earlier)
 
     async def _figures_of(self, summary: RunSummary) -> RunFigures | None:
         """None of a run that is at work, or cannot be read."""
@@ -85,12 +81,6 @@ class Calibration:
             # Written by another version, or deleted meanwhile: the others will do.
             return None
         return await asyncio.to_thread(RunFigures.of, run) if run.is_over else None
-
-
-def _predicted_by_itself(run: PlanRun, targets: Collection[str], earlier: dict[str, ModelProfile]) -> Prediction | None:
-    own = _fitted([RunFigures.of(run)])
-    itself = {name: replace(profile, of_same_run=True) for name, profile in own.items() if name in targets}
-    return predict(run, {**itself, **earlier})
 
 
 def _fitted(figures: Sequence[RunFigures]) -> dict[str, ModelProfile]:

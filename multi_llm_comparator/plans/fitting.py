@@ -74,7 +74,7 @@ def _fitted(samples: Sequence[StepSample], known: dict[str, Any]) -> ModelProfil
     weight, pace = 0.5 ** (age / HALF_LIFE), 0.5 ** (age / HALF_LIFE_OF_PACE)
     reading = _fit([s.reading for s in samples], reading_facts, took, weight)
     writing = _fit([s.writing for s in samples], writing_facts, took, weight)
-    slower = mean_pace(took / np.maximum(reading.foretold + writing.foretold, 1e-9), pace)
+    slower = mean_pace(took / np.maximum(reading.predicted + writing.predicted, 1e-9), pace)
     fixed, per_read_token = (reading.figures * slower).tolist()
     overhead, per_token, per_token_before = (writing.figures * slower).tolist()
     return ModelProfile(
@@ -96,7 +96,7 @@ class _Fit:
 
     figures: Floats
     slowdown: Slowdown
-    foretold: Floats
+    predicted: Floats
 
 
 def _fit(samples: Sequence[PhaseSample], alone: Floats, took: Floats, weight: Floats) -> _Fit:
@@ -132,6 +132,6 @@ def _fit(samples: Sequence[PhaseSample], alone: Floats, took: Floats, weight: Fl
             np.concatenate((counts, np.full(parts, _CAUTION * counts.mean()))),
             np.concatenate((kept, np.ones(parts))),
         )
-        foretold = needs / np.maximum(LEAST_SPEED, 1.0 - shares @ lost)
-        heeded = 1 / np.maximum(np.abs(foretold - seconds) / took, _NEAR)
-    return _Fit(figures, Slowdown(*np.minimum(lost, 1.0).tolist()), foretold)
+        predicted = needs / np.maximum(LEAST_SPEED, 1.0 - shares @ lost)
+        heeded = 1 / np.maximum(np.abs(predicted - seconds) / took, _NEAR)
+    return _Fit(figures, Slowdown(*np.minimum(lost, 1.0).tolist()), predicted)

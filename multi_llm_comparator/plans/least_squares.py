@@ -34,7 +34,7 @@ def not_negative(facts: Floats, actual: Floats, weight: Floats, error_of: Floats
 
 
 def seconds_fitted(facts: Floats, actual: Floats, weight: Floats) -> Floats:
-    """As :func:`not_negative`, for what takes its time: the first column is of ones, and never is nothing foretold."""
+    """As :func:`not_negative`, for what takes its time: the first column is of ones, and always predicts something."""
     figures = not_negative(facts, actual, weight)
     return figures if figures.any() else np.array([float(np.median(actual)), *[0.0] * (facts.shape[1] - 1)])
 
@@ -47,7 +47,7 @@ def weighted_median(values: Floats, weight: Floats) -> float:
 
 
 def mean_pace(longer: Floats, weight: Floats) -> float:
-    """How many times as long as foretold things take, on average.
+    """How many times as long as predicted things take, on average.
 
     A chain takes what its steps take on average, and slow moments belong to that; but one that is far slower than its
     likes was no step of this machine as it is, and counts as :data:`SLOWEST_COUNTED`.

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.plans.theory import critical_path
-from multi_llm_comparator.plans.timeline import working_s
+from multi_llm_comparator.plans.timeline import Span, length_s, loads_of, merged, minus, stalls_of, working_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMetrics:
     """One step. Times in seconds, cost in US dollars; None means not known, or never came to it.
 
-    ``queued_s`` is from ready to a model first reading its prompt: waiting for a worker, and for the model.
-    ``was_cut`` says that the answer ended for its budget of tokens.
+    ``loading_s`` is how long it waited for models to load; all other times leave that out. ``queued_s`` is from ready
+    to a model first reading its prompt: waiting for a worker, and for the model. ``was_cut`` says that the answer ended
+    for its budget of tokens.
     """
 
     id: str
@@ -35,13 +37,20 @@ class StepMetrics:
     tokens_per_second: float | None
     cost_usd: float | None
     was_cut: bool = False
+    loading_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMetrics:
-    """A whole run. ``speed_up`` is the sum of step times over the time the steps really took together.
+    """A whole run, in seconds. Only ``wall_s``, from the question to the end, has the loading of models in it.
 
-    ``critical_path`` is the chain of steps that no more workers could have shortened, with what each really took.
+    ``loading_s`` is what of it only went by for loading; a model that several steps wait for is loaded once.
+    ``work_s`` is the sum of the times of the steps that have an answer, ``steps_s`` the time in which at least one of
+    those was at work, and ``speed_up`` the one over the other: how many were at work at once. None where no step has
+    an answer.
+    ``critical_path`` are the steps of the chain that no more workers could have shortened. ``critical_path_s`` is its
+    length with all that is on it: the planner until it had written the first of them (``critical_planning_s``), what
+    each step took, and the putting together (``answer_s``).
     ``share_small`` and ``share_large`` are parts of all tokens that steps generated.
     """
 
@@ -49,7 +58,7 @@ class RunMetrics:
     planning_s: float | None
     steps_s: float
     work_s: float
-    speed_up: float
+    speed_up: float | None
     critical_path: tuple[str, ...]
     critical_path_s: float
     steps: int
@@ -64,6 +73,9 @@ class RunMetrics:
     cost_usd: float | None
     replans: int
     repairs: int
+    loading_s: float = 0.0
+    critical_planning_s: float = 0.0
+    answer_s: float = 0.0
 
 
 def step_metrics(run: StepRun) -> StepMetrics:
@@ -73,7 +85,9 @@ def step_metrics(run: StepRun) -> StepMetrics:
     """
     last = run.attempts[-1].progress if run.attempts else None
     tries = [a.progress for a in run.attempts]
-    begun_at = next((p.started_at for p in tries if p.started_at is not None), None)
+    begun = next((n for n, p in enumerate(tries, 1) if p.started_at is not None), 0)
+    begun_at = tries[begun - 1].started_at if begun else None
+    loading = [length_s(loads_of(p)) for p in tries]
     return StepMetrics(
         id=run.step.id,
         state=run.state,
@@ -81,14 +95,15 @@ def step_metrics(run: StepRun) -> StepMetrics:
         target=run.target,
         model=(last.answered_by or run.target) if last else None,
         attempts=sum(max(1, p.attempts) for p in tries),
-        queued_s=_span(run.ready_at, begun_at),
-        ttft_s=last.ttft_s if last else None,
-        duration_s=run.duration_s,
+        queued_s=_less(_span(run.ready_at, begun_at), sum(loading[:begun])),
+        ttft_s=_less(last.ttft_s, loading[-1]) if last else None,
+        duration_s=_less(run.duration_s, sum(loading)),
         prompt_tokens=sum(p.prompt_tokens for p in tries),
         tokens=sum(p.tokens for p in tries),
         tokens_per_second=last.tokens_per_second if last else None,
         cost_usd=total_cost(p.cost_usd for p in tries),
         was_cut=run.was_cut,
+        loading_s=sum(loading),
     )
 
 
@@ -96,24 +111,28 @@ def run_metrics(run: PlanRun) -> RunMetrics:
     """Figures of a run, finished or at work: what has not ended counts with what it has so far."""
     plan = run.plan or Plan(tuple(s.step for s in run.steps.values()))
     steps = [step_metrics(s) for s in run.steps.values()]
-    durations = {s.id: s.duration_s or 0.0 for s in steps}
-    known = all(step.id in durations for step in plan.steps)
-    path, length = critical_path(plan, durations) if plan.steps and known else ((), 0.0)
+    stalls = stalls_of(run)
+    at_work = {step_id: _at_work(run, step, stalls) for step_id, step in run.steps.items()}
+    took = {step_id: length_s(spans) for step_id, spans in at_work.items()}
+    known = all(step.id in took for step in plan.steps)
+    path = _critical_path(run, plan, took, stalls) if plan.steps and known else _CriticalPath((), 0.0, 0.0)
     # A plan that is still being written may need steps that are not there yet.
     is_whole = known or run.plan is not None
     spent = _everything(run)
-    work, together = sum(durations.values()), _together_s(run)
+    done = [s.id for s in steps if s.state == "done"]
+    work, together = sum(took[i] for i in done), length_s(merged(span for i in done for span in at_work[i]))
     small, large = _shares(run, steps)
+    answer = _answer_s(run)
     return RunMetrics(
         wall_s=None if run.ended_at is None else working_s(run, run.created_at, run.ended_at),
         planning_s=_planning_s(run),
         steps_s=together,
         work_s=work,
-        speed_up=work / together if together else 1.0,
-        critical_path=path,
-        critical_path_s=length,
+        speed_up=work / together if together else None,
+        critical_path=path.steps,
+        critical_path_s=path.length_s + answer,
         steps=len(plan.steps),
-        done=sum(s.state == "done" for s in steps),
+        done=len(done),
         depth=plan.depth if is_whole else 0,
         compression_ratio=plan.compression_ratio if is_whole else 1.0,
         mean_token=plan.mean_token,
@@ -124,6 +143,9 @@ def run_metrics(run: PlanRun) -> RunMetrics:
         cost_usd=total_cost(p.cost_usd for p in spent),
         replans=max(0, len(run.planning) - 1),
         repairs=sum(len(a.repairs) for a in run.planning),
+        loading_s=length_s(stalls),
+        critical_planning_s=path.planning_s,
+        answer_s=answer,
     )
 
 
@@ -155,17 +177,51 @@ def _shares(run: PlanRun, steps: list[StepMetrics]) -> tuple[float, float]:
 
 
 def _planning_s(run: PlanRun) -> float | None:
-    spans = [_span(a.progress.requested_at, a.progress.ended_at) for a in run.planning]
-    known = [span for span in spans if span is not None]
+    known = [_answering_s(a.progress) for a in run.planning if a.progress.ended_at is not None]
     return sum(known) if known else None
 
 
-def _together_s(run: PlanRun) -> float:
-    steps = run.steps.values()
-    starts = [s.started_at for s in steps if s.started_at is not None]
-    ends = [s.ended_at for s in steps if s.started_at is not None and s.ended_at is not None]
-    return working_s(run, min(starts), max(ends)) if starts and ends else 0.0
+def _answer_s(run: PlanRun) -> float:
+    return _answering_s(run.aggregate) if run.aggregate else 0.0
+
+
+def _answering_s(progress: AnswerProgress) -> float:
+    """From the request to the end, without loading; 0 while it has no end."""
+    return max(0.0, (progress.duration_s or 0.0) - length_s(loads_of(progress)))
+
+
+def _at_work(run: PlanRun, step: StepRun, stalls: Iterable[Span]) -> list[Span]:
+    """When a step was at work, without any model's loading and without pauses; nothing of one that has not ended."""
+    if step.started_at is None or step.ended_at is None:
+        return []
+    own = [load for attempt in step.attempts for load in loads_of(attempt.progress)]
+    return minus((step.started_at, step.ended_at), [*own, *stalls, *run.pauses])
+
+
+@dataclass(frozen=True, slots=True)
+class _CriticalPath:
+    steps: tuple[str, ...]
+    planning_s: float
+    length_s: float
+
+
+def _critical_path(run: PlanRun, plan: Plan, took: Mapping[str, float], stalls: Sequence[Span]) -> _CriticalPath:
+    """As it was: each step when the planner had written it, with what it took."""
+    arrivals: dict[str, float] = {}
+    if run.planning:
+        last = run.planning[-1].progress
+        # Steps of a run that is resumed arrive once more, of a plan that was there before.
+        written_at = last.ended_at or now()
+        arrivals = {
+            i: working_s(run, run.created_at, min(s.arrived_at, written_at), stalls) for i, s in run.steps.items()
+        }
+    path, length = critical_path(plan, took, arrivals)
+    return _CriticalPath(path, arrivals.get(path[0], 0.0) if path else 0.0, length)
 
 
 def _span(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else end - start
+
+
+def _less(seconds: float | None, loading: float) -> float | None:
+    return None if seconds is None else max(0.0, seconds - loading)

@@ -20,7 +20,7 @@ from multi_llm_comparator.plans.theory import ModelProfile
 class ModelPerformance:
     """What one target did over all tracked runs. Medians, so that one slow first load does not speak for all.
 
-    ``busy_s`` is the sum over all calls, from request to end.
+    ``busy_s`` is the sum over all calls, from request to end. Loading is left out, there and in ``ttft_s``.
     """
 
     target: str
@@ -94,10 +94,7 @@ class PerformanceTracker:
         return fmean(values) if values else None
 
     def profiles(self) -> dict[str, ModelProfile]:
-        """How fast each target was, as a prediction needs it; targets that generated nothing have none.
-
-        The time to the first token leaves loading out: it happens once, and not in the next run.
-        """
+        """How fast each target was, as a prediction needs it; targets that generated nothing have none."""
         found: dict[str, ModelProfile] = {}
         for target, calls in self._calls.items():
             answered = [c for c in calls if c.is_done and c.ttft_s is not None and c.tokens]
@@ -108,7 +105,9 @@ class PerformanceTracker:
             # Plans and summaries are longer than the answers of steps, and are no steps.
             samples = self._samples.get(target, [])
             profile = fitted_profile(samples, usd_per_token) if samples else _plain_profile(answered, usd_per_token)
-            found[target] = replace(profile, answers=len(samples or answered))
+            putting = [c.duration_s for c in answered if c.part == "answer" and c.duration_s is not None]
+            answer_s = median(putting) if putting else None
+            found[target] = replace(profile, answers=len(samples or answered), answer_s=answer_s)
             if plans := self._plans.get(target):
                 found[target] = replace(found[target], planning=PlanningPace.fitted(plans))
         return found
@@ -118,7 +117,7 @@ def _plain_profile(answered: Sequence[CallFigures], usd_per_token: float) -> Mod
     """Of a target that solved no step yet."""
     speeds = [c.tokens_per_second for c in answered if c.tokens_per_second]
     return ModelProfile(
-        ttft_s=max(0.0, median((c.ttft_s or 0.0) - (c.load_s or 0.0) for c in answered)),
+        ttft_s=median(c.ttft_s or 0.0 for c in answered),
         tokens_per_second=median(speeds) if speeds else float("inf"),
         usd_per_token=usd_per_token,
     )

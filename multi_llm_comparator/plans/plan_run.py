@@ -52,6 +52,11 @@ class PlanOptions:
     aggregator: str = ""
     aggregator_config: ModelConfig = field(default_factory=exact_config)
 
+    @property
+    def aggregator_model(self) -> str:
+        """Who puts the answers together where a model does."""
+        return self.aggregator or self.executor.large_model
+
 
 def new_run_id() -> str:
     """Another one each time, and short: the ids of stored steps begin with it."""
@@ -230,20 +235,22 @@ class PlanRun:
             reasons = dict.fromkeys(run.error for run in self.steps.values() if run.state == "failed")
             self.error = f"no step has an answer: {'; '.join(filter(None, reasons))}"
             return
-        is_whole = len(answers) == len(self.plan.steps)
-        if is_whole and (self.plan_is_direct or self._last_step_suffices(self.plan)):
+        if len(answers) == len(self.plan.steps) and self.last_step_suffices:
             self.answer = result_of(answers[self.plan.sinks[-1]], self.options.executor.result_after)
             return
         await self._ask_aggregator(self.plan, answers)
 
-    def _last_step_suffices(self, plan: Plan) -> bool:
-        return self.options.aggregation == "last_step" and len(plan.sinks) == 1
+    @property
+    def last_step_suffices(self) -> bool:
+        """Whether the answer of a whole plan is that of its last step, so that no model puts answers together."""
+        ends_in_one = self.plan is not None and len(self.plan.sinks) == 1
+        return self.plan_is_direct or (self.options.aggregation == "last_step" and ends_in_one)
 
     async def _ask_aggregator(self, plan: Plan, answers: Mapping[str, str]) -> None:
         self.aggregate = AnswerProgress(requested_at=now())
         prompt = aggregate_prompt(self.question, plan, answers)
         request = GenerationRequest(messages=(Message("user", prompt),), config=self.options.aggregator_config)
-        target = self.options.aggregator or self.options.executor.large_model
+        target = self.options.aggregator_model
         async with contextlib.aclosing(self._source.stream(target, request)) as events:
             async for event in events:
                 self.aggregate.apply(event)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from multi_llm_comparator.plans.least_squares import mean_pace, seconds_fitted
+from multi_llm_comparator.plans.timeline import Span
 
 MAX_KEPT = 60
 # Each so many plans further back, one tells half as much of how fast the machine is just now.
@@ -15,9 +16,6 @@ HALF_LIFE = 4.0
 # A planner never loses more of its speed than this to one other model, nor to all of them together: what was lost in
 # some slow minutes says little of others.
 MOST_LOST_TO_ONE, MOST_LOST = 0.5, 0.9
-
-# From when to when.
-Span = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +79,3 @@ class PlanningPace:
             left -= max(0.0, turn - at) * speed
             at, there = max(at, turn), there + change
         return at + left
-
-
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same time without overlaps."""
-    apart: list[Span] = []
-    for start, end in sorted(spans):
-        if apart and start <= apart[-1][1]:
-            apart[-1] = apart[-1][0], max(apart[-1][1], end)
-        else:
-            apart.append((start, end))
-    return apart

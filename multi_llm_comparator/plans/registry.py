@@ -41,6 +41,8 @@ class StoreJournal:
         self._stored: dict[str, tuple[StepRun, StepState]] = {}
         # Two saves at once could end in the wrong order: the older would stay.
         self._saving = asyncio.Lock()
+        # Steps that ended while something was being written: they are written together.
+        self._waiting: list[StepRun] = []
 
     async def save(self, run: PlanRun) -> None:
         """Write the run, and all steps that are not stored as they are."""
@@ -51,10 +53,20 @@ class StoreJournal:
             self._stored.update({step.step.id: (step, state) for step, state in changed})
 
     async def record(self, run: StepRun) -> None:
-        """Write one step."""
+        """Write one step, and with it those that wait to be written; returns when it is there."""
+        self._waiting.append(run)
         async with self._saving:
-            await asyncio.to_thread(self._store.save_answers, [step_record(self.run_id, run)])
-            self._stored[run.step.id] = (run, run.state)
+            if not any(waiting is run for waiting in self._waiting):
+                return
+            steps, self._waiting = self._waiting, []
+            try:
+                records = [step_record(self.run_id, step) for step in steps]
+                await asyncio.to_thread(self._store.save_answers, records)
+            except BaseException:
+                # The others are not stored either, as far as is known: each of them tries for itself.
+                self._waiting = [step for step in steps if step is not run] + self._waiting
+                raise
+            self._stored.update({step.step.id: (step, step.state) for step in steps})
 
     def _is_stored(self, step: StepRun) -> bool:
         known, state = self._stored.get(step.step.id, (None, None))

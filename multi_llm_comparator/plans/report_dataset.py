@@ -132,6 +132,7 @@ def _effort(outcomes: Sequence[QuestionOutcome]) -> str:
     rows: list[tuple[str, object, object]] = []
     means: tuple[tuple[str, Callable[[RunMetrics], float | None], str], ...] = (
         ("wall time", lambda m: m.wall_s, "s"),
+        ("of it only loading models", lambda m: m.loading_s, "s"),
         ("planning", lambda m: m.planning_s, "s"),
         ("sum of step times", lambda m: m.work_s, "s"),
         ("critical path", lambda m: m.critical_path_s, "s"),
@@ -147,7 +148,8 @@ def _effort(outcomes: Sequence[QuestionOutcome]) -> str:
     rows.append(("tokens of steps by the small model", percent(_mean(shares, lambda m: m.share_small)), ""))
     rows.append(("tokens of steps by the large model", percent(_mean(shares, lambda m: m.share_large)), ""))
     rows.append(("cost", figure(fmean(costs) if costs else None, "USD"), figure(sum(costs) if costs else None, "USD")))
-    return table(("figure", "mean per question", "sum"), rows)
+    note = "\nAll times but the wall time leave the loading of models out.\n"
+    return table(("figure", "mean per question", "sum"), rows) + note
 
 
 def split_table(outcomes: Sequence[QuestionOutcome], threshold: int | None = None) -> str:
@@ -219,6 +221,7 @@ def _question_row(outcome: QuestionOutcome) -> dict[str, object]:
         "compression_ratio": m.compression_ratio if m else None,
         "mean_token": m.mean_token if m else None,
         "wall_s": m.wall_s if m else None,
+        "loading_s": m.loading_s if m else None,
         "speed_up": m.speed_up if m else None,
         "prompt_tokens": m.prompt_tokens if m else None,
         "tokens": m.tokens if m else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
 from multi_llm_comparator.plans.svg import MAX_ROWS, Span, SpanRow, gantt_chart
-from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, lanes_of
+from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, lanes_of, stalls_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def gantt_of(
     """The chart as SVG. Waiting is pale, the steps of ``critical`` are marked."""
     lanes = lanes_of(run)
     shown = fitting(lanes, MAX_ROWS)
-    clock = Clock(prediction.origin if prediction else run.created_at, run.pauses)
+    clock = Clock(run.created_at, run.pauses, stalls_of(run))
     outlines = (
         {
             s.step.id: Span(clock.worked(s.start_s), clock.worked(s.end_s, is_end=True), s.target, "outline")
@@ -51,13 +51,21 @@ def gantt_of(
         step_id = lane.step.step.id if lane.step else ""
         if outline := outlines.get(step_id):
             spans.append(outline)
-        elif lane.kind == "plan" and prediction and (planner := prediction.planner):
+        elif lane.kind == "plan" and lane.number == 1 and prediction and (planner := prediction.planner):
             ends = clock.worked(planner.end_s, is_end=True)
             spans.append(Span(clock.worked(planner.start_s), ends, planner.target, "outline"))
-        rows.append(SpanRow(_label(lane, words), tuple(spans), step_id in critical))
+        elif lane.kind == "answer" and prediction:
+            start, end = clock.worked(prediction.schedule.makespan_s), clock.worked(prediction.total_s, is_end=True)
+            spans.append(Span(start, end, run.options.aggregator_model, "outline"))
+        rows.append(SpanRow(_label(lane, words), tuple(spans), is_critical(lane, critical)))
     left_out = len(lanes) - len(shown)
     title = f"{words.title} ({words.left_out.format(n=left_out)})" if left_out else words.title
     return gantt_chart(title, rows)
+
+
+def is_critical(lane: Lane, critical: Collection[str]) -> bool:
+    """Whether a lane is on the critical path: its steps, and with them the planner and the putting together."""
+    return bool(critical) if lane.step is None else lane.step.step.id in critical
 
 
 def fitting(lanes: Sequence[Lane], most: int) -> list[Lane]:

@@ -11,8 +11,9 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.answer_lengths import SeenAnswer, whole_tasks
 from multi_llm_comparator.plans.company import Busy, Company, Phase
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planning_pace import Span, WrittenPlan, merged
+from multi_llm_comparator.plans.planning_pace import WrittenPlan
 from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.plans.timeline import Span, loads_of, merged, working_s
 
 NOBODY = astuple(Company())
 
@@ -90,18 +91,20 @@ def samples_of(run: PlanRun) -> list[StepSample]:
 def written_plans(run: PlanRun) -> Iterator[WrittenPlan]:
     """What the planner of a run wrote to the end, asked once and not from a cache.
 
-    Loading takes the cores as nothing else does, and comes once: what was written beside that tells nothing.
+    The first one's time is from the question on. Loading takes the cores as nothing else does, and comes once: what was
+    written beside that tells nothing.
     """
-    for attempt in run.planning:
+    for number, attempt in enumerate(run.planning):
         progress = attempt.progress
         if progress.state != "done" or progress.ended_at is None or not progress.tokens:
             continue
         if progress.attempts <= 1 and progress.cache_age_s is None:
-            start = progress.requested_at + (progress.load_s or 0.0)
-            if _has_loaded(run, start, progress.ended_at):
+            asked_at = run.created_at if number == 0 else progress.requested_at
+            loads = loads_of(progress)
+            if _has_loaded(run, loads[-1][1] if loads else asked_at, progress.ended_at):
                 continue
-            took = max(1e-6, progress.ended_at - start)
-            yield WrittenPlan(progress.tokens, took, _beside_s(run, start, progress.ended_at))
+            took = max(1e-6, working_s(run, asked_at, progress.ended_at, loads))
+            yield WrittenPlan(progress.tokens, took, _beside_s(run, asked_at, progress.ended_at))
 
 
 def _beside_s(run: PlanRun, start: float, end: float) -> float:

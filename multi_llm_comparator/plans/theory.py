@@ -31,7 +31,8 @@ class ModelProfile:
     ``handoff_s`` what it takes from its end to the start of those that need it.
     ``reading`` and ``writing`` tell how company slows a step down before its first token and after.
     ``seen`` are earlier answers, the latest last. ``planning`` tells how fast it writes plans, if it ever wrote one.
-    ``answers`` says how many all this is from, and ``of_same_run`` that they come from the run which it is to predict.
+    ``answers`` says how many all this is from. ``answer_s`` is what it takes to put the answers of steps together,
+    if it ever did.
     """
 
     ttft_s: float
@@ -51,7 +52,7 @@ class ModelProfile:
     seen: tuple[SeenAnswer, ...] = ()
     planning: PlanningPace | None = None
     answers: int = 0
-    of_same_run: bool = False
+    answer_s: float | None = None
     # Looking through what was seen is most of the work of a prediction, and a chart that is watched makes many.
     _known: dict[tuple[Step, str], float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -128,17 +129,6 @@ class Schedule:
     @property
     def makespan_s(self) -> float:
         return max((s.end_s for s in self.steps), default=0.0)
-
-    @property
-    def work_s(self) -> float:
-        """Sum of all step times: what one worker would take."""
-        return sum(s.end_s - s.start_s for s in self.steps)
-
-    @property
-    def speed_up(self) -> float:
-        """How many times faster than one worker, from the first start on."""
-        together = self.makespan_s - min((s.start_s for s in self.steps), default=0.0)
-        return self.work_s / together if together else 1.0
 
 
 def schedule_plan(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
@@ -13,6 +14,8 @@ from multi_llm_comparator.plans.step_run import StepRun
 StretchKind = Literal["worker", "model", "load", "prefill", "decode"]
 LaneKind = Literal["plan", "step", "answer"]
 
+# From when to when.
+Span = tuple[float, float]
 # What is left on the clock of the time between being stopped and being resumed.
 CUT_GAP_S = 0.5
 
@@ -60,8 +63,7 @@ def lanes_of(run: PlanRun, at: float | None = None) -> list[Lane]:
     ]
     lanes += [Lane("step", 0, tuple(_step_stretches(step, at)), step) for step in run.steps.values()]
     if run.aggregate is not None:
-        target = run.options.aggregator or run.options.executor.large_model
-        lanes.append(Lane("answer", 0, tuple(_answer_stretches(run.aggregate, target, at))))
+        lanes.append(Lane("answer", 0, tuple(_answer_stretches(run.aggregate, run.options.aggregator_model, at))))
     return lanes
 
 
@@ -111,30 +113,80 @@ def last_moment(run: PlanRun) -> float:
     return max([run.created_at, *(stretch.end for lane in lanes_of(run) for stretch in lane.stretches)])
 
 
-def working_s(run: PlanRun, start: float, end: float) -> float:
-    """Seconds between two moments, without those in which nobody worked on the run."""
-    paused = sum(max(0.0, min(end, until) - max(start, since)) for since, until in run.pauses)
-    return max(0.0, end - start - paused)
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The same time without overlaps, in order."""
+    apart: list[Span] = []
+    for start, end in sorted(spans):
+        if apart and start <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], end)
+        else:
+            apart.append((start, end))
+    return apart
+
+
+def minus(span: Span, holes: Iterable[Span]) -> list[Span]:
+    """What is left of a time without others."""
+    start, end = span
+    left: list[Span] = []
+    for since, until in merged(holes):
+        if since < end and until > start:
+            left.append((start, since))
+            start = min(end, until)
+    return [(since, until) for since, until in [*left, (start, end)] if until > since]
+
+
+def length_s(spans: Iterable[Span]) -> float:
+    return sum(end - start for start, end in spans)
+
+
+def loads_of(progress: AnswerProgress) -> list[Span]:
+    """When an answer that has ended waited for its model to load."""
+    return [(s.start, s.end) for s in _answer_stretches(progress, "", None) if s.kind == "load"]
+
+
+def stalls_of(run: PlanRun) -> list[Span]:
+    """When a run only waited for models to load: some model was being loaded, and nobody read or wrote anything.
+
+    A model that many steps wait for is loaded once, so those moments count once. In seconds since the epoch.
+    """
+    lanes = lanes_of(run, None if run.is_over else now())
+    stretches = [stretch for lane in lanes for stretch in lane.stretches]
+    at_work = [(s.start, s.end) for s in stretches if s.kind in ("prefill", "decode")]
+    loading = merged((s.start, s.end) for s in stretches if s.kind == "load")
+    return [stall for load in loading for stall in minus(load, at_work)]
+
+
+def working_s(run: PlanRun, start: float, end: float, without: Iterable[Span] = ()) -> float:
+    """Seconds between two moments, without those in which nobody worked on the run.
+
+    Args:
+        run: whose pauses are left out.
+        start: since the epoch.
+        end: likewise.
+        without: more that is left out, such as what :func:`stalls_of` gives.
+    """
+    return length_s(minus((start, end), [*run.pauses, *without]))
 
 
 class Clock:
     """Turns moments into seconds since ``origin``, leaving out the pauses of a run that was stopped and resumed.
 
-    ``cuts`` are those pauses: where on the clock, and how many seconds they lasted.
+    ``cuts`` are those pauses: where on the clock, and how many seconds they lasted. ``stalls`` stay on the clock, but
+    are no work.
     """
 
-    def __init__(self, origin: float, pauses: Sequence[tuple[float, float]]) -> None:
+    def __init__(self, origin: float, pauses: Sequence[Span], stalls: Sequence[Span] = ()) -> None:
         self.origin = origin
         self.cuts: list[tuple[float, float]] = []
         self._gaps: list[tuple[float, float]] = []
-        # After how much work each pause came, and what is left of it on the clock.
+        # After how much work each pause and each stall came, and what is left of it on the clock.
         self._rests: list[tuple[float, float]] = []
-        removed = paused = 0.0
-        for since, until in pauses:
+        removed = idle = 0.0
+        for since, until, is_pause in sorted([*((*p, True) for p in pauses), *((*s, False) for s in stalls)]):
             length = until - since
-            self._rests.append((since - origin - paused, min(length, CUT_GAP_S)))
-            paused += length
-            if length > CUT_GAP_S:
+            self._rests.append((since - origin - idle, min(length, CUT_GAP_S) if is_pause else length))
+            idle += length
+            if is_pause and length > CUT_GAP_S:
                 self._gaps.append((until, length - CUT_GAP_S))
                 self.cuts.append((since - origin - removed + CUT_GAP_S / 2, length))
                 removed += length - CUT_GAP_S
@@ -147,7 +199,7 @@ class Clock:
         """Where so many seconds of work are on the clock: as :meth:`seconds` of the moment when so much was done.
 
         Args:
-            seconds: of work since the origin, as :func:`working_s` counts them.
+            seconds: of work since the origin, as :func:`working_s` counts them without the stalls.
             is_end: what ends as a pause begins stands before it, what begins then behind it.
         """
         return seconds + sum(rest for at, rest in self._rests if at < seconds or (at == seconds and not is_end))

@@ -42,6 +42,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
         self._engine = open_engine(self._url)
+        # Made once: building a statement takes several times as long as SQLite takes to write a row.
+        self._put_run, self._put_answers = _upsert(self._engine, RUNS), _upsert(self._engine, ANSWERS)
 
     def __repr__(self) -> str:
         return f"Store({describe(self._url)})"
@@ -50,16 +52,16 @@ class Store:
         """Write a run, and answers of it, in one transaction; what was there under the same ids is replaced."""
         run_row, rows = _run_row(run), [_answer_row(answer) for answer in answers]
         with translated(self._url), writing(self._engine) as connection:
-            connection.execute(_upsert(self._engine, RUNS), run_row)
+            connection.execute(self._put_run, run_row)
             if rows:
-                connection.execute(_upsert(self._engine, ANSWERS), rows)
+                connection.execute(self._put_answers, rows)
 
     def save_answers(self, answers: Sequence[AnswerRecord]) -> None:
         """Write answers of runs that are already there."""
         rows = [_answer_row(answer) for answer in answers]
         if rows:
             with translated(self._url), writing(self._engine) as connection:
-                connection.execute(_upsert(self._engine, ANSWERS), rows)
+                connection.execute(self._put_answers, rows)
 
     def load_run(self, run_id: str) -> RunRecord:
         """Read a run without its answers.

@@ -22,7 +22,7 @@ from multi_llm_comparator.ui.palette import STATE_TONES
 from multi_llm_comparator.ui.plan_figures import strip
 from multi_llm_comparator.ui.plan_gantt import Scene, gantt, lanes_left_out, span_of
 from multi_llm_comparator.ui.plan_graph import graph, left_out_of_graph
-from multi_llm_comparator.ui.plan_prediction import critical_path, prediction_of
+from multi_llm_comparator.ui.plan_prediction import critical_path, outlook_on
 from multi_llm_comparator.ui.plan_state import compared_run, pick_step, picks, selected_step, taken
 from multi_llm_comparator.ui.plan_step import draw_step
 from multi_llm_comparator.ui.plan_tables import draw_plan, draw_steps, draw_theory
@@ -69,11 +69,12 @@ def _watch(run: PlanRun) -> None:
 
 
 def _draw(run: PlanRun, other: PlanRun | None) -> None:
-    prediction = prediction_of(run)
+    outlook = outlook_on(run)
+    prediction = outlook.prediction
     metrics = run_metrics(run)
     st.html(_status(run, metrics))
     _draw_answer(run)
-    st.html(strip(run, metrics, prediction))
+    st.html(strip(run, metrics, outlook))
     scene = Scene(
         run,
         page_tone(),
@@ -95,7 +96,7 @@ def _draw(run: PlanRun, other: PlanRun | None) -> None:
     with plan:
         draw_plan(run)
     with theory:
-        draw_theory(run, prediction)
+        draw_theory(run, outlook)
 
 
 def _status(run: PlanRun, metrics: RunMetrics) -> str:
@@ -172,7 +173,7 @@ def _say_left_out(rows: int) -> None:
 
 
 def _scene_of(run: PlanRun, beside: Scene) -> Scene:
-    prediction = prediction_of(run)
+    prediction = outlook_on(run).prediction
     at = None if run.is_over else now()
     critical = critical_path(run, run_metrics(run), prediction)
     return Scene(run, beside.page, at, prediction, critical, beside.selected)
@@ -188,11 +189,12 @@ def _caption(run: PlanRun) -> str:
         t("plan.workers_n", n=executor.workers),
         f"{executor.small_model} / {executor.large_model}",
         say.seconds(wall),
-        t("plan.speed_up_n", n=f"{metrics.speed_up:.2f}"),
+        t("plan.speed_up_n", n=f"{metrics.speed_up:.2f}") if metrics.speed_up else "",
         t("plan.tokens_n", n=say.count(metrics.tokens)),
         f"→ {run.answer}" if run.answer else t(f"plan.state_{run.state}"),
     ]
-    return f'<div class="mlc-plan-caption"><b>{escape(run.question[:80])}</b> {escape(" · ".join(words))}</div>'
+    said = escape(" · ".join(filter(None, words)))
+    return f'<div class="mlc-plan-caption"><b>{escape(run.question[:80])}</b> {said}</div>'
 
 
 def _chart(figure: dict[str, object], key: str, alt: str, run: PlanRun) -> None:

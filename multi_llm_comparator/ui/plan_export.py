@@ -11,10 +11,10 @@ import streamlit as st
 from jinja2 import Environment, Template
 from markupsafe import Markup
 
-from multi_llm_comparator.plans.metrics import run_metrics
+from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
 from multi_llm_comparator.plans.outcomes import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction
+from multi_llm_comparator.plans.prediction import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.report_single import run_data
 from multi_llm_comparator.plans.reports import json_text
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
@@ -22,7 +22,7 @@ from multi_llm_comparator.plans.run_graph import graph_of
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.file_names import file_stem
 from multi_llm_comparator.ui.i18n import Language, current_language, t, translate
-from multi_llm_comparator.ui.plan_figures import cost, percent
+from multi_llm_comparator.ui.plan_figures import Say, beside_alone, chain_words, cost, percent, speed_up
 from multi_llm_comparator.ui.plan_state import taken
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -39,7 +39,7 @@ GANTT_TEXTS = {
     "load": "stretch_load",
     "prefill": "stretch_prefill",
 }
-Export = Callable[[PlanRun, Prediction | None, Language], str]
+Export = Callable[[PlanRun, Outlook, Language], str]
 
 
 def draw_exports(run: PlanRun) -> None:
@@ -63,13 +63,13 @@ def _file(run: PlanRun, export: Export, language: Language) -> bytes:
     # No session here: the file is made when the browser fetches it.
     latest = taken(run)
     workbench = get_workbench()
-    prediction = workbench.bridge.run(workbench.calibration.predicted(latest), timeout_s=30)
-    return export(latest, prediction, language).encode()
+    outlook = workbench.bridge.run(workbench.calibration.outlook(latest), timeout_s=30)
+    return export(latest, outlook, language).encode()
 
 
-def to_svg(run: PlanRun, prediction: Prediction | None, language: Language) -> str:
+def to_svg(run: PlanRun, outlook: Outlook, language: Language) -> str:
     texts = {name: translate(language, f"plan.{key}") for name, key in GANTT_TEXTS.items()}
-    return gantt_of(run, run_metrics(run).critical_path, prediction, GanttWords(**texts))
+    return gantt_of(run, run_metrics(run).critical_path, outlook.prediction, GanttWords(**texts))
 
 
 def _graph(run: PlanRun, language: Language) -> str:
@@ -77,15 +77,15 @@ def _graph(run: PlanRun, language: Language) -> str:
     return graph_of(run, run_metrics(run).critical_path, title=title, left_out=left_out)
 
 
-def to_xml(run: PlanRun, _: Prediction | None, __: Language) -> str:
+def to_xml(run: PlanRun, _: Outlook, __: Language) -> str:
     return run.plan.to_xml() + "\n" if run.plan else ""
 
 
-def to_json(run: PlanRun, prediction: Prediction | None, _: Language) -> str:
-    return json_text(run_data(run, prediction))
+def to_json(run: PlanRun, outlook: Outlook, _: Language) -> str:
+    return json_text(run_data(run, outlook))
 
 
-def to_html(run: PlanRun, prediction: Prediction | None, language: Language) -> str:
+def to_html(run: PlanRun, outlook: Outlook, language: Language) -> str:
     """One page that loads nothing and runs nothing; whatever people and models wrote is escaped."""
     say_it = partial(translate, language)
     return _template().render(
@@ -95,31 +95,42 @@ def to_html(run: PlanRun, prediction: Prediction | None, language: Language) -> 
         say=say,
         state=say_it(f"plan.state_{run.state}"),
         created=datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        gantt=Markup(to_svg(run, prediction, language)),
+        gantt=Markup(to_svg(run, outlook, language)),
         graph=Markup(_graph(run, language)),
         missing=unanswered(run),
-        figures=_figures(run, prediction, language),
+        figures=_figures(run, outlook, language),
         plan=run.plan.to_xml() if run.plan else "",
     )
 
 
-def _figures(run: PlanRun, prediction: Prediction | None, language: Language) -> list[tuple[str, str]]:
-    known = run_metrics(run)
-    predicted = say.seconds(prediction.schedule.makespan_s) if prediction else say.NOTHING
-    if prediction and prediction.error is not None:
-        predicted += f" ({say.seconds(prediction.actual_s)}, {prediction.error:+.0%})"
+def _figures(run: PlanRun, outlook: Outlook, language: Language) -> list[tuple[str, str]]:
+    known, say_it = run_metrics(run), partial(translate, language)
+    path = chain_words(known.critical_path, bool(known.critical_planning_s), bool(known.answer_s), say_it)
     shares = f"{percent(known.share_small)} / {percent(known.share_large)}"
     values = {
         "wall": say.seconds(known.wall_s),
-        "predicted": predicted,
-        "work": say.seconds(known.work_s),
-        "speed_up": f"{known.speed_up:.2f} ×",
-        "critical": f"{say.seconds(known.critical_path_s)} ({' → '.join(known.critical_path)})",
+        "loading": say.seconds(known.loading_s) if known.loading_s else say.NOTHING,
+        "predicted": _predicted(outlook.prediction),
+        "alone": _alone(known, outlook.alone, say_it),
+        "work": say.seconds(known.work_s or None),
+        "speed_up": speed_up(known),
+        "critical": f"{say.seconds(known.critical_path_s)} ({path})",
         "compression": f"{known.compression_ratio:.2f} ({known.depth} / {known.steps})",
         "tokens": f"{say.count(known.tokens)} ({shares})",
         "cost": cost(known.cost_usd),
     }
-    return [(translate(language, f"plan.figure_{name}"), value) for name, value in values.items()]
+    return [(say_it(f"plan.figure_{name}"), value) for name, value in values.items()]
+
+
+def _predicted(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return say.NOTHING
+    off = f" ({say.seconds(prediction.actual_s)}, {prediction.error:+.0%})" if prediction.error is not None else ""
+    return say.seconds(prediction.total_s) + off
+
+
+def _alone(known: RunMetrics, alone: LargeAlone | None, say_it: Say) -> str:
+    return say.NOTHING if alone is None else f"{say.seconds(alone.seconds)} ({beside_alone(known, alone, say_it)})"
 
 
 @cache

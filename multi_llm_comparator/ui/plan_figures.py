@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from html import escape
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction
+from multi_llm_comparator.plans.prediction import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import tone_of
@@ -15,16 +16,21 @@ from multi_llm_comparator.ui.html_pieces import figure
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.plan_targets import name_of
 
+# Says a text by its key: in the reader's language, or in that of a file.
+Say = Callable[..., str]
 
-def strip(run: PlanRun, metrics: RunMetrics, prediction: Prediction | None) -> str:
+
+def strip(run: PlanRun, metrics: RunMetrics, outlook: Outlook) -> str:
     """One line of figures; every one has its place before it is known."""
     wall = metrics.wall_s if run.is_over else working_s(run, run.created_at, now())
     pieces = [
         _figure("wall", say.seconds(wall)),
-        _figure("predicted", *_predicted(prediction)),
+        *([_figure("loading", say.seconds(metrics.loading_s))] if metrics.loading_s else []),
+        _predicted(outlook),
+        _alone(run, metrics, outlook.alone),
         _figure("work", say.seconds(metrics.work_s or None)),
-        _figure("speed_up", f"{metrics.speed_up:.2f} ×" if metrics.steps_s else say.NOTHING),
-        _figure("critical", say.seconds(metrics.critical_path_s or None), path=" → ".join(metrics.critical_path)),
+        _figure("speed_up", speed_up(metrics)),
+        _figure("critical", say.seconds(metrics.critical_path_s or None), path=path_words(metrics)),
         _figure(
             "compression",
             f"{metrics.compression_ratio:.2f}" if metrics.depth else say.NOTHING,
@@ -35,6 +41,20 @@ def strip(run: PlanRun, metrics: RunMetrics, prediction: Prediction | None) -> s
         _figure("cost", cost(metrics.cost_usd)),
     ]
     return f'<div class="mlc-strip">{"".join(pieces)}</div>'
+
+
+def speed_up(metrics: RunMetrics) -> str:
+    return say.NOTHING if metrics.speed_up is None else f"{metrics.speed_up:.2f} ×"
+
+
+def path_words(metrics: RunMetrics) -> str:
+    """What is on the critical path, in its order."""
+    return chain_words(metrics.critical_path, bool(metrics.critical_planning_s), bool(metrics.answer_s))
+
+
+def chain_words(steps: Sequence[str], is_planned: bool, is_put_together: bool, say_it: Say = t) -> str:
+    before, after = [say_it("plan.lane_plan")] * is_planned, [say_it("plan.lane_answer")] * is_put_together
+    return " → ".join([*before, *steps, *after])
 
 
 def cost(usd: float | None) -> str:
@@ -52,13 +72,43 @@ def _figure(name: str, value: str, more: str = "", **why: object) -> str:
     return figure(value, t(f"plan.figure_{name}"), t(f"plan.figure_{name}_why", **why) + more)
 
 
-def _predicted(prediction: Prediction | None) -> tuple[str, str]:
-    if prediction is None:
-        return say.NOTHING, ""
+def _predicted(outlook: Outlook) -> str:
+    if (prediction := outlook.prediction) is None:
+        return _figure("predicted", say.NOTHING, f" {no_prediction(outlook)}")
+    return _figure("predicted", *_predicted_words(prediction))
+
+
+def no_prediction(outlook: Outlook) -> str:
+    """Why there is none."""
+    if outlook.unknown:
+        return t("plan.no_prediction_of", models=", ".join(map(name_of, outlook.unknown)))
+    return t("plan.no_prediction")
+
+
+def _predicted_words(prediction: Prediction) -> tuple[str, str]:
     if prediction.error is None:
-        return say.seconds(prediction.schedule.makespan_s), ""
+        return say.seconds(prediction.total_s), ""
     off = t("plan.figure_predicted_off", actual=say.seconds(prediction.actual_s), error=f"{prediction.error:+.0%}")
-    return say.seconds(prediction.schedule.makespan_s), f" {off}"
+    return say.seconds(prediction.total_s), f" {off}"
+
+
+def _alone(run: PlanRun, metrics: RunMetrics, alone: LargeAlone | None) -> str:
+    model = name_of(run.options.executor.large_model)
+    if alone is None:
+        unknown = t("plan.figure_alone_unknown", model=model) if run.answer is not None else ""
+        return figure(say.NOTHING, t("plan.figure_alone"), unknown or t("plan.figure_alone_later", model=model))
+    why = t("plan.figure_alone_why", model=model, tokens=say.count(alone.tokens), answers=say.count(alone.answers))
+    return figure(say.seconds(alone.seconds), t("plan.figure_alone"), why, beside_alone(metrics, alone))
+
+
+def beside_alone(metrics: RunMetrics, alone: LargeAlone, say_it: Say = t) -> str:
+    """Whether splitting the question paid, in time."""
+    together_s = (metrics.wall_s or 0.0) - metrics.loading_s
+    if together_s <= 0 or alone.seconds <= 0:
+        return ""
+    gain = alone.seconds / together_s
+    key = "plan.together_faster" if gain >= 1 else "plan.together_slower"
+    return say_it(key, n=f"{max(gain, 1 / gain):.2g}")
 
 
 def _tokens(run: PlanRun, metrics: RunMetrics) -> str:

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
-from multi_llm_comparator.plans.run_gantt import fitting
-from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, StretchKind, lanes_of
+from multi_llm_comparator.plans.run_gantt import fitting, is_critical
+from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, StretchKind, lanes_of, stalls_of
 from multi_llm_comparator.ui import chart_look
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.chart_look import FAINT, INK, MUTED, Figure
@@ -78,7 +78,7 @@ def lanes_left_out(scene: Scene) -> int:
 
 
 def clock_of(scene: Scene) -> Clock:
-    return Clock(scene.prediction.origin if scene.prediction else scene.run.created_at, scene.run.pauses)
+    return Clock(scene.run.created_at, scene.run.pauses, stalls_of(scene.run))
 
 
 def span_of(scene: Scene) -> float:
@@ -87,9 +87,7 @@ def span_of(scene: Scene) -> float:
     clock = clock_of(scene)
     ends = [clock.seconds(s.end) for lane in lanes for s in lane.stretches]
     if scene.prediction:
-        planner = scene.prediction.planner
-        foretold_s = max(scene.prediction.schedule.makespan_s, planner.end_s if planner else 0.0)
-        ends.append(clock.worked(foretold_s, is_end=True))
+        ends.append(clock.worked(scene.prediction.total_s, is_end=True))
     return max(ends, default=0.0) or 1.0
 
 
@@ -294,13 +292,15 @@ def _outlines(lanes: list[Lane], clock: Clock, scene: Scene) -> list[Figure]:
     """What was predicted, over what was."""
     if scene.prediction is None:
         return []
-    foretold = {s.step.id: (s.start_s, s.end_s) for s in scene.prediction.schedule.steps}
-    planner = scene.prediction.planner
+    schedule, planner = scene.prediction.schedule, scene.prediction.planner
+    predicted = {s.step.id: (s.start_s, s.end_s) for s in schedule.steps}
     found: list[Figure] = []
     for row, lane in enumerate(lanes):
-        times = foretold.get(lane.step.step.id) if lane.step else None
-        if lane.kind == "plan" and planner is not None:
+        times = predicted.get(lane.step.step.id) if lane.step else None
+        if lane.kind == "plan" and planner is not None and lane.number == 1:
             times = planner.start_s, planner.end_s
+        if lane.kind == "answer":
+            times = schedule.makespan_s, scene.prediction.total_s
         if times:
             x0, x1 = clock.worked(times[0]), clock.worked(times[1], is_end=True)
             line = {"color": PREDICTED[scene.page], "width": 1.5, "dash": "dot"}
@@ -349,7 +349,7 @@ def _pauses(clock: Clock, scene: Scene) -> list[Figure]:
 
 def _label(lane: Lane, scene: Scene) -> str:
     text = escape(_short(_title(lane), _LABEL_CHARS))
-    return f"<b>◆ {text}</b>" if _picked(lane) and _picked(lane) in scene.critical else text
+    return f"<b>◆ {text}</b>" if is_critical(lane, scene.critical) else text
 
 
 def _title(lane: Lane) -> str:

@@ -1,4 +1,4 @@
-"""The predicted schedule of a run, with how fast models are looked up only when that can have changed."""
+"""What earlier runs tell of a run, with how fast models are looked up only when that can have changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction, predict, targets_of
+from multi_llm_comparator.plans.prediction import Outlook, Prediction, outlook_of, targets_of
 from multi_llm_comparator.plans.theory import ModelProfile
 from multi_llm_comparator.ui.actions import perform
 from multi_llm_comparator.ui.workbench import get_workbench
@@ -14,18 +14,18 @@ from multi_llm_comparator.ui.workbench import get_workbench
 MAX_KEPT = 20
 
 
-def prediction_of(run: PlanRun) -> Prediction | None:
-    """The predicted schedule. What models are like is looked up when the plan is there, and when the run is over."""
+def outlook_on(run: PlanRun) -> Outlook:
+    """What models are like is looked up when the plan is there, and when the run is over."""
     kept: dict[tuple[str, bool, int], dict[str, ModelProfile]] = st.session_state.setdefault("plans_profiles", {})
     if run.plan is None:
-        return None
+        return Outlook(None, None)
     # A run may be over more than once: it is stopped, and resumed.
     key = (run.id, run.is_over, len(run.pauses))
     if key not in kept:
         if len(kept) > MAX_KEPT:
             kept.clear()
         kept[key] = _profiles(run)
-    return predict(run, kept[key])
+    return outlook_of(run, kept[key])
 
 
 def critical_path(run: PlanRun, metrics: RunMetrics, prediction: Prediction | None) -> tuple[str, ...]:
@@ -39,9 +39,5 @@ def critical_path(run: PlanRun, metrics: RunMetrics, prediction: Prediction | No
 
 
 def _profiles(run: PlanRun) -> dict[str, ModelProfile]:
-    calibration = get_workbench().calibration
-    if run.is_over:
-        found = perform(calibration.predicted(run), run.id)
-        return dict(found.profiles) if found else {}
-    earlier = calibration.profiles(targets_of(run), without=run.id, before=run.created_at)
+    earlier = get_workbench().calibration.profiles(targets_of(run), without=run.id, before=run.created_at)
     return perform(earlier, run.id) or {}

@@ -131,6 +131,7 @@ def _figures(step: StepRun) -> list[tuple[str, str]]:
         (t("plan.step_queue"), say.seconds(known.queued_s)),
         (t("plan.step_ttft"), say.seconds(known.ttft_s)),
         (t("plan.step_time"), say.seconds(known.duration_s)),
+        *([(t("plan.step_loading"), say.seconds(known.loading_s))] if known.loading_s else []),
         (t("plan.step_tokens"), t("plan.step_tokens_of", n=say.count(known.tokens), limit=say.count(step.step.token))),
         (t("plan.step_prompt_tokens"), say.count(known.prompt_tokens)),
         (t("plan.step_speed"), speed),

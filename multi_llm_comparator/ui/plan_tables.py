@@ -8,12 +8,13 @@ import streamlit as st
 
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Prediction
-from multi_llm_comparator.plans.timeline import working_s
+from multi_llm_comparator.plans.prediction import Outlook, Prediction
+from multi_llm_comparator.plans.timeline import stalls_of, working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import model_label, problem, table
 from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.plan_figures import chain_words, no_prediction
 from multi_llm_comparator.ui.plan_step import error_title
 from multi_llm_comparator.ui.plan_targets import name_of
 from multi_llm_comparator.ui.plan_tones import step_chip
@@ -71,13 +72,14 @@ def draw_plan(run: PlanRun) -> None:
     st.code(text[:60_000] or t("plan.nothing_written"), language="xml", wrap_lines=True)
 
 
-def draw_theory(run: PlanRun, prediction: Prediction | None) -> None:
+def draw_theory(run: PlanRun, outlook: Outlook) -> None:
     """What the schedule should take by how fast the models are, beside what it took."""
-    if prediction is None:
-        st.caption(t("plan.no_prediction"))
+    if (prediction := outlook.prediction) is None:
+        st.caption(no_prediction(outlook))
         return
     schedule = prediction.schedule
-    actual = _ends(run, prediction.origin)
+    actual = _ends(run)
+    is_put_together = bool(prediction.answer_s)
     rows = [
         [
             escape(s.step.id),
@@ -91,9 +93,9 @@ def draw_theory(run: PlanRun, prediction: Prediction | None) -> None:
     rows.append(
         [
             f"<b>{escape(t('plan.theory_all'))}</b>",
-            escape(" → ".join(schedule.critical_path)),
+            escape(chain_words(schedule.critical_path, prediction.planner is not None, is_put_together)),
             "",
-            f"<b>{say.seconds(schedule.makespan_s)}</b>",
+            f"<b>{say.seconds(prediction.total_s)}</b>",
             f"<b>{say.seconds(prediction.actual_s)}</b>"
             + (f" ({prediction.error:+.0%})" if prediction.error is not None else ""),
         ]
@@ -115,16 +117,14 @@ def _draw_profiles(prediction: Prediction) -> None:
         for target, p in prediction.profiles.items()
     ]
     st.caption(t("plan.theory_profiles"))
-    if prediction.from_itself:
-        st.caption(t("plan.theory_from_itself", models=", ".join(map(name_of, prediction.from_itself))))
     heading = [t(f"plan.profile_{name}") for name in ("model", "ttft", "speed", "tokens", "price", "seen")]
     st.html(table(heading, profiles))
 
 
-def _ends(run: PlanRun, origin: float) -> dict[str, float]:
-    """When steps were done, on the prediction's clock."""
-    steps = run.steps.items()
-    return {i: working_s(run, origin, s.ended_at) for i, s in steps if s.state == "done" and s.ended_at is not None}
+def _ends(run: PlanRun) -> dict[str, float]:
+    """When steps were done, in seconds from the question, without loading."""
+    stalls, done = stalls_of(run), [s for s in run.steps.values() if s.state == "done"]
+    return {s.step.id: working_s(run, run.created_at, s.ended_at, stalls) for s in done if s.ended_at is not None}
 
 
 def _short(text: str) -> str:

@@ -41,7 +41,7 @@ def test_errors_are_shares_of_what_a_run_took():
     assert single.peer == pytest.approx(37.5)
     assert single.met and not new.met
     assert figures["gguf-hand-p90"].value >= single.value
-    # 3.05 s were foretold as a rule, and 3 s were taken.
+    # 3.05 s were predicted as a rule, and 3 s were taken.
     typical = figures["gguf-hand-typical"]
     assert (typical.value, typical.peer) == (pytest.approx(100 * 0.05 / 3), None)
 

@@ -32,24 +32,23 @@ async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predict
     assert await calibration.profiles({"small", "large"}, without=run.id) == {}
 
 
-async def test_a_first_run_is_predicted_from_itself(registry):
+async def test_a_first_run_is_not_predicted_from_itself(registry):
     calibration = Calibration(registry)
-    prediction = await calibration.predicted(await answered(registry))
-    assert prediction is not None and prediction.actual_s is not None
-    assert set(prediction.from_itself) == set(prediction.profiles) == {"small", "large"}
-    await answered(registry)
-    again = await calibration.predicted(await answered(registry))
-    assert again is not None and again.from_itself == ()
+    first = await calibration.outlook(await answered(registry))
+    assert (first.prediction, first.alone, set(first.unknown)) == (None, None, {"small", "large"})
+    again = await calibration.outlook(await answered(registry))
+    assert again.prediction is not None and again.prediction.actual_s is not None and again.unknown == ()
+    assert again.alone is not None and (again.alone.model, again.alone.answers) == ("large", 1)
 
 
 async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(registry):
     calibration = Calibration(registry)
     await answered(registry)
     run = await answered(registry)
-    before = await calibration.predicted(run)
+    before = (await calibration.outlook(run)).prediction
     for _ in range(3):
         await answered(registry)
-    after = await calibration.predicted(run)
+    after = (await calibration.outlook(run)).prediction
     assert before is not None and after is not None
     assert after.schedule == before.schedule and after.profiles == before.profiles
 

@@ -19,7 +19,7 @@ def test_figures_that_made_the_observations_are_found_again(figures):
 
 
 @given(st.lists(st.floats(0.01, 1000), min_size=len(ROWS), max_size=len(ROWS)))
-def test_no_figure_is_ever_below_zero_and_something_is_always_foretold(observed):
+def test_no_figure_is_ever_below_zero_and_something_is_always_predicted(observed):
     facts = np.array(ROWS)
     found = seconds_fitted(facts, np.array(observed), np.ones(len(ROWS)))
     assert (found >= 0).all()

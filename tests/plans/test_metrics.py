@@ -10,6 +10,7 @@ from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from tests.plans.test_parse import PLAN
 
@@ -85,6 +86,74 @@ def test_the_gateways_attempts_count_and_waiting_ends_when_the_first_model_reads
     metrics = step_metrics(step)
     assert metrics.attempts == 4
     assert metrics.queued_s == pytest.approx(0.02)
+
+
+def loaded(plan, step_id: str, loading: float, start: float, end: float, asked: float = 0.0) -> StepRun:
+    """A step of the large model, asked at ``asked``, whose model was loaded from ``loading`` until ``start``."""
+    progress = AnswerProgress(
+        requested_at=asked, state="done", loading_at=loading, load_s=start - loading, started_at=start,
+        first_token_at=start + 0.1, last_token_at=end, ended_at=end, tokens=5,
+    )  # fmt: skip
+    step = StepRun(plan.by_id[step_id], "done", asked, asked, asked, end, answer="x")
+    step.attempts.append(Attempt("large", "p", progress))
+    return step
+
+
+def test_a_model_that_is_loaded_once_counts_once_and_in_no_sum(run):
+    # Both steps wait for one load from 0 s to 10 s, and the wall time has it.
+    run.steps["1"], run.steps["2"] = (loaded(run.plan, i, 0.0, 10.0, end) for i, end in (("1", 11.0), ("2", 12.0)))
+    run.steps["3"] = solved(run.plan, "3", "large", 12.0, 26)
+    run.ended_at = 15.0
+    metrics = run_metrics(run)
+    assert (metrics.wall_s, metrics.loading_s) == (15.0, 10.0)
+    assert metrics.work_s == pytest.approx(1.0 + 2.0 + 3.0)
+    assert metrics.steps_s == pytest.approx(5.0)
+    assert metrics.speed_up == pytest.approx(1.2)
+    assert metrics.critical_path_s == pytest.approx(5.0)
+    tracker = PerformanceTracker()
+    tracker.track(run)
+    assert tracker.models()["large"].busy_s == pytest.approx(6.0)
+    assert tracker.models()["large"].ttft_s == pytest.approx(0.1)
+    step = step_metrics(run.steps["2"])
+    assert (step.loading_s, step.duration_s, step.ttft_s, step.queued_s) == (10.0, 2.0, pytest.approx(0.1), 0.0)
+
+
+def test_time_in_which_others_are_at_work_is_not_lost_to_loading(run):
+    # The large model is loaded from 0 s to 10 s; until 2 s the small one is at work.
+    run.steps["2"] = loaded(run.plan, "2", 0.0, 10.0, 12.0)
+    run.steps["1"], run.steps["3"] = solved(run.plan, "1", "small", 0.0, 16), solved(run.plan, "3", "large", 12.0, 26)
+    run.ended_at = 15.0
+    metrics = run_metrics(run)
+    assert metrics.loading_s == pytest.approx(8.1)
+    # Nor is the tenth of a second in which the small model, too, had not begun to read.
+    assert (metrics.work_s, metrics.steps_s) == (pytest.approx(1.9 + 2.0 + 3.0), pytest.approx(6.9))
+    assert metrics.speed_up == pytest.approx(1.0)
+
+
+def test_the_critical_path_has_the_planner_and_ends_where_the_run_ends(run):
+    run.planning = [PlanningAttempt((), answered(0.0, 36, speed=10.0))]
+    # Each step arrives later: the first after 1 s, the last with the end of the plan, at 4 s.
+    starts = {"1": (1.0, "small", 6), "2": (2.0, "small", 6), "3": (4.0, "large", 26)}
+    run.steps = {i: solved(run.plan, i, target, at, tokens) for i, (at, target, tokens) in starts.items()}
+    run.aggregate = answered(7.0, 16)
+    run.ended_at = 9.0
+    metrics = run_metrics(run)
+    assert metrics.critical_path == ("3",)
+    assert (metrics.critical_planning_s, metrics.answer_s) == (pytest.approx(4.0), pytest.approx(2.0))
+    assert metrics.critical_path_s == pytest.approx(metrics.wall_s) == pytest.approx(9.0)
+
+
+def test_a_plan_all_of_whose_steps_failed_has_no_speed_up(run):
+    for step in run.steps.values():
+        step.state, step.answer = "failed", None
+    metrics = run_metrics(run)
+    assert (metrics.work_s, metrics.steps_s, metrics.speed_up) == (0.0, 0.0, None)
+
+
+def test_while_all_steps_wait_for_the_planner_nothing_is_gained_and_nothing_lost(run):
+    for step_id, at in (("1", 0.0), ("2", 10.0), ("3", 20.0)):
+        run.steps[step_id] = solved(run.plan, step_id, "small", at, 16)
+    assert run_metrics(run).speed_up == pytest.approx(1.0)
 
 
 def test_a_run_that_has_not_begun_has_figures_too():

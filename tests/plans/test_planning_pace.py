@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.plans.planning_pace import MOST_LOST_TO_ONE, PlanningPace, WrittenPlan, merged
+from multi_llm_comparator.plans.planning_pace import MOST_LOST_TO_ONE, PlanningPace, WrittenPlan
+from multi_llm_comparator.plans.timeline import merged
 
 WRITTEN = st.builds(WrittenPlan, st.integers(1, 8_000), st.floats(1e-6, 600), st.floats(0, 1_200))
 SPANS = st.lists(st.tuples(st.floats(0, 100), st.floats(0, 50)).map(lambda span: (span[0], sum(span))), max_size=8)

@@ -39,13 +39,13 @@ def test_few_prompts_tell_only_how_long_they_are_as_a_rule():
 
 
 @given(st.lists(st.tuples(st.integers(1, 200), st.integers(0, 500), st.integers(0, 5_000)), min_size=1, max_size=60))
-def test_no_prompt_is_foretold_below_nothing(prompts):
+def test_no_prompt_is_predicted_below_nothing(prompts):
     lengths = PromptLengths.fitted("read_tokens", [prompt(*one) for one in prompts])
     for characters, quoted, _ in prompts:
         assert lengths.expected([], Step("1", "x" * characters, 1, 10), "w", quoted) >= 0
 
 
-def test_the_whole_prompt_is_foretold_as_what_of_it_is_read():
+def test_the_whole_prompt_is_predicted_as_what_of_it_is_read():
     seen = [SeenAnswer("t" * n, f"{n}", 1, 10, 5, read_tokens=1, prompt_tokens=20 + n) for n in range(1, 20)]
     expected = {
         of: PromptLengths.fitted(of, seen).expected(seen, Step("1", "x" * 30, 1, 10), "new", 0) for of in LENGTHS

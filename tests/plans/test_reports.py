@@ -3,7 +3,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,9 +17,10 @@ from multi_llm_comparator.plans.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import predict
+from multi_llm_comparator.plans.planning_pace import PlanningPace
+from multi_llm_comparator.plans.prediction import Outlook, outlook_of, predict
 from multi_llm_comparator.plans.report_dataset import accuracy_by, planning_figures, write_dataset_report
-from multi_llm_comparator.plans.report_single import write_run_report
+from multi_llm_comparator.plans.report_single import in_one_line, write_run_report
 from multi_llm_comparator.plans.reports import quoted, report_folder, table, write_csv
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
@@ -31,7 +31,11 @@ from tests.plans.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
 
-PROFILES = {"small": ModelProfile(0.01, 1000.0), "large": ModelProfile(0.02, 500.0)}
+PROFILES = {
+    "small": ModelProfile(0.01, 1000.0),
+    "large": ModelProfile(0.02, 500.0, answers=12),
+    "planner": ModelProfile(0.01, 1000.0, planning=PlanningPace(0.0, 0.001)),
+}
 
 
 async def solved(question: str = "What | is <b>it</b>?", large: str | None = "568") -> PlanRun:
@@ -50,11 +54,22 @@ def pictures(report: Path) -> list[Path]:
 
 async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp_path):
     run = await solved()
-    prediction = predict(run, PROFILES)
-    assert prediction is not None and prediction.error is not None
-    report = write_run_report(tmp_path, run, prediction=prediction, verdicts=[verdict("planner")])
+    outlook = outlook_of(run, PROFILES)
+    assert outlook.prediction is not None and outlook.prediction.error is not None
+    report = write_run_report(tmp_path, run, outlook, verdicts=[verdict("planner")])
     text = report.read_text(encoding="utf-8")
-    for expected in ("568", "compression ratio", "0.667", "critical path", "predicted", "completeness", "because"):
+    for expected in (
+        "568",
+        "compression ratio",
+        "0.667",
+        "critical path",
+        "predicted",
+        "completeness",
+        "because",
+        "planner → ",
+        "`large` alone would have taken",
+        "by its 12 earlier answers",
+    ):
         assert expected in text
     assert pictures(report)
     for picture in pictures(report):
@@ -68,14 +83,14 @@ async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp
 
 async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path):
     run = await solved()
-    write_run_report(tmp_path, run, prediction=predict(run, {**PROFILES, "small": ModelProfile(0.01, float("inf"))}))
+    write_run_report(tmp_path, run, outlook_of(run, {**PROFILES, "small": ModelProfile(0.01, float("inf"))}))
     data = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert data["theory"]["profiles"]["small"]["tokens_per_second"] is None
 
 
 async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
     run = await solved(large=None)
-    report = write_run_report(tmp_path, run)
+    report = write_run_report(tmp_path, run, outlook_of(run, PROFILES))
     assert "out of order" in report.read_text(encoding="utf-8")
 
 
@@ -86,15 +101,23 @@ async def test_the_report_says_which_steps_have_no_answer(tmp_path):
     assert "Without an answer: steps 2." in write_run_report(tmp_path, run).read_text(encoding="utf-8")
 
 
-async def test_the_report_says_which_answers_were_cut_and_what_was_not_foretold(tmp_path):
+async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_known(tmp_path):
     run = await solved()
-    text = write_run_report(tmp_path, run, prediction=predict(run, PROFILES)).read_text(encoding="utf-8")
-    assert "Cut at their" not in text and "No earlier run" not in text
+    text = write_run_report(tmp_path, run, outlook_of(run, PROFILES)).read_text(encoding="utf-8")
+    assert "Cut at their" not in text and "no earlier run" not in text
     run.steps["2"].attempts[-1].progress.finish_reason = "length"
-    own = {**PROFILES, "large": replace(PROFILES["large"], of_same_run=True)}
-    text = write_run_report(tmp_path, run, prediction=predict(run, own)).read_text(encoding="utf-8")
+    text = write_run_report(tmp_path, run, Outlook(None, None, ("large",))).read_text(encoding="utf-8")
     assert "the end may be missing: steps 2." in text
-    assert "was used for them: `large`." in text
+    assert "No prediction: no earlier run tells enough of `large`." in text
+    assert "how long `large` alone would have taken is not known: no earlier run tells how fast it is." in text
+
+
+async def test_one_line_says_what_a_run_took_and_the_large_model_alone():
+    run = await solved()
+    line = in_one_line(run, outlook_of(run, PROFILES))
+    assert re.fullmatch(r"[\d.]+ s, predicted [\d.]+ s for .* s without loading; `large` alone .* times as \w+", line)
+    failed = await solved(large=None)
+    assert "is not known: there is no answer" in in_one_line(failed, outlook_of(failed, {}))
 
 
 async def test_the_report_draws_which_step_needs_which(tmp_path):

@@ -26,6 +26,7 @@ def answered(step_id: str, start: float, first: float, end: float, *, target: st
 
 def solved(*steps: StepRun, planner_until: float | None = None, **planner: object) -> PlanRun:
     run = PlanRun(ScriptedSource(), "q", OPTIONS, run_id="r")
+    run.created_at = 0.0
     run.plan, run.steps = Plan(tuple(s.step for s in steps)), {s.step.id: s for s in steps}
     if planner_until is not None:
         run.planning = [PlanningAttempt((), AnswerProgress(requested_at=0.0, ended_at=planner_until, **planner))]
@@ -88,7 +89,7 @@ def test_what_was_in_memory_is_not_read_but_looked_back_at():
 def test_a_plan_was_written_beside_each_model_that_solved_steps_meanwhile():
     steps = [answered("a", 3.0, 3.5, 5.0), answered("b", 4.0, 4.5, 6.0)]
     steps += [answered("c", 5.0, 6.0, 12.0, target="large"), StepRun(Step("d", "{1}, {2}", 1, 9), "done", answer="x")]
-    (plan,) = written_plans(solved(*steps, planner_until=10.0, state="done", tokens=90, load_s=1.0))
+    (plan,) = written_plans(solved(*steps, planner_until=10.0, state="done", tokens=90, loading_at=0.0, load_s=1.0))
     # From 3 s to 6 s the small model, from 5 s to the planner's end the large one.
     assert (plan.tokens, plan.duration_s, plan.beside_s) == (90, pytest.approx(9.0), pytest.approx(3.0 + 5.0))
 

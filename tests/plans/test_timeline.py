@@ -12,7 +12,7 @@ from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, last_moment, working_s
+from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, last_moment, stalls_of, working_s
 from tests.support.scripted_source import ScriptedSource
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
@@ -120,7 +120,7 @@ def test_a_pause_is_no_time_at_work():
     assert working_s(run, 100.0, 3708.0) == 8.0
     assert working_s(run, 102.0, 3000.0) == 2.0
     known = run_metrics(run)
-    assert (known.steps_s, known.work_s) == (7.5, 7.0)
+    assert (known.steps_s, known.work_s) == (7.0, 7.0)
 
 
 def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened():
@@ -138,3 +138,25 @@ def test_a_failure_is_told_where_it_happened():
     run = run_with(failed)
     assert [s.error for s in lanes_of(run)[0].stretches] == ["out of order"]
     assert "out of order" in gantt_of(run, ())
+
+
+def test_what_only_loading_took_stays_on_the_clock_but_is_no_work():
+    step = done("1", 100.0)
+    step.attempts[0].progress.loading_at, step.attempts[0].progress.load_s = 100.5, 1.0
+    other = done("2", 97.2)
+    run = run_with(step, other)
+    # Until 101.2 s the other one writes.
+    assert stalls_of(run) == [(pytest.approx(101.2), 101.5)]
+    assert working_s(run, 100.0, 104.0, stalls_of(run)) == pytest.approx(3.7)
+    clock = Clock(100.0, [], [(100.0, 101.0)])
+    assert (clock.seconds(103.0), clock.worked(2.0), clock.worked(0.0)) == (3.0, 3.0, 1.0)
+    assert clock.worked(0.0, is_end=True) == 0.0
+
+
+def test_a_model_that_is_still_being_loaded_holds_the_run_up():
+    step = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
+    step.attempts = [Attempt("small", "Count.", AnswerProgress(100.0, "loading", loading_at=100.5))]
+    run = run_with(step)
+    run.state = "running"
+    [(start, end)] = stalls_of(run)
+    assert start == 100.5 and end > start

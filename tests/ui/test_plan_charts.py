@@ -15,7 +15,7 @@ from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.planning_pace import PlanningPace
-from multi_llm_comparator.plans.prediction import predict
+from multi_llm_comparator.plans.prediction import Outlook, outlook_of, predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
 from multi_llm_comparator.ui.i18n import LANGUAGES, translate
@@ -29,7 +29,9 @@ from multi_llm_comparator.ui.plan_state import Setup, restored_setup
 from tests.support.scripted_source import ScriptedSource
 
 SETUP = Setup("ash", "birch", "cedar", workers=2)
-PROFILES = {"birch": ModelProfile(0.5, 10.0), "cedar": ModelProfile(1.0, 5.0)}
+PLANNER = ModelProfile(0.1, 10.0, planning=PlanningPace(0.0, 2.0))
+PROFILES = {"birch": ModelProfile(0.5, 10.0), "cedar": ModelProfile(1.0, 5.0), "ash": PLANNER}
+UNKNOWN = Outlook(None, None)
 STEPS = (
     Step("1", "Add.", 2, 20),
     Step("2", "Subtract.", 2, 20),
@@ -84,7 +86,7 @@ def test_the_critical_path_is_marked_and_dependencies_are_told(run):
     assert critical == ("2", "3")
     figure = gantt(Scene(run, "light", critical=critical))
     labels = figure["layout"]["yaxis"]["ticktext"]
-    assert [("◆" in label) for label in labels] == [False, False, True, True]
+    assert [("◆" in label) for label in labels] == [True, False, True, True]
     hovers = [c[1] for trace in figure["data"] for c in trace.get("customdata", [])]
     assert any("needs: 1, 2" in hover for hover in hovers)
     assert any("needed by: 3" in hover for hover in hovers)
@@ -94,20 +96,21 @@ def test_the_prediction_is_drawn_as_outlines(run):
     prediction = predict(run, PROFILES)
     figure = gantt(Scene(run, "light", prediction=prediction))
     outlines = [s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"]
-    assert len(outlines) == 3
+    assert len(outlines) == 4
     assert figure["layout"]["xaxis"]["range"][1] > max(s["x1"] for s in outlines)
 
 
-def test_a_planner_that_was_foretold_has_an_outline_too(run):
-    planner = ModelProfile(0.1, 10.0, planning=PlanningPace(0.0, 2.0))
-    prediction = predict(run, {**PROFILES, "ash": planner})
-    figure = gantt(Scene(run, "light", prediction=prediction))
+def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
+    figure = gantt(Scene(run, "light", prediction=predict(run, PROFILES)))
     outlines = {round(s["y0"] + 0.44): s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"}
     assert outlines.keys() == {0, 1, 2, 3}
     assert (outlines[0]["x0"], outlines[0]["x1"]) == (0.0, 10.0)
     assert figure["layout"]["xaxis"]["range"][1] > 10.0
-    dashed = [to_svg(run, one, "en").count("stroke-dasharray") for one in (prediction, predict(run, PROFILES))]
-    assert dashed == [4, 3]
+    outlooks = outlook_of(run, PROFILES), UNKNOWN
+    assert [to_svg(run, one, "en").count("stroke-dasharray") for one in outlooks] == [4, 0]
+    run.planning[0].progress = answer(100.0, 1.0, loading_at=100.0, load_s=0.5, started_at=100.5, first_token_at=100.6)
+    shapes = gantt(Scene(run, "light", prediction=predict(run, PROFILES)))["layout"]["shapes"]
+    assert min(s["x0"] for s in shapes if s["line"].get("dash") == "dot") == 0.5
 
 
 def test_two_runs_share_one_clock(run):
@@ -147,7 +150,7 @@ def test_a_plan_still_being_written_draws_what_is_there(run):
     scene = Scene(run, "light", at=102.0)
     assert gantt(scene)["layout"]["yaxis"]["ticktext"][-1].startswith("3 ·")
     assert len(graph(scene, 300)["data"][1]["x"]) == 1
-    assert "mlc-strip" in strip(run, run_metrics(run), None)
+    assert "mlc-strip" in strip(run, run_metrics(run), UNKNOWN)
 
 
 def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run):
@@ -177,32 +180,32 @@ def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
 def test_the_exported_charts_speak_the_language_of_the_page(run):
     run.steps["2"].state, run.steps["2"].answer = "failed", None
     for language in LANGUAGES:
-        page = to_html(run, None, language)
+        page = to_html(run, UNKNOWN, language)
         for key in ("plan.gantt", "plan.graph", "plan.lane_plan", "plan.stretch_prefill"):
             assert translate(language, key) in page
         assert translate(language, "plan.missing", steps="2") in page
-    assert "What ran when" not in to_html(run, None, "zh")
-    assert translate("zh", "plan.gantt") in to_svg(run, None, "zh")
+    assert "What ran when" not in to_html(run, UNKNOWN, "zh")
+    assert translate("zh", "plan.gantt") in to_svg(run, UNKNOWN, "zh")
 
 
 def test_exports_hold_the_run(run):
-    prediction = predict(run, PROFILES)
-    page = to_html(run, prediction, "zh")
+    outlook = outlook_of(run, PROFILES)
+    page = to_html(run, outlook, "zh")
     assert "What is &lt;b&gt;it&lt;/b&gt;?" in page
     assert "<b>it</b>" not in page
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
-    assert parse_plan(to_xml(run, prediction, "en")) == run.plan
-    assert ElementTree.fromstring(to_svg(run, prediction, "en")).tag.endswith("svg")
-    data = json.loads(to_json(run, prediction, "en"))
+    assert parse_plan(to_xml(run, outlook, "en")) == run.plan
+    assert ElementTree.fromstring(to_svg(run, outlook, "en")).tag.endswith("svg")
+    data = json.loads(to_json(run, outlook, "en"))
     assert data["run"]["answer"] == "7 & more"
-    assert data["theory"]["makespan_s"] > 0
+    assert data["theory"]["total_s"] > 0 and data["large_alone"]["tokens"] == 15
 
 
 def test_a_speed_that_json_cannot_hold_is_left_out(run):
     run.question = 'What is "x: Infinity"?'
-    prediction = predict(run, {**PROFILES, "birch": ModelProfile(0.5, float("inf"))})
-    data = json.loads(to_json(run, prediction, "en"), parse_constant=pytest.fail)
+    outlook = outlook_of(run, {**PROFILES, "birch": ModelProfile(0.5, float("inf"))})
+    data = json.loads(to_json(run, outlook, "en"), parse_constant=pytest.fail)
     assert data["theory"]["profiles"]["birch"]["tokens_per_second"] is None
     assert data["run"]["question"] == run.question
 
