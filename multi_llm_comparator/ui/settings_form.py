@@ -13,7 +13,7 @@ from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_lan
 from multi_llm_comparator.ui.workbench import apply_settings
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
-MODES = ("auto", "parallel", "one_at_a_time")
+MODES = ("auto", "parallel", "in_turn", "one_at_a_time")
 
 
 def draw_language() -> None:
