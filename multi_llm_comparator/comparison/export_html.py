@@ -88,7 +88,8 @@ def _template() -> Template:
 
 @cache
 def _markdown() -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough").disable("image")
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    reader.enable("table").enable("strikethrough").disable("image")
     reader.validateLink = lambda url: url.lower().startswith(("http://", "https://"))  # type: ignore[method-assign]
     return reader
 

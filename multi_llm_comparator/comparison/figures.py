@@ -14,9 +14,9 @@ class Figures:
 
     An answer that was continued has several legs: one request each. Times and generated tokens are sums over the legs,
     so that the pause between them counts for nothing; ``ttft_s``, ``prompt_tokens`` and ``cached_tokens`` are the first
-    leg's, ``memory_bytes`` is the latest. ``tokens_per_second`` is the speed of decoding alone. ``contended_by`` are the
-    models that were at work on the same device meanwhile, ``batched_with`` the most other answers that the model itself
-    was writing at the same time.
+    leg's, ``memory_bytes`` is the latest. ``tokens_per_second`` is the speed of decoding alone. ``contended_by`` are
+    the models that were at work on the same device meanwhile, ``batched_with`` the most other answers that the model
+    itself was writing at the same time.
     """
 
     queued_s: float | None = None

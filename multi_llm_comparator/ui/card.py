@@ -109,6 +109,7 @@ def draw_figures(answer: AnswerSnapshot) -> None:
             t("figure.speed_why"),
             t("figure.speed_unit"),
             _shared_with(known),
+            warns=True,
         ),
         figure(say.seconds(known.ttft_s), t("figure.ttft"), t("figure.ttft_why"), note=_known_before(known)),
         figure(

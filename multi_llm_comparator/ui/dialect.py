@@ -125,13 +125,15 @@ class _Scan:
     def _on_backslash(self, at: int) -> tuple[str, int]:
         text = self._text
         following = text[at + 1 : at + 2]
-        if following == "[" and (end := self._find("\\]", at + 2)) < len(text):
-            if inner := text[at + 2 : end].strip():
-                return f"\n$$\n{inner}\n$$\n", end + 2
-        if following == "(" and (end := self._find("\\)", at + 2)) < min(len(text), self._find("\n\n", at)):
-            if inner := text[at + 2 : end].strip():
-                return f"${inner}$", end + 2
-        return text[at : at + 2], at + 2
+        closing = {"[": "\\]", "(": "\\)"}.get(following)
+        if closing is None:
+            return text[at : at + 2], at + 2
+        end = self._find(closing, at + 2)
+        inner = text[at + 2 : end].strip()
+        # A formula in a line ends with its paragraph; one of its own may hold empty lines.
+        if not inner or end >= (len(text) if following == "[" else min(len(text), self._find("\n\n", at))):
+            return text[at : at + 2], at + 2
+        return (f"\n$$\n{inner}\n$$\n" if following == "[" else f"${inner}$"), end + 2
 
     def _on_colon(self, at: int) -> tuple[str, int]:
         """Streamlit's colours and badges."""

@@ -1,7 +1,7 @@
 """What Streamlit's own frame lacks: one theme for all pages, its menu in the reader's language, the prompt in focus.
 
-All of it stands on names inside Streamlit's pages; ``tests/browser/test_frame.py`` says when one of them changes. What is
-not found is left as it is.
+All of it stands on names inside Streamlit's pages; ``tests/browser/test_frame.py`` says when one of them changes. What
+is not found is left as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _JS = """
 const THEME = /^stActiveTheme-(.*)-v(\\d+)$/;
 
 function begin() {
-  const frame = { pages: [], words: {}, focused: "" };
+  const frame = { pages: [], words: {}, focused: null };
   const set = Storage.prototype.setItem;
   Storage.prototype.setItem = function (key, value) {
     set.call(this, key, value);

@@ -46,10 +46,13 @@ def note_chip(text: str, why: str, tone: Tone) -> str:
     return f'<span class="mlc-chip mlc-plain" style="--tone:{tone.css}" title="{escape(why)}">{escape(text)}</span>'
 
 
-def figure(value: str, label: str, why: str, unit: str = "", note: str = "") -> str:
-    """One number with its unit and name, and what a reader should know of it; ``why`` explains it on hover."""
+def figure(value: str, label: str, why: str, unit: str = "", note: str | None = None, *, warns: bool = False) -> str:
+    """One number with its unit and name, and what a reader should know of it; ``why`` explains it on hover. A note
+    that ``warns`` says that the number is not what it would be otherwise."""
     small = f" <small>{escape(unit)}</small>" if unit else ""
-    named = f"<b>{escape(value)}{small}</b><i>{escape(label)}</i><em>{escape(note)}</em>"
+    kind = ' class="mlc-warns"' if warns else ""
+    said = "" if note is None else f'<em{kind} title="{escape(note)}">{escape(note)}</em>'
+    named = f"<b>{escape(value)}{small}</b><i>{escape(label)}</i>{said}"
     return f'<div class="mlc-figure" title="{escape(why)}">{named}</div>'
 
 

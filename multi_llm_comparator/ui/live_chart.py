@@ -62,7 +62,8 @@ function zoom(Plotly, range) {
 const NARROW_PX = 520;
 const fitted = (layout, width) => {
   if (width < NARROW_PX)
-    for (const [name, change] of Object.entries(layout.meta?.narrow ?? {})) layout[name] = { ...layout[name], ...change };
+    for (const [name, change] of Object.entries(layout.meta?.narrow ?? {}))
+      layout[name] = { ...layout[name], ...change };
   return layout;
 };
 
