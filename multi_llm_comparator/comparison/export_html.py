@@ -19,7 +19,14 @@ from markupsafe import Markup
 
 from multi_llm_comparator.comparison.export_chart import Bar, bars_of
 from multi_llm_comparator.comparison.export_csv import iso_time
-from multi_llm_comparator.comparison.export_labels import FIGURE_NAMES, LABELS, Language, figure_cells, turn_title
+from multi_llm_comparator.comparison.export_labels import (
+    FIGURE_NAMES,
+    LABELS,
+    Language,
+    figure_cells,
+    state_words,
+    turn_title,
+)
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 
@@ -44,6 +51,7 @@ class Card:
     is_chosen: bool
     pieces: tuple[Piece, ...]
     parameters: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,8 @@ def _template() -> Template:
 
 @cache
 def _markdown() -> MarkdownIt:
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table").enable("strikethrough").disable("image")
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    reader.enable("table").enable("strikethrough").disable("image")
     reader.validateLink = lambda url: url.lower().startswith(("http://", "https://"))  # type: ignore[method-assign]
     return reader
 
@@ -109,19 +118,22 @@ def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Sect
     return Section(
         title=turn_title(turn.index, language),
         prompt=turn.prompt,
-        cards=tuple(_card(answer, turn, marks_chosen) for answer in shown),
+        cards=tuple(_card(answer, turn, marks_chosen, language) for answer in shown),
         earlier=tuple(
-            _card(answer, turn, marks_chosen) for answer in every if turn.answers[answer.pane_id] is not answer
+            _card(answer, turn, marks_chosen, language)
+            for answer in every
+            if turn.answers[answer.pane_id] is not answer
         ),
         bars=bars_of(shown),
         rows=tuple((f"{a.model_name} · {a.attempt}/{a.attempts}", figure_cells(a.figures)) for a in every),
     )
 
 
-def _card(answer: AnswerSnapshot, turn: TurnSnapshot, marks_chosen: bool) -> Card:
+def _card(answer: AnswerSnapshot, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
     return Card(
         answer=answer,
         is_chosen=marks_chosen and turn.goes_on_from(answer),
         pieces=tuple(_pieces(answer.text)),
         parameters=json.dumps(asdict(answer.config), ensure_ascii=False, indent=2),
+        state=state_words(answer, language),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from multi_llm_comparator.comparison.figures import Figures
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 
 Language = Literal["en", "zh"]
 
@@ -36,6 +37,8 @@ _EN = {
     "chosen": "chosen",
     "shared_thread": "All panes share one conversation",
     "contended": "Others decoded on the same device meanwhile",
+    "batched_with": "Other answers of this model written at the same time",
+    "cut": "cut at {tokens} tokens",
     "queued_s": "Queued",
     "load_s": "Load",
     "prefill_s": "Prefill",
@@ -87,6 +90,8 @@ _ZH = {
     "chosen": "已选用",
     "shared_thread": "所有窗格共用一个对话",
     "contended": "同一设备上同时解码的模型",
+    "batched_with": "该模型同时生成的其他回答数",
+    "cut": "在 {tokens} 个词元处截断",
     "queued_s": "排队",
     "load_s": "加载",
     "prefill_s": "预填充",
@@ -125,6 +130,14 @@ FIGURE_NAMES = (
     "tokens",
     "memory_bytes",
 )
+
+
+def state_words(answer: AnswerSnapshot, language: Language) -> str:
+    """What became of an answer; one that was cut is not simply done."""
+    words = LABELS[language]
+    if answer.is_cut:
+        return words["cut"].format(tokens=f"{answer.figures.tokens:,}")
+    return words[answer.progress.state]
 
 
 def turn_title(index: int, language: Language) -> str:

@@ -7,7 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from multi_llm_comparator.comparison.export_csv import iso_time
-from multi_llm_comparator.comparison.export_labels import FIGURE_NAMES, LABELS, Language, figure_cells, turn_title
+from multi_llm_comparator.comparison.export_labels import (
+    FIGURE_NAMES,
+    LABELS,
+    Language,
+    figure_cells,
+    state_words,
+    turn_title,
+)
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 
@@ -48,9 +55,13 @@ def _answer(answer: AnswerSnapshot, turn: TurnSnapshot, language: Language, mark
     is_chosen = marks_chosen and turn.goes_on_from(answer)
     yield from (f"{title} · {words['chosen']}" if is_chosen else title, "")
     yield from (*_fenced(answer.text, "markdown"), "")
-    yield f"- {words['state']}: {words[progress.state]}"
+    yield f"- {words['state']}: {state_words(answer, language)}"
     if progress.finish_reason:
         yield f"- {words['reason']}: {words[progress.finish_reason]}"
+    if answer.figures.contended_by:
+        yield f"- {words['contended']}: {_line(', '.join(answer.figures.contended_by))}"
+    if answer.figures.batched_with:
+        yield f"- {words['batched_with']}: {answer.figures.batched_with}"
     if progress.error:
         yield f"- {words['error']}: {_line(progress.error_type or '')}: {_line(progress.error)}"
     yield f"- {words['seed']}: {answer.legs[0].seed}"

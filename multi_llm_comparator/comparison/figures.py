@@ -14,7 +14,9 @@ class Figures:
 
     An answer that was continued has several legs: one request each. Times and generated tokens are sums over the legs,
     so that the pause between them counts for nothing; ``ttft_s``, ``prompt_tokens`` and ``cached_tokens`` are the first
-    leg's, ``memory_bytes`` is the latest. ``tokens_per_second`` is the speed of decoding alone.
+    leg's, ``memory_bytes`` is the latest. ``tokens_per_second`` is the speed of decoding alone. ``contended_by`` are
+    the models that were at work on the same device meanwhile, ``batched_with`` the most other answers that the model
+    itself was writing at the same time.
     """
 
     queued_s: float | None = None
@@ -29,6 +31,7 @@ class Figures:
     tokens: int = 0
     memory_bytes: int | None = None
     contended_by: tuple[str, ...] = ()
+    batched_with: int = 0
     cost_usd: float | None = None
     legs: int = 1
 
@@ -50,6 +53,7 @@ def figures_of(legs: Sequence[AnswerProgress]) -> Figures:
         tokens=sum(leg.tokens for leg in legs),
         memory_bytes=next((leg.memory_bytes for leg in reversed(legs) if leg.memory_bytes is not None), None),
         contended_by=tuple(sorted({other for leg in legs for other in leg.contended_by})),
+        batched_with=max(leg.batched_with for leg in legs),
         cost_usd=_total(leg.cost_usd for leg in legs),
         legs=len(legs),
     )

@@ -70,6 +70,11 @@ class AnswerSnapshot:
         return self.progress.is_over and bool(self.text) and self.progress.finish_reason != "stop"
 
     @property
+    def is_cut(self) -> bool:
+        """Whether it ended at ``max_tokens`` or at the context's end, not where the model would have ended it."""
+        return self.progress.state == "done" and self.progress.finish_reason == "length"
+
+    @property
     def can_retry(self) -> bool:
         return self.progress.state == "failed"
 

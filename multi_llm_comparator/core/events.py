@@ -2,7 +2,7 @@
 
 Each event is frozen, belongs to one request and is time-stamped (:func:`core.clock.now`) where it happens. A stream is
 
-    Queued* Loading? Loaded? Started TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
+    Queued* Loading? Loaded? Started Reading* TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
 
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
@@ -70,6 +70,13 @@ class Started(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading(Event):
+    """So many tokens of the prompt are read by now; told by prompts that are read in several steps."""
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta(Event):
     """A piece of answer text, always whole characters. ``tokens`` counts all tokens generated so far."""
 
@@ -79,9 +86,14 @@ class TextDelta(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contended(Event):
-    """Other models were decoding on the same device meanwhile, so the speed is not what the model does alone."""
+    """The device was shared meanwhile, so the speed is not what the model does alone.
 
-    others: tuple[str, ...]
+    ``others`` are models that were at work on it beside this one; ``batched`` counts the other requests that this model
+    itself had at the same time, which it decodes in one batch.
+    """
+
+    others: tuple[str, ...] = ()
+    batched: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +190,7 @@ _KINDS: dict[str, type[Event]] = {
         Loading,
         Loaded,
         Started,
+        Reading,
         TextDelta,
         Contended,
         MemoryMeasured,

@@ -42,8 +42,9 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home folder")
     max_tokens_limit: int = Field(default=4096, ge=1, description="upper bound for max_tokens")
     max_memory_gb: float | None = Field(default=None, gt=0, description="memory for models; empty means 80% of RAM")
-    memory_mode: Literal["auto", "parallel", "one_at_a_time"] = Field(
-        default="auto", description="side by side as far as they fit, always, or never"
+    memory_mode: Literal["auto", "parallel", "in_turn", "one_at_a_time"] = Field(
+        default="auto",
+        description="several models: beside each other as far as they fit, always, one after another, one in memory",
     )
     parallel_requests: int = Field(default=4, ge=1, le=64, description="requests decoded together by one model")
     load_timeout_s: float = Field(default=600.0, gt=0, description="a model not loaded by then is given up")

@@ -19,6 +19,7 @@ from multi_llm_comparator.core.events import (
     Loading,
     MemoryMeasured,
     Queued,
+    Reading,
     Started,
     TextDelta,
 )
@@ -42,12 +43,14 @@ class AnswerProgress:
     load_s: float | None = None
     prompt_tokens: int = 0
     cached_tokens: int = 0
+    read_tokens: int = 0
     tokens: int = 0
     memory_bytes: int | None = None
     prompt: str = ""
     seed: int | None = None
     notes: tuple[str, ...] = ()
     contended_by: tuple[str, ...] = ()
+    batched_with: int = 0
     finish_reason: FinishReason | None = None
     error_type: str | None = None
     error: str | None = None
@@ -69,12 +72,15 @@ class AnswerProgress:
                 self.load_s, self.memory_bytes = seconds, memory
             case Started():
                 self._start(event)
+            case Reading(tokens=tokens):
+                self.read_tokens = tokens
             case TextDelta():
                 self._grow(event)
             case MemoryMeasured(memory_bytes=memory):
                 self.memory_bytes = memory
-            case Contended(others=others):
+            case Contended(others=others, batched=batched):
                 self.contended_by = tuple(sorted({*self.contended_by, *others}))
+                self.batched_with = max(self.batched_with, batched)
             case Finished(reason=reason, completion_tokens=tokens, at=at):
                 self.state = "stopped" if reason == "cancelled" else "done"
                 self.finish_reason, self.tokens, self.ended_at = reason, tokens, at
@@ -97,6 +103,7 @@ class AnswerProgress:
     def _start(self, event: Started) -> None:
         self.state, self.started_at = "prefill", event.at
         self.prompt_tokens, self.cached_tokens = event.prompt_tokens, event.cached_tokens
+        self.read_tokens = event.cached_tokens
         self.prompt, self.seed, self.notes = event.prompt, event.seed, event.notes
 
     def _grow(self, event: TextDelta) -> None:

@@ -14,7 +14,7 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 # isort: split
 import llama_cpp
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
 from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
@@ -157,8 +157,11 @@ class GgufEngine(Engine):
         return len(run)
 
     def _decode(self) -> bool:
-        """Run one batch; False when there was nothing to run or it failed (whose events are out then)."""
+        """Run one batch; False when there was nothing to run, it is to be told first, or it failed (told by then)."""
         self._fill([answer for answer in self._answers if not answer.is_decoding])
+        if any(isinstance(event, Started) for event in self._events):
+            # Told before the reading, which may take seconds.
+            return False
         while self._rows:
             self._batch.struct.n_tokens = self._batch.rows
             code = llama_cpp.llama_decode(self._runtime.context, self._batch.struct)
@@ -175,6 +178,7 @@ class GgufEngine(Engine):
         for answer, run, row in self._rows:
             answer.slot.tokens += run
             if row is None:
+                self._events.append(Reading(request_id=answer.request.id, tokens=len(answer.slot.tokens)))
                 continue
             try:
                 token = answer.sampler.pick(context, row)

@@ -16,7 +16,7 @@ from multi_llm_comparator.inferencers import pytorch_environment as environment
 # isort: split
 import torch
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
@@ -96,6 +96,14 @@ class PyTorchEngine(Engine):
     def step(self) -> list[Event]:
         self._admit()
         self._events.extend(self._waiting.news())
+        # That a prompt is being read is told before it is, for that may take seconds.
+        if not any(isinstance(event, Started) for event in self._events):
+            self._work()
+        events, self._events = self._events, []
+        return events
+
+    def _work(self) -> None:
+        """One chunk of a prompt, or one token of every answer."""
         # Short prompts that come together are read together, and all their answers begin in the same batch; but those
         # under way never wait for more than a chunk.
         if self._reading is not None and (self._read_tokens < self._decoder.chunk_tokens or not self._decoder.rows):
@@ -103,8 +111,6 @@ class PyTorchEngine(Engine):
         elif self._decoder.rows:
             self._decode()
             self._read_tokens = 0
-        events, self._events = self._events, []
-        return events
 
     def set_threads(self, n_threads: int | None) -> None:
         self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
@@ -144,6 +150,7 @@ class PyTorchEngine(Engine):
             logits = self._decoder.read(answer)
             self._read_tokens += answer.done - known
             if logits is None:
+                self._events.append(Reading(request_id=answer.id, tokens=answer.done))
                 return
             self._reading = None
             _constrain([answer], logits)

@@ -42,6 +42,7 @@ from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
+from multi_llm_comparator.services.turns import Turns
 
 # How often a model's memory is measured while it writes.
 MEASURE_EVERY_S = 1.0
@@ -93,6 +94,7 @@ class InferenceEngine:
         self._known: dict[str, ModelInfo] = {}
         self._factories: list[InferencerFactory] = []
         self._residency: Residency | None = None
+        self._turns = Turns()
         self.active_inferencers: dict[str, BaseInferencer] = {}
 
     # Asking
@@ -107,11 +109,15 @@ class InferenceEngine:
             request.config.validate()
             model = self._resolve(target)
             inferencer = self._custom_inferencer(model)
-            events = stream_custom(inferencer, model, request) if inferencer else self._stream_local(model, request)
-            async with contextlib.aclosing(events) as stream:
-                async for event in stream:
-                    over = isinstance(event, Finished | Failed)
-                    yield event
+            with self._turns.place() as place:
+                if self.memory_manager.mode == "in_turn":
+                    async for ahead in place.come_up():
+                        yield Queued(request_id=request.id, ahead=ahead)
+                events = stream_custom(inferencer, model, request) if inferencer else self._stream_local(model, request)
+                async with contextlib.aclosing(events) as stream:
+                    async for event in stream:
+                        over = isinstance(event, Finished | Failed)
+                        yield event
         except MultiLLMError as exc:
             if not over:
                 yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
@@ -186,11 +192,14 @@ class InferenceEngine:
     async def _observed(self, resident: Resident, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
         """The same events, with what the app alone sees: who else decodes, and the memory that is held."""
         neighbours: set[str] = set()
+        most_batched = 0
         measured_at = now()
         async for event in events:
-            if isinstance(event, TextDelta) and (new := self._decoding_beside(resident) - neighbours):
-                neighbours |= new
-                yield Contended(request_id=event.request_id, others=tuple(sorted(new)))
+            if isinstance(event, TextDelta):
+                new, batched = self._decoding_beside(resident) - neighbours, resident.batched
+                if new or batched > most_batched:
+                    neighbours, most_batched = neighbours | new, max(most_batched, batched)
+                    yield Contended(request_id=event.request_id, others=tuple(sorted(new)), batched=most_batched)
             due = isinstance(event, TextDelta) and now() - measured_at >= MEASURE_EVERY_S
             if due or isinstance(event, Finished):
                 measured_at = now()

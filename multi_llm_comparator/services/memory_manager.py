@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 
@@ -26,7 +26,7 @@ from multi_llm_comparator.services.memory_estimate import MemoryEstimate, estima
 
 __all__ = ["Footprint", "MemoryEstimate", "MemoryManager", "MemoryMode"]
 
-MemoryMode = Literal["auto", "parallel", "one_at_a_time"]
+MemoryMode = Literal["auto", "parallel", "in_turn", "one_at_a_time"]
 RAM_SHARE = 0.8
 GPU_SHARE = 0.9
 # The kernel walks through all pages of a process to tell which are shared: 10 ms, and more for a large model.
@@ -54,14 +54,15 @@ class MemoryManager:
         max_memory_gb: RAM for all models together, in GB (10**9 bytes). None means 80% of the machine's (or its
             container's) RAM, and not more than is free now. GPUs are used up to 90%.
         mode: ``parallel`` loads models beside each other and refuses what does not fit beside the busy ones;
-            ``one_at_a_time`` keeps a single one; ``auto`` is parallel as far as they fit, else one after another.
+            ``one_at_a_time`` keeps a single one; ``auto`` is parallel as far as they fit, else one after another;
+            with ``in_turn`` requests are answered one after another, and models stay as far as they fit.
     """
 
     def __init__(self, max_memory_gb: float | None = None, mode: MemoryMode = "auto") -> None:
         if max_memory_gb is not None and not max_memory_gb > 0:
             raise InvalidParameterError(f"max_memory_gb must be above 0, not {max_memory_gb!r}")
-        if mode not in ("auto", "parallel", "one_at_a_time"):
-            raise InvalidParameterError(f"mode must be 'auto', 'parallel' or 'one_at_a_time', not {mode!r}")
+        if mode not in (modes := get_args(MemoryMode)):
+            raise InvalidParameterError(f"mode must be one of {', '.join(map(repr, modes))}, not {mode!r}")
         self.max_memory_gb = max_memory_gb
         self.mode: MemoryMode = mode
 

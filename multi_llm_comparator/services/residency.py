@@ -60,6 +60,11 @@ class Resident:
         return self.state == "loading" or (self.process is not None and self.process.is_alive)
 
     @property
+    def batched(self) -> int:
+        """Other requests that are answered together with one of this model's."""
+        return max(0, min(self.decoding, self.options.parallel) - 1)
+
+    @property
     def device(self) -> str:
         return str(self.info.get("device") or self.estimate.device)
 

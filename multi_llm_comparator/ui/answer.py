@@ -1,24 +1,21 @@
 """From a model's raw text to Markdown that shows it faithfully, also while it is still being written.
 
-Models write for chat pages: LaTeX in ``\\( \\)``, prices in dollars, thoughts in ``<think>``. Streamlit's Markdown has
-its own ideas about some of these. Nothing here changes the stored answer; copy and export use the raw text.
+Models write for chat pages: LaTeX in ``\\( \\)``, prices in dollars, thoughts in ``<think>``, a line break where they
+mean one. Streamlit's Markdown has its own ideas about some of these. Nothing here changes the stored answer; copy and
+export use the raw text. Every text is gone through once, however it was made to be hard to read.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-BLOCK_CHARS = 1500
+from multi_llm_comparator.ui.dialect import fence_after, shown
 
-_CODE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=fence)[`~]*[ \t]*$|\Z)|(?P<tick>`+)[^`\n]+?(?P=tick)(?!`)", re.M | re.S
-)
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.M)
-_MATH = re.compile(r"\\\[(?P<block>.+?)\\\]|\\\((?P<inline>.+?)\\\)", re.S)
-_DOLLARS = re.compile(r"(?<!\\)\$\$.+?\$\$|(?<![\\$])\$(?=\S)(?P<body>[^$\n]+?)(?<=[^\s\\])\$(?!\d)|(?<!\\)\$", re.S)
-_DIRECTIVE = re.compile(r"(?<!\\):(?=[a-z0-9_-]+\[)")
+BLOCK_CHARS = 1500
+# Beyond these the rest is shown as speech: each thought is a box of its own on the page.
+MAX_SEGMENTS = 40
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
@@ -41,15 +38,20 @@ def split_thinking(text: str, *, starts_thinking: bool = False) -> list[Segment]
     if not starts_thinking and _CLOSE in text and _OPEN not in text[: text.index(_CLOSE)]:
         starts_thinking = True
     segments: list[Segment] = []
-    thinking, rest = starts_thinking, text
-    while rest:
-        before, tag, rest = rest.partition(_CLOSE if thinking else _OPEN)
+    thinking, at = starts_thinking, 0
+    while at < len(text):
+        tag = _CLOSE if thinking else _OPEN
+        end = text.find(tag, at) if len(segments) < MAX_SEGMENTS else -1
+        before = text[at:] if end < 0 else text[at:end]
         if before.strip():
-            segments.append(Segment("think" if thinking else "text", before.strip("\n"), thinking and not tag))
-        elif thinking and not tag:
+            segments.append(Segment("think" if thinking else "text", before.strip("\n"), thinking and end < 0))
+        elif thinking and end < 0:
             segments.append(Segment("think", "", True))
-        if tag:
-            thinking = not thinking
+        if end < 0:
+            break
+        thinking, at = not thinking, end + len(tag)
+        if at == len(text) and thinking:
+            segments.append(Segment("think", "", True))
     return segments
 
 
@@ -64,21 +66,20 @@ def _without_cut_tag(text: str) -> str:
 def to_markdown(text: str, *, is_open: bool = False) -> list[str]:
     """Markdown blocks that together show ``text``.
 
-    Earlier blocks stay the same while the text grows, so that a browser renders only the last one anew. With
-    ``is_open`` what is unfinished at the end (a fence, a formula, bold text) is closed for the eye.
+    Earlier blocks stay the same while the text grows, so that they are made once, and a browser renders only the last
+    one anew. With ``is_open`` what is unfinished at the end (a fence, a formula, bold text) is closed for the eye.
     """
-    shown = _outside_code(_closed(text) if is_open else text)
-    return _blocks(shown)
+    *finished, last = _blocks(text)
+    return [*map(_kept, finished), shown(_closed(last)) if is_open else _kept(last)]
+
+
+_kept = lru_cache(maxsize=1024)(shown)
 
 
 def _closed(text: str) -> str:
     fence = ""
-    for match in _FENCE.finditer(text):
-        mark = match.group(1)
-        if not fence:
-            fence = mark
-        elif mark[0] == fence[0] and len(mark) >= len(fence):
-            fence = ""
+    for line in text.split("\n"):
+        fence = fence_after(line, fence)
     if fence:
         return f"{text.rstrip('`~')}\n{fence}" if not text.endswith("\n") else text + fence
     if text.count("$$") % 2:
@@ -91,45 +92,21 @@ def _closed(text: str) -> str:
     return text
 
 
-def _outside_code(text: str) -> str:
-    """Apply the dialect changes to everything that is not code."""
-    pieces: list[str] = []
-    at = 0
-    for match in _CODE.finditer(text):
-        pieces += [_dialect(text[at : match.start()]), match.group()]
-        at = match.end()
-    return "".join([*pieces, _dialect(text[at:])])
-
-
-def _dialect(text: str) -> str:
-    text = _DOLLARS.sub(_keep_formula, text)
-    text = _MATH.sub(lambda m: f"\n$$\n{m['block'].strip()}\n$$\n" if m["block"] else f"${m['inline'].strip()}$", text)
-    # A picture would make the browser fetch an address that the model chose: show it as a link instead.
-    text = text.replace("![", "\\![")
-    return _DIRECTIVE.sub(r"\\:", text)
-
-
-def _keep_formula(match: re.Match[str]) -> str:
-    """A pair of dollars is a formula, a lone one is money."""
-    return match.group() if len(match.group()) > 1 else r"\$"
-
-
 def _blocks(text: str) -> list[str]:
+    """Cut at empty lines outside code and formulas, before a line that belongs to no list above it."""
     blocks: list[str] = []
     lines: list[str] = []
-    size, fence = 0, ""
+    size, fence, dollars, bracket = 0, "", 0, False
     for line in text.split("\n"):
-        mark = _FENCE.match(line)
-        if mark and not fence:
-            fence = mark.group(1)
-        elif mark and mark.group(1)[0] == fence[0] and len(mark.group(1)) >= len(fence):
-            fence = ""
-        if not line.strip() and not fence and size >= BLOCK_CHARS and "\n".join(lines).count("$$") % 2 == 0:
-            blocks.append("\n".join(lines))
+        inside = fence or dollars % 2 or bracket
+        if size >= BLOCK_CHARS and not inside and not lines[-1].strip() and line[:1].strip():
+            blocks.append("\n".join(lines).rstrip("\n"))
             lines, size = [], 0
-            continue
+        fence = fence_after(line, fence)
+        if not fence:
+            dollars += line.count("$$")
+            opening, closing = line.rfind("\\["), line.rfind("\\]")
+            bracket = opening > closing or (bracket and closing < 0)
         lines.append(line)
         size += len(line) + 1
-    if "".join(lines).strip() or not blocks:
-        blocks.append("\n".join(lines))
-    return blocks
+    return [*blocks, "\n".join(lines)]

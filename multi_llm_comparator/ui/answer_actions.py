@@ -45,6 +45,8 @@ def draw_actions(
 
 
 def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:
+    if answer.can_continue:
+        _draw_continue(comparison, answer, key)
     if answer.can_retry:
         again = st.button(
             t("act.retry"), icon=":material/replay:", key=f"retry_{key}", type="tertiary", help=t("act.retry_why")
@@ -55,11 +57,6 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
         )
     if again:
         _restart(comparison, answer)
-    if answer.can_continue and st.button(
-        t("act.go_on"), icon=":material/resume:", key=f"icon_go_on_{key}", type="tertiary", help=t("act.go_on_why")
-    ):
-        perform(comparison.continue_(answer.pane_id), comparison.id)
-        st.rerun()
     if answer.progress.error_type in _MEMORY_ERRORS:
         if st.button(t("act.make_room"), icon=":material/memory:", key=f"room_{key}", type="tertiary"):
             _make_room()
@@ -68,6 +65,14 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
         t("act.open_models"), icon=":material/deployed_code:", key=f"models_{key}", type="tertiary"
     ):
         go_to("models")
+
+
+def _draw_continue(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:
+    """Where an answer was cut this is what one wants next, so it says its name."""
+    prefix, kind = ("go_on", "secondary") if answer.is_cut else ("icon_go_on", "tertiary")
+    if st.button(t("act.go_on"), icon=":material/resume:", key=f"{prefix}_{key}", type=kind, help=t("act.go_on_why")):
+        perform(comparison.continue_(answer.pane_id), comparison.id)
+        st.rerun()
 
 
 def _restart(comparison: Comparison, answer: AnswerSnapshot) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from time import monotonic, sleep
 
@@ -13,9 +14,10 @@ from multi_llm_comparator.ui import card
 from multi_llm_comparator.ui.actions import show_notices
 from multi_llm_comparator.ui.answer_actions import draw_actions
 from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.palette import Tone, pane_tones
 from multi_llm_comparator.ui.prompt_editor import draw_edit_button
-from multi_llm_comparator.ui.scrolling import scroll_to
-from multi_llm_comparator.ui.turn_chart import draw_chart
+from multi_llm_comparator.ui.scrolling import open_at_beginning, scroll_to
+from multi_llm_comparator.ui.turn_chart import draw_chart, has_times
 
 POLL_S = 0.15
 WATCH_S = 2.0
@@ -46,6 +48,7 @@ def draw_board(comparison: Comparison) -> None:
         waiting.clear()
         for turn in latest.turns[first_live:]:
             waiting.update(_draw_turn(comparison, latest, turn))
+        open_at_beginning(_ended(latest.turns[first_live:]))
         if len(latest.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
             scroll_to(f"st-key-turn_prompt_{len(latest.turns) - 1}", mark)
         is_ahead = st.session_state.pop(_AHEAD, False)
@@ -123,6 +126,16 @@ def _draw_earlier_button(run_id: str, first_live: int) -> int:
     return hidden
 
 
+def _ended(turns: Sequence[TurnSnapshot]) -> dict[str, str]:
+    """Where the answers that are over stand, each with what tells this ending from others."""
+    return {
+        f"st-key-text_{turn.index}_{answer.pane_id}": f"{answer.answer_id}:{len(answer.legs)}"
+        for turn in turns
+        for answer in turn.answers.values()
+        if answer.progress.is_over
+    }
+
+
 def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> _Waiting:
     """Returns where first words are awaited."""
     long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
@@ -131,24 +144,31 @@ def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnS
         draw_edit_button(snapshot.id, turn.index, turn.prompt)
     order = [pane.id for pane in snapshot.panes]
     pane_ids = sorted(turn.answers, key=lambda pane_id: order.index(pane_id) if pane_id in order else len(order))
+    answers = [turn.answers[pane_id] for pane_id in pane_ids]
+    tones = pane_tones([answer.model.id for answer in answers])
     places: _Waiting = {}
     with st.container(key=f"turn_answers_{turn.index}"):
-        for index, (pane_id, column) in enumerate(zip(pane_ids, st.columns(len(pane_ids)), strict=True)):
+        for index, (answer, tone, column) in enumerate(zip(answers, tones, st.columns(len(answers)), strict=True)):
             with column:
-                waiting = _draw_answer(comparison, snapshot, turn, turn.answers[pane_id], index)
+                waiting = _draw_answer(comparison, snapshot, turn, answer, index, tone)
             if waiting is not None:
-                places[turn.index, pane_id] = waiting
-    if turn.index == len(snapshot.turns) - 1:
-        draw_chart([turn.answers[pane_id] for pane_id in pane_ids], key=f"chart_{turn.index}")
+                places[turn.index, answer.pane_id] = waiting
+    if turn.index == len(snapshot.turns) - 1 and has_times(answers):
+        draw_chart(answers, tones, key=f"chart_{turn.index}")
     return places
 
 
 def _draw_answer(
-    comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot, answer: AnswerSnapshot, index: int
+    comparison: Comparison,
+    snapshot: ComparisonSnapshot,
+    turn: TurnSnapshot,
+    answer: AnswerSnapshot,
+    index: int,
+    tone: Tone,
 ) -> card.Waiting | None:
     key = f"{turn.index}_{answer.pane_id}"
     with st.container(border=True, height="stretch", key=f"card_{key}"):
-        head = card.draw_head(answer, index)
+        head = card.draw_head(answer, index, tone)
         place = card.draw_text(answer, key)
         card.draw_figures(answer)
         draw_actions(
@@ -158,7 +178,7 @@ def _draw_answer(
             is_current=_is_latest(snapshot, turn, answer.pane_id),
             shared=snapshot.shared_thread,
         )
-    return None if place is None else card.Waiting(index, head, place)
+    return None if place is None else card.Waiting(index, tone, head, place)
 
 
 def _is_latest(snapshot: ComparisonSnapshot, turn: TurnSnapshot, pane_id: str) -> bool:

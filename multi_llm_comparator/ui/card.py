@@ -16,6 +16,7 @@ from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.answer import Segment, split_thinking, to_markdown
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import (
+    cut_chip,
     detail,
     error_title,
     figure,
@@ -25,7 +26,7 @@ from multi_llm_comparator.ui.html_pieces import (
     state_chip,
 )
 from multi_llm_comparator.ui.i18n import t, tn
-from multi_llm_comparator.ui.palette import STATE_TONES, Tone, model_tone
+from multi_llm_comparator.ui.palette import STATE_TONES, Tone
 from multi_llm_comparator.ui.phases import PHASE_TONES, elapsed_s, spans
 
 TEXT_HEIGHT_PX = 480
@@ -37,23 +38,30 @@ class Waiting:
     """A card in which no word stands yet: where its head is, and where the first words will be."""
 
     index: int
+    tone: Tone
     head: DeltaGenerator
     text: DeltaGenerator
 
 
-def draw_head(answer: AnswerSnapshot, index: int) -> DeltaGenerator:
-    """Letter, model, state, remarks, and how the time was spent so far."""
-    return st.html(_head(answer, index))
+def draw_head(answer: AnswerSnapshot, index: int, tone: Tone) -> DeltaGenerator:
+    """Letter, model, state, remarks, and how the time was spent so far. ``tone`` is the pane's colour."""
+    return st.html(_head(answer, index, tone))
 
 
-def _head(answer: AnswerSnapshot, index: int) -> str:
-    tone = model_tone(answer.model.id)
+def _head(answer: AnswerSnapshot, index: int, tone: Tone) -> str:
     name = escape(answer.model_name)
     return (
         f'<div class="mlc-head">{letter_badge(index, tone)}<span class="mlc-name" title="{name}">{name}</span>'
-        f"{state_chip(answer.progress.state, _elapsed(answer))}</div>"
-        f"{_phases(answer, tone)}{_remarks(answer)}"
+        f"{_state(answer)}</div>{_phases(answer, tone)}{_remarks(answer)}"
     )
+
+
+def _state(answer: AnswerSnapshot) -> str:
+    if not answer.is_cut:
+        return state_chip(answer.progress.state, _elapsed(answer))
+    is_full = answer.legs[-1].tokens < answer.config.max_tokens
+    why = t("state.cut_full_why" if is_full else "state.cut_why", limit=say.count(answer.config.max_tokens))
+    return cut_chip(t("state.cut", tokens=say.count(answer.figures.tokens)), why)
 
 
 def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
@@ -71,7 +79,7 @@ def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
             if segment.kind == "think":
                 _draw_thought(segment, progress, f"{key}_{position}")
             else:
-                for block in to_markdown(_bounded(segment.text), is_open=is_open):
+                for block in to_markdown(_bounded(segment.text, from_end=is_open), is_open=is_open):
                     st.markdown(block, anchors=False)
         if segments or progress.state == "failed":
             return None
@@ -86,8 +94,8 @@ def draw_first_words(answer: AnswerSnapshot, waiting: Waiting) -> bool:
     segments = _segments(answer)
     if len(segments) != 1 or segments[0].kind == "think":
         return False
-    waiting.text.markdown(to_markdown(_bounded(segments[0].text), is_open=True)[0])
-    waiting.head.html(_head(answer, waiting.index))
+    waiting.text.markdown(to_markdown(_bounded(segments[0].text, from_end=True), is_open=True)[0])
+    waiting.head.html(_head(answer, waiting.index, waiting.tone))
     return True
 
 
@@ -95,9 +103,21 @@ def draw_figures(answer: AnswerSnapshot) -> None:
     """Speed, time to first token and tokens large; the rest small. Every number has its place before it is known."""
     known = answer.figures
     main = (
-        figure(say.speed(known.tokens_per_second), t("figure.speed"), t("figure.speed_why"), t("figure.speed_unit")),
-        figure(say.seconds(known.ttft_s), t("figure.ttft"), t("figure.ttft_why")),
-        figure(say.count(known.tokens), t("figure.tokens"), t("figure.tokens_why")),
+        figure(
+            say.speed(known.tokens_per_second),
+            t("figure.speed"),
+            t("figure.speed_why"),
+            t("figure.speed_unit"),
+            _shared_with(known),
+            warns=True,
+        ),
+        figure(say.seconds(known.ttft_s), t("figure.ttft"), t("figure.ttft_why"), note=_known_before(known)),
+        figure(
+            say.count(known.tokens),
+            t("figure.tokens"),
+            t("figure.tokens_why"),
+            note=t("figure.limit", limit=say.count(answer.config.max_tokens)),
+        ),
     )
     small = (
         detail(t("figure.queued", value=say.seconds(known.queued_s)), t("figure.queued_why")),
@@ -111,6 +131,18 @@ def draw_figures(answer: AnswerSnapshot) -> None:
         detail(t("figure.memory", value=say.size(known.memory_bytes)), t("figure.memory_why")),
     )
     st.html(f'<div class="mlc-figures">{"".join(main)}<div class="mlc-details">{"".join(small)}</div></div>')
+
+
+def _shared_with(known: Figures) -> str:
+    n = known.batched_with + len(known.contended_by)
+    return tn("figure.shared", n) if n else ""
+
+
+def _known_before(known: Figures) -> str:
+    """How much of the prompt the model had read already: its first token then comes sooner."""
+    if not known.cached_tokens:
+        return ""
+    return t("figure.cached", cached=say.count(known.cached_tokens), tokens=say.count(known.prompt_tokens))
 
 
 def _prefill_why(known: Figures) -> str:
@@ -140,20 +172,21 @@ def _remarks(answer: AnswerSnapshot) -> str:
     """Chips for what a reader of the figures and of the text should know."""
     chips: list[str] = []
     progress = answer.progress
-    if others := answer.figures.contended_by:
-        chips.append(
-            note_chip(
-                t("remark.contended"), t("remark.contended_why", others=", ".join(others)), STATE_TONES["loading"]
-            )
-        )
-    if progress.state == "done" and progress.finish_reason == "length":
-        chips.append(note_chip(t("remark.length"), t("remark.length_why"), STATE_TONES["stopped"]))
+    if why := _why_shared(answer.figures):
+        chips.append(note_chip(t("remark.contended"), why, STATE_TONES["loading"]))
     chips += _gateway_remarks(answer)
     if answer.figures.legs > 1:
         n = answer.figures.legs - 1
         chips.append(note_chip(tn("remark.continued", n), t("remark.continued_why"), STATE_TONES["queued"]))
     chips += [note_chip(_short(note), note, STATE_TONES["queued"]) for note in progress.notes]
     return f'<div class="mlc-notes">{"".join(chips)}</div>' if chips else ""
+
+
+def _why_shared(known: Figures) -> str:
+    """With whom the device was shared; "" where it was not."""
+    with_whom = [tn("remark.batched", known.batched_with)] if known.batched_with else []
+    with_whom += list(known.contended_by)
+    return t("remark.contended_why", others=", ".join(with_whom)) if with_whom else ""
 
 
 def _gateway_remarks(answer: AnswerSnapshot) -> list[str]:
@@ -177,6 +210,9 @@ def _waiting(progress: AnswerProgress) -> str:
     match progress.state:
         case "queued" if progress.ahead:
             return tn("waiting.ahead", progress.ahead)
+        case "prefill" if progress.read_tokens:
+            read, whole = say.count(progress.read_tokens), say.count(progress.prompt_tokens)
+            return t("waiting.prefill_read", read=read, tokens=whole)
         case "queued" | "loading" | "prefill" | "stopped":
             return t(f"waiting.{progress.state}")
         case _:
@@ -195,15 +231,15 @@ def _draw_thought(segment: Segment, progress: AnswerProgress, key: str) -> None:
     else:
         label = t("think.cut") if segment.is_open else t("think.done")
     with st.expander(label, key=f"think_{key}", icon=":material/psychology:"):
-        for block in to_markdown(_bounded(segment.text), is_open=writing):
+        for block in to_markdown(_bounded(segment.text, from_end=writing), is_open=writing):
             st.markdown(block, anchors=False)
 
 
-def _bounded(text: str) -> str:
-    """Enough for any reader; the whole text is in the copy and in the export."""
+def _bounded(text: str, *, from_end: bool) -> str:
+    """Enough for any reader; the whole text is in the copy and in the export. Of one that grows, its end is read."""
     if len(text) <= MAX_SHOWN_CHARS:
         return text
-    return "…\n\n" + text[-MAX_SHOWN_CHARS:]
+    return "…\n\n" + text[-MAX_SHOWN_CHARS:] if from_end else text[:MAX_SHOWN_CHARS] + "\n\n…"
 
 
 def _draw_failure(progress: AnswerProgress) -> None:

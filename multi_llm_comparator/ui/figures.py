@@ -5,26 +5,25 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from multi_llm_comparator.ui.i18n import t
+
 NOTHING = "–"
 _KIB = 1024
 
 
 def seconds(value: float | None) -> str:
-    """``35 ms``, ``0.42 s``, ``3.1 s``, ``48 s``, ``2 min 05 s``."""
+    """``35 ms``, ``0.42 s``, ``3.1 s``, ``48 s``, ``2 min 05 s``; in Chinese ``35 毫秒``, ``2 分 05 秒``."""
     if value is None:
         return NOTHING
     if value < 0.0995:
-        return f"{value * 1000:.0f} ms"
-    if value < 0.995:
-        return f"{value:.2f} s"
-    if value < 9.95:
-        return f"{value:.1f} s"
+        return t("unit.ms", ms=f"{value * 1000:.0f}")
     if value < 99.5:
-        return f"{value:.0f} s"
+        digits = 2 if value < 0.995 else 1 if value < 9.95 else 0
+        return t("unit.s", s=f"{value:.{digits}f}")
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+        return t("unit.min_s", min=minutes, s=f"{rest:02d}")
+    return t("unit.h_min", h=minutes // 60, min=f"{minutes % 60:02d}")
 
 
 def speed(tokens_per_second: float | None) -> str:

@@ -84,8 +84,9 @@ def _draw_figures(status: dict[str, Any]) -> None:
     ]
     if (cache := status["cache"])["enabled"]:
         shown.append(("groups.from_cache", cache["hits"]))
-    for column, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
-        column.metric(t(name), value)
+    with st.container(key="groups_figures"):
+        for column, (name, value) in zip(st.columns(len(shown)), shown, strict=True):
+            column.metric(t(name), value)
 
 
 def _draw_models(status: dict[str, Any]) -> None:

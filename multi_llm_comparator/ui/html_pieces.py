@@ -35,15 +35,25 @@ def state_chip(state: AnswerState, elapsed: str = "") -> str:
     return f'<span class="mlc-chip{live}" style="--tone:{STATE_TONES[state].css}" data-state="{state}">{text}</span>'
 
 
+def cut_chip(text: str, why: str) -> str:
+    """In place of a state's chip: the answer is over, but not because its model ended it."""
+    tone = STATE_TONES["loading"].css
+    return f'<span class="mlc-chip" style="--tone:{tone}" data-state="done" title="{escape(why)}">{escape(text)}</span>'
+
+
 def note_chip(text: str, why: str, tone: Tone) -> str:
     """A remark with its explanation on hover."""
     return f'<span class="mlc-chip mlc-plain" style="--tone:{tone.css}" title="{escape(why)}">{escape(text)}</span>'
 
 
-def figure(value: str, label: str, why: str, unit: str = "") -> str:
-    """One number with its unit and name; ``why`` explains it on hover."""
+def figure(value: str, label: str, why: str, unit: str = "", note: str | None = None, *, warns: bool = False) -> str:
+    """One number with its unit and name, and what a reader should know of it; ``why`` explains it on hover. A note
+    that ``warns`` says that the number is not what it would be otherwise."""
     small = f" <small>{escape(unit)}</small>" if unit else ""
-    return f'<div class="mlc-figure" title="{escape(why)}"><b>{escape(value)}{small}</b><i>{escape(label)}</i></div>'
+    kind = ' class="mlc-warns"' if warns else ""
+    said = "" if note is None else f'<em{kind} title="{escape(note)}">{escape(note)}</em>'
+    named = f"<b>{escape(value)}{small}</b><i>{escape(label)}</i>{said}"
+    return f'<div class="mlc-figure" title="{escape(why)}">{named}</div>'
 
 
 def detail(text: str, why: str) -> str:

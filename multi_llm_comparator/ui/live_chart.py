@@ -58,6 +58,15 @@ function zoom(Plotly, range) {
   }
 }
 
+// What a chart changes about its layout where there is little room: layout.meta.narrow, by axis.
+const NARROW_PX = 520;
+const fitted = (layout, width) => {
+  if (width < NARROW_PX)
+    for (const [name, change] of Object.entries(layout.meta?.narrow ?? {}))
+      layout[name] = { ...layout[name], ...change };
+  return layout;
+};
+
 // A browser that is slower than the data draws the latest, not every one; what has not changed is not drawn at all.
 async function draw(Plotly, box) {
   while (box.mlcWanted) {
@@ -66,6 +75,7 @@ async function draw(Plotly, box) {
     box.mlcWanted = undefined;
     if (text === box.mlcDrawn) continue;
     const figure = JSON.parse(text);
+    fitted(figure.layout, box.clientWidth);
     if (zooms(figure) && isTouch()) figure.layout.dragmode = false;
     box.classList.toggle("mlc-zooms", zooms(figure));
     box.mlcWhole = figure.layout.xaxis?.range;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.ui.actions import show_notices
+from multi_llm_comparator.ui.frame import tend_frame
 from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_language, settle_language, t
 from multi_llm_comparator.ui.navigation import pages
 from multi_llm_comparator.ui.theme import ICON, apply_styles
@@ -34,7 +35,9 @@ st.set_page_config(
 )
 apply_styles()
 st.logo(str(ICON), size="medium")
-page = st.navigation(list(pages().values()), position="top")
+offered = list(pages().values())
+page = st.navigation(offered, position="top")
 draw_language_switch()
 page.run()
+tend_frame([one.url_path for one in offered], page.url_path)
 show_notices()

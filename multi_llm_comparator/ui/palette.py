@@ -6,6 +6,7 @@ dark pages. Colour is never the only sign: panes carry letters and states carry 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multi_llm_comparator.core.timings import AnswerState
@@ -64,3 +65,16 @@ def model_tone(model_id: str) -> Tone:
         preferences.update(colours={**dict(kept), model_id: index})
         return MODEL_TONES[index]
     return MODEL_TONES[colours[model_id] % len(MODEL_TONES)]
+
+
+def pane_tones(model_ids: Sequence[str]) -> list[Tone]:
+    """Colours of panes that are on the screen together: all different, each its model's own where that is free.
+
+    Two panes of one model differ as well; the first keeps the model's colour. "" is an unknown model, which is grey.
+    """
+    tones: list[Tone | None] = []
+    for model_id in model_ids:
+        wanted = model_tone(model_id)
+        tones.append(wanted if wanted == UNKNOWN or wanted not in tones else None)
+    free = [tone for tone in MODEL_TONES if tone not in tones]
+    return [free.pop(0) if tone is None and free else tone or UNKNOWN for tone in tones]

@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.choices import TYPE_NAMES, Choice, listed
 from multi_llm_comparator.ui.compare_state import add_pane, change_model, draft_panes, pane_choices, remove_pane
 from multi_llm_comparator.ui.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.palette import STATE_TONES, UNKNOWN, model_tone
+from multi_llm_comparator.ui.palette import STATE_TONES, Tone, pane_tones
 from multi_llm_comparator.ui.parameters import draw_parameters
 
 
@@ -27,10 +27,11 @@ def draw_setup() -> None:
         return
     with st.container(key="compare_setup"):
         room_for_more = len(panes) < MAX_PANES and bool(choices)
+        tones = pane_tones([pane.target if pane.target in choices else "" for pane in panes])
         columns = st.columns([*([6] * len(panes)), *([1] if room_for_more else [])], vertical_alignment="top")
-        for index, (pane, column) in enumerate(zip(panes, columns, strict=False)):
+        for index, (pane, tone, column) in enumerate(zip(panes, tones, columns, strict=False)):
             with column:
-                _draw_pane(pane, index, choices, is_only=len(panes) == 1)
+                _draw_pane(pane, index, tone, choices, is_only=len(panes) == 1)
         if room_for_more:
             columns[-1].button(
                 t("setup.add_short"),
@@ -42,9 +43,8 @@ def draw_setup() -> None:
             )
 
 
-def _draw_pane(pane: Pane, index: int, choices: Mapping[str, Choice], *, is_only: bool) -> None:
+def _draw_pane(pane: Pane, index: int, tone: Tone, choices: Mapping[str, Choice], *, is_only: bool) -> None:
     choice = choices.get(pane.target)
-    tone = model_tone(pane.target) if choice else UNKNOWN
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
         st.html(letter_badge(index, tone), width="content")
         _draw_model_choice(pane, index, choices)

@@ -36,10 +36,13 @@ def spans(answer: AnswerSnapshot) -> dict[Phase, float]:
 
 
 def elapsed_s(answer: AnswerSnapshot) -> float | None:
-    """How long the present state has lasted; None for states in which the text itself shows that something happens."""
+    """How long the present state has lasted; None for states in which the text itself shows that something happens.
+
+    A request may still wait after its model was loaded; loading counts for itself.
+    """
     progress = answer.progress
     since = {
-        "queued": progress.requested_at,
+        "queued": progress.requested_at + (progress.load_s or 0.0),
         "loading": progress.loading_at,
         "prefill": progress.started_at,
     }.get(progress.state)

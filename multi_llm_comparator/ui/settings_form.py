@@ -14,7 +14,7 @@ from multi_llm_comparator.ui.workbench import apply_settings
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
 SHIPPED = ("first_model", "demo_groups")
-MODES = ("auto", "parallel", "one_at_a_time")
+MODES = ("auto", "parallel", "in_turn", "one_at_a_time")
 
 
 def draw_language() -> None:

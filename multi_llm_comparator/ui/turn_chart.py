@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.chart_look import FAINT
 from multi_llm_comparator.ui.html_pieces import letter
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.live_chart import live_chart
-from multi_llm_comparator.ui.palette import model_tone
+from multi_llm_comparator.ui.palette import Tone
 from multi_llm_comparator.ui.phases import PHASE_TONES, PHASES, spans
 from multi_llm_comparator.ui.theme import page_tone
 
@@ -25,11 +25,16 @@ REDRAW_S = 1.0
 FIRST_DRAW_S = 0.4
 _ROW_PX, _FRAME_PX = 30, 96
 _MAX_NAME = 26
-# Light pages have dark bars, dark pages light ones.
-INK_ON_BARS = {"light": "#ffffff", "dark": "#101216"}
+# The number beside the longest bar needs room: so much more than the bar itself.
+_ROOM_FOR_NUMBERS = 1.32
 
 
-def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
+def has_times(answers: Sequence[AnswerSnapshot]) -> bool:
+    """Whether there is anything to draw: a turn whose answers all failed before they began has no times."""
+    return any(answer.progress.state != "failed" or answer.figures.tokens for answer in answers)
+
+
+def draw_chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], key: str) -> None:
     """Draw it; while an answer is being written the last figure is kept for a moment, so that nothing flickers.
 
     A new turn's answers come first: building a chart keeps a browser from showing them for a tenth of a second or more.
@@ -41,7 +46,7 @@ def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
         kept = (now() - REDRAW_S + FIRST_DRAW_S, mark, None)
         st.session_state[f"compare_{key}"] = kept
     elif kept is None or kept[1] != mark or now() - kept[0] > REDRAW_S or over:
-        kept = (now(), mark, chart(answers, page_tone()))
+        kept = (now(), mark, chart(answers, tones, page_tone()))
         st.session_state[f"compare_{key}"] = kept
     with st.container(key=f"chart_box_{key}"):
         if kept[2] is None:
@@ -50,10 +55,11 @@ def draw_chart(answers: Sequence[AnswerSnapshot], key: str) -> None:
         live_chart(kept[2], key, alt=t("chart.alt"), name=f"comparison-{key}")
 
 
-def chart(answers: Sequence[AnswerSnapshot], page: str) -> dict[str, Any]:
-    """A Plotly figure as plain data: stacked times on the left, tokens per second on the right. Times in seconds."""
+def chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], page: str) -> dict[str, Any]:
+    """A Plotly figure as plain data: stacked times on the left, tokens per second on the right. Times in seconds.
+    ``tones`` are the panes' colours."""
     names = [f"{letter(i)} · {_short(answer.model_name)}" for i, answer in enumerate(answers)]
-    decode_colours = [model_tone(answer.model.id).on(page) for answer in answers]
+    decode_colours = [tone.on(page) for tone in tones]
     taken = [spans(answer) for answer in answers]
     traces = [
         _bars(
@@ -67,7 +73,8 @@ def chart(answers: Sequence[AnswerSnapshot], page: str) -> dict[str, Any]:
     traces[-1]["showlegend"] = False
     traces.append({**_bars(names[:1], [None], t("chart.writing"), decode_colours[:1]), "showlegend": True})
     traces.append(_speeds(names, [answer.figures for answer in answers], decode_colours, page))
-    return {"data": traces, "layout": _layout(len(answers), page)}
+    fastest = max((answer.figures.tokens_per_second or 0.0 for answer in answers), default=0.0)
+    return {"data": traces, "layout": _layout(names, fastest, page)}
 
 
 def _faint(colour: str) -> str:
@@ -99,20 +106,22 @@ def _speeds(names: list[str], known: Sequence[Figures], colours: list[str], page
         "xaxis": "x2",
         "marker": {"color": colours},
         "text": texts,
-        "textposition": "auto",
-        "insidetextfont": {"color": INK_ON_BARS[page]},
+        # Beside the bar: within a short one it would be set upright.
+        "textposition": "outside",
+        "textangle": 0,
+        "cliponaxis": False,
         "showlegend": False,
         "hovertemplate": "%{y}<br>%{x:.1f} " + t("figure.speed_unit") + "<extra></extra>",
     }
 
 
-def _layout(rows: int, page: str) -> dict[str, Any]:
+def _layout(names: Sequence[str], fastest: float, page: str) -> dict[str, Any]:
     axis = {"zeroline": False, "fixedrange": True, "rangemode": "tozero", "gridcolor": FAINT[page]}
     return {
         **chart_look.layout(page),
         "barmode": "stack",
         "bargap": 0.38,
-        "height": _height(rows),
+        "height": _height(len(names)),
         "margin": {"l": 8, "r": 8, "t": 30, "b": 36},
         "xaxis": {
             **axis,
@@ -122,11 +131,20 @@ def _layout(rows: int, page: str) -> dict[str, Any]:
         "xaxis2": {
             **axis,
             "domain": [0.71, 1],
+            "range": [0, (fastest or 1.0) * _ROOM_FOR_NUMBERS],
             "title": {"text": t("figure.speed_unit"), "standoff": 6, "font": {"size": 12}},
         },
         "yaxis": {"autorange": "reversed", "fixedrange": True, "automargin": True},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "uirevision": "kept",
+        # On a phone the panes' letters do, and the two plots take the page's width by turns.
+        "meta": {
+            "narrow": {
+                "yaxis": {"tickmode": "array", "tickvals": list(names), "ticktext": [name[0] for name in names]},
+                "xaxis": {"domain": [0, 0.56]},
+                "xaxis2": {"domain": [0.64, 1], "nticks": 3},
+            }
+        },
     }
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.ui.answer import BLOCK_CHARS, Segment, split_thinking, to_markdown
+from multi_llm_comparator.ui.answer import BLOCK_CHARS, MAX_SEGMENTS, Segment, split_thinking, to_markdown
 
 PIECES = (
     "<think>",
@@ -118,3 +119,37 @@ def test_no_block_ends_inside_a_fence():
 @given(texts, st.booleans())
 def test_any_text_can_be_shown(text, is_open):
     assert to_markdown(text, is_open=is_open)
+
+
+def test_a_line_break_is_kept():
+    assert shown("两个黄鹂鸣翠柳，\n一行白鹭上青天。") == "两个黄鹂鸣翠柳，  \n一行白鹭上青天。"
+    assert shown("one\ntwo\n\nthree\n# four\nfive") == "one  \ntwo\n\nthree  \n# four\nfive"
+
+
+def test_line_breaks_of_code_and_of_formulas_are_left_alone():
+    code = "~~~\na\nb\n~~~"
+    assert shown(code) == code
+    listed = "1. so:\n   ```python\n   a = 1\n   b = '$5'\n   ```"
+    assert shown(listed) == listed
+    assert shown("$$\na\nb\n$$") == "$$\na\nb\n$$"
+
+
+def test_code_within_a_line_ends_at_as_many_backticks_and_not_beyond_its_paragraph():
+    assert shown("``a ` $b`` $5") == r"``a ` $b`` \$5"
+    assert shown("a ` $5\n\nb ` $6") == "a ` \\$5\n\nb ` \\$6"
+
+
+@pytest.mark.parametrize(
+    "piece", ["`", "` ", "`a``b", "$", "$ ", "$$", "$a\n", r"\(", r"\[", "![", ":a", "<think>", "</think>", "**", "\n"]
+)
+def test_sixty_thousand_signs_are_no_trap(piece):
+    text = piece * (60_000 // len(piece))
+    for segment in split_thinking(text):
+        assert to_markdown(segment.text, is_open=True)
+    assert to_markdown(text) and to_markdown(text + "\n\nend `", is_open=True)
+
+
+def test_many_thoughts_do_not_become_endless_boxes():
+    segments = split_thinking("<think>a</think>b" * 500)
+    assert len(segments) <= MAX_SEGMENTS + 1
+    assert "".join(segment.text for segment in segments).count("b") == 500
