@@ -16,11 +16,6 @@ class Turns:
     def __init__(self) -> None:
         self._line: list[Place] = []
 
-    @property
-    def is_anyone_next(self) -> bool:
-        """Whether another request is there beside the first."""
-        return len(self._line) > 1
-
     @contextlib.contextmanager
     def place(self) -> Iterator[Place]:
         """A place at the end of the line while the block runs.
