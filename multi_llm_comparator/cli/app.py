@@ -29,6 +29,7 @@ from multi_llm_comparator.core.exceptions import (
     RunNotFoundError,
 )
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.report_dataset import split_table
@@ -234,10 +235,8 @@ def main() -> None:
         messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
         code = FAILED
     except Exception as exc:
-        if (show := getattr(exc, "show", None)) is not None:
-            # The command line's own errors know how to say what was typed wrong.
-            show()
-            code = getattr(exc, "exit_code", WRONG)
+        if (wrong := shown(exc)) is not None:
+            code = wrong
         else:
             log.exception("the command failed")
             messages.print(f"error: {type(exc).__name__}; the details are in {path}", style="red")

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
+from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -184,11 +185,9 @@ def main() -> None:
         messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
         code = FAILED
     except Exception as exc:
-        if (show := getattr(exc, "show", None)) is None:
+        if (wrong := shown(exc)) is None:
             raise
-        # The command line's own errors know how to say what was typed wrong.
-        show()
-        code = getattr(exc, "exit_code", WRONG)
+        code = wrong
     sys.exit(code)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +20,10 @@ from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from multi_llm_comparator.inferencers.gguf_inferencer import GGUFInferencer
 from tests.support import tiny_gguf
 from tests.support.greedy_judge import GreedyJudge
+from tests.support.material import real
 from tests.support.requests import Reply, answer, collect, greedy
 
-MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
+ROOT = Path(__file__).parents[2]
 OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
 WORD = Grammar(gbnf="root ::= [a-z]+", lark="start: /[a-z]+/")
 
@@ -51,17 +51,41 @@ def open_chain(folder: Path, tokens: list[int]) -> GgufEngine:
     return GgufEngine(str(tiny_gguf.write_chain(folder / "chain.gguf", tiny_gguf.chain(tokens))), OPTIONS)
 
 
-def test_the_story_model_writes_the_published_story() -> None:
-    model = MATERIAL / "stories260K_gguf" / "stories260Ktok512.gguf"
-    story = MATERIAL / "stories260K_llama2c" / "expected_greedy_200_steps.txt"
-    if not model.exists():
-        pytest.skip(f"no {model}")
-    engine = GgufEngine(str(model), LoadOptions(n_ctx=512, n_threads=1))
-    (reply,) = answer(engine, greedy("", max_tokens=200))
-    assert reply.text == story.read_text(encoding="utf-8")
-    assert reply.end.completion_tokens == 200
+@pytest.mark.parametrize("prompt", ["What is 12 + 7?", "Which animal is larger, a cat or a cow?", "12加7等于多少？"])
+def test_a_real_model_writes_what_another_program_makes_of_its_checkpoint(prompt: str) -> None:
+    """The demo model's weights, computed by transformers from the checkpoint and by llama.cpp from the GGUF file."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    checkpoint = ROOT / "models" / "pytorch" / "demo-large"
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype="float32")
+    asked = [{"role": "user", "content": prompt}]
+    ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    wanted = model.generate(**ids, do_sample=False, max_new_tokens=40)[0, ids["input_ids"].shape[1] :]
+    engine = GgufEngine(str(ROOT / "models" / "gguf" / "demo-large-F16.gguf"), OPTIONS)
+    (reply,) = answer(engine, greedy(prompt, max_tokens=40, raw=False))
+    engine.close()
+    assert reply.text == tokenizer.decode(wanted, skip_special_tokens=True)
+    assert reply.text.strip()
+
+
+def test_a_context_longer_than_the_model_was_made_for_is_noted(folder: Path) -> None:
+    path = tiny_gguf.write_random(folder / "short.gguf", n_ctx_train=128)
+    engine = GgufEngine(str(path), OPTIONS)
     assert any("trained with 128" in note for note in engine.info["notes"])
     engine.close()
+
+
+# Only where the real model is.
+if STORY := [*real("stories260K_gguf", "stories260Ktok512.gguf"), *real("stories260K_llama2c")]:
+
+    def test_the_story_model_writes_the_published_story() -> None:
+        model, published = STORY
+        engine = GgufEngine(str(model), LoadOptions(n_ctx=512, n_threads=1))
+        (reply,) = answer(engine, greedy("", max_tokens=200))
+        assert reply.text == (published / "expected_greedy_200_steps.txt").read_text(encoding="utf-8")
+        assert reply.end.completion_tokens == 200
+        engine.close()
 
 
 def test_what_is_known_of_a_model(engine: GgufEngine) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import gguf
@@ -12,8 +11,9 @@ from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedMode
 from multi_llm_comparator.inferencers.base import MAX_CACHE_TOKENS, LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from tests.support import tiny_gguf
+from tests.support.material import real
+from tests.support.model_files import F32, gguf_bytes
 
-MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[2].parent / "shared" / "material"))
 OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
 
 
@@ -49,12 +49,28 @@ def test_an_unknown_architecture_is_unsupported(tmp_path: Path) -> None:
     assert_refused(path, UnsupportedModelError, "does not know its architecture")
 
 
-@pytest.mark.parametrize("folder", ["gguf_vocab_only", "tiny_fixtures_weight_inspect"])
-def test_real_files_without_weights_are_refused(folder: str) -> None:
-    files = sorted((MATERIAL / folder).glob("*.gguf"))
-    if not files:
-        pytest.skip(f"no files in {MATERIAL / folder}")
-    for path in files:
+@pytest.mark.parametrize("architecture", ["llama", "bert", "qwen2"])
+def test_a_vocabulary_without_weights_is_unsupported(tmp_path: Path, architecture: str) -> None:
+    path = tiny_gguf.write_vocabulary(tmp_path / f"vocab-{architecture}.gguf", architecture)
+    assert_refused(path, UnsupportedModelError, "llama.cpp")
+
+
+def test_files_with_nothing_in_them_or_less_than_they_declare_are_refused(tmp_path: Path) -> None:
+    named_only = {"general.architecture": "llama"}
+    empty, cut = tmp_path / "empty.gguf", tmp_path / "cut.gguf"
+    empty.write_bytes(gguf_bytes(named_only, ()))
+    assert_refused(empty, UnsupportedModelError, "llama.cpp")
+    whole = gguf_bytes(named_only, (("test.weight.0", (64, 128), F32),))
+    cut.write_bytes(whole[: -64 * 128 * 4])
+    assert_refused(cut, ModelLoadError, "llama.cpp")
+
+
+# Only where the real files are.
+FOLDERS = [*real("gguf_vocab_only"), *real("tiny_fixtures_weight_inspect")]
+if WITHOUT_WEIGHTS := [path for folder in FOLDERS for path in sorted(folder.glob("*.gguf"))]:
+
+    @pytest.mark.parametrize("path", WITHOUT_WEIGHTS, ids=lambda path: path.name)
+    def test_files_that_others_made_without_weights_are_refused(path: Path) -> None:
         error = ModelLoadError if path.name == "tiny.gguf" else UnsupportedModelError
         assert_refused(path, error, "llama.cpp")
 

@@ -10,7 +10,9 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.scan import reading
 from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
-from tests.support.model_files import F16, LLAMA, Q8_0, TENSORS, gguf_bytes, material
+from tests.support import tiny_gguf
+from tests.support.material import real
+from tests.support.model_files import F16, F32, LLAMA, Q8_0, TENSORS, gguf_bytes, safetensors_bytes
 
 
 def scan_one(tmp_path: Path, content: bytes, name: str = "model.gguf") -> ModelInfo:
@@ -217,25 +219,44 @@ def test_a_header_error_is_one_of_ours(tmp_path):
         read_gguf_header(tmp_path / "absent.gguf")
 
 
-def test_real_vocabulary_files_are_listed_as_such():
-    models = scan_folder(material("gguf_vocab_only"), "test")
-    assert {(m.name, m.config["architecture"], m.config["vocab_size"]) for m in models} == {
-        ("ggml-vocab-bert-bge", "bert", 30522),
-        ("ggml-vocab-deepseek-coder", "llama", 32256),
-        ("ggml-vocab-phi-3", "phi3", 32064),
-    }
-    assert all("vocabulary only" in (m.problem or "") for m in models)
+@pytest.mark.parametrize("architecture", ["llama", "bert", "qwen2"])
+def test_a_vocabulary_without_weights_is_listed_as_such(tmp_path, architecture):
+    tiny_gguf.write_vocabulary(tmp_path / "words.gguf", architecture)
+    (model,) = scan_folder(tmp_path, "test")
+    found = (model.name, model.config["architecture"], model.config["vocab_size"])
+    assert found == ("words", architecture, tiny_gguf.VOCABULARY_SIZE)
+    assert "vocabulary only" in (model.problem or "")
 
 
-def test_the_real_story_model_is_described_and_found_whole():
-    (model,) = scan_folder(material("stories260K_gguf"), "test")
+def test_a_model_that_another_program_wrote_is_described_and_found_whole(tmp_path):
+    tiny_gguf.write_random(tmp_path / "tiny.gguf", chat_template=None, n_ctx_train=128)
+    (model,) = scan_folder(tmp_path, "test")
     assert model.problem is None
-    assert (model.config["layers"], model.config["context_length"], model.config["vocab_size"]) == (5, 128, 512)
+    found = (model.config["layers"], model.config["context_length"], model.config["vocab_size"])
+    assert found == (tiny_gguf.LAYERS, 128, tiny_gguf.VOCABULARY_SIZE)
     assert model.config["chat_template"] is False
 
 
-def test_real_fixtures_without_data_say_what_is_missing():
-    found = {Path(m.path).name: m.problem or "" for m in scan_folder(material("tiny_fixtures_weight_inspect"), "test")}
+def test_files_without_data_say_what_is_missing(tmp_path):
+    named_only = {"general.architecture": "llama"}
+    (tmp_path / "empty.gguf").write_bytes(gguf_bytes(named_only, ()))
+    (tmp_path / "cut.gguf").write_bytes(gguf_bytes(named_only, (("w", (64, 128), F32),))[: -64 * 128 * 4])
+    # Seven bytes of the last tensor lie behind the end of the file.
+    (tmp_path / "cut.safetensors").write_bytes(safetensors_bytes({"w": ("F32", (64, 128))})[:-7])
+    found = {Path(m.path).name: m.problem or "" for m in scan_folder(tmp_path, "test")}
     assert "no tensors" in found["empty.gguf"]
-    assert "bytes are missing" in found["tiny.gguf"]
-    assert "damaged" in found["tiny.safetensors"]
+    assert "bytes are missing" in found["cut.gguf"]
+    assert "7 of 32768 bytes are missing" in found["cut.safetensors"]
+
+
+# Only where the real files are.
+if VOCABULARIES := real("gguf_vocab_only"):
+
+    def test_vocabularies_that_others_made_are_listed_as_such():
+        models = scan_folder(VOCABULARIES[0], "test")
+        assert {(m.name, m.config["architecture"], m.config["vocab_size"]) for m in models} == {
+            ("ggml-vocab-bert-bge", "bert", 30522),
+            ("ggml-vocab-deepseek-coder", "llama", 32256),
+            ("ggml-vocab-phi-3", "phi3", 32064),
+        }
+        assert all("vocabulary only" in (m.problem or "") for m in models)

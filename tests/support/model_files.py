@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-MATERIAL = Path(os.environ.get("MLC_TEST_MATERIAL", Path(__file__).parents[3] / "shared" / "material"))
 
 F32, F16, Q8_0 = 0, 1, 8
 _BYTES_PER_ROW = {F32: lambda n: n * 4, F16: lambda n: n * 2, Q8_0: lambda n: n // 32 * 34}
@@ -36,14 +31,6 @@ TENSORS: tuple[tuple[str, tuple[int, ...], int], ...] = (
     ("blk.0.attn_q.weight", (64, 64), F32),
     ("output_norm.weight", (64,), F32),
 )
-
-
-def material(*parts: str) -> Path:
-    """A real file from the shared material; the test is skipped where it is not there."""
-    path = MATERIAL.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"the shared material has no {'/'.join(parts)} here")
-    return path
 
 
 def gguf_bytes(

@@ -50,6 +50,26 @@ def write_random(path: Path, *, chat_template: str | None = CHATML, seed: int = 
     return _write(path, weights, WIDTH, chat_template, n_ctx_train)
 
 
+def write_vocabulary(path: Path, architecture: str = "llama") -> Path:
+    """A file of metadata and vocabulary without any tensor, as llama.cpp's tests of tokenizers have them."""
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name(path.stem)
+    writer.add_context_length(512)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(HIDDEN)
+    writer.add_head_count(HEADS)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_token_type_count(2)
+    _add_vocabulary(writer)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def write_chain(path: Path, successor: Mapping[int, int], *, chat_template: str | None = CHATML) -> Path:
     """A model whose next token depends on the last one only: ``successor[token]``, else the end of the text.
 

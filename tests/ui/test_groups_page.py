@@ -120,8 +120,9 @@ def test_a_member_that_is_not_on_this_machine_is_red_and_out(
     assert i18n.translate("en", "groups.state_closed") not in missing
     assert "did you mean &#x27;ash&#x27;?" in missing
     assert i18n.translate("en", "groups.state_closed") in there
-    (levels,) = (html.proto.body for html in page.get("html") if "mlc-groups" in html.proto.body)
-    assert BREAKER_TONES["open"].css in levels.partition("ahs")[0]
+    (levels,) = (html.proto.body for html in page.get("html") if 'class="mlc-groups"' in html.proto.body)
+    dot = f'<span class="mlc-dot" style="--tone:{BREAKER_TONES["open"].css}"></span>'
+    assert f"{dot}ahs" in levels
     buttons = [b for b in page.button if b.label == i18n.translate("en", "groups.open")]
     assert len(buttons) == 1, "only the model that is there can be left alone"
 
