@@ -14,10 +14,10 @@ from multi_llm_comparator.conversion.gguf_import import DTYPES, gguf_to_pytorch
 from multi_llm_comparator.conversion.gguf_quantize import QUANTIZED, quantize_gguf, report_of
 from multi_llm_comparator.conversion.gguf_source import GgufSource
 from multi_llm_comparator.conversion.places import folder_beside
-from multi_llm_comparator.conversion.provenance import NOTES_FILE
 from multi_llm_comparator.conversion.report import ConversionReport, Progress, ignore
 from multi_llm_comparator.core.exceptions import ConversionError, InvalidParameterError, UnsupportedModelError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.services.scan.origin import NOTES_FILE
 
 # "pytorch" stands for bfloat16, the type that most checkpoints have.
 TARGETS = ("pytorch", *DTYPES, *QUANTIZATIONS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from multi_llm_comparator.conversion.provenance import NOTES_FILE, Origin
+from multi_llm_comparator.conversion.provenance import Origin
 from multi_llm_comparator.services.scan.gguf_header import block_sizes
+from multi_llm_comparator.services.scan.origin import NOTES_FILE
 
 _MANTISSA = {"bfloat16": 8, "float16": 11, "float32": 24}
 _PLAIN = ("F32", "F16", "BF16")

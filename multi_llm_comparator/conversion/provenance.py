@@ -18,12 +18,9 @@ from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.services.scan.fields import text
 from multi_llm_comparator.services.scan.gguf_header import read_gguf_header
 from multi_llm_comparator.services.scan.gguf_model import check_tensors
+from multi_llm_comparator.services.scan.origin import NAME_KEY, NOTES_FILE, SOURCE_KEY, THROUGH_KEY
 from multi_llm_comparator.services.scan.reading import open_regular
 
-NOTES_FILE = "conversion.json"
-SOURCE_KEY = "multi_llm_comparator.source.sha256"
-NAME_KEY = "multi_llm_comparator.source.name"
-THROUGH_KEY = "multi_llm_comparator.source.through"
 # Raised when the same source would become something else: what was made before is then out of date.
 CONVERSION_VERSION = 2
 # What llama.cpp takes as a text when it sets metadata, its end included.

@@ -133,21 +133,6 @@ def test_an_adapter_is_told_apart_from_a_model(checkpoint: Path) -> None:
     refused(checkpoint, UnsupportedModelError, "merge it")
 
 
-@pytest.mark.parametrize(
-    ("quantization", "block", "instead"), [("Q4_K_M", 256, "Q8_0"), ("Q6_K", 256, "Q8_0"), ("Q8_0", 32, "F16")]
-)
-def test_rows_that_do_not_fill_blocks_are_refused_before_any_work(
-    tmp_path: Path, quantization: str, block: int, instead: str
-) -> None:
-    width = 64 if block == 256 else 48
-    tokenizer = byte_level_tokenizer(QWEN2_SPLIT)
-    checkpoint = write_checkpoint(tmp_path / "model", "llama", tokenizer, hidden_size=width, num_hidden_layers=1)
-    refused(
-        checkpoint, UnsupportedModelError, f"{width} weights; {quantization} needs a multiple of {block}", quantization
-    )
-    refused(checkpoint, UnsupportedModelError, f"use .*{instead}", quantization)
-
-
 def test_values_that_f16_cannot_hold_are_refused_and_f32_takes_them(checkpoint: Path) -> None:
     weights = checkpoint / "model.safetensors"
     tensors = load_file(weights)

@@ -9,6 +9,7 @@ from typing import Any
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.services.scan.fields import recommended, text, whole
 from multi_llm_comparator.services.scan.gguf_header import GgufHeader, GgufTensor, block_sizes
+from multi_llm_comparator.services.scan.origin import NAME_KEY, THROUGH_KEY, told_origin
 
 # Kinds of files that share the format but are no model to talk to, by ``general.type``.
 _OTHER_KINDS = {
@@ -48,6 +49,7 @@ def describe_gguf(headers: Sequence[GgufHeader]) -> dict[str, Any]:
         "chat_template": text(metadata, "tokenizer.chat_template") is not None,
         "vocab_size": lengths.get("tokenizer.ggml.tokens") or whole(metadata, f"{architecture}.vocab_size"),
         "base_model": text(metadata, "general.base_model.0.name"),
+        "converted_from": told_origin(metadata, NAME_KEY, THROUGH_KEY),
         "generation": recommended({name: metadata[key] for name, key in _SAMPLING.items() if key in metadata}),
         **_dimensions(metadata, architecture),
         **_weights(tensors, metadata),

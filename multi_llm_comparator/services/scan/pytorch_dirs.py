@@ -21,6 +21,7 @@ from multi_llm_comparator.services.scan.hf_config import (
     quantized_bits,
     tokenizer_problem,
 )
+from multi_llm_comparator.services.scan.origin import NOTES_FILE, told_origin
 from multi_llm_comparator.services.scan.pytorch_weights import (
     SUFFIXES,
     Weights,
@@ -96,11 +97,20 @@ def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, 
     described["quantization"] = _quantization(described, quantized)
     described["chat_template"] = has_chat_template(folder, names)
     described["generation"] = generation_defaults(folder, names)
+    described["converted_from"] = _origin(folder, names)
     problems += [damage, tokenizer_problem(names)]
     described["problem"] = next(filter(None, problems), None)
     return {
         key: value for key, value in described.items() if value not in (None, "", {}) and (value or key != "warnings")
     }
+
+
+def _origin(folder: Path, names: frozenset[str]) -> str | None:
+    try:
+        return told_origin(read_json(folder / NOTES_FILE), "name", "through") if NOTES_FILE in names else None
+    except ModelLoadError:
+        # Of no use to anybody but a reader.
+        return None
 
 
 def _read_weights(weights: Weights, bits: int | None) -> tuple[dict[str, Any], str | None]:
