@@ -20,7 +20,8 @@ LOG_LINES_KEPT = 40
 class Child(Protocol):
     """A process of ours, as :class:`asyncio.subprocess.Process` has it; ``returncode`` is ``-signal`` if killed."""
 
-    stdout: asyncio.StreamReader | None
+    @property
+    def stdout(self) -> asyncio.StreamReader | None: ...
 
     @property
     def pid(self) -> int: ...

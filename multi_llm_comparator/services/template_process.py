@@ -98,7 +98,7 @@ class Template:
             # What belongs to the template alone: its connection, and by what it waits for the other model processes.
             self._waiting.unregister(self._control)
             self._control.close()
-            for descriptor in (pipe, *self._pipes, *self._waiting.get_map()):
+            for descriptor in (pipe, *self._pipes, *(key.fd for key in self._waiting.get_map().values())):
                 os.close(descriptor)
             draw_anew()
             serve(message["port"], message["token"])

@@ -69,7 +69,7 @@ class Drawing(LlamaForCausalLM):
     def __init__(self, config):
         super().__init__(config)
         with open(os.environ["DRAWS"], "a") as file:
-            print(random.random(), numpy.random.random(), torch.rand(1).item(), file=file)
+            print(random.random(), numpy.random.random(), torch.rand(1, device="cpu").item(), file=file)
 """
 
 
