@@ -120,11 +120,11 @@ def test_a_broken_provider_is_left_for_another_and_used_again_when_it_is_mended(
 
 def test_a_model_is_taken_out_and_brought_back_by_hand(groups: Page) -> None:
     row = groups.locator('[class*="st-key-group_model_"]', has_text="first")
-    row.get_by_role("button", name="Leave alone").click()
+    row.get_by_role("button", name="Take out of service").click()
     expect_breaker(groups, "first", "open")
     ask(groups)
     expect(answer(groups)).to_have_text("The second answers.")
-    row.get_by_role("button", name="Use again").click()
+    row.get_by_role("button", name="Put back in service").click()
     expect_breaker(groups, "first", "closed")
     ask(groups)
     expect(answer(groups)).to_have_text("The first answers.")
