@@ -124,7 +124,7 @@ def test_a_model_is_taken_out_and_brought_back_by_hand(groups: Page) -> None:
     expect_breaker(groups, "first", "open")
     ask(groups)
     expect(answer(groups)).to_have_text("The second answers.")
-    row.get_by_role("button", name="Use again").click()
+    row.get_by_role("button", name="Put back in service").click()
     expect_breaker(groups, "first", "closed")
     ask(groups)
     expect(answer(groups)).to_have_text("The first answers.")

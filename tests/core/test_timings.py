@@ -10,6 +10,7 @@ from multi_llm_comparator.core.events import (
     Loading,
     MemoryMeasured,
     Queued,
+    Reading,
     Started,
     TextDelta,
 )
@@ -77,3 +78,15 @@ def test_one_token_has_no_decoding_speed():
 def test_contention_is_collected_without_repeats():
     progress = fold(Contended(request_id=R, others=("b",)), Contended(request_id=R, others=("a", "b")))
     assert progress.contended_by == ("a", "b")
+
+
+def test_how_far_a_prompt_is_read_begins_with_what_was_known_before():
+    progress = fold(Started(request_id=R, prompt_tokens=90, cached_tokens=40))
+    assert progress.read_tokens == 40
+    progress.apply(Reading(request_id=R, tokens=60))
+    assert (progress.state, progress.read_tokens) == ("prefill", 60)
+
+
+def test_the_most_requests_that_were_in_one_batch_are_kept():
+    progress = fold(Contended(request_id=R, batched=3), Contended(request_id=R, batched=1, others=("b",)))
+    assert (progress.batched_with, progress.contended_by) == (3, ("b",))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multi_llm_comparator.core.events import Finished, Queued, TextDelta
+from multi_llm_comparator.core.events import Finished, Queued, Reading, Started, TextDelta
 from multi_llm_comparator.inferencers import base, reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
@@ -108,8 +108,10 @@ def test_those_who_write_never_wait_for_those_who_read(model: str) -> None:
     engine = GgufEngine(model, OPTIONS)
     writer, reader = greedy("hello", max_tokens=200), greedy("one two three " * 15, max_tokens=2)
     engine.submit(writer)
+    assert [type(event) for event in engine.step()] == [Started]
     engine.step()
     engine.submit(reader)
+    assert [type(event) for event in engine.step()] == [Started]
     steps_read = 0
     while True:
         events = engine.step()
@@ -215,3 +217,17 @@ def test_common_prefix_is_the_longest_one(a: list[int], b: list[int]) -> None:
     n = common_prefix(a, b)
     assert a[:n] == b[:n]
     assert n in (len(a), len(b)) or a[n] != b[n]
+
+
+@pytest.mark.usefixtures("read_slowly")
+def test_that_a_prompt_is_being_read_is_told_before_it_is_and_then_how_far(model: str) -> None:
+    engine = GgufEngine(model, OPTIONS)
+    engine.submit(greedy("one two three " * 15, max_tokens=2))
+    (started,) = engine.step()
+    assert isinstance(started, Started)
+    told: list[int] = []
+    while engine.is_busy:
+        told += [event.tokens for event in engine.step() if isinstance(event, Reading)]
+    engine.close()
+    assert told == sorted(set(told))
+    assert 0 < told[0] < told[-1] < started.prompt_tokens

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Reading, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers import reading
 from multi_llm_comparator.inferencers.base import LoadOptions
@@ -381,3 +381,15 @@ def test_info_tells_what_is_loaded(llama):
     )
     assert (info["vocab_size"], info["n_ctx"], info["chat_template"]) == (300, 256, False)
     assert info["weights_bytes"] >= info["model_size"] * 4
+
+
+def test_that_a_prompt_is_being_read_is_told_before_it_is_and_then_how_far(checkpoint, monkeypatch):
+    monkeypatch.setattr(reading, "STEP_WORK", 1.0)
+    engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, use_gpu=False))
+    engine.submit(ask(LONG))
+    (started,) = engine.step()
+    assert isinstance(started, Started)
+    told = [event.tokens for event in of_kind(finish(engine), Reading)]
+    engine.close()
+    assert told == sorted(set(told))
+    assert 0 < told[0] < told[-1] < started.prompt_tokens

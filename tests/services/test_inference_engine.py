@@ -376,3 +376,39 @@ async def test_closing_leaves_no_process(make_engine, quick, slow):
     await engine.aclose()
     children = psutil.Process().children()
     assert not [c for c in children if "worker" in " ".join(c.cmdline())]
+
+
+async def test_requests_in_one_batch_of_a_model_say_so_and_one_alone_does_not(make_engine, slow):
+    engine = make_engine(slow)
+    await engine.load("slow")
+    alone = await collect(engine.stream("slow", ask(max_tokens=10)))
+    assert not [event for event in alone if isinstance(event, Contended)]
+    three = await asyncio.gather(*(collect(engine.stream("slow", ask(max_tokens=60))) for _ in range(3)))
+    for events in three:
+        marks = [event for event in events if isinstance(event, Contended)]
+        assert max(mark.batched for mark in marks) == 2
+        assert not any(mark.others for mark in marks)
+
+
+async def test_in_turn_one_answer_follows_another_and_all_models_stay(make_engine, slow, tmp_path):
+    other = scripted_model(tmp_path, "other", otherwise=LONG, tokens_per_second=50)
+    engine = make_engine(slow, other, memory=MemoryManager(mode="in_turn"))
+    names = ("slow", "other", "slow")
+    three = await asyncio.gather(*(collect(engine.stream(name, ask(max_tokens=30))) for name in names))
+    assert [[e.ahead for e in events if isinstance(e, Queued)] for events in three] == [[], [1], [2, 1]]
+    assert not [event for events in three for event in events if isinstance(event, Contended)]
+    starts = [next(e.at for e in events if isinstance(e, Started)) for events in three]
+    assert starts[1] >= three[0][-1].at
+    assert starts[2] >= three[1][-1].at
+    assert sorted(model.name for model in engine.loaded_models()) == ["other", "slow"]
+
+
+async def test_in_turn_a_request_that_is_given_up_leaves_its_place(make_engine, slow):
+    engine = make_engine(slow, memory=MemoryManager(mode="in_turn"))
+    first = asyncio.create_task(collect(engine.stream("slow", ask(max_tokens=40))))
+    given_up = asyncio.create_task(collect(engine.stream("slow", ask())))
+    last = asyncio.create_task(collect(engine.stream("slow", ask(max_tokens=2))))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    assert isinstance((await last)[-1], Finished)
+    assert isinstance((await first)[-1], Finished)

@@ -100,7 +100,7 @@ def test_memory_is_counted_per_device(monkeypatch):
 @given(
     need=st.integers(0, 20),
     held=st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.floats(0, 100))), max_size=6),
-    mode=st.sampled_from(["auto", "parallel", "one_at_a_time"]),
+    mode=st.sampled_from(["auto", "parallel", "in_turn", "one_at_a_time"]),
 )
 def test_a_plan_always_fits_unloads_only_idle_models_and_waiting_can_succeed(need, held, mode):
     manager = MemoryManager(max_memory_gb=10, mode=mode)

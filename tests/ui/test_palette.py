@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from multi_llm_comparator.ui import preferences
-from multi_llm_comparator.ui.palette import MODEL_TONES, STATE_TONES, model_tone
+from multi_llm_comparator.ui.palette import MODEL_TONES, STATE_TONES, UNKNOWN, model_tone, pane_tones
 
 PAGES = {"light": "#ffffff", "dark": "#121419"}
 
@@ -65,3 +65,22 @@ def test_the_colours_remembered_are_bounded():
     for i in range(preferences.MAX_COLOURS + 20):
         model_tone(f"model-{i}")
     assert len(preferences.load().colours) == preferences.MAX_COLOURS
+
+
+def test_panes_keep_their_models_colours_where_they_differ():
+    assert pane_tones(["a", "b", "c"]) == [model_tone("a"), model_tone("b"), model_tone("c")]
+
+
+def test_panes_differ_when_models_share_a_colour_or_are_the_same():
+    models = [f"model-{i}" for i in range(9)]
+    colours = [model_tone(model) for model in models]
+    assert colours[0] == colours[8]
+    for shown in ([models[0], models[8], models[1], models[0]], ["m"] * 4):
+        tones = pane_tones(shown)
+        assert len(set(tones)) == 4
+        assert tones[0] == model_tone(shown[0])
+    assert pane_tones([models[0], models[8], models[1]])[2] == model_tone(models[1])
+
+
+def test_panes_without_a_known_model_are_grey():
+    assert pane_tones(["", "a", ""]) == [UNKNOWN, model_tone("a"), UNKNOWN]
