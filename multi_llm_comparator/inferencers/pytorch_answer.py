@@ -16,8 +16,8 @@ from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEnc
 from multi_llm_comparator.inferencers.text import StopMatcher
 
 LITTLE_ROOM = (
-    "The context of {} tokens leaves room for {} tokens of answer instead of {}; load the model with a larger n_ctx or "
-    "shorten the conversation."
+    "Room for {} tokens of answer, not {}: the context holds {}; load the model with a larger n_ctx, or shorten the "
+    "conversation."
 )
 
 
@@ -54,7 +54,7 @@ class Answer(Row):
         self._seed = secrets.randbelow(2**32) if config.seed is None else config.seed
         room = n_ctx - self.prompt_tokens
         self._max_tokens = min(config.max_tokens, room)
-        self._room_notes = () if config.max_tokens <= room else (LITTLE_ROOM.format(n_ctx, room, config.max_tokens),)
+        self._room_notes = () if config.max_tokens <= room else (LITTLE_ROOM.format(room, config.max_tokens, n_ctx),)
         own_stop = frozenset() if config.eos_token_id is None else frozenset({config.eos_token_id})
         self._stop_ids = stop_ids | own_stop
         self._stops = StopMatcher(config.stop)

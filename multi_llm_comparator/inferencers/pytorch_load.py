@@ -33,13 +33,13 @@ TOKENIZER_FILES = (
     "tekken.json",
     "*.tiktoken",
 )
-NO_GRAMMAR = "Answers cannot be held to a grammar: the tokenizer is of an older kind; save it again as tokenizer.json."
-SAFE = "With safe settings it is computed in float32 on the CPU, by one thread and the plainest attention"
+NO_GRAMMAR = "It cannot be held to a grammar: its tokenizer is of an older kind; save it again as tokenizer.json."
+SAFE = "float32, one thread, plain attention: these are its safe settings"
 FLOAT32 = (
-    "The weights are float16 in the file and computed in float32, with twice the memory: CPUs compute float16 many "
-    "times slower."
+    "float32 instead of the file's float16, in twice the memory: CPUs compute float16 many times slower; "
+    "torch_dtype='float16' has it all the same."
 )
-NO_USABLE_GPU = "Computed on the CPU although there is a GPU: torch {version} cannot use it; its driver may be too old."
+NO_USABLE_GPU = "On the CPU, though there is a GPU: torch {version} cannot use it; its driver may be too old."
 # What the embedded models and most others are; importing them ahead takes their time out of the first load.
 COMMON_MODELS = ("llama", "qwen2")
 

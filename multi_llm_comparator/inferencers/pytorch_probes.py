@@ -22,9 +22,10 @@ from multi_llm_comparator.inferencers.pytorch_decoders import (
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
 from multi_llm_comparator.inferencers.transformers_seam import CACHE_NAMES, Forward, new_cache, why_not_plain
 
-ONE_BY_ONE = "Requests to this model are computed one after another, not in a batch, so several at once are slower: "
-IN_ONE_PIECE = "Each prompt is read in one piece while the other answers of this model wait: "
-KEEPS_NOTHING = "The whole text is read anew for each token, so the answer gets slower with its length: "
+# A page shows the first words of a note as they are, and all of it to who looks closer.
+ONE_BY_ONE = "One after another, not in a batch: several requests at once share the time of one. Why: {}."
+IN_ONE_PIECE = "Prompts are read in one piece: its other answers wait meanwhile. Why: {}."
+KEEPS_NOTHING = "Slower with each token: all of the text is read anew for the next one. Why: {}."
 
 _log = logging.getLogger(__name__)
 
@@ -51,12 +52,13 @@ def open_decoder(
     if batch is not None and why is None:
         return SplitDecoder(model, device, batch, LoneDecoder(model, device, n_threads)), []
     single = SingleDecoder(model, device, n_threads)
-    notes = [f"{ONE_BY_ONE}{why}."]
+    notes = [ONE_BY_ONE.format(why)]
     if not single.keeps:
-        return single, [f"{KEEPS_NOTHING}its forward pass takes no argument named {' or '.join(CACHE_NAMES)}.", *notes]
+        names = " or ".join(CACHE_NAMES)
+        return single, [KEEPS_NOTHING.format(f"its forward pass takes no argument named {names}"), *notes]
     if (why := _tried("reading in pieces", lambda: _why_in_one_piece(single, model))) is not None:
         single.reads_in_chunks = False
-        notes.append(f"{IN_ONE_PIECE}{why}.")
+        notes.append(IN_ONE_PIECE.format(why))
     return single, notes
 
 

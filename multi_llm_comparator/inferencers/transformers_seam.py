@@ -104,7 +104,7 @@ def why_not_plain(model: Any, n_ctx: int) -> str | None:
         return f"it keeps its memory as {', '.join(sorted(odd))}"
     if windows and min(windows) < n_ctx:
         window = min(windows)
-        return f"{len(windows)} of its layers look back only {window} tokens; loaded with n_ctx={window} it could be"
+        return f"{len(windows)} of its layers look back only {window} tokens; with n_ctx={window} it has a batch"
     return None
 
 

@@ -117,7 +117,7 @@ def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkp
     options = LoadOptions(n_ctx=256, use_gpu=False)
     engine = PyTorchEngine(str(folder), options)
     assert engine.info["decoder"] == "one by one"
-    assert "one after another" in engine.info["notes"][0]
+    assert "One after another" in engine.info["notes"][0]
     engine.close()
     check_joining_and_leaving(folder, options)
 
@@ -252,7 +252,7 @@ def test_a_prompt_that_leaves_no_room_fails_with_the_numbers(llama):
 def test_an_answer_ends_with_the_context(llama):
     events = run(llama, ask(" ".join(["t1"] * 250), max_tokens=100))
     assert (events[-1].reason, events[-1].completion_tokens) == ("length", 6)
-    assert "room for 6 tokens of answer instead of 100" in " ".join(of_kind(events, Started)[0].notes)
+    assert "Room for 6 tokens of answer, not 100" in " ".join(of_kind(events, Started)[0].notes)
 
 
 def test_a_context_larger_than_the_models_is_lowered_with_a_note(checkpoint):

@@ -81,7 +81,7 @@ def test_safe_settings_are_the_plainest_ones(folder):
 
 def test_float16_that_is_computed_in_float32_is_said(tmp_path):
     folder = make_checkpoint(tmp_path, dtype=torch.float16)
-    assert "computed in float32" in load_checkpoint(str(folder), OPTIONS).notes[0]
+    assert "float32 instead of" in load_checkpoint(str(folder), OPTIONS).notes[0]
     assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float32")).notes == [FLOAT32]
     assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float16")).notes == []
 

@@ -37,7 +37,7 @@ def test_llama_qwen2_mistral_and_gemma_decode_in_a_batch(tmp_path, architecture,
 def test_a_window_smaller_than_the_context_is_said_with_what_to_do(tmp_path, architecture, layers):
     engine = load(make_checkpoint(tmp_path, architecture, sliding_window=8))
     (note,) = engine.info["notes"]
-    assert "one after another" in note
+    assert "One after another" in note
     assert f"{layers} of its layers look back only 8 tokens" in note
     assert "n_ctx=8" in note
 
@@ -56,7 +56,7 @@ def test_a_model_that_counts_positions_in_its_own_way_says_what_is_missing(tmp_p
 
 def test_a_model_that_reads_prompts_in_one_piece_says_so(tmp_path):
     notes = load(make_checkpoint(tmp_path, "mamba")).info["notes"]
-    assert "one after another" in notes[0]
+    assert "One after another" in notes[0]
     assert "in one piece" in notes[1]
 
 
@@ -130,7 +130,7 @@ def test_values_that_differ_in_a_batch_are_told_with_how_much():
 def test_a_model_that_keeps_nothing_says_that_it_gets_slower():
     decoder, notes = notes_of(Forgetful)
     assert isinstance(decoder, SingleDecoder)
-    assert "read anew for each token" in notes[0]
+    assert "Slower with each token" in notes[0]
     assert "past_key_values" in notes[0]
 
 
