@@ -72,7 +72,12 @@ class Forward:
             arguments["attention_mask"] = mask
         out = self._model(input_ids=ids, **arguments, **self._last_only)
         logits: torch.Tensor = out.logits[:, -1]
-        return logits, getattr(out, self.cache_name) if self.cache_name is not None else None
+        return logits, None if self.cache_name is None else _cache_in(out)
+
+
+def _cache_in(out: Any) -> Any:
+    """The cache in a result, whose name need not be the argument's where a checkpoint brings its own code."""
+    return next(found for name in CACHE_NAMES if (found := getattr(out, name, None)) is not None)
 
 
 def new_cache(state: RowState | None = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_decoders import SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
+from multi_llm_comparator.inferencers.transformers_seam import CACHE_NAMES
 from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 
 CPU = torch.device("cpu")
@@ -60,6 +62,10 @@ def test_a_model_that_reads_prompts_in_one_piece_says_so(tmp_path):
     assert "in one piece" in notes[1]
 
 
+# What the installed transformers calls it; a checkpoint's own code may keep the older name.
+CACHE_NAME = next(name for name in CACHE_NAMES if name in signature(LlamaForCausalLM.forward).parameters)
+
+
 class Forgetful(LlamaForCausalLM):
     """Code of a checkpoint's own that keeps nothing between two tokens."""
 
@@ -86,7 +92,7 @@ class Touchy(LlamaForCausalLM):
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
+            **{CACHE_NAME: past_key_values},
             use_cache=use_cache,
             logits_to_keep=logits_to_keep,
             **kwargs,
@@ -101,7 +107,7 @@ class Confused(Touchy):
             self,
             input_ids=input_ids,
             position_ids=position_ids if attention_mask is None else position_ids + 5,
-            past_key_values=past_key_values,
+            **{CACHE_NAME: past_key_values},
             use_cache=use_cache,
         )
 
