@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from multi_llm_comparator.core.events import Finished, FinishReason, Started, TextDelta
@@ -13,6 +14,11 @@ from multi_llm_comparator.inferencers.pytorch_grammar import GrammarMatcher
 from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, check_token
 from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder
 from multi_llm_comparator.inferencers.text import StopMatcher
+
+LITTLE_ROOM = (
+    "Room for {} tokens of answer, not {}: the context holds {}; load the model with a larger n_ctx, or shorten the "
+    "conversation."
+)
 
 
 class Answer(Row):
@@ -44,8 +50,11 @@ class Answer(Row):
                 "shorten the conversation, or load the model with a larger n_ctx"
             )
         config = request.config
+        self.is_alone = config.reproducible
         self._seed = secrets.randbelow(2**32) if config.seed is None else config.seed
-        self._max_tokens = min(config.max_tokens, n_ctx - self.prompt_tokens)
+        room = n_ctx - self.prompt_tokens
+        self._max_tokens = min(config.max_tokens, room)
+        self._room_notes = () if config.max_tokens <= room else (LITTLE_ROOM.format(room, config.max_tokens, n_ctx),)
         own_stop = frozenset() if config.eos_token_id is None else frozenset({config.eos_token_id})
         self._stop_ids = stop_ids | own_stop
         self._stops = StopMatcher(config.stop)
@@ -62,15 +71,15 @@ class Answer(Row):
         """The tokens of the answer alone: those that penalties look at."""
         return self.tokens[self.prompt_tokens :]
 
-    def started(self) -> Started:
-        """The model begins to read; ``done`` tokens it knows already."""
+    def started(self, model_notes: Sequence[str]) -> Started:
+        """The model begins to read; ``done`` tokens it knows already. ``model_notes`` hold for all its answers."""
         return Started(
             request_id=self.id,
             prompt_tokens=self.prompt_tokens,
             cached_tokens=self.done,
             prompt=self._prompt.text,
             seed=self._seed,
-            notes=self._prompt.notes,
+            notes=(*self._prompt.notes, *self._room_notes, *model_notes),
         )
 
     def take(self, picked: int | None) -> tuple[TextDelta | None, FinishReason | None]:

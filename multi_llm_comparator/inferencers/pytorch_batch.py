@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers.cache_utils import Cache, CacheLayerMixin
 
-# Keys and values of one row, layer by layer, each of shape (1, heads, tokens, width).
-RowState = list[tuple[torch.Tensor, torch.Tensor]]
+from multi_llm_comparator.inferencers.transformers_seam import Cache, CacheLayerMixin, RowState
 
 SPARE_COLUMNS = 256
 

@@ -21,12 +21,14 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
-from multi_llm_comparator.inferencers.pytorch_decoders import ONE_BY_ONE, SingleDecoder, open_decoder
+from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_grammar import GrammarCompiler
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
-from multi_llm_comparator.inferencers.pytorch_sampling import BatchSampler
+from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
+from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
+from multi_llm_comparator.inferencers.transformers_seam import attention_of
 from multi_llm_comparator.inferencers.waiting import WaitingLine
 
 _log = logging.getLogger(__name__)
@@ -52,22 +54,31 @@ class PyTorchEngine(Engine):
         self._model, self._tokenizer, self._device = loaded.model, loaded.tokenizer, loaded.device
         self._n_ctx, self._stop_ids = loaded.n_ctx, loaded.stop_ids
         self._encoder = PromptEncoder(loaded.tokenizer)
-        try:
-            self._decoder = open_decoder(loaded.model, loaded.device, parallel=options.parallel, n_ctx=loaded.n_ctx)
-        except RuntimeError as exc:
-            raise as_load_error(exc, path) from exc
+        self._weights_bytes = int(loaded.model.get_memory_footprint())
+        self._decoder, notes = self._open_decoder(loaded, path)
         n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
         self._grammars = GrammarCompiler(loaded.tokenizer, n_vocab, sorted(loaded.stop_ids))
-        self._weights_bytes = int(loaded.model.get_memory_footprint())
         self.set_threads(None)
-        notes = [*loaded.notes, *([ONE_BY_ONE] if isinstance(self._decoder, SingleDecoder) else [])]
-        self._info = _describe(loaded, self._encoder, notes)
+        self._info = _describe(loaded, self._encoder, self._decoder, (*loaded.notes, *notes))
         self._waiting = WaitingLine()
         self._reading: Answer | None = None
         self._answers: dict[str, Answer] = {}
-        self._sampler: BatchSampler | None = None
+        self._sampler: StepSampler | None = None
         self._read_tokens = 0  # of prompts, since the last token of the active requests
         self._events: list[Event] = []
+
+    def _open_decoder(self, loaded: LoadedModel, path: str) -> tuple[Decoder, list[str]]:
+        options = self._options
+        try:
+            return open_decoder(
+                loaded.model,
+                loaded.device,
+                parallel=options.parallel,
+                n_ctx=loaded.n_ctx,
+                n_threads=options.threads(self._weights_bytes),
+            )
+        except RuntimeError as exc:
+            raise as_load_error(exc, path) from exc
 
     @property
     def info(self) -> dict[str, Any]:
@@ -136,7 +147,7 @@ class PyTorchEngine(Engine):
             self._answers[answer.id] = answer
             try:
                 self._decoder.begin(answer)
-                self._events.append(answer.started())
+                self._events.append(answer.started(self._info["notes"]))
                 if answer.done and len(answer.unread) == 1:
                     self._join(answer)
                 else:
@@ -154,7 +165,7 @@ class PyTorchEngine(Engine):
                 return
             self._reading = None
             _constrain([answer], logits)
-            first = BatchSampler([answer.sampler], [answer.answered], self._device).pick(logits)
+            first = StepSampler([answer.sampler], [answer.answered], self._device).pick(logits)
             self._take([answer], first)
             if answer.id in self._answers:
                 self._join(answer)
@@ -167,7 +178,7 @@ class PyTorchEngine(Engine):
             logits = self._decoder.decode()
             if self._sampler is None:
                 histories = [row.answered for row in rows]
-                self._sampler = BatchSampler([row.sampler for row in rows], histories, self._device)
+                self._sampler = StepSampler([row.sampler for row in rows], histories, self._device)
             _constrain(rows, logits)
             self._take(rows, self._sampler.pick(logits))
         except Exception as exc:
@@ -230,7 +241,7 @@ def _constrain(rows: Sequence[Answer], logits: torch.Tensor) -> None:
             logits[row].masked_fill_(~answer.grammar.allowed().to(logits.device), -torch.inf)
 
 
-def _describe(loaded: LoadedModel, encoder: PromptEncoder, notes: list[str]) -> dict[str, Any]:
+def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]) -> dict[str, Any]:
     config = loaded.model.config
     return {
         "model_type": "pytorch",
@@ -242,6 +253,9 @@ def _describe(loaded: LoadedModel, encoder: PromptEncoder, notes: list[str]) -> 
         "model_size": loaded.model.num_parameters(),
         "weights_bytes": loaded.model.get_memory_footprint(),
         "n_ctx": loaded.n_ctx,
+        "n_ctx_train": loaded.n_ctx_train,
+        "decoder": "one by one" if isinstance(decoder, SingleDecoder) else "batch",
+        "attention": attention_of(loaded.model),
         "chat_template": encoder.template.is_present,
-        "notes": notes,
+        "notes": list(notes),
     }

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
@@ -75,3 +77,19 @@ def draw_anew() -> None:
     # Python's own generator does that by itself.
     numpy.random.seed()
     torch.seed()
+
+
+@contextmanager
+def fixed_threads(n_threads: int) -> Iterator[None]:
+    """Compute with exactly this many threads: how sums are divided among them decides their last digit."""
+    import torch
+
+    before = torch.get_num_threads()
+    if before == n_threads:
+        yield
+        return
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

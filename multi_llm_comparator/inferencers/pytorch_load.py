@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,13 @@ from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedMode
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_environment import quieten
 from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail
+from multi_llm_comparator.inferencers.transformers_seam import (
+    GENERIC_TOKENIZERS,
+    VERSION,
+    causal_lm_types,
+    import_kinds,
+    is_fast_tokenizer,
+)
 
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
 TOKENIZER_FILES = (
@@ -25,7 +33,13 @@ TOKENIZER_FILES = (
     "tekken.json",
     "*.tiktoken",
 )
-GENERIC_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
+NO_GRAMMAR = "It cannot be held to a grammar: its tokenizer is of an older kind; save it again as tokenizer.json."
+SAFE = "float32, one thread, plain attention: these are its safe settings"
+FLOAT32 = (
+    "float32 instead of the file's float16, in twice the memory: CPUs compute float16 many times slower; "
+    "torch_dtype='float16' has it all the same."
+)
+NO_USABLE_GPU = "On the CPU, though there is a GPU: torch {version} cannot use it; its driver may be too old."
 # What the embedded models and most others are; importing them ahead takes their time out of the first load.
 COMMON_MODELS = ("llama", "qwen2")
 
@@ -40,21 +54,14 @@ class LoadedModel:
     dtype: torch.dtype
     quantization: str
     n_ctx: int
+    n_ctx_train: int | None
     stop_ids: frozenset[int]
     notes: list[str] = field(default_factory=list)
 
 
 def import_common() -> None:
     """Import what loading the common kinds of models needs."""
-    from importlib import import_module
-
-    import transformers.models.auto.modeling_auto
-    import transformers.models.auto.tokenization_auto  # noqa: F401
-    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
-
-    for name in COMMON_MODELS:
-        import_module(f"transformers.models.{name}.modeling_{name}")
-        get_checkpoint_conversion_mapping(name)  # builds a table that every load needs, once per process
+    import_kinds(COMMON_MODELS)
     quieten()
 
 
@@ -87,6 +94,9 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
     model = _load_model(path, config, options, device, quantization)
     if device.type == "cpu" and options.torch_dtype == "auto" and model.dtype == torch.float16:
         model = model.float()
+    notes += _slower_than_asked(config, options, device, model.dtype)
+    if not is_fast_tokenizer(tokenizer):
+        notes.append(NO_GRAMMAR)
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -94,6 +104,7 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
         dtype=model.dtype,
         quantization=quantization,
         n_ctx=_context(config, options, notes),
+        n_ctx_train=_trained_context(config),
         stop_ids=_stop_ids(model, tokenizer),
         notes=notes,
     )
@@ -146,26 +157,21 @@ def _read_config(path: str) -> dict[str, Any]:
 
 
 def _check_is_causal_lm(path: str, config: dict[str, Any], options: LoadOptions) -> None:
-    from transformers import __version__
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-
+    known, causal = causal_lm_types()
     kind = config.get("model_type")
     brings_code = isinstance(config.get("auto_map"), dict)
     if brings_code and options.trust_remote_code:
         return
-    if kind not in CONFIG_MAPPING_NAMES:
+    if kind not in known:
         if brings_code:
             raise UnsupportedModelError(
                 f"{path!r} (type {kind!r}) runs only with Python code that comes with it; read that code, and if you "
                 "trust it, switch on trust_remote_code for this model"
             )
-        raise UnsupportedModelError(f"{path!r} is of the type {kind!r}, which transformers {__version__} does not know")
-    classes = {str(name).lower() for name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()}
+        raise UnsupportedModelError(f"{path!r} is of the type {kind!r}, which transformers {VERSION} does not know")
+    classes = {str(name).lower() for name in causal.values()}
     declared = [str(name) for name in config.get("architectures") or []]
-    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES or (
-        declared and not classes & {name.lower() for name in declared}
-    ):
+    if kind not in causal or (declared and not classes & {name.lower() for name in declared}):
         what = declared[0] if declared else kind
         raise UnsupportedModelError(
             f"{path!r} is a {what!r}, which does not generate text; choose a causal language model"
@@ -179,6 +185,20 @@ def _device(options: LoadOptions) -> torch.device:
         if torch.backends.mps.is_available():
             return torch.device("mps")
     return torch.device("cpu")
+
+
+def _slower_than_asked(config: Any, options: LoadOptions, device: torch.device, dtype: torch.dtype) -> list[str]:
+    """What a person should know who expects the settings that were asked for."""
+    if options.safe:
+        unused = "" if options.quantization == "none" else f"; quantization {options.quantization} is not used"
+        return [f"{SAFE}{unused}."]
+    notes = []
+    if device.type == "cpu" and config.dtype == torch.float16 and dtype == torch.float32:
+        notes.append(FLOAT32)
+    # That torch is a build for CPUs is seen from outside, and a machine without a GPU has nothing to tell.
+    if device.type == "cpu" and options.use_gpu and torch.version.cuda is not None and shutil.which("nvidia-smi"):
+        notes.append(NO_USABLE_GPU.format(version=torch.__version__))
+    return notes
 
 
 def _dtype(config: Any, options: LoadOptions, device: torch.device) -> torch.dtype | None:
@@ -251,11 +271,17 @@ def _declared_tokenizer(path: str) -> str | None:
 
 def _context(config: Any, options: LoadOptions, notes: list[str]) -> int:
     """Tokens that one request may take, prompt and answer together."""
-    trained = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    if not isinstance(trained, int) or trained <= 0 or options.n_ctx <= trained:
+    trained = _trained_context(config)
+    if trained is None or options.n_ctx <= trained:
         return options.n_ctx
     notes.append(f"The context is {trained} tokens, all that the model was made for, instead of {options.n_ctx}.")
     return trained
+
+
+def _trained_context(config: Any) -> int | None:
+    """Tokens that the model was made for; None when its configuration does not say."""
+    trained = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return trained if isinstance(trained, int) and trained > 0 else None
 
 
 def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:

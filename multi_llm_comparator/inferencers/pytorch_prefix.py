@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multi_llm_comparator.inferencers.pytorch_batch import RowState
+from multi_llm_comparator.inferencers.transformers_seam import RowState
 
 # Below this it is as quick to read the tokens again.
 MIN_SHARED_TOKENS = 4

@@ -22,6 +22,7 @@ class RowSampler:
     """One request's parameters and its stream of random numbers."""
 
     def __init__(self, config: ModelConfig, seed: int) -> None:
+        self.is_alone = config.reproducible
         self.is_greedy = config.is_greedy
         self.temperature = 1.0 if config.is_greedy else config.temperature
         self.top_k = 1 if config.is_greedy else config.top_k
@@ -41,12 +42,39 @@ class RowSampler:
         return float(torch.rand((), generator=self._generator, dtype=torch.float64))
 
 
-class BatchSampler:
-    """The samplers of all rows of a batch as tensors of shape (rows, 1); made anew when the rows change."""
+class StepSampler:
+    """The samplers of all rows of a step, made anew when the rows change: one for all those that share their work, and
+    one for each that is alone, whose numbers are then rounded the same whoever else is there.
+    """
 
     def __init__(self, rows: Sequence[RowSampler], histories: Sequence[Sequence[int]], device: torch.device) -> None:
         """``histories``: what each row has answered so far, as tokens; the last 64 count."""
+        shared = [number for number, row in enumerate(rows) if not row.is_alone]
+        groups = [shared] if shared else []
+        groups += [[number] for number, row in enumerate(rows) if row.is_alone]
+        self._groups = [
+            (group, BatchSampler([rows[i] for i in group], [histories[i] for i in group], device)) for group in groups
+        ]
+
+    def pick(self, logits: torch.Tensor) -> list[int | None]:
+        """The next token of each row from ``logits`` of shape (rows, vocabulary), which are overwritten.
+
+        None for a row whose logits are no numbers: :func:`check_token` says so.
+        """
+        if len(self._groups) == 1:
+            return self._groups[0][1].pick(logits)
+        picked: dict[int, int | None] = {}
+        for group, sampler in self._groups:
+            picked |= zip(group, sampler.pick(logits[group]), strict=True)
+        return [picked[number] for number in range(len(picked))]
+
+
+class BatchSampler:
+    """The samplers of all rows of a batch as tensors of shape (rows, 1)."""
+
+    def __init__(self, rows: Sequence[RowSampler], histories: Sequence[Sequence[int]], device: torch.device) -> None:
         self._rows = rows
+        self._greedy = torch.tensor([row.is_greedy for row in rows])
         self._all_greedy = all(row.is_greedy for row in rows)
         self._penalties = _Penalties(rows, histories, device) if any(row.has_penalties for row in rows) else None
         self._top_k = torch.tensor([[row.top_k] for row in rows])
@@ -54,10 +82,6 @@ class BatchSampler:
         self._temperature = torch.tensor([[row.temperature] for row in rows], dtype=torch.float64)
 
     def pick(self, logits: torch.Tensor) -> list[int | None]:
-        """The next token of each row from ``logits`` of shape (rows, vocabulary), which are overwritten.
-
-        None for a row whose logits are no numbers: :func:`check_token` says so.
-        """
         scores = logits.float()
         if self._penalties is not None:
             self._penalties.apply(scores)
@@ -85,7 +109,9 @@ class BatchSampler:
         chances = (kept.masked_fill(beyond, -torch.inf) / self._temperature).softmax(dim=-1).cumsum(dim=-1)
         drawn = torch.tensor([[row.draw()] for row in self._rows], dtype=torch.float64) * chances[:, -1:]
         place = (chances <= drawn).sum(dim=-1, keepdim=True).clamp_(max=best.shape[-1] - 1)
-        return best[:, 0].tolist(), ids.gather(-1, place)[:, 0].tolist()
+        # Of equally likely tokens, which are not rare in bfloat16, topk may name another first.
+        likeliest = scores.max(dim=-1).indices.cpu()
+        return best[:, 0].tolist(), torch.where(self._greedy, likeliest, ids.gather(-1, place)[:, 0]).tolist()
 
 
 class _Penalties:

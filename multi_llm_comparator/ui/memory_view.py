@@ -77,6 +77,7 @@ def _loaded_row(model: LoadedModel) -> str:
     return (
         f'<div class="mlc-models"><b>{model_label(model.name, tone)}</b>{doing}'
         f'<span class="mlc-muted" title="{process}">{escape(facts)}</span></div>'
+        + "".join(f'<div class="mlc-muted">{escape(note)}</div>' for note in model.info.get("notes", ()))
     )
 
 

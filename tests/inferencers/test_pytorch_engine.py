@@ -116,7 +116,8 @@ def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkp
     folder = checkpoint(architecture, **changes)
     options = LoadOptions(n_ctx=256, use_gpu=False)
     engine = PyTorchEngine(str(folder), options)
-    assert "one after another" in engine.info["notes"][0]
+    assert engine.info["decoder"] == "one by one"
+    assert "One after another" in engine.info["notes"][0]
     engine.close()
     check_joining_and_leaving(folder, options)
 
@@ -174,7 +175,7 @@ def test_the_next_turn_of_a_conversation_reads_only_what_is_new(llama, checkpoin
 def test_what_is_kept_of_past_conversations_is_bounded(llama):
     for i in range(8):
         run(llama, ask(f"t{i} {LONG}", max_tokens=60))
-    assert 256 < llama._decoder._kept.tokens <= 2 * 256
+    assert 256 < llama._decoder.shared.kept_tokens <= 2 * 256
 
 
 def test_a_seed_gives_the_same_text_alone_and_beside_others(llama):
@@ -251,6 +252,7 @@ def test_a_prompt_that_leaves_no_room_fails_with_the_numbers(llama):
 def test_an_answer_ends_with_the_context(llama):
     events = run(llama, ask(" ".join(["t1"] * 250), max_tokens=100))
     assert (events[-1].reason, events[-1].completion_tokens) == ("length", 6)
+    assert "Room for 6 tokens of answer, not 100" in " ".join(of_kind(events, Started)[0].notes)
 
 
 def test_a_context_larger_than_the_models_is_lowered_with_a_note(checkpoint):
@@ -349,7 +351,7 @@ def test_an_ended_conversation_that_finds_no_memory_is_not_kept_and_fails_nobody
     ends = {e.request_id: e.reason for e in of_kind(events, Finished)}
     assert ends == {ending.id: "cancelled" if is_cancelled else "length", other.id: "length"}
     assert text_of(events, other) == reference(checkpoint(), other)
-    assert llama._decoder._kept.tokens == 0
+    assert llama._decoder.shared.kept_tokens == 0
 
 
 def test_numbers_that_are_none_fail_the_request(checkpoint, tmp_path):
@@ -379,7 +381,8 @@ def test_info_tells_what_is_loaded(llama):
         "float32",
         "none",
     )
-    assert (info["vocab_size"], info["n_ctx"], info["chat_template"]) == (300, 256, False)
+    assert (info["vocab_size"], info["n_ctx"], info["n_ctx_train"], info["chat_template"]) == (300, 256, 512, False)
+    assert (info["decoder"], info["attention"], info["notes"]) == ("batch", "sdpa", [])
     assert info["weights_bytes"] >= info["model_size"] * 4
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Finished, TextDelta
@@ -18,7 +20,7 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
-from multi_llm_comparator.inferencers.pytorch_load import load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, _quantization, load_checkpoint
 from tests.support.tiny_checkpoint import change_config, make_checkpoint
 
 OPTIONS = LoadOptions(n_ctx=256, use_gpu=False)
@@ -73,6 +75,23 @@ def test_safe_settings_are_the_plainest_ones(folder):
     engine = PyTorchEngine(str(folder), options)
     info = engine.info
     assert (info["dtype"], info["quantization"], info["device"], info["n_threads"]) == ("float32", "none", "cpu", 1)
+    (note,) = info["notes"]
+    assert "one thread" in note and "quantization 4bit is not used" in note
+
+
+def test_float16_that_is_computed_in_float32_is_said(tmp_path):
+    folder = make_checkpoint(tmp_path, dtype=torch.float16)
+    assert "float32 instead of" in load_checkpoint(str(folder), OPTIONS).notes[0]
+    assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float32")).notes == [FLOAT32]
+    assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float16")).notes == []
+
+
+def test_a_quantization_that_is_not_used_is_said():
+    notes: list[str] = []
+    config = LlamaConfig(quantization_config={"quant_method": "gptq", "bits": 4})
+    kind = _quantization(config, replace(OPTIONS, quantization="8bit"), torch.device("cpu"), notes)
+    assert kind == "gptq"
+    assert "quantization 8bit is not used" in notes[0]
 
 
 def test_weights_can_be_read_without_mapping_the_file(folder):

@@ -41,6 +41,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "qwen3": _SMALL,
     "mistral": {**_SMALL, "sliding_window": None},
     "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512},
+    "gemma": _SMALL,
     "gemma2": {**_SMALL, "sliding_window": 512},
     "gemma3_text": {**_SMALL, "sliding_window": 512},
     "phi3": {**_SMALL, "sliding_window": None},

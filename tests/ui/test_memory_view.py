@@ -41,3 +41,20 @@ def page_with_a_load_that_was_called_off():
 
 def test_a_load_that_was_called_off_does_not_break_the_page():
     assert not AppTest.from_function(page_with_a_load_that_was_called_off).run(timeout=30).exception
+
+
+def page_with_a_model_that_has_less_than_it_could():
+    import streamlit as st
+
+    from multi_llm_comparator.ui.memory_view import _loaded_row
+    from tests.ui.test_memory_view import held_on
+
+    model = held_on("cpu")
+    model.info["notes"] = ["One after another, <b>not</b> in a batch."]
+    st.html(_loaded_row(model))
+
+
+def test_what_a_loaded_model_lacks_stands_below_it_in_full():
+    page = AppTest.from_function(page_with_a_model_that_has_less_than_it_could).run(timeout=30)
+    assert not page.exception
+    assert "One after another, &lt;b&gt;not&lt;/b&gt; in a batch." in page.get("html")[0].proto.body
