@@ -105,6 +105,8 @@ def remove_pane(pane_id: str) -> None:
 
 def change_model(pane: Pane, choice: Choice) -> None:
     """Another model: what the reader chose stays, the rest is what its makers recommend, and what changed is said."""
+    # Its parameters may have been changed since it was drawn.
+    pane = next((now for now in draft_panes() if now.id == pane.id), pane)
     changed = pane.with_model(choice.target, recommended_for(pane), recommended(choice.model))
     replace_pane(changed)
     if told := _changes(pane.config, changed.config, choice.model):
