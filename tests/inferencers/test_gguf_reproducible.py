@@ -239,14 +239,14 @@ def test_a_grammar_is_kept_to_and_repeats(open_engine: Open) -> None:
 
 
 def test_stop_texts_length_and_the_end_of_the_context_end_it(open_engine: Open) -> None:
-    engine = open_engine()
+    engine = open_engine(n_ctx=256)
     (whole,) = answer(engine, repeatable("hello", max_tokens=2000))
     assert whole.reason == "length"
-    assert whole.end.prompt_tokens + whole.end.completion_tokens == OPTIONS.n_ctx
+    assert whole.end.prompt_tokens + whole.end.completion_tokens == 256
     (cut,) = answer(engine, repeatable("hello", stop=(whole.text[5:7],), max_tokens=50))
     assert cut.reason == "stop"
     assert whole.text.startswith(cut.text)
-    (failed,) = answer(engine, repeatable(LONG * 3))
+    (failed,) = answer(engine, repeatable(LONG))
     assert isinstance(failed.end, Failed)
     assert failed.end.error_type == "ContextOverflowError"
 
