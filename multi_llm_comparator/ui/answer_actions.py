@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.core.requests import UNREPEATABLE
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
@@ -175,12 +176,19 @@ def draw_closer_look(snapshot: ComparisonSnapshot) -> None:
             st.code(answer.text or t("look.not_yet"), language=None, wrap_lines=True)
         with parameters:
             used = {**asdict(answer.config), "seed": progress.seed if progress.seed is not None else answer.config.seed}
-            st.caption(t("look.reproducible" if answer.config.reproducible else "look.not_reproducible"))
+            st.caption(_mode(answer))
             st.html(facts([(name, _plain(value)) for name, value in used.items()]))
         with origin:
             st.html(facts(_origin(answer)))
 
     dialog()
+
+
+def _mode(answer: AnswerSnapshot) -> str:
+    """Whether the answer can be repeated."""
+    if not answer.config.reproducible:
+        return t("look.not_reproducible")
+    return t("param.reproducible_remote" if UNREPEATABLE in answer.progress.notes else "look.reproducible")
 
 
 def _look_away() -> None:

@@ -19,8 +19,8 @@ Q4_0, Q4_1 = 2, 3
 
 def notes_of(path: Path, **options: object) -> list[str]:
     engine = GgufEngine(str(path), LoadOptions(**{"n_ctx": TRAINED, "n_threads": 1, **options}))
-    engine.close()
     notes: list[str] = engine.info["notes"]
+    engine.close()
     return notes
 
 
