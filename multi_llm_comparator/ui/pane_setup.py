@@ -98,6 +98,8 @@ def _facts_line(pane: Pane, choice: Choice | None) -> str:
     words = [
         t("setup.greedy") if pane.config.is_greedy else t("setup.temperature", value=f"{pane.config.temperature:g}")
     ]
+    if pane.config.reproducible:
+        words.append(t("setup.reproducible"))
     words = [*(choice.facts or _facts(choice.model)), *words]
     line = f'<span class="mlc-muted">{escape(" · ".join(filter(None, words)))}</span>'
     line += _shorter_context(pane, choice.model)
