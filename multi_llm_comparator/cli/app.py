@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from multi_llm_comparator.cli import dataset, single
+from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.cli.workplace import finder, opened, scanned_models
 from multi_llm_comparator.core.exceptions import (
