@@ -29,7 +29,7 @@ from multi_llm_comparator.ui.prompt_box import prompt_box
 from multi_llm_comparator.ui.workbench import get_workbench
 
 DEMO_EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
-REAL_EXAMPLES = ("sky", "sea", "sleep", "planet", "friendly", "robot")
+REAL_EXAMPLES = ("sky", "sea", "sleep", "code", "lake", "robot")
 
 
 def draw_composer(comparison: Comparison | None) -> None:
