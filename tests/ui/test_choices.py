@@ -38,7 +38,8 @@ def test_pytorch_comes_before_gguf_and_names_go_without_case():
         model("Ape", ModelType.GGUF, 5_000_000, "Q8_0"),
         model("lion", ModelType.PYTORCH, 269_000_000, "BF16"),
         model("bear", ModelType.GGUF, 5_000_000, "F16"),
-    ) == [
+    )
+    assert found == [
         "lion · PyTorch BF16 · 269 MB",
         "Ape · GGUF Q8_0 · 5.0 MB",
         "bear · GGUF F16 · 5.0 MB",
