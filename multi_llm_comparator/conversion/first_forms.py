@@ -15,7 +15,7 @@ from typing import Literal
 
 from multi_llm_comparator.conversion.jobs import ConversionJob, ConversionJobs
 from multi_llm_comparator.conversion.provenance import converted_from, source_fingerprint
-from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError
 from multi_llm_comparator.services.first_model import FIRST_MODEL, PackagedModel, fetch
 
 __all__ = ["TARGETS", "FirstForms", "Preparation", "form_path"]
@@ -148,8 +148,16 @@ class FirstForms:
             self._now(made=self.progress.made + 1)
         else:
             log.warning("%r was not made: %s", str(out), over.error or over.state)
-            stopped = MultiLLMError(f"{out.name!r} was stopped before it was made")
-            self._now(error=self.progress.error or over.error or stopped)
+            self._now(error=self.progress.error or self._reason(source, job))
+
+    def _reason(self, source: Path, job: ConversionJob) -> MultiLLMError:
+        error = job.progress.error
+        if error is None:
+            return MultiLLMError(f"{job.out.name!r} was stopped before it was made")
+        if source.stat().st_size == self._model.gguf_bytes:
+            return error
+        # It was whole when it came.
+        return ConversionError(f"{error}. Delete {str(source)!r} first, then it is fetched again")
 
     async def _watch(self, job: ConversionJob) -> None:
         waiting = asyncio.ensure_future(job.wait())
