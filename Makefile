@@ -70,5 +70,7 @@ $(BIN)/python:
 	$(PIP) -c $(CONSTRAINTS) -r requirements-test.txt
 	@mkdir -p .make && touch $@
 
+# Of the models only what was made or fetched here; somebody's own stay.
 clean:
-	rm -rf $(VENV) .make *.egg-info models/gguf models/bench
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m demo.clean || true
+	rm -rf $(VENV) .make *.egg-info models/bench

@@ -24,7 +24,7 @@ from streamlit import config
 from multi_llm_comparator.ui.assets import asset_routes
 from multi_llm_comparator.ui.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.logs import explain_script_error, start_logging
-from multi_llm_comparator.ui.workbench import close_workbench, get_workbench
+from multi_llm_comparator.ui.workbench import close_workbench, get_workbench, prepare_first_model
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 wants_browser = threading.Event()
@@ -36,6 +36,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     start_logging()
     workbench = get_workbench()
     workbench.bridge.submit(workbench.engine.start())
+    prepare_first_model()
     print(f"Multi-LLM Comparator is running at {address()}  (Ctrl+C ends it)", flush=True)
     # The server's socket listens by now; what comes before the first page can be made waits there.
     if wants_browser.is_set() and has_viewer():

@@ -47,9 +47,9 @@ PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets"
 
 LOOKS = (
     Look("welcome", "/"),
-    Look("compare", "/", height=960, example="product"),
-    Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="convert"),
-    Look("compare-800", "/", width=800, height=1100, example="capital"),
+    Look("compare", "/", height=960, example="sleep"),
+    Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="lake"),
+    Look("compare-800", "/", width=800, height=1100, example="sky"),
     Look("plans", "/plans", height=1180, example=BEST),
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
     Look("models", "/models"),
@@ -99,7 +99,8 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
 
 
 def answer(page: Page, example: str) -> None:
-    """Ask an example and wait until all four have answered."""
+    """Ask an example and wait until all four have answered; the fourth pane comes when its model has been made."""
+    page.locator(".st-key-pane_row_3").wait_for()
     page.locator(f".st-key-compare_example_{example} button").click()
     page.locator('[data-state="done"]').nth(3).wait_for()
     page.locator(".js-plotly-plot").wait_for()

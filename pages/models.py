@@ -10,6 +10,7 @@ from multi_llm_comparator.ui.memory_view import draw_loaded
 from multi_llm_comparator.ui.model_convert import draw_conversions, draw_convert_dialog
 from multi_llm_comparator.ui.model_details import draw_details
 from multi_llm_comparator.ui.model_list import SORTS, draw_models, matching
+from multi_llm_comparator.ui.preparing import draw_preparation
 from multi_llm_comparator.ui.starter_list import draw_starter_list
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -37,6 +38,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="models_head
     with st.popover(t("download.title"), icon=":material/download:", key="models_download", on_change="rerun") as box:
         if box.open:
             draw_search()
+draw_preparation("models")
 draw_loaded()
 draw_downloads()
 draw_starter_list()

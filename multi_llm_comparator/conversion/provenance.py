@@ -83,11 +83,16 @@ def converted_from(model: Path) -> str | None:
 
     None if it has none, or is not whole.
     """
+    origin = origin_of(model)
+    return origin.source if origin else None
+
+
+def origin_of(model: Path) -> Origin | None:
+    """As :func:`read_origin`, and None also for what is damaged or no model of these kinds."""
     try:
-        origin = read_origin(model)
+        return read_origin(model)
     except (OSError, ModelLoadError):
         return None
-    return origin.source if origin else None
 
 
 def read_origin(model: Path) -> Origin | None:

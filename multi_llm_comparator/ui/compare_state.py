@@ -18,18 +18,20 @@ from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import MIN_CONTEXT, ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, MultiLLMError
-from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import preferences
 from multi_llm_comparator.ui.actions import inform, perform, warn
 from multi_llm_comparator.ui.addressed import AddressedId
 from multi_llm_comparator.ui.choices import Choice, listed, local_choices, targets_of_groups
+from multi_llm_comparator.ui.first_panes import first_models
 from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
 # What makers give recommendations for.
 _RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
 _PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
+# Whether the panes are still the page's own example.
+_UNTOUCHED = "compare_panes_untouched"
 
 
 def current_run() -> Comparison | None:
@@ -45,7 +47,7 @@ def current_run() -> Comparison | None:
         leave_run()
         return None
     if _RUN.kept() != comparison.id or _PANES not in st.session_state:
-        st.session_state[_PANES] = list(comparison.snapshot().panes)
+        save_draft(comparison.snapshot().panes)
     show_run(comparison.id)
     return comparison
 
@@ -73,15 +75,21 @@ def forget_run(run_id: str) -> None:
 
 
 def draft_panes() -> list[Pane]:
-    """The panes as they are set up now. At first those used last, else the demo models, else whatever there is."""
+    """The panes as they are set up now. At first those used last, else the page's own example, which goes on filling
+    in until somebody changes it."""
     if _PANES not in st.session_state:
-        st.session_state[_PANES] = _remembered() or _first_choice()
+        remembered = _remembered()
+        st.session_state[_PANES] = remembered or _first_choice()
+        st.session_state[_UNTOUCHED] = not remembered
+    elif st.session_state.get(_UNTOUCHED) and not _RUN.kept():
+        st.session_state[_PANES] = _fill_in(st.session_state[_PANES])
     panes: list[Pane] = st.session_state[_PANES]
     return panes
 
 
 def save_draft(panes: Sequence[Pane]) -> None:
     st.session_state[_PANES] = list(panes)
+    st.session_state[_UNTOUCHED] = False
 
 
 def replace_pane(pane: Pane) -> None:
@@ -165,7 +173,8 @@ def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
         comparison = comparison if perform(_applied(comparison, panes), comparison.id) else None
     if comparison is not None:
         show_run(comparison.id)
-        preferences.update(panes=[pane_document(pane) for pane in panes])
+        if not st.session_state.get(_UNTOUCHED):
+            preferences.update(panes=[pane_document(pane) for pane in panes])
     return comparison
 
 
@@ -195,16 +204,23 @@ def _pane_of(entry: Any) -> Pane | None:
 
 
 def _first_choice() -> list[Pane]:
-    """Two PyTorch and two GGUF models where there are such, demo models first: the page's own example. Without any
-    model here, the first that the task groups' file names."""
-    models = sorted(loadable_models(), key=lambda m: ("demo" not in m.name.lower(), m.size))
-    # A planner's plan beside answers compares nothing.
-    models = [m for m in models if not is_trained_to_plan(m.name)] or models
-    chosen = [
-        *[m for m in models if m.model_type is ModelType.PYTORCH][:2],
-        *[m for m in models if m.model_type is ModelType.GGUF][-2:],
-    ]
-    chosen += [m for m in models if m not in chosen][: MAX_PANES - len(chosen)]
+    """The page's own example. Without any model here, the first that the task groups' file names."""
+    chosen = first_models(sorted(loadable_models(), key=lambda m: m.size), get_workbench().settings.models_dir)
     if not chosen:
         return [Pane.new(target) for target in list(pane_choices())[:1]]
-    return [Pane.new(model.id, recommended(model)) for model in chosen[:MAX_PANES]]
+    return [Pane.new(model.id, recommended(model)) for model in chosen]
+
+
+def choose_models(models: Sequence[ModelInfo], *, fills_in: bool = False) -> None:
+    """Set the panes to these models, with the parameters that their makers recommend.
+
+    ``fills_in``: they are the page's own example, to which its other models come as they are made.
+    """
+    save_draft([Pane.new(model.id, recommended(model)) for model in models])
+    st.session_state[_UNTOUCHED] = fills_in
+
+
+def _fill_in(panes: list[Pane]) -> list[Pane]:
+    """The page's own example with what has come to it since; panes that stand there stay the same."""
+    kept = {pane.target: pane for pane in panes}
+    return [kept.get(pane.target, pane) for pane in _first_choice()]

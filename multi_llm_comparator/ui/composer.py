@@ -7,16 +7,29 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.actions import perform, warn
 from multi_llm_comparator.ui.board import draw_new_turn
-from multi_llm_comparator.ui.compare_state import current_run, draft_panes, ensure_run, pane_choices
+from multi_llm_comparator.ui.compare_state import (
+    choose_models,
+    current_run,
+    draft_panes,
+    ensure_run,
+    loadable_models,
+    pane_choices,
+)
+from multi_llm_comparator.ui.first_panes import demo_four, four_ways, is_demo
 from multi_llm_comparator.ui.html_pieces import empty
-from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.i18n import t, tn, translate
 from multi_llm_comparator.ui.live_chart import prepare_charts
 from multi_llm_comparator.ui.navigation import go_to
+from multi_llm_comparator.ui.preparing import draw_preparation
 from multi_llm_comparator.ui.prompt_box import prompt_box
+from multi_llm_comparator.ui.workbench import get_workbench
 
-EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
+DEMO_EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
+REAL_EXAMPLES = ("sky", "sea", "sleep", "code", "lake", "robot")
 
 
 def draw_composer(comparison: Comparison | None) -> None:
@@ -67,21 +80,66 @@ def _send_example(prompt: str) -> None:
 
 def draw_welcome() -> None:
     """For a page without answers: what it is for, and something to try at once."""
+    draw_preparation("compare")
     if not pane_choices():
         _draw_no_models()
         return
-    count = len(draft_panes())
-    st.html(
-        f'<div class="mlc-hero"><h2>{escape(t("welcome.title"))}</h2><p>{escape(tn("welcome.text", count))}</p></div>'
-    )
+    known = pane_choices()
+    panes = [known[pane.target].model for pane in draft_panes() if pane.target in known]
+    asks_demo = bool(panes) and all(model is not None and is_demo(model) for model in panes)
+    st.html(_hero([model for model in panes if model is not None], len(draft_panes())))
     with st.container(key="compare_examples"):
         left, right = st.columns(2)
-        for position, name in enumerate(EXAMPLES):
-            prompt = t(f"example.{name}")
+        for position, name in enumerate(DEMO_EXAMPLES if asks_demo else REAL_EXAMPLES):
+            prompt, label = _example(name, of_demo=asks_demo)
             (left if position % 2 == 0 else right).button(
-                prompt, key=f"compare_example_{name}", width="stretch", on_click=_send_example, args=(prompt,)
+                label, key=f"compare_example_{name}", width="stretch", on_click=_send_example, args=(prompt,)
             )
+    _draw_other_panes(asks_demo=asks_demo)
     prepare_charts("compare_prepare")
+
+
+def _example(name: str, *, of_demo: bool) -> tuple[str, str]:
+    """What is asked, and what the button says: real models are asked in English, whatever the page's language."""
+    prompt = t(f"example.{name}") if of_demo else translate("en", f"example.{name}")
+    return prompt, t(f"example.{name}")
+
+
+def _hero(models: list[ModelInfo], count: int) -> str:
+    """What the page is for; of the first model's forms, what one sees in comparing them."""
+    ways = four_ways(models, get_workbench().settings.models_dir)
+    title, text = t("welcome.title"), tn("welcome.text", count)
+    if ways and len(ways) == len(models):
+        title = t("welcome.ways_title", name=FIRST_MODEL.name)
+        text = t("welcome.ways_text")
+    return f'<div class="mlc-hero"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+
+
+def _draw_other_panes(*, asks_demo: bool) -> None:
+    """One click to the other example: from the real model to the demo models, and back."""
+    models, models_dir = loadable_models(), get_workbench().settings.models_dir
+    ways, demo = four_ways(models, models_dir), demo_four(sorted(models, key=lambda m: m.size))
+    with st.container(horizontal=True, horizontal_alignment="center", key="compare_other_panes"):
+        if ways and asks_demo:
+            st.button(
+                t("welcome.to_ways", name=FIRST_MODEL.name),
+                icon=":material/compare:",
+                key="compare_to_ways",
+                type="tertiary",
+                on_click=choose_models,
+                args=(ways,),
+                kwargs={"fills_in": True},
+            )
+        elif demo and not asks_demo:
+            st.button(
+                t("welcome.to_demo"),
+                icon=":material/science:",
+                key="compare_to_demo",
+                type="tertiary",
+                help=t("welcome.to_demo_why"),
+                on_click=choose_models,
+                args=(demo,),
+            )
 
 
 def _draw_no_models() -> None:

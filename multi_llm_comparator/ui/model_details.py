@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from multi_llm_comparator.conversion.convert import possible_targets
+from multi_llm_comparator.conversion.provenance import origin_of
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
@@ -103,6 +104,8 @@ def _facts(model: ModelInfo) -> list[tuple[str, str]]:
         (t("models.fact_path"), model.path),
         (t("models.column_size"), say.size(model.size)),
     ]
+    if model.is_loadable and (origin := origin_of(Path(model.path))):
+        rows.append((t("models.fact_made_from"), t("models.made_from", name=origin.name, through=origin.through)))
     if "chat_template" in known:
         rows.append(
             (t("models.column_template"), t("models.yes") if known["chat_template"] else t("setup.no_template_why"))

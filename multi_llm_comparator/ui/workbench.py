@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
@@ -22,8 +23,8 @@ from multi_llm_comparator.tracking.store import Store
 @dataclass(frozen=True)
 class Workbench:
     """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons,
-    the gateway that answers for groups of models, the plans at work through it, what those tell of the models, and
-    the conversions of models at work."""
+    the gateway that answers for groups of models, the plans at work through it, what those tell of the models, the
+    conversions at work, and what is being made of the first model."""
 
     settings: Settings
     models: ModelManager
@@ -36,6 +37,7 @@ class Workbench:
     plans: PlanRegistry
     calibration: Calibration
     conversions: ConversionJobs
+    first_forms: FirstForms
 
 
 _current: Workbench | None = None
@@ -74,9 +76,27 @@ def _open() -> Workbench:
     hub = HubClient(settings.models_dir)
     calibration = Calibration(plans)
     conversions = ConversionJobs(models.scan_models)
+    first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
     return Workbench(
-        settings, models, engine, store, comparisons, hub, bridge, gateway, plans, calibration, conversions
+        settings, models, engine, store, comparisons, hub, bridge, gateway, plans, calibration, conversions, first_forms
     )
+
+
+def is_answering(engine: InferenceEngine) -> bool:
+    """Whether a model is being loaded or asked at this moment."""
+    return any(model.active or model.state == "loading" for model in engine.loaded_models())
+
+
+def prepare_first_model(*, bring: bool = False) -> None:
+    """Make the other forms of the first model in the background, unless the settings say not to. ``bring``: fetch it
+    first where it is missing."""
+    workbench = get_workbench()
+
+    async def start() -> None:
+        workbench.first_forms.start(bring=bring)
+
+    if workbench.settings.first_model:
+        workbench.bridge.submit(start())
 
 
 def apply_settings() -> None:
@@ -98,6 +118,7 @@ def close_workbench() -> None:
     workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.plans.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)

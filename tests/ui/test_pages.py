@@ -59,7 +59,7 @@ def test_an_empty_page_says_what_it_is_for_and_offers_examples(bench):
     test = opened()
     assert not test.exception
     assert i18n.translate("en", "welcome.title") in html_of(test)
-    assert {b.label for b in test.button} >= {i18n.translate("en", f"example.{n}") for n in ("product", "about")}
+    assert {b.label for b in test.button} >= {i18n.translate("en", f"example.{n}") for n in ("sky", "robot")}
 
 
 def test_four_models_are_chosen_at_the_first_visit(bench):
@@ -68,7 +68,7 @@ def test_four_models_are_chosen_at_the_first_visit(bench):
 
 def test_an_example_is_asked_of_all_panes_at_one_click(bench):
     test = opened()
-    test.button(key="compare_example_product").click().run()
+    test.button(key="compare_example_sky").click().run()
     assert not test.exception
     comparison = bench.bridge.run(bench.comparisons.get(run_of(test)))
     bench.bridge.run(comparison.wait(), timeout_s=PATIENCE_S)

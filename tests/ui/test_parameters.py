@@ -34,3 +34,10 @@ def test_recommendations_that_make_no_sense_are_left_out():
 
 def test_without_a_model_the_usual_values_stand():
     assert recommended(None).temperature == 0.7
+
+
+def test_a_context_is_as_long_as_usual_and_never_longer_than_the_model_was_made_for():
+    def made_for(tokens: int) -> ModelInfo:
+        return ModelInfo("", "m", "/m.gguf", ModelType.GGUF, 1, {"context_length": tokens})
+
+    assert [recommended(made_for(tokens)).n_ctx for tokens in (1024, 2048, 8192)] == [1024, 2048, 2048]
