@@ -93,7 +93,8 @@ def test_quantized_weights_are_read_as_llama_cpp_reads_them(tmp_path: Path, quan
 
 @pytest.mark.parametrize("split", [QWEN2_SPLIT, LLAMA3_SPLIT, None], ids=["qwen2", "dbrx", "gpt2"])
 def test_byte_level_tokens_are_those_of_llama_cpp(tmp_path: Path, split: str | None) -> None:
-    checkpoint = write_checkpoint(tmp_path / "model", "qwen2", byte_level_tokenizer(split), num_hidden_layers=1)
+    # For the type qwen2 AutoTokenizer puts rules of its own in place of those in tokenizer.json; our engine does not.
+    checkpoint = write_checkpoint(tmp_path / "model", "llama", byte_level_tokenizer(split), num_hidden_layers=1)
     there = export_gguf(checkpoint, tmp_path / "there.gguf")
     tokens_agree(gguf_to_pytorch(there, tmp_path / "back").out, there, SPECIALS)
 
