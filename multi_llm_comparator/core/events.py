@@ -47,11 +47,15 @@ class Loading(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded(Event):
-    """Its model is ready; ``memory_bytes`` is measured. ``seconds`` is 0 when it was loaded before."""
+    """Its model is ready; ``memory_bytes`` is measured. ``seconds`` is 0 when it was loaded before.
+
+    ``notes`` say what it has less of than it could have, and why.
+    """
 
     model: str
     seconds: float
     memory_bytes: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

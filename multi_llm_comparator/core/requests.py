@@ -16,6 +16,8 @@ MAX_GRAMMAR_CHARACTERS = 256 * 1024
 MAX_CLOSERS = 16
 # A note (see events.Started) from where a grammar cannot be kept to.
 UNCONSTRAINED = "Grammars are not understood there: the answer was written without one."
+# Another, from where nobody here can promise that an answer comes again as it was.
+UNREPEATABLE = "Whether this answer can be repeated depends on where it was written: nothing here can promise it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,15 @@ class GenerationRequest:
     raw: bool = False
     run_id: str = ""
     grammar: Grammar | None = None
+
+    def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
+        """What was asked for and is not kept: the grammar where the answer ``is_free``, the same answer next time where
+        it is not ``is_promised``."""
+        unmet = (
+            (UNCONSTRAINED, self.grammar is not None and is_free),
+            (UNREPEATABLE, self.config.reproducible and not is_promised),
+        )
+        return tuple(note for note, is_so in unmet if is_so)
 
     def with_system_prompt(self) -> tuple[Message, ...]:
         """The messages with the configuration's system prompt in front, if there is one and none stands there."""

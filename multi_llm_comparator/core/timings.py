@@ -65,8 +65,8 @@ class AnswerProgress:
                 self.state, self.ahead = "queued", ahead
             case Loading(at=at):
                 self.state, self.loading_at = "loading", at
-            case Loaded(seconds=seconds, memory_bytes=memory):
-                self.load_s, self.memory_bytes = seconds, memory
+            case Loaded(seconds=seconds, memory_bytes=memory, notes=notes):
+                self.load_s, self.memory_bytes, self.notes = seconds, memory, notes
             case Started():
                 self._start(event)
             case TextDelta():
@@ -86,7 +86,7 @@ class AnswerProgress:
     def _note_gateway(self, event: Event) -> None:
         match event:
             case Attempted(model=model, number=number):
-                self.answered_by, self.attempts = model, number
+                self.answered_by, self.attempts, self.notes = model, number, ()
             case FellBack():
                 self.fallbacks += 1
             case CacheHit(model=model, age_s=age_s):
@@ -97,7 +97,9 @@ class AnswerProgress:
     def _start(self, event: Started) -> None:
         self.state, self.started_at = "prefill", event.at
         self.prompt_tokens, self.cached_tokens = event.prompt_tokens, event.cached_tokens
-        self.prompt, self.seed, self.notes = event.prompt, event.seed, event.notes
+        self.prompt, self.seed = event.prompt, event.seed
+        # Those of the loaded model, which came before, and those of this answer may say the same.
+        self.notes = tuple(dict.fromkeys((*self.notes, *event.notes)))
 
     def _grow(self, event: TextDelta) -> None:
         self.state = "running"

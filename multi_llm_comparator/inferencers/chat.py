@@ -70,6 +70,7 @@ class ChatTemplate:
         self._source = source or ""
         self._template: Template | None = None
         self.problem: str | None = None
+        self._folded = SYSTEM_FOLDED
         if source is not None and source.strip():
             self._compile()
         self._takes_system = self._template is not None and self._shows("system")
@@ -97,13 +98,13 @@ class ChatTemplate:
         if not messages:
             raise InferenceError("the conversation is empty; send at least one message")
         if self._template is None:
-            return RenderedPrompt((PromptPart(_plain(messages) + begun, is_template=False),), (self._plain_note,))
+            return RenderedPrompt((PromptPart(_plain(messages) + begun, is_template=False),), (self.note,))
         return self._through_template(messages, begun)
 
     def _through_template(self, messages: Sequence[Message], begun: str) -> RenderedPrompt:
         notes: tuple[str, ...] = ()
         if not self._takes_system and messages[0].role == "system":
-            messages, notes = _fold_system(messages), (SYSTEM_FOLDED,)
+            messages, notes = _fold_system(messages), (self._folded,)
         try:
             parts = self._parts(messages)
         except _FAULTS as exc:
@@ -141,9 +142,11 @@ class ChatTemplate:
             return marker in self._run(probe)
         except TemplateRefusal:
             return False
-        except _FAULTS:
+        except _FAULTS as exc:
             if role == "user":
                 raise
+            # No "no" but a fault: whoever sends such a message is told.
+            self._folded = f"{SYSTEM_FOLDED} It fails on one: {type(exc).__name__}: {exc}"
             return False
 
     def _run(self, messages: list[dict[str, str]]) -> str:
@@ -191,7 +194,8 @@ class ChatTemplate:
         raise TemplateError("the messages use up all private-use characters; take some out")
 
     @property
-    def _plain_note(self) -> str:
+    def note(self) -> str:
+        """What to say where there is no template that could be used."""
         if self.problem is None:
             return NO_TEMPLATE
         return f"The model's chat template cannot be used ({self.problem}): it was given a plain prompt."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
+from multi_llm_comparator.inferencers.gguf_lanes import Lane
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import Slot
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
@@ -15,7 +16,7 @@ from multi_llm_comparator.inferencers.text import AnswerStream
 
 @dataclass(eq=False, slots=True)
 class Answer:
-    """State of one request that has a slot."""
+    """State of one request that has a slot: one of those that share a context, or its ``lane``'s."""
 
     request: GenerationRequest
     rendered: RenderedPrompt
@@ -24,6 +25,7 @@ class Answer:
     sampler: Sampler
     vocabulary: Vocabulary
     n_ctx: int
+    lane: Lane | None = None
     is_started: bool = False
     tokens: int = 0
     next_token: int = -1

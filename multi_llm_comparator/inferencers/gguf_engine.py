@@ -1,7 +1,7 @@
 """GGUF models: one llama.cpp context that decodes for many requests in one loop.
 
 Each step is one ``llama_batch``: one token for every answer that is being written, and a stretch of the prompts that
-are being read. Prompts that begin alike are read once.
+are being read. Prompts that begin alike are read once. Reproducible answers each take a call of their own beside it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 import llama_cpp
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason
-from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, ModelLoadError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
 from multi_llm_comparator.inferencers.gguf_grammar import GrammarSampler
+from multi_llm_comparator.inferencers.gguf_lanes import Lanes
+from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
@@ -38,8 +40,11 @@ _WARM_UP_TOKENS = 8
 class GgufEngine(Engine):
     """One loaded GGUF model. Up to ``options.parallel`` requests decode together; more wait in line.
 
-    The same seed and prompt give the same text as long as the model decodes for nobody else meanwhile: sums in another
-    order, as in a batch of another size, can differ in their last digit.
+    A ``reproducible`` request gets the same tokens for the same prompt, parameters and seed from the same file, loaded
+    with the same options (threads and ``parallel`` apart) by the same build on the same machine: alone or beside
+    others, first or after others, with however many threads. A text that was cut and continued is another prompt.
+    Of other requests that is only likely: sums in another order, as in a batch of another size, can differ in their
+    last digit.
     """
 
     def __init__(self, path: str, options: LoadOptions) -> None:
@@ -50,6 +55,7 @@ class GgufEngine(Engine):
         self._slots = SlotTable(self._runtime.memory, options.parallel, is_stateful=self._runtime.is_stateful)
         self._batch = Batch(self._runtime.n_batch)
         self._prompt_rows = self._rows_per_step()
+        self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
         self._waiting = WaitingLine()
         self._answers: list[Answer] = []
         self._events: list[Event] = []
@@ -83,22 +89,25 @@ class GgufEngine(Engine):
             )
 
     def step(self) -> list[Event]:
-        while self._waiting and self._slots.has_idle:
-            self._admit(self._waiting.take())
+        while request := self._waiting.take_first(self._has_room_for):
+            self._admit(request)
         if self._waiting:
             self._events += self._waiting.news()
-        if self._answers and self._decode():
-            self._sample()
+        if self._shared() and self._decode():
+            self._sample(self._runtime.context)
+        self._decode_alone()
         events, self._events = self._events, []
         return events
 
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
+        self._lanes.set_threads(self._runtime.n_threads)
 
     def close(self) -> None:
         for answer in self._answers:
             answer.sampler.close()
         self._answers.clear()
+        self._lanes.close()
         self._runtime.close()
 
     def _admit(self, request: GenerationRequest) -> None:
@@ -110,13 +119,23 @@ class GgufEngine(Engine):
             prompt = self._vocabulary.tokenize(rendered.parts)
             if len(prompt) >= self._n_ctx:
                 raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
+            lane = self._lanes.open(prompt) if request.config.reproducible else None
             sampler = self._sampler_of(request)
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
             self._fail(request.id, as_request_error(exc))
             return
-        slot = self._slots.take(prompt)
-        self._answers.append(Answer(request, rendered, prompt, slot, sampler, self._vocabulary, self._n_ctx))
+        if lane is not None:
+            lane.begin(prompt)
+        slot = lane.slot if lane is not None else self._slots.take(prompt)
+        self._answers.append(Answer(request, rendered, prompt, slot, sampler, self._vocabulary, self._n_ctx, lane))
+
+    def _has_room_for(self, request: GenerationRequest) -> bool:
+        return self._lanes.has_room if request.config.reproducible else self._slots.has_idle
+
+    def _shared(self) -> list[Answer]:
+        """The answers that are written together."""
+        return [answer for answer in self._answers if answer.lane is None]
 
     def _sampler_of(self, request: GenerationRequest) -> Sampler:
         vocabulary = self._vocabulary
@@ -131,11 +150,10 @@ class GgufEngine(Engine):
         batch.clear()
         self._rows = [
             (answer, [answer.next_token], batch.add(answer.next_token, len(answer.slot.tokens), answer.slot.sequence))
-            for answer in self._answers
+            for answer in self._shared()
             if answer.is_decoding
         ]
-        # Those who are being written for must not wait long for those who join.
-        room = max(MIN_STEP_TOKENS, self._prompt_rows // 4) if self._rows else self._prompt_rows
+        room = self._joining_rows if self._rows else self._prompt_rows
         room = min(room, self._runtime.n_batch - batch.rows)
         for answer in joining:
             if room > 0 and (answer.is_started or self._begin(answer)):
@@ -158,10 +176,9 @@ class GgufEngine(Engine):
 
     def _decode(self) -> bool:
         """Run one batch; False when there was nothing to run or it failed (whose events are out then)."""
-        self._fill([answer for answer in self._answers if not answer.is_decoding])
+        self._fill([answer for answer in self._shared() if not answer.is_decoding])
         while self._rows:
-            self._batch.struct.n_tokens = self._batch.rows
-            code = llama_cpp.llama_decode(self._runtime.context, self._batch.struct)
+            code = self._run(self._runtime.context)
             if code == 0:
                 return True
             if code != _NO_ROOM:
@@ -170,8 +187,35 @@ class GgufEngine(Engine):
             self._make_room()
         return False
 
-    def _sample(self) -> None:
-        context = self._runtime.context
+    def _run(self, context: Any) -> int:
+        self._batch.struct.n_tokens = self._batch.rows
+        return int(llama_cpp.llama_decode(context, self._batch.struct))
+
+    def _decode_alone(self) -> None:
+        """A call for each reproducible answer that is being written, and for the first whose prompt is being read."""
+        alone = [answer for answer in self._answers if answer.lane is not None]
+        reading = [answer for answer in alone if not answer.is_decoding]
+        for answer in [*(answer for answer in alone if answer.is_decoding), *reading[:1]]:
+            assert answer.lane is not None
+            self._fill_alone(answer)
+            code = self._run(answer.lane.context)
+            if code == 0:
+                self._sample(answer.lane.context)
+            else:
+                self._break_down(code)
+
+    def _fill_alone(self, answer: Answer) -> None:
+        self._batch.clear()
+        self._rows = []
+        if answer.is_decoding:
+            row = self._batch.add(answer.next_token, len(answer.slot.tokens), answer.slot.sequence)
+            self._rows.append((answer, [answer.next_token], row))
+            return
+        if not answer.is_started:
+            self._events.append(answer.started())
+        self._add_prompt(answer, self._lanes.stretch)
+
+    def _sample(self, context: Any) -> None:
         for answer, run, row in self._rows:
             answer.slot.tokens += run
             if row is None:
@@ -179,9 +223,8 @@ class GgufEngine(Engine):
             try:
                 token = answer.sampler.pick(context, row)
             except InferenceError as exc:
-                self._drop(answer)
                 # What is kept of a text whose values are no numbers would spoil the next answer that begins like it.
-                self._slots.clear(answer.slot)
+                self._drop(answer, forget=True)
                 self._fail(answer.request.id, exc)
                 continue
             delta, reason = answer.accept(token)
@@ -198,7 +241,7 @@ class GgufEngine(Engine):
         decoding = [answer for answer in batched if answer.is_decoding]
         joining = [answer for answer in batched if not answer.is_decoding]
         kept = [] if decoding else joining[:1]
-        halted = [a for a in self._answers if not a.is_decoding and a.slot.tokens and a not in kept]
+        halted = [a for a in self._shared() if not a.is_decoding and a.slot.tokens and a not in kept]
         if halted:
             # Youngest first: it reads its prompt again when others have ended.
             self._slots.clear(halted[-1].slot)
@@ -211,26 +254,28 @@ class GgufEngine(Engine):
         if decoding:
             self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
         for answer in joining:
-            self._drop(answer)
-            self._slots.clear(answer.slot)
+            self._drop(answer, forget=True)
             self._fail(answer.request.id, _overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
 
     def _break_down(self, code: int) -> None:
         """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
         error = InferenceError(f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}")
         for answer, _, _ in self._rows:
-            self._drop(answer)
-            self._slots.clear(answer.slot)
+            self._drop(answer, forget=True)
             self._fail(answer.request.id, error)
 
     def _end(self, answer: Answer, reason: FinishReason) -> None:
         self._drop(answer)
         self._events += answer.finished(reason)
 
-    def _drop(self, answer: Answer) -> None:
+    def _drop(self, answer: Answer, *, forget: bool = False) -> None:
+        """Give its place to others; ``forget`` leaves nothing there to be used again."""
         self._answers.remove(answer)
-        self._slots.release(answer.slot)
         answer.sampler.close()
+        if answer.lane is not None:
+            answer.lane.release(forget=forget)
+        else:
+            self._slots.release(answer.slot, forget=forget)
 
     def _fail(self, request_id: str, error: MultiLLMError) -> None:
         self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
@@ -244,6 +289,11 @@ class GgufEngine(Engine):
             special_tokens=vocabulary.special_tokens(),
         )
 
+    @property
+    def _joining_rows(self) -> int:
+        """Prompt tokens a step beside answers that are being written: those must not wait long for who joins."""
+        return max(MIN_STEP_TOKENS, self._prompt_rows // 4)
+
     def _rows_per_step(self) -> int:
         if self._runtime.on_gpu:
             return self._runtime.n_batch
@@ -251,14 +301,6 @@ class GgufEngine(Engine):
 
     def _describe(self, options: LoadOptions) -> dict[str, Any]:
         runtime = self._runtime
-        notes = []
-        if self._n_ctx > runtime.n_ctx_train > 0:
-            notes.append(
-                f"n_ctx is {self._n_ctx} tokens but the model was trained with {runtime.n_ctx_train}: "
-                "text beyond that may lose its sense."
-            )
-        if self._template.problem:
-            notes.append(f"Its chat template cannot be used: {self._template.problem}.")
         return {
             "model_type": "gguf",
             "architecture": runtime.architecture,
@@ -271,17 +313,18 @@ class GgufEngine(Engine):
             "parallel": options.parallel,
             "chat_template": self._template.is_present,
             "safe": options.safe,
-            "notes": notes,
+            "notes": runtime_notes(runtime, options, self._template),
         }
 
     def _warm_up(self) -> None:
         """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after."""
         token = self._vocabulary.bos or 0
         self._batch.clear()
-        n = min(_WARM_UP_TOKENS, self._n_ctx)
-        self._batch.add_run([token] * n, 0, 0, last_wants_logits=True)
-        self._batch.struct.n_tokens = n
-        llama_cpp.llama_decode(self._runtime.context, self._batch.struct)
+        self._batch.add_run([token] * min(_WARM_UP_TOKENS, self._n_ctx), 0, 0, last_wants_logits=True)
+        if code := self._run(self._runtime.context):
+            reason = error_log.text or "it gives no reason"
+            self._runtime.close()
+            raise ModelLoadError(f"{self._runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}")
         llama_cpp.llama_memory_clear(self._runtime.memory, True)
 
 

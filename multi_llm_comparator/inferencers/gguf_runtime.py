@@ -31,16 +31,21 @@ _UNSUPPORTED = {
 
 
 class _ErrorLog:
-    """The last error lines of llama.cpp, which else would fill the terminal; its reasons are nowhere but there."""
+    """The last error lines of llama.cpp, which else would fill the terminal; its reasons are nowhere but there.
+
+    ``report`` is its last line on how many layers went to the GPU, which is nowhere else either.
+    """
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=8)
+        self.report = ""
         self._callback = llama_cpp.llama_log_callback(self._take)  # kept: llama.cpp holds only its address
 
     def begin(self) -> None:
         """Listen from here on. llama.cpp has one listener for the process, and others may have taken the place."""
         llama_cpp.llama_log_set(self._callback, ctypes.c_void_p())
         self._lines.clear()
+        self.report = ""
 
     @property
     def text(self) -> str:
@@ -49,6 +54,8 @@ class _ErrorLog:
     def _take(self, level: int, text: bytes, _user_data: object) -> None:
         if level == _LOG_ERROR and text.strip():
             self._lines.append(text.decode("utf-8", "replace").strip()[:500])
+        elif b"layers to GPU" in text:
+            self.report = text.decode("utf-8", "replace").strip()[:500]
 
 
 error_log = _ErrorLog()
@@ -71,11 +78,12 @@ class LlamaRuntime:
         self.on_gpu = options.use_gpu and not options.safe and bool(llama_cpp.llama_supports_gpu_offload())
         self.model: Any = None
         self.context: Any = None
+        self.load_report = ""
         _check_file(path)
         try:
             self.model = self._open_model(options)
             self.vocab = llama_cpp.llama_model_get_vocab(self.model)
-            self.context = self._open_context(options)
+            self.context = self._open_shared()
             self.memory = llama_cpp.llama_get_memory(self.context)
             # llama.cpp lowers it for a small context, and ends the process when given more.
             self.n_batch = int(llama_cpp.llama_n_batch(self.context))
@@ -115,9 +123,26 @@ class LlamaRuntime:
 
     @property
     def architecture(self) -> str:
+        return self._header("general.architecture")
+
+    @property
+    def file_type(self) -> int | None:
+        """Which type most of the weights have, as ``llama_ftype`` in llama.h counts them; None when unsaid."""
+        text = self._header("general.file_type")
+        return int(text) if text.isdigit() else None
+
+    def _header(self, name: str) -> str:
         buffer = ctypes.create_string_buffer(256)
-        llama_cpp.llama_model_meta_val_str(self.model, b"general.architecture", buffer, len(buffer))
+        llama_cpp.llama_model_meta_val_str(self.model, name.encode(), buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def may_repack(self) -> bool:
+        """Whether weights may be laid out anew for the CPU's vector units, which makes decoding half as fast again.
+
+        Builds that use AMX crash on such weights, in ggml_backend_amx_mul_mat.
+        """
+        return b"AMX" not in llama_cpp.llama_print_system_info()
 
     @property
     def is_stateful(self) -> bool:
@@ -144,7 +169,7 @@ class LlamaRuntime:
 
     def _open_model(self, options: LoadOptions) -> Any:
         params = llama_cpp.llama_model_default_params()
-        params.use_extra_bufts = may_repack() and not options.safe
+        params.use_extra_bufts = self.may_repack and not options.safe
         params.n_gpu_layers = -1 if self.on_gpu else 0
         if options.safe:
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
@@ -152,24 +177,47 @@ class LlamaRuntime:
         model = llama_cpp.llama_model_load_from_file(self.path.encode(), params)
         if not model:
             raise _load_error(self.path)
+        self.load_report = error_log.report
         return model
 
-    def _open_context(self, options: LoadOptions) -> Any:
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = options.cache_tokens
+    def open_lane(self, n_batch: int) -> Any:
+        """A context for one sequence alone, which reads at most ``n_batch`` tokens in one call.
+
+        Raises:
+            ModelLoadError: there is no memory for it.
+        """
+        params = self._context_params()
+        params.n_ctx, params.n_seq_max = self.n_ctx, 1
+        params.n_batch = params.n_ubatch = n_batch
+        params.n_threads = params.n_threads_batch = self.n_threads
+        if not self.on_gpu:
+            # On a CPU it adds up what each thread has seen: with other threads come other sums.
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        return self._open_context(params)
+
+    def _open_shared(self) -> Any:
+        """The context that all other answers share."""
+        options, params = self._options, self._context_params()
+        params.n_ctx, params.n_seq_max = options.cache_tokens, options.parallel
         params.n_batch = params.n_ubatch = max(SAFE_N_BATCH, options.parallel) if options.safe else N_BATCH
-        params.n_seq_max = options.parallel
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = options.threads(self.weights_bytes)
+        return self._open_context(params)
+
+    def _context_params(self) -> Any:
+        params = llama_cpp.llama_context_default_params()
         params.offload_kqv = params.op_offload = self.on_gpu
         params.no_perf = True
-        if options.safe:
+        if self._options.safe:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        return params
+
+    def _open_context(self, params: Any) -> Any:
         error_log.begin()
         context = llama_cpp.llama_init_from_model(self.model, params)
         if not context:
             raise ModelLoadError(
-                f"{self.path!r}: llama.cpp makes no context of {options.cache_tokens} tokens: "
+                f"{self.path!r}: llama.cpp makes no context of {params.n_ctx} tokens: "
                 f"{error_log.text or 'it gives no reason'}; try a smaller n_ctx"
             )
         return context
@@ -181,14 +229,6 @@ class LlamaRuntime:
                 f"{self.path!r} ({self.architecture}) is not a model that writes text token by token; "
                 "choose a decoder model"
             )
-
-
-def may_repack() -> bool:
-    """Whether weights may be laid out anew for the CPU's vector units, which makes decoding half as fast again.
-
-    Builds that use AMX crash on such weights, in ggml_backend_amx_mul_mat.
-    """
-    return b"AMX" not in llama_cpp.llama_print_system_info()
 
 
 def _check_file(path: str) -> None:

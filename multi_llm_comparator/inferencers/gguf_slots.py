@@ -93,8 +93,10 @@ class SlotTable:
         slot.tokens = slot.coming[:shared]
         return True
 
-    def release(self, slot: Slot) -> None:
-        """The answer is over; what the slot holds may serve a later prompt."""
+    def release(self, slot: Slot, *, forget: bool = False) -> None:
+        """The answer is over; what the slot holds may serve a later prompt, unless it is to be forgotten."""
+        if forget:
+            self.clear(slot)
         slot.is_busy, slot.coming, slot.awaits, slot.used_at = False, [], None, next(self._clock)
 
     def clear(self, slot: Slot) -> None:

@@ -29,7 +29,7 @@ from multi_llm_comparator.core.exceptions import (
     RequestRefusedError,
 )
 from multi_llm_comparator.core.keys import scrub
-from multi_llm_comparator.core.requests import UNCONSTRAINED, GenerationRequest, Message
+from multi_llm_comparator.core.requests import GenerationRequest, Message
 
 MAX_ANSWER_BYTES = 32 << 20
 MAX_CONNECTIONS = 4000
@@ -86,8 +86,7 @@ class OpenAIEndpoint:
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         try:
-            is_free = request.grammar is not None and self.options.grammar == "none"
-            notes = (UNCONSTRAINED,) if is_free else ()
+            notes = request.notes(is_free=self.options.grammar == "none", is_promised=False)
             yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
             reader = _ChunkReader(request)
             async for chunk in stream:

@@ -23,7 +23,7 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     error_from_name,
 )
-from multi_llm_comparator.core.requests import UNCONSTRAINED, GenerationRequest
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.script import Fault, Script, read_script
@@ -144,7 +144,7 @@ class ScriptedEngine(Engine):
             return
         self._active[request.id] = answer
         seed = 0 if request.config.seed is None else request.config.seed
-        notes = (UNCONSTRAINED,) if request.grammar else ()
+        notes = request.notes(is_free=True, is_promised=True)
         self._events.append(
             Started(request_id=request.id, prompt_tokens=answer.prompt_tokens, prompt=prompt, seed=seed, notes=notes)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from multi_llm_comparator.core.events import Queued
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -35,6 +36,11 @@ class WaitingLine:
         request = self._requests.popleft()
         self._told.pop(request.id, None)
         return request
+
+    def take_first(self, fits: Callable[[GenerationRequest], bool]) -> GenerationRequest | None:
+        """The one that has waited longest of those that there is room for; None when there is room for none."""
+        found = next((request for request in self._requests if fits(request)), None)
+        return None if found is None else self.leave(found.id)
 
     def leave(self, request_id: str) -> GenerationRequest | None:
         """Take a request out of the line, wherever it stands; None when it is not in it."""

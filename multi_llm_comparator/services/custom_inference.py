@@ -14,7 +14,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Loaded, Loading, Started, TextDelta
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.core.requests import UNCONSTRAINED, GenerationRequest
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import BaseInferencer
 
 InferencerFactory = Callable[[ModelInfo], BaseInferencer | None]
@@ -40,7 +40,7 @@ async def stream_custom(
     await _load(inferencer, model, request)
     try:
         yield Loaded(request_id=request.id, model=model.name, seconds=now() - start)
-        notes = (UNCONSTRAINED,) if request.grammar else ()
+        notes = request.notes(is_free=True, is_promised=False)
         yield Started(request_id=request.id, prompt_tokens=0, prompt=request.messages[-1].content, notes=notes)
         count = 0
         async for text in _pieces(inferencer, model, request):

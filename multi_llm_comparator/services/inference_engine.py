@@ -167,6 +167,7 @@ class InferenceEngine:
             model=resident.model.name,
             seconds=0.0 if loaded_before else resident.load_s,
             memory_bytes=await self._table().measure(resident),
+            notes=tuple(resident.info["notes"]),
         )
         resident.decoding += 1
         try:

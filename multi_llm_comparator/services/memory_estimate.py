@@ -69,7 +69,10 @@ def estimate_memory(model: ModelInfo, options: LoadOptions, device: str) -> Memo
 
 
 def _gguf(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstimate:
-    """llama.cpp maps the file and reserves the whole cache at once, in 16 bit, for all requests it serves together."""
+    """llama.cpp maps the file and reserves the whole cache at once, in 16 bit, for all requests it serves together.
+
+    Reproducible answers have caches of their own, at most as much again: made when they come, and measured then.
+    """
     config = model.config
     rows = ROWS_OF_WIDTH * config.get("hidden_size", 0) + ROWS_OF_FEED_FORWARD * config.get("feed_forward_size", 0)
     work = BATCH_TOKENS * rows * 4

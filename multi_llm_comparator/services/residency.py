@@ -19,6 +19,7 @@ from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelL
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.load_notes import load_notes
 from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.safe_settings import SafeSettings
@@ -255,7 +256,10 @@ class Residency:
             if resident.process is not None:
                 await resident.process.close()
             return
-        resident.info, resident.load_s = loaded["info"], now() - start
+        notes = load_notes(resident.model, resident.options, loaded["info"])
+        resident.info, resident.load_s = {**loaded["info"], "notes": list(notes)}, now() - start
+        for note in notes:
+            log.info("%r: %s", resident.model.name, note)
         process.watch(self._settings.hang_timeout_s)
 
     async def _drop(self, resident: Resident) -> None:

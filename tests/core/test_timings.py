@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from multi_llm_comparator.core.events import (
+    Attempted,
     Contended,
     Failed,
     Finished,
@@ -53,6 +54,18 @@ def test_figures_come_from_the_time_stamps():
 )
 def test_the_state_follows_the_stream(count, state):
     assert fold(*WHOLE[:count]).state == state
+
+
+def test_what_is_said_of_the_model_and_of_the_answer_stands_together_once():
+    loaded = Loaded(request_id=R, model="m", seconds=0.0, notes=("on the CPU", "no template"))
+    started = Started(request_id=R, prompt_tokens=1, notes=("no template", "shortened"))
+    assert fold(loaded, started).notes == ("on the CPU", "no template", "shortened")
+
+
+def test_what_was_said_of_a_model_that_failed_is_not_said_of_the_next():
+    loaded = Loaded(request_id=R, model="m", seconds=0.0, notes=("on the CPU",))
+    next_one = Attempted(request_id=R, model="n", target="n", number=2)
+    assert fold(loaded, next_one, Started(request_id=R, prompt_tokens=1)).notes == ()
 
 
 def test_a_cancelled_answer_is_stopped_and_keeps_its_text():
