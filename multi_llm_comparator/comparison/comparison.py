@@ -113,15 +113,16 @@ class Comparison:
         self._recorder.urge()
         return turn.index
 
-    async def regenerate(self, pane_id: str) -> None:
-        """Another attempt at the pane's last prompt, with the pane's parameters as they are now.
+    async def regenerate(self, pane_id: str, *, new_seed: bool = False) -> None:
+        """Another attempt at the pane's last prompt, with the pane's parameters as they are now, its seed among them.
 
-        A pane without a fixed seed draws one anyway. With a fixed seed the same text would come again, so a new seed is
-        drawn for this attempt and recorded in it. A pane that was never asked gets its first answer to the last prompt.
+        A pane without a seed draws one for each attempt. With ``new_seed`` one is drawn for this attempt also where the
+        pane has one, and recorded in it; the pane keeps its own. A pane that was never asked gets its first answer to
+        the last prompt.
         """
         pane = self._conversation.pane(pane_id)
         turn = self._conversation.last_turn_of(pane_id)
-        if pane.config.seed is not None and pane_id in turn.answers:
+        if new_seed:
             pane = self._with_seed(pane, secrets.randbelow(2**32))
         self._restart(turn, pane)
 

@@ -12,7 +12,7 @@ from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.answer import Answer, Curve
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
 from multi_llm_comparator.comparison.pane import Pane
-from multi_llm_comparator.comparison.parameters import Config
+from multi_llm_comparator.comparison.parameters import NAMES, Config
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
@@ -43,6 +43,7 @@ class PaneDocument(Document):
     id: PaneId
     target: Name
     config: Config
+    by_hand: frozenset[Annotated[str, Field(max_length=64)]] | None = Field(default=None, max_length=len(NAMES))
 
 
 class TurnDocument(Document):
@@ -95,7 +96,7 @@ class AnswerDocument(Document):
 def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
     """The run without its answers, as :class:`RunDocument` reads it."""
     return {
-        "panes": [{"id": p.id, "target": p.target, "config": asdict(p.config)} for p in snapshot.panes],
+        "panes": [pane_document(pane) for pane in snapshot.panes],
         "shared_thread": snapshot.shared_thread,
         "turns": [
             {
@@ -108,6 +109,12 @@ def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
         ],
         "imported_from": asdict(snapshot.imported_from) if snapshot.imported_from else None,
     }
+
+
+def pane_document(pane: Pane) -> dict[str, Any]:
+    """A pane, as :class:`PaneDocument` reads it."""
+    by_hand = None if pane.by_hand is None else sorted(pane.by_hand)
+    return {"id": pane.id, "target": pane.target, "config": asdict(pane.config), "by_hand": by_hand}
 
 
 def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
@@ -181,7 +188,7 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
         )
     document = validated(RunDocument, run.document, f"run {run.id!r}")
     conversation = Conversation(
-        [Pane(p.id, p.target, allowed(p.config)) for p in document.panes],
+        [pane_from(pane) for pane in document.panes],
         run_id=run.id,
         title=run.title,
         shared_thread=document.shared_thread,
@@ -196,6 +203,11 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
     for turn, stored in zip(conversation.turns, document.turns, strict=True):
         _select(turn, stored.selected)
     return conversation
+
+
+def pane_from(stored: PaneDocument) -> Pane:
+    by_hand = None if stored.by_hand is None else stored.by_hand & NAMES
+    return Pane(stored.id, stored.target, allowed(stored.config), by_hand)
 
 
 def allowed(config: ModelConfig) -> ModelConfig:

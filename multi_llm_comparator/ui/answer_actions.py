@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.core.requests import UNREPEATABLE
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
@@ -55,6 +56,8 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
         )
     if again:
         _restart(comparison, answer)
+    if _repeats(answer.pane_id) and not answer.can_retry and _draw_another(key):
+        _restart(comparison, answer, new_seed=True)
     if answer.can_continue and st.button(
         t("act.go_on"), icon=":material/resume:", key=f"icon_go_on_{key}", type="tertiary", help=t("act.go_on_why")
     ):
@@ -70,12 +73,28 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
         go_to("models")
 
 
-def _restart(comparison: Comparison, answer: AnswerSnapshot) -> None:
+def _draw_another(key: str) -> bool:
+    return st.button(
+        t("act.another"),
+        icon=":material/casino:",
+        key=f"icon_another_{key}",
+        type="tertiary",
+        help=t("act.another_why"),
+    )
+
+
+def _repeats(pane_id: str) -> bool:
+    """Whether the pane has a seed of its own, with which asking again brings nothing new, and chance a part in it."""
+    configs = [pane.config for pane in draft_panes() if pane.id == pane_id]
+    return any(config.seed is not None and not config.is_greedy for config in configs)
+
+
+def _restart(comparison: Comparison, answer: AnswerSnapshot, *, new_seed: bool = False) -> None:
     """Retry what failed as it was; make anything else again with the parameters as they are set now."""
     if answer.can_retry:
         perform(comparison.retry(answer.pane_id), comparison.id)
     elif ensure_run(draft_panes()) is not None:
-        perform(comparison.regenerate(answer.pane_id), comparison.id)
+        perform(comparison.regenerate(answer.pane_id, new_seed=new_seed), comparison.id)
     st.rerun()
 
 
@@ -157,11 +176,19 @@ def draw_closer_look(snapshot: ComparisonSnapshot) -> None:
             st.code(answer.text or t("look.not_yet"), language=None, wrap_lines=True)
         with parameters:
             used = {**asdict(answer.config), "seed": progress.seed if progress.seed is not None else answer.config.seed}
+            st.caption(_mode(answer))
             st.html(facts([(name, _plain(value)) for name, value in used.items()]))
         with origin:
             st.html(facts(_origin(answer)))
 
     dialog()
+
+
+def _mode(answer: AnswerSnapshot) -> str:
+    """Whether the answer can be repeated."""
+    if not answer.config.reproducible:
+        return t("look.not_reproducible")
+    return t("param.reproducible_remote" if UNREPEATABLE in answer.progress.notes else "look.reproducible")
 
 
 def _look_away() -> None:
@@ -176,6 +203,7 @@ def _origin(answer: AnswerSnapshot) -> list[tuple[str, str]]:
         (t("look.path"), model.path or say.NOTHING),
         (t("look.hash"), model.fingerprint or t("look.not_yet")),
         *[(fact_name(name), str(value)) for name, value in model.metadata.items() if value not in (None, "")],
+        *[(t("look.note"), note) for note in answer.progress.notes],
         (t("look.started"), say.moment(answer.created_at, st.context.timezone)),
         *answer.versions.items(),
         (t("look.log"), str(get_settings().home / "logs")),

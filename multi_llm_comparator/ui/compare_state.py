@@ -7,26 +7,29 @@ is sent, so that two tabs can prepare different things.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.documents import PaneDocument, pane_document, pane_from, validated
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import preferences
-from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.actions import inform, perform, warn
 from multi_llm_comparator.ui.addressed import AddressedId
 from multi_llm_comparator.ui.choices import Choice, targets_of_groups
+from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.planners import is_trained_to_plan
 from multi_llm_comparator.ui.workbench import get_workbench
 
+# What makers give recommendations for.
+_RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
 _PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
-_KEPT_ON_MODEL_CHANGE = ("system_prompt", "seed", "stop")
 
 
 def current_run() -> Comparison | None:
@@ -101,9 +104,30 @@ def remove_pane(pane_id: str) -> None:
 
 
 def change_model(pane: Pane, choice: Choice) -> None:
-    """Another model, with the parameters its makers recommend; what the reader wrote stays."""
-    kept = {name: getattr(pane.config, name) for name in _KEPT_ON_MODEL_CHANGE}
-    replace_pane(Pane(pane.id, choice.target, replace(recommended(choice.model), **kept)))
+    """Another model: what the reader chose stays, the rest is what its makers recommend, and what changed is said."""
+    # Its parameters may have been changed since it was drawn.
+    pane = next((now for now in draft_panes() if now.id == pane.id), pane)
+    changed = pane.with_model(choice.target, recommended_for(pane), recommended(choice.model))
+    replace_pane(changed)
+    if told := _changes(pane.config, changed.config, choice.model):
+        inform(t("setup.changed", model=choice.label, changes="; ".join(told)))
+
+
+def _changes(before: ModelConfig, after: ModelConfig, model: ModelInfo | None) -> list[str]:
+    """What changed by itself with the model, such as "temperature 0.7 → 0.2, as its makers recommend"."""
+    theirs = model.config.get("generation") or {} if model else {}
+    told: dict[str, list[str]] = {"recommended": [], "usual": []}
+    for name in _RECOMMENDED:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            told["recommended" if name in theirs else "usual"].append(f"{t(f'param.{name}')} {old:g} → {new:g}")
+    return [t(f"setup.as_{why}", changes=", ".join(changes)) for why, changes in told.items() if changes]
+
+
+def recommended_for(pane: Pane) -> ModelConfig:
+    """The parameters that the pane's model comes with."""
+    choice = pane_choices().get(pane.target)
+    return recommended(choice.model if choice else None)
 
 
 def recommended(model: ModelInfo | None) -> ModelConfig:
@@ -152,7 +176,7 @@ def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
         comparison = comparison if perform(_applied(comparison, panes), comparison.id) else None
     if comparison is not None:
         show_run(comparison.id)
-        preferences.update(panes=[{"target": pane.target, "config": asdict(pane.config)} for pane in panes])
+        preferences.update(panes=[pane_document(pane) for pane in panes])
     return comparison
 
 
@@ -173,11 +197,12 @@ def _remembered() -> list[Pane]:
 
 def _pane_of(entry: Any) -> Pane | None:
     try:
-        config = ModelConfig.from_dict(entry["config"])
-        config.validate()
-        return Pane.new(str(entry["target"]), config)
-    except (KeyError, TypeError, ConfigurationError):
+        # Other panes by these ids may be on the page already.
+        pane = pane_from(validated(PaneDocument, {**entry, "id": Pane.new("").id}, "a remembered pane"))
+        pane.config.validate()
+    except (TypeError, ConfigurationError, DocumentError):
         return None
+    return pane
 
 
 def _first_choice() -> list[Pane]:

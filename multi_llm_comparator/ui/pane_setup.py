@@ -98,6 +98,8 @@ def _facts_line(pane: Pane, choice: Choice | None) -> str:
     words = [
         t("setup.greedy") if pane.config.is_greedy else t("setup.temperature", value=f"{pane.config.temperature:g}")
     ]
+    if pane.config.reproducible:
+        words.append(t("setup.reproducible"))
     words = [*(choice.facts or _facts(choice.model)), *words]
     line = f'<span class="mlc-muted">{escape(" · ".join(filter(None, words)))}</span>'
     if choice.model is not None and choice.model.config.get("chat_template") is False:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.pane import Pane, differing
 from multi_llm_comparator.core.config import QUANTIZATIONS, TORCH_DTYPES, ModelConfig
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
@@ -34,6 +34,8 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
     # A preset or the recommended values replace everything: new keys make the widgets take them.
     key = f"compare_p_{pane_id}_{pane.target}_{st.session_state.get(_generation(pane_id), 0)}"
     with st.container(key=f"popover_form_{pane_id}"):
+        # Filled last: it follows what is set beside it.
+        switch = st.container()
         sampling, prompt, loading, presets = st.tabs(
             [t("param.sampling"), t("param.prompt"), t("param.loading"), t("param.presets")]
         )
@@ -47,17 +49,20 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
             else:
                 changes |= _draw_loading(pane.config, model, key)
         with presets:
-            draw_presets(pane, lambda config: take_config(pane_id, config), key)
-        _keep(pane, changes)
+            by_hand = pane.set_by_hand(recommended(model))
+            draw_presets(pane, lambda config, chosen: take_config(pane_id, config, by_hand | chosen), key)
+        pane = _keep(pane, changes, recommended(model))
+        with switch:
+            _draw_reproducible(pane, choice, key)
         if st.button(t("param.reset"), icon=":material/restart_alt:", type="tertiary", key=f"{key}_reset"):
-            take_config(pane_id, recommended(model))
+            take_config(pane_id, recommended(model), frozenset())
             st.rerun(scope="fragment")
 
 
-def take_config(pane_id: str, config: ModelConfig) -> None:
-    """Put a whole set of parameters into a pane."""
+def take_config(pane_id: str, config: ModelConfig, by_hand: frozenset[str]) -> None:
+    """Put a whole set of parameters into a pane, ``by_hand`` of which the reader chose."""
     pane = next(pane for pane in draft_panes() if pane.id == pane_id)
-    replace_pane(replace(pane, config=config))
+    replace_pane(pane.with_parameters(config, by_hand))
     st.session_state[_generation(pane_id)] = st.session_state.get(_generation(pane_id), 0) + 1
 
 
@@ -65,15 +70,35 @@ def _generation(pane_id: str) -> str:
     return f"compare_generation_{pane_id}"
 
 
-def _keep(pane: Pane, changes: dict[str, Any]) -> None:
-    changed = replace(pane.config, **changes)
+def _keep(pane: Pane, changes: dict[str, Any], recommended: ModelConfig) -> Pane:
+    """Take over what was changed in the form: the reader chose that."""
+    config = replace(pane.config, **changes)
     try:
-        changed.validate()
+        config.validate()
     except InvalidParameterError as exc:
         st.warning(str(exc))
-        return
-    if changed != pane.config:
-        replace_pane(replace(pane, config=changed))
+        return pane
+    if chosen := differing(config, pane.config):
+        pane = pane.with_parameters(config, pane.set_by_hand(recommended) | chosen)
+        replace_pane(pane)
+    return pane
+
+
+def _draw_reproducible(pane: Pane, choice: Choice | None, key: str) -> None:
+    """The switch, and what cannot be promised where the model is not this machine's own."""
+    key = f"{key}_reproducible"
+
+    def switch() -> None:
+        asked = next(other for other in draft_panes() if other.id == pane.id)
+        _keep(asked, {"reproducible": st.session_state[key]}, recommended(choice.model if choice else None))
+
+    # It moves by itself with temperature and seed, also while it is on the page.
+    st.session_state[key] = pane.config.reproducible
+    st.toggle(t("param.reproducible"), key=key, help=t("param.reproducible_why"), on_change=switch)
+    if choice is not None and choice.kind != "local":
+        st.caption(t("param.reproducible_remote"))
+    elif choice is not None and choice.model is not None and choice.model.model_type is ModelType.CUSTOM:
+        st.caption(t("param.reproducible_custom"))
 
 
 def _draw_sampling(config: ModelConfig, key: str) -> dict[str, Any]:

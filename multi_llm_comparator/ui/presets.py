@@ -13,9 +13,12 @@ from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import attempt, inform, warn
 from multi_llm_comparator.ui.i18n import t, tn
 
+# Puts parameters into a pane; the names are of those that were chosen.
+Take = Callable[[ModelConfig, frozenset[str]], None]
 
-def draw_presets(pane: Pane, take: Callable[[ModelConfig], None], key: str) -> None:
-    """The presets' corner of a pane's parameters; ``take`` puts a configuration into the pane."""
+
+def draw_presets(pane: Pane, take: Take, key: str) -> None:
+    """The presets' corner of a pane's parameters."""
     presets = Presets()
     known = attempt(presets.list) or []
     if known:
@@ -38,13 +41,13 @@ def draw_presets(pane: Pane, take: Callable[[ModelConfig], None], key: str) -> N
     _draw_import(presets, key)
 
 
-def _draw_choice(presets: Presets, names: list[str], pane: Pane, take: Callable[[ModelConfig], None], key: str) -> None:
+def _draw_choice(presets: Presets, names: list[str], pane: Pane, take: Take, key: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = st.selectbox(t("preset.choose"), names, key=f"{key}_preset")
         if st.button(t("preset.apply"), key=f"{key}_preset_apply", type="primary"):
-            config = attempt(lambda: presets.load(chosen).apply(pane.config))
-            if config is not None:
-                take(config)
+            preset = attempt(lambda: presets.load(chosen))
+            if preset is not None:
+                take(preset.apply(pane.config), frozenset(preset.parameters))
                 inform(t("preset.applied", name=chosen))
             st.rerun()
         if st.button(t("preset.delete"), icon=":material/delete:", key=f"icon_preset_delete_{key}", type="tertiary"):

@@ -33,11 +33,19 @@ async def test_regenerate_adds_an_attempt_and_earlier_ones_can_be_selected(regis
         await comparison.select_attempt(0, "a", 3)
 
 
-async def test_regenerate_draws_a_new_seed_even_where_the_pane_fixes_one(registry, source):
+async def test_regenerate_keeps_a_seed_that_was_set(registry, source):
     comparison, (a,) = await asked(registry, source, [Pane("a", "m1", ModelConfig(seed=42))])
     await a.answer("four")
     await comparison.wait()
     await comparison.regenerate("a")
+    assert (await source.call(1)).request.config == a.request.config
+
+
+async def test_another_answer_has_a_new_seed_and_the_pane_keeps_its_own(registry, source):
+    comparison, (a,) = await asked(registry, source, [Pane("a", "m1", ModelConfig(seed=42))])
+    await a.answer("four")
+    await comparison.wait()
+    await comparison.regenerate("a", new_seed=True)
     again = await source.call(1)
     assert again.request.config.seed not in (None, 42)
     assert replace(again.request.config, seed=42) == a.request.config
