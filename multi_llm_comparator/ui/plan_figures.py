@@ -95,8 +95,10 @@ def _predicted_words(prediction: Prediction) -> tuple[str, str]:
 def _alone(run: PlanRun, metrics: RunMetrics, alone: LargeAlone | None) -> str:
     model = name_of(run.options.executor.large_model)
     if alone is None:
-        unknown = t("plan.figure_alone_unknown", model=model) if run.answer is not None else ""
-        return figure(say.NOTHING, t("plan.figure_alone"), unknown or t("plan.figure_alone_later", model=model))
+        if run.is_over and run.answer is not None:
+            why = t("plan.figure_alone_unknown", model=model)
+            return figure(t("plan.alone_unknown"), t("plan.figure_alone"), why)
+        return figure(say.NOTHING, t("plan.figure_alone"), t("plan.figure_alone_later", model=model))
     why = t("plan.figure_alone_why", model=model, tokens=say.count(alone.tokens), answers=say.count(alone.answers))
     return figure(say.seconds(alone.seconds), t("plan.figure_alone"), why, beside_alone(metrics, alone))
 
