@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from multi_llm_comparator.conversion.gguf_tensors import Array, Shape
+from multi_llm_comparator.conversion.gguf_architecture import Shape
+from multi_llm_comparator.conversion.gguf_tensors import Array
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.services.scan.fields import text
 from multi_llm_comparator.services.scan.gguf_files import group_parts

@@ -181,7 +181,7 @@ def _quantize(job: dict[str, Any]) -> None:
 
     begun = Path(job["begun"]).open("a", encoding="utf-8")  # noqa: SIM115 - as long as this process lives
 
-    @llama_cpp.llama_log_callback
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
     def heard(level: int, text: bytes, _: Any) -> None:
         # "[   1/ 272] blk.0.attn_k.weight - [576, 192], type = q4_1, converting to q8_0 .."
         line = text.decode(errors="replace")

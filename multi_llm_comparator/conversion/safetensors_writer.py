@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from multi_llm_comparator.conversion.checkpoint_files import INDEX_NAME, SINGLE_NAME
-from multi_llm_comparator.conversion.gguf_tensors import FLOATS, Array, Shape
+from multi_llm_comparator.conversion.gguf_architecture import Shape
+from multi_llm_comparator.conversion.gguf_tensors import FLOATS, Array
 
 MAX_SHARD_BYTES = 5 * 10**9
 

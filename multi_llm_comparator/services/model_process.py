@@ -59,6 +59,7 @@ class ModelProcess:
         self._heard_at = 0.0
         self._verdict: MultiLLMError | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._reading_log: asyncio.Task[None]
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.has_decoded = False

@@ -189,7 +189,11 @@ class Template:
         self._children.clear()
 
     def _refuse(self, reason: str) -> None:
-        for waiting in (self._ready, *(forked for forked, _ in self._asked.values())):
+        waiters: list[asyncio.Future[None] | asyncio.Future[ForkedChild]] = [
+            self._ready,
+            *(forked for forked, _ in self._asked.values()),
+        ]
+        for waiting in waiters:
             if not waiting.done():
                 waiting.set_exception(CannotFork(reason))
                 # Nobody may be waiting; that is no mistake.

@@ -87,9 +87,9 @@ def _read(entry: dict[str, object]) -> Starter:
     assert isinstance(shape, list)
     layers, heads, head_size, width, feed_forward, words = map(int, shape)
     kind = ModelType.GGUF if file else ModelType.PYTORCH
-    size = int(str(entry["bytes"]))
+    size, parameters = int(str(entry["bytes"])), int(str(entry["parameters"]))
     known = {
-        "parameters": int(str(entry["parameters"])),
+        "parameters": parameters,
         "context_length": int(str(entry["context"])),
         "weight_bytes": size,
         # Keys and values in 16 bit.
@@ -102,7 +102,7 @@ def _read(entry: dict[str, object]) -> Starter:
     }
     name = PurePosixPath(file).stem if file else PurePosixPath(repo_id).name
     model = ModelInfo(f"starter:{repo_id}", name, repo_id, kind, size, known)
-    return Starter(repo_id, file, known["parameters"], size, str(entry["licence"]), model, str(entry["good_for"]))
+    return Starter(repo_id, file, parameters, size, str(entry["licence"]), model, str(entry["good_for"]))
 
 
 def fit_of(starter: Starter, needed_bytes: int, *, limit_bytes: int, free_bytes: int, free_disk_bytes: int) -> Fit:
