@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 import yaml
@@ -81,16 +81,14 @@ def starters() -> tuple[Starter, ...]:
     return tuple(sorted(found, key=lambda starter: starter.size_bytes))
 
 
-def _read(entry: dict[str, object]) -> Starter:
-    repo_id, file = str(entry["repo"]), str(entry["file"])
-    shape = entry["shape"]
-    assert isinstance(shape, list)
-    layers, heads, head_size, width, feed_forward, words = map(int, shape)
+def _read(entry: dict[str, Any]) -> Starter:
+    repo_id, file = entry["repo"], entry["file"]
+    layers, heads, head_size, width, feed_forward, words = entry["shape"]
     kind = ModelType.GGUF if file else ModelType.PYTORCH
-    size, parameters = int(str(entry["bytes"])), int(str(entry["parameters"]))
-    known = {
-        "parameters": parameters,
-        "context_length": int(str(entry["context"])),
+    size = entry["bytes"]
+    known: dict[str, Any] = {
+        "parameters": entry["parameters"],
+        "context_length": entry["context"],
         "weight_bytes": size,
         # Keys and values in 16 bit.
         "kv_bytes_per_token": 2 * layers * heads * head_size * 2,
@@ -102,7 +100,7 @@ def _read(entry: dict[str, object]) -> Starter:
     }
     name = PurePosixPath(file).stem if file else PurePosixPath(repo_id).name
     model = ModelInfo(f"starter:{repo_id}", name, repo_id, kind, size, known)
-    return Starter(repo_id, file, parameters, size, str(entry["licence"]), model, str(entry["good_for"]))
+    return Starter(repo_id, file, known["parameters"], size, entry["licence"], model, entry["good_for"])
 
 
 def fit_of(starter: Starter, needed_bytes: int, *, limit_bytes: int, free_bytes: int, free_disk_bytes: int) -> Fit:
