@@ -272,7 +272,7 @@ def test_cancel_ends_an_answer_at_once_and_frees_its_slot(engine: GgufEngine) ->
     request = greedy("hello", max_tokens=200)
     engine.submit(request)
     replies: dict[str, Reply] = {request.id: Reply()}
-    for _ in range(3):
+    for _ in range(4):
         replies[request.id].events += engine.step()
     engine.cancel(request.id)
     engine.cancel("unknown")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Reading, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import Engine
 
@@ -39,7 +39,7 @@ class Reply:
         """The last event; checks that the stream is in order and ends once."""
         kinds = [type(e) for e in self.events]
         assert sum(kind in (Finished, Failed) for kind in kinds) == 1
-        order = [Queued, Started, TextDelta, Finished]
+        order = [Queued, Started, Reading, TextDelta, Finished]
         if kinds[-1] is Finished:
             assert kinds == sorted(kinds, key=order.index)
         end = self.events[-1]

@@ -1,0 +1,37 @@
+"""What the pages change about Streamlit's own frame: each test fails when a name inside Streamlit's pages changes."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import App
+
+
+def open_menu(page: Page) -> None:
+    page.get_by_test_id("stMainMenu").get_by_role("button").click()
+    expect(page.get_by_test_id("stMainMenuList").first).to_be_visible()
+
+
+def test_the_prompt_has_the_focus_when_a_page_opens(page: Page):
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
+
+
+def test_the_menu_is_in_the_readers_language(page: Page, app: App):
+    page.goto(f"{app.address}/?lang=zh")
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
+    open_menu(page)
+    labels = page.get_by_test_id("stMainMenuItemLabel")
+    expect(labels.filter(has_text="打印")).to_be_visible()
+    assert not [text for text in labels.all_inner_texts() if re.search(r"[a-z]{3}", text)]
+
+
+def test_a_theme_holds_on_other_pages_and_in_new_tabs(page: Page, context: BrowserContext, app: App):
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
+    open_menu(page)
+    page.get_by_test_id("stMainMenuItem-theme-Dark").click()
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
+    other = context.new_page()
+    other.goto(f"{app.address}/plans?run=none")
+    expect(other.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
