@@ -33,6 +33,7 @@ class Spare:
         self._enabled = enabled
         self._load_timeout_s = load_timeout_s
         self._forks = can_fork()
+        self._working = False
         self._timer: asyncio.TimerHandle | None = None
         self._filling: asyncio.Task[None] | None = None
         self._hurrying: asyncio.Task[Template] | None = None
@@ -41,14 +42,19 @@ class Spare:
 
     def rest(self) -> None:
         """No request is left: get ready for the next PyTorch model, if that lasts."""
+        self._working = False
         if self._enabled and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(IDLE_FOR_S, self._get_ready)
 
     def work(self) -> None:
         """A request has come: what is getting ready stops until :meth:`rest`."""
+        self._working = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._suspend()
+
+    def _suspend(self) -> None:
         if (process := self._imports_at_leisure()) is not None:
             with contextlib.suppress(psutil.Error):
                 process.suspend()
@@ -98,9 +104,14 @@ class Spare:
         try:
             if self._forks:
                 self._template = await Template.start(at_leisure=True)
-                await self._template.ready()
             else:
                 self._process = await ModelProcess.start()
+            if self._working:
+                # A request has come in the meantime.
+                self._suspend()
+            if self._template is not None:
+                await self._template.ready()
+            elif self._process is not None:
                 await self._process.preload(PRELOADED_ENGINE)
         except CannotFork as exc:
             self._stop_forking(exc)
