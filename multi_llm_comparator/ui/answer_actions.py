@@ -69,8 +69,13 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
 
 def _draw_continue(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:
     """Where an answer was cut this is what one wants next, so it says its name."""
-    prefix, kind = ("go_on", "secondary") if answer.is_cut else ("icon_go_on", "tertiary")
-    if st.button(t("act.go_on"), icon=":material/resume:", key=f"{prefix}_{key}", type=kind, help=t("act.go_on_why")):
+    if st.button(
+        t("act.go_on"),
+        icon=":material/resume:",
+        key=f"go_on_{key}" if answer.is_cut else f"icon_go_on_{key}",
+        type="secondary" if answer.is_cut else "tertiary",
+        help=t("act.go_on_why"),
+    ):
         perform(comparison.continue_(answer.pane_id), comparison.id)
         st.rerun()
 
