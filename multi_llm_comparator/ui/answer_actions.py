@@ -72,11 +72,10 @@ def _draw_again(comparison: Comparison, answer: AnswerSnapshot, key: str) -> Non
 
 def _draw_continue(comparison: Comparison, answer: AnswerSnapshot, key: str) -> None:
     """Where an answer was cut this is what one wants next, so it says its name."""
-    prefix = "go_on" if answer.is_cut else "icon_go_on"
     if st.button(
         t("act.go_on"),
         icon=":material/resume:",
-        key=f"{prefix}_{key}",
+        key=f"go_on_{key}" if answer.is_cut else f"icon_go_on_{key}",
         type="secondary" if answer.is_cut else "tertiary",
         help=t("act.go_on_why"),
     ):
