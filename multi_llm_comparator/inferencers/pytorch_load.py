@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_environment import quieten
@@ -36,8 +37,8 @@ TOKENIZER_FILES = (
 NO_GRAMMAR = "It cannot be held to a grammar: its tokenizer is of an older kind; save it again as tokenizer.json."
 SAFE = "float32, one thread, plain attention: these are its safe settings"
 FLOAT32 = (
-    "float32 instead of the file's float16, in twice the memory: CPUs compute float16 many times slower; "
-    "torch_dtype='float16' has it all the same."
+    "float32 instead of the file's {dtype}, in twice the memory: this CPU computes {dtype} many times slower; "
+    "torch_dtype='{dtype}' has it all the same."
 )
 NO_USABLE_GPU = "On the CPU, though there is a GPU: torch {version} cannot use it; its driver may be too old."
 # What the embedded models and most others are; importing them ahead takes their time out of the first load.
@@ -92,7 +93,7 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
     quantization = _quantization(config, options, device, notes)
     tokenizer = _load_tokenizer(path, trust)
     model = _load_model(path, config, options, device, quantization)
-    if device.type == "cpu" and options.torch_dtype == "auto" and model.dtype == torch.float16:
+    if device.type == "cpu" and options.torch_dtype == "auto" and slow_on_cpu(_name(model.dtype)):
         model = model.float()
     notes += _slower_than_asked(config, options, device, model.dtype)
     if not is_fast_tokenizer(tokenizer):
@@ -193,8 +194,8 @@ def _slower_than_asked(config: Any, options: LoadOptions, device: torch.device, 
         unused = "" if options.quantization == "none" else f"; quantization {options.quantization} is not used"
         return [f"{SAFE}{unused}."]
     notes = []
-    if device.type == "cpu" and config.dtype == torch.float16 and dtype == torch.float32:
-        notes.append(FLOAT32)
+    if device.type == "cpu" and dtype == torch.float32 and slow_on_cpu(_name(config.dtype)):
+        notes.append(FLOAT32.format(dtype=_name(config.dtype)))
     # That torch is a build for CPUs is seen from outside, and a machine without a GPU has nothing to tell.
     if device.type == "cpu" and options.use_gpu and torch.version.cuda is not None and shutil.which("nvidia-smi"):
         notes.append(NO_USABLE_GPU.format(version=torch.__version__))
@@ -208,8 +209,11 @@ def _dtype(config: Any, options: LoadOptions, device: torch.device) -> torch.dty
     if options.torch_dtype != "auto":
         dtype: torch.dtype = getattr(torch, options.torch_dtype)
         return dtype
-    # CPUs compute float16 many times slower than float32.
-    return torch.float32 if device.type == "cpu" and config.dtype == torch.float16 else None
+    return torch.float32 if device.type == "cpu" and slow_on_cpu(_name(config.dtype)) else None
+
+
+def _name(dtype: torch.dtype | None) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _quantization(config: Any, options: LoadOptions, device: torch.device, notes: list[str]) -> str:

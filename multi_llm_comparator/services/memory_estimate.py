@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.devices import CPU
@@ -110,10 +111,11 @@ def _pytorch(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstim
 
 
 def held_number_bytes(config: dict[str, Any], options: LoadOptions, device: str) -> int:
-    """Bytes per number that the model computes with; on a CPU, where float16 is slow, it becomes float32 by itself."""
+    """Bytes per number that the model computes with; what a CPU computes slowly becomes float32 by itself."""
     stored = config.get("dtype") or config.get("stored_dtype") or "F32"
     wanted = _TORCH_NAMES.get(options.torch_dtype)
-    if options.safe or (wanted is None and stored == "F16" and device == CPU):
+    slow = device == CPU and slow_on_cpu({"F16": "float16", "BF16": "bfloat16"}.get(stored, ""))
+    if options.safe or (wanted is None and slow):
         wanted = "F32"
     return _DTYPE_BYTES.get(wanted or stored, 2)
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import LlamaConfig
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.cpus import computes_bfloat16
 from multi_llm_comparator.core.events import Finished, TextDelta
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
@@ -46,7 +47,7 @@ def answer(engine: PyTorchEngine, text: str, **parameters) -> str:
     ("stored", "wanted", "held"),
     [
         (torch.float16, "auto", torch.float32),
-        (torch.bfloat16, "auto", torch.bfloat16),
+        (torch.bfloat16, "auto", torch.bfloat16 if computes_bfloat16() else torch.float32),
         (torch.float32, "auto", torch.float32),
         (torch.float32, "bfloat16", torch.bfloat16),
         (torch.bfloat16, "float16", torch.float16),
@@ -82,7 +83,9 @@ def test_safe_settings_are_the_plainest_ones(folder):
 def test_float16_that_is_computed_in_float32_is_said(tmp_path):
     folder = make_checkpoint(tmp_path, dtype=torch.float16)
     assert "float32 instead of" in load_checkpoint(str(folder), OPTIONS).notes[0]
-    assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float32")).notes == [FLOAT32]
+    assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float32")).notes == [
+        FLOAT32.format(dtype="float16")
+    ]
     assert load_checkpoint(str(folder), replace(OPTIONS, torch_dtype="float16")).notes == []
 
 
