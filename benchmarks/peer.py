@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
+from multi_llm_comparator.core.cpus import computes_bfloat16
+
 # Model processes of the workbench run with this niceness: both contestants give way to the same others.
 NICENESS = 5
 
@@ -118,7 +120,9 @@ def _generate(path: Path, threads: int, n_ctx: int) -> Answer:
     torch.set_num_threads(threads)
     tokenizer = AutoTokenizer.from_pretrained(path, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(path, dtype="auto").eval()
+    # In the type that the workbench takes on this CPU.
+    dtype = "auto" if computes_bfloat16() else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
 
     def answer(prompts: list[str], tokens: int) -> Run:
         # transformers streams a single prompt only: of a batch the end is known, which is all that is asked of it.

@@ -30,6 +30,7 @@ from benchmarks.real_models import RealModels, real_models
 from benchmarks.results import RESULTS, Figure, ratio_figure, save, table
 from benchmarks.served import LlamaServer
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.cpus import computes_bfloat16
 from multi_llm_comparator.inferencers.gguf_runtime import may_repack
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 
@@ -161,7 +162,7 @@ async def beside_generate(models: RealModels, effort: Effort) -> list[Figure]:
 
             single = await rounds_of(effort.rounds, one, its_one)
             batch = await rounds_of(effort.rounds, four, its_four)
-    title = "PyTorch pane (bf16), beside model.generate"
+    title = f"PyTorch pane ({'bfloat16' if computes_bfloat16() else 'float32'}), beside model.generate"
     return [
         ratio_figure("d1", f"one {title}", single, unit="tokens/s", wanted=1.0),
         ratio_figure("d4", f"four {title} with a batch of four", batch, unit="tokens/s", wanted=1.1),

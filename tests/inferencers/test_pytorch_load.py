@@ -80,6 +80,10 @@ def test_safe_settings_are_the_plainest_ones(folder):
     assert "one thread" in note and "quantization 4bit is not used" in note
 
 
+def test_what_is_known_of_the_processor_is_what_torch_goes_by():
+    assert computes_bfloat16() == torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def test_float16_that_is_computed_in_float32_is_said(tmp_path):
     folder = make_checkpoint(tmp_path, dtype=torch.float16)
     assert "float32 instead of" in load_checkpoint(str(folder), OPTIONS).notes[0]
