@@ -24,3 +24,6 @@ class Catalogue:
 
     def find(self, target: str) -> ModelInfo | None:
         return next((m for m in self._models if target in (m.name, m.id)), None)
+
+    def get_available_models(self) -> list[ModelInfo]:
+        return list(self._models)

@@ -236,7 +236,8 @@ def test_a_tokenizer_without_end_and_padding_tokens_will_do(data, out, tmp_path)
 def test_a_chat_beyond_the_context_is_left_out_and_told(data, out):
     data.write_text(json.dumps([*PAIRS, {"prompt": "x " * 3000, "completion": ANSWER}]), encoding="utf-8")
     result = tune(DEMO, data, out, replace(QUICK, epochs=1))
-    (reason,) = result.left_out
+    assert result.start is not None
+    (reason,) = result.start.left_out
     assert (reason.why, reason.count) == ("longer than 1024 tokens", 1)
     with pytest.raises(DocumentError, match=r"nothing that .* can learn: 17 left out: longer than 8 tokens"):
         tune(DEMO, data, out.with_name("other"), replace(QUICK, max_tokens=8))
