@@ -93,7 +93,8 @@ def _draw_form(workbench: Workbench, choices: dict[str, Choice]) -> None:
     with st.form("groups_trial_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         target = st.selectbox(
             t("trial.target"),
-            list(choices),
+            # Groups before what they are made of: this page is about them.
+            sorted(choices, key=lambda name: choices[name].kind == "remote"),
             key="groups_trial_target",
             format_func=lambda name: choices[name].label if name in choices else name,
             width=300,
