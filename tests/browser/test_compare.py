@@ -112,7 +112,7 @@ def test_an_earlier_prompt_is_asked_otherwise_in_a_run_of_its_own(page: Page):
     editor = page.get_by_role("dialog")
     editor.get_by_label("Prompt").fill("Tell me a joke.")
     editor.get_by_label("Prompt").press("Control+Enter")
-    editor.get_by_role("button", name="Ask", exact=True).click()
+    editor.get_by_role("button", name="Send", exact=True).click()
     expect(editor).to_have_count(0)
     board.expect_states(page, "running", turn=1)
     expect(page.locator(".mlc-prompt")).to_have_text(["Tell me a story.", "Tell me a joke."])
