@@ -51,7 +51,7 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.composed --suffix=-F16
 	$(BIN)/python -m benchmarks.prediction
 	$(BIN)/python -m benchmarks.grammars
-	$(BIN)/python -m benchmarks.reproducible
+	$(BIN)/python -m benchmarks.reproducible SmolLM2-135M-Instruct SmolLM2-135M-Instruct.Q4_1 --models models/bench
 	$(BIN)/python -m benchmarks.report
 
 $(BIN)/python:

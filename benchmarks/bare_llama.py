@@ -21,6 +21,11 @@ def _no_log(level: int, text: bytes, user_data: ctypes.c_void_p) -> None:
 llama_cpp.llama_log_set(_no_log, ctypes.c_void_p(0))
 
 
+def may_repack() -> bool:
+    """Whether weights can be laid out for the CPU's vector units here: builds that use AMX crash on such weights."""
+    return b"AMX" not in llama_cpp.llama_print_system_info()
+
+
 class BareLlama:
     """One model, one context, one sequence, greedy. ``n_ctx`` in tokens; the prompt must fit into one batch of it.
 

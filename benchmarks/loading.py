@@ -24,7 +24,7 @@ async def measure(engine: InferenceEngine, name: str) -> None:
     for _ in range(2):
         speeds, load_s = [], 0.0
         for question in QUESTIONS:
-            progress = await answer(engine, name, question, ANSWER, raw=False)
+            progress = await answer(engine, name, question, ANSWER)
             speeds.append(progress.tokens_per_second or 0.0)
             load_s = load_s or progress.load_s or 0.0
         held = next(m.memory_bytes for m in engine.loaded_models() if m.name == name) or 0

@@ -54,7 +54,7 @@ class Trial:
         return ModelConfig(max_tokens=self.tokens, reproducible=reproducible, **sampled)
 
     async def ask(self, prompt: str, config: ModelConfig, target: str | None = None) -> AnswerProgress:
-        return await answer(self.engine, target or self.target, prompt, config, raw=False)
+        return await answer(self.engine, target or self.target, prompt, config)
 
     async def restart(self) -> None:
         """The next answer comes from a new process."""

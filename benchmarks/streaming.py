@@ -24,6 +24,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+from benchmarks.bare_llama import may_repack
 from benchmarks.contestant import Effort, answer, as_the_model_sees_it, engine_over, run, run_together
 from benchmarks.peer import Peer
 from benchmarks.real_models import RealModels, real_models
@@ -31,7 +32,6 @@ from benchmarks.results import RESULTS, Figure, ratio_figure, save, table
 from benchmarks.served import LlamaServer
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import computes_bfloat16
-from multi_llm_comparator.inferencers.gguf_runtime import may_repack
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 
 PARTS = "a,b,c,d,h,f,e"
