@@ -31,7 +31,8 @@ def load(folder: Path, **options) -> PyTorchEngine:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("architecture", IN_A_BATCH)
 def test_llama_qwen2_mistral_and_gemma_decode_in_a_batch(tmp_path, architecture, dtype):
-    info = load(make_checkpoint(tmp_path, architecture, dtype=dtype)).info
+    folder = make_checkpoint(tmp_path, architecture, dtype=dtype)
+    info = load(folder, torch_dtype=str(dtype).removeprefix("torch.")).info
     assert (info["decoder"], info["notes"]) == ("batch", [])
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multi_llm_comparator.core import cpus
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.inferencers.base import LoadOptions
@@ -22,6 +23,12 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr(devices, "_nvidia_smi", lambda query: [])
     yield
     devices.gpus.cache_clear()
+
+
+@pytest.fixture
+def fast_bfloat16(monkeypatch):
+    """A processor that has instructions for it, whatever the tests run on."""
+    monkeypatch.setattr(cpus, "computes_bfloat16", lambda: True)
 
 
 def needing(gb: float, device: str = "cpu") -> MemoryEstimate:
@@ -172,12 +179,20 @@ def test_llama_cpp_reserves_the_whole_cache_of_all_requests_at_once():
         ({"quantization": "4bit"}, int(0.2 * GB + 0.9 * GB * 0.5625)),
     ],
 )
-def test_weights_count_as_they_are_held(options, weights):
+def test_weights_count_as_they_are_held(fast_bfloat16, options, weights):
     estimate = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions(**options))
     assert estimate.weights_bytes == pytest.approx(weights, abs=2)
 
 
-def test_half_precision_is_widened_on_a_cpu_together_with_its_cache():
+def test_a_cpu_that_computes_bfloat16_slowly_holds_it_in_twice_the_memory(fast_bfloat16, monkeypatch):
+    stored = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions())
+    monkeypatch.setattr(cpus, "computes_bfloat16", lambda: False)
+    widened = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions())
+    assert widened.weights_bytes == 2 * stored.weights_bytes
+    assert widened.kv_cache_bytes == 2 * stored.kv_cache_bytes
+
+
+def test_half_precision_is_widened_on_a_cpu_together_with_its_cache(fast_bfloat16):
     bf16 = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions())
     half = {**TORCH, "stored_dtype": "F16", "dtype": "F16"}
     widened = MemoryManager().estimate(model(ModelType.PYTORCH, **half), LoadOptions())
