@@ -10,16 +10,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
+from benchmarks.child import Child
 from multi_llm_comparator.core.cpus import computes_bfloat16
 
 # Model processes of the workbench run with this niceness: both contestants give way to the same others.
@@ -39,25 +38,12 @@ class Run:
 Kind = Literal["llama", "llama-repacked", "generate"]
 
 
-class Peer:
+class Peer(Child):
     """A child process with one model loaded. Use as a context manager."""
 
     def __init__(self, kind: Kind, path: Path, *, threads: int, n_ctx: int = 1024) -> None:
         command = [sys.executable, "-m", "benchmarks.peer", kind, str(path), str(threads), str(n_ctx)]
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._child.stdin:
-            with contextlib.suppress(BrokenPipeError):
-                self._child.stdin.close()
-        try:
-            self._child.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
+        super().__init__(command)
 
     def run(self, prompt: str, tokens: int) -> Run:
         """Answer ``prompt``, taken as it is, with exactly ``tokens`` tokens, greedily."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import subprocess
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx2
 
+from benchmarks.child import Child
 from benchmarks.peer_environment import ROOT, peer_python
 
 TIMEOUT_S = 600.0
 
 
-class LlamaServer:
+class LlamaServer(Child):
     """llama.cpp's server with one model and so many slots. Use as a context manager.
 
     Args:
@@ -27,26 +26,11 @@ class LlamaServer:
     def __init__(self, model: Path, *, slots: int, threads: int, n_ctx: int = 1024) -> None:
         script = ROOT / "benchmarks" / "llama_server.py"
         command = [str(peer_python()), str(script), str(model), str(slots), str(threads), str(n_ctx)]
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        super().__init__(command, stderr=subprocess.DEVNULL)
         assert self._child.stdout is not None
         self._address = self._child.stdout.readline().strip()
         if not self._address:
             raise SystemExit("llama.cpp's server did not start")
-
-    def __enter__(self) -> LlamaServer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._child.stdin:
-            with contextlib.suppress(BrokenPipeError):
-                self._child.stdin.close()
-        try:
-            self._child.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
 
     async def answer(self, prompts: list[str], tokens: int) -> None:
         """Ask all prompts at once and read every answer to its end: exactly ``tokens`` tokens each, greedily."""

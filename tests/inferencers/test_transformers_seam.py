@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from functools import cache
 from pathlib import Path
@@ -125,6 +126,7 @@ def test_the_tables_of_models_are_where_they_were():
 
 def test_what_the_common_models_need_can_be_imported_ahead():
     seam.import_kinds(COMMON_MODELS)
+    assert {f"transformers.models.{kind}.modeling_{kind}" for kind in COMMON_MODELS} <= set(sys.modules)
 
 
 def test_tokenizers_of_the_library_are_told_from_older_ones():

@@ -271,6 +271,7 @@ async def test_imports_wait_while_a_model_answers_and_go_on_afterwards(make_engi
     with contextlib.suppress(asyncio.CancelledError):
         await answering
     await until(lambda: template.status() != psutil.STATUS_STOPPED)
+    assert template.is_running()
 
 
 async def test_a_model_does_not_wait_for_a_template_that_imports_at_leisure(make_engine, checkpoint, monkeypatch):
