@@ -76,6 +76,7 @@ class PyTorchEngine(Engine):
                 parallel=options.parallel,
                 n_ctx=loaded.n_ctx,
                 n_threads=options.threads(self._weights_bytes),
+                packs=not options.safe,
             )
         except RuntimeError as exc:
             raise as_load_error(exc, path) from exc

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from multi_llm_comparator.inferencers.packed_linear import NOT_PACKED, pack_linear_layers, unpack_linear_layers
 from multi_llm_comparator.inferencers.pytorch_decoders import (
     BatchDecoder,
     Decoder,
@@ -32,12 +33,13 @@ _log = logging.getLogger(__name__)
 
 @torch.inference_mode()
 def open_decoder(
-    model: Any, device: torch.device, *, parallel: int, n_ctx: int, n_threads: int
+    model: Any, device: torch.device, *, parallel: int, n_ctx: int, n_threads: int, packs: bool = True
 ) -> tuple[Decoder, list[str]]:
     """The decoder, and what a person should know of it.
 
     Args:
         n_threads: what rows that are alone are computed with.
+        packs: whether the model's linear layers may be packed, where that makes a batch faster.
     """
     batch: BatchDecoder | None = None
 
@@ -50,7 +52,8 @@ def open_decoder(
 
     why = _tried("a batch", try_batch)
     if batch is not None and why is None:
-        return SplitDecoder(model, device, batch, LoneDecoder(model, device, n_threads)), []
+        packed = _packed(batch, model, device) if packs else []
+        return SplitDecoder(model, device, batch, LoneDecoder(model, device, n_threads)), packed
     single = SingleDecoder(model, device, n_threads)
     notes = [ONE_BY_ONE.format(why)]
     if not single.keeps:
@@ -60,6 +63,15 @@ def open_decoder(
         single.reads_in_chunks = False
         notes.append(IN_ONE_PIECE.format(why))
     return single, notes
+
+
+def _packed(batch: BatchDecoder, model: Any, device: torch.device) -> list[str]:
+    """Pack the model's linear layers, unless its code reads their weights itself; what a person should know of it."""
+    why = pack_linear_layers(model) or _tried("packed weights", lambda: _why_wrong(batch, model, device))
+    if why is None:
+        return []
+    unpack_linear_layers(model)
+    return [NOT_PACKED.format(why)]
 
 
 def _tried(what: str, attempt: Callable[[], str | None]) -> str | None:
