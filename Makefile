@@ -12,7 +12,7 @@ BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model 
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: run test lint upgrade test-newest demo-models benchmarks clean
+.PHONY: run test attack lint upgrade test-newest demo-models benchmarks clean
 
 run: .make/run
 	$(BIN)/python -m demo.prepare
@@ -26,6 +26,10 @@ test: .make/test
 	$(BRING_FIRST_MODEL)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser and not nightly"
 	$(BIN)/python -m pytest tests/browser -m "not nightly"
+
+# Some minutes of hostile files and texts against a running app; what was seen goes into docs/security.md.
+attack: .make/test
+	$(BIN)/python -m tests.attack
 
 lint: .make/test
 	$(BIN)/ruff check .
