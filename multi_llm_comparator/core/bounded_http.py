@@ -97,34 +97,40 @@ class _Reader:
         response.headers.pop("content-encoding", None)
         self._arrived = self._given = self._event = self._lines = 0
         self._tail = b""
+        self.is_full = False
 
     def pieces(self, arrived: bytes) -> Iterator[bytes]:
-        """What has arrived, decoded and within the bounds; less is given than arrived where it is cut."""
+        """What has arrived, decoded and within the bounds; less is given than arrived where it is cut.
+
+        Raises:
+            RefusedAnswerError: it is too long, or cannot be decoded.
+        """
         self._arrived += len(arrived)
         for piece in self._inflated(arrived) if self._inflater else _cut_up(arrived):
             room = self._bounds.total_bytes - self._given
-            if len(piece) > room or self._arrived > self._bounds.total_bytes:
-                if self._bounds.is_cut:
-                    yield piece[: max(0, room)]
-                    self._given = self._bounds.total_bytes
-                    return
-                raise RefusedAnswerError(f"the answer is longer than {self._bounds.total_bytes} bytes")
+            if len(piece) > room:
+                self._fill()
+                yield piece[:room]
+                return
             self._given += len(piece)
             self._count_event(piece)
             yield piece
+        # Behind the end of what is packed, anything may follow.
+        if self._arrived > self._bounds.total_bytes:
+            self._fill()
 
-    @property
-    def is_full(self) -> bool:
-        return self._bounds.is_cut and self._given >= self._bounds.total_bytes
+    def _fill(self) -> None:
+        if not self._bounds.is_cut:
+            raise RefusedAnswerError(f"the answer is longer than {self._bounds.total_bytes} bytes")
+        self.is_full = True
 
     def _inflated(self, data: bytes) -> Iterator[bytes]:
         assert self._inflater is not None
         try:
-            while data and not self._inflater.eof:
-                piece = self._inflater.decompress(data, PIECE_BYTES)
+            # All input may be read already while some output is still held back.
+            while not self._inflater.eof and (piece := self._inflater.decompress(data, PIECE_BYTES)):
                 data = self._inflater.unconsumed_tail
-                if piece:
-                    yield piece
+                yield piece
         except zlib.error as exc:
             raise RefusedAnswerError(f"the answer cannot be decoded: {exc}") from None
 

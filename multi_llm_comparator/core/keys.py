@@ -14,7 +14,6 @@ import os
 import re
 import stat
 import traceback
-from itertools import takewhile
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -32,12 +31,14 @@ MAX_STORE_BYTES = 1 << 20
 MIN_KEY_CHARS, MIN_KEY_CHARS_IN_ANSWERS = 4, 8
 # So many characters of a key's beginning are a part of it that must not be shown either.
 MIN_PART_CHARS = 12
+# Beyond so many, whatever could belong to a key is taken for the rest of it.
+MAX_COMPARED_CHARS = 64
 MAX_REMEMBERED = 1000
 # What keys of the usual providers look like, for those that an endpoint quotes although they are not ours.
 _LOOKS_LIKE_KEY = re.compile(r"(?i)\b(?:sk|pk|gsk|xai|hf)[-_][\w*.-]{6,}|\bAIza[\w-]{20,}|(?<=bearer )\S{6,}")
 
-# The values of all keys that this process has used, oldest first.
-_used: dict[str, None] = {}
+# All keys that this process has used and what is masked for each, oldest first.
+_used: dict[str, re.Pattern[str]] = {}
 
 
 class KeyStore:
@@ -131,8 +132,7 @@ def remember_key(key: SecretStr) -> None:
     """Have a key masked from now on wherever others repeat it."""
     value = key.get_secret_value()
     if len(value) >= MIN_KEY_CHARS:
-        _used.pop(value, None)
-        _used[value] = None
+        _used[value] = _used.pop(value, None) or _pattern(value)
         while len(_used) > MAX_REMEMBERED:
             del _used[next(iter(_used))]
 
@@ -147,24 +147,20 @@ def mask_keys(text: str, shortest: int = MIN_KEY_CHARS_IN_ANSWERS) -> str:
 
     What merely looks like a key is left, for answers may well speak of ``hf_hub_download``.
     """
-    for key in _used:
-        if len(key) < shortest:
-            continue
-        text = text.replace(key, HIDDEN)
-        if len(key) >= 2 * MIN_PART_CHARS:
-            text = _without_beginnings(text, key)
+    for key, pattern in _used.items():
+        if len(key) >= shortest:
+            text = pattern.sub(HIDDEN, text)
     return text
 
 
-def _without_beginnings(text: str, key: str) -> str:
-    """``text`` in which no more of ``key`` stands than a few of its first characters."""
-    at = text.find(key[:MIN_PART_CHARS])
-    while at >= 0:
-        pairs = zip(text[at : at + len(key)], key, strict=False)
-        size = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-        text = text[:at] + HIDDEN + text[at + size :]
-        at = text.find(key[:MIN_PART_CHARS], at + len(HIDDEN))
-    return text
+def _pattern(key: str) -> re.Pattern[str]:
+    """What is masked for a key: all of it, and of a long one as much of its beginning as stands there."""
+    if len(key) < 2 * MIN_PART_CHARS:
+        return re.compile(re.escape(key))
+    rest = r"[\w.-]*" if len(key) > MAX_COMPARED_CHARS else ""
+    for character in reversed(key[MIN_PART_CHARS:MAX_COMPARED_CHARS]):
+        rest = f"(?:{re.escape(character)}{rest})?"
+    return re.compile(f"{re.escape(key)}|{re.escape(key[:MIN_PART_CHARS])}{rest}")
 
 
 class KeyMask:

@@ -44,8 +44,10 @@ from multi_llm_comparator.services.wire import MAX_LINE_BYTES, Wire, decode, enc
 LAST_WORDS_S = 1.0
 # How often a busy process is looked at: memory can be filled at a gigabyte a second.
 WATCH_EVERY_S = 0.25
-# A step takes some tenths of a second. A process that does not stop within this time is in something without an end.
+# A step takes some tenths of a second, of a huge model some seconds. A process that does not stop within this time, or
+# that of a few of its longest steps, is in something without an end.
 STOP_WITHIN_S = 10.0
+STOP_WITHIN_STEPS = 3
 # Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
@@ -69,6 +71,7 @@ class ModelProcess:
         self._preloading: asyncio.Future[None] | None = None
         self._heard_at = 0.0
         self._stopped_at: dict[str, float] = {}
+        self._longest_step_s = 0.0
         self._hang_timeout_s: float | None = None
         self._max_bytes: int | None = None
         self._verdict: MultiLLMError | None = None
@@ -258,7 +261,10 @@ class ModelProcess:
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
-                self._heard_at = clock.now()
+                heard_at = clock.now()
+                if self._requests:
+                    self._longest_step_s = max(self._longest_step_s, heard_at - self._heard_at)
+                self._heard_at = heard_at
                 self._dispatch(decode(line))
         except ConnectionError:
             pass
@@ -312,10 +318,11 @@ class ModelProcess:
         )
 
     def _unstoppable(self) -> MultiLLMError | None:
-        if not self._stopped_at or clock.now() - min(self._stopped_at.values()) < STOP_WITHIN_S:
+        patience_s = max(STOP_WITHIN_S, STOP_WITHIN_STEPS * self._longest_step_s)
+        if not self._stopped_at or clock.now() - min(self._stopped_at.values()) < patience_s:
             return None
         return ModelProcessHung(
-            f"the process of {self.name!r} did not stop within {STOP_WITHIN_S:g} s of being told and was ended, and "
+            f"the process of {self.name!r} did not stop within {patience_s:.3g} s of being told and was ended, and "
             "its other answers with it; ask again, it will be reloaded"
         )
 

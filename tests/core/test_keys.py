@@ -130,6 +130,18 @@ def test_what_is_left_of_a_key_that_was_cut_off_does_not_show() -> None:
     assert mask_keys("sk-proj-0 is short") == "sk-proj-0 is short"
 
 
+def test_a_megabyte_of_beginnings_is_masked_as_fast_as_it_came() -> None:
+    remember_key(SecretStr(LONG))
+    assert mask_keys(LONG[:12] * 100_000) == HIDDEN * 100_000
+
+
+def test_a_key_as_long_as_a_token_of_a_thousand_characters_is_masked_in_all_its_lengths() -> None:
+    key = "eyJ" + "abcdefghij" * 120
+    remember_key(SecretStr(key))
+    for size in (12, 13, 63, 64, 65, 500, len(key)):
+        assert mask_keys(f"a {key[:size]} b") == f"a {HIDDEN} b"
+
+
 def test_answers_may_speak_of_what_looks_like_a_key() -> None:
     text = "call hf_hub_download, or sk-learn-contrib"
     assert mask_keys(text) == text

@@ -107,7 +107,7 @@ async def test_a_stop_that_is_not_heard_ends_the_process_and_its_other_answers_s
     last = (await asyncio.wait_for(other, 60))[-1]
     assert isinstance(last, Failed)
     assert last.error_type == ModelProcessHung.__name__
-    assert "did not stop within 0.5 s" in last.message
+    assert "did not stop within" in last.message
     assert not process.is_alive
 
 
