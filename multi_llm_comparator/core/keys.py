@@ -132,7 +132,7 @@ def remember_key(key: SecretStr) -> None:
     """Have a key masked from now on wherever others repeat it."""
     value = key.get_secret_value()
     if len(value) >= MIN_KEY_CHARS:
-        _used[value] = _used.pop(value, None) or _pattern(value)
+        _used[value] = _used.pop(value) if value in _used else _pattern(value)
         while len(_used) > MAX_REMEMBERED:
             del _used[next(iter(_used))]
 

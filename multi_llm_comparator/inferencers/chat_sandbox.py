@@ -150,7 +150,9 @@ class ChatSandbox(ImmutableSandboxedEnvironment):
 
     def join_texts(self, values: tuple[Any, ...]) -> str:
         bounds.check_text(*values)
-        return self.budget.made("".join(map(str, values)))
+        text = "".join(map(str, values))
+        self.budget.spend(len(text))
+        return text
 
     def new_buffer(self) -> list[str]:
         return _Buffer(self.budget)
