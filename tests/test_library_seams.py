@@ -89,7 +89,9 @@ def jinja_compiles_and_calls_through_what_the_sandbox_overrides() -> None:
     from jinja2.compiler import CodeGenerator
 
     has(
-        "jinja2.compiler:CodeGenerator", "visit_Concat", "buffer", "temporary_identifier", "writeline", "write", "visit"
+        "jinja2.compiler:CodeGenerator",
+        *("visit_Concat", "visit_List", "visit_Dict", "visit_Tuple", "visit_Getitem", "blockvisit"),
+        *("buffer", "temporary_identifier", "writeline", "write", "visit"),
     )
     has(
         "jinja2.sandbox:ImmutableSandboxedEnvironment",

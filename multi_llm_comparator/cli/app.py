@@ -28,6 +28,7 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     RunNotFoundError,
 )
+from multi_llm_comparator.core.keys import hide_keys
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
@@ -211,6 +212,7 @@ def _keep_log() -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(hide_keys)
     logging.getLogger().addHandler(handler)
     return path
 

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.plain_text import PlainConsole, plain
 from multi_llm_comparator.plans.dataset_run import Standing
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -23,8 +24,8 @@ REDRAWN_EVERY_S = 0.125
 MAX_ROWS = 24
 _STATE_STYLES = {"done": "green", "running": "cyan", "failed": "red", "skipped": "yellow", "stopped": "yellow"}
 
-output = Console(markup=False, highlight=False, soft_wrap=True)
-messages = Console(stderr=True, markup=False, highlight=False)
+output = PlainConsole(markup=False, highlight=False, soft_wrap=True)
+messages = PlainConsole(stderr=True, markup=False, highlight=False)
 
 
 async def show_while(work: Awaitable[T], draw: Callable[[], RenderableType]) -> T:
@@ -69,7 +70,7 @@ def _step_cells(step: StepRun) -> tuple[Text, ...]:
     return (
         Text(step.step.id, "bold"),
         Text(step.state, _STATE_STYLES.get(step.state, "dim")),
-        Text(f"{step.step.task[:60]}"),
+        Text(plain(step.step.task[:60])),
         Text(step.target or "", "dim"),
         Text(f"{tokens} tokens" if tokens else "", "dim"),
         Text(f"{duration:.1f} s" if duration is not None else "", "dim"),

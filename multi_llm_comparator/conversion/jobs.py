@@ -24,6 +24,7 @@ from multi_llm_comparator.conversion.places import remove_leftovers
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
+from multi_llm_comparator.services.child_process import child_environment
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
 
@@ -226,14 +227,12 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 
 async def _spawn() -> asyncio.subprocess.Process:
-    source = str(Path(__file__).parents[2])
-    paths = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "multi_llm_comparator.conversion.job_process"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=MAX_LINE_BYTES,
-        env={**os.environ, "PYTHONPATH": paths},
+        env=child_environment(),
         start_new_session=True,
     )

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.worker import die_with_parent
 
 TIMEOUT_S = 4 * 3600.0
@@ -91,14 +92,12 @@ def _run(job: dict[str, Any], watch: Callable[[list[str]], None] | None = None) 
 
 
 def _start(job: bytes, errors: BinaryIO) -> subprocess.Popen[bytes]:
-    source = str(Path(__file__).parents[2])
-    paths = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     child = subprocess.Popen(
         [sys.executable, "-m", __name__],
         stdin=subprocess.PIPE,
         stdout=errors,
         stderr=errors,
-        env={**os.environ, "PYTHONPATH": paths},
+        env=child_environment(),
     )
     assert child.stdin is not None
     # A child that is gone already tells why by its exit status.

@@ -8,7 +8,8 @@
     ├── InferenceError              a request that failed while it ran
     │   ├── ContextOverflowError    prompt and answer do not fit into the context
     │   ├── ModelProcessDied        the model's process crashed or was killed
-    │   ├── ModelProcessHung        the model's process made no step for too long
+    │   ├── ModelProcessHung        the model's process made no step for too long, or did not stop when told
+    │   ├── ModelProcessOverLimit   the model's process took too much memory or time and was ended
     │   ├── AnswerInterrupted       the workbench ended while the answer was being written
     │   ├── RequestRefusedError     the endpoint found the request itself wrong: asking again changes nothing
     │   │   └── GrammarError        ... the grammar cannot be read, or this model cannot be held to it
@@ -83,7 +84,11 @@ class ModelProcessDied(InferenceError):
 
 
 class ModelProcessHung(InferenceError):
-    """The process that held the model made no step for the set time and was killed."""
+    """The process that held the model made no step for the set time, or did not stop when told, and was killed."""
+
+
+class ModelProcessOverLimit(InferenceError):
+    """The process that held the model took more memory or time than it may, and was killed."""
 
 
 class AnswerInterrupted(InferenceError):

@@ -1,16 +1,19 @@
 """Keys of endpoints: from the environment, a ``.env`` file, or a store encrypted with Fernet.
 
 A configuration names a key (``env:OPENAI_API_KEY``, ``store:openai``) and never holds one. A key travels as
-pydantic's ``SecretStr``, which shows as stars, and :func:`scrub` takes it out of texts that others wrote.
+pydantic's ``SecretStr``, which shows as stars. Every key that is used is remembered, so that :func:`scrub` takes it out
+of what others say in errors, :class:`KeyMask` out of their answers, and :func:`hide_keys` out of the log.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
 import re
 import stat
-from collections.abc import Iterable
+import traceback
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -24,8 +27,18 @@ from multi_llm_comparator.core.settings import get_settings
 MASTER_KEY_VARIABLE = "MLC_MASTER_KEY"
 HIDDEN = "[key]"
 MAX_STORE_BYTES = 1 << 20
+# Shorter ones are words in answers: a server of one's own may be given "none" or "secret" as its key.
+MIN_KEY_CHARS, MIN_KEY_CHARS_IN_ANSWERS = 4, 8
+# So many characters of a key's beginning are a part of it that must not be shown either.
+MIN_PART_CHARS = 12
+# Beyond so many, whatever could belong to a key is taken for the rest of it.
+MAX_COMPARED_CHARS = 64
+MAX_REMEMBERED = 1000
 # What keys of the usual providers look like, for those that an endpoint quotes although they are not ours.
 _LOOKS_LIKE_KEY = re.compile(r"(?i)\b(?:sk|pk|gsk|xai|hf)[-_][\w*.-]{6,}|\bAIza[\w-]{20,}|(?<=bearer )\S{6,}")
+
+# All keys that this process has used and what is masked for each, oldest first.
+_used: dict[str, re.Pattern[str]] = {}
 
 
 class KeyStore:
@@ -105,16 +118,86 @@ def resolve_key(reference: str, *, dotenv: Path = Path(".env"), store: KeyStore 
     """
     source, _, name = reference.partition(":")
     if source == "store":
-        return (store or KeyStore()).get(name)
-    value = os.environ.get(name) or (dotenv_values(dotenv).get(name) if dotenv.is_file() else None)
-    if not value:
-        raise ConfigurationError(f"the variable {name!r} is set neither in the environment nor in {str(dotenv)!r}")
-    return SecretStr(value)
+        key = (store or KeyStore()).get(name)
+    else:
+        value = os.environ.get(name) or (dotenv_values(dotenv).get(name) if dotenv.is_file() else None)
+        if not value:
+            raise ConfigurationError(f"the variable {name!r} is set neither in the environment nor in {str(dotenv)!r}")
+        key = SecretStr(value)
+    remember_key(key)
+    return key
 
 
-def scrub(text: str, secrets: Iterable[SecretStr | None] = ()) -> str:
-    """``text`` without ``secrets`` and without anything that looks like a provider's key."""
-    for secret in secrets:
-        if secret is not None and len(value := secret.get_secret_value()) >= 4:
-            text = text.replace(value, HIDDEN)
-    return _LOOKS_LIKE_KEY.sub(HIDDEN, text)
+def remember_key(key: SecretStr) -> None:
+    """Have a key masked from now on wherever others repeat it."""
+    value = key.get_secret_value()
+    if len(value) >= MIN_KEY_CHARS:
+        _used[value] = _used.pop(value) if value in _used else _pattern(value)
+        while len(_used) > MAX_REMEMBERED:
+            del _used[next(iter(_used))]
+
+
+def scrub(text: str) -> str:
+    """What a server or a library says of a failure, without keys of ours and what looks like a provider's key."""
+    return _LOOKS_LIKE_KEY.sub(HIDDEN, mask_keys(text, MIN_KEY_CHARS))
+
+
+def mask_keys(text: str, shortest: int = MIN_KEY_CHARS_IN_ANSWERS) -> str:
+    """``text`` without the keys in use of so many characters or more, whole or cut off.
+
+    What merely looks like a key is left, for answers may well speak of ``hf_hub_download``.
+    """
+    for key, pattern in _used.items():
+        if len(key) >= shortest:
+            text = pattern.sub(HIDDEN, text)
+    return text
+
+
+def _pattern(key: str) -> re.Pattern[str]:
+    """What is masked for a key: all of it, and of a long one as much of its beginning as stands there."""
+    if len(key) < 2 * MIN_PART_CHARS:
+        return re.compile(re.escape(key))
+    rest = r"[\w.-]*" if len(key) > MAX_COMPARED_CHARS else ""
+    for character in reversed(key[MIN_PART_CHARS:MAX_COMPARED_CHARS]):
+        rest = f"(?:{re.escape(character)}{rest})?"
+    return re.compile(f"{re.escape(key)}|{re.escape(key[:MIN_PART_CHARS])}{rest}")
+
+
+class KeyMask:
+    """Masks keys in a text that arrives in pieces, which may cut a key anywhere."""
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def push(self, piece: str) -> str:
+        """What can be shown by now; the end is held back while a key could begin with it."""
+        text = self._held + piece
+        held = max((_begun(text, key) for key in _used if len(key) >= MIN_KEY_CHARS_IN_ANSWERS), default=0)
+        self._held = text[len(text) - held :]
+        return mask_keys(text[: len(text) - held])
+
+    def flush(self) -> str:
+        """The rest, at the end."""
+        held, self._held = self._held, ""
+        return mask_keys(held)
+
+
+def _begun(text: str, key: str) -> int:
+    """How many characters at the end of ``text`` are the beginning of ``key``, but not all of it."""
+    start = max(0, len(text) - len(key) + 1)
+    at = text.find(key[0], start)
+    while at >= 0:
+        if key.startswith(text[at:]):
+            return len(text) - at
+        at = text.find(key[0], at + 1)
+    return 0
+
+
+def hide_keys(record: logging.LogRecord) -> bool:
+    """Mask keys in a line of the log and its traceback; a filter for handlers."""
+    if _used:
+        with contextlib.suppress(TypeError, ValueError):  # a line that cannot be formatted is the handler's to report
+            record.msg, record.args = mask_keys(record.getMessage()), None
+        if record.exc_info and record.exc_info[0] is not None:
+            record.exc_text = mask_keys("".join(traceback.format_exception(*record.exc_info)).rstrip())
+    return True

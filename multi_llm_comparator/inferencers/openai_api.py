@@ -11,7 +11,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ import httpx2
 import openai
 from pydantic import SecretStr
 
+from multi_llm_comparator.core.bounded_http import bound_answer
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
@@ -28,16 +29,24 @@ from multi_llm_comparator.core.exceptions import (
     RateLimitedError,
     RequestRefusedError,
 )
-from multi_llm_comparator.core.keys import scrub
+from multi_llm_comparator.core.keys import KeyMask, remember_key, scrub
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 
-MAX_ANSWER_BYTES = 32 << 20
 MAX_CONNECTIONS = 4000
 MAX_MESSAGE_CHARS = 500
 READ_TIMEOUT_S = 600.0
 THINK, THOUGHT = "<think>\n", "\n</think>\n\n"
 # What the client library raises, its own errors and those it lets through for answers of no shape it knows.
-_FOREIGN = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, OSError, ValueError, TypeError, AttributeError)
+_FOREIGN = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
 _OVERFLOW = re.compile(r"(?i)context.{0,20}(length|window|size|limit)|too many tokens|prompt is too long")
 
 
@@ -64,7 +73,8 @@ class OpenAIEndpoint:
 
     def __init__(self, options: EndpointOptions, key: SecretStr | None = None) -> None:
         self.options = options
-        self._key = key
+        if key is not None:
+            remember_key(key)
         self._client = openai.AsyncOpenAI(
             base_url=options.base_url,
             api_key=key.get_secret_value() if key else "none",
@@ -93,6 +103,8 @@ class OpenAIEndpoint:
                 text = reader.read(chunk)
                 if text:
                     yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
+            if text := reader.rest():
+                yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
             yield reader.finish()
         except _FOREIGN as exc:
             raise self._translated(exc) from None
@@ -172,7 +184,7 @@ class OpenAIEndpoint:
         """Our error for anything that the client raises. Its text is scrubbed and the original is let go: a request
         object, with the key in its headers, hangs on it."""
         cause = f" ({error.__cause__})" if isinstance(error, openai.APIConnectionError) and error.__cause__ else ""
-        said = scrub((str(error) or type(error).__name__) + cause, (self._key,))[:MAX_MESSAGE_CHARS]
+        said = scrub((str(error) or type(error).__name__) + cause)[:MAX_MESSAGE_CHARS]
         text = f"{self.options.model!r} at {self.options.base_url!r}: {said}"
         if isinstance(error, openai.APIStatusError):
             return _status_error(error, text)
@@ -193,7 +205,9 @@ def _http_client(options: EndpointOptions) -> httpx2.AsyncClient:
             timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s),
             verify=_tls(),
             mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
-            event_hooks={"response": [_bound]},
+            # Else most servers would pack their answers, for which a stream of tokens waits.
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [bound_answer]},
             # They would take the messages, and perhaps the key, to a place nobody configured.
             follow_redirects=False,
         )
@@ -205,15 +219,11 @@ def _http_client(options: EndpointOptions) -> httpx2.AsyncClient:
         ) from None
 
 
-async def _bound(response: httpx2.Response) -> None:
-    assert isinstance(response.stream, httpx2.AsyncByteStream)
-    response.stream = _BoundedStream(response.stream)
-
-
 class _ChunkReader:
     """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
 
     What a reasoning model thinks comes in a field of its own; it is given in a ``<think>`` block, as local models do.
+    A key of ours that the endpoint writes into its answer is masked before anybody sees or keeps it.
     """
 
     def __init__(self, request: GenerationRequest) -> None:
@@ -221,6 +231,7 @@ class _ChunkReader:
         self._reason: str | None = None
         self._usage: tuple[int, int] | None = None
         self._half = ""
+        self._mask = KeyMask()
         self._is_thinking = False
         self.deltas = 0
 
@@ -236,9 +247,16 @@ class _ChunkReader:
             self._reason = choice.finish_reason or self._reason
             piece = self._piece(choice.delta) if choice.delta is not None else ""
         except (AttributeError, TypeError, ValueError, LookupError) as exc:
-            raise ProviderUnavailableError(f"the endpoint sent something that is no chunk of an answer: {exc}") from exc
+            said = scrub(str(exc))[:MAX_MESSAGE_CHARS]
+            raise ProviderUnavailableError(
+                f"the endpoint sent something that is no chunk of an answer: {said}"
+            ) from None
         self.deltas += bool(piece)
-        return self._whole(piece) if piece else ""
+        return self._mask.push(self._whole(piece)) if piece else ""
+
+    def rest(self) -> str:
+        """What was held back because a key could have begun so."""
+        return self._mask.flush()
 
     def _piece(self, delta: Any) -> str:
         text = delta.content or ""
@@ -268,24 +286,6 @@ class _ChunkReader:
         reason: FinishReason = "length" if self._reason == "length" else "stop"
         prompt, completion = self._usage or (0, 0)
         return Finished(request_id=self._request_id, reason=reason, prompt_tokens=prompt, completion_tokens=completion)
-
-
-class _BoundedStream(httpx2.AsyncByteStream):
-    """Ends a response that is longer than any answer should be."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
-        self._inner = inner
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for part in self._inner:
-            size += len(part)
-            if size > MAX_ANSWER_BYTES:
-                raise httpx2.ReadError(f"the response is longer than {MAX_ANSWER_BYTES} bytes")
-            yield part
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 def _status_error(error: openai.APIStatusError, text: str) -> InferenceError:

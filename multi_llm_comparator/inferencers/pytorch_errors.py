@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -14,9 +17,10 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     UnsupportedModelError,
 )
+from multi_llm_comparator.inferencers.pickle_contents import hostile_file
 
 MAX_DETAIL_CHARS = 300
-_DAMAGED = (SafetensorError, pickle.UnpicklingError, EOFError)
+_DAMAGED = (SafetensorError, EOFError)
 
 
 def is_out_of_memory(exc: BaseException) -> bool:
@@ -37,11 +41,49 @@ def as_load_error(exc: Exception, path: str) -> ModelLoadError:
         )
     if isinstance(exc, ImportError):
         return UnsupportedModelError(f"{path!r} needs a package that is not installed: {detail(exc)}")
+    if isinstance(exc, pickle.UnpicklingError):
+        return _pickle_error(path)
     if isinstance(exc, _DAMAGED):
         return ModelLoadError(f"the weights of {path!r} are damaged or incomplete ({detail(exc)}); fetch them again")
     if isinstance(exc, OSError):
         return ModelLoadError(f"{path!r} lacks a file or has one that is not readable: {detail(exc)}")
     return ModelLoadError(f"{path!r} cannot be loaded: {type(exc).__name__}: {detail(exc)}")
+
+
+def _pickle_error(path: str) -> ModelLoadError:
+    """Of a pickle that was refused, without what torch then advises: to load it in the way that runs its code."""
+    found = hostile_file(Path(path))
+    if found is None:
+        return ModelLoadError(
+            f"the pickled weights of {path!r} are damaged or hold more than weights, and were not loaded; fetch the "
+            "model again, as safetensors"
+        )
+    file, names = found
+    asked = ", ".join(repr(name[:80]) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+    return UnsupportedModelError(
+        f"the weights of {path!r} are refused, and nothing of them ran: {file!r} would run code, for it asks for "
+        f"{asked}, which no weights need. Do not load it by other means; fetch the model as safetensors, from somebody "
+        "you trust"
+    )
+
+
+def is_panic(exc: BaseException) -> bool:
+    """Whether a library written in Rust broke down, which is no ``Exception`` and would end the process."""
+    return any(kind.__name__ == "PanicException" for kind in type(exc).__mro__)
+
+
+@contextmanager
+def tokenizer_named(error: type[MultiLLMError], what: str) -> Iterator[None]:
+    """Raise ``error`` where the tokenizers library breaks down, over a regular expression for example."""
+    try:
+        yield
+    except BaseException as exc:
+        if not is_panic(exc):
+            raise
+        raise error(
+            f"the model's tokenizer breaks down {what} ({detail(exc)}): the rules in its tokenizer.json cannot be "
+            "followed; change the prompt, or fetch the model from somebody you trust"
+        ) from None
 
 
 def as_inference_error(exc: Exception) -> MultiLLMError:

@@ -14,11 +14,12 @@ from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_environment import quieten
-from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail
+from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail, tokenizer_named
 from multi_llm_comparator.inferencers.transformers_seam import (
     GENERIC_TOKENIZERS,
     VERSION,
     causal_lm_types,
+    drop_wishes,
     import_kinds,
     is_fast_tokenizer,
 )
@@ -39,6 +40,9 @@ SAFE = "float32, one thread, plain attention: these are its safe settings"
 FLOAT32 = (
     "float32 instead of the file's {dtype}, in twice the memory: this CPU computes {dtype} many times slower; "
     "torch_dtype='{dtype}' has it all the same."
+)
+OWN_KERNELS = (
+    "Its config.json asks to be computed by {!r}: that is not for a model's file to choose, and the usual way is used."
 )
 NO_USABLE_GPU = "On the CPU, though there is a GPU: torch {version} cannot use it; its driver may be too old."
 # What the embedded models and most others are; importing them ahead takes their time out of the first load.
@@ -78,7 +82,8 @@ def load_checkpoint(path: str, options: LoadOptions) -> LoadedModel:
     _check_is_causal_lm(path, _read_config(path), options)
     # Whatever a stranger's files make these libraries raise becomes one line for a person.
     try:
-        return _load(path, options)
+        with tokenizer_named(ModelLoadError, "while it is read"):
+            return _load(path, options)
     except Exception as exc:
         raise as_load_error(exc, path) from exc
 
@@ -88,7 +93,7 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
 
     trust = options.trust_remote_code
     config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=trust)
-    notes: list[str] = []
+    notes = [OWN_KERNELS.format(wish[:80]) for wish in drop_wishes(config)]
     device = _device(options)
     quantization = _quantization(config, options, device, notes)
     tokenizer = _load_tokenizer(path, trust)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, RenderedPrompt
+from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
+from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
 
 # A character has at most 4 bytes, a token of a byte-level vocabulary at least one: after so many tokens without a
 # whole character the bytes are not going to become one.
@@ -28,7 +30,8 @@ class PromptEncoder:
             special_tokens=_special_texts(tokenizer),
         )
         # What the tokenizer itself puts around a text; an end mark there would end the answer before it began.
-        around = tokenizer.encode("", add_special_tokens=True)
+        with limited(TOKENIZER), tokenizer_named(ModelLoadError, "on an empty text"):
+            around = tokenizer.encode("", add_special_tokens=True)
         bos = tokenizer.bos_token_id
         self._lead = [bos] if bos is not None and bos in around else []
 
@@ -41,10 +44,11 @@ class PromptEncoder:
         prompt = self.template.render(request)
         # A template writes the begin mark itself; a plain prompt gets it as the tokenizer would give it.
         ids = [] if self.is_chat(request) else list(self._lead)
-        for part in prompt.parts:
-            ids += self._tokenizer.encode(
-                part.text, add_special_tokens=False, split_special_tokens=not part.is_template
-            )
+        with limited(TOKENIZER), tokenizer_named(InferenceError, "over this prompt"):
+            for part in prompt.parts:
+                ids += self._tokenizer.encode(
+                    part.text, add_special_tokens=False, split_special_tokens=not part.is_template
+                )
         if not ids:
             raise InferenceError("the prompt is empty; write something for the model to read")
         return prompt, ids
@@ -99,7 +103,8 @@ class Detokenizer:
         return new
 
     def _decode(self, ids: list[int]) -> str:
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        with tokenizer_named(InferenceError, "over the answer"):
+            text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return text
 
 

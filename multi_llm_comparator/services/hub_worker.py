@@ -19,6 +19,7 @@ import httpx2
 from huggingface_hub import HfApi, constants, errors, get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
 
+from multi_llm_comparator.core.bounded_http import IS_FILE, bound_listing
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.services.worker import die_with_parent
 
@@ -105,7 +106,9 @@ class Download:
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
-        with get_session().stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT_S) as response:
+        with get_session().stream(
+            "GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT_S, extensions={IS_FILE: True}
+        ) as response:
             hf_raise_for_status(response)
             if response.status_code != httpx2.codes.PARTIAL_CONTENT:
                 have = 0
@@ -144,6 +147,12 @@ def look_up(request: dict[str, Any]) -> None:
     tell("result", commit=info.sha, files=files, gated=bool(info.gated))
 
 
+def bound_session() -> None:
+    """Have huggingface_hub read no more of a listing than there can be in one."""
+    session = get_session()
+    session.event_hooks = {**session.event_hooks, "response": [*session.event_hooks["response"], bound_listing]}
+
+
 def explain(exc: Exception, request: dict[str, Any]) -> str:
     """One sentence for a person, with what to do."""
     repo = request["repo_id"]
@@ -174,6 +183,7 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     die_with_parent(request["parent"])
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    bound_session()
     request["endpoint"] = request["endpoint"] or constants.ENDPOINT
     # This is the edge of the process: whatever happens has to become a line for the app.
     try:

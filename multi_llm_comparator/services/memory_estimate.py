@@ -37,6 +37,9 @@ LLAMA_CPP_BYTES_PER_WORD = 220
 # model's width and three of its feed-forward width for each: 29 MB measured where this gives 30, 7 where it gives 6.
 BATCH_TOKENS = 512
 ROWS_OF_WIDTH, ROWS_OF_FEED_FORWARD = 6, 3
+# Left to a process beyond what can be reckoned.
+SPARE_BYTES = 2000 * MB
+GPU_LIBRARIES_BYTES = 4000 * MB
 
 _DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 _TORCH_NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
@@ -67,6 +70,20 @@ def estimate_memory(model: ModelInfo, options: LoadOptions, device: str) -> Memo
             return _pytorch(model, options, device)
         case _:
             return MemoryEstimate(model.size, 0, WORKER_BYTES, CPU)
+
+
+def memory_bound_bytes(estimate: MemoryEstimate, options: LoadOptions, limit_bytes: int) -> int:
+    """RAM that the model's process may take at most: far beyond its estimate, yet no more than all models together may.
+
+    Loading can have weights twice, in two types; every request served together can fill its whole context. All models
+    in RAM may take ``limit_bytes``; an estimate that was let in under it may be wrong by a quarter before that counts.
+    """
+    full_caches = 2 * estimate.kv_cache_bytes * options.parallel
+    generous = 3 * (estimate.weights_bytes + estimate.overhead_bytes) + full_caches + SPARE_BYTES
+    if estimate.device != CPU:
+        # The libraries of a GPU take RAM as well, and its memory is none.
+        return generous + GPU_LIBRARIES_BYTES
+    return max(min(generous, limit_bytes), estimate.total_bytes + estimate.total_bytes // 4 + SPARE_BYTES // 4)
 
 
 def _gguf(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstimate:

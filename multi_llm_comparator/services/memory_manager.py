@@ -15,6 +15,7 @@ from multi_llm_comparator.core.exceptions import InsufficientMemoryError, Invali
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.devices import (
+    CPU,
     device_for,
     free_ram_bytes,
     gpu_process_bytes,
@@ -22,7 +23,7 @@ from multi_llm_comparator.services.devices import (
     ram_bytes,
     same_memory,
 )
-from multi_llm_comparator.services.memory_estimate import MemoryEstimate, estimate_memory
+from multi_llm_comparator.services.memory_estimate import MemoryEstimate, estimate_memory, memory_bound_bytes
 
 __all__ = ["Footprint", "MemoryEstimate", "MemoryManager", "MemoryMode"]
 
@@ -76,6 +77,10 @@ class MemoryManager:
         if gpu is not None:
             return int(gpu.total_bytes * GPU_SHARE)
         return int(self.max_memory_gb * 1e9) if self.max_memory_gb is not None else int(ram_bytes() * RAM_SHARE)
+
+    def process_limit_bytes(self, estimate: MemoryEstimate, options: LoadOptions) -> int:
+        """RAM beyond which a model's process is ended: its files, not the machine, decide what it would take."""
+        return memory_bound_bytes(estimate, options, self.limit_bytes(CPU))
 
     def plan_load(self, estimate: MemoryEstimate, loaded: Sequence[Footprint]) -> tuple[str, ...]:
         """Which models must be unloaded first, least recently used first; only idle ones are named.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import signal
 import socket
@@ -12,6 +13,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from typing import Any
 
+import psutil
+
 from multi_llm_comparator.core import clock
 from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, event_from_dict
 from multi_llm_comparator.core.exceptions import (
@@ -19,11 +22,13 @@ from multi_llm_comparator.core.exceptions import (
     ModelLoadError,
     ModelProcessDied,
     ModelProcessHung,
+    ModelProcessOverLimit,
     MultiLLMError,
     error_from_name,
 )
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.time_limits import limit_behind
 from multi_llm_comparator.services.child_process import (
     LOG_LINES_KEPT,
     START_TIMEOUT_S,
@@ -37,11 +42,19 @@ from multi_llm_comparator.services.wire import MAX_LINE_BYTES, Wire, decode, enc
 
 # What a process that has ended printed last is read within this time.
 LAST_WORDS_S = 1.0
+# How often a busy process is looked at: memory can be filled at a gigabyte a second.
+WATCH_EVERY_S = 0.25
+# A step takes some tenths of a second, of a huge model some seconds. A process that does not stop within this time, or
+# that of a few of its longest steps, is in something without an end.
+STOP_WITHIN_S = 10.0
+STOP_WITHIN_STEPS = 3
 # Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )
 _WINDOWS_CRASH = 0xC0000000
+
+log = logging.getLogger(__name__)
 
 
 class ModelProcess:
@@ -57,6 +70,10 @@ class ModelProcess:
         self._loading: asyncio.Future[dict[str, Any]] | None = None
         self._preloading: asyncio.Future[None] | None = None
         self._heard_at = 0.0
+        self._stopped_at: dict[str, float] = {}
+        self._longest_step_s = 0.0
+        self._hang_timeout_s: float | None = None
+        self._max_bytes: int | None = None
         self._verdict: MultiLLMError | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._reading_log: asyncio.Task[None]
@@ -153,16 +170,20 @@ class ModelProcess:
         await self._preloading
 
     async def load(
-        self, name: str, engine: str, path: str, options: LoadOptions, *, timeout_s: float
+        self, name: str, engine: str, path: str, options: LoadOptions, *, timeout_s: float, max_bytes: int | None = None
     ) -> dict[str, Any]:
         """Load a model; returns ``{"info": ..., "seconds": ...}``.
+
+        ``max_bytes`` of RAM are the most that the process may take, now and later.
 
         Raises:
             ModelLoadError: the engine refused it, with its reason.
             ModelProcessDied: the process crashed meanwhile.
+            ModelProcessOverLimit: it took more memory or time than it may, and has been killed.
             ModelProcessHung: not loaded within ``timeout_s``; the process has been killed.
         """
-        self.name = name
+        self.name, self._max_bytes = name, max_bytes
+        self._tasks.append(asyncio.create_task(self._watch()))
         self._loading = asyncio.get_running_loop().create_future()
         self._send({"op": "load", "engine": engine, "path": path, "options": asdict(options)})
         if self._verdict:
@@ -194,20 +215,18 @@ class ModelProcess:
                 finished = isinstance(event, Finished | Failed)
                 yield event
         finally:
-            self._requests.pop(request.id, None)
+            is_told_of = self._requests.pop(request.id, None) is not None
             if not finished:
-                self.cancel(request.id)
-
-    def cancel(self, request_id: str) -> None:
-        """End a request before the next decode step; its stream then ends with Finished("cancelled")."""
-        self._send({"op": "cancel", "id": request_id})
+                if is_told_of:
+                    self._stopped_at[request.id] = clock.now()
+                self._send({"op": "cancel", "id": request.id})
 
     def set_threads(self, n_threads: int) -> None:
         self._send({"op": "threads", "n": n_threads})
 
     def watch(self, hang_timeout_s: float) -> None:
         """Kill the process when it has requests but makes no step for ``hang_timeout_s``."""
-        self._tasks.append(asyncio.create_task(self._watch(hang_timeout_s)))
+        self._hang_timeout_s = hang_timeout_s
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -242,7 +261,10 @@ class ModelProcess:
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
-                self._heard_at = clock.now()
+                heard_at = clock.now()
+                if self._requests:
+                    self._longest_step_s = max(self._longest_step_s, heard_at - self._heard_at)
+                self._heard_at = heard_at
                 self._dispatch(decode(line))
         except ConnectionError:
             pass
@@ -251,7 +273,7 @@ class ModelProcess:
             self._end(ModelProcessDied(f"the process of {self.name!r} sent something unreadable and was ended: {exc}"))
         await self._child.wait()
         await asyncio.wait({self._reading_log}, timeout=LAST_WORDS_S)
-        self._end(ModelProcessDied(self._obituary()))
+        self._end(self._obituary())
 
     def _dispatch(self, message: Wire) -> None:
         match message["op"]:
@@ -259,6 +281,8 @@ class ModelProcess:
                 for data in message["events"]:
                     event = event_from_dict(data)
                     self.has_decoded |= isinstance(event, TextDelta | Finished)
+                    if isinstance(event, Finished | Failed):
+                        self._stopped_at.pop(event.request_id, None)
                     if queue := self._requests.get(event.request_id):
                         queue.put_nowait(event)
                         if isinstance(event, Finished | Failed):
@@ -271,16 +295,44 @@ class ModelProcess:
             case "load_failed" if self._loading and not self._loading.done():
                 self._loading.set_exception(error_from_name(message["type"], message["message"]))
 
-    async def _watch(self, hang_timeout_s: float) -> None:
-        while True:
-            await asyncio.sleep(min(1.0, hang_timeout_s / 4))
-            silent_s = clock.now() - self._heard_at
-            if self._requests and silent_s > hang_timeout_s:
-                hung = (
-                    f"{self.name!r} made no step for {silent_s:.0f} s and was stopped; try again, it will be reloaded"
-                )
-                self._end(ModelProcessHung(hung))
-                self.kill()
+    async def _watch(self) -> None:
+        """End the process when it takes too much memory, does not stop when told, or makes no step."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            while self._verdict is None:
+                await asyncio.sleep(WATCH_EVERY_S)
+                if self._requests or self._loading or self._stopped_at:
+                    verdict = self._too_large(process.memory_info().rss) or self._unstoppable() or self._silent()
+                    if verdict is not None:
+                        log.warning("%s", verdict)
+                        self._end(verdict)
+
+    def _too_large(self, used_bytes: int) -> MultiLLMError | None:
+        if self._max_bytes is None or used_bytes <= self._max_bytes:
+            return None
+        doing = "it was being loaded" if self._loading else "it answered"
+        return ModelProcessOverLimit(
+            f"the process of {self.name!r} used {used_bytes / 1e9:.1f} GB of at most {self._max_bytes / 1e9:.1f} GB "
+            f"while {doing} and was ended; choose a shorter context or fewer requests at once, raise max_memory_gb, or "
+            "fetch the model from somebody you trust: its files may ask for more than they need"
+        )
+
+    def _unstoppable(self) -> MultiLLMError | None:
+        patience_s = max(STOP_WITHIN_S, STOP_WITHIN_STEPS * self._longest_step_s)
+        if not self._stopped_at or clock.now() - min(self._stopped_at.values()) < patience_s:
+            return None
+        return ModelProcessHung(
+            f"the process of {self.name!r} did not stop within {patience_s:.3g} s of being told and was ended, and "
+            "its other answers with it; ask again, it will be reloaded"
+        )
+
+    def _silent(self) -> MultiLLMError | None:
+        silent_s = clock.now() - self._heard_at
+        if not self._requests or self._hang_timeout_s is None or silent_s <= self._hang_timeout_s:
+            return None
+        return ModelProcessHung(
+            f"{self.name!r} made no step for {silent_s:.0f} s and was stopped; try again, it will be reloaded"
+        )
 
     def _end(self, verdict: MultiLLMError) -> None:
         """Tell everybody who waits; the first verdict stands."""
@@ -295,13 +347,20 @@ class ModelProcess:
                 Failed(request_id=request_id, error_type=type(self._verdict).__name__, message=str(self._verdict))
             )
 
-    def _obituary(self) -> str:
+    def _obituary(self) -> MultiLLMError:
         code = self._child.returncode
+        if (limit := limit_behind(code)) is not None:
+            return ModelProcessOverLimit(
+                f"the {limit.work} of {self.name!r} took more than {limit.seconds:g} s of processor time for one "
+                "prompt and its process was ended; shorten the prompt, or fetch the model from somebody you trust"
+            )
         how = f"ended with code {code}"
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 how = f"was ended by {signal.Signals(-code).name}"
-        return f"the process of {self.name!r} {how}; try again, it will be restarted{self._last_words()}"
+        return ModelProcessDied(
+            f"the process of {self.name!r} {how}; try again, it will be restarted{self._last_words()}"
+        )
 
     def _last_words(self) -> str:
         words = " | ".join(list(self._log)[-3:])

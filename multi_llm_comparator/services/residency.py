@@ -29,6 +29,8 @@ from multi_llm_comparator.services.spare import Spare
 ResidentState = Literal["loading", "ready", "failed"]
 # While it waits for memory, a request looks again at least this often: another program may have freed some.
 RECHECK_S = 2.0
+# So long a model is loaded further after the last one who wanted it has stopped.
+GIVEN_UP_AFTER_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Residency:
         self._table: dict[str, Resident] = {}
         self._changed = asyncio.Condition()
         self._asking = 0
+        self._giving_up: set[asyncio.Task[None]] = set()
         self.spare = Spare(enabled=settings.spare_process, load_timeout_s=settings.load_timeout_s)
 
     def residents(self) -> list[Resident]:
@@ -142,6 +145,24 @@ class Residency:
             if not resident.is_usable:
                 await self._drop(resident)
             self._changed.notify_all()
+        if self._is_unwanted(resident):
+            task = asyncio.create_task(self._give_up(resident))
+            self._giving_up.add(task)
+            task.add_done_callback(self._giving_up.discard)
+        self._on_change()
+
+    def _is_unwanted(self, resident: Resident) -> bool:
+        """Whether it is being loaded although nobody waits for it any more."""
+        return resident.state == "loading" and not resident.active and self._table.get(resident.key) is resident
+
+    async def _give_up(self, resident: Resident) -> None:
+        """Stopping a question stops the loading too, after a moment in which one may ask again."""
+        await asyncio.sleep(GIVEN_UP_AFTER_S)
+        async with self._changed:
+            if self._is_unwanted(resident):
+                log.info("%r is not loaded any further: nobody waits for it", resident.model.name)
+                await self._drop(resident)
+                self._changed.notify_all()
         self._on_change()
 
     async def ready(self, resident: Resident) -> ModelProcess:
@@ -177,6 +198,8 @@ class Residency:
             log.warning("that could not be written down (%s), so it holds until the app ends", exc)
 
     async def aclose(self) -> None:
+        for task in self._giving_up:
+            task.cancel()
         async with self._changed:
             for resident in list(self._table.values()):
                 await self._drop(resident)
@@ -283,6 +306,7 @@ class Residency:
                 resident.model.path,
                 resident.options,
                 timeout_s=self._settings.load_timeout_s,
+                max_bytes=self._memory.process_limit_bytes(resident.estimate, resident.options),
             )
         except MultiLLMError as exc:
             resident.error = exc if isinstance(exc, ModelLoadError) else ModelLoadError(str(exc))

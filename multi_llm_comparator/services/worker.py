@@ -23,6 +23,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, TextDelta, event_to_dict
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers import time_limits
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine, preload
 from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
@@ -176,6 +177,7 @@ def settle(parent: int) -> None:
 
 def serve(port: int, token: str) -> None:
     """Hold a model for the app that listens on ``port`` and knows us by ``token``, until it closes the connection."""
+    time_limits.switch_on()
     with socket.create_connection(("127.0.0.1", port)) as sock:
         channel = Channel(sock)
         channel.send({"op": "hello", "token": token, "pid": os.getpid()})

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
+from multi_llm_comparator.core.plain_text import PlainConsole
 from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 DEFAULTS = TuningOptions()
-messages = Console(stderr=True, markup=False, highlight=False)
+messages = PlainConsole(stderr=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 

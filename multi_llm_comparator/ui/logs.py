@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from multi_llm_comparator.core.keys import hide_keys
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.i18n import t
 
@@ -33,6 +34,7 @@ def start_logging() -> None:
     handler = RotatingFileHandler(path.resolve(), maxBytes=MAX_BYTES, backupCount=FILES, encoding="utf-8")
     handler.setFormatter(logging.Formatter(_FORMAT))
     handler.addFilter(_with_run)
+    handler.addFilter(hide_keys)
     root.addHandler(handler)
     logging.getLogger("multi_llm_comparator").setLevel(logging.INFO)
 

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 import stat
 from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.keys import HIDDEN, KeyStore, resolve_key, scrub
+from multi_llm_comparator.core.keys import (
+    HIDDEN,
+    KeyMask,
+    KeyStore,
+    hide_keys,
+    mask_keys,
+    remember_key,
+    resolve_key,
+    scrub,
+)
 
 SECRET = "sk-abcdef-0123456789"
 
@@ -98,4 +110,78 @@ def test_a_key_does_not_show_when_printed(store: KeyStore) -> None:
     ],
 )
 def test_texts_of_others_are_scrubbed(text: str, clean: str) -> None:
-    assert scrub(text, (SecretStr("my-own-key-42"), None)) == clean
+    remember_key(SecretStr("my-own-key-42"))
+    assert scrub(text) == clean
+
+
+LONG = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def test_a_key_is_known_from_when_it_is_first_used(store: KeyStore) -> None:
+    store.set("mine", SecretStr("an-odd-key-9876"))
+    assert mask_keys("an-odd-key-9876") == "an-odd-key-9876"
+    resolve_key("store:mine", store=store)
+    assert mask_keys("so: an-odd-key-9876!") == f"so: {HIDDEN}!"
+
+
+def test_what_is_left_of_a_key_that_was_cut_off_does_not_show() -> None:
+    remember_key(SecretStr(LONG))
+    assert mask_keys(f"{LONG[:20]}... and {LONG[:12]}") == f"{HIDDEN}... and {HIDDEN}"
+    assert mask_keys("sk-proj-0 is short") == "sk-proj-0 is short"
+
+
+def test_a_megabyte_of_beginnings_is_masked_as_fast_as_it_came() -> None:
+    remember_key(SecretStr(LONG))
+    assert mask_keys(LONG[:12] * 100_000) == HIDDEN * 100_000
+
+
+def test_a_key_as_long_as_a_token_of_a_thousand_characters_is_masked_in_all_its_lengths() -> None:
+    key = "eyJ" + "abcdefghij" * 120
+    remember_key(SecretStr(key))
+    for size in (12, 13, 63, 64, 65, 500, len(key)):
+        assert mask_keys(f"a {key[:size]} b") == f"a {HIDDEN} b"
+
+
+def test_answers_may_speak_of_what_looks_like_a_key() -> None:
+    text = "call hf_hub_download, or sk-learn-contrib"
+    assert mask_keys(text) == text
+
+
+def test_a_short_key_is_a_word_in_answers_but_not_in_errors() -> None:
+    remember_key(SecretStr("none7"))
+    assert mask_keys("none7 of them") == "none7 of them"
+    assert scrub("wrong key none7") == f"wrong key {HIDDEN}"
+
+
+@given(st.text("sk-proj-0123456789 x", max_size=40), st.text("sk-proj-0123456789 x", max_size=40), st.data())
+def test_a_key_is_masked_wherever_the_stream_cuts_it(before: str, after: str, data: st.DataObject) -> None:
+    remember_key(SecretStr(LONG))
+    text = before + LONG + after
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8)))
+    mask = KeyMask()
+    edges = zip([0, *cuts], [*cuts, len(text)], strict=True)
+    shown = "".join([mask.push(text[a:b]) for a, b in edges if b > a]) + mask.flush()
+    assert LONG[:12] not in shown
+    assert HIDDEN in shown
+    assert shown == mask_keys(text)
+
+
+def test_a_text_without_keys_is_not_changed_by_its_pieces() -> None:
+    remember_key(SecretStr(LONG))
+    mask = KeyMask()
+    assert "".join(map(mask.push, "sk-pro sk-pro")) + mask.flush() == "sk-pro sk-pro"
+
+
+def test_the_log_shows_no_key_not_even_in_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    remember_key(SecretStr(LONG))
+    caplog.handler.addFilter(hide_keys)
+    try:
+        try:
+            raise ValueError(f"refused {LONG}")
+        except ValueError:
+            logging.getLogger("x").exception("asked with %s", LONG)
+    finally:
+        caplog.handler.removeFilter(hide_keys)
+    assert LONG not in caplog.text
+    assert f"refused {HIDDEN}" in caplog.text
+    assert f"asked with {HIDDEN}" in caplog.text

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tracemalloc
 
 import pytest
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.inferencers import chat
+from multi_llm_comparator.inferencers import chat, chat_budget
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.chat_bounds import MAX_TEXT_CHARS
+from tests.support.chat_templates import STYLES
 
 SHOWS = "{{ messages[0].content }}"
 BROKEN = {
@@ -81,6 +83,43 @@ GREEDY = {
     "{{ m() | length }}" + SHOWS,
 }
 
+# Each value is small; there are many of them.
+HOARDING = {
+    "texts": "{% set n = namespace(l=[]) %}"
+    "{% for i in range(99999) %}{% set n.l = n.l + ['b' * 16000000] %}{% endfor %}",
+    "slices of a text": "{% set n = namespace(l=[], s='ab' * 8000000) %}"
+    "{% for i in range(99999) %}{% set n.l = [n.l, n.s[1:]] %}{% endfor %}",
+    "lists": "{% set n = namespace(l=[]) %}"
+    "{% for i in range(99999) %}{% set n.l = [n.l" + ", [1, 2, 3, 4, 5, 6, 7, 8]" * 100 + "] %}{% endfor %}",
+    "tuples": "{% set n = namespace(l=()) %}"
+    "{% for i in range(99999) %}{% set n.l = (n.l" + ", (i, 2, 3, 4, 5, 6, 7, 8)" * 100 + ") %}{% endfor %}",
+    "maps": "{% set n = namespace(l=[]) %}"
+    "{% for i in range(99999) %}{% set n.l = [n.l" + ", {'a': i, 'b': 2}" * 100 + "] %}{% endfor %}",
+    "namespaces": "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% for j in range(99) %}"
+    "{% set n.l = [n.l, namespace(a='a' * 50)] %}{% endfor %}{% endfor %}",
+    "blocks": "{% set n = namespace(l=[]) %}{% for i in range(99999) %}{% set x %}{{ 'b' * 60000 }}{% endset %}"
+    "{% set n.l = [n.l, x] %}{% endfor %}",
+    "filters": "{% set n = namespace(l=[]) %}{% for i in range(99999) %}"
+    "{% set n.l = [n.l, ('b' * 60000) | upper, messages | tojson] %}{% endfor %}",
+    "texts that are printed": "{% for i in range(99999) %}{{ 'b' * 60000 }}{% endfor %}",
+}
+UNENDING = {
+    "loops": "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}",
+    "loops that skip": "{% for i in range(90000) %}{% for j in range(90000) if j < 0 %}{% endfor %}{% endfor %}",
+    "loops that call themselves": "{% for i in range(9) recursive %}"
+    "{{ loop(range(9)) if loop.depth < 40 }}{% endfor %}",
+    "macros that call themselves": "{% macro m(d) %}{% if d %}{{ m(d - 1) }}{{ m(d - 1) }}{% endif %}{% endmacro %}"
+    "{{ m(60) }}",
+    "filters": "{% for i in range(99999) %}"
+    "{% if range(99999) | select('odd') | list | length %}{% endif %}{% endfor %}",
+    "looking at much": "{% set n = namespace(l=[1] * 400000) %}"
+    "{% for i in range(99999) %}{% if n.l | wordcount %}{% endif %}{% endfor %}",
+    "splitting": "{% for i in range(99999) %}{% if ('a ' * 90000).split() | length %}{% endif %}{% endfor %}",
+}
+CONSTANTS = (
+    "{{ '" + "a" * 1000 + "' | replace('a', '" + "b" * 1000 + "') | replace('b', '" + "c" * 15 + "') | length }}"
+) * 40
+
 
 def ask(template: ChatTemplate) -> chat.RenderedPrompt:
     return template.render(GenerationRequest(messages=(Message("user", "Why?"),)))
@@ -109,6 +148,55 @@ def test_what_would_fill_the_memory_is_refused_before_it_is_made(source: str) ->
     tracemalloc.stop()
     assert str(problem).startswith("SecurityError")
     assert peak < 8 * MAX_TEXT_CHARS
+
+
+@pytest.mark.parametrize("source", HOARDING.values(), ids=HOARDING)
+def test_many_small_values_are_counted_together(source: str) -> None:
+    tracemalloc.start()
+    problem = ChatTemplate(source + SHOWS).problem
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert re.search("builds more than|runs for more than|makes a prompt of more than", str(problem))
+    assert peak < 512 * 1024 * 1024
+
+
+@pytest.mark.parametrize("source", UNENDING.values(), ids=UNENDING)
+def test_what_does_not_end_is_ended(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat_budget, "MAX_SECONDS", 0.5)
+    assert re.search("takes more than|runs for more than|builds more than", str(ChatTemplate(source + SHOWS).problem))
+
+
+def test_constants_are_not_computed_and_kept_while_compiling() -> None:
+    """They would be there once for each place, outside of every count."""
+    tracemalloc.start()
+    problem = ChatTemplate(CONSTANTS + SHOWS).problem
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "builds more than" in str(problem)
+    assert peak < 256 * 1024 * 1024
+
+
+def test_the_count_begins_anew_with_each_prompt() -> None:
+    template = ChatTemplate("{% for i in range(90000) %}{% endfor %}" + SHOWS)
+    for _ in range(20):
+        assert ask(template).text == "Why?"
+
+
+def test_a_conversation_that_is_too_much_for_the_template_fails_alone() -> None:
+    source = "{% for i in range((messages | length - 1) * 50000) %}{% for j in range(50) %}{% endfor %}{% endfor %}"
+    template = ChatTemplate(source + SHOWS)
+    assert ask(template).text == "Why?"
+    two = GenerationRequest(messages=(Message("user", "a"), Message("assistant", "b")))
+    with pytest.raises(InferenceError, match=r"takes more than 1000000 steps.*change its messages or send the text"):
+        template.render(two)
+    assert ask(template).text == "Why?"
+
+
+def test_a_long_conversation_is_within_the_budget() -> None:
+    turns = [Message("user" if n % 2 == 0 else "assistant", "some words of a message " * 40) for n in range(2001)]
+    for source in STYLES.values():
+        rendered = ChatTemplate(source).render(GenerationRequest(messages=tuple(turns)))
+        assert len(rendered.text) > 1_900_000
 
 
 @pytest.mark.parametrize("source", [None, "", "  \n"])

@@ -246,15 +246,6 @@ async def test_halves_of_a_character_are_joined(server: ScriptedServer, endpoint
     assert text.encode("utf-8").decode() == text
 
 
-async def test_an_endless_answer_is_ended(
-    server: ScriptedServer, endpoint: OpenAIEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("multi_llm_comparator.inferencers.openai_api.MAX_ANSWER_BYTES", 10_000)
-    server.script("m", Act(text="x " * 1000))
-    with pytest.raises(ProviderUnavailableError, match="longer than"):
-        await collect(endpoint, asking())
-
-
 async def test_a_health_check_asks_for_the_models(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
     await endpoint.check()
     server.models_status = 404

@@ -15,13 +15,14 @@ from transformers import LlamaConfig
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import computes_bfloat16
-from multi_llm_comparator.core.events import Finished, TextDelta
+from multi_llm_comparator.core.events import Failed, Finished, TextDelta
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, _quantization, load_checkpoint
+from multi_llm_comparator.inferencers.transformers_seam import attention_of
 from tests.support.tiny_checkpoint import change_config, make_checkpoint
 
 OPTIONS = LoadOptions(n_ctx=256, use_gpu=False)
@@ -205,13 +206,73 @@ def test_pickled_weights_load_without_running_what_is_in_them(folder, tmp_path):
     torch.save(weights, folder / "pytorch_model.bin")
     assert load_checkpoint(str(folder), OPTIONS).model.num_parameters() > 0
 
+
+@pytest.mark.parametrize("form", ["zip", "old", "bare"])
+def test_a_pickle_that_would_run_code_is_refused_as_such_with_what_it_asks_for(folder, tmp_path, form):
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
     mark = tmp_path / "was-run"
-    torch.save({**weights, "payload": _Payload(mark)}, folder / "pytorch_model.bin")
-    refusal(folder)
     with (folder / "pytorch_model.bin").open("wb") as file:
-        pickle.dump(_Payload(mark), file)
-    refusal(folder)
+        if form == "bare":
+            pickle.dump(_Payload(mark), file)
+        else:
+            torch.save({**weights, "x": _Payload(mark)}, file, _use_new_zipfile_serialization=form == "zip")
+    said = refusal(folder, UnsupportedModelError)
+    assert "'pytorch_model.bin' would run code, for it asks for 'posix.mkdir', which no weights need" in said
+    assert "weights_only" not in said
     assert not mark.exists()
+
+
+def test_a_damaged_pickle_is_called_so_without_the_advice_to_load_it_unsafely(folder):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01\xff\xff")
+    said = refusal(folder)
+    assert "damaged or hold more than weights" in said
+    assert "weights_only" not in said
+
+
+@pytest.mark.parametrize("name", ["_attn_implementation", "attn_implementation"])
+@pytest.mark.parametrize("wish", ["evil/kernels", "flash_attention_2", "nonsense"])
+def test_kernels_that_a_configuration_wishes_for_are_not_used_and_that_is_said(folder, name, wish):
+    change_config(folder, **{name: wish})
+    loaded = load_checkpoint(str(folder), OPTIONS)
+    assert [note for note in loaded.notes if repr(wish) in note]
+    assert attention_of(loaded.model) == "sdpa"
+
+
+def test_the_plain_kinds_of_attention_may_be_chosen(folder):
+    change_config(folder, _attn_implementation="eager")
+    loaded = load_checkpoint(str(folder), OPTIONS)
+    assert not [note for note in loaded.notes if "config.json asks" in note]
+
+
+def with_pattern(folder: Path, pattern: str) -> None:
+    """Have the checkpoint's tokenizer split texts by this regular expression first."""
+    file = folder / "tokenizer.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    data["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [split, data["pre_tokenizer"]]}
+    file.write_text(json.dumps(data), encoding="utf-8")
+
+
+def test_a_tokenizers_pattern_that_is_none_is_named(folder):
+    with_pattern(folder, "(((")
+    assert "the tokenizer of" in refusal(folder)
+
+
+def test_a_tokenizers_pattern_without_end_fails_that_prompt_and_not_the_model(folder):
+    with_pattern(folder, "(a|aa)+$")
+    engine = PyTorchEngine(str(folder), OPTIONS)
+    engine.submit(GenerationRequest(messages=(Message("user", "a" * 50 + "!"),), id="bad"))
+    engine.submit(GenerationRequest(messages=(Message("user", "hello"),), config=ModelConfig(max_tokens=2), id="good"))
+    events = []
+    while engine.is_busy:
+        events += engine.step()
+    engine.close()
+    (failed,) = [event for event in events if isinstance(event, Failed)]
+    assert failed.request_id == "bad"
+    assert "tokenizer breaks down over this prompt" in failed.message
+    assert [event.request_id for event in events if isinstance(event, Finished)] == ["good"]
 
 
 def test_a_quantised_checkpoint_whose_library_is_absent_says_so(folder):

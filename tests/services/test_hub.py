@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import json
 import random
 import shutil
 from collections import namedtuple
@@ -237,6 +239,24 @@ async def test_a_repository_without_a_model_says_so(hub, client):
     hub.repositories["org/data"] = {"README.md": b"x", "train.parquet": b"x"}
     with pytest.raises(DownloadError, match="neither a GGUF file nor a transformers checkpoint"):
         await client.look_up("org/data")
+
+
+async def test_a_listing_is_counted_as_it_unpacks(hub, client):
+    hub.packed["org/tiny"] = gzip.compress(b"[" * (200 << 20), 9)
+    with pytest.raises(DownloadError, match="longer than 33554432 bytes"):
+        await client.look_up("org/tiny")
+
+
+async def test_a_packed_listing_of_ordinary_size_is_read(hub, client):
+    hub.packed["org/tiny"] = gzip.compress(json.dumps(hub.listing("org/tiny")).encode())
+    assert (await client.look_up("org/tiny")).choices
+
+
+async def test_a_file_that_comes_packed_is_refused_and_not_unpacked(hub, client):
+    hub.packed["big.gguf"] = gzip.compress(bytes(200 << 20), 9)
+    progress = await fetch(client, "org/tiny-GGUF", "big")
+    assert progress.state == "failed"
+    assert "which was not asked for" in progress.error
 
 
 async def test_sharded_weights_come_with_their_index(hub, client):

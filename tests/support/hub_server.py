@@ -23,6 +23,7 @@ class HubServer:
     refusals: dict[str, tuple[int, str]] = field(default_factory=dict)
     cut_after: dict[str, int] = field(default_factory=dict)
     stall_after: dict[str, int] = field(default_factory=dict)
+    packed: dict[str, bytes] = field(default_factory=dict)  # by file or repository: sent as gzip
     damaged: set[str] = field(default_factory=set)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     stalled: threading.Event = field(default_factory=threading.Event)
@@ -83,6 +84,9 @@ class _Handler(BaseHTTPRequestHandler):
             repo = path.removeprefix("/api/models/").partition("/revision/")[0]
             if self._refused(repo):
                 return
+            if (body := hub.packed.get(repo)) is not None:
+                self._send(200, body, {"Content-Type": "application/json", "Content-Encoding": "gzip"}, with_body)
+                return
             self._send(200, json.dumps(hub.listing(repo)).encode(), {"Content-Type": "application/json"}, with_body)
             return
         repo, _, rest = path.lstrip("/").partition("/resolve/")
@@ -107,6 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
             "X-Repo-Commit": COMMIT,
             "Accept-Ranges": "bytes",
         }
+        if (body := self.server_hub.packed.get(name)) is not None:
+            content, headers["Content-Encoding"] = body, "gzip"
         if name in self.server_hub.damaged:
             content = bytes(len(content))
         wanted = self.headers.get("Range")

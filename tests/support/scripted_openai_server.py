@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal[
-    "answer", "status", "hang", "hang_after_text", "cut", "cut_early", "no_end", "bad_json", "no_chunk", "refuse"
+    "answer", "status", "hang", "hang_after_text", "cut", "cut_early", "no_end", "bad_json", "no_chunk", "refuse", "raw"
 ]
 
 
 @dataclass
 class Act:
-    """One answer. ``cut`` ends the connection in the middle of the text, ``cut_early`` before any of it."""
+    """One answer. ``cut`` ends the connection in the middle of the text, ``cut_early`` before any of it.
+
+    ``raw`` sends ``payload`` as it is, after a status line and ``headers``.
+    """
 
     kind: Kind = "answer"
     text: str = "hello world"
@@ -33,6 +36,7 @@ class Act:
     usage: tuple[int, int] | None = (7, 2)
     finish_reason: str = "stop"
     reasoning: str = ""
+    payload: bytes = b""
 
 
 @dataclass
@@ -57,6 +61,7 @@ class ScriptedServer:
         self.most_open_streams = 0
         self.closed_early = asyncio.Event()
         self.models_status = 200
+        self.models: Act | None = None
         self.keeps_requests = True
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -101,6 +106,8 @@ class ScriptedServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in head[1:] if line)}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
+        if head[0].startswith("GET") and self.models is not None:
+            return await self._act(self.models, writer, asyncio.Future())
         if head[0].startswith("GET"):
             _send_json(writer, self.models_status, {"object": "list", "data": []}, {})
             return True
@@ -136,6 +143,11 @@ class ScriptedServer:
         if act.kind == "status":
             _send_json(writer, act.status, {"error": act.error or {"message": f"scripted {act.status}"}}, act.headers)
             return True
+        if act.kind == "raw":
+            more = "".join(f"{name}: {value}\r\n" for name, value in act.headers.items())
+            writer.write(f"HTTP/1.1 {act.status} Scripted\r\nConnection: close\r\n{more}\r\n".encode() + act.payload)
+            await writer.drain()
+            return False
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         if act.kind == "cut_early":
             await writer.drain()
