@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from multi_llm_comparator.comparison import limits
-from multi_llm_comparator.comparison.bounded_json import read_json
 from multi_llm_comparator.comparison.documents import (
     KIND,
     SCHEMA_VERSION,
@@ -24,6 +23,7 @@ from multi_llm_comparator.comparison.documents import (
 )
 from multi_llm_comparator.comparison.pane import check_panes
 from multi_llm_comparator.comparison.snapshots import ImportedFrom
+from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
