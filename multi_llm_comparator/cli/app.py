@@ -10,7 +10,6 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +27,9 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     RunNotFoundError,
 )
+from multi_llm_comparator.core.home import open_home
+from multi_llm_comparator.core.log_file import LogFile
+from multi_llm_comparator.core.private_files import keep_files_private
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
@@ -207,9 +209,9 @@ def _run(work: Coroutine[Any, Any, bool]) -> None:
 
 
 def _keep_log() -> Path:
+    open_home(get_settings().home)
     path = get_settings().home / "llm-cooperation.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler = LogFile(path, max_bytes=LOG_BYTES, backups=1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     return path
@@ -217,6 +219,7 @@ def _keep_log() -> Path:
 
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
+    keep_files_private()
     try:
         path = _keep_log()
         code = app(standalone_mode=False) or OK

@@ -29,7 +29,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
 
 FORMAT = "multi-llm-comparator run"
-MAX_IMPORT_BYTES = 64 * 2**20
+MAX_IMPORT_BYTES = limits.MAX_UPLOAD_BYTES
 
 
 class ExportedAnswer(Document):

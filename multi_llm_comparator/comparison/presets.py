@@ -123,7 +123,7 @@ class Presets:
         try:
             write_atomically(self._path, text)
         except OSError as exc:
-            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be written: {exc}") from exc
+            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be written: {exc.strerror}") from exc
 
 
 def _beside(presets: dict[str, Preset], preset: Preset) -> Preset | None:

@@ -92,7 +92,8 @@ def load_settings() -> Settings:
 def _stored(path: Path) -> dict[str, Any]:
     try:
         data = parse_yaml(read_bytes(path, MAX_FILE_BYTES))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        # A home that cannot be one is told by who needs it.
         return {}
     except OSError as exc:
         raise ConfigurationError(f"the settings {str(path)!r} cannot be read: {exc.strerror or exc}; {_MEND}") from exc

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.bounded_json import load_json
+from multi_llm_comparator.core.exceptions import NotWrittenError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.settings import get_settings
 
@@ -80,5 +81,9 @@ def update(**changes: Any) -> None:
         changed = Preferences(**{**asdict(current), **changes})
         if changed == current:
             return
-        write_atomically(path, json.dumps(asdict(changed), ensure_ascii=False, indent=1))
+        try:
+            write_atomically(path, json.dumps(asdict(changed), ensure_ascii=False, indent=1))
+        except NotWrittenError as exc:
+            # They hold as long as the app runs; a click must not fail for them.
+            logger.warning("preferences are not kept: %s", exc)
         _cached[str(path)] = (_state(path), changed)

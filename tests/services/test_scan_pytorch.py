@@ -331,7 +331,7 @@ def test_folders_linked_in_a_circle_are_visited_once(tmp_path):
 
 
 def test_depth_and_number_of_files_are_bounded_and_the_scan_says_so(tmp_path):
-    from multi_llm_comparator.services.scan.walk import Walk
+    from multi_llm_comparator.services.scan.walk import ScanBudget, Walk
 
     deep = tmp_path.joinpath(*["d"] * 8)
     deep.mkdir(parents=True)
@@ -340,7 +340,7 @@ def test_depth_and_number_of_files_are_bounded_and_the_scan_says_so(tmp_path):
     assert "more than 3 folders deep" in walk.notes[0]
     for i in range(20):
         (tmp_path / f"{i}.txt").touch()
-    walk = Walk(max_seen=5)
+    walk = Walk(budget=ScanBudget(max_seen=5))
     assert sum(len(folder.files) for folder in walk.folders(tmp_path)) <= 5
     assert "more than 5 files" in walk.notes[0]
 
@@ -368,3 +368,43 @@ def test_a_lists_reader_cannot_spoil_the_next_scan(tmp_path):
     checkpoint(tmp_path / "model", generation_config={"top_k": 3})
     scan_one(tmp_path).config["generation"].clear()
     assert scan_one(tmp_path).config["generation"] == {"top_k": 3}
+
+
+def test_a_link_to_a_folder_above_is_left_out_and_everything_else_found(tmp_path):
+    models = tmp_path / "models"
+    checkpoint(models / "zebra")
+    (models / "a-root").symlink_to("/")
+    (models / "b-above").symlink_to(tmp_path)
+    (models / "c-self").symlink_to(models)
+    notes: list[str] = []
+    assert [model.name for model in scan_folder(models, "test", notes=notes)] == ["zebra"]
+    assert len(notes) == 3
+    assert all("leads to a folder that holds" in note for note in notes)
+
+
+def test_what_a_link_leads_to_is_looked_at_last_and_within_a_budget_of_its_own(tmp_path, monkeypatch):
+    from multi_llm_comparator.services.scan import walk
+
+    monkeypatch.setattr(walk, "MAX_SEEN_OUTSIDE", 50)
+    elsewhere = tmp_path / "elsewhere"
+    checkpoint(elsewhere / "found")
+    for i in range(100):
+        (elsewhere / "large" / f"{i}").mkdir(parents=True)
+    models = tmp_path / "models"
+    checkpoint(models / "zebra")
+    (models / "a-link").symlink_to(elsewhere)
+    notes: list[str] = []
+    assert [model.name for model in scan_folder(models, "test", notes=notes)] == ["zebra", "found"]
+    assert len(notes) == 1
+    assert "left out: more than 50 files" in notes[0]
+
+
+def test_a_scan_whose_time_is_over_says_where_it_ended_and_keeps_what_it_has(tmp_path):
+    from multi_llm_comparator.services.scan.walk import ScanBudget
+
+    for name in ("a", "b", "c"):
+        checkpoint(tmp_path / name)
+    notes: list[str] = []
+    assert scan_folder(tmp_path, "test", notes=notes, budget=ScanBudget(max_s=0)) == []
+    assert len(notes) == 1
+    assert "it took longer than 0 s" in notes[0]
