@@ -31,6 +31,7 @@ from multi_llm_comparator.core.home import open_home
 from multi_llm_comparator.core.log_file import LogFile
 from multi_llm_comparator.core.private_files import keep_files_private
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
@@ -220,6 +221,7 @@ def _keep_log() -> Path:
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
     keep_files_private()
+    switch_off_telemetry()
     try:
         path = _keep_log()
         code = app(standalone_mode=False) or OK

@@ -24,6 +24,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.core.private_files import make_model_folder, umask_for_models
+from multi_llm_comparator.core.telemetry import SWITCHED_OFF
 from multi_llm_comparator.services.hub_files import (
     HubChoice,
     HubListing,
@@ -282,7 +283,7 @@ async def _spawn() -> asyncio.subprocess.Process:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (source, os.environ.get("PYTHONPATH")))),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
+        **SWITCHED_OFF,
     }
     return await asyncio.create_subprocess_exec(
         sys.executable,

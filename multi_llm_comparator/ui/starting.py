@@ -10,6 +10,7 @@ from typing import NoReturn
 from multi_llm_comparator.core.exceptions import ConfigurationError, DamagedStoreError, MultiLLMError
 from multi_llm_comparator.core.private_files import keep_files_private
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.tracking.database import set_aside
 from multi_llm_comparator.ui.logs import start_logging
 from multi_llm_comparator.ui.workbench import Workbench, get_workbench
@@ -25,6 +26,7 @@ def open_workbench(*, set_database_aside: bool = False) -> Workbench:
         set_database_aside: a damaged database is renamed with the date, and a new one begun.
     """
     keep_files_private()
+    switch_off_telemetry()
     try:
         try:
             return _opened()
