@@ -158,7 +158,7 @@ def test_known_vulnerabilities_are_told_a_line_each():
     }
     assert versions.weaknesses(found) == [
         "jinja2 3.1.0: PYSEC-1, mended in 3.1.6",
-        "old 1: PYSEC-2, mended in nothing yet",
+        "old 1: PYSEC-2, mended in none yet",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Reports of use that libraries would send of their own accord: switched off here, for this process and its children."""
+"""Reports of use that libraries would send of their own accord: switched off here, here and in children."""
 
 from __future__ import annotations
 

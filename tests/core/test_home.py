@@ -85,6 +85,7 @@ def test_another_home_and_the_same_one_afterwards_are_free(tmp_path):
     locks[0].release()
     again = HomeLock(tmp_path / "a")
     again.take()
+    assert json.loads((tmp_path / "a" / "workbench.holder.json").read_text())["pid"] == os.getpid()
     again.release()
     locks[1].release()
 
