@@ -62,9 +62,17 @@ class Walk:
     _visited: set[tuple[int, int]] = field(default_factory=set)
     _outside: list[tuple[Path, int]] = field(default_factory=list)
     _told: set[int] = field(default_factory=set)
+    _too_deep: list[Path] = field(default_factory=list)
 
     def folders(self, root: Path) -> Iterator[Folder]:
         """``root`` and all folders beneath it, parents first, in alphabetical order; what lies outside comes last."""
+        yield from self._inside_and_outside(root)
+        if self._too_deep:
+            more = f" and {len(self._too_deep) - 1} more" if len(self._too_deep) > 1 else ""
+            why = f"more than {self.max_depth} folders deep"
+            self.notes.append(f"{str(self._too_deep[0])!r}{more} was not looked into further: {why}")
+
+    def _inside_and_outside(self, root: Path) -> Iterator[Folder]:
         real = _resolved(root)
         yield from self._folders(root, 0, real, (self.budget,))
         while self._outside:
@@ -93,7 +101,7 @@ class Walk:
             return
         yield Folder(folder, tuple(files))
         if inner and depth >= self.max_depth:
-            self.notes.append(f"{str(folder)!r} was not looked into further: more than {self.max_depth} folders deep")
+            self._too_deep.append(folder)
             return
         for place in inner:
             if place.is_symlink() and not _leads_inside(place, inside):
