@@ -78,9 +78,9 @@ def _check(raw: bytes) -> None:
     for event in yaml.parse(raw, Loader=_Base):
         if isinstance(event, yaml.AliasEvent):
             if any(event.anchor == anchor for anchor, _ in opened):
-                raise ValueError(f"the alias in line {event.start_mark.line + 1} stands within what it stands for")
+                raise ValueError(f"the alias in line {_line(event)} stands within what it stands for")
             # One that was never there is the composer's to refuse.
-            nodes += sizes.get(event.anchor, 1)
+            nodes += sizes.get(str(event.anchor), 1)
         elif isinstance(event, yaml.NodeEvent):
             nodes += 1
             _refuse_tag(event)
@@ -96,13 +96,16 @@ def _check(raw: bytes) -> None:
             nodes += 1
         if nodes > MAX_NODES or len(opened) > MAX_DEPTH:
             what = f"it holds more than {MAX_NODES} values" if nodes > MAX_NODES else f"more than {MAX_DEPTH} levels"
-            raise ValueError(f"{what} by line {event.start_mark.line + 1}; such files are refused")
+            raise ValueError(f"{what} by line {_line(event)}; such files are refused")
 
 
 def _refuse_tag(event: Any) -> None:
     if getattr(event, "tag", None) not in (None, "!"):
-        line = event.start_mark.line + 1
-        raise ValueError(f"the tag {str(event.tag)[:80]!r} in line {line} is not read here; leave it out")
+        raise ValueError(f"the tag {str(event.tag)[:80]!r} in line {_line(event)} is not read here; leave it out")
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:
