@@ -35,7 +35,7 @@ class ModelManager:
         self._settings = settings
         self._scans = threading.Lock()
         self._scanned = threading.Event()
-        self._budget = ScanBudget()
+        self._ended = threading.Event()
 
     def scan_models(self, directory: str | Path | None = None) -> list[ModelInfo]:
         """List the models in ``pytorch/`` and ``gguf/`` of a folder, also those that cannot be loaded.
@@ -52,7 +52,7 @@ class ModelManager:
             self._scanned.clear()
             try:
                 notes: list[str] = []
-                self._budget = ScanBudget()
+                self._ended.clear()
                 models = self._scan_home(self.models_dir if directory is None else Path(directory), notes)
                 if directory is None:
                     models += self._scan_further(notes)
@@ -77,7 +77,11 @@ class ModelManager:
 
     def end_scan(self) -> None:
         """Have a scan that is at work come to its end; it keeps what it has found."""
-        self._budget.end()
+        self._ended.set()
+
+    def _budget(self) -> ScanBudget:
+        """One for each place, so that none is left out for what another one leads to."""
+        return ScanBudget(ended=self._ended)
 
     def _keep_notes(self, notes: list[str]) -> None:
         more = len(notes) - MAX_NOTES
@@ -90,14 +94,14 @@ class ModelManager:
         for kind in (ModelType.PYTORCH, ModelType.GGUF):
             folder = home / kind.value
             if folder.is_dir():
-                models += scan_folder(folder, "models", kinds=frozenset({kind}), notes=notes, budget=self._budget)
+                models += scan_folder(folder, "models", kinds=frozenset({kind}), notes=notes, budget=self._budget())
         return models
 
     def _scan_further(self, notes: list[str]) -> list[ModelInfo]:
         settings = self._settings or get_settings()
         models: list[ModelInfo] = []
         for folder in settings.extra_model_dirs:
-            models += scan_folder(folder.expanduser(), str(folder), notes=notes, budget=self._budget)
+            models += scan_folder(folder.expanduser(), str(folder), notes=notes, budget=self._budget())
         places: tuple[tuple[bool, Path, Callable[[Path, list[str], ScanBudget], list[ModelInfo]]], ...] = (
             (settings.scan_hf_cache, stores.hugging_face_root(), stores.scan_hugging_face),
             (settings.scan_ollama, stores.ollama_root(), stores.scan_ollama),
@@ -105,7 +109,7 @@ class ModelManager:
         )
         for is_wanted, root, scan in places:
             if is_wanted and root.is_dir():
-                models += scan(root, notes, self._budget)
+                models += scan(root, notes, self._budget())
             elif is_wanted:
                 notes.append(f"{str(root)!r} was not found; switch the place off in the settings, or set its variable")
         return models

@@ -183,3 +183,14 @@ def test_a_scan_can_be_awaited_and_ended(tmp_path):
     manager.end_scan()
     manager.announce_scan()
     assert manager.is_scanning
+
+
+def test_what_one_folder_leads_to_keeps_no_other_from_being_looked_at(home, monkeypatch):
+    from multi_llm_comparator.services.scan import walk
+
+    monkeypatch.setattr(walk.ScanBudget.__init__, "__kwdefaults__", {"max_seen": 10, "max_s": 60.0, "ended": None})
+    for i in range(20):
+        (home / "pytorch" / f"{i}.txt").touch()
+    manager = ModelManager(home, settings=Settings())
+    assert {"one", "two", "three"} <= {model.name for model in manager.scan_models()}
+    assert "more than 10 files" in manager.scan_notes[0]

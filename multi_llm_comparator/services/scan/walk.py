@@ -11,7 +11,7 @@ from time import monotonic
 
 MAX_DEPTH = 10
 MAX_SEEN = 200_000
-MAX_SCAN_S = 30.0
+MAX_SCAN_S = 20.0
 # Of one link that leads out of the folder: enough for somebody's large collection, not for a whole disk.
 MAX_SEEN_OUTSIDE = 20_000
 MAX_OUTSIDE_S = 5.0
@@ -26,17 +26,15 @@ class Folder:
 
 
 class ScanBudget:
-    """How much one scan may still look at: entries of folders, and seconds. Any thread may end it."""
+    """How much the scan of one place may still look at: entries of folders, and seconds; ``ended`` ends it at once."""
 
-    def __init__(self, *, max_seen: int = MAX_SEEN, max_s: float = MAX_SCAN_S) -> None:
+    def __init__(
+        self, *, max_seen: int = MAX_SEEN, max_s: float = MAX_SCAN_S, ended: threading.Event | None = None
+    ) -> None:
         self.max_seen, self.max_s = max_seen, max_s
         self.seen = 0
         self._until = monotonic() + max_s
-        self._ended = threading.Event()
-
-    def end(self) -> None:
-        """Nothing more is looked at."""
-        self._ended.set()
+        self._ended = ended or threading.Event()
 
     def spent(self) -> str | None:
         """Why nothing more may be looked at; None as long as something may."""
