@@ -16,7 +16,7 @@ from multi_llm_comparator.core.log_file import LogFile
 from multi_llm_comparator.ui import logs
 from multi_llm_comparator.ui.workbench import scan_again
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import PATIENCE_S, asked, asked_of, opened
+from tests.ui.test_pages import PATIENCE_S, asked, asked_of, html_of, opened
 
 FULL = Path("/dev/full")
 
@@ -27,8 +27,11 @@ def told(test) -> list[str]:
 
 @pytest.mark.parametrize("page", ["compare", "models", "plans"])
 def test_while_models_are_being_looked_for_the_page_says_so(bench, page):
+    bench.models.available_models = []
     bench.models.announce_scan()
-    assert any("Looking for models" in text for text in told(opened(page)))
+    test = opened(page)
+    assert any("Looking for models" in text for text in told(test))
+    assert "No models found" not in html_of(test)
     scan_again()
     assert bench.models.wait_for_scan(PATIENCE_S)
     assert not any("Looking for models" in text for text in told(opened(page)))
