@@ -16,6 +16,7 @@ from typing import Any
 
 import streamlit as st
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -23,18 +24,21 @@ from streamlit import config
 
 from multi_llm_comparator.ui.assets import asset_routes
 from multi_llm_comparator.ui.browser import has_viewer, open_in_browser
-from multi_llm_comparator.ui.logs import explain_script_error, start_logging
+from multi_llm_comparator.ui.logs import explain_script_error
+from multi_llm_comparator.ui.starting import open_workbench
+from multi_llm_comparator.ui.uploads import UploadBudget
 from multi_llm_comparator.ui.workbench import close_workbench, get_workbench, prepare_first_model
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 wants_browser = threading.Event()
+sets_database_aside = threading.Event()
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Open the workbench before the first page and end every model process after the last."""
-    start_logging()
-    workbench = get_workbench()
+    workbench = open_workbench(set_database_aside=sets_database_aside.is_set())
+    workbench.lock.tell(address())
     workbench.bridge.submit(workbench.engine.start())
     prepare_first_model()
     print(f"Multi-LLM Comparator is running at {address()}  (Ctrl+C ends it)", flush=True)
@@ -70,6 +74,7 @@ app = st.App(
     "multi_llm_comparator/ui/main.py",
     lifespan=lifespan,
     routes=[Route("/metrics", metrics), *asset_routes()],
+    middleware=[Middleware(UploadBudget)],
     on_script_error=explain_script_error,
 )
 
@@ -79,9 +84,14 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8501, or the next free one)")
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
+    parser.add_argument(
+        "--set-database-aside", action="store_true", help="rename a damaged database with the date and begin a new one"
+    )
     arguments = parser.parse_args()
     if not arguments.no_browser:
         wants_browser.set()
+    if arguments.set_database_aside:
+        sets_database_aside.set()
     overrides: dict[str, Any] = {"server.address": arguments.host}
     if arguments.host not in LOOPBACK:
         overrides["server.allowedHosts"] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.ui.answer_actions import draw_closer_look
-from multi_llm_comparator.ui.board import draw_board, draw_save_warning
+from multi_llm_comparator.ui.board import draw_board
 from multi_llm_comparator.ui.compare_state import current_run
 from multi_llm_comparator.ui.composer import draw_composer, draw_welcome, send
 from multi_llm_comparator.ui.pane_setup import draw_setup
@@ -23,7 +23,6 @@ if comparison is None or not comparison.snapshot().turns:
     draw_composer(comparison)
 else:
     snapshot = comparison.snapshot()
-    draw_save_warning(snapshot)
     draw_composer(comparison)
     draw_closer_look(snapshot)
     draw_prompt_editor(send)

@@ -12,7 +12,7 @@ from multi_llm_comparator.ui.model_details import draw_details
 from multi_llm_comparator.ui.model_list import SORTS, draw_models, matching
 from multi_llm_comparator.ui.preparing import draw_preparation
 from multi_llm_comparator.ui.starter_list import draw_starter_list
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.ui.workbench import get_workbench, scan_again
 
 manager = get_workbench().models
 with st.container(horizontal=True, vertical_alignment="center", key="models_heading"):
@@ -34,7 +34,7 @@ with st.container(horizontal=True, vertical_alignment="center", key="models_head
         label_visibility="collapsed",
         width=170,
     )
-    st.button(t("models.rescan"), icon=":material/refresh:", key="models_rescan", on_click=manager.scan_models)
+    st.button(t("models.rescan"), icon=":material/refresh:", key="models_rescan", on_click=scan_again)
     with st.popover(t("download.title"), icon=":material/download:", key="models_download", on_change="rerun") as box:
         if box.open:
             draw_search()

@@ -64,6 +64,14 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[str]:
             yield prefix + name
 
 
+def streamlit_keeps_uploads_by_session() -> None:
+    has("streamlit.runtime:Runtime", "instance", "uploaded_file_mgr")
+    manager = found("streamlit.runtime.memory_uploaded_file_manager:MemoryUploadedFileManager")("/upload")
+    assert manager.file_storage == {}
+    source = inspect.getsource(found("streamlit.web.server.starlette.starlette_routes:create_upload_routes"))
+    assert "/_stcore/upload_file/{session_id}/{file_id}" in source
+
+
 def streamlit_components_take_html_css_and_js() -> None:
     takes("streamlit:components.v2.component", "name", "html", "css", "js", "isolate_styles")
 
@@ -213,6 +221,7 @@ def watching_wakes_up_without_a_change() -> None:
 SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     streamlit_serves_routes_beside_pages: ("streamlit", "app.py"),
     streamlit_knows_every_option_we_set: ("streamlit", ".streamlit/config.toml"),
+    streamlit_keeps_uploads_by_session: ("streamlit", f"{PACKAGE}/ui/uploads.py"),
     streamlit_components_take_html_css_and_js: ("streamlit", f"{PACKAGE}/ui/live_chart.py"),
     streamlit_tells_of_the_reader: ("streamlit", f"{PACKAGE}/ui/theme.py"),
     streamlit_draws_what_the_style_sheet_names: ("streamlit", f"{PACKAGE}/ui/workbench.css"),

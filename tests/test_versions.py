@@ -145,3 +145,24 @@ def test_pins_come_from_the_oldest_python_that_is_supported(monkeypatch, capsys)
     monkeypatch.setattr(versions.sys, "version_info", (3, 13, 0))
     assert versions.main(["upgrade"]) == 2
     assert "PYTHON=python3.11" in capsys.readouterr().err
+
+
+def test_known_vulnerabilities_are_told_a_line_each():
+    found = {
+        "dependencies": [
+            {"name": "jinja2", "version": "3.1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3.1.6"]}]},
+            {"name": "old", "version": "1", "vulns": [{"id": "PYSEC-2", "fix_versions": []}]},
+            {"name": "fine", "version": "2", "vulns": []},
+            {"name": "skipped", "skip_reason": "not on the index"},
+        ]
+    }
+    assert versions.weaknesses(found) == [
+        "jinja2 3.1.0: PYSEC-1, mended in 3.1.6",
+        "old 1: PYSEC-2, mended in none yet",
+    ]
+
+
+@pytest.mark.parametrize(("install", "audit"), [("false", "true"), ("true", "false"), ("true", "/absent/pip-audit")])
+def test_an_audit_that_cannot_be_made_is_one_line(install, audit):
+    (said,) = versions.audited([install], [audit])
+    assert said.startswith("the audit could not be made")

@@ -10,7 +10,6 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,8 +27,12 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     RunNotFoundError,
 )
+from multi_llm_comparator.core.home import open_home
 from multi_llm_comparator.core.keys import hide_keys
+from multi_llm_comparator.core.log_file import LogFile
+from multi_llm_comparator.core.private_files import keep_files_private
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
@@ -208,9 +211,9 @@ def _run(work: Coroutine[Any, Any, bool]) -> None:
 
 
 def _keep_log() -> Path:
+    open_home(get_settings().home)
     path = get_settings().home / "llm-cooperation.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler = LogFile(path, max_bytes=LOG_BYTES, backups=1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handler.addFilter(hide_keys)
     logging.getLogger().addHandler(handler)
@@ -219,6 +222,8 @@ def _keep_log() -> Path:
 
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
+    keep_files_private()
+    switch_off_telemetry()
     try:
         path = _keep_log()
         code = app(standalone_mode=False) or OK

@@ -14,6 +14,7 @@ from multi_llm_comparator.conversion.convert import TARGETS, convert, suggested_
 from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
 from multi_llm_comparator.core.exceptions import InvalidParameterError
+from multi_llm_comparator.core.private_files import use_ordinary_umask
 from multi_llm_comparator.core.settings import get_settings
 
 _PHASES: dict[Phase, str] = {
@@ -35,6 +36,7 @@ def convert_model(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
 ) -> None:
     """Convert a model: PyTorch to GGUF, GGUF to PyTorch, GGUF to another quantization."""
+    use_ordinary_umask()
     found = _found(source)
     wanted = target or _by_name(out)
     place = out or suggested_out(found, wanted, get_settings().models_dir)

@@ -52,6 +52,10 @@ class Answer:
         self.curve = Curve()
         self._cached: AnswerSnapshot | None = None
 
+    def rename(self) -> None:
+        """Take another id: another run has this one."""
+        self.id, self._cached = uuid.uuid4().hex, None
+
     @property
     def text(self) -> str:
         return "".join(leg.text for leg in self.legs)

@@ -238,7 +238,7 @@ class Comparison:
             leg = answer.legs[-1]
             self._conversation.apply(answer, leg, _interrupted(leg))
             self._recorder.touch(answer)
-        await self._recorder.flush()
+        await self._recorder.flush_unless_changed()
 
     async def discard(self) -> None:
         """End everything and save nothing more: the run is about to be deleted."""

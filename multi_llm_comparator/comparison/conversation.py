@@ -64,6 +64,7 @@ class Conversation:
         self.id = run_id or uuid.uuid4().hex
         self.created_at = now() if created_at is None else created_at
         self.imported_from = imported_from
+        self.branched_from: str | None = None
         self.title, self.panes, self.shared_thread = title, tuple(panes), shared_thread
         self.turns: list[Turn] = []
         self._lock = threading.Lock()
@@ -105,6 +106,16 @@ class Conversation:
     def set_waiting_prompts(self, count: int) -> None:
         with self._changing(NO_TURN):
             self._waiting_prompts = count
+
+    def become_branch(self) -> list[Answer]:
+        """Go on under an id of its own, and its answers under theirs; returns all of them."""
+        with self._changing():
+            self.branched_from, self.id = self.id, uuid.uuid4().hex
+            self.title = f"{self.title[: MAX_TITLE_CHARS - 4]} (2)"
+            every = [answer for turn in self.turns for attempts in turn.answers.values() for answer in attempts]
+            for answer in every:
+                answer.rename()
+        return every
 
     # --- turns and answers --------------------------------------------------------------------------------------
 
@@ -224,6 +235,7 @@ class Conversation:
             is_running=self._waiting_prompts > 0 or bool(self.running_answers()),
             version=self._version,
             imported_from=self.imported_from,
+            branched_from=self.branched_from,
             save_error=self._save_error,
             waiting_prompts=self._waiting_prompts,
         )

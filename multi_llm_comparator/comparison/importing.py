@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from multi_llm_comparator.comparison import limits
-from multi_llm_comparator.comparison.bounded_json import read_json
 from multi_llm_comparator.comparison.documents import (
     KIND,
     SCHEMA_VERSION,
@@ -24,12 +23,13 @@ from multi_llm_comparator.comparison.documents import (
 )
 from multi_llm_comparator.comparison.pane import check_panes
 from multi_llm_comparator.comparison.snapshots import ImportedFrom
+from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
 
 FORMAT = "multi-llm-comparator run"
-MAX_IMPORT_BYTES = 64 * 2**20
+MAX_IMPORT_BYTES = limits.MAX_UPLOAD_BYTES
 
 
 class ExportedAnswer(Document):

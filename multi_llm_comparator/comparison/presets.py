@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.comparison.bounded_json import read_json
 from multi_llm_comparator.comparison.parameters import config_from
+from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 
 MAX_PRESETS = 200
@@ -102,11 +103,11 @@ class Presets:
 
     def _read(self) -> dict[str, Preset]:
         try:
-            data = self._path.read_bytes()
+            data = read_bytes(self._path, MAX_FILE_BYTES)
         except FileNotFoundError:
             return {}
         except OSError as exc:
-            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be read: {exc}") from exc
+            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be read: {exc.strerror}") from exc
         try:
             return {preset.name: preset for preset in _from_json(data, repr(str(self._path)))}
         except DocumentError as exc:
@@ -122,7 +123,7 @@ class Presets:
         try:
             write_atomically(self._path, text)
         except OSError as exc:
-            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be written: {exc}") from exc
+            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be written: {exc.strerror}") from exc
 
 
 def _beside(presets: dict[str, Preset], preset: Preset) -> Preset | None:

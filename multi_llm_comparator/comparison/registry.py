@@ -27,7 +27,8 @@ from multi_llm_comparator.tracking.store import Store
 class ComparisonRegistry:
     """Creates, finds and lists comparisons. Its coroutines belong to the event loop on which the comparisons live.
 
-    One workbench at a time: a run that another process is just writing looks interrupted from here.
+    One workbench at a time (see :mod:`core.home`): a run that another process is just writing looks interrupted from
+    here. Should another program change a run nevertheless, what was asked here goes on as a run of its own.
 
     Args:
         store: where runs are kept.
@@ -53,6 +54,8 @@ class ComparisonRegistry:
         # that there are never two live objects of one run.
         self._live: OrderedDict[str, Comparison] = OrderedDict()
         self._held: weakref.WeakValueDictionary[str, Comparison] = weakref.WeakValueDictionary()
+        # Ids that runs had until another program changed them, each with the one they go by now.
+        self._branched: dict[str, str] = {}
         self._loading = asyncio.Lock()
 
     async def create(self, panes: Sequence[Pane], *, title: str = "", shared_thread: bool = False) -> Comparison:
@@ -79,6 +82,10 @@ class ComparisonRegistry:
                 return await self._rebuild(run_id)
             self._keep(found)
             return found
+
+    def branch_of(self, run_id: str) -> str | None:
+        """The id under which a run of this process goes on, since another program changed the stored one."""
+        return self._branched.get(run_id)
 
     async def list(self, text: str = "", limit: int = 50, offset: int = 0) -> list[RunSummary]:
         """The stored comparisons, newest first: see :meth:`Store.list_runs`.
@@ -151,8 +158,15 @@ class ComparisonRegistry:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _adopt(self, conversation: Conversation) -> Comparison:
-        recorder = Recorder(self._store, conversation, self._save_interval_s)
+    def _adopt(self, conversation: Conversation, known: float | None = None) -> Comparison:
+        def branched(before: str) -> None:
+            self._live.pop(before, None)
+            self._held.pop(before, None)
+            self._held[comparison.id] = comparison
+            self._branched[before] = comparison.id
+            self._keep(comparison)
+
+        recorder = Recorder(self._store, conversation, self._save_interval_s, known=known, on_branch=branched)
         # Whatever begins to answer is kept again, should it have been dropped while a page still held it.
         comparison = Comparison(conversation, self._source, recorder, self._models, self._fingerprints, self._keep)
         self._held[comparison.id] = comparison
@@ -170,7 +184,7 @@ class ComparisonRegistry:
     async def _rebuild(self, run_id: str) -> Comparison:
         run = await asyncio.to_thread(self._store.load_run, run_id)
         answers = await asyncio.to_thread(self._store.load_answers, run_id)
-        comparison = self._adopt(conversation_from(run, answers))
+        comparison = self._adopt(conversation_from(run, answers), run.updated_at)
         await comparison.mark_interrupted()
         return comparison
 

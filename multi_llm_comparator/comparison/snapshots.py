@@ -114,6 +114,7 @@ class ComparisonSnapshot:
     """The whole. ``version`` grows with every change; ``save_error`` says why the latest state is not in the store.
 
     ``waiting_prompts`` are still to be sent, when a run is made again; until they are, it counts as running.
+    ``branched_from`` is the id that the run had until another program changed it.
     """
 
     id: str
@@ -125,6 +126,7 @@ class ComparisonSnapshot:
     is_running: bool
     version: int
     imported_from: ImportedFrom | None = None
+    branched_from: str | None = None
     save_error: str | None = None
     waiting_prompts: int = 0
 

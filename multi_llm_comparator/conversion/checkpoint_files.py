@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.reading import read_bytes, read_text
 
 MAX_JSON_BYTES = 256 * 1024 * 1024
 MAX_TEXT_BYTES = 4 * 1024 * 1024
@@ -43,11 +44,7 @@ class CheckpointFiles:
         if not path.is_file():
             return {}
         try:
-            if path.stat().st_size > MAX_JSON_BYTES:
-                raise ModelLoadError(
-                    f"{str(path)!r} has {path.stat().st_size} bytes; at most {MAX_JSON_BYTES} are read"
-                )
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = json.loads(read_bytes(path, MAX_JSON_BYTES))
         except (OSError, ValueError, RecursionError) as exc:
             raise ModelLoadError(f"{str(path)!r} is not readable as JSON: {exc}") from exc
         if not isinstance(data, dict):
@@ -64,11 +61,7 @@ class CheckpointFiles:
         if not path.is_file():
             return None
         try:
-            if path.stat().st_size > MAX_TEXT_BYTES:
-                raise ModelLoadError(
-                    f"{str(path)!r} has {path.stat().st_size} bytes; at most {MAX_TEXT_BYTES} are read"
-                )
-            return path.read_text(encoding="utf-8")
+            return read_text(path, MAX_TEXT_BYTES)
         except (OSError, UnicodeDecodeError) as exc:
             raise ModelLoadError(f"{str(path)!r} is not readable as text: {exc}") from exc
 

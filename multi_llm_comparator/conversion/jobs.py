@@ -24,6 +24,7 @@ from multi_llm_comparator.conversion.places import remove_leftovers
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
+from multi_llm_comparator.core.private_files import umask_for_models
 from multi_llm_comparator.services.child_process import child_environment
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
@@ -235,4 +236,5 @@ async def _spawn() -> asyncio.subprocess.Process:
         limit=MAX_LINE_BYTES,
         env=child_environment(),
         start_new_session=True,
+        umask=umask_for_models(),
     )

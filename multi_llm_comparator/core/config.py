@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidParameterError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.settings import get_settings
@@ -129,6 +130,9 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise InvalidParameterError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
 
 
+MAX_FILE_BYTES = 4 * 2**20
+
+
 class ConfigManager:
     """Keeps one :class:`ModelConfig` per model id in a JSON file."""
 
@@ -145,7 +149,7 @@ class ConfigManager:
         if not self.config_path.exists():
             return {}
         try:
-            data = json.loads(self.config_path.read_text(encoding="utf-8"))
+            data = load_json(self.config_path, MAX_FILE_BYTES)
         except (OSError, ValueError) as exc:
             raise ConfigurationError(f"{str(self.config_path)!r} is not readable as JSON: {exc}") from exc
         if not isinstance(data, dict):

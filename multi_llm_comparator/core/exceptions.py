@@ -24,6 +24,7 @@
     │   ├── BudgetExceededError     the call could cost more than the budget has left
     │   └── NoModelAvailableError   no model behind the target can take the request
     ├── ConfigurationError          a setting that is wrong
+    │   ├── HomeTakenError          another workbench has the home folder or the database
     │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
     ├── RunNotFoundError            no stored run under this id
     ├── RunAtWorkError              another process is at work on the run
@@ -31,6 +32,9 @@
     ├── TrainingError               a model that could not be tuned
     ├── ConversionError             a model that could not be converted for a reason outside its files
     ├── StoreError                  the database cannot be opened, read or written
+    │   ├── DamagedStoreError       ... because its file is damaged
+    │   └── RunConflictError        ... another program has written the run meanwhile
+    ├── NotWrittenError             a file that could not be written; it is as it was (also an OSError)
     ├── DocumentError               a file to be read in (an exported run, presets) is not what it should be
     └── DownloadError               a model that could not be fetched
 
@@ -159,6 +163,10 @@ class ConfigurationError(MultiLLMError):
     """A setting is wrong."""
 
 
+class HomeTakenError(ConfigurationError):
+    """Another workbench has the home folder, or the database, in use."""
+
+
 class InvalidParameterError(ConfigurationError, ValueError):
     """A generation parameter is out of its range."""
 
@@ -185,6 +193,23 @@ class ConversionError(MultiLLMError):
 
 class StoreError(MultiLLMError):
     """The database of runs cannot be opened, read or written."""
+
+
+class DamagedStoreError(StoreError):
+    """The file of the database is damaged, or is no database."""
+
+
+class RunConflictError(StoreError):
+    """The run was written by another program since it was last read or written here; nothing was written now."""
+
+
+class NotWrittenError(MultiLLMError, OSError):
+    """A file could not be written, and is as it was before."""
+
+    def __str__(self) -> str:
+        if self.filename is None:
+            return super().__str__()
+        return f"{str(self.filename)!r} was not written: {self.strerror}; it is as it was before"
 
 
 class DocumentError(MultiLLMError):

@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from multi_llm_comparator.core.exceptions import NotWrittenError
+
 
 def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
     """Replace ``path`` by ``text`` in one step: readers see the old content or the new, never a part.
@@ -14,17 +16,23 @@ def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
         path: the file; its folder is made if absent.
         text: written as UTF-8.
         mode: permission bits, for files that others must not read.
+
+    Raises:
+        NotWrittenError: it could not be written (a full disk, a missing right); the old content is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if mode is not None:
+                Path(name).chmod(mode)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as exc:
+        raise NotWrittenError(exc.errno, exc.strerror or str(exc), str(path)) from exc

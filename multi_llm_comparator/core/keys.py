@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 
 MASTER_KEY_VARIABLE = "MLC_MASTER_KEY"
@@ -84,7 +85,7 @@ class KeyStore:
         if not given:
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 raise ConfigurationError(f"others can read the master key {str(path)!r}: chmod 600 it, or replace it")
-            given = path.read_text(encoding="ascii").strip()
+            given = read_bytes(path, MAX_STORE_BYTES).decode("ascii").strip()
         try:
             return Fernet(given)
         except ValueError:
@@ -95,10 +96,12 @@ class KeyStore:
     def _read(self) -> dict[str, str]:
         if not self._path.exists():
             return {}
-        if self._path.stat().st_size > MAX_STORE_BYTES:
-            raise ConfigurationError(f"the key store {str(self._path)!r} is larger than {MAX_STORE_BYTES} bytes")
         try:
-            data = json.loads(self._fernet().decrypt(self._path.read_bytes()))
+            token = read_bytes(self._path, MAX_STORE_BYTES)
+        except OSError as exc:
+            raise ConfigurationError(f"the key store {str(self._path)!r} cannot be read: {exc.strerror}") from exc
+        try:
+            data = json.loads(self._fernet().decrypt(token))
         except (InvalidToken, ValueError):
             raise ConfigurationError(
                 f"the key store {str(self._path)!r} cannot be opened with this master key"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _NAMES_AND_VALUES = "must hold names and values, indented below it"
@@ -10,6 +10,11 @@ _LIST = "must be a list, such as [first, second]"
 _NUMBER = "must be a number"
 _WHOLE = "must be a whole number"
 _YES_OR_NO = "must be true or false"
+
+MAX_PROBLEMS = 20
+MAX_PROBLEM_CHARS = 600
+# What is wrong, in words or as what finds the words: of thousands of problems only the first are put into any.
+Problem = str | Callable[[], str]
 
 # By pydantic's name for each kind of error; what stands in braces comes with the error.
 _WORDS = {
@@ -36,6 +41,14 @@ _WORDS = {
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
 }
+
+
+def first_of(problems: Sequence[Problem], source: str) -> str:
+    """The first ``MAX_PROBLEMS``, a line each that begins with ``source``, and how many more there are."""
+    said = [problem if isinstance(problem, str) else problem() for problem in problems[:MAX_PROBLEMS]]
+    lines = [line if len(line) <= MAX_PROBLEM_CHARS else f"{line[:MAX_PROBLEM_CHARS]}…" for line in said]
+    more = len(problems) - len(lines)
+    return "\n".join(f"{source}: {line}" for line in [*lines, *([f"... and {more} more"] if more > 0 else [])])
 
 
 def in_plain_words(error: Mapping[str, Any], patterns: Mapping[str, str] | None = None) -> str:

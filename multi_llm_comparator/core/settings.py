@@ -13,9 +13,14 @@ import yaml
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, in_plain_words
+from multi_llm_comparator.core.reading import read_bytes
+
+MAX_FILE_BYTES = 64 * 1024
+_MEND = "mend the file, or move it away to start with the defaults"
 
 
 def default_home() -> Path:
@@ -81,23 +86,37 @@ def load_settings() -> Settings:
         ConfigurationError: naming the file, the entry, and what is allowed; all problems at once.
     """
     path = settings_path()
+    return _validated(_given(_stored(path)), path)
+
+
+def _stored(path: Path) -> dict[str, Any]:
     try:
-        stored = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, ValueError, yaml.YAMLError) as exc:
-        raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {exc}") from exc
-    if not isinstance(stored or {}, dict):
-        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(stored).__name__}")
-    # The environment outranks the file: what it sets is left out of what the file gives.
-    given = {k: v for k, v in (stored or {}).items() if f"MLC_{k.upper()}" not in os.environ}
-    return _validated(given, path)
+        data = parse_yaml(read_bytes(path, MAX_FILE_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        # A home that cannot be one is told by who needs it.
+        return {}
+    except OSError as exc:
+        raise ConfigurationError(f"the settings {str(path)!r} cannot be read: {exc.strerror or exc}; {_MEND}") from exc
+    except ValueError as exc:
+        raise ConfigurationError(f"the settings {str(path)!r} are not readable as YAML: {exc}; {_MEND}") from exc
+    if not isinstance(data or {}, dict):
+        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}; {_MEND}")
+    return {str(name): value for name, value in (data or {}).items()}
+
+
+def _given(stored: dict[str, Any]) -> dict[str, Any]:
+    """The environment outranks the file: what it sets is left out of what the file gives."""
+    return {name: value for name, value in stored.items() if f"MLC_{name.upper()}" not in os.environ}
 
 
 def _validated(given: dict[str, Any], path: Path) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {in_plain_words(e)}" for e in exc.errors())
-        raise ConfigurationError(f"settings in {str(path)!r} or the environment: {problems}") from exc
+        problems = [f"{'.'.join(map(str, e['loc']))[:80]}: {in_plain_words(e)}" for e in exc.errors()[:MAX_PROBLEMS]]
+        more = exc.error_count() - len(problems)
+        said = "; ".join([*problems, *([f"and {more} more"] if more else [])])
+        raise ConfigurationError(f"settings in {str(path)!r} or the environment: {said}") from exc
 
 
 def get_settings() -> Settings:
@@ -118,8 +137,7 @@ def reload_settings() -> Settings:
 def save_settings(changes: dict[str, Any]) -> Settings:
     """Merge ``changes`` into ``settings.yaml`` and swap in the result; an invalid change writes nothing."""
     path = settings_path()
-    stored = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-    merged = {**(stored or {}), **changes}
-    _validated({k: v for k, v in merged.items() if f"MLC_{k.upper()}" not in os.environ}, path)
+    merged = {**_stored(path), **changes}
+    _validated(_given(merged), path)
     write_atomically(path, yaml.safe_dump(merged, allow_unicode=True, sort_keys=True))
     return reload_settings()

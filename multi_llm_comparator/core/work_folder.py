@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock
 
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
+from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunAtWorkError
 from multi_llm_comparator.core.files import write_atomically
 
@@ -19,6 +20,7 @@ SETUP_FILE = "setup.json"
 WORKER_FILE = "worker.json"
 LOCK_FILE = "worker.lock"
 LOCK_TIMEOUT_S = 10
+MAX_FILE_BYTES = 2**20
 
 
 def open_work_folder(folder: Path, setup: dict[str, Any], *, may_change: Collection[str] = ()) -> None:
@@ -57,7 +59,7 @@ def read_setup(folder: Path) -> dict[str, Any]:
     """
     path = folder / SETUP_FILE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = load_json(path, MAX_FILE_BYTES)
     except (OSError, ValueError) as exc:
         raise DocumentError(f"no work was begun in {str(folder)!r}: {SETUP_FILE} cannot be read") from exc
     if not isinstance(data, dict):
@@ -87,7 +89,7 @@ def _is_ours(name: str) -> bool:
 def _check_free(folder: Path) -> None:
     """Two processes would do everything twice, and cut off each other's last lines."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        other = WorkingProcess(**json.loads((folder / WORKER_FILE).read_text(encoding="utf-8")))
+        other = WorkingProcess(**load_json(folder / WORKER_FILE, MAX_FILE_BYTES))
         if other.is_other:
             raise RunAtWorkError(f"process {other.pid} is at work on {str(folder)!r}; stop it there first")
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.near_names import MAX_NAME_CHARS, did_you_mean
+from multi_llm_comparator.core.plain_errors import Problem, first_of, in_plain_words
+from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config import ENDPOINT_FIELDS, PATTERNS, GroupsConfig, TaskGroup
 
 TASK_GROUPS_FILE = "llms/groups/_task_groups.yaml"
 MAX_FILE_BYTES = 1 << 20
-MAX_PROBLEMS = 100
 # A mistaken value of these may be a key or hold a password: it is not repeated.
 MAY_HOLD_SECRETS = ("key", "base_url", "redis_url")
 
@@ -48,41 +49,17 @@ class ConfigLoader:
         return read_yaml(self.path_of(name))
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets a later key silently replace an earlier one; in a configuration that is a mistake."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = Counter(str(key.value) for key, _ in node.value)
-        twice = [key for key, count in keys.items() if count > 1 and key != "<<"]
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {twice[0]!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in ``path``; an empty file is an empty mapping."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-        if len(raw) > MAX_FILE_BYTES:
-            raise ConfigurationError(f"{str(path)!r} is larger than {MAX_FILE_BYTES} bytes")
-        data = yaml.load(raw, Loader=_UniqueKeys)
+        data = parse_yaml(read_bytes(path, MAX_FILE_BYTES))
     except OSError as exc:
         raise ConfigurationError(f"{str(path)!r} cannot be read: {exc.strerror}") from exc
-    except yaml.MarkedYAMLError as exc:
-        raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {_place(exc)}") from None
-    except (ValueError, yaml.YAMLError, RecursionError) as exc:
+    except ValueError as exc:
         raise ConfigurationError(f"{str(path)!r} is not readable as YAML: {exc}") from exc
     if not isinstance(data, dict | None):
         raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}")
     return data or {}
-
-
-def _place(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong and where, without the lines around it that the error itself would quote: they may hold a key."""
-    mark = error.problem_mark or error.context_mark
-    said = error.problem or error.context or "something is wrong"
-    return f"{said} in line {mark.line + 1}, column {mark.column + 1}" if mark else said
 
 
 def parse_config(data: Mapping[str, Any], source: str = "configuration") -> GroupsConfig:
@@ -91,20 +68,22 @@ def parse_config(data: Mapping[str, Any], source: str = "configuration") -> Grou
     Raises:
         ConfigurationError: one line for each problem: file, path in the file, what is wrong and what is allowed.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     config: GroupsConfig | None = None
     # A section whose every line is commented out reads as nothing, and means its defaults.
     data = {name: value for name, value in data.items() if value is not None}
     try:
         config = GroupsConfig.model_validate(data)
     except ValidationError as exc:
-        problems = [_problem(error) for error in exc.errors(include_url=False)]
+        problems = [partial(_problem, error) for error in exc.errors(include_url=False)]
     problems += _raw_problems(data)
     if problems or config is None:
-        more = len(problems) - MAX_PROBLEMS
-        lines = problems[:MAX_PROBLEMS] + ([f"... and {more} more"] if more > 0 else [])
-        raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines))
+        raise ConfigurationError(first_of(problems, source))
     return config
+
+
+def _unknown(said: str, name: str, known: Collection[str]) -> str:
+    return f"{said} {name[:MAX_NAME_CHARS]!r}{did_you_mean(name, known)}"
 
 
 def _problem(error: Any) -> str:
@@ -146,7 +125,7 @@ def _mapping(value: Any) -> dict[str, Any]:
     return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
-def _raw_problems(data: Mapping[str, Any]) -> list[str]:
+def _raw_problems(data: Mapping[str, Any]) -> list[Problem]:
     """What takes more than one value to see, found in the raw data: pydantic would not look once a single value is
     wrong, and everything is to show at once."""
     sections = {name: _mapping(data.get(name)) for name in ("models", "task_groups", "polling_pools", "nodes")}
@@ -197,19 +176,19 @@ def _clashes(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
             yield f"models.{model}: reads as an echelon of the group {group!r}; give the model another name"
 
 
-def _pool_problems(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _pool_problems(sections: dict[str, dict[str, Any]]) -> Iterator[Problem]:
     owner: dict[str, str] = {}
     for pool, entry in sections["polling_pools"].items():
         for group in _names(_mapping(entry).get("task_groups")):
             place = f"polling_pools.{pool}.task_groups"
             if group not in sections["task_groups"]:
-                yield f"{place}: no group named {group!r}{did_you_mean(group, sections['task_groups'])}"
+                yield partial(_unknown, f"{place}: no group named", group, sections["task_groups"])
             elif group in owner:
                 yield f"{place}: the group {group!r} belongs to the pool {owner[group]!r} already"
             owner[group] = pool
 
 
-def _dangling_groups(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _dangling_groups(sections: dict[str, dict[str, Any]]) -> Iterator[Problem]:
     groups = sections["task_groups"]
     known = {*groups, *sections["models"]}
     for name, group in groups.items():
@@ -219,12 +198,12 @@ def _dangling_groups(sections: dict[str, dict[str, Any]]) -> Iterator[str]:
     for name, group in groups.items():
         for ref in _names(_mapping(group).get("fallback_groups")):
             if ref not in known:
-                yield f"task_groups.{name}.fallback_groups: nothing is named {ref!r}{did_you_mean(ref, known)}"
+                yield partial(_unknown, f"task_groups.{name}.fallback_groups: nothing is named", ref, known)
     for name, node in sections["nodes"].items():
         config = _mapping(_mapping(node).get("config"))
         for ref in [*_names([config.get("llm_group")]), *_names(config.get("fallback_groups"))]:
             if ref not in known:
-                yield f"nodes.{name}.config: nothing is named {ref!r}{did_you_mean(ref, known)}"
+                yield partial(_unknown, f"nodes.{name}.config: nothing is named", ref, known)
 
 
 def _names(value: Any) -> list[str]:

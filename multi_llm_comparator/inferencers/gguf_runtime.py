@@ -16,6 +16,7 @@ from typing import Any
 import llama_cpp
 
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.inferencers.base import LoadOptions
 
 N_BATCH = 512
@@ -233,7 +234,7 @@ class LlamaRuntime:
 
 def _check_file(path: str) -> None:
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(Path(path)) as file:
             magic = file.read(4)
     except OSError as exc:
         raise ModelLoadError(f"cannot read {path!r}: {exc.strerror}") from exc

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import torch
 
+from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
@@ -151,10 +151,8 @@ def _read_config(path: str) -> dict[str, Any]:
     file = Path(path) / "config.json"
     if not Path(path).is_dir() or not file.is_file():
         raise ModelLoadError(f"{path!r} is not a checkpoint directory: it has no config.json")
-    if file.stat().st_size > MAX_CONFIG_BYTES:
-        raise ModelLoadError(f"{str(file)!r} is larger than {MAX_CONFIG_BYTES} bytes; that is no model's configuration")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = load_json(file, MAX_CONFIG_BYTES)
     except (OSError, ValueError, RecursionError) as exc:
         raise ModelLoadError(f"{str(file)!r} is not readable as JSON: {detail(exc)}") from exc
     if not isinstance(config, dict):
@@ -269,10 +267,10 @@ def _load_tokenizer(path: str, trust_remote_code: bool) -> Any:
 
 def _declared_tokenizer(path: str) -> str | None:
     file = Path(path) / "tokenizer_config.json"
-    if not (Path(path) / "tokenizer.json").is_file() or not file.is_file() or file.stat().st_size > MAX_CONFIG_BYTES:
+    if not (Path(path) / "tokenizer.json").is_file() or not file.is_file():
         return None
     try:
-        declared = json.loads(file.read_text(encoding="utf-8"))
+        declared = load_json(file, MAX_CONFIG_BYTES)
     except (OSError, ValueError, RecursionError):
         return None
     return declared.get("tokenizer_class") if isinstance(declared, dict) else None

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.core.reading import read_bytes
 
 MAX_SCRIPT_BYTES = 1024 * 1024
 
@@ -91,12 +92,9 @@ def read_script(path: str) -> Script:
         ModelLoadError: it cannot be read, is too large, or is not a script; all its problems at once.
     """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_SCRIPT_BYTES + 1)
+        data = read_bytes(Path(path), MAX_SCRIPT_BYTES)
     except OSError as exc:
         raise ModelLoadError(f"cannot read the script {path!r}: {exc.strerror}") from exc
-    if len(data) > MAX_SCRIPT_BYTES:
-        raise ModelLoadError(f"the script {path!r} is larger than {MAX_SCRIPT_BYTES} bytes")
     try:
         return Script.model_validate_json(data)
     except ValidationError as exc:

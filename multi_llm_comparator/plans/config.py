@@ -5,13 +5,14 @@ Its names are those of ``config.example.yaml``. Unknown ones are refused, and al
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import first_of, in_plain_words
 from multi_llm_comparator.groups.config import ModelDeclaration
 from multi_llm_comparator.groups.config_loader import read_yaml
 from multi_llm_comparator.plans.executor import DEFAULT_THRESHOLD, DEFAULT_WORKERS
@@ -176,8 +177,8 @@ def parse_config(data: dict[str, Any], source: str = "configuration") -> Coopera
     try:
         return CooperationConfig.model_validate(given)
     except ValidationError as exc:
-        problems = [_problem(error) for error in exc.errors(include_url=False)]
-        raise ConfigurationError("\n".join(f"{source}: {problem}" for problem in problems[:100])) from exc
+        problems = [partial(_problem, error) for error in exc.errors(include_url=False)]
+        raise ConfigurationError(first_of(problems, source)) from exc
 
 
 def _problem(error: Any) -> str:

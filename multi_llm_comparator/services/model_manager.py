@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,11 @@ from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.services.scan import stores
 from multi_llm_comparator.services.scan.folder import scan_folder
+from multi_llm_comparator.services.scan.walk import ScanBudget
+
+logger = logging.getLogger(__name__)
+
+MAX_NOTES = 20
 
 
 class ModelManager:
@@ -26,6 +33,9 @@ class ModelManager:
         self.max_models = 4
         self.scan_notes: list[str] = []
         self._settings = settings
+        self._scans = threading.Lock()
+        self._scanned = threading.Event()
+        self._ended = threading.Event()
 
     def scan_models(self, directory: str | Path | None = None) -> list[ModelInfo]:
         """List the models in ``pytorch/`` and ``gguf/`` of a folder, also those that cannot be loaded.
@@ -35,38 +45,71 @@ class ModelManager:
                 the settings switch on.
 
         Returns:
-            All that was found, each file once. :attr:`ModelInfo.problem` says why one cannot be loaded;
-            :attr:`scan_notes` says afterwards what the scan left out.
+            All that was found within the scan's budget, each file once. :attr:`ModelInfo.problem` says why one cannot
+            be loaded; :attr:`scan_notes` says afterwards what the scan left out.
         """
-        notes: list[str] = []
-        models = self._scan_home(self.models_dir if directory is None else Path(directory), notes)
-        if directory is None:
-            models += self._scan_further(notes)
-        self.available_models = _with_bases(_each_once(models))
-        self.scan_notes = notes
+        with self._scans:
+            self._scanned.clear()
+            try:
+                notes: list[str] = []
+                self._ended.clear()
+                models = self._scan_home(self.models_dir if directory is None else Path(directory), notes)
+                if directory is None:
+                    models += self._scan_further(notes)
+                self.available_models = _with_bases(_each_once(models))
+                self._keep_notes(notes)
+            finally:
+                self._scanned.set()
         return self.available_models.copy()
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether the first scan is still to come to its end, or another one is at work."""
+        return not self._scanned.is_set()
+
+    def announce_scan(self) -> None:
+        """A scan is about to begin in another thread: from now on :attr:`is_scanning` is true."""
+        self._scanned.clear()
+
+    def wait_for_scan(self, timeout_s: float) -> bool:
+        """Wait for the first scan, and for one that is at work; whether it has ended in time."""
+        return self._scanned.wait(timeout_s)
+
+    def end_scan(self) -> None:
+        """Have a scan that is at work come to its end; it keeps what it has found."""
+        self._ended.set()
+
+    def _budget(self) -> ScanBudget:
+        """One for each place, so that none is left out for what another one leads to."""
+        return ScanBudget(ended=self._ended)
+
+    def _keep_notes(self, notes: list[str]) -> None:
+        more = len(notes) - MAX_NOTES
+        self.scan_notes = [*notes[:MAX_NOTES], *([f"... and {more} more places"] if more > 0 else [])]
+        for note in self.scan_notes:
+            logger.warning("scan: %s", note)
 
     def _scan_home(self, home: Path, notes: list[str]) -> list[ModelInfo]:
         models: list[ModelInfo] = []
         for kind in (ModelType.PYTORCH, ModelType.GGUF):
             folder = home / kind.value
             if folder.is_dir():
-                models += scan_folder(folder, "models", kinds=frozenset({kind}), notes=notes)
+                models += scan_folder(folder, "models", kinds=frozenset({kind}), notes=notes, budget=self._budget())
         return models
 
     def _scan_further(self, notes: list[str]) -> list[ModelInfo]:
         settings = self._settings or get_settings()
         models: list[ModelInfo] = []
         for folder in settings.extra_model_dirs:
-            models += scan_folder(folder.expanduser(), str(folder), notes=notes)
-        places: tuple[tuple[bool, Path, Callable[[Path, list[str]], list[ModelInfo]]], ...] = (
+            models += scan_folder(folder.expanduser(), str(folder), notes=notes, budget=self._budget())
+        places: tuple[tuple[bool, Path, Callable[[Path, list[str], ScanBudget], list[ModelInfo]]], ...] = (
             (settings.scan_hf_cache, stores.hugging_face_root(), stores.scan_hugging_face),
             (settings.scan_ollama, stores.ollama_root(), stores.scan_ollama),
             (settings.scan_lm_studio, stores.lm_studio_root(), stores.scan_lm_studio),
         )
         for is_wanted, root, scan in places:
             if is_wanted and root.is_dir():
-                models += scan(root, notes)
+                models += scan(root, notes, self._budget())
             elif is_wanted:
                 notes.append(f"{str(root)!r} was not found; switch the place off in the settings, or set its variable")
         return models

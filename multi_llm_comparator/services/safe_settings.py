@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.models import ModelInfo
 
 MAX_ENTRIES = 1000
+MAX_FILE_BYTES = 2**20
 
 
 class SafeSettings:
@@ -32,7 +34,7 @@ class SafeSettings:
     def _read(self) -> dict[str, int]:
         if self._known is None:
             try:
-                data = json.loads(self._path.read_text(encoding="utf-8"))
+                data = load_json(self._path, MAX_FILE_BYTES)
             except (OSError, ValueError):
                 # Absent or damaged: nothing is remembered, and the next crash writes it anew.
                 data = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from multi_llm_comparator.core.exceptions import ConfigurationError, StoreError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DamagedStoreError, StoreError
+from multi_llm_comparator.core.private_files import tighten
 from multi_llm_comparator.tracking.tables import SCHEMA_REVISION
 
 BUSY_TIMEOUT_MS = 15_000
@@ -40,6 +42,16 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="sqlite")
 
 
+def database_file(url: str) -> Path | None:
+    """The file that a database URL names; None for a server.
+
+    Raises:
+        ConfigurationError: see :func:`parse_url`.
+    """
+    parsed = parse_url(url)
+    return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
+
+
 def open_engine(url: URL) -> Engine:
     """Connect and bring the schema up to date; two processes may do so at the same time.
 
@@ -58,7 +70,11 @@ def _sqlite(url: URL) -> Engine:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
-        raise StoreError(f"the folder of the database {str(path)!r} cannot be made: {exc}") from exc
+        raise StoreError(f"the folder of the database {str(path)!r} cannot be made: {exc.strerror or exc}") from exc
+    if path.exists() and not path.is_file():
+        raise StoreError(f"the database {str(path)!r} is not a regular file; move it away, or name another")
+    for part in _files_of(path):
+        tighten(part)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
     # The sqlite3 module would begin transactions late and never for DDL; with isolation_level None we begin them. A
@@ -125,6 +141,31 @@ def _upgrade(connection: Connection, url: URL) -> None:
         ) from exc
 
 
+def set_aside(url: str) -> Path | None:
+    """Rename a SQLite file, and what belongs to it, with the date; its new name, or None where there is none.
+
+    Raises:
+        ConfigurationError: the database is not a file.
+        StoreError: it cannot be renamed.
+    """
+    path = database_file(url)
+    if path is None:
+        raise ConfigurationError("a database on a server cannot be set aside from here; look after it there")
+    ending = f".damaged-{datetime.now():%Y%m%d-%H%M%S}"
+    try:
+        for part in _files_of(path):
+            if part.exists():
+                part.rename(part.with_name(part.name + ending))
+    except OSError as exc:
+        raise StoreError(f"the database {str(path)!r} cannot be renamed: {exc.strerror or exc}") from exc
+    aside = path.with_name(path.name + ending)
+    return aside if aside.exists() else None
+
+
+def _files_of(path: Path) -> tuple[Path, ...]:
+    return tuple(path.with_name(path.name + ending) for ending in ("", "-wal", "-shm"))
+
+
 def describe(url: URL) -> str:
     """The database as a message may name it: without its password."""
     return repr(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
@@ -137,19 +178,29 @@ def translated(url: URL) -> Iterator[None]:
         yield
     except (SQLAlchemyError, sqlite3.Error) as exc:
         cause = getattr(exc, "orig", None) or exc
-        raise StoreError(f"{_trouble(url, str(cause))} ({' '.join(str(cause).split())[:300]})") from exc
+        kind = DamagedStoreError if _is_damaged(str(cause)) else StoreError
+        raise kind(f"{_trouble(url, str(cause))} ({' '.join(str(cause).split())[:300]})") from exc
+
+
+def _is_damaged(cause: str) -> bool:
+    return any(sign in cause.lower() for sign in ("not a database", "malformed", "corrupt"))
 
 
 def _trouble(url: URL, cause: str) -> str:
     name, cause = describe(url), cause.lower()
     if url.get_backend_name() != "sqlite":
         return f"the database {name} did not answer as it should: is it running, and may this user write to it?"
-    if "not a database" in cause or "malformed" in cause or "corrupt" in cause:
-        return f"the database {name} is damaged: move it away (a new one is made at the next start) or restore a copy"
+    if _is_damaged(cause):
+        return (
+            f"the database {name} is damaged: restore a copy, or start with 'python app.py --set-database-aside', "
+            "which renames it and begins a new one"
+        )
     if "locked" in cause:
         return f"the database {name} is held by another program; close that and try again"
     if "readonly" in cause or "unable to open" in cause:
         return f"the database {name} cannot be opened for writing: check the permissions of the file and its folder"
     if "full" in cause:
         return f"the disk of the database {name} is full; make room and try again"
+    if "disk i/o error" in cause:
+        return f"the database {name} cannot be read or written: its disk is full, over its quota, or failing"
     return f"the database {name} refused"

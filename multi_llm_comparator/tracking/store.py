@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Engine, Insert, Table, delete, func, or_, select
+from sqlalchemy import Column, ColumnElement, Engine, Insert, Table, bindparam, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
+from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError, StoreError
 from multi_llm_comparator.tracking.database import describe, open_engine, parse_url, translated, writing
 from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord, RunSummary
 from multi_llm_comparator.tracking.tables import answers as ANSWERS
@@ -44,14 +44,29 @@ class Store:
         self._engine = open_engine(self._url)
         # Made once: building a statement takes several times as long as SQLite takes to write a row.
         self._put_run, self._put_answers = _upsert(self._engine, RUNS), _upsert(self._engine, ANSWERS)
+        self._updated_at = select(RUNS.c.updated_at).where(RUNS.c.id == bindparam("id")).with_for_update()
 
     def __repr__(self) -> str:
         return f"Store({describe(self._url)})"
 
-    def save_run(self, run: RunRecord, answers: Sequence[AnswerRecord] = ()) -> None:
-        """Write a run, and answers of it, in one transaction; what was there under the same ids is replaced."""
+    def save_run(self, run: RunRecord, answers: Sequence[AnswerRecord] = (), *, known: float | None = None) -> None:
+        """Write a run, and answers of it, in one transaction; what was there under the same ids is replaced.
+
+        Args:
+            run: the run.
+            answers: those of its answers that changed.
+            known: the ``updated_at`` that the run was last read or written with here; None writes in any case.
+
+        Raises:
+            RunConflictError: the stored run has another one: somebody else has written it. Nothing is written. A run
+                that was deleted meanwhile is written anew.
+        """
         run_row, rows = _run_row(run), [_answer_row(answer) for answer in answers]
         with translated(self._url), writing(self._engine) as connection:
+            if known is not None:
+                stored = connection.execute(self._updated_at, {"id": run.id}).scalar()
+                if stored is not None and stored != known:
+                    raise RunConflictError(f"run {run.id!r} was changed by another program meanwhile")
             connection.execute(self._put_run, run_row)
             if rows:
                 connection.execute(self._put_answers, rows)

@@ -17,6 +17,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
+from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.inferencers.pytorch_errors import detail
@@ -31,6 +32,7 @@ CURVE_POINTS = 200
 # From here on, values of the forward pass are computed again for the backward pass rather than kept.
 CHECKPOINTED_PARAMETERS = 500_000_000
 LAST_FILE = "last_checkpoint.json"
+MAX_LAST_BYTES = 4096
 
 
 class TuningLoop:
@@ -183,7 +185,7 @@ def has_checkpoint(folder: Path) -> bool:
 def _last_checkpoint(folder: Path) -> str | None:
     """The last whole one. What else is there is half of one, and would count where old ones are deleted."""
     try:
-        step = int(json.loads((folder / LAST_FILE).read_text(encoding="utf-8"))["step"])
+        step = int(load_json(folder / LAST_FILE, MAX_LAST_BYTES)["step"])
     except (OSError, ValueError, TypeError, KeyError):
         step = -1
     found = folder / f"checkpoint-{step}"

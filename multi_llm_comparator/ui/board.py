@@ -46,6 +46,7 @@ def draw_board(comparison: Comparison) -> None:
         show_notices()
         latest = comparison.snapshot()
         waiting.clear()
+        _draw_save_notes(latest)
         for turn in latest.turns[first_live:]:
             waiting.update(_draw_turn(comparison, latest, turn))
         open_at_beginning(_ended(latest.turns[first_live:]))
@@ -188,6 +189,9 @@ def _is_latest(snapshot: ComparisonSnapshot, turn: TurnSnapshot, pane_id: str) -
     return all(pane_id not in later.answers for later in snapshot.turns[turn.index + 1 :])
 
 
-def draw_save_warning(snapshot: ComparisonSnapshot) -> None:
+def _draw_save_notes(snapshot: ComparisonSnapshot) -> None:
+    """Beside what is being written, so that it shows while that goes on."""
+    if snapshot.branched_from:
+        st.info(t("board.branched"), icon=":material/call_split:")
     if snapshot.save_error:
         st.warning(t("board.not_saved", reason=snapshot.save_error), icon=":material/cloud_off:")

@@ -32,6 +32,8 @@ _RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
 _PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
 # Whether the panes are still the page's own example.
 _UNTOUCHED = "compare_panes_untouched"
+# A run that was picked from a list: what another program made of it is wanted, not what goes on from it here.
+_AS_STORED = "compare_as_stored"
 
 
 def current_run() -> Comparison | None:
@@ -40,6 +42,8 @@ def current_run() -> Comparison | None:
     if not run_id:
         return None
     workbench = get_workbench()
+    if st.session_state.get(_AS_STORED) != run_id:
+        run_id = workbench.comparisons.branch_of(run_id) or run_id
     try:
         comparison = workbench.bridge.run(workbench.comparisons.get(run_id))
     except MultiLLMError as exc:
@@ -65,6 +69,7 @@ def leave_run() -> None:
 def open_run(run_id: str) -> None:
     """Turn to another run, with its panes."""
     st.session_state.pop(_PANES, None)
+    st.session_state[_AS_STORED] = run_id
     _RUN.write(run_id)
 
 
@@ -79,6 +84,9 @@ def draft_panes() -> list[Pane]:
     in until somebody changes it."""
     if _PANES not in st.session_state:
         remembered = _remembered()
+        if get_workbench().models.is_scanning:
+            # The models that a visitor used last may be the next to be found.
+            return remembered or _first_choice()
         st.session_state[_PANES] = remembered or _first_choice()
         st.session_state[_UNTOUCHED] = not remembered
     elif st.session_state.get(_UNTOUCHED) and not _RUN.kept():

@@ -143,6 +143,8 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
 
 
 def _draw_no_models() -> None:
+    if get_workbench().models.is_scanning:
+        return
     st.html(empty(t("welcome.no_models"), t("welcome.no_models_text")))
     with st.container(horizontal=True, horizontal_alignment="center"):
         if st.button(t("act.open_models"), icon=":material/deployed_code:", key="compare_to_models", type="primary"):

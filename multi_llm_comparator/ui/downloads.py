@@ -8,7 +8,7 @@ from multi_llm_comparator.services.hub import HubDownload, HubListing
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform, show_notices
 from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.ui.workbench import get_workbench, scan_again
 
 MAX_NAME_CHARS = 300
 REFRESH_S = 0.7
@@ -67,7 +67,7 @@ def draw_downloads() -> None:
         for number, download in enumerate(downloads):
             _draw_download(download, number)
         if any(download.progress.is_over for download in running):
-            get_workbench().models.scan_models()
+            scan_again()
             st.rerun()
 
     live()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import streamlit as st
-import yaml
 
+from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.ui import preferences
 
 Language = Literal["en", "zh"]
@@ -76,7 +76,7 @@ def texts(language: str) -> dict[str, str]:
     """All texts of one language, by dotted key."""
     path = _LOCALES / f"{language}.yaml"
     flat: dict[str, str] = {}
-    _flatten(yaml.safe_load(path.read_text(encoding="utf-8")), "", flat)
+    _flatten(parse_yaml(path.read_bytes()), "", flat)
     return flat
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import streamlit as st
 
 from multi_llm_comparator.core.keys import hide_keys
+from multi_llm_comparator.core.log_file import LogFile
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.i18n import t
 
@@ -28,15 +28,18 @@ def start_logging() -> None:
     """Send the log to a file that is cut off and renewed before it grows large; only warnings reach the console."""
     path = log_path()
     root = logging.getLogger()
-    if any(isinstance(h, RotatingFileHandler) and h.baseFilename == str(path.resolve()) for h in root.handlers):
+    if (known := _log_file()) is not None and known.baseFilename == str(path.resolve()):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(path.resolve(), maxBytes=MAX_BYTES, backupCount=FILES, encoding="utf-8")
+    handler = LogFile(path, max_bytes=MAX_BYTES, backups=FILES)
     handler.setFormatter(logging.Formatter(_FORMAT))
     handler.addFilter(_with_run)
     handler.addFilter(hide_keys)
     root.addHandler(handler)
     logging.getLogger("multi_llm_comparator").setLevel(logging.INFO)
+
+
+def _log_file() -> LogFile | None:
+    return next((handler for handler in logging.getLogger().handlers if isinstance(handler, LogFile)), None)
 
 
 def _with_run(record: logging.LogRecord) -> bool:
@@ -51,5 +54,10 @@ def explain_script_error(error: Exception) -> bool:
     code = secrets.token_hex(4)
     run = st.query_params.get("run", "-")
     logger.error("page failed, code %s", code, exc_info=error, extra={"run": run})
-    st.error(t("error.unexpected", code=code, path=str(log_path())), icon=":material/error:")
+    log = _log_file()
+    if log is not None and log.trouble:
+        told = t("error.unexpected_unlogged", code=code, kind=type(error).__name__, reason=log.trouble)
+    else:
+        told = t("error.unexpected", code=code, path=str(log_path()))
+    st.error(told, icon=":material/error:")
     return True

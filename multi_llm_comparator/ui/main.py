@@ -9,6 +9,9 @@ from multi_llm_comparator.ui.frame import tend_frame
 from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_language, settle_language, t
 from multi_llm_comparator.ui.navigation import pages
 from multi_llm_comparator.ui.theme import ICON, apply_styles
+from multi_llm_comparator.ui.workbench import PATIENCE_S, get_workbench
+
+SCAN_POLL_S = 1.0
 
 
 def draw_language_switch() -> None:
@@ -26,6 +29,23 @@ def draw_language_switch() -> None:
         )
 
 
+def draw_scan_note() -> None:
+    """While models are being looked for, say so, and draw the page anew when they are there."""
+    models = get_workbench().models
+    if models.wait_for_scan(PATIENCE_S):
+        return
+
+    @st.fragment(run_every=SCAN_POLL_S)
+    def note() -> None:
+        if models.is_scanning:
+            st.caption(t("app.scanning"), width="stretch")
+        else:
+            st.rerun()
+
+    with st.container(key="app_scanning"):
+        note()
+
+
 settle_language()
 st.set_page_config(
     page_title=t("app.title"),
@@ -38,6 +58,7 @@ st.logo(str(ICON), size="medium")
 offered = list(pages().values())
 page = st.navigation(offered, position="top")
 draw_language_switch()
+draw_scan_note()
 page.run()
 tend_frame([one.url_path for one in offered], page.url_path)
 show_notices()

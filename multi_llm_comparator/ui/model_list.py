@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.model_convert import draw_convert_button
 from multi_llm_comparator.ui.model_details import ask_for_details
 from multi_llm_comparator.ui.palette import STATE_TONES, UNKNOWN, model_tone
+from multi_llm_comparator.ui.workbench import get_workbench
 
 PAGE_SIZE = 40
 _COLUMNS = ("name", "kind", "architecture", "parameters", "quantization", "context", "template", "size")
@@ -41,6 +42,8 @@ def _searched(model: ModelInfo) -> str:
 
 def draw_models(models: Sequence[ModelInfo], text: str) -> None:
     """A page of rows; further ones at the press of a button."""
+    if not models and get_workbench().models.is_scanning:
+        return
     if not models:
         st.html(
             empty(t("models.no_match"), t("models.no_match_text", text=text))

@@ -58,6 +58,8 @@ def _ask_example(question: str, plan: Plan) -> None:
 def draw_welcome() -> None:
     """For a page without a run: what it is for, and something to try at once."""
     targets = known_targets()
+    if not targets and get_workbench().models.is_scanning:
+        return
     if not targets:
         st.html(empty(t("plan.no_models"), t("welcome.no_models_text")))
         with st.container(horizontal=True, horizontal_alignment="center"):

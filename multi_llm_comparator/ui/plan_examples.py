@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
-
+from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.ui.i18n import LANGUAGES, Language
 
@@ -28,7 +27,7 @@ def examples(language: Language) -> tuple[Example, ...]:
     """All examples in one language."""
     assert language in LANGUAGES
     found = []
-    for entry in yaml.safe_load(_FILE.read_text(encoding="utf-8")):
+    for entry in parse_yaml(_FILE.read_bytes()):
         words = entry[language]
         steps = tuple(
             Step(str(number), task, difficulty, token, tuple(map(str, rely)))

@@ -70,7 +70,9 @@ def _draw_save(presets: Presets, pane: Pane, key: str) -> None:
 
 def _draw_import(presets: Presets, key: str) -> None:
     times = st.session_state.get("compare_preset_imports", 0)
-    upload = st.file_uploader(t("preset.import"), type="json", key=f"{key}_preset_import_{times}")
+    upload = st.file_uploader(
+        t("preset.import"), type="json", key=f"{key}_preset_import_{times}", max_upload_size=MAX_FILE_BYTES >> 20
+    )
     if upload is None:
         return
     st.session_state["compare_preset_imports"] = times + 1

@@ -7,6 +7,9 @@ from collections.abc import Callable
 import streamlit as st
 
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
+from multi_llm_comparator.ui import figures as say
+from multi_llm_comparator.ui.actions import warn
+from multi_llm_comparator.ui.i18n import t
 
 
 def prompt_box(key: str, placeholder: str, send: Callable[[str], bool], *, disabled: bool) -> None:
@@ -25,7 +28,11 @@ def prompt_box(key: str, placeholder: str, send: Callable[[str], bool], *, disab
 
     def submit() -> None:
         text: str = st.session_state[key]
-        if not send(text):
+        if len(text) > MAX_PROMPT_CHARS:
+            warn(t("composer.too_long", count=say.count(len(text)), limit=say.count(MAX_PROMPT_CHARS)))
+            st.session_state[unsent] = text
+        elif not send(text):
             st.session_state[unsent] = text
 
-    st.chat_input(placeholder, key=key, max_chars=MAX_PROMPT_CHARS, disabled=disabled, on_submit=submit)
+    # No bound in the browser: there, whatever is pasted beyond one vanishes without a word.
+    st.chat_input(placeholder, key=key, disabled=disabled, on_submit=submit)

@@ -53,6 +53,7 @@ def draw_import(opened: Callable[[str], None]) -> None:
         type="json",
         key=f"compare_import_{st.session_state.get('compare_imports', 0)}",
         help=t("run.import_why"),
+        max_upload_size=MAX_IMPORT_BYTES >> 20,
     )
     if upload is None:
         return

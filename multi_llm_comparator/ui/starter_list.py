@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import streamlit as st
-import yaml
 
+from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.services.devices import free_ram_bytes
@@ -77,7 +77,7 @@ class Starter:
 @cache
 def starters() -> tuple[Starter, ...]:
     """The list, smallest download first."""
-    found = [_read(entry) for entry in yaml.safe_load(_FILE.read_text(encoding="utf-8"))]
+    found = [_read(entry) for entry in parse_yaml(_FILE.read_bytes())]
     return tuple(sorted(found, key=lambda starter: starter.size_bytes))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
+from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.plans.calibration import Calibration
@@ -17,6 +19,7 @@ from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
 
 
@@ -24,9 +27,10 @@ from multi_llm_comparator.tracking.store import Store
 class Workbench:
     """What a page may ask: the models found, the engine that runs them, the stored runs, the live comparisons,
     the gateway that answers for groups of models, the plans at work through it, what those tell of the models, the
-    conversions at work, and what is being made of the first model."""
+    conversions at work, and what is being made of the first model. ``lock`` keeps the home for this process."""
 
     settings: Settings
+    lock: HomeLock
     models: ModelManager
     engine: InferenceEngine
     store: Store
@@ -39,6 +43,9 @@ class Workbench:
     conversions: ConversionJobs
     first_forms: FirstForms
 
+
+# Who asks for a scan is shown what it found, as long as it does not take longer than a page may.
+PATIENCE_S = 1.0
 
 _current: Workbench | None = None
 _lock = threading.Lock()
@@ -54,12 +61,23 @@ def get_workbench() -> Workbench:
 
 
 def _open() -> Workbench:
+    """Raises ConfigurationError, StoreError: the home or the database cannot be used, or is in use; nothing is open."""
     settings = get_settings()
+    open_home(settings.home)
+    lock = HomeLock(settings.home, database_file(settings.resolved_database_url))
+    lock.take()
+    try:
+        return _opened(settings, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _opened(settings: Settings, lock: HomeLock) -> Workbench:
+    store = Store(settings.resolved_database_url)
     bridge = get_bridge()
     models = ModelManager(settings.models_dir)
-    models.scan_models()
     engine = InferenceEngine(models=models, settings=settings)
-    store = Store(settings.resolved_database_url)
     groups = TaskGroupManager()
     groups.load_or_empty()
     gateway = Gateway(
@@ -72,13 +90,27 @@ def _open() -> Workbench:
     )
     comparisons = ComparisonRegistry(store, FreshAnswers(gateway), models.find, model_fingerprint)
     bridge.submit(gateway.start())
+    # A large folder takes its time; the pages say meanwhile what is being done.
+    bridge.submit(asyncio.to_thread(models.scan_models))
     plans = PlanRegistry(store, gateway)
     hub = HubClient(settings.models_dir)
     calibration = Calibration(plans)
     conversions = ConversionJobs(models.scan_models)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
     return Workbench(
-        settings, models, engine, store, comparisons, hub, bridge, gateway, plans, calibration, conversions, first_forms
+        settings,
+        lock,
+        models,
+        engine,
+        store,
+        comparisons,
+        hub,
+        bridge,
+        gateway,
+        plans,
+        calibration,
+        conversions,
+        first_forms,
     )
 
 
@@ -105,7 +137,15 @@ def apply_settings() -> None:
     settings = get_settings()
     memory = workbench.engine.memory_manager
     memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
-    workbench.models.scan_models()
+    scan_again()
+
+
+def scan_again() -> None:
+    """Look for models anew, in the background; :attr:`ModelManager.is_scanning` says until when."""
+    workbench = get_workbench()
+    workbench.models.announce_scan()
+    workbench.bridge.submit(asyncio.to_thread(workbench.models.scan_models))
+    workbench.models.wait_for_scan(PATIENCE_S)
 
 
 def close_workbench() -> None:
@@ -115,6 +155,7 @@ def close_workbench() -> None:
         workbench, _current = _current, None
     if workbench is None:
         return
+    workbench.models.end_scan()
     workbench.bridge.run(workbench.comparisons.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.plans.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
@@ -124,3 +165,4 @@ def close_workbench() -> None:
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
     workbench.bridge.close()
     workbench.store.close()
+    workbench.lock.release()

@@ -18,7 +18,9 @@ from multi_llm_comparator.ui.workbench import get_workbench
 
 def main() -> None:
     folder = Path(sys.argv.pop(1))
-    get_workbench().models.available_models = [
+    models = get_workbench().models
+    models.wait_for_scan(60)
+    models.available_models = [
         ModelInfo("", path.stem, str(path), ModelType.CUSTOM, path.stat().st_size, {"engine": "scripted"})
         for path in sorted(folder.glob("*.json"))
     ]

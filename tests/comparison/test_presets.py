@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -166,3 +167,10 @@ def test_any_valid_configuration_survives_being_exported_and_imported(tmp_path_f
     here.save("x", config)
     there.import_(here.export())
     assert there.load("x").apply(replace(ModelConfig(), top_k=77)) == config
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_in_the_place_of_the_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "presets.json")
+    with pytest.raises(ConfigurationError, match="not a regular file"):
+        Presets(tmp_path / "presets.json").list()

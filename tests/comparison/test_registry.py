@@ -333,7 +333,7 @@ async def test_stop_ends_the_playing_of_a_run_as_well(registry, source):
 async def test_a_store_that_fails_does_not_stop_the_answers_and_is_caught_up_with(registry, store, source, monkeypatch):
     save_run = store.save_run
 
-    def failing(*args):
+    def failing(*args, **options):
         raise StoreError("the disk is full; make room and try again")
 
     monkeypatch.setattr(store, "save_run", failing)

@@ -67,3 +67,16 @@ def test_a_file_that_is_absent_not_text_or_too_large_is_an_error(tmp_path, monke
     monkeypatch.setattr(json_records, "MAX_FILE_BYTES", 50)
     with pytest.raises(DocumentError, match="larger than"):
         list(read_records(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "data.jsonl")
+    with pytest.raises(DocumentError, match="is no file"):
+        list(read_records(tmp_path / "data.jsonl"))
+
+
+def test_one_endless_line_is_not_read_to_its_end(tmp_path):
+    (tmp_path / "data.jsonl").write_text('{"a": "' + "x" * (17 * 2**20))
+    with pytest.raises(DocumentError, match="line 1, has more than"):
+        list(read_records(tmp_path / "data.jsonl"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from multi_llm_comparator.core import settings
@@ -48,3 +50,31 @@ def test_a_bad_file_is_named_and_the_old_snapshot_stays(own_home, content):
     with pytest.raises(ConfigurationError, match=r"settings\.yaml"):
         settings.reload_settings()
     assert settings.get_settings() is before
+
+
+BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (BOMB, "values by line"),
+        ("max_tokens_limit: " + ":".join(["1"] * 30_000), "max_tokens_limit"),
+        ("x" * 70_000, "larger than 64 KiB"),
+        ("".join(f"unknown{i}: 1\n" for i in range(2_000)), "and 1980 more"),
+    ],
+)
+def test_a_file_made_to_take_long_is_refused_at_once(own_home, content, said):
+    (own_home / "settings.yaml").write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=said) as caught:
+        settings.load_settings()
+    assert len(str(caught.value)) < 4_000
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_in_the_place_of_the_file_is_not_waited_for(own_home):
+    os.mkfifo(own_home / "settings.yaml")
+    with pytest.raises(ConfigurationError, match="not a regular file; mend the file, or move it away"):
+        settings.load_settings()

@@ -155,6 +155,20 @@ def test_a_key_in_the_wrong_place_is_not_repeated(place: str) -> None:
     assert "sk-secret-123456" not in said
 
 
+def test_of_thousands_of_mistakes_the_first_are_told() -> None:
+    groups: dict[str, Any] = {f"group-{i}": {"e": {"models": ["m"]}} for i in range(3_000)}
+    groups["g"] = {"e": {"models": ["m"]}, "fallback_groups": [f"gruop-{i}" for i in range(15_000)]}
+    found = problems({"task_groups": groups})
+    assert len(found) == 21
+    assert "nothing is named 'gruop-0'; did you mean" in found[0]
+    assert found[-1] == "file.yaml: ... and 14980 more"
+
+
+def test_a_name_as_long_as_a_book_is_neither_compared_nor_repeated() -> None:
+    group = {"e": {"models": ["m" * 300_000]}, "fallback_groups": ["n" * 300_000]}
+    assert max(map(len, problems({"task_groups": {"g": group}}))) < 1_000
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

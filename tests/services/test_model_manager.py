@@ -161,3 +161,36 @@ def test_the_demo_models_are_found_and_can_be_loaded():
         assert models[name].problem is None
         assert models[name].config["chat_template"] is True
     assert models["demo-small"].config["parameters"] < models["demo-large"].config["parameters"]
+
+
+def test_of_thousands_of_places_left_out_the_first_are_named(tmp_path):
+    links = tmp_path / "models" / "pytorch"
+    links.mkdir(parents=True)
+    for i in range(50):
+        (links / f"{i:02}").symlink_to("/")
+    manager = ModelManager(tmp_path / "models", settings=Settings())
+    manager.scan_models()
+    assert len(manager.scan_notes) == 21
+    assert manager.scan_notes[-1] == "... and 30 more places"
+
+
+def test_a_scan_can_be_awaited_and_ended(tmp_path):
+    manager = ModelManager(tmp_path, settings=Settings())
+    assert manager.is_scanning, "the first scan is still to come"
+    assert not manager.wait_for_scan(0)
+    manager.scan_models()
+    assert manager.wait_for_scan(0)
+    manager.end_scan()
+    manager.announce_scan()
+    assert manager.is_scanning
+
+
+def test_what_one_folder_leads_to_keeps_no_other_from_being_looked_at(home, monkeypatch):
+    from multi_llm_comparator.services.scan import walk
+
+    monkeypatch.setattr(walk.ScanBudget.__init__, "__kwdefaults__", {"max_seen": 10, "max_s": 60.0, "ended": None})
+    for i in range(20):
+        (home / "pytorch" / f"{i}.txt").touch()
+    manager = ModelManager(home, settings=Settings())
+    assert {"one", "two", "three"} <= {model.name for model in manager.scan_models()}
+    assert "more than 10 files" in manager.scan_notes[0]

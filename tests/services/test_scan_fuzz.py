@@ -121,8 +121,13 @@ def test_the_costliest_headers_within_the_bounds_end_in_time(tmp_path):
     words = b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<IIQ", 9, 8, 2_000_000)
     costly = {
         "words.gguf": words + bytes(8 * 2_000_000),
-        "keys.gguf": gguf_bytes({f"key{i}": i for i in range(65_536)}, ()),
-        "tensors.gguf": gguf_bytes(LLAMA, [(f"tensor{i}", (1,), 24) for i in range(30_000)]),
+        "keys.gguf": gguf_bytes({f"key{i}": i for i in range(20_000)}, ()),
+        "lists.gguf": gguf_bytes({f"key{i}": [""] * 64 for i in range(20_000)}, ()),
+        "numbers.gguf": gguf_bytes({f"key{i}": [i] * 2_000 for i in range(4_000)}, ()),
+        "texts.gguf": gguf_bytes({"general.name": "\u00e9" * 2**23}, ()),
+        "tensors.gguf": gguf_bytes(LLAMA, [(f"tensor{i}", (1,), 24) for i in range(20_000)]),
+        "numbers.safetensors": framed(b'{"a":[' + b"1e5," * 4_000_000 + b"1]}"),
+        "names.safetensors": framed(b"{" + b",".join(b'"%d":1' % i for i in range(440_000)) + b"}"),
         "values.safetensors": framed(b'{"a":[' + b"[]," * 5_592_000 + b"[]]}"),
         "tensors.safetensors": safetensors_bytes({f"model.layers.{i}.weight": ("F32", (1, 1)) for i in range(65_000)}),
     }

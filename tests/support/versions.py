@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ OLDEST_PYTHON = (3, 11)
 NOT_PINNED = {"pip", "setuptools", "wheel", "multi-llm-comparator"}
 # Parts of torch's CUDA build, which pins them itself; other builds have none of them.
 OF_TORCH = re.compile(r"nvidia-|cuda-|triton$")
+AUDIT_S = 600
 HEADER = """\
 # Every package of the environment that all tests passed with: {python}, {system}.
 # pip installs nothing because of this file, it only keeps to these versions; `make upgrade` writes it.
@@ -75,6 +76,31 @@ def held_back(outdated: list[dict[str, Any]], requirements: str) -> list[str]:
     ]
 
 
+def weaknesses(report: Mapping[str, Any]) -> list[str]:
+    """The known vulnerabilities in what ``pip-audit --format=json`` says, a line each."""
+    return [
+        f"{entry['name']} {entry['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none yet'}"
+        for entry in report.get("dependencies", ())
+        for found in entry.get("vulns", ())
+    ]
+
+
+def audited(install: Sequence[str], audit: Sequence[str]) -> list[str]:
+    """Known vulnerabilities, or one line that the audit could not be made: offline, the rest still counts.
+
+    Args:
+        install: the command that brings pip-audit.
+        audit: the command that runs it and prints JSON.
+    """
+    try:
+        subprocess.run(install, check=True, capture_output=True, timeout=AUDIT_S)
+        # It ends with 1 when it found something, and also when it could not look.
+        done = subprocess.run(audit, capture_output=True, text=True, timeout=AUDIT_S)
+        return weaknesses(json.loads(done.stdout)) or ["no known vulnerability"]
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ["the audit could not be made: pip-audit, or the list that it asks, could not be reached"]
+
+
 def copy_tree(root: Path, to: Path) -> None:
     """Copy what git knows in ``root`` and what is new there, not what it ignores; of new models, which are large, none.
 
@@ -104,6 +130,13 @@ class Trial:
         environment = {name: value for name, value in os.environ.items() if name not in OF_MAKE}
         subprocess.run(["make", f"PYTHON={sys.executable}", *words], cwd=self.tree, env=environment, check=True)
 
+    def audit(self) -> list[str]:
+        """What is known against the pins; pip-audit has an environment of its own, to change nothing in the other."""
+        python = self.tree / ".audit" / "bin" / "python"
+        brought = f"{sys.executable} -m venv {self.tree / '.audit'} && {python} -m pip install --quiet pip-audit"
+        asked = ("--requirement", str(self.tree / PINS), "--no-deps", "--disable-pip", "--format=json")
+        return audited(["sh", "-c", brought], [str(python), "-m", "pip_audit", *asked])
+
     def pip_list(self, *words: str) -> list[dict[str, Any]]:
         command = [".venv/bin/python", "-m", "pip", "list", "--disable-pip-version-check", "--format=json", *words]
         listed = subprocess.run(command, cwd=self.tree, check=True, stdout=subprocess.PIPE).stdout
@@ -125,6 +158,7 @@ def renew(root: Path, *, keep: bool) -> int:
         found = changes(old, pins) or ["nothing: the pins are the newest"]
         _tell("differs from the pins", found)
         (trial.tree / PINS).write_text(written(pins), encoding="utf-8")
+        _tell("audit of the pins", trial.audit())
         trial.make("test")
         named = "".join((root / name).read_text(encoding="utf-8") for name in REQUIREMENTS)
         _tell("newer, but not allowed by the requirement files", held_back(trial.pip_list("--outdated"), named))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from multi_llm_comparator.core.exceptions import ConfigurationError, StoreError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DamagedStoreError, StoreError
 from multi_llm_comparator.tracking import database
 from multi_llm_comparator.tracking.database import open_engine, parse_url
 from multi_llm_comparator.tracking.store import Store
@@ -87,7 +89,7 @@ def test_a_percent_sign_in_the_path_is_only_a_character(tmp_path):
 def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path, content):
     path = tmp_path / "runs.db"
     path.write_bytes(content)
-    with pytest.raises(StoreError, match="damaged: move it away") as caught:
+    with pytest.raises(StoreError, match="damaged: restore a copy") as caught:
         Store(f"sqlite:///{path}")
     assert str(path) in str(caught.value)
     assert path.read_bytes() == content
@@ -107,7 +109,7 @@ def test_damage_that_shows_only_later_is_named_as_well(tmp_path):
 
 
 def test_a_folder_in_place_of_the_file_is_explained(tmp_path):
-    with pytest.raises(StoreError, match="cannot be opened"):
+    with pytest.raises(StoreError, match="not a regular file; move it away"):
         Store(f"sqlite:///{tmp_path}")
 
 
@@ -156,4 +158,29 @@ def test_a_postgres_that_went_away_and_came_back_is_used_again(postgres_socket):
     killer.dispose()
     store.save_run(a_run())
     assert store.count_runs() == 1
+    store.close()
+
+
+def test_a_damaged_file_is_set_aside_with_its_date_when_that_is_asked_for(tmp_path):
+    path, content = tmp_path / "runs.db", b"not a database at all" * 100
+    path.write_bytes(content)
+    path.with_name("runs.db-wal").write_bytes(b"more")
+    with pytest.raises(DamagedStoreError, match=r"is damaged: restore a copy, or start with .*--set-database-aside"):
+        Store(f"sqlite:///{path}")
+    assert path.read_bytes() == content
+    aside = database.set_aside(f"sqlite:///{path}")
+    assert aside is not None
+    assert aside.read_bytes() == content
+    assert aside.name.startswith("runs.db.damaged-20")
+    Store(f"sqlite:///{path}").close()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
+def test_a_database_that_others_could_read_is_closed_to_them(tmp_path):
+    path = tmp_path / "runs.db"
+    Store(f"sqlite:///{path}").close()
+    path.chmod(0o644)
+    store = Store(f"sqlite:///{path}")
+    store.save_run(a_run())
+    assert {stat.S_IMODE(part.stat().st_mode) for part in tmp_path.glob("runs.db*")} == {0o600}
     store.close()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
+from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError, StoreError
 from multi_llm_comparator.tracking import store as store_module
 from multi_llm_comparator.tracking.store import Store
 from tests.tracking.records import a_run, an_answer
@@ -165,3 +165,14 @@ def test_sizes_are_bounded(store, monkeypatch):
         store.save_run(a_run(document={"x": "y" * 300}))
     store.save_run(a_run(title="t" * 10_000))
     assert len(store.load_run("r1").title) == store_module.MAX_LINE_CHARS
+
+
+def test_a_run_that_was_written_by_another_since_is_not_written_over(store):
+    store.save_run(a_run(updated_at=1.0))
+    store.save_run(a_run(updated_at=2.0), known=1.0)
+    with pytest.raises(RunConflictError, match="changed by another program"):
+        store.save_run(a_run(title="mine", updated_at=3.0), [an_answer()], known=1.0)
+    assert store.load_run("r1").title == "Capitals"
+    assert store.load_answers("r1") == []
+    store.save_run(a_run("new", updated_at=3.0), known=1.0)
+    assert store.load_run("new").updated_at == 3.0

@@ -24,6 +24,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench
     monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
     monkeypatch.setenv("MLC_SPARE_PROCESS", "false")
     opened = workbench.get_workbench()
+    assert opened.models.wait_for_scan(60)
     opened.models.available_models = [
         scripted_model(tmp_path, name, otherwise=f"{name} says: it is **391**.") for name in NAMES
     ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from multi_llm_comparator.core.settings import get_settings
@@ -25,3 +27,11 @@ def test_a_file_that_was_changed_is_read_anew():
     path = get_settings().home / "preferences.json"
     path.write_text('{"language": "en", "plan": {}}', encoding="utf-8")
     assert preferences.load().language == "en"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_in_the_place_of_the_file_means_defaults():
+    path = get_settings().home / "preferences.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    assert preferences.load() == preferences.Preferences()

@@ -19,9 +19,14 @@ from multi_llm_comparator.services.scan.reading import open_regular
 
 MAGIC = b"GGUF"
 MAX_HEADER_BYTES = 64 * 2**20
-MAX_ENTRIES = 65_536
+# Tensors, and as many keys; the largest models have some thousands of tensors in all.
+MAX_ENTRIES = 20_000
 MAX_STRINGS = 2_000_000
 MAX_KEPT_ARRAY = 4_096
+# Of all arrays of a file together; beyond that only their lengths are kept. Real files keep some hundred.
+MAX_KEPT_VALUES = 65_536
+# Names and texts of a file, tokenizer words apart. A long chat template has some 100 KiB.
+MAX_TEXT_BYTES = 16 * 2**20
 MAX_NAME_BYTES = 65_535
 MAX_DIMENSIONS = 4
 _CHUNK = 2**20
@@ -90,6 +95,8 @@ class _Reader:
         self._data = bytearray()
         self._pos = 0
         self._strings_left = MAX_STRINGS
+        self._values_left = MAX_KEPT_VALUES
+        self._text_left = MAX_TEXT_BYTES
 
     def header(self) -> GgufHeader:
         version = self._preamble()
@@ -154,7 +161,7 @@ class _Reader:
             raise ModelLoadError(f"metadata key {key[:80]!r} is an array of unknown type {kind}; the file is damaged")
         width = struct.calcsize("<" + _SCALARS[kind])
         start = self._take(n * width)
-        if n > MAX_KEPT_ARRAY and key not in self._keep:
+        if not self._keeps(key, n, MAX_KEPT_ARRAY):
             return None, n
         return list(struct.unpack_from(f"<{n}{_SCALARS[kind]}", self._data, start)), n
 
@@ -166,10 +173,18 @@ class _Reader:
         if n > self._strings_left:
             raise ModelLoadError(f"metadata key {key[:80]!r} declares {n} texts; the limit is {MAX_STRINGS} in a file")
         self._strings_left -= n
-        if n <= 64 or key in self._keep:
-            return [self._string(MAX_HEADER_BYTES) for _ in range(n)]
+        if self._keeps(key, n, 64):
+            return [self._string(MAX_HEADER_BYTES, is_counted=key not in self._keep) for _ in range(n)]
         self._skip_strings(n)
         return None
+
+    def _keeps(self, key: str, n: int, most: int) -> bool:
+        if key in self._keep:
+            return True
+        if n > min(most, self._values_left):
+            return False
+        self._values_left -= n
+        return True
 
     def _skip_strings(self, n: int) -> None:
         """Step over ``n`` strings by their lengths: the one hot loop here, so nothing in it is looked up twice."""
@@ -198,10 +213,15 @@ class _Reader:
         layout = "<" + code
         return struct.unpack_from(layout, self._data, self._take(struct.calcsize(layout)))[0]
 
-    def _string(self, limit: int) -> str:
+    def _string(self, limit: int, *, is_counted: bool = True) -> str:
         length = self._scalar("Q")
         if length > limit:
             raise ModelLoadError(f"a text of {length} bytes stands where at most {limit} may; the file is damaged")
+        self._text_left -= length if is_counted else 0
+        if self._text_left < 0:
+            raise ModelLoadError(
+                f"its header holds more than {MAX_TEXT_BYTES >> 20} MiB of text; such files are refused"
+            )
         return self._bytes(length).decode("utf-8", errors="replace")
 
     def _bytes(self, n: int) -> bytearray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _MAX_FILES = 5_000
 
 
-def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) -> list[ModelInfo]:
+def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) -> Iterator[ModelInfo]:
     """The PyTorch models in one folder itself: at most one checkpoint or adapter, else each loose file.
 
     ``inside_model`` says that a folder above is a checkpoint: then a config.json without weights is a part of that.
@@ -48,12 +48,12 @@ def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) 
         weights = find_weights(folder.path, names)
         has_gguf = any(name.lower().endswith(".gguf") for name in names)
         if weights is not None or not (has_gguf or inside_model or ADAPTER_CONFIG in names):
-            return [_checkpoint_entry(folder, source)]
+            yield _checkpoint_entry(folder, source)
+            return
     if len(names) <= _MAX_FILES and ADAPTER_CONFIG in names:
-        return [_adapter_entry(folder, source)]
-    if MODEL_CONFIG in names or inside_model:
-        return []
-    return [_loose_entry(path, source) for path in folder.files if path.suffix.lower() in SUFFIXES]
+        yield _adapter_entry(folder, source)
+    elif MODEL_CONFIG not in names and not inside_model:
+        yield from (_loose_entry(path, source) for path in folder.files if path.suffix.lower() in SUFFIXES)
 
 
 def is_checkpoint(folder: Folder) -> bool:

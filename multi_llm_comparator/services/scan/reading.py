@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core import reading
 from multi_llm_comparator.core.exceptions import ModelLoadError
 
 MAX_JSON_BYTES = 16 * 2**20
 # Lists and objects; 65,536 tensors take three each. Millions of them would take seconds and gigabytes.
 MAX_JSON_CONTAINERS = 400_000
+# Values, by the commas between them; 65,536 tensors take five or six each. What is refused would take over a second.
+MAX_JSON_COMMAS = 450_000
 # Of all files of one model. The largest mixtures of experts have some 140,000 tensors.
 MAX_MODEL_TENSORS = 150_000
 MAX_MODEL_HEADER_BYTES = 64 * 2**20
@@ -52,19 +53,10 @@ def open_regular(path: Path) -> Iterator[BufferedReader]:
         ModelLoadError: not a regular file, or any error of the file system here or inside the ``with``.
     """
     try:
-        _refuse_special(path, path.stat().st_mode)
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(path, flags), "rb") as file:
-            # Looked at again once open: the name may have been swapped in between.
-            _refuse_special(path, os.fstat(file.fileno()).st_mode)
+        with reading.open_regular(path) as file:
             yield file
     except OSError as exc:
         raise ModelLoadError(f"{path.name!r} cannot be read: {exc.strerror}; check it and its permissions") from exc
-
-
-def _refuse_special(path: Path, mode: int) -> None:
-    if not stat.S_ISREG(mode):
-        raise ModelLoadError(f"{path.name!r} is not a regular file; only regular files can hold a model")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -90,6 +82,8 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
         raise ModelLoadError(
             f"{what!r} holds more than {MAX_JSON_CONTAINERS} lists and objects; such files are refused"
         )
+    if data.count(b",") > MAX_JSON_COMMAS:
+        raise ModelLoadError(f"{what!r} holds more than {MAX_JSON_COMMAS} values; such files are refused")
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as exc:

@@ -15,7 +15,7 @@ from multi_llm_comparator.services.scan.fields import recommended
 from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.services.scan.gguf_files import GgufSet, gguf_entry
 from multi_llm_comparator.services.scan.reading import read_json
-from multi_llm_comparator.services.scan.walk import Walk
+from multi_llm_comparator.services.scan.walk import ScanBudget, Walk
 
 HUGGING_FACE, OLLAMA, LM_STUDIO = "Hugging Face cache", "Ollama", "LM Studio"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -47,14 +47,14 @@ def lm_studio_root() -> Path:
     return older if older.is_dir() and not own.is_dir() else own
 
 
-def scan_hugging_face(root: Path, notes: list[str]) -> list[ModelInfo]:
+def scan_hugging_face(root: Path, notes: list[str], budget: ScanBudget | None = None) -> list[ModelInfo]:
     """The current revision of each cached model; checkpoints are named as on the Hub, ``owner/name``."""
     models: list[ModelInfo] = []
     for repository in sorted(root.glob("models--*")):
         snapshot = _current_snapshot(repository)
         if snapshot is None:
             continue
-        for model in scan_folder(snapshot, HUGGING_FACE, notes=notes):
+        for model in scan_folder(snapshot, HUGGING_FACE, notes=notes, budget=budget):
             if model.path == str(snapshot):
                 model.name = repository.name.removeprefix("models--").replace("--", "/")
             models.append(model)
@@ -75,20 +75,23 @@ def _current_snapshot(repository: Path) -> Path | None:
         return None
 
 
-def scan_ollama(root: Path, notes: list[str]) -> list[ModelInfo]:
+def scan_ollama(root: Path, notes: list[str], budget: ScanBudget | None = None) -> list[ModelInfo]:
     """Ollama's models, named ``model:tag`` as Ollama does; their weights are GGUF blobs named by their hash."""
-    return [_ollama_entry(root, manifest) for manifest in _manifests(root / "manifests", notes)]
+    budget = budget or ScanBudget()
+    return [_ollama_entry(root, manifest) for manifest in _manifests(root / "manifests", notes, budget)]
 
 
-def _manifests(folder: Path, notes: list[str]) -> Iterator[Path]:
+def _manifests(folder: Path, notes: list[str], budget: ScanBudget) -> Iterator[Path]:
     """Manifests lie at registry/namespace/model/tag."""
     seen = 0
-    for inner in Walk(max_depth=5, notes=notes).folders(folder):
+    for inner in Walk(max_depth=5, budget=budget, notes=notes).folders(folder):
         for path in inner.files:
             if len(path.relative_to(folder).parts) == 4 and not path.name.startswith("."):
                 seen += 1
                 if seen > _MAX_MANIFESTS:
                     notes.append(f"{str(folder)!r} holds more than {_MAX_MANIFESTS} manifests; the rest was left out")
+                    return
+                if budget.spent():
                     return
                 yield path
 
@@ -145,6 +148,6 @@ def _add_ollama_extras(entry: ModelInfo, root: Path, layers: dict[str, str]) -> 
         entry.config["warnings"] = [f"its {kind} is not used here" for kind in unused]
 
 
-def scan_lm_studio(root: Path, notes: list[str]) -> list[ModelInfo]:
+def scan_lm_studio(root: Path, notes: list[str], budget: ScanBudget | None = None) -> list[ModelInfo]:
     """LM Studio keeps plain files as publisher/model/file."""
-    return scan_folder(root, LM_STUDIO, notes=notes)
+    return scan_folder(root, LM_STUDIO, notes=notes, budget=budget)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, NoReturn
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.reading import read_bytes
 
 MAX_DEPTH = 16
 MAX_VALUES = 2_000_000
+# What a file of this many takes to read is far below a second.
+MAX_COMMAS = 450_000
 # Beyond this, whole numbers are no longer exact elsewhere (and no figure of ours is so large).
 MAX_NUMBER = 2**53
 
@@ -34,6 +38,22 @@ def read_json(data: bytes, what: str, max_bytes: int) -> Any:
         raise DocumentError(f"{what} is not readable as JSON: {exc}") from exc
     _check(value, what)
     return value
+
+
+def load_json(path: Path, max_bytes: int) -> Any:
+    """What a small file of our own, or of a model, holds.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than ``max_bytes``.
+        ValueError: it is not JSON in UTF-8, nested too deep, or holds too many values.
+    """
+    data = read_bytes(path, max_bytes)
+    if data.count(b",") > MAX_COMMAS:
+        raise ValueError(f"it holds more than {MAX_COMMAS} values")
+    try:
+        return json.loads(data)
+    except RecursionError as exc:
+        raise ValueError("it is nested too deep") from exc
 
 
 def _refuse_constant(name: str) -> NoReturn:
