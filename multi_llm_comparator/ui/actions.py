@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import current_language, t, texts
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -62,4 +63,4 @@ def inform(text: str) -> None:
 def show_notices() -> None:
     """Show what was said since the last time; once in every run of a page and of a fragment."""
     for text, icon in st.session_state.pop("app_notices", []):
-        st.toast(text, icon=icon, duration="long" if icon == ":material/error:" else "short")
+        st.toast(plain(text), icon=icon, duration="long" if icon == ":material/error:" else "short")

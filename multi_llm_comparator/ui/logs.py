@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import tm
 
 MAX_BYTES = 2 * 1024 * 1024
 FILES = 5
@@ -49,5 +49,5 @@ def explain_script_error(error: Exception) -> bool:
     code = secrets.token_hex(4)
     run = st.query_params.get("run", "-")
     logger.error("page failed, code %s", code, exc_info=error, extra={"run": run})
-    st.error(t("error.unexpected", code=code, path=str(log_path())), icon=":material/error:")
+    st.error(tm("error.unexpected", code=code, path=str(log_path())), icon=":material/error:")
     return True
