@@ -50,7 +50,8 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     print(f"Multi-LLM Comparator is running at {first}  (Ctrl+C ends it)", *more, sep="\n  also at ", flush=True)
     # The server's socket listens by now; what comes before the first page can be made waits there.
     if wants_browser.is_set() and has_viewer():
-        open_in_browser(first)
+        # Without the token: others on this machine can read what a process was started with.
+        open_in_browser(first.partition("/?")[0])
     try:
         yield None
     finally:
@@ -73,12 +74,15 @@ async def health(_: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-@cache
-def access() -> Access:
+def access_at(address: str) -> Access:
     """Who may ask, by the address that is listened at, the settings and the command line."""
     settings = get_settings()
-    hosts = (*settings.allowed_hosts, *asked_hosts)
-    return access_for(config.get_option("server.address") or "", hosts, settings.access_token)
+    return access_for(address, (*settings.allowed_hosts, *asked_hosts), settings.access_token)
+
+
+@cache
+def access() -> Access:
+    return access_at(config.get_option("server.address") or "")
 
 
 def links() -> list[str]:
@@ -120,7 +124,7 @@ def main() -> None:
         wants_browser.set()
     asked_hosts.extend(arguments.allowed_host)
     try:
-        access_for(arguments.host, asked_hosts, get_settings().access_token)
+        access_at(arguments.host)
     except ConfigurationError as exc:
         sys.exit(f"The app was not started: {exc}")
     overrides: dict[str, Any] = {"server.address": arguments.host}
