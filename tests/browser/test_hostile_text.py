@@ -63,11 +63,8 @@ def app(unasked: UnaskedServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     name = picture(unasked, "group")
     hostile = {
         "models": {name: {"provider": picture(unasked, "provider"), "local": "demo-small"}},
-        "task_groups": {
-            "group": {"description": name, picture(unasked, "echelon"): None, "echelons": {}},
-        },
+        "task_groups": {"pictures": {"description": name, "first": {"models": [name]}}},
     }
-    hostile["task_groups"] = {"pictures": {"description": name, "first": {"models": [name]}}}
     groups.write_text(json.dumps(hostile), encoding="utf-8")
     with scripted_app(scripts, home, MLC_CONFIGS_DIR=str(home / "configs")) as address:
         yield address
@@ -111,7 +108,7 @@ def test_answers_titles_and_names_on_compare_history_and_in_imports(
     recorded = tmp_path / "run.json"
     download.value.save_as(recorded)
     run = json.loads(recorded.read_text(encoding="utf-8"))
-    run["title"] = run["run"]["title"] = picture(unasked, "imported")
+    run["title"] = picture(unasked, "imported")
     recorded.write_text(json.dumps(run), encoding="utf-8")
     page.goto(f"{app}/history?lang=en")
     settle(page, unasked)
@@ -155,3 +152,12 @@ def test_plans_their_steps_and_answers(page: Page, app: str, unasked: UnaskedSer
     for tab in page.get_by_role("tab").all():
         tab.click()
         settle(page, unasked)
+
+
+def test_a_picture_that_got_through_would_be_noticed(page: Page, app: str):
+    page.goto(f"{app}/?lang=en")
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
+    with UnaskedServer().serving() as server:
+        page.evaluate("url => { document.body.append(Object.assign(new Image(), { src: url })); }", f"{server.url}/x")
+        page.wait_for_timeout(SETTLE_MS)
+        assert server.asked == ["/x"]
