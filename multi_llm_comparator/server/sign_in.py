@@ -103,8 +103,8 @@ class Guesses:
         self._by_visitor: dict[str, deque[float]] = {}
 
     def are_too_many(self, visitor: str) -> bool:
-        made = self._by_visitor.get(_network(visitor), ())
-        return len(made) == MAX_GUESSES and made[0] > self._clock() - WINDOW_S
+        made = self._by_visitor.get(_network(visitor))
+        return made is not None and len(made) == MAX_GUESSES and made[0] > self._clock() - WINDOW_S
 
     def add(self, visitor: str) -> None:
         own = self._by_visitor.pop(_network(visitor), None) or deque(maxlen=MAX_GUESSES)
