@@ -1,8 +1,9 @@
 """The workbench in one process: `python app.py`, or `streamlit run app.py`.
 
-    python app.py [--host 127.0.0.1] [--port 8501] [--no-browser]
+    python app.py [--host 127.0.0.1] [--port 8501] [--allowed-host NAME] [--no-browser]
 
-Beyond 127.0.0.1 anyone who reaches the port can use the models: there is no sign-in on the pages.
+Beyond 127.0.0.1 the pages open to whoever has the token: it is made at the start and printed in a link, unless
+``MLC_ACCESS_TOKEN`` or the settings give one.
 """
 
 from __future__ import annotations
@@ -12,39 +13,48 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from typing import Any
 
 import streamlit as st
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 from streamlit import config
 
-from multi_llm_comparator.ui.assets import asset_routes
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.server.access import WILDCARDS, Access, access_for, machine_names
+from multi_llm_comparator.server.guard import HEALTH, Guard
+from multi_llm_comparator.ui.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.logs import explain_script_error
-from multi_llm_comparator.ui.starting import open_workbench
+from multi_llm_comparator.ui.starting import open_workbench, refuse_to_start
 from multi_llm_comparator.ui.uploads import UploadBudget
 from multi_llm_comparator.ui.workbench import close_workbench, get_workbench, prepare_first_model
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 wants_browser = threading.Event()
 sets_database_aside = threading.Event()
+asked_hosts: list[str] = []
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     """Open the workbench before the first page and end every model process after the last."""
     workbench = open_workbench(set_database_aside=sets_database_aside.is_set())
-    workbench.lock.tell(address())
+    first, *more = links()
+    # Who cannot start beside it is told where it is, not how to get in.
+    workbench.lock.tell(first.partition("/?")[0])
     workbench.bridge.submit(workbench.engine.start())
     prepare_first_model()
-    print(f"Multi-LLM Comparator is running at {address()}  (Ctrl+C ends it)", flush=True)
+    print(f"Multi-LLM Comparator is running at {first}  (Ctrl+C ends it)", *more, sep="\n  also at ", flush=True)
     # The server's socket listens by now; what comes before the first page can be made waits there.
     if wants_browser.is_set() and has_viewer():
-        open_in_browser(address())
+        # Without the token: others on this machine can read what a process was started with.
+        open_in_browser(first.partition("/?")[0])
     try:
         yield None
     finally:
@@ -63,18 +73,42 @@ async def metrics(_: Request) -> Response:
     return Response(body, media_type=CONTENT_TYPE_LATEST)
 
 
-def address() -> str:
-    """Where a browser on this machine finds the pages."""
-    host = config.get_option("server.address") or "localhost"
-    shown = {"0.0.0.0": "localhost", "::": "localhost", "::1": "[::1]"}.get(host, host)
-    return f"http://{shown}:{config.get_option('server.port')}"
+async def health(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+def access_at(address: str) -> Access:
+    """Who may ask, by the address that is listened at, the settings and the command line; or the end of the process."""
+    try:
+        settings = get_settings()
+        return access_for(address, (*settings.allowed_hosts, *asked_hosts), settings.access_token)
+    except (MultiLLMError, OSError) as exc:
+        refuse_to_start(exc)
+
+
+@cache
+def access() -> Access:
+    return access_at(config.get_option("server.address") or "")
+
+
+def links() -> list[str]:
+    """Where browsers find the pages, with the token that lets them in; one that was given here is not shown."""
+    host = config.get_option("server.address") or ""
+    names = [*machine_names(), "localhost"] if host in WILDCARDS else [host]
+    token = "" if access().token is None else f"/?token={'YOUR-TOKEN' if access().is_own_token else access().token}"
+    port = config.get_option("server.port")
+    return [f"http://{f'[{name}]' if ':' in name else name}:{port}{token}" for name in names]
+
+
+def guarded(inner: ASGIApp) -> Guard:
+    return Guard(inner, access(), page_script_hashes())
 
 
 app = st.App(
     "multi_llm_comparator/ui/main.py",
     lifespan=lifespan,
-    routes=[Route("/metrics", metrics), *asset_routes()],
-    middleware=[Middleware(UploadBudget)],
+    routes=[Route(HEALTH, health), Route("/metrics", metrics), *asset_routes()],
+    middleware=[Middleware(guarded), Middleware(UploadBudget)],
     on_script_error=explain_script_error,
 )
 
@@ -83,6 +117,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Multi-LLM Comparator: local models side by side in the browser")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8501, or the next free one)")
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer under this name too; may be repeated",
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open the page in a browser")
     parser.add_argument(
         "--set-database-aside", action="store_true", help="rename a damaged database with the date and begin a new one"
@@ -92,9 +133,9 @@ def main() -> None:
         wants_browser.set()
     if arguments.set_database_aside:
         sets_database_aside.set()
+    asked_hosts.extend(arguments.allowed_host)
+    access_at(arguments.host)
     overrides: dict[str, Any] = {"server.address": arguments.host}
-    if arguments.host not in LOOPBACK:
-        overrides["server.allowedHosts"] = []
     if arguments.port is not None:
         overrides["server.port"] = arguments.port
     # The server has shut down in good order by the time it passes the interrupt on.

@@ -145,7 +145,10 @@ async def ask(page: Page, home: Path, question: str) -> Turn:
     run_id = parse_qs(urlsplit(page.url).query)["run"][0]
     engine = await _engine_times(home, run_id, before)
     wait = "keys => keys.every(key => window.firstText[key])"
-    await page.wait_for_function(wait, arg=list(engine), timeout=ANSWER_TIMEOUT_S * 1000)
+    # Playwright's own way of waiting evaluates text within the page, which its policy forbids.
+    async with asyncio.timeout(ANSWER_TIMEOUT_S):
+        while not await page.evaluate(wait, list(engine)):
+            await asyncio.sleep(0.05)
     seen = await page.evaluate("window.firstText")
     return Turn(clicked, engine, {key: float(seen[key]) for key in engine})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.ui.downloads import draw_downloads, draw_search
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import draw_loaded
 from multi_llm_comparator.ui.model_convert import draw_conversions, draw_convert_dialog
@@ -45,6 +46,6 @@ draw_starter_list()
 draw_conversions()
 draw_models(matching(manager.get_available_models(), text, sort), text)
 for note in manager.scan_notes:
-    st.caption(note)
+    st.caption(plain(note))
 draw_details()
 draw_convert_dialog()

@@ -44,7 +44,7 @@ def has(dotted: str, *names: str) -> None:
 
 
 def streamlit_serves_routes_beside_pages() -> None:
-    takes("streamlit:App", "script_path", "lifespan", "routes", "on_script_error")
+    takes("streamlit:App", "script_path", "lifespan", "routes", "middleware", "on_script_error")
     takes("streamlit:App.run", "config")
 
 
@@ -87,6 +87,14 @@ def streamlit_draws_what_the_style_sheet_names() -> None:
     drawn = set(re.findall(r"\bst[A-Z]\w+", "\n".join(path.read_text(encoding="utf-8") for path in scripts)))
     assert named, "the style sheet names nothing of Streamlit's any more: drop this seam"
     assert named - drawn == set(), "Streamlit's pages have no such parts"
+
+
+def streamlit_draws_diagrams_of_one_language() -> None:
+    """Of Markdown's fences: ``ui/escaping.py`` keeps it from doing so, and would have to know others by name too."""
+    scripts = (Path(str(files("streamlit"))) / "static" / "static" / "js").glob("StreamlitMarkdown.*.js")
+    (source,) = [path.read_text(encoding="utf-8") for path in scripts]
+    # The other one is about elements of HTML.
+    assert set(re.findall(r"\.toLowerCase\(\)===`(\w+)`", source)) - {"svg"} == {"mermaid"}
 
 
 def plotly_brings_its_library_for_browsers() -> None:
@@ -224,6 +232,7 @@ SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     streamlit_keeps_uploads_by_session: ("streamlit", f"{PACKAGE}/ui/uploads.py"),
     streamlit_components_take_html_css_and_js: ("streamlit", f"{PACKAGE}/ui/live_chart.py"),
     streamlit_tells_of_the_reader: ("streamlit", f"{PACKAGE}/ui/theme.py"),
+    streamlit_draws_diagrams_of_one_language: ("streamlit", f"{PACKAGE}/ui/escaping.py"),
     streamlit_draws_what_the_style_sheet_names: ("streamlit", f"{PACKAGE}/ui/workbench.css"),
     plotly_brings_its_library_for_browsers: ("plotly", f"{PACKAGE}/ui/assets.py"),
     jinja_compiles_and_calls_through_what_the_sandbox_overrides: ("jinja2", f"{PACKAGE}/inferencers/chat_sandbox.py"),

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         default=True, description="fetch SmolLM2-135M-Instruct at `make run`, and make its other forms from it"
     )
     demo_groups: bool = Field(default=False, description="offer the task groups of the demo models in the pickers")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="more names by which browsers may ask for the app, such as that of a proxy before it"
+    )
+    access_token: str = Field(
+        default="", repr=False, description="what visitors beyond this machine must show; empty means one is made"
+    )
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home folder")
     max_tokens_limit: int = Field(default=4096, ge=1, description="upper bound for max_tokens")
     max_memory_gb: float | None = Field(default=None, gt=0, description="memory for models; empty means 80% of RAM")

@@ -49,7 +49,8 @@ class PackedLinear(nn.Module):
 
 def can_pack() -> bool:
     """Whether this build of torch has oneDNN and the operations that pack weights."""
-    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
 
 
 def pack_linear_layers(model: nn.Module) -> str | None:
@@ -69,7 +70,7 @@ def pack_linear_layers(model: nn.Module) -> str | None:
     ]
     if not can_pack():
         # Where MKL is not either, as on a Mac, another library multiplies, and nothing was compared.
-        slower = fitting and torch.backends.mkl.is_available()
+        slower = fitting and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
         return f"torch {torch.__version__} cannot do it here" if slower else None
     owners = _owners(model)
     while fitting:
@@ -87,9 +88,9 @@ def unpack_linear_layers(model: nn.Module) -> None:
                 setattr(parent, name, child.unpacked())
 
 
-def _owners(model: nn.Module) -> dict[nn.Parameter, int]:
+def _owners(model: nn.Module) -> dict[torch.Tensor, int]:
     """How many modules hold each parameter."""
-    owners: dict[nn.Parameter, int] = {}
+    owners: dict[torch.Tensor, int] = {}
     for module in model.modules():
         for parameter in module.parameters(recurse=False):
             owners[parameter] = owners.get(parameter, 0) + 1

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.ui.answer import bounded
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import current_language, t, texts
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -16,6 +18,7 @@ T = TypeVar("T")
 
 # Clicks start work, they never wait for an answer: a longer wait means that the loop is stuck.
 TIMEOUT_S = 15.0
+MAX_NOTICE_CHARS = 2000
 
 logger = logging.getLogger(__name__)
 
@@ -62,4 +65,8 @@ def inform(text: str) -> None:
 def show_notices() -> None:
     """Show what was said since the last time; once in every run of a page and of a fragment."""
     for text, icon in st.session_state.pop("app_notices", []):
-        st.toast(text, icon=icon, duration="long" if icon == ":material/error:" else "short")
+        st.toast(
+            plain(bounded(text, MAX_NOTICE_CHARS)),
+            icon=icon,
+            duration="long" if icon == ":material/error:" else "short",
+        )

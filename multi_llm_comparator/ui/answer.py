@@ -7,13 +7,15 @@ export use the raw text. Every text is gone through once, however it was made to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from multi_llm_comparator.ui.dialect import fence_after, shown
+from multi_llm_comparator.ui.dialect import fence_after, parts, shown
 
 BLOCK_CHARS = 1500
+# Code with an exclamation mark before a bracket is drawn by itself, up to so many pieces of an answer.
+MAX_PARTS = 100
 # Beyond these the rest is shown as speech: each thought is a box of its own on the page.
 MAX_SEGMENTS = 40
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -69,16 +71,41 @@ def to_markdown(text: str, *, is_open: bool = False) -> list[str]:
     Earlier blocks stay the same while the text grows, so that they are made once, and a browser renders only the last
     one anew. With ``is_open`` what is unfinished at the end (a fence, a formula, bold text) is closed for the eye.
     """
-    *finished, last = _blocks(text)
-    return [*map(_kept, finished), shown(_closed(last)) if is_open else _kept(last)]
+    *finished, last = _blocks(text.replace("\r\n", "\n").replace("\r", "\n"))
+    done: list[str] = []
+    for block in finished:
+        done += _kept(block, len(done) < MAX_PARTS)
+    last = _closed(last) if is_open else last
+    return [*done, *(_parted(last, len(done) < MAX_PARTS) if is_open else _kept(last, len(done) < MAX_PARTS))]
 
 
-_kept = lru_cache(maxsize=1024)(shown)
+def _parted(block: str, may_part: bool) -> list[str]:
+    found = parts(block) if may_part and "![" in block else []
+    return found if 0 < len(found) <= MAX_PARTS else [shown(block)]
+
+
+_kept = lru_cache(maxsize=1024)(_parted)
+
+
+def bounded(text: str, limit: int, *, from_end: bool = False) -> str:
+    """Enough for any reader; the whole text is in the copy and in the export. Of one that grows, its end is read."""
+    if len(text) <= limit:
+        return text
+    return "…\n\n" + text[len(text) - limit :] if from_end else text[:limit] + "\n\n…"
+
+
+def shortened(segments: list[Segment], limit: int, *, from_end: bool = False) -> list[Segment]:
+    """As :func:`bounded`, of a whole answer; each segment keeps its place."""
+    left, kept = limit, []
+    for segment in reversed(segments) if from_end else segments:
+        kept.append(replace(segment, text=bounded(segment.text, left, from_end=from_end)))
+        left = max(0, left - len(segment.text))
+    return kept[::-1] if from_end else kept
 
 
 def _closed(text: str) -> str:
     fence = ""
-    for line in text.split("\n"):
+    for line in text.split("\n") if "```" in text or "~~~" in text else ():
         fence = fence_after(line, fence)
     if fence:
         return f"{text.rstrip('`~')}\n{fence}" if not text.endswith("\n") else text + fence

@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.actions import perform
 from multi_llm_comparator.ui.compare_state import draft_panes, ensure_run
 from multi_llm_comparator.ui.copy_button import copy_button
 from multi_llm_comparator.ui.html_pieces import fact_name, facts
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import t, tm
 from multi_llm_comparator.ui.navigation import go_to
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -172,7 +172,7 @@ def draw_closer_look(snapshot: ComparisonSnapshot) -> None:
         return
     answer = snapshot.turns[turn].answers[pane_id]
 
-    @st.dialog(t("look.title", model=answer.model_name), width="medium", on_dismiss=_look_away)
+    @st.dialog(tm("look.title", model=answer.model_name), width="medium", on_dismiss=_look_away)
     def dialog() -> None:
         progress = answer.progress
         prompt, raw, parameters, origin = st.tabs(

@@ -13,7 +13,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.ui import card
 from multi_llm_comparator.ui.actions import show_notices
 from multi_llm_comparator.ui.answer_actions import draw_actions
-from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.i18n import t, tm, tn
 from multi_llm_comparator.ui.palette import Tone, pane_tones
 from multi_llm_comparator.ui.prompt_editor import draw_edit_button
 from multi_llm_comparator.ui.scrolling import open_at_beginning, scroll_to
@@ -194,4 +194,4 @@ def _draw_save_notes(snapshot: ComparisonSnapshot) -> None:
     if snapshot.branched_from:
         st.info(t("board.branched"), icon=":material/call_split:")
     if snapshot.save_error:
-        st.warning(t("board.not_saved", reason=snapshot.save_error), icon=":material/cloud_off:")
+        st.warning(tm("board.not_saved", reason=snapshot.save_error), icon=":material/cloud_off:")

@@ -13,7 +13,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui import figures as say
-from multi_llm_comparator.ui.answer import Segment, split_thinking, to_markdown
+from multi_llm_comparator.ui.answer import Segment, shortened, split_thinking, to_markdown
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.html_pieces import (
     cut_chip,
@@ -30,7 +30,7 @@ from multi_llm_comparator.ui.palette import STATE_TONES, Tone
 from multi_llm_comparator.ui.phases import PHASE_TONES, elapsed_s, spans
 
 TEXT_HEIGHT_PX = 480
-MAX_SHOWN_CHARS = 60_000
+MAX_SHOWN_CHARS = 40_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
             if segment.kind == "think":
                 _draw_thought(segment, progress, f"{key}_{position}")
             else:
-                for block in to_markdown(_bounded(segment.text, from_end=is_open), is_open=is_open):
+                for block in to_markdown(segment.text, is_open=is_open):
                     st.markdown(block, anchors=False)
         if segments or progress.state == "failed":
             return None
@@ -94,7 +94,7 @@ def draw_first_words(answer: AnswerSnapshot, waiting: Waiting) -> bool:
     segments = _segments(answer)
     if len(segments) != 1 or segments[0].kind == "think":
         return False
-    waiting.text.markdown(to_markdown(_bounded(segments[0].text, from_end=True), is_open=True)[0])
+    waiting.text.markdown(to_markdown(segments[0].text, is_open=True)[0])
     waiting.head.html(_head(answer, waiting.index, waiting.tone))
     return True
 
@@ -220,7 +220,9 @@ def _waiting(progress: AnswerProgress) -> str:
 
 
 def _segments(answer: AnswerSnapshot) -> list[Segment]:
-    return split_thinking(answer.text, starts_thinking=answer.legs[0].prompt.rstrip().endswith("<think>"))
+    """The answer's thoughts and speech; of all together as much as is drawn."""
+    segments = split_thinking(answer.text, starts_thinking=answer.legs[0].prompt.rstrip().endswith("<think>"))
+    return shortened(segments, MAX_SHOWN_CHARS, from_end=not answer.progress.is_over)
 
 
 def _draw_thought(segment: Segment, progress: AnswerProgress, key: str) -> None:
@@ -231,15 +233,8 @@ def _draw_thought(segment: Segment, progress: AnswerProgress, key: str) -> None:
     else:
         label = t("think.cut") if segment.is_open else t("think.done")
     with st.expander(label, key=f"think_{key}", icon=":material/psychology:"):
-        for block in to_markdown(_bounded(segment.text, from_end=writing), is_open=writing):
+        for block in to_markdown(segment.text, is_open=writing):
             st.markdown(block, anchors=False)
-
-
-def _bounded(text: str, *, from_end: bool) -> str:
-    """Enough for any reader; the whole text is in the copy and in the export. Of one that grows, its end is read."""
-    if len(text) <= MAX_SHOWN_CHARS:
-        return text
-    return "…\n\n" + text[-MAX_SHOWN_CHARS:] if from_end else text[:MAX_SHOWN_CHARS] + "\n\n…"
 
 
 def _draw_failure(progress: AnswerProgress) -> None:

@@ -21,7 +21,7 @@ from multi_llm_comparator.ui.compare_state import (
 )
 from multi_llm_comparator.ui.first_panes import demo_four, four_ways, is_demo
 from multi_llm_comparator.ui.html_pieces import empty
-from multi_llm_comparator.ui.i18n import t, tn, translate
+from multi_llm_comparator.ui.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.live_chart import prepare_charts
 from multi_llm_comparator.ui.navigation import go_to
 from multi_llm_comparator.ui.preparing import draw_preparation
@@ -122,7 +122,7 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
     with st.container(horizontal=True, horizontal_alignment="center", key="compare_other_panes"):
         if ways and asks_demo:
             st.button(
-                t("welcome.to_ways", name=FIRST_MODEL.name),
+                tm("welcome.to_ways", name=FIRST_MODEL.name),
                 icon=":material/compare:",
                 key="compare_to_ways",
                 type="tertiary",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
+from multi_llm_comparator.ui.escaping import code_block, inert
+
+MAX_INDENT = 4
+
 _SPECIAL = re.compile(r"[`$\\:!]")
 _TICKS = re.compile(r"`+")
 _DIRECTIVE = re.compile(r":[a-z0-9_-]+\[")
@@ -26,7 +30,33 @@ def fence_after(line: str, fence: str) -> str:
 
 
 def shown(text: str) -> str:
-    """The same text with everything outside code blocks as Streamlit should read it."""
+    """The same text with everything outside code blocks as Streamlit should read it, and nothing in it fetched."""
+    return inert(_said(text))
+
+
+def parts(text: str) -> list[str]:
+    """As :func:`shown`, with code that only looks as if it held a picture (``vec![1]``) in parts of its own: there it
+    is surely code, and can stay as it is."""
+    done: list[str] = []
+    lines = text.split("\n")
+    begun = opened = 0
+    fence = ""
+    for number, said in enumerate([*lines, ""]):
+        before, fence = fence, fence_after(said, fence) if number < len(lines) else ""
+        if fence and not before:
+            opened = number
+        elif before and not fence:
+            indent = len(lines[opened]) - len(lines[opened].lstrip(" "))
+            code = [line[:indent].lstrip(" ") + line[indent:] for line in lines[opened + 1 : number]]
+            # Further in it belongs to a list, which would be torn apart.
+            if indent < MAX_INDENT and any("![" in line for line in code):
+                done += [shown("\n".join(lines[begun:opened])), code_block(code, lines[opened].strip("`~ "))]
+                begun = number + 1
+    done.append(shown("\n".join(lines[begun:])))
+    return [part for part in done if part.strip()] or [""]
+
+
+def _said(text: str) -> str:
     out: list[str] = []
     plain: list[str] = []
     fence = ""
@@ -129,9 +159,11 @@ class _Scan:
         if closing is None:
             return text[at : at + 2], at + 2
         end = self._find(closing, at + 2)
-        inner = text[at + 2 : end].strip()
         # A formula in a line ends with its paragraph; one of its own may hold empty lines.
-        if not inner or end >= (len(text) if following == "[" else min(len(text), self._find("\n\n", at))):
+        if end >= (len(text) if following == "[" else min(len(text), self._find("\n\n", at))):
+            return text[at : at + 2], at + 2
+        inner = text[at + 2 : end].strip()
+        if not inner:
             return text[at : at + 2], at + 2
         return (f"\n$$\n{inner}\n$$\n" if following == "[" else f"${inner}$"), end + 2
 
@@ -141,4 +173,4 @@ class _Scan:
 
     def _on_bang(self, at: int) -> tuple[str, int]:
         """A picture would make the browser fetch an address that the model chose: show it as a link instead."""
-        return (r"\![", at + 2) if self._text.startswith("![", at) else ("!", at + 1)
+        return ("&#33;[", at + 2) if self._text.startswith("![", at) else ("!", at + 1)

@@ -7,7 +7,8 @@ import streamlit as st
 from multi_llm_comparator.services.hub import HubDownload, HubListing
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform, show_notices
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.escaping import plain
+from multi_llm_comparator.ui.i18n import t, tm
 from multi_llm_comparator.ui.workbench import get_workbench, scan_again
 
 MAX_NAME_CHARS = 300
@@ -35,13 +36,13 @@ def draw_search() -> None:
 
 def _draw_choices(listing: HubListing) -> None:
     choice = st.selectbox(
-        t("download.choice", name=listing.repo_id),
+        tm("download.choice", name=listing.repo_id),
         range(len(listing.choices)),
         format_func=lambda i: f"{listing.choices[i].title} · {say.size(listing.choices[i].size_bytes)}",
         key=f"models_hub_choice_{listing.commit}",
     )
     for note in listing.notes:
-        st.caption(note)
+        st.caption(plain(note))
     if listing.choices[choice].is_pickle:
         st.warning(t("download.pickle"), icon=":material/gpp_maybe:")
     if st.button(t("download.start"), icon=":material/download:", type="primary", key="models_hub_start"):
@@ -80,14 +81,14 @@ def _draw_download(download: HubDownload, number: int) -> None:
         share = progress.done_bytes / progress.total_bytes if progress.total_bytes else 0.0
         with st.container(horizontal=True, vertical_alignment="center"):
             if progress.is_over:
-                st.markdown(t(f"download.{progress.state}", name=name), width="stretch")
+                st.markdown(tm(f"download.{progress.state}", name=name), width="stretch")
             else:
-                st.progress(min(1.0, share), text=f"{name} · {_words(download)}")
+                st.progress(min(1.0, share), text=plain(f"{name} · {_words(download)}"))
                 if st.button(t("download.cancel"), icon=":material/close:", key=f"models_hub_cancel_{number}"):
                     perform(download.cancel())
                     st.rerun()
         if progress.error:
-            st.error(progress.error, icon=":material/error:")
+            st.error(plain(progress.error), icon=":material/error:")
 
 
 def _words(download: HubDownload) -> str:

@@ -17,7 +17,7 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message, TextS
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import exact_config
 from multi_llm_comparator.ui import figures as say
-from multi_llm_comparator.ui.answer import to_markdown
+from multi_llm_comparator.ui.answer import bounded, to_markdown
 from multi_llm_comparator.ui.choices import Choice, named_choices, tone_of
 from multi_llm_comparator.ui.group_list import rule_name
 from multi_llm_comparator.ui.html_pieces import error_title, model_label, problem, state_chip
@@ -27,6 +27,8 @@ from multi_llm_comparator.ui.workbench import Workbench, get_workbench
 POLL_S = 0.25
 MAX_PROMPT_CHARS = 4000
 MAX_TOKENS = 300
+# An endpoint may send more than it was asked for.
+MAX_SHOWN_CHARS = 20_000
 _TRIAL = "groups_trial"
 
 
@@ -132,7 +134,9 @@ def _draw_answer(trial: Trial) -> None:
             trial.stop()
     with st.container(key="groups_trial_text"):
         if progress.text:
-            for block in to_markdown(progress.text, is_open=not progress.is_over):
+            for block in to_markdown(
+                bounded(progress.text, MAX_SHOWN_CHARS, from_end=not progress.is_over), is_open=not progress.is_over
+            ):
                 st.markdown(block, anchors=False)
         if progress.state == "failed":
             st.html(problem(error_title(progress.error_type), progress.error or ""))

@@ -14,7 +14,7 @@ from multi_llm_comparator.ui.actions import perform, show_notices
 from multi_llm_comparator.ui.choices import tone_of
 from multi_llm_comparator.ui.group_list import BREAKER_TONES, draw_group_list, rule_name
 from multi_llm_comparator.ui.html_pieces import detail, empty, model_label, note_chip, problem, table
-from multi_llm_comparator.ui.i18n import current_language, t, texts, tn
+from multi_llm_comparator.ui.i18n import current_language, t, texts, tm, tn
 from multi_llm_comparator.ui.workbench import Workbench, get_workbench
 
 REFRESH_S = 1.0
@@ -41,7 +41,7 @@ def draw_groups() -> None:
         st.html(empty(t("groups.none_title"), t("groups.none", file=file["file"])))
         st.code(EXAMPLE, language="yaml")
     else:
-        st.caption(t("groups.config", file=file["file"], version=file["version"]))
+        st.caption(tm("groups.config", file=file["file"], version=file["version"]))
     if config.task_groups or status["statistics"]["requests"]:
         _draw_figures(status)
     draw_group_list(config, status)

@@ -6,8 +6,11 @@ from html import escape
 
 from multi_llm_comparator.core.timings import OVER, AnswerState
 from multi_llm_comparator.ui import figures
+from multi_llm_comparator.ui.answer import bounded
 from multi_llm_comparator.ui.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.palette import STATE_TONES, Tone
+
+MAX_PROBLEM_CHARS = 4000
 
 
 def letter(index: int) -> str:
@@ -61,9 +64,9 @@ def detail(text: str, why: str) -> str:
 
 
 def problem(title: str, text: str) -> str:
-    """What went wrong, in the colour of failure."""
-    tone = STATE_TONES["failed"].css
-    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{escape(text)}</div>'
+    """What went wrong, in the colour of failure. An endpoint may say it at any length."""
+    tone, said = STATE_TONES["failed"].css, escape(bounded(text, MAX_PROBLEM_CHARS))
+    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{said}</div>'
 
 
 def error_title(error_type: str | None) -> str:

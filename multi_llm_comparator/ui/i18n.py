@@ -15,6 +15,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.ui import preferences
+from multi_llm_comparator.ui.escaping import plain
 
 Language = Literal["en", "zh"]
 LANGUAGES: dict[Language, str] = {"en": "English", "zh": "中文"}
@@ -59,6 +60,11 @@ def tn(key: str, n: int, /, **values: Any) -> str:
     language = current_language()
     singular = f"{key}_one"
     return translate(language, singular if n == 1 and singular in texts(language) else key, n=n, **values)
+
+
+def tm(key: str, /, **values: Any) -> str:
+    """As :func:`t` where Streamlit reads Markdown: the values, which others may have written, are shown as they are."""
+    return t(key, **{name: plain(value) for name, value in values.items()})
 
 
 def translate(language: str, key: str, /, **values: Any) -> str:

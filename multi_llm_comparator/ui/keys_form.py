@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.ui.actions import attempt, inform, perform
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -38,7 +39,7 @@ def draw_keys() -> None:
 
 def _draw_key(name: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"kept_key_{name}"):
-        st.markdown(f"`store:{name}`", width="stretch")
+        st.markdown(plain(f"store:{name}"), width="stretch")
         st.button(
             t("keys.delete"),
             icon=":material/delete:",

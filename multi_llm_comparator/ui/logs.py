@@ -11,7 +11,7 @@ import streamlit as st
 from multi_llm_comparator.core.keys import hide_keys
 from multi_llm_comparator.core.log_file import LogFile
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import tm
 
 MAX_BYTES = 2 * 1024 * 1024
 FILES = 5
@@ -56,8 +56,8 @@ def explain_script_error(error: Exception) -> bool:
     logger.error("page failed, code %s", code, exc_info=error, extra={"run": run})
     log = _log_file()
     if log is not None and log.trouble:
-        told = t("error.unexpected_unlogged", code=code, kind=type(error).__name__, reason=log.trouble)
+        told = tm("error.unexpected_unlogged", code=code, kind=type(error).__name__, reason=log.trouble)
     else:
-        told = t("error.unexpected", code=code, path=str(log_path()))
+        told = tm("error.unexpected", code=code, path=str(log_path()))
     st.error(told, icon=":material/error:")
     return True

@@ -14,7 +14,8 @@ from multi_llm_comparator.conversion.sizes import converted_size
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import attempt, perform, refusal, show_notices
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.escaping import plain
+from multi_llm_comparator.ui.i18n import t, tm
 from multi_llm_comparator.ui.workbench import get_workbench
 
 REFRESH_S = 0.7
@@ -48,7 +49,7 @@ def draw_convert_dialog() -> None:
     if model is None or not possible_targets(model):
         return
 
-    @st.dialog(t("convert.heading", name=model.name), on_dismiss=_look_away)
+    @st.dialog(tm("convert.heading", name=model.name), on_dismiss=_look_away)
     def dialog() -> None:
         _draw_choice(model)
 
@@ -75,12 +76,12 @@ def _draw_choice(model: ModelInfo) -> None:
     if out is None or needed is None:
         return
     free = _free_bytes(out)
-    st.caption(t("convert.takes", path=out, size=say.size(needed), free=say.size(free)))
+    st.caption(tm("convert.takes", path=out, size=say.size(needed), free=say.size(free)))
     for note in _notes(model, target):
-        st.caption(note)
+        st.caption(plain(note))
     is_taken, is_too_large = out.exists(), needed > free
     if is_taken:
-        st.warning(t("convert.taken", path=out), icon=":material/warning:")
+        st.warning(tm("convert.taken", path=out), icon=":material/warning:")
     if is_too_large:
         st.error(t("convert.too_large"), icon=":material/error:")
     if st.button(
@@ -144,11 +145,11 @@ def _draw_job(job: ConversionJob) -> None:
         st.container(horizontal=True, vertical_alignment="center"),
     ):
         if progress.state == "failed" and progress.error is not None:
-            st.error(t("convert.failed", name=name, why=refusal(progress.error)), icon=":material/error:")
+            st.error(tm("convert.failed", name=name, why=refusal(progress.error)), icon=":material/error:")
         elif progress.is_over:
             st.markdown(_outcome(job, name), width="stretch")
         else:
-            st.progress(min(1.0, progress.share), text=f"{name} · {_words(job)}")
+            st.progress(min(1.0, progress.share), text=plain(f"{name} · {_words(job)}"))
         if not progress.is_over and st.button(t("convert.stop"), icon=":material/stop:", key=f"models_stop_{job.id}"):
             perform(job.cancel())
             st.rerun()
@@ -162,10 +163,10 @@ def _draw_job(job: ConversionJob) -> None:
 def _outcome(job: ConversionJob, name: str) -> str:
     report = job.progress.report
     if report is None:
-        return t("convert.cancelled", name=name)
-    said = t("convert.done", name=job.out.name, size=say.size(report.size_bytes), duration=say.seconds(report.seconds))
+        return tm("convert.cancelled", name=name)
+    said = tm("convert.done", name=job.out.name, size=say.size(report.size_bytes), duration=say.seconds(report.seconds))
     if report.fallbacks:
-        said += "  \n" + t("convert.fell_back", target=report.target, types=report.types_text)
+        said += "  \n" + tm("convert.fell_back", target=report.target, types=report.types_text)
     return said
 
 

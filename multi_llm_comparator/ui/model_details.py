@@ -13,6 +13,7 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import perform
 from multi_llm_comparator.ui.compare_state import recommended
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.memory_view import begin_load, estimate_of, memory_bar
@@ -37,12 +38,12 @@ def draw_details() -> None:
     if model is None:
         return
 
-    @st.dialog(model.name, width="medium", on_dismiss=_look_away)
+    @st.dialog(plain(model.name), width="medium", on_dismiss=_look_away)
     def dialog() -> None:
         if model.problem:
             st.html(problem(t("models.cannot_load"), model.problem))
         for warning in model.config.get("warnings") or ():
-            st.warning(warning)
+            st.warning(plain(warning))
         if model.is_loadable:
             _draw_memory(model)
         if possible_targets(model) and st.button(

@@ -15,6 +15,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import Choice
 from multi_llm_comparator.ui.compare_state import draft_panes, recommended, replace_pane
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.presets import draw_presets
 
@@ -76,7 +77,7 @@ def _keep(pane: Pane, changes: dict[str, Any], recommended: ModelConfig) -> Pane
     try:
         config.validate()
     except InvalidParameterError as exc:
-        st.warning(str(exc))
+        st.warning(plain(exc))
         return pane
     if chosen := differing(config, pane.config):
         pane = pane.with_parameters(config, pane.set_by_hand(recommended) | chosen)

@@ -14,7 +14,7 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import show_notices
-from multi_llm_comparator.ui.answer import to_markdown
+from multi_llm_comparator.ui.answer import bounded, to_markdown
 from multi_llm_comparator.ui.html_pieces import note_chip, problem
 from multi_llm_comparator.ui.i18n import t, tn
 from multi_llm_comparator.ui.live_chart import live_chart
@@ -127,7 +127,7 @@ def _draw_answer(run: PlanRun) -> None:
             st.html(problem(t(failure_title(run)), run.error))
         text = run.answer or (run.aggregate.text if run.aggregate else "")
         if text:
-            for block in to_markdown(text[:MAX_ANSWER_CHARS], is_open=not run.is_over):
+            for block in to_markdown(bounded(text, MAX_ANSWER_CHARS), is_open=not run.is_over):
                 st.markdown(block, anchors=False)
         elif not run.error:
             st.html(f'<div class="mlc-waiting">{escape(t(f"plan.answer_{run.state}"))}</div>')

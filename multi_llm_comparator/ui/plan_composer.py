@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.actions import perform, warn
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.html_pieces import empty
 from multi_llm_comparator.ui.i18n import current_language, t
 from multi_llm_comparator.ui.live_chart import prepare_charts
@@ -75,15 +76,10 @@ def draw_welcome() -> None:
         left, right = st.columns(2)
         for position, example in enumerate(examples(current_language())):
             (left if position % 2 == 0 else right).button(
-                _safe(example.question),
+                plain(example.question),
                 key=f"plans_example_{example.name}",
                 width="stretch",
                 on_click=_ask_example,
                 args=(example.question, example.plan),
             )
     prepare_charts("plans_prepare")
-
-
-def _safe(text: str) -> str:
-    """A label is Markdown, and a question is not."""
-    return text.replace("*", r"\*")

@@ -13,7 +13,7 @@ from multi_llm_comparator.core.exceptions import PlanError
 from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.ui.html_pieces import problem
-from multi_llm_comparator.ui.i18n import t, tn
+from multi_llm_comparator.ui.i18n import t, tm, tn
 from multi_llm_comparator.ui.plan_state import start
 from multi_llm_comparator.ui.plan_step import error_title
 
@@ -93,7 +93,7 @@ def _checked(xml: str) -> Plan | None:
         st.html(problem(error_title(type(exc).__name__), str(exc)))
         return None
     for repair in parser.repairs[:MAX_REPAIRS_SHOWN]:
-        st.caption(t("plan.repaired", what=repair))
+        st.caption(tm("plan.repaired", what=repair))
     words = (tn("plan.edit_steps", len(plan.steps)), tn("plan.edit_depth", plan.depth))
     st.html(f'<div class="mlc-muted">{escape(" · ".join(words))}</div>')
     return plan

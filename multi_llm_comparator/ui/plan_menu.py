@@ -7,6 +7,7 @@ import streamlit as st
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.actions import perform
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.plan_editor import edit
 from multi_llm_comparator.ui.plan_export import draw_exports
@@ -31,7 +32,7 @@ def draw_heading(run: PlanRun | None) -> None:
         if run is None:
             st.title(t("plan.new_title"), anchor=False, width="stretch")
         else:
-            st.title(_title(run.question), anchor=False, width="stretch")
+            st.title(plain(_title(run.question)), anchor=False, width="stretch")
             _draw_actions(run)
         # Opening another run closes the list: it is another popover then.
         key = f"plans_runs_{setup_revision()}"
@@ -41,10 +42,8 @@ def draw_heading(run: PlanRun | None) -> None:
 
 
 def _title(question: str) -> str:
-    """As a heading, which is Markdown: what a person typed must not become any."""
     text = " ".join(question.split())
-    text = text if len(text) <= MAX_TITLE_CHARS else text[: MAX_TITLE_CHARS - 1] + "…"
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-.!|$~:" else c for c in text)
+    return text if len(text) <= MAX_TITLE_CHARS else text[: MAX_TITLE_CHARS - 1] + "…"
 
 
 def _draw_actions(run: PlanRun) -> None:

@@ -11,8 +11,9 @@ from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
 from multi_llm_comparator.ui import figures as say
-from multi_llm_comparator.ui.answer import to_markdown
+from multi_llm_comparator.ui.answer import bounded, to_markdown
 from multi_llm_comparator.ui.choices import tone_of
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.html_pieces import facts, model_label, problem
 from multi_llm_comparator.ui.i18n import current_language, t, texts
 from multi_llm_comparator.ui.plan_figures import cost
@@ -87,7 +88,7 @@ def _chosen_attempt(step: StepRun) -> Attempt | None:
         numbers,
         default=numbers[-1],
         required=True,
-        format_func=lambda n: f"{n} · {name_of(step.attempts[n - 1].target)}",
+        format_func=lambda n: plain(f"{n} · {name_of(step.attempts[n - 1].target)}"),
         key=f"plans_attempt_{step.step.id}_{len(numbers)}",
     )
     return step.attempts[(chosen or numbers[-1]) - 1]
@@ -96,7 +97,7 @@ def _chosen_attempt(step: StepRun) -> Attempt | None:
 def _draw_words(step: StepRun, attempt: Attempt | None) -> None:
     prompt = attempt.prompt if attempt else step.step.task
     st.html(f'<div class="mlc-label">{escape(t("plan.prompt" if attempt else "plan.task"))}</div>')
-    st.code(_bounded(prompt), language=None, wrap_lines=True)
+    st.code(bounded(prompt, MAX_SHOWN_CHARS), language=None, wrap_lines=True)
     st.html(f'<div class="mlc-label">{escape(t("plan.step_answer"))}</div>')
     error, kind = step.error, None
     if attempt is not None and attempt.progress.error:
@@ -105,7 +106,7 @@ def _draw_words(step: StepRun, attempt: Attempt | None) -> None:
         st.html(problem(error_title(kind, step.state), error))
     text = attempt.progress.text if attempt else step.answer
     if text:
-        for block in to_markdown(_bounded(text), is_open=step.state == "running"):
+        for block in to_markdown(bounded(text, MAX_SHOWN_CHARS), is_open=step.state == "running"):
             st.markdown(block, anchors=False)
         if step.was_cut and attempt is step.attempts[-1]:
             st.caption(t("plan.step_cut", limit=say.count(step.step.token)))
@@ -162,7 +163,3 @@ def _answer_moments(target: str, progress: AnswerProgress) -> list[tuple[str, fl
         ("reading", progress.started_at, name_of(progress.answered_by or target)),
         ("first", progress.first_token_at, ""),
     ]
-
-
-def _bounded(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN_CHARS else text[:MAX_SHOWN_CHARS] + "…"

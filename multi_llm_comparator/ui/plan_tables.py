@@ -12,8 +12,9 @@ from multi_llm_comparator.plans.prediction import Outlook, Prediction
 from multi_llm_comparator.plans.timeline import stalls_of, working_s
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.choices import tone_of
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.html_pieces import model_label, problem, table
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import t, tm
 from multi_llm_comparator.ui.plan_figures import chain_words, no_prediction
 from multi_llm_comparator.ui.plan_step import error_title
 from multi_llm_comparator.ui.plan_targets import name_of
@@ -61,7 +62,7 @@ def draw_plan(run: PlanRun) -> None:
             title = error_title(attempt.error_type)
             st.html(problem(t("plan.attempt_failed", n=number, what=title), attempt.error))
         for repair in attempt.repairs:
-            st.caption(t("plan.repaired", what=repair))
+            st.caption(tm("plan.repaired", what=repair))
         if attempt.thinking:
             with st.expander(t("think.done"), icon=":material/psychology:", key=f"plans_thinking_{number}"):
                 st.text(attempt.thinking[:20_000])
@@ -75,7 +76,7 @@ def draw_plan(run: PlanRun) -> None:
 def draw_theory(run: PlanRun, outlook: Outlook) -> None:
     """What the schedule should take by how fast the models are, beside what it took."""
     if (prediction := outlook.prediction) is None:
-        st.caption(no_prediction(outlook))
+        st.caption(plain(no_prediction(outlook)))
         return
     schedule = prediction.schedule
     actual = _ends(run)

@@ -10,7 +10,7 @@ from multi_llm_comparator.conversion.first_forms import TARGETS, Preparation
 from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui import figures as say
 from multi_llm_comparator.ui.actions import refusal
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.i18n import t, tm
 from multi_llm_comparator.ui.workbench import get_workbench, prepare_first_model
 
 REFRESH_S = 1.0
@@ -74,4 +74,4 @@ def _words(now: Preparation) -> str:
         "number": min(now.made + 1, len(TARGETS)),
         "all": len(TARGETS),
     }
-    return t("first.waits" if now.waits else "first.making", **values)
+    return tm("first.waits" if now.waits else "first.making", **values)

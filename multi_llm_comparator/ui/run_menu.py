@@ -8,6 +8,7 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.ui.actions import inform, perform
 from multi_llm_comparator.ui.compare_state import leave_run, open_run
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.i18n import t
 from multi_llm_comparator.ui.run_files import draw_exports, draw_import
 from multi_llm_comparator.ui.workbench import get_workbench
@@ -28,7 +29,7 @@ def draw_heading(comparison: Comparison | None) -> None:
 
 
 def _draw_run_heading(comparison: Comparison, snapshot: ComparisonSnapshot) -> None:
-    st.title(snapshot.title or t("compare.new_title"), anchor=False, width="stretch")
+    st.title(plain(snapshot.title) or t("compare.new_title"), anchor=False, width="stretch")
     shared = st.segmented_control(
         t("run.thread"),
         ("own", "shared"),

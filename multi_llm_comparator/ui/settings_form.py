@@ -9,7 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings, settings_path
 from multi_llm_comparator.ui.actions import attempt, inform
-from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_language, t
+from multi_llm_comparator.ui.i18n import LANGUAGES, choose_language, current_language, t, tm
 from multi_llm_comparator.ui.workbench import apply_settings
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
@@ -41,12 +41,12 @@ def draw_form() -> None:
                 apply_settings()
                 inform(t("settings.saved"))
             st.rerun()
-    st.caption(t("settings.where", path=str(settings_path())))
+    st.caption(tm("settings.where", path=str(settings_path())))
 
 
 def _draw_places(settings: Settings) -> dict[str, Any]:
     st.subheader(t("settings.places"), anchor=False)
-    st.caption(t("settings.models_dir", path=str(settings.models_dir.absolute())))
+    st.caption(tm("settings.models_dir", path=str(settings.models_dir.absolute())))
     folders = [str(folder) for folder in settings.extra_model_dirs]
     chosen = st.multiselect(
         t("settings.extra_dirs"),

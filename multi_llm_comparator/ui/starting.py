@@ -37,7 +37,7 @@ def open_workbench(*, set_database_aside: bool = False) -> Workbench:
             print(f"the damaged database is kept as {str(aside)!r}", flush=True)
             return _opened()
     except (MultiLLMError, OSError) as exc:
-        _refuse(exc)
+        refuse_to_start(exc)
 
 
 def _opened() -> Workbench:
@@ -46,7 +46,8 @@ def _opened() -> Workbench:
     return workbench
 
 
-def _refuse(error: MultiLLMError | OSError) -> NoReturn:
+def refuse_to_start(error: MultiLLMError | OSError) -> NoReturn:
+    """End this process with the reason, in one paragraph."""
     text = f"The workbench cannot start: {error}."
     print(textwrap.fill(text, PARAGRAPH_COLUMNS, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
     sys.stderr.flush()

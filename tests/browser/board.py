@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from time import monotonic
 
 from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 # Four model processes import their libraries at the same time.
 LOADING_MS = 600_000
+WAITING_S = 120.0
 CLICK_MS, STOPPING_MS = 3_000, 20_000
 LIVE = re.compile("queued|loading|prefill|running")
 
@@ -51,13 +53,14 @@ def expect_all_to_grow(page: Page, turn: int = 0) -> None:
 
 def expect_longer(page: Page, before: list[int], *, turn: int = 0, first: int = 0) -> None:
     """The answers, from the ``first`` pane on, come to be longer than ``before``, all of them at one moment."""
-    page.wait_for_function(
+    wait_until(
+        page,
         """([turn, first, before]) => {
           const texts = [...document.querySelectorAll(`[class*="st-key-card_${turn}_"] [class*="st-key-text_"]`)];
           return texts.length === before.length
             && texts.slice(first).every((text, i) => text.innerText.length > before[i + first]);
         }""",
-        arg=[turn, first, before],
+        [turn, first, before],
     )
 
 
@@ -70,6 +73,14 @@ def warm_up(page: Page) -> None:
     expect_states(page, re.compile("stopped|done"))
     page.locator(".st-key-compare_new button").click()
     expect(page.locator(".mlc-hero")).to_be_visible()
+
+
+def wait_until(page: Page, script: str, argument: object = None) -> None:
+    """Until a script says yes. Playwright's own way evaluates it within the page, which the pages' policy forbids."""
+    until = monotonic() + WAITING_S
+    while not page.evaluate(script, argument):
+        assert monotonic() < until, f"it has not come to be: {script}"
+        page.wait_for_timeout(100)
 
 
 def stop_all(page: Page) -> None:

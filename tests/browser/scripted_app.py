@@ -2,7 +2,8 @@
 
     python -c "from tests.browser.scripted_app import main; main()" FOLDER --port 8501
 
-FOLDER holds scripts (``inferencers/script.py``), one model each, named after the file. Started as a file of its own it
+FOLDER holds scripts (``inferencers/script.py``), one model each, named after the file, in which %2F and the like
+stand for what no file may be named. Started as a file of its own it
 would look for the pages beside itself.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import app
 from multi_llm_comparator.core.models import ModelInfo, ModelType
@@ -21,7 +23,7 @@ def main() -> None:
     models = get_workbench().models
     models.wait_for_scan(60)
     models.available_models = [
-        ModelInfo("", path.stem, str(path), ModelType.CUSTOM, path.stat().st_size, {"engine": "scripted"})
+        ModelInfo("", unquote(path.stem), str(path), ModelType.CUSTOM, path.stat().st_size, {"engine": "scripted"})
         for path in sorted(folder.glob("*.json"))
     ]
     app.main()

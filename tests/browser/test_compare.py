@@ -168,13 +168,14 @@ def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abre
     board.expect_states(page, "running")
     page.set_viewport_size({"width": width, "height": 900})
     # All boxes at one moment: what is above a card may grow between two looks.
-    page.wait_for_function(
+    board.wait_until(
+        page,
         """rows => {
           const boxes = [...document.querySelectorAll('[class*="st-key-card_0_"]')].map(c => c.getBoundingClientRect());
           return new Set(boxes.map(box => Math.round(box.y))).size === rows && boxes.every(box => box.width > 230)
             && document.documentElement.scrollWidth <= window.innerWidth;
         }""",
-        arg=4 // abreast,
+        4 // abreast,
     )
     board.stop_all(page)
 

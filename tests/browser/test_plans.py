@@ -4,23 +4,19 @@ what is to be seen lasts long enough."""
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from multi_llm_comparator.plans.parse import parse_plan
-from tests.browser.conftest import PATIENCE_MS, ROOT
+from tests.browser.board import wait_until
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.downloads import downloaded
+from tests.browser.scripted import scripted_app
 
 QUESTION = "Which of the two offers should we take?"
 # The planner writes its plan and then goes on and on: it is at work for as long as somebody looks.
@@ -38,7 +34,6 @@ PLAN = "\n".join(
 )
 COSTS = "It costs 120 a month and 300 once, which makes 3,180 in two years, without the discount for new customers."
 WAIT_FOR_END_MS = 300_000
-START = "from tests.browser.scripted_app import main; main()"
 
 
 def write_scripts(folder: Path) -> None:
@@ -65,21 +60,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     scripts = tmp_path_factory.mktemp("scripts")
     write_scripts(scripts)
     home = tmp_path_factory.mktemp("home")
-    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models")}
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", START, str(scripts), "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    assert "running at" in process.stdout.readline()
-    yield f"http://127.0.0.1:{port}/plans?lang=en"
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
-    assert not psutil.wait_procs(children, timeout=60)[1], "model processes outlived the app"
+    with scripted_app(scripts, home) as served:
+        yield f"{served}/plans?lang=en"
 
 
 @pytest.fixture
@@ -170,11 +152,12 @@ def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Pag
     expect(page.locator(".mlc-plan-caption").nth(1)).to_contain_text("hard from 5")
     expect_end(page)
     expect(lanes(page, "plans_gantt_other")).to_have_count(1 + len(STEPS))
-    page.wait_for_function(
+    wait_until(
+        page,
         """names => new Set(names.map(
           name => document.querySelector(`.st-key-${name} .js-plotly-plot`)?.layout.xaxis.range[1] ?? name
         )).size === 1""",
-        arg=["plans_gantt", "plans_gantt_other"],
+        ["plans_gantt", "plans_gantt_other"],
     )
 
 
@@ -201,16 +184,17 @@ def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(pag
     page.mouse.down()
     page.mouse.move(chart["x"] + 0.7 * chart["width"], middle, steps=5)
     page.mouse.up()
-    page.wait_for_function(
-        "() => document.querySelector('.st-key-plans_gantt_other .js-plotly-plot')._fullLayout.xaxis.range[0] > 0"
+    wait_until(
+        page, "() => document.querySelector('.st-key-plans_gantt_other .js-plotly-plot')._fullLayout.xaxis.range[0] > 0"
     )
     zoomed = shown_time(page)
     assert zoomed[0] == zoomed[1]
     expect_end(page)
     assert shown_time(page) == zoomed
     page.mouse.dblclick(chart["x"] + 0.6 * chart["width"], middle)
-    page.wait_for_function(
-        "() => document.querySelector('.st-key-plans_gantt_other .js-plotly-plot')._fullLayout.xaxis.range[0] === 0"
+    wait_until(
+        page,
+        "() => document.querySelector('.st-key-plans_gantt_other .js-plotly-plot')._fullLayout.xaxis.range[0] === 0",
     )
     (start, end), other = shown_time(page)
     assert (start, end) == tuple(other)
@@ -309,4 +293,4 @@ def test_nothing_stands_out_of_the_page(page: Page, done: str, width: int):
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(done)
     expect(bars(page).first).to_be_visible()
-    page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
+    wait_until(page, "document.documentElement.scrollWidth <= window.innerWidth")

@@ -1,10 +1,22 @@
 from __future__ import annotations
 
+import sys
+import time
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from multi_llm_comparator.ui.answer import BLOCK_CHARS, MAX_SEGMENTS, Segment, split_thinking, to_markdown
+from multi_llm_comparator.ui.answer import (
+    BLOCK_CHARS,
+    MAX_SEGMENTS,
+    Segment,
+    _kept,
+    shortened,
+    split_thinking,
+    to_markdown,
+)
+from multi_llm_comparator.ui.escaping import plain
 
 PIECES = (
     "<think>",
@@ -85,7 +97,7 @@ def test_code_is_left_alone():
 
 
 def test_pictures_become_links_so_that_no_address_of_the_model_is_fetched():
-    assert shown("![x](http://example.org/a.png)") == r"\![x](http://example.org/a.png)"
+    assert shown("![x](http://example.org/a.png)") == "&#33;[x](http://example.org/a.png)"
 
 
 def test_streamlits_own_colour_marks_are_only_text():
@@ -139,14 +151,84 @@ def test_code_within_a_line_ends_at_as_many_backticks_and_not_beyond_its_paragra
     assert shown("a ` $5\n\nb ` $6") == "a ` \\$5\n\nb ` \\$6"
 
 
-@pytest.mark.parametrize(
-    "piece", ["`", "` ", "`a``b", "$", "$ ", "$$", "$a\n", r"\(", r"\[", "![", ":a", "<think>", "</think>", "**", "\n"]
+HARD = (
+    *("`", "` ", "`a``b", "$", "$ ", "$$", "$$\n", "$a\n", r"\(", r"\[", r"\[x\]", "![", "![x](a)", ":a", ":a["),
+    *(
+        "<think>",
+        "</think>",
+        "**",
+        "\n",
+        "\n\n",
+        "[",
+        "](",
+        "<",
+        "<a>",
+        "*",
+        "_",
+        "|",
+        "\\",
+        "é",
+        "中",
+        "\r",
+        "&",
+        "- ",
+    ),
+    *("- ", "```\n", "~~~\n", "```x\n", "```a\n![\n```\n\n", "```mermaid\n", "``` &amp;\n", "a\n\n", "    ```\n", "\0"),
 )
-def test_sixty_thousand_signs_are_no_trap(piece):
-    text = piece * (60_000 // len(piece))
-    for segment in split_thinking(text):
-        assert to_markdown(segment.text, is_open=True)
-    assert to_markdown(text) and to_markdown(text + "\n\nend `", is_open=True)
+
+
+def draw(text: str, *, is_open: bool) -> int:
+    """Make all that a card draws of a text, anew."""
+    _kept.cache_clear()
+    segments = split_thinking(text)
+    return sum(len(to_markdown(segment.text, is_open=is_open)) for segment in segments) + len(plain(text))
+
+
+def steps(text: str, *, is_open: bool) -> int:
+    """How many functions that takes, ours and the interpreter's."""
+    counted = 0
+
+    def count(_: object, event: str, __: object) -> None:
+        nonlocal counted
+        counted += event in ("call", "c_call")
+
+    sys.setprofile(count)
+    try:
+        draw(text, is_open=is_open)
+    finally:
+        sys.setprofile(None)
+    return counted
+
+
+@given(st.lists(st.sampled_from(HARD), min_size=1, max_size=4).map("".join), st.booleans())
+@settings(max_examples=25)
+def test_work_grows_as_the_text_does(piece, is_open):
+    short, long = piece * (2_000 // len(piece)), piece * (16_000 // len(piece))
+    assert steps(long, is_open=is_open) < 12 * steps(short, is_open=is_open) + 500
+
+
+@pytest.mark.parametrize("piece", HARD)
+def test_time_grows_as_the_text_does(piece):
+    """Functions that are called once may take long too. Sixteen times the text may take sixteen times as long, with
+    much room for a busy machine; work that grows as the square would take 256 times as long."""
+
+    def taken_s(characters: int) -> float:
+        text = piece * (characters // len(piece))
+        begun = time.process_time()
+        draw(text, is_open=True)
+        return time.process_time() - begun
+
+    short = min(taken_s(10_000) for _ in range(3))
+    assert min(taken_s(160_000) for _ in range(2)) < 100 * max(short, 0.001)
+
+
+def test_of_a_megabyte_only_as_much_is_drawn_as_anybody_reads():
+    text = "<think>" + "a" * 500_000 + "</think>" + "b" * 500_000
+    for from_end in (False, True):
+        segments = shortened(split_thinking(text), 1000, from_end=from_end)
+        assert [segment.kind for segment in segments] == ["think", "text"]
+        assert 1000 <= sum(len(segment.text) for segment in segments) < 1020
+        assert segments[from_end].text.count("ab"[from_end]) == 1000
 
 
 def test_many_thoughts_do_not_become_endless_boxes():

@@ -81,9 +81,9 @@ def calls(path: Path) -> Iterator[ast.Call]:
 
 
 def keys_used(path: Path) -> Iterator[str]:
-    """Keys given to t and tn; of a formatted one its fixed beginning and end, with ``*`` between."""
+    """Keys given to t, tm and tn; of a formatted one its fixed beginning and end, with ``*`` between."""
     for call in calls(path):
-        if isinstance(call.func, ast.Name) and call.func.id in {"t", "tn"} and call.args:
+        if isinstance(call.func, ast.Name) and call.func.id in {"t", "tm", "tn"} and call.args:
             yield from keys_in(call.args[0])
 
 

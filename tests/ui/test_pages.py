@@ -12,6 +12,7 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui import i18n
+from multi_llm_comparator.ui.escaping import plain
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 
@@ -80,7 +81,7 @@ def test_a_run_opens_again_by_its_address(bench):
     comparison = asked(bench, "ash", "birch")
     test = opened(run=comparison.id)
     assert not test.exception
-    assert test.title[0].value == "What is 23 * 17?"
+    assert test.title[0].value == plain("What is 23 * 17?")
     assert sum("391" in element.value for element in test.markdown) == 2
 
 

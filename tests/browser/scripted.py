@@ -1,0 +1,47 @@
+"""A running app with scripted models (``scripted_app.py``), for tests in a browser."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+_START = "from tests.browser.scripted_app import main; main()"
+
+
+@contextmanager
+def scripted_app(scripts: Path, home: Path, **variables: str) -> Iterator[str]:
+    """Its address, while it runs.
+
+    Args:
+        scripts: folder of scripts, one model each.
+        home: where it keeps what is the user's.
+        variables: more of its environment.
+    """
+    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models"), **variables}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", _START, str(scripts), "--port", str(port), "--no-browser"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        assert "running at" in process.stdout.readline()
+        yield f"http://127.0.0.1:{port}"
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        assert not psutil.wait_procs(children, timeout=60)[1], "model processes outlived the app"
+    finally:
+        process.kill()
+        process.communicate()

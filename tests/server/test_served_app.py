@@ -1,0 +1,130 @@
+"""The gate around the real app: a process, real sockets, and the network behind them watched."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
+
+from multi_llm_comparator.server.access import machine_names
+from tests.support.unasked_server import UnaskedServer
+from tests.ui.test_app import PATIENCE_S, ROOT, free_port, started
+
+FOREIGN_SOCKETS = 100
+
+
+@pytest.fixture
+def unasked() -> Iterator[UnaskedServer]:
+    with UnaskedServer().serving() as server:
+        yield server
+
+
+def through(server: UnaskedServer) -> dict[str, str]:
+    """An environment in which whatever asks the internet asks this server."""
+    return dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), server.url)
+
+
+def first_line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline()
+
+
+def get(port: int, path: str, **headers: str) -> tuple[int, str, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(errors="replace"), dict(answer.getheaders())
+
+
+def opens(port: int, host: str, origin: str, cookie: str = "") -> bool:
+    """Whether Streamlit's websocket opens, with the Host header that a browser would send."""
+    try:
+        with connect(
+            f"ws://{host}/_stcore/stream",
+            origin=Origin(origin),
+            sock=socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S),
+            additional_headers={"Cookie": cookie} if cookie else {},
+            subprotocols=[Subprotocol("streamlit")],
+            proxy=None,
+        ):
+            return True
+    except InvalidStatus as exc:
+        assert exc.response.status_code == 403
+        return False
+
+
+def test_foreign_websockets_are_refused_and_nobody_is_asked_for_this_machines_address(
+    tmp_path: Path, unasked: UnaskedServer
+):
+    port = free_port()
+    with started(tmp_path, "--port", str(port), "--no-browser", **through(unasked)) as app:
+        assert "running at" in first_line(app)
+        for number in range(FOREIGN_SOCKETS):
+            assert not opens(port, f"127.0.0.1:{port}", f"http://evil{number}.test")
+        assert not opens(port, f"evil.test:{port}", f"http://evil.test:{port}")
+        assert opens(port, f"127.0.0.1:{port}", f"http://127.0.0.1:{port}")
+        assert get(port, "/health")[:2] == (200, "ok")
+        for path in ("/", "/health", "/metrics", "/_stcore/health", "/favicon.png", "/assets/plotly.min.js"):
+            assert get(port, path, Host="evil.test")[0] == 403
+            assert get(port, path, Origin="http://evil.test")[0] == 403
+    assert unasked.asked == []
+
+
+def test_beyond_this_machine_it_starts_with_a_token_in_a_link_and_asks_nobody(tmp_path: Path, unasked: UnaskedServer):
+    port = free_port()
+    options = ("--host", "0.0.0.0", "--port", str(port), "--no-browser", "--allowed-host", "lab.example.org")
+    with started(tmp_path, *options, **through(unasked)) as app:
+        link = next(word for word in first_line(app).split() if word.startswith("http://"))
+        names = [*machine_names(), "localhost"]
+        assert link.startswith(f"http://{f'[{names[0]}]' if ':' in names[0] else names[0]}:{port}/?token=")
+        token = link.partition("token=")[2]
+        host = f"lab.example.org:{port}"
+        assert get(port, "/", Host=host)[0] == get(port, "/metrics", Host=host)[0] == 401
+        assert get(port, "/health", Host=host)[:2] == (200, "ok")
+        assert get(port, f"/?token={token}", Host="evil.test")[0] == 403
+        assert not opens(port, host, f"http://{host}")
+        status, _, headers = get(port, f"/?token={token}", Host=host)
+        assert (status, headers["location"]) == (303, "/")
+        cookie = headers["set-cookie"].partition(";")[0]
+        assert get(port, "/", Host=host, Cookie=cookie)[0] == 200
+        assert opens(port, host, f"http://{host}", cookie)
+    assert unasked.asked == []
+
+
+def test_a_token_of_ones_own_is_taken_and_not_printed(tmp_path: Path):
+    port, token = free_port(), "my-own-token-of-this-lab"
+    with started(tmp_path, "--host", "0.0.0.0", "--port", str(port), "--no-browser", MLC_ACCESS_TOKEN=token) as app:
+        line = first_line(app)
+        assert "running at" in line and token not in line
+        assert get(port, "/metrics", Authorization=f"Bearer {token}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "said"),
+    [
+        (("--host", "0.0.0.0"), {"MLC_ACCESS_TOKEN": "short"}, "access_token must have at least"),
+        (("--allowed-host", "http://lab"), {}, "allowed host 'http://lab'"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_one_line_and_nothing_starts(tmp_path: Path, options, variables, said):
+    environment = {**os.environ, "MLC_HOME": str(tmp_path), **variables}
+    done = subprocess.run(
+        [sys.executable, "app.py", *options, "--no-browser"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr and "Traceback" not in done.stderr
