@@ -27,7 +27,12 @@ GB = 1e9
 
 def holds(row: Row) -> bool:
     """Whether the app kept its promises under one attack."""
-    return not row.outcome["findings"] and row.seen.health_s <= HEALTH_S and not row.seen.connections
+    return (
+        not row.outcome["findings"]
+        and row.outcome["count"] > 0
+        and row.seen.health_s <= HEALTH_S
+        and not row.seen.connections
+    )
 
 
 def table(rows: list[Row], seed: int) -> str:

@@ -51,13 +51,13 @@ class Outcome:
 def run_attacks(workbench: Workbench, folder: Path, seed: int, share: float) -> Iterator[Outcome]:
     """All attacks, one after another; ``share`` of their full number each. ``folder`` holds what they start from."""
     rng = random.Random(seed)
-    models = workbench.models_dir
+    models = workbench.models.models_dir
     scanned = Outcome("model files scanned", round(2000 * share))
     kept = _scan(workbench, rng, folder / "models", models / "attack", scanned)
     yield scanned
     yield _load(workbench, kept, Outcome("of these loaded in model processes", round(200 * share)))
     shutil.rmtree(models / "attack")
-    yield _import(rng, folder / "run.json", Outcome("runs imported and exported", round(2500 * share)))
+    yield _import(rng, folder / "run.json", Outcome("runs imported", round(2500 * share)))
     yield _presets(rng, folder / "presets.json", Outcome("presets imported", round(3000 * share)))
     yield _plans(rng, (folder / "plan.xml").read_text(encoding="utf-8"), Outcome("plans read", round(6000 * share)))
     yield _draw(rng, Outcome("texts through what draws them", round(10_000 * share)))
@@ -70,7 +70,9 @@ def _scan(workbench: Workbench, rng: random.Random, seeds: Path, into: Path, out
     for start in range(0, outcome.count, SCANNED_AT_ONCE):
         batch = into / str(start)
         for number in range(start, min(start + SCANNED_AT_ONCE, outcome.count)):
-            _damage(rng, rng.choice(originals), batch / str(number))
+            original = rng.choice(originals)
+            kind = "gguf" if original.suffix == ".gguf" else "pytorch"
+            _damage(rng, original, batch / kind / str(number))
         found: list[ModelInfo] = []
         outcome.attempt(lambda batch=batch, found=found: found.extend(workbench.models.scan_models(batch)))  # type: ignore[misc]
         outcome.refused += sum(not model.is_loadable for model in found)
@@ -94,8 +96,7 @@ def _damage(rng: random.Random, original: Path, copy: Path) -> None:
 
 def _load(workbench: Workbench, models: list[ModelInfo], outcome: Outcome) -> Outcome:
     outcome.count = min(outcome.count, len(models))
-    known = {model.id for model in workbench.models.available_models}
-    workbench.models.available_models += [model for model in models if model.id not in known]
+    workbench.models.available_models = models
     for model in models[: outcome.count]:
         outcome.attempt(lambda model=model: workbench.bridge.run(workbench.engine.load(model.id), LOAD_S))  # type: ignore[misc]
         outcome.attempt(lambda model=model: workbench.bridge.run(workbench.engine.unload(model.id), LOAD_S))  # type: ignore[misc]

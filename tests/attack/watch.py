@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -25,6 +26,11 @@ ROOT = Path(__file__).parents[2]
 ASK_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
 END_S = 60.0
+FOREIGN_SOCKETS = 100
+_FOREIGN = (
+    "GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://attacker.test\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 @dataclass
@@ -116,7 +122,7 @@ def attacked_app(folder: Path, home: Path, seed: int, share: float) -> Iterator[
     assert process.stdout is not None
     try:
         assert "running at" in process.stdout.readline(), "the app did not start"
-        yield _rows(process, f"http://127.0.0.1:{port}")
+        yield _rows(process, port)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -126,10 +132,16 @@ def attacked_app(folder: Path, home: Path, seed: int, share: float) -> Iterator[
             process.wait()
 
 
-def _rows(process: subprocess.Popen[str], address: str) -> Iterator[Row]:
+def _rows(process: subprocess.Popen[str], port: int) -> Iterator[Row]:
     assert process.stdin is not None and process.stdout is not None
-    watcher = Watcher(psutil.Process(process.pid), address)
+    watcher = Watcher(psutil.Process(process.pid), f"http://127.0.0.1:{port}")
     try:
+        start = time.monotonic()
+        refused = asyncio.run(_foreign_sockets(port))
+        flood = {"name": "a foreign page's websockets, at once", "count": FOREIGN_SOCKETS, "refused": refused}
+        # What slows the app because of them need not do so at once.
+        time.sleep(1.0)
+        yield Row({**flood, "findings": []}, watcher.take(), time.monotonic() - start)
         process.stdin.write("begin\n")
         process.stdin.flush()
         start = time.monotonic()
@@ -140,3 +152,16 @@ def _rows(process: subprocess.Popen[str], address: str) -> Iterator[Row]:
         assert process.poll() is None, "the app ended under attack"
     finally:
         watcher.close()
+
+
+async def _foreign_sockets(port: int) -> int:
+    """Open websockets as a page of others would, all at once, and return how many were refused."""
+
+    async def one() -> bool:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(_FOREIGN.format(port=port).encode())
+        answer = await reader.readline()
+        writer.close()
+        return b" 403 " in answer
+
+    return sum(await asyncio.gather(*(one() for _ in range(FOREIGN_SOCKETS))))
