@@ -26,7 +26,7 @@ def assert_refused(path: Path, error: type[ModelLoadError], text: str) -> None:
 
 def test_an_absent_file_a_folder_and_a_stranger_are_refused(tmp_path: Path) -> None:
     assert_refused(tmp_path / "absent.gguf", ModelLoadError, "No such file")
-    assert_refused(tmp_path, ModelLoadError, "Is a directory")
+    assert_refused(tmp_path, ModelLoadError, "it is a folder")
     stranger = tmp_path / "stranger.gguf"
     stranger.write_bytes(b"PK\3\4 not a model")
     assert_refused(stranger, ModelLoadError, "not a GGUF file")
