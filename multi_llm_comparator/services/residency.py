@@ -316,7 +316,7 @@ class Residency:
         notes = load_notes(resident.model, resident.options, loaded["info"])
         resident.info, resident.load_s = {**loaded["info"], "notes": list(notes)}, now() - start
         for note in notes:
-            log.warning("%r: %s", resident.model.name, note)
+            log.info("%r: %s", resident.model.name, note)
         process.watch(self._settings.hang_timeout_s)
 
     async def _drop(self, resident: Resident) -> None:
