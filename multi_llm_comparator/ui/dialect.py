@@ -130,7 +130,8 @@ class _Scan:
         """Code within a paragraph ends at the next run of as many backticks; without one they are only signs."""
         run = _TICKS.match(self._text, at)
         assert run is not None
-        starts = self._runs[len(run.group())]
+        # After a backslash that took its first sign, a run may be the only one of its length.
+        starts = self._runs.get(len(run.group()), [])
         position = bisect_right(starts, at)
         if position < len(starts) and starts[position] < self._find("\n\n", at):
             end = starts[position] + len(run.group())

@@ -235,3 +235,9 @@ def test_many_thoughts_do_not_become_endless_boxes():
     segments = split_thinking("<think>a</think>b" * 500)
     assert len(segments) <= MAX_SEGMENTS + 1
     assert "".join(segment.text for segment in segments).count("b") == 500
+
+
+@pytest.mark.parametrize("ticks", [1, 2, 3, 67])
+def test_backticks_behind_a_backslash_are_drawn(ticks):
+    text = "so \\" + "`" * ticks + " it is"
+    assert "".join(to_markdown(text, is_open=False)).replace("\n", "").count("`") >= ticks
