@@ -7,32 +7,15 @@ import gzip
 import json
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator
 
 import pytest
-from pydantic import SecretStr
 
 from multi_llm_comparator.core import bounded_http
 from multi_llm_comparator.core.events import Event, TextDelta
 from multi_llm_comparator.core.exceptions import ProviderUnavailableError, RateLimitedError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
-from tests.support.scripted_openai_server import Act, ScriptedServer
-
-KEY = "sk-very-secret-key-123456"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def endpoint(server: ScriptedServer) -> AsyncIterator[OpenAIEndpoint]:
-    endpoint = OpenAIEndpoint(EndpointOptions(base_url=server.url, model="m"), SecretStr(KEY))
-    yield endpoint
-    await endpoint.aclose()
+from multi_llm_comparator.inferencers.openai_api import OpenAIEndpoint
+from tests.support.scripted_openai_server import KEY, Act, ScriptedServer
 
 
 def asking() -> GenerationRequest:

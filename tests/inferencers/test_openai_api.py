@@ -6,10 +6,8 @@ import asyncio
 import email.utils
 import logging
 import time
-from collections.abc import AsyncIterator
 
 import pytest
-from pydantic import SecretStr
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Finished, TextDelta
@@ -23,22 +21,7 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
-from tests.support.scripted_openai_server import Act, ScriptedServer
-
-KEY = "sk-very-secret-key-123456"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
-async def endpoint(server: ScriptedServer) -> AsyncIterator[OpenAIEndpoint]:
-    endpoint = OpenAIEndpoint(EndpointOptions(base_url=server.url, model="m", sees_images=True), SecretStr(KEY))
-    yield endpoint
-    await endpoint.aclose()
+from tests.support.scripted_openai_server import KEY, Act, ScriptedServer
 
 
 def asking(text: str = "hi", **config: object) -> GenerationRequest:

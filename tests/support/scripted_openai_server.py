@@ -19,6 +19,10 @@ Kind = Literal[
 ]
 
 
+# What a client shows it; the server takes any.
+KEY = "sk-very-secret-key-123456"
+
+
 @dataclass
 class Act:
     """One answer. ``cut`` ends the connection in the middle of the text, ``cut_early`` before any of it.
