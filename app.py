@@ -29,11 +29,11 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.server.access import WILDCARDS, Access, access_for, machine_names
 from multi_llm_comparator.server.guard import HEALTH, Guard
-from multi_llm_comparator.ui.assets import asset_routes, page_script_hashes
-from multi_llm_comparator.ui.browser import has_viewer, open_in_browser
-from multi_llm_comparator.ui.logs import explain_script_error
-from multi_llm_comparator.ui.starting import open_workbench, refuse_to_start
-from multi_llm_comparator.ui.uploads import UploadBudget
+from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
+from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
+from multi_llm_comparator.ui.kit.logs import explain_script_error
+from multi_llm_comparator.ui.kit.starting import open_workbench, refuse_to_start
+from multi_llm_comparator.ui.kit.uploads import UploadBudget
 from multi_llm_comparator.ui.workbench import close_workbench, get_workbench, prepare_first_model
 
 wants_browser = threading.Event()

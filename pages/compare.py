@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.ui.answer_actions import draw_closer_look
-from multi_llm_comparator.ui.board import draw_board
-from multi_llm_comparator.ui.compare_state import current_run
-from multi_llm_comparator.ui.composer import draw_composer, draw_welcome, send
-from multi_llm_comparator.ui.pane_setup import draw_setup
-from multi_llm_comparator.ui.prompt_editor import draw_prompt_editor
-from multi_llm_comparator.ui.run_menu import draw_heading
+from multi_llm_comparator.ui.compare.answer_actions import draw_closer_look
+from multi_llm_comparator.ui.compare.board import draw_board
+from multi_llm_comparator.ui.compare.composer import draw_composer, draw_welcome, send
+from multi_llm_comparator.ui.compare.pane_setup import draw_setup
+from multi_llm_comparator.ui.compare.prompt_editor import draw_prompt_editor
+from multi_llm_comparator.ui.compare.run_menu import draw_heading
+from multi_llm_comparator.ui.compare.state import current_run
 
 comparison = current_run()
 draw_heading(comparison)

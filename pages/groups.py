@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.ui.group_trial import draw_trial
-from multi_llm_comparator.ui.groups_view import draw_groups
-from multi_llm_comparator.ui.i18n import t
+from multi_llm_comparator.ui.groups.trial import draw_trial
+from multi_llm_comparator.ui.groups.view import draw_groups
+from multi_llm_comparator.ui.kit.i18n import t
 
 st.title(t("nav.groups"), anchor=False)
 draw_trial()

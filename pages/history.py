@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.ui.compare_state import open_run
-from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.navigation import go_to
-from multi_llm_comparator.ui.run_files import draw_import
-from multi_llm_comparator.ui.run_list import draw_runs
+from multi_llm_comparator.ui.compare.state import open_run
+from multi_llm_comparator.ui.history.run_files import draw_import
+from multi_llm_comparator.ui.history.run_list import draw_runs
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.navigation import go_to
 
 
 def show(run_id: str) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.ui.downloads import draw_downloads, draw_search
-from multi_llm_comparator.ui.escaping import plain
-from multi_llm_comparator.ui.i18n import t
-from multi_llm_comparator.ui.memory_view import draw_loaded
-from multi_llm_comparator.ui.model_convert import draw_conversions, draw_convert_dialog
-from multi_llm_comparator.ui.model_details import draw_details
-from multi_llm_comparator.ui.model_list import SORTS, draw_models, matching
-from multi_llm_comparator.ui.preparing import draw_preparation
-from multi_llm_comparator.ui.starter_list import draw_starter_list
+from multi_llm_comparator.ui.compare.preparing import draw_preparation
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.models.convert import draw_conversions, draw_convert_dialog
+from multi_llm_comparator.ui.models.details import draw_details
+from multi_llm_comparator.ui.models.downloads import draw_downloads, draw_search
+from multi_llm_comparator.ui.models.memory_view import draw_loaded
+from multi_llm_comparator.ui.models.model_list import SORTS, draw_models, matching
+from multi_llm_comparator.ui.models.starter_list import draw_starter_list
 from multi_llm_comparator.ui.workbench import get_workbench, scan_again
 
 manager = get_workbench().models

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.ui.plan_board import draw_board
-from multi_llm_comparator.ui.plan_composer import draw_composer, draw_welcome
-from multi_llm_comparator.ui.plan_editor import draw_editor
-from multi_llm_comparator.ui.plan_menu import draw_heading
-from multi_llm_comparator.ui.plan_setup import draw_setup
-from multi_llm_comparator.ui.plan_state import current_run
+from multi_llm_comparator.ui.plans.board import draw_board
+from multi_llm_comparator.ui.plans.composer import draw_composer, draw_welcome
+from multi_llm_comparator.ui.plans.editor import draw_editor
+from multi_llm_comparator.ui.plans.menu import draw_heading
+from multi_llm_comparator.ui.plans.setup import draw_setup
+from multi_llm_comparator.ui.plans.state import current_run
 
 run = current_run()
 draw_heading(run)

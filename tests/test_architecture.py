@@ -16,12 +16,14 @@ PACKAGE = "multi_llm_comparator"
 # What each room may import of ours, besides itself. The faces (ui, server, cli) may import everything but each other.
 ALLOWED = {
     "core": set(),
+    "charts": {"core"},
     "inferencers": {"core"},
     "services": {"core", "inferencers", "tracking"},
     "tracking": {"core"},
     "groups": {"core", "inferencers", "services", "tracking"},
-    "comparison": {"core", "services", "groups", "tracking"},
-    "plans": {"core", "services", "groups", "tracking"},
+    "comparison": {"core", "services", "groups", "tracking", "charts"},
+    "plans": {"core", "services", "groups", "tracking", "charts"},
+    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion"},
 }

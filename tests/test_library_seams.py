@@ -90,7 +90,7 @@ def streamlit_draws_what_the_style_sheet_names() -> None:
 
 
 def streamlit_draws_diagrams_of_one_language() -> None:
-    """Of Markdown's fences: ``ui/escaping.py`` keeps it from doing so, and would have to know others by name too."""
+    """Of Markdown's fences: ``ui/kit/escaping.py`` keeps it from doing so, and would have to know others by name."""
     scripts = (Path(str(files("streamlit"))) / "static" / "static" / "js").glob("StreamlitMarkdown.*.js")
     (source,) = [path.read_text(encoding="utf-8") for path in scripts]
     # The other one is about elements of HTML.

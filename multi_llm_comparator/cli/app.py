@@ -34,11 +34,11 @@ from multi_llm_comparator.core.private_files import keep_files_private
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.core.usage_errors import shown
+from multi_llm_comparator.evaluation.report_dataset import split_table
+from multi_llm_comparator.evaluation.task_split import read_results
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
-from multi_llm_comparator.plans.report_dataset import split_table
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
-from multi_llm_comparator.plans.task_split import read_results
 
 DEFAULT_CONFIG = Path("config.yaml")
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130

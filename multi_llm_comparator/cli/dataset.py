@@ -13,15 +13,15 @@ from multi_llm_comparator.cli.display import messages, output, show_while, stand
 from multi_llm_comparator.cli.workplace import Workplace
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
+from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs
+from multi_llm_comparator.evaluation.dataset_run import DatasetRun, OutcomeJournal, Solve, Standing
+from multi_llm_comparator.evaluation.datasets import read_dataset
+from multi_llm_comparator.evaluation.judging import Judge
+from multi_llm_comparator.evaluation.report_dataset import write_dataset_report
+from multi_llm_comparator.evaluation.reports import report_folder
+from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
 from multi_llm_comparator.plans.config import CooperationConfig, parse_config
-from multi_llm_comparator.plans.dataset_build import PAIRS_FILE, write_pairs
-from multi_llm_comparator.plans.dataset_run import DatasetRun, OutcomeJournal, Solve, Standing
-from multi_llm_comparator.plans.datasets import read_dataset
-from multi_llm_comparator.plans.judging import Judge
-from multi_llm_comparator.plans.report_dataset import write_dataset_report
-from multi_llm_comparator.plans.reports import report_folder
 from multi_llm_comparator.plans.roles import Cast
-from multi_llm_comparator.plans.solving import Baseline, PlanOnly, Solver
 
 Mode = Literal["dataset", "build", "baseline"]
 TRAINER = "python -m multi_llm_comparator.training.trainer"

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.plain_text import PlainConsole, plain
-from multi_llm_comparator.plans.dataset_run import Standing
+from multi_llm_comparator.evaluation.dataset_run import Standing
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun

@@ -12,11 +12,11 @@ from multi_llm_comparator.core.exceptions import DeadlineExceededError, MultiLLM
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.breaker import Outcome, Permit
 from multi_llm_comparator.groups.budgets import Booking, book, purses_of, settle
+from multi_llm_comparator.groups.components import Parts
 from multi_llm_comparator.groups.config import Budget
 from multi_llm_comparator.groups.history import AttemptRecord
 from multi_llm_comparator.groups.json_disk import STORE_ERRORS
 from multi_llm_comparator.groups.limits import Grant
-from multi_llm_comparator.groups.parts import Parts
 from multi_llm_comparator.groups.policy import treatment_of
 from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens, price_of
 from multi_llm_comparator.groups.targets import Candidate

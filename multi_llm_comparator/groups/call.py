@@ -35,11 +35,11 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.attempt import Attempt
 from multi_llm_comparator.groups.attempt_clock import AttemptClock
+from multi_llm_comparator.groups.components import Parts
 from multi_llm_comparator.groups.concurrency_controller import Admission
 from multi_llm_comparator.groups.config import GroupsConfig
+from multi_llm_comparator.groups.fallback_plan import Choices, Decision, FallbackPlan
 from multi_llm_comparator.groups.history import AttemptRecord
-from multi_llm_comparator.groups.parts import Parts
-from multi_llm_comparator.groups.plan import Choices, Decision, FallbackPlan
 from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens
 from multi_llm_comparator.groups.targets import Candidate, Route
 

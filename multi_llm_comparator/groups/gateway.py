@@ -17,12 +17,12 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.answer_cache import AnswerCache, Recorder, cache_key, replay
 from multi_llm_comparator.groups.budgets import spent_today_usd
 from multi_llm_comparator.groups.call import Call
+from multi_llm_comparator.groups.components import Parts
 from multi_llm_comparator.groups.concurrency_controller import ConcurrencyController
 from multi_llm_comparator.groups.config import GroupsConfig
 from multi_llm_comparator.groups.endpoints import Endpoints
 from multi_llm_comparator.groups.history import History
 from multi_llm_comparator.groups.metrics import GatewayMetrics
-from multi_llm_comparator.groups.parts import Parts
 from multi_llm_comparator.groups.polling_pool import PollingPoolManager
 from multi_llm_comparator.groups.shared_state import open_state
 from multi_llm_comparator.groups.task_group_manager import TaskGroupManager

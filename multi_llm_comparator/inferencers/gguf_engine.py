@@ -28,8 +28,8 @@ from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_lo
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
-from multi_llm_comparator.inferencers.reading import MIN_STEP_TOKENS, tokens_per_step
-from multi_llm_comparator.inferencers.waiting import WaitingLine
+from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
+from multi_llm_comparator.inferencers.request_queue import WaitingLine
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import CANNOT_WRITE, GrammarError
-from multi_llm_comparator.inferencers.closing import Ranks
 from multi_llm_comparator.inferencers.gguf_runtime import error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler, check_logit
+from multi_llm_comparator.inferencers.grammar_closers import Ranks
 
 # llama.cpp's parser calls itself for each parenthesis and for each rule within a rule.
 MAX_NESTING, MAX_RULES = 64, 4096

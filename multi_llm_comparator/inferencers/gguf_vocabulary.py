@@ -12,8 +12,8 @@ import numpy as np
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.chat import PromptPart
-from multi_llm_comparator.inferencers.closing import Ranks, closing_ranks
 from multi_llm_comparator.inferencers.gguf_grammar import TokenTable
+from multi_llm_comparator.inferencers.grammar_closers import Ranks, closing_ranks
 
 _SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
+from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
 from multi_llm_comparator.inferencers.pytorch_batch import BatchCache
 from multi_llm_comparator.inferencers.pytorch_environment import fixed_threads
 from multi_llm_comparator.inferencers.pytorch_prefix import MIN_SHARED_TOKENS, KeptConversations, shared_prefix
-from multi_llm_comparator.inferencers.reading import tokens_per_step
 from multi_llm_comparator.inferencers.transformers_seam import (
     Forward,
     RowState,

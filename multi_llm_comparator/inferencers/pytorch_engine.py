@@ -28,8 +28,8 @@ from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_co
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
+from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
-from multi_llm_comparator.inferencers.waiting import WaitingLine
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from llguidance.hf import from_tokenizer
 
 from multi_llm_comparator.core.exceptions import CANNOT_WRITE, GrammarError
 from multi_llm_comparator.core.requests import Grammar
-from multi_llm_comparator.inferencers.closing import closing_ranks
+from multi_llm_comparator.inferencers.grammar_closers import closing_ranks
 
 
 class GrammarMatcher:

@@ -26,9 +26,9 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.chat import ChatTemplate
+from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.script import Fault, Script, read_script
 from multi_llm_comparator.inferencers.text import StopMatcher
-from multi_llm_comparator.inferencers.waiting import WaitingLine
 
 # A step never sleeps longer, so that a cancelled request ends soon.
 MAX_PAUSE_S = 0.02

@@ -21,8 +21,8 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.errors import EmptyAnswerError, UnknownDependencyError
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import joined_results, result_of, step_prompt
-from multi_llm_comparator.plans.ready import ReadySet
-from multi_llm_comparator.plans.solved import SolvedSteps
+from multi_llm_comparator.plans.ready_set import ReadySet
+from multi_llm_comparator.plans.reuse import SolvedSteps
 from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState, fail_if_empty
 
 DEFAULT_THRESHOLD = 5

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.charts.svg import MAX_ROWS, Span, SpanRow, gantt_chart
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Prediction
-from multi_llm_comparator.plans.svg import MAX_ROWS, Span, SpanRow, gantt_chart
 from multi_llm_comparator.plans.timeline import Clock, Lane, Stretch, lanes_of, stalls_of
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice, pairwise
 
+from multi_llm_comparator.charts.svg import MAX_ROWS, Arrow, Node, graph_chart
 from multi_llm_comparator.plans.layout import layered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.plans.svg import MAX_ROWS, Arrow, Node, graph_chart
 
 TITLE = "What needs what"
 LEFT_OUT = "without {n} more rows"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from multi_llm_comparator.plans.company import Busy, Phase
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.ready import ReadySet
+from multi_llm_comparator.plans.ready_set import ReadySet
 
 _END, _RELEASE, _ARRIVAL, _SHIFT = range(4)
 

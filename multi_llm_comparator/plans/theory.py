@@ -16,7 +16,7 @@ from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.planning_pace import PlanningPace
 from multi_llm_comparator.plans.prompt_lengths import PromptLengths
 from multi_llm_comparator.plans.prompts import joined_results
-from multi_llm_comparator.plans.ready import ReadySet
+from multi_llm_comparator.plans.ready_set import ReadySet
 from multi_llm_comparator.plans.simulation import Background, Simulation, Work
 
 

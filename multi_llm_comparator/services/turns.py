@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 from multi_llm_comparator.core.exceptions import InferenceError
-from multi_llm_comparator.inferencers.waiting import MAX_WAITING
+from multi_llm_comparator.inferencers.request_queue import MAX_WAITING
 
 
 class Turns:

@@ -17,9 +17,9 @@ from multi_llm_comparator.comparison.presets import Presets
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.plans.parse import parse_plan
-from multi_llm_comparator.ui.answer import split_thinking, to_markdown
-from multi_llm_comparator.ui.escaping import inert, plain
-from multi_llm_comparator.ui.html_pieces import facts, problem
+from multi_llm_comparator.ui.kit.escaping import inert, plain
+from multi_llm_comparator.ui.kit.html_pieces import facts, problem
+from multi_llm_comparator.ui.kit.markdown import split_thinking, to_markdown
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.attack.mutations import hostile_text, mutated_bytes, mutated_json
 

@@ -20,7 +20,7 @@ from tests.browser import board
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.scripted import scripted_app
 from tests.support.unasked_server import UnaskedServer
-from tests.ui.test_escaping import URL, WAYS
+from tests.ui.kit.test_escaping import URL, WAYS
 
 # Until a browser would have asked.
 SETTLE_MS = 1500

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from multi_llm_comparator import __version__
-from tests.plans.test_judging import scores
+from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
 

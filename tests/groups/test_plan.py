@@ -16,7 +16,7 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.groups.config import GatewaySettings
 from multi_llm_comparator.groups.config_loader import parse_config
-from multi_llm_comparator.groups.plan import FallbackPlan
+from multi_llm_comparator.groups.fallback_plan import FallbackPlan
 from multi_llm_comparator.groups.targets import Route, Targets
 
 REMOTE = {"base_url": "http://127.0.0.1:1/v1"}

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.events import Finished, Queued, Reading, Started, TextDelta
-from multi_llm_comparator.inferencers import base, reading
+from multi_llm_comparator.inferencers import base
+from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from multi_llm_comparator.inferencers.gguf_slots import common_prefix

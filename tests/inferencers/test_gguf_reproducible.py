@@ -13,7 +13,8 @@ import pytest
 
 from multi_llm_comparator.core.events import Failed
 from multi_llm_comparator.core.requests import GenerationRequest, Grammar
-from multi_llm_comparator.inferencers import base, reading
+from multi_llm_comparator.inferencers import base
+from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime

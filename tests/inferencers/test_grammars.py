@@ -15,8 +15,8 @@ from multi_llm_comparator.core.events import Failed, Started
 from multi_llm_comparator.core.exceptions import GrammarError, InvalidParameterError
 from multi_llm_comparator.core.requests import UNCONSTRAINED, GenerationRequest, Grammar
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
-from multi_llm_comparator.inferencers.closing import closing_ranks
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
+from multi_llm_comparator.inferencers.grammar_closers import closing_ranks
 from multi_llm_comparator.inferencers.openai_api import EndpointOptions, OpenAIEndpoint
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from multi_llm_comparator.inferencers.pytorch_grammar import GrammarCompiler

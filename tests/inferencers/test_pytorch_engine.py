@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Reading, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.inferencers import reading
+from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer

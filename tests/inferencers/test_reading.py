@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from multi_llm_comparator.inferencers.reading import tokens_per_step
+from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
 
 
 @pytest.mark.parametrize(

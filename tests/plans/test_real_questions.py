@@ -10,10 +10,10 @@ import pytest
 
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.plans.dataset_run import DatasetRun, OutcomeJournal
-from multi_llm_comparator.plans.datasets import read_dataset
+from multi_llm_comparator.evaluation.dataset_run import DatasetRun, OutcomeJournal
+from multi_llm_comparator.evaluation.datasets import read_dataset
+from multi_llm_comparator.evaluation.solving import Solver
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.solving import Solver
 from tests.plans.test_plan_run import OPTIONS
 from tests.support.material import files
 

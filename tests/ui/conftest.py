@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from multi_llm_comparator.ui import preferences, workbench
+from multi_llm_comparator.ui import workbench
+from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 

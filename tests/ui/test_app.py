@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from streamlit import config
 
-from multi_llm_comparator.ui.browser import has_viewer
+from multi_llm_comparator.ui.kit.browser import has_viewer
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo, ModelType
-from multi_llm_comparator.ui import i18n
-from multi_llm_comparator.ui.escaping import plain
+from multi_llm_comparator.ui.kit import i18n
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 

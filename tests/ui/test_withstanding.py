@@ -13,7 +13,7 @@ from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.log_file import LogFile
-from multi_llm_comparator.ui import logs
+from multi_llm_comparator.ui.kit import logs
 from multi_llm_comparator.ui.workbench import scan_again
 from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import PATIENCE_S, asked, asked_of, html_of, opened
@@ -102,7 +102,7 @@ def test_a_prompt_that_is_too_long_stays_in_the_box_and_the_limit_is_said(bench,
 
 
 def failing_page() -> None:
-    from multi_llm_comparator.ui.logs import explain_script_error
+    from multi_llm_comparator.ui.kit.logs import explain_script_error
 
     explain_script_error(ZeroDivisionError("of no page's doing"))
 

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.ui.kit.i18n import LANGUAGES, placeholders, texts, translate
+
+ROOT = Path(__file__).parents[3]
+SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").glob("*.py")])
+# Streamlit calls whose first argument is something that a person reads.
+SHOWN = frozenset(
+    {
+        "title",
+        "header",
+        "subheader",
+        "caption",
+        "write",
+        "markdown",
+        "text",
+        "button",
+        "popover",
+        "expander",
+        "toggle",
+        "text_input",
+        "text_area",
+        "number_input",
+        "slider",
+        "selectbox",
+        "multiselect",
+        "radio",
+        "segmented_control",
+        "checkbox",
+        "file_uploader",
+        "download_button",
+        "form_submit_button",
+        "chat_input",
+        "metric",
+        "dialog",
+        "link_button",
+        "info",
+        "warning",
+        "error",
+        "success",
+        "toast",
+    }
+)
+SHOWN_ARGUMENTS = frozenset({"label", "help", "placeholder", "alt", "page_title"})
+KEY = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
+
+
+def test_all_languages_have_the_same_keys():
+    keys = {language: set(texts(language)) for language in LANGUAGES}
+    assert keys["en"] == keys["zh"]
+
+
+@pytest.mark.parametrize("key", sorted(texts("en")))
+def test_a_text_has_the_same_placeholders_in_all_languages(key):
+    wanted = placeholders(texts("en")[key])
+    # A singular may say "one" instead of the number.
+    free = {"n"} if key.endswith("_one") else set()
+    assert placeholders(texts("zh")[key]) - free == wanted - free
+
+
+def test_a_text_is_translated():
+    same = {key for key, text in texts("en").items() if texts("zh")[key] == text and re.search(r"[a-z]{4}", text)}
+    assert same <= {"app.title", "export.markdown", "param.top_p", "param.top_k"}
+
+
+def test_placeholders_are_filled_in():
+    assert translate("en", "waiting.ahead", n=3) == "Waiting: 3 requests before it"
+    assert translate("zh", "setup.model", letter="A") == "窗格 A 的模型"
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def keys_used(path: Path) -> Iterator[str]:
+    """Keys given to t, tm and tn; of a formatted one its fixed beginning and end, with ``*`` between."""
+    for call in calls(path):
+        if isinstance(call.func, ast.Name) and call.func.id in {"t", "tm", "tn"} and call.args:
+            yield from keys_in(call.args[0])
+
+
+def keys_in(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(str(p.value) if isinstance(p, ast.Constant) else "*" for p in node.values)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and KEY.fullmatch(node.value):
+        yield node.value
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from keys_in(child)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
+def test_every_key_that_a_page_uses_exists(path):
+    known = texts("en")
+    for key in keys_used(path):
+        pattern = re.compile(re.escape(key).replace(r"\*", ".+"))
+        assert any(pattern.fullmatch(name) for name in known), f"{path.name}: {key}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.name)
+def test_no_page_shows_a_text_that_is_not_in_the_locales(path):
+    for call in calls(path):
+        function = call.func
+        if not isinstance(function, ast.Attribute) or function.attr not in SHOWN:
+            continue
+        if isinstance(function.value, ast.Name) and function.value.id in {"logger", "logging"}:
+            continue
+        shown = [*call.args[:1], *(k.value for k in call.keywords if k.arg in SHOWN_ARGUMENTS)]
+        for node in shown:
+            literal = node.value if isinstance(node, ast.Constant) else ""
+            assert not (isinstance(literal, str) and re.search(r"\w", literal)), (
+                f"{path.name}:{node.lineno} {literal!r}"
+            )
+
+
+def test_no_text_lies_unused():
+    used = [key for path in SOURCES for key in keys_used(path)]
+    patterns = [re.compile(re.escape(key).replace(r"\*", ".+")) for key in used]
+    read_by_name = ("fact.", "error.title.", "menu.")
+    unused = {
+        key
+        for key in texts("en")
+        if not key.startswith(read_by_name) and not any(p.fullmatch(key.removesuffix("_one")) for p in patterns)
+    }
+    assert not unused

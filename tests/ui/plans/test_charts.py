@@ -1,0 +1,232 @@
+"""The figures that the Plans page draws, as plain data."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.layout import layered
+from multi_llm_comparator.plans.metrics import run_metrics
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.planner import PlanningAttempt
+from multi_llm_comparator.plans.planning_pace import PlanningPace
+from multi_llm_comparator.plans.prediction import Outlook, outlook_of, predict
+from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
+from multi_llm_comparator.ui.plans.examples import examples, template
+from multi_llm_comparator.ui.plans.export import to_html, to_json, to_svg, to_xml
+from multi_llm_comparator.ui.plans.figures import cost, strip
+from multi_llm_comparator.ui.plans.gantt import MAX_LANES, Scene, gantt, lanes_left_out, span_of
+from multi_llm_comparator.ui.plans.graph import MAX_NODES, graph, left_out_of_graph
+from multi_llm_comparator.ui.plans.prediction import critical_path
+from multi_llm_comparator.ui.plans.state import Setup, restored_setup
+from tests.support.scripted_source import ScriptedSource
+
+SETUP = Setup("ash", "birch", "cedar", workers=2)
+PLANNER = ModelProfile(0.1, 10.0, planning=PlanningPace(0.0, 2.0))
+PROFILES = {"birch": ModelProfile(0.5, 10.0), "cedar": ModelProfile(1.0, 5.0), "ash": PLANNER}
+UNKNOWN = Outlook(None, None)
+STEPS = (
+    Step("1", "Add.", 2, 20),
+    Step("2", "Subtract.", 2, 20),
+    Step("3", "Multiply {1} by {2}.", 7, 40, ("1", "2")),
+)
+
+
+def answer(at: float, seconds: float, **more) -> AnswerProgress:
+    marks = {"started_at": at + 0.1, "first_token_at": at + 0.3, "last_token_at": at + seconds}
+    known = {"state": "done", "text": "7", "tokens": 5, "ended_at": at + seconds, **marks, **more}
+    return AnswerProgress(requested_at=at, **known)
+
+
+def done(step: Step, target: str, start: float, seconds: float, arrived: float) -> StepRun:
+    ready = max(arrived, start - 0.2)
+    attempt = Attempt(target, step.task, answer(start, seconds))
+    return StepRun(step, "done", arrived, ready, start, start + seconds, [attempt], "7")
+
+
+@pytest.fixture
+def run(bench) -> PlanRun:
+    made = PlanRun(ScriptedSource(), "What is <b>it</b>?", SETUP.options(), run_id="r1")
+    made.created_at, made.ended_at, made.state, made.answer = 100.0, 106.0, "done", "7 & more"
+    made.plan = Plan(STEPS)
+    made.planning = [PlanningAttempt((), answer(100.0, 1.0), plan=made.plan)]
+    made.steps = {
+        "1": done(STEPS[0], "birch", 100.6, 1.0, 100.5),
+        "2": done(STEPS[1], "birch", 101.0, 2.0, 100.8),
+        "3": done(STEPS[2], "cedar", 103.0, 3.0, 101.0),
+    }
+    return made
+
+
+def test_every_lane_has_its_bars_in_the_colour_of_who_answered(run):
+    figure = gantt(Scene(run, "light"))
+    bars = [trace for trace in figure["data"] if trace["type"] == "bar" and trace["y"] != [None]]
+    assert {row for trace in bars for row in trace["y"]} == {0, 1, 2, 3}
+    writing = {trace["marker"]["color"] for trace in bars if trace["marker"]["color"].endswith(",1.0)")}
+    assert len(writing) == 3
+    hatched = [trace for trace in bars if "pattern" in trace["marker"]]
+    assert hatched, "waiting can be told from writing"
+
+
+def test_a_click_on_a_bar_picks_its_step(run):
+    figure = gantt(Scene(run, "dark"))
+    picked = {c[0] for trace in figure["data"] for c in trace.get("customdata", [])}
+    assert picked >= {"1", "2", "3"}
+
+
+def test_the_critical_path_is_marked_and_dependencies_are_told(run):
+    critical = run_metrics(run).critical_path
+    assert critical == ("2", "3")
+    figure = gantt(Scene(run, "light", critical=critical))
+    labels = figure["layout"]["yaxis"]["ticktext"]
+    assert [("◆" in label) for label in labels] == [True, False, True, True]
+    hovers = [c[1] for trace in figure["data"] for c in trace.get("customdata", [])]
+    assert any("needs: 1, 2" in hover for hover in hovers)
+    assert any("needed by: 3" in hover for hover in hovers)
+
+
+def test_the_prediction_is_drawn_as_outlines(run):
+    prediction = predict(run, PROFILES)
+    figure = gantt(Scene(run, "light", prediction=prediction))
+    outlines = [s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"]
+    assert len(outlines) == 4
+    assert figure["layout"]["xaxis"]["range"][1] > max(s["x1"] for s in outlines)
+
+
+def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
+    figure = gantt(Scene(run, "light", prediction=predict(run, PROFILES)))
+    outlines = {round(s["y0"] + 0.44): s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"}
+    assert outlines.keys() == {0, 1, 2, 3}
+    assert (outlines[0]["x0"], outlines[0]["x1"]) == (0.0, 10.0)
+    assert figure["layout"]["xaxis"]["range"][1] > 10.0
+    outlooks = outlook_of(run, PROFILES), UNKNOWN
+    assert [to_svg(run, one, "en").count("stroke-dasharray") for one in outlooks] == [4, 0]
+    run.planning[0].progress = answer(100.0, 1.0, loading_at=100.0, load_s=0.5, started_at=100.5, first_token_at=100.6)
+    shapes = gantt(Scene(run, "light", prediction=predict(run, PROFILES)))["layout"]["shapes"]
+    assert min(s["x0"] for s in shapes if s["line"].get("dash") == "dot") == 0.5
+
+
+def test_two_runs_share_one_clock(run):
+    wide = gantt(Scene(run, "light", span_s=60.0))["layout"]["xaxis"]["range"]
+    assert wide[1] > 60.0
+    assert span_of(Scene(run, "light")) == pytest.approx(6.0)
+
+
+def test_figures_are_plain_data_with_nothing_in_them_that_is_markup(run):
+    run.steps["1"].step = Step("1", "<script>alert(1)</script>", 2, 20)
+    for figure in (gantt(Scene(run, "light")), graph(Scene(run, "dark"), 300)):
+        assert "<script" not in json.dumps(figure, allow_nan=False)
+
+
+def test_each_step_of_the_graph_stands_below_those_it_needs():
+    steps = {s.id: StepRun(s) for s in (*STEPS, Step("4", "Odd one.", 1, 20, ("9",)))}
+    places = layered(steps)
+    assert {i: depth for i, (_, depth) in places.items()} == {"1": 0, "2": 0, "3": 1, "4": 0}
+    assert len(set(places.values())) == 4
+
+
+def test_no_arrow_of_the_graph_runs_through_a_step_it_passes():
+    chain = (Step("1", "a", 1, 9), Step("2", "b", 1, 9, ("1",)), Step("3", "c", 1, 9, ("1", "2")))
+    places = layered({s.id: StepRun(s) for s in chain})
+    assert places["2"][0] != places["1"][0] == places["3"][0]
+
+
+def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
+    run.steps["1"].answer = "**4 * 9** = 36"
+    texts = [text for trace in gantt(Scene(run, "light"))["data"] for text in trace.get("text", [])]
+    assert " 4 * 9 = 36" in texts
+
+
+def test_a_plan_still_being_written_draws_what_is_there(run):
+    run.state, run.plan, run.ended_at = "planning", None, None
+    run.steps = {"3": StepRun(STEPS[2], arrived_at=101.0)}
+    scene = Scene(run, "light", at=102.0)
+    assert gantt(scene)["layout"]["yaxis"]["ticktext"][-1].startswith("3 ·")
+    assert len(graph(scene, 300)["data"][1]["x"]) == 1
+    assert "mlc-strip" in strip(run, run_metrics(run), UNKNOWN)
+
+
+def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run):
+    run.state, run.plan, run.ended_at, run.answer = "planning", None, None, None
+    assert critical_path(run, run_metrics(run), None) == ("2", "3")
+    run.plan = Plan(STEPS)
+    prediction = predict(run, PROFILES)
+    assert critical_path(run, run_metrics(run), prediction) == prediction.schedule.critical_path
+    run.state, run.ended_at = "done", 106.0
+    assert critical_path(run, run_metrics(run), prediction) == ("2", "3")
+
+
+def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
+    assert (lanes_left_out(Scene(run, "light")), left_out_of_graph(Scene(run, "light"))) == (0, (0, 0))
+    run.aggregate = answer(106.0, 1.0)
+    for number in range(4, 304):
+        step = Step(str(number), "Add.", 2, 20, ("1",))
+        run.steps[step.id] = done(step, "birch", 104.0, 1.0, 103.0)
+    labels = gantt(Scene(run, "light"))["layout"]["yaxis"]["ticktext"]
+    assert len(labels) == MAX_LANES
+    assert labels[-1] == translate("en", "plan.lane_answer")
+    # The planner, 303 steps and the putting together.
+    assert lanes_left_out(Scene(run, "light")) == 305 - MAX_LANES
+    assert left_out_of_graph(Scene(run, "light")) == (303 - MAX_NODES, 302 - (MAX_NODES - 1))
+
+
+def test_the_exported_charts_speak_the_language_of_the_page(run):
+    run.steps["2"].state, run.steps["2"].answer = "failed", None
+    for language in LANGUAGES:
+        page = to_html(run, UNKNOWN, language)
+        for key in ("plan.gantt", "plan.graph", "plan.lane_plan", "plan.stretch_prefill"):
+            assert translate(language, key) in page
+        assert translate(language, "plan.missing", steps="2") in page
+    assert "What ran when" not in to_html(run, UNKNOWN, "zh")
+    assert translate("zh", "plan.gantt") in to_svg(run, UNKNOWN, "zh")
+
+
+def test_exports_hold_the_run(run):
+    outlook = outlook_of(run, PROFILES)
+    page = to_html(run, outlook, "zh")
+    assert "What is &lt;b&gt;it&lt;/b&gt;?" in page
+    assert "<b>it</b>" not in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+    assert parse_plan(to_xml(run, outlook, "en")) == run.plan
+    assert ElementTree.fromstring(to_svg(run, outlook, "en")).tag.endswith("svg")
+    data = json.loads(to_json(run, outlook, "en"))
+    assert data["run"]["answer"] == "7 & more"
+    assert data["theory"]["total_s"] > 0 and data["large_alone"]["tokens"] == 15
+
+
+def test_a_speed_that_json_cannot_hold_is_left_out(run):
+    run.question = 'What is "x: Infinity"?'
+    outlook = outlook_of(run, {**PROFILES, "birch": ModelProfile(0.5, float("inf"))})
+    data = json.loads(to_json(run, outlook, "en"), parse_constant=pytest.fail)
+    assert data["theory"]["profiles"]["birch"]["tokens_per_second"] is None
+    assert data["run"]["question"] == run.question
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_examples_are_valid_plans_in_both_languages(language):
+    found = examples(language)
+    assert len(found) >= 5
+    for example in found:
+        example.plan.validate()
+        assert parse_plan(example.plan.to_xml()) == example.plan
+        assert template(example.question, language) == example.plan
+
+
+def test_the_last_setup_comes_back_as_far_as_it_still_holds():
+    targets = {"oak-planner": "oak-planner", "demo-small": "demo-small", "demo-large": "demo-large"}
+    kept = {"planner": "gone", "small": "demo-large", "threshold": 99, "workers": "many", "strange": 1}
+    setup = restored_setup(kept, targets)
+    assert (setup.planner, setup.small, setup.large) == ("oak-planner", "demo-large", "demo-large")
+    assert (setup.threshold, setup.workers) == (11, Setup("", "", "").workers)
+
+
+def test_costs_are_written_as_people_read_them():
+    assert [cost(c) for c in (None, 0.0, 0.00123, 12.5)] == ["–", "$0", "$0.0012", "$12.50"]

@@ -1,0 +1,292 @@
+"""The Plans page without a browser. Plans and answers come from real model processes."""
+
+from __future__ import annotations
+
+import copy
+import platform
+import subprocess
+import sys
+from html import escape
+
+import psutil
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan import Plan
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.ui.kit import i18n
+from multi_llm_comparator.ui.plans.state import Setup
+from multi_llm_comparator.ui.workbench import Workbench
+from tests.support.scripted_models import scripted_model
+from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of, run_of
+
+QUESTION = "What is (2 + 3) * 4?"
+PLAN = (
+    '<Plan><Step ID="1" Task="Add 2 and 3." Difficulty="2" Token="20" Rely=""/>'
+    '<Step ID="2" Task="Multiply {1} by 4." Difficulty="7" Token="20" Rely="1"/></Plan>'
+)
+
+
+@pytest.fixture
+def planner(bench: Workbench, tmp_path) -> Workbench:
+    """A workbench with a model that plans, and two that solve."""
+    bench.models.available_models = [
+        scripted_model(tmp_path, "oak-planner", otherwise=PLAN),
+        scripted_model(tmp_path, "demo-small", otherwise="2 + 3 = 5"),
+        scripted_model(tmp_path, "demo-large", answers=[{"pattern": "Multiply 5", "text": "5 * 4 = 20"}]),
+    ]
+    return bench
+
+
+def opened(**query: str) -> AppTest:
+    """The page as a browser opens it at an address."""
+    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
+    test.switch_page(str(PAGES / "plans.py"))
+    for name, value in query.items():
+        test.query_params[name] = value
+    return test.run()
+
+
+def widget(widgets, name: str):
+    """The one whose key begins like this: what follows tells openings apart."""
+    [found] = [w for w in widgets if w.key and w.key.startswith(name)]
+    return found
+
+
+def finished(bench: Workbench, run_id: str) -> PlanRun:
+    assert bench.bridge.run(bench.plans.wait(run_id, timeout_s=PATIENCE_S))
+    return bench.bridge.run(bench.plans.get(run_id))
+
+
+def answered(bench: Workbench, plan: Plan | None = None, question: str = QUESTION, **setup) -> PlanRun:
+    """A run that is over."""
+    usual = {"planner": "oak-planner", "small": "demo-small", "large": "demo-large", "result_after": "="}
+    options = Setup(**{**usual, **setup}).options()
+    run = bench.bridge.run(bench.plans.start(question, options, plan=plan), timeout_s=PATIENCE_S)
+    return finished(bench, run.id)
+
+
+def test_an_empty_page_says_what_it_is_for_and_offers_examples(planner):
+    test = opened()
+    assert not test.exception
+    assert i18n.translate("en", "plan.welcome") in html_of(test)
+    assert len([b for b in test.button if b.key.startswith("plans_example_")]) >= 5
+    assert not test.info
+
+
+def test_the_models_are_chosen_sensibly_at_the_first_visit(planner):
+    test = opened()
+    values = {name: widget(test.selectbox, f"plans_setup_{name}").value for name in ("planner", "small", "large")}
+    assert values == {"planner": "oak-planner", "small": "demo-small", "large": "demo-large"}
+
+
+def test_a_planner_plans_and_the_answer_is_shown(planner):
+    test = opened()
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    assert not test.exception
+    run = finished(planner, run_of(test))
+    assert (run.state, run.answer) == ("done", "20")
+    test.run()
+    assert not test.exception
+    assert any(element.value == "20" for element in test.markdown)
+    assert test.title[0].value.replace("\\", "") == QUESTION
+
+
+def test_a_question_that_cannot_be_taken_stays_in_the_box(planner, monkeypatch):
+    async def refuse(*_: object, **__: object) -> PlanRun:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(planner.plans, "start", refuse)
+    test = opened()
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    assert not test.exception
+    assert "the disk is full" in test.toast[0].value
+    assert test.chat_input(key="plans_question").value == QUESTION
+
+
+def test_without_a_planner_the_page_says_so_and_examples_bring_their_plans(bench):
+    test = opened()
+    assert test.info[0].value == i18n.translate("en", "plan.no_planner")
+    test.button(key="plans_example_smallest").click().run()
+    assert not test.exception
+    run = finished(bench, run_of(test))
+    assert run.plan is not None and len(run.plan.steps) == 4
+    assert run.planning == []
+
+
+def test_without_a_planner_a_question_opens_the_editor_and_its_plan_runs(bench):
+    test = opened()
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    assert not test.exception
+    assert QUESTION in widget(test.text_area, "plans_edited_xml").value
+    widget(test.text_area, "plans_edited_xml").set_value(PLAN).run()
+    test.button(key="plans_edit_run").click().run()
+    assert not test.exception
+    run = finished(bench, run_of(test))
+    assert run.plan == parse_plan(PLAN)
+
+
+@pytest.mark.parametrize(
+    ("xml", "title"),
+    [
+        ("nothing", "EmptyPlanError"),
+        (PLAN.replace('Rely=""', 'Rely="2"'), "CycleError"),
+        (PLAN.replace('Rely="1"', 'Rely="9"'), "UnknownDependencyError"),
+    ],
+)
+def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench, xml, title):
+    test = opened(lang="zh")
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    widget(test.text_area, "plans_edited_xml").set_value(xml).run()
+    assert not test.exception
+    assert i18n.translate("zh", f"error.title.{title}") in html_of(test)
+    assert test.button(key="plans_edit_run").disabled
+
+
+def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_cancelled(bench):
+    test = opened()
+    test.chat_input(key="plans_question").set_value(QUESTION).run()
+    widget(test.text_area, "plans_edited_xml").set_value(PLAN.replace('Token="', 'Token="9999', 1)).run()
+    mended = i18n.translate("en", "plan.repaired", what="")
+    assert any(caption.value.startswith(mended) for caption in test.caption)
+    widget(test.text_area, "plans_edited_xml").set_value("").run()
+    assert i18n.translate("en", "plan.edit_empty") in [caption.value for caption in test.caption]
+    test.button(key="plans_edit_cancel").click().run()
+    assert not test.exception
+    assert not [area for area in test.text_area if area.key.startswith("plans_edited")]
+
+
+def test_a_refusal_is_said_in_the_readers_language(bench):
+    test = opened(lang="zh", run="doesnotexist")
+    assert not test.exception
+    assert [t.value for t in test.toast if t.value.startswith(i18n.translate("zh", "error.title.RunNotFoundError"))]
+
+
+def test_a_run_opens_again_by_its_address_with_its_setup(planner):
+    run = answered(planner, threshold=3, workers=2)
+    test = opened(run=run.id)
+    assert not test.exception
+    assert any(element.value == "20" for element in test.markdown)
+    assert widget(test.number_input, "plans_setup_threshold").value == 3
+    assert widget(test.number_input, "plans_setup_workers").value == 2
+
+
+def test_older_runs_are_listed_a_dozen_at_a_time(planner):
+    def page() -> None:
+        from multi_llm_comparator.ui.plans.runs import draw_runs
+
+        draw_runs()
+
+    for number in range(14):
+        answered(planner, parse_plan(PLAN), question=f"Question {number}")
+    test = AppTest.from_function(page, default_timeout=PATIENCE_S).run()
+    assert not test.exception
+    assert len([b for b in test.button if b.key.startswith("icon_plans_open_")]) == 12
+    test.button(key="plans_search_more").click().run()
+    assert not test.exception
+    assert len([b for b in test.button if b.key.startswith("icon_plans_open_")]) == 14
+    assert not [b for b in test.button if b.key == "plans_search_more"]
+
+
+def test_an_unknown_run_is_said_and_the_page_works_on(planner):
+    test = opened(run="no-such-run")
+    assert not test.exception
+    assert any("no-such-run" in toast.value for toast in test.toast)
+    assert i18n.translate("en", "plan.welcome") in html_of(test)
+
+
+def test_a_run_is_made_again_with_another_threshold_and_stands_beside_the_first(planner):
+    first = answered(planner)
+    test = opened(run=first.id)
+    widget(test.number_input, "plans_setup_threshold").set_value(1).run()
+    test.button(key="plans_again_plan").click().run()
+    assert not test.exception
+    again = finished(planner, run_of(test))
+    assert again.id != first.id
+    assert again.plan == first.plan
+    assert {s.target for s in again.steps.values()} == {"demo-large"}
+    test.run()
+    shown = html_of(test)
+    assert i18n.translate("en", "plan.threshold_n", n=5) in shown
+    assert i18n.translate("en", "plan.threshold_n", n=1) in shown
+
+
+def test_a_failed_run_says_what_happened_and_can_be_resumed(planner, tmp_path):
+    fault = {"kind": "error", "message": "out of order"}
+    planner.models.available_models.append(scripted_model(tmp_path, "yew", faults=[fault]))
+    run = answered(planner, small="yew", large="yew")
+    assert run.state == "failed"
+    test = opened(run=run.id, lang="zh")
+    assert not test.exception
+    shown = html_of(test)
+    assert i18n.translate("zh", "plan.failed_steps") in shown
+    assert "out of order" in shown
+    assert "Traceback" not in shown
+    planner.models.available_models[-1] = scripted_model(tmp_path, "yew", otherwise="it is 20")
+    unpredicted = i18n.translate("zh", "plan.no_prediction_of", models="yew, oak-planner")
+    assert unpredicted in [caption.value for caption in test.caption]
+    test.button(key="plans_resume").click().run()
+    assert not test.exception
+    assert finished(planner, run.id).state == "done"
+    test.run()
+    # Of a first run there is no other to tell what it should take, whatever became of it.
+    assert unpredicted in [caption.value for caption in test.caption]
+
+
+def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when_that_has_ended(planner):
+    run = copy.copy(answered(planner))
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        run.id, run.state = "elsewhere", "running"
+        run.worker = WorkingProcess(platform.node(), other.pid, psutil.Process(other.pid).create_time())
+        planner.bridge.run(planner.plans.journal(run.id).save(run))
+        test = opened(run=run.id)
+        assert f"in process {other.pid}" in html_of(test)
+        assert not [b for b in test.button if b.key in ("plans_stop", "plans_resume")]
+    test = opened(run=run.id)
+    assert "in process" not in html_of(test)
+    assert [b for b in test.button if b.key == "plans_resume"]
+
+
+def test_an_answer_that_was_cut_is_marked_and_a_first_run_says_of_whom_nothing_is_known(planner, tmp_path):
+    long = scripted_model(tmp_path, "demo-small", otherwise="one two three four five six seven eight")
+    planner.models.available_models[1] = long
+    run = answered(planner, parse_plan(PLAN.replace('Token="20" Rely=""', 'Token="3" Rely=""')))
+    test = opened(run=run.id)
+    assert not test.exception
+    captions = [caption.value for caption in test.caption]
+    assert any(c.startswith("No prediction: earlier runs do not tell enough of demo-small") for c in captions)
+    widget(test.selectbox, "plans_step_box").set_value("1").run()
+    captions = [caption.value for caption in test.caption]
+    assert i18n.translate("en", "plan.step_cut", limit="3") in captions
+
+
+def test_an_unusable_plan_is_told_with_its_reason(planner, tmp_path):
+    planner.models.available_models[0] = scripted_model(tmp_path, "oak-planner", otherwise="I would rather not.")
+    run = answered(planner)
+    assert run.plan_is_direct
+    test = opened(run=run.id)
+    assert not test.exception
+    assert i18n.translate("en", "plan.note_direct") in html_of(test)
+    assert escape(i18n.translate("en", "error.title.EmptyPlanError")) in html_of(test)
+
+
+def test_the_text_of_models_and_people_never_becomes_markup(planner):
+    plan = parse_plan(PLAN.replace("Add 2 and 3.", "&lt;img src=x onerror=alert(1)&gt;"))
+    run = answered(planner, plan, question="<script>alert(1)</script> **bold**")
+    test = opened(run=run.id)
+    assert not test.exception
+    assert "<img" not in html_of(test)
+    assert "<script" not in html_of(test)
+    assert "**" not in test.title[0].value
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_opens_in_every_language(planner, language):
+    run = answered(planner)
+    assert not opened(lang=language).exception
+    shown = opened(lang=language, run=run.id)
+    assert not shown.exception
+    assert i18n.translate(language, "plan.figure_speed_up") in html_of(shown)
