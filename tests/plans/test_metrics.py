@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -170,17 +168,3 @@ def test_the_tracker_adds_up_by_model(run):
     assert small.ttft_s == pytest.approx(0.5)
     assert tracker.mean("speed_up") == pytest.approx(1.2)
     assert len(tracker.runs) == 2
-
-
-def test_the_trackers_profiles_are_what_a_prediction_needs(run):
-    tracker = PerformanceTracker()
-    tracker.track(run)
-    profile = tracker.profiles()["small"]
-    assert profile.ttft_s == pytest.approx(0.5)
-    assert profile.tokens_per_second == pytest.approx(10)
-    assert profile.tokens_per_answer == pytest.approx(11)
-    assert profile.answers == 2
-    # Step 1 took 6 tokens; a step of another task takes the 11 that answers take on average.
-    known = run.plan.by_id["1"]
-    assert profile.work(profile.tokens_of(known)).duration_s == pytest.approx(1.0)
-    assert profile.work(profile.tokens_of(replace(known, task="?"))).duration_s == pytest.approx(1.5, abs=0.5)
