@@ -7,12 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from multi_llm_comparator.charts.graph import Arrow, Graph, Node
-from multi_llm_comparator.charts.lanes import Lanes, Row, Span
-from multi_llm_comparator.charts.svg import Bar, bar_chart, graph_chart, lane_chart
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.datasets import Question
 from multi_llm_comparator.evaluation.judging import Verdict, parse_scores
@@ -201,17 +196,3 @@ def test_foreign_text_cannot_break_out_of_its_place(tmp_path):
     assert quoted("a\n```\nb").startswith("````text\n")
     write_csv(tmp_path / "x.csv", [{"a": "=1+1", "b": -1}])
     assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "a,b\n'=1+1,-1\n"
-
-
-@given(st.lists(st.tuples(st.text(), st.floats(0, 1e6), st.floats(0, 1e6), st.text())))
-def test_charts_of_anything_are_well_formed(spans):
-    rows = [
-        Row(label[:3], label, (Span(a, a + b, "load", group, group, error=label),), is_marked=True, outline=(a, b))
-        for label, a, b, group in spans
-    ]
-    bars = [Bar(label, a, group) for label, a, _, group in spans]
-    nodes = {str(n): Node(label, a, n % 3, group, note=label) for n, (label, a, _, group) in enumerate(spans)}
-    graph = Graph(nodes, tuple(Arrow("0", name, is_marked=True) for name in nodes))
-    drawn = lane_chart("t", Lanes(tuple(rows), 1.0), waiting={"load": "loading"})
-    for chart in (drawn, bar_chart("t", bars), graph_chart("t", graph)):
-        assert ElementTree.fromstring(chart).tag.endswith("svg")

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from multi_llm_comparator.charts.graph import MAX_NODES, layered
+from multi_llm_comparator.charts.graph import MAX_NODES
 from multi_llm_comparator.charts.lanes import MAX_ROWS
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.metrics import run_metrics
@@ -122,6 +122,17 @@ def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
     assert min(s["x0"] for s in shapes if s["line"].get("dash") == "dot") == 0.5
 
 
+def test_the_page_and_the_exported_file_draw_the_same_rows(run):
+    critical, outlook = run_metrics(run).critical_path, outlook_of(run, PROFILES)
+    page = gantt(Scene(run, "light", critical=critical, prediction=outlook.prediction))["layout"]
+    drawn = to_svg(run, outlook, "en")
+    marked = ["◆" in label for label in page["yaxis"]["ticktext"]]
+    assert marked == [True, False, True, True]
+    # The heading is bold as well.
+    assert drawn.count('font-weight="bold"') == 1 + sum(marked)
+    assert [s["line"].get("dash") for s in page["shapes"]].count("dot") == drawn.count("stroke-dasharray")
+
+
 def test_two_runs_share_one_clock(run):
     wide = gantt(Scene(run, "light", span_s=60.0))["layout"]["xaxis"]["range"]
     assert wide[1] > 60.0
@@ -132,19 +143,6 @@ def test_figures_are_plain_data_with_nothing_in_them_that_is_markup(run):
     run.steps["1"].step = Step("1", "<script>alert(1)</script>", 2, 20)
     for figure in (gantt(Scene(run, "light")), graph(Scene(run, "dark"), 300)):
         assert "<script" not in json.dumps(figure, allow_nan=False)
-
-
-def test_each_step_of_the_graph_stands_below_those_it_needs():
-    steps = (*STEPS, Step("4", "Odd one.", 1, 20, ("9",)))
-    places = layered({s.id: s.rely for s in steps})
-    assert {i: depth for i, (_, depth) in places.items()} == {"1": 0, "2": 0, "3": 1, "4": 0}
-    assert len(set(places.values())) == 4
-
-
-def test_no_arrow_of_the_graph_runs_through_a_step_it_passes():
-    chain = (Step("1", "a", 1, 9), Step("2", "b", 1, 9, ("1",)), Step("3", "c", 1, 9, ("1", "2")))
-    places = layered({s.id: s.rely for s in chain})
-    assert places["2"][0] != places["1"][0] == places["3"][0]
 
 
 def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
