@@ -185,7 +185,8 @@ def _round_step(rough: float) -> float:
 
 def _legend(root: Element, colours: Mapping[str, str], y: float) -> None:
     x = float(LEFT)
-    for name, colour in colours.items():
+    # What nobody was asked for has no name.
+    for name, colour in ((name, colour) for name, colour in colours.items() if name):
         _rect(root, x, y, BAR, colour)
         shown = name if len(name) <= 30 else name[:29] + "…"
         _text(root, x + BAR + 4, y + 11, shown)

@@ -11,7 +11,7 @@ from typing import Literal
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.timeline import length_s, loads_of
+from multi_llm_comparator.plans.timeline import Interval, length_s, loads_of, merged
 
 Part = Literal["plan", "step", "answer"]
 
@@ -21,8 +21,8 @@ class CallFigures:
     """One call of a target for one part of a run, without its texts.
 
     Times in seconds, without loading; None means not known, or never came to it. ``was_cut``: the answer ended for its
-    budget of tokens. ``is_plain``: done at the first try, by a model and not from a cache. ``task`` is equal for equal
-    tasks of steps, within this process.
+    budget of tokens. ``is_plain``: done at the first try, by a model and not from a cache, while no other model was
+    loaded, which takes the cores as nothing else does. ``task`` is equal for equal tasks of steps, within this process.
     """
 
     target: str
@@ -39,13 +39,17 @@ class CallFigures:
     task: int | None = None
 
     @classmethod
-    def of(cls, target: str, part: Part, answer: AnswerProgress, task: str | None = None) -> CallFigures:
-        loading_s = length_s(loads_of(answer))
+    def of(
+        cls, target: str, part: Part, answer: AnswerProgress, loads: Sequence[Interval], task: str | None
+    ) -> CallFigures:
+        """``loads`` is when models were loaded for any call of the run, in seconds since the epoch."""
+        loading_s, is_first = length_s(loads_of(answer)), answer.attempts <= 1 and answer.cache_age_s is None
+        begun, ended = answer.started_at or answer.requested_at, answer.ended_at or answer.requested_at
         return cls(
             target=target,
             part=part,
             has_failed=answer.state == "failed",
-            is_plain=answer.state == "done" and answer.attempts <= 1 and answer.cache_age_s is None,
+            is_plain=answer.state == "done" and is_first and not any(s < ended and e > begun for s, e in loads),
             was_cut=answer.finish_reason == "length",
             prompt_tokens=answer.prompt_tokens,
             tokens=answer.tokens,
@@ -58,14 +62,16 @@ class CallFigures:
 
 
 def calls_of(run: PlanRun) -> Iterator[CallFigures]:
-    """All calls of a run: plans, all attempts at steps, the aggregation."""
-    for attempt in run.planning:
-        yield CallFigures.of(run.options.router_model, "plan", attempt.progress)
-    for step in all_steps(run):
-        for one in step.attempts:
-            yield CallFigures.of(one.target, "step", one.progress, step.step.task)
+    """All calls of a run: plans, the aggregation, all attempts at steps, which may be many."""
+    calls: list[tuple[str, Part, AnswerProgress, str | None]] = [
+        (run.options.router_model, "plan", attempt.progress, None) for attempt in run.planning
+    ]
     if run.aggregate is not None:
-        yield CallFigures.of(run.options.aggregator_model, "answer", run.aggregate)
+        calls.append((run.options.aggregator_model, "answer", run.aggregate, None))
+    calls += [(one.target, "step", one.progress, step.step.task) for step in all_steps(run) for one in step.attempts]
+    loads = merged(load for _, _, answer, _ in calls for load in loads_of(answer))
+    for target, part, answer, task in calls:
+        yield CallFigures.of(target, part, answer, loads, task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
