@@ -33,12 +33,12 @@ from benchmarks.polling_executor import run_polling
 from benchmarks.results import Figure, number, save, table
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.plans.critical_path import critical_path
 from multi_llm_comparator.plans.documents import KIND
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.registry import StoreJournal
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.plans.theory import critical_path
 from multi_llm_comparator.tracking.records import RunRecord
 from multi_llm_comparator.tracking.store import Store
 

@@ -1,18 +1,13 @@
-"""How well theory predicts: predicted over actual makespan of plans that the demo models really solve.
+"""How well a plan's time is predicted: real models, plans of seconds, each predicted from the runs before it.
 
-    python -m benchmarks.prediction                   both kinds of the demo models
-    python -m benchmarks.prediction --only gguf --part page
+    python -m benchmarks.prediction                   small: Q4_0, large: PyTorch
+    python -m benchmarks.prediction --large Q8_0 --rounds 3
 
-Composed questions are asked as on the Plans page: the demo planner writes the plan, small and large solve it meanwhile,
-and from the plan all of that is predicted. The plans of the same questions, and hand-made ones, are also solved without
-a planner, where there are only the steps to predict. All are run several times by the real engine through the real
-gateway, in another order each round. Every run after the first rounds is predicted from the runs before it that are in
-the store. The same is done as if its plan had never been run before: then the lengths of its answers are not known from
-earlier ones. The error of a perfect oracle is shown as well, which predicts the median of all runs of the same plan:
-what the machine itself varies by, no prediction can know. And the predictions of a plan are compared with the median of
-its runs, where that does not count.
-
-The composed questions are also asked on the Plans page of the real app in a real browser, which wants the cores too.
+SmolLM2-135M-Instruct solves plans that are given by hand, in another order each round, through the real gateway and
+engine; the answers are not aggregated. As on the Plans page, each run is predicted from those that are in the store
+before it. What counts is every run after the first five: the error of the predicted time from the question to the end,
+without loading. Plans that had never run before are shown apart; so is the error of an oracle that always says the
+median of all runs of the same plan, for what the machine itself varies by no prediction can know.
 
 Prints a table and writes ``benchmarks/results/prediction.json``.
 """
@@ -25,70 +20,43 @@ import random
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.prediction_page import asked_on_page
-from benchmarks.prediction_plans import hand_made_plans
-from benchmarks.real_app import copy_models, database
+from benchmarks.prediction_plans import given_plans
+from benchmarks.real_models import real_models
 from benchmarks.results import Figure, number, save, table
-from demo.composed import ComposedQuestion, generate
-from multi_llm_comparator.cli.workplace import scanned_models
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
-from multi_llm_comparator.plans.calibration import RUNS_LOOKED_AT, Calibration
-from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
-from multi_llm_comparator.plans.performance import PerformanceTracker
-from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
-from multi_llm_comparator.plans.prediction import predict
+from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
-from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.tracking.store import Store
 
-# Planner, small and large model of each kind.
-KINDS = {
-    "gguf": ("demo-planner-F16", "demo-small-F16", "demo-large-F16"),
-    "pytorch": ("demo-planner", "demo-small", "demo-large"),
-}
-WANTED = 0.10
-# Runs before this many rounds are over teach only.
-LEARNING = 2
-QUESTIONS, SEED = 18, 77
-# By what their ids begin with.
-SORTS = {
-    "asked": "composed questions through the planner, which is predicted as well",
-    "given": "the plans of these questions, without the planner",
-    "hand": "hand-made plans, without a planner",
-    "page": "composed questions asked on the Plans page, in a browser on the same machine",
-}
-FIRST = "first"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is run in every round: a question for the planner, or a hand-made plan."""
-
-    id: str
-    question: str
-    plan: Plan | None = None
+LEARNING = 5
+ROUNDS = 6
+WORKERS = 4
+WANTED, WANTED_P90 = 0.2, 0.5
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run: which job it was, what it took, and what was predicted with and without earlier runs of the job.
+    """One run: which plan it was, whether that had run before, what it took and what was predicted."""
 
-    ``new`` is None where that was not tried.
-    """
-
-    job: Job
+    plan: int
+    is_new: bool
     actual_s: float
-    known: float
-    new: float | None
+    predicted_s: float
+
+    @property
+    def error(self) -> float:
+        """As a share of what it took; without a sign."""
+        return abs(self.predicted_s / self.actual_s - 1)
 
 
 class _NoGroups:
@@ -96,169 +64,70 @@ class _NoGroups:
         return {}
 
 
-async def measure(kind: str, rounds: int, threads: int | None = None) -> list[Outcome]:
-    """Run all plans ``rounds`` times and predict the later runs."""
-    models = scanned_models()
-    with tempfile.TemporaryDirectory() as folder:
-        async with opened(f"sqlite:///{Path(folder) / 'runs.db'}", models) as registry:
-            return await _rounds(registry, _targets(models, kind), rounds, threads)
-
-
-async def measure_page(kind: str, rounds: int) -> list[Outcome]:
-    """Ask all questions ``rounds`` times on the page, and predict as it does.
-
-    The first round, of a fresh workbench, counts apart, without the question that loads the models.
-    """
-    questions = {q.prompt: n for n, q in enumerate(composed_questions())}
-    outcomes: list[Outcome] = []
-    with tempfile.TemporaryDirectory(prefix="mlc-prediction-") as folder:
-        home = Path(folder)
-        copy_models(get_settings().models_dir, KINDS[kind], home / "models")
-        runs = await asked_on_page(home, list(questions), rounds + 1)
-        async with opened(database(home), scanned_models()) as registry:
-            calibration = Calibration(registry)
-            for number, run_id in enumerate(runs):
-                if number == 0 or len(questions) <= number < (1 + LEARNING) * len(questions):
-                    continue
-                run = await registry.get(run_id)
-                prediction = (await calibration.outlook(run)).prediction
-                if prediction is None and number < len(questions):
-                    # The first plans of a fresh workbench: of no model enough is known yet.
-                    continue
-                assert prediction is not None and prediction.actual_s is not None, run.error
-                sort = FIRST if number < len(questions) else "page"
-                job = Job(f"{sort} {questions[run.question]}", run.question)
-                outcomes.append(Outcome(job, prediction.actual_s, prediction.total_s, None))
-    return outcomes
-
-
-@asynccontextmanager
-async def opened(database: str, models: ModelManager) -> AsyncIterator[PlanRegistry]:
-    """The runs of a database, and the real engine that solves others."""
+async def measure(small: str, large: str, folder: Path, rounds: int) -> list[Outcome]:
+    """Run all plans ``rounds`` times; the outcomes of all runs after the first :data:`LEARNING`."""
+    models = ModelManager(folder)
+    models.scan_models()
     engine = InferenceEngine(models=models, settings=get_settings())
-    store = Store(database)
     gateway = Gateway(TaskGroupManager(_NoGroups()), engine)
-    registry = PlanRegistry(store, gateway)
-    try:
-        yield registry
-    finally:
-        await registry.aclose()
-        await gateway.aclose()
-        await engine.aclose()
-        store.close()
+    with tempfile.TemporaryDirectory(prefix="mlc-prediction-") as home:
+        store = Store(f"sqlite:///{Path(home) / 'runs.db'}")
+        registry = PlanRegistry(store, gateway)
+        try:
+            return await _measured(registry, small, large, rounds)
+        finally:
+            await registry.aclose()
+            await gateway.aclose()
+            await engine.aclose()
+            store.close()
 
 
-def composed_questions() -> list[ComposedQuestion]:
-    """Questions that no demo model was trained on."""
-    return list(generate(SEED, QUESTIONS, "heldout"))
-
-
-def jobs() -> list[Job]:
-    """All that is run: the composed questions, their plans alone, and the hand-made plans."""
-    questions = composed_questions()
-    asked = [Job(f"asked {n}", q.prompt) for n, q in enumerate(questions)]
-    given = [Job(f"given {n}", q.prompt, q.plan) for n, q in enumerate(questions)]
-    return [*asked, *given, *(Job(f"hand {n}", "a hand-made plan", p) for n, p in enumerate(hand_made_plans()))]
-
-
-def _targets(models: ModelManager, kind: str) -> list[str]:
-    """Ids of the planner, the small and the large model of a kind: their names are the same in both."""
-    found = {(m.model_type.value, Path(m.path).stem): m.id for m in models.get_available_models()}
-    return [found[kind, name] for name in KINDS[kind]]
-
-
-async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, threads: int | None) -> list[Outcome]:
-    planner, small, large = targets
-    config = replace(exact_config(), n_threads=threads)
-    executor = ExecutorOptions(small_model=small, large_model=large, config=config)
-    # Answers are not put together in words: how long that takes is no matter of the schedule.
-    options = PlanOptions(
-        executor=executor,
-        router_model=planner,
-        planner_prompt="",
-        aggregation="last_step",
-        aggregator_config=replace(config, max_tokens=1),
-    )
-    everything, shuffle = jobs(), random.Random(0)
-    calibration = Calibration(registry)
-    done: list[tuple[Job, PlanRun]] = []
+async def _measured(registry: PlanRegistry, small: str, large: str, rounds: int) -> list[Outcome]:
+    executor = ExecutorOptions(small_model=small, large_model=large, workers=WORKERS)
+    options = PlanOptions(executor=executor, router_model="", aggregation="last_step")
+    plans, shuffle, calibration = given_plans(), random.Random(0), Calibration(registry)
     outcomes: list[Outcome] = []
-    for turn in range(rounds + 1):
-        for job in shuffle.sample(everything, len(everything)):
-            run = await registry.start(job.question, options, plan=job.plan)
+    for turn in range(rounds):
+        for place, chosen in enumerate(shuffle.sample(range(len(plans)), len(plans))):
+            run = await registry.start(f"Plan {chosen}", options, plan=plans[chosen])
             await registry.wait(run.id)
-            # The first round loads the models and warms everything up; it counts for nothing.
-            if turn == 0:
+            prediction = (await calibration.outlook(run)).prediction
+            if turn * len(plans) + place < LEARNING:
                 continue
-            if turn > LEARNING:
-                known = await calibration.profiles((planner, small, large), without=run.id)
-                outcomes.append(_predicted(job, run, known, done))
-            done.append((job, run))
+            assert prediction is not None and prediction.actual_s is not None, run.error
+            outcomes.append(Outcome(chosen, turn == 0, prediction.actual_s, prediction.total_s))
+            print(f"plan {chosen}: {prediction.actual_s:.2f} s, predicted {prediction.total_s:.2f} s", flush=True)
     return outcomes
 
 
-def _predicted(
-    job: Job, run: PlanRun, known: Mapping[str, ModelProfile], done: Sequence[tuple[Job, PlanRun]]
-) -> Outcome:
-    tracker = PerformanceTracker()
-    for other, earlier in done[-RUNS_LOOKED_AT:]:
-        if other != job:
-            tracker.track(earlier)
-    predictions = [predict(run, known), predict(run, tracker.profiles())]
-    totals = [p.total_s for p in predictions if p is not None]
-    assert predictions[0] is not None and predictions[0].actual_s is not None, run.error
-    return Outcome(job, predictions[0].actual_s, totals[0], totals[1])
-
-
-def figures_of(kind: str, outcomes: Sequence[Outcome]) -> list[Figure]:
-    """Median and 90th percentile of the error for each sort of job, beside an oracle's."""
-    figures: list[Figure] = []
-    for sort, name in SORTS.items():
-        if not (chosen := [o for o in outcomes if o.job.id.startswith(sort)]):
-            continue
-        figures += _errors(f"{kind}-{sort}", f"{kind} demo models, {name}", chosen)
-    if first := [abs(o.known / o.actual_s - 1) for o in outcomes if o.job.id.startswith(FIRST)]:
-        what = f"error of the predicted makespan, {kind} demo models, the first {len(first)} plans of a fresh workbench"
-        what += " after the one that loads the models, each with only those before it to learn from, median"
-        figures.append(_figure(f"{kind}-page-first-median", what, statistics.median(first), wanted=None))
-    return figures
-
-
-def _errors(id: str, who: str, outcomes: Sequence[Outcome]) -> list[Figure]:
-    by_job: dict[str, list[float]] = {}
+def figures_of(outcomes: Sequence[Outcome], large: str) -> list[Figure]:
+    """Median and 90th percentile of the error, and the median of plans that had never run before."""
+    by_plan: dict[int, list[float]] = defaultdict(list)
     for one in outcomes:
-        by_job.setdefault(one.job.id, []).append(one.actual_s)
-    middle = {job: statistics.median(times) for job, times in by_job.items()}
-    known = [abs(o.known / o.actual_s - 1) for o in outcomes]
-    new = [abs(o.new / o.actual_s - 1) for o in outcomes if o.new is not None]
-    oracle = [abs(middle[o.job.id] / o.actual_s - 1) for o in outcomes]
-    predicted = {job: statistics.median(o.known for o in outcomes if o.job.id == job) for job in by_job}
-    typical = [abs(predicted[job] / middle[job] - 1) for job in by_job]
-    long = 1000 * statistics.median(o.actual_s for o in outcomes)
-    what = f"error of the predicted makespan, {who}"
-    peer = f"median of {len(known)} runs of {number(long)} ms; peer: the median of all runs of the same plan"
+        by_plan[one.plan].append(one.actual_s)
+    oracle = [abs(statistics.median(by_plan[o.plan]) / o.actual_s - 1) for o in outcomes]
+    errors, new = [o.error for o in outcomes], [o.error for o in outcomes if o.is_new]
+    seconds = number(statistics.median(o.actual_s for o in outcomes))
+    what = f"error of the predicted time, SmolLM2-135M as Q4_0 and {large}"
+    runs = f"{len(outcomes)} runs of {seconds} s after the first {LEARNING}"
     figures = [
-        _figure(f"{id}-median", f"{what}, {peer}", statistics.median(known), statistics.median(oracle)),
-        _figure(
-            f"{id}-typical",
-            f"{what}, against the median of all runs of the same plan, median of {len(typical)} plans",
-            statistics.median(typical),
-        ),
-        _figure(f"{id}-p90", f"{what}, 90th percentile", _p90(known), _p90(oracle), wanted=0.3),
-    ]
+        _figure("median", f"{what}, median of {runs}; peer: the median of all runs of the same plan",
+                statistics.median(errors), statistics.median(oracle), WANTED),
+        _figure("p90", f"{what}, 90th percentile", _p90(errors), _p90(oracle), WANTED_P90),
+    ]  # fmt: skip
     if new:
-        middling = statistics.median(new), statistics.median(oracle)
-        figures.append(_figure(f"{id}-new-median", f"{what}, plans never run before, median", *middling, wanted=0.2))
+        middle = statistics.median(new)
+        figures.append(_figure("new-median", f"{what}, median of {len(new)} plans never run before", middle))
     return figures
 
 
-def _figure(id: str, name: str, value: float, oracle: float | None = None, wanted: float | None = WANTED) -> Figure:
+def _figure(id: str, name: str, error: float, oracle: float | None = None, wanted: float | None = None) -> Figure:
     return Figure(
         id=id,
         name=name,
         sense="at most",
-        value=100 * value,
-        ours=100 * value,
+        value=100 * error,
+        ours=100 * error,
         peer=None if oracle is None else 100 * oracle,
         wanted=None if wanted is None else 100 * wanted,
         value_unit="%",
@@ -267,28 +136,23 @@ def _figure(id: str, name: str, value: float, oracle: float | None = None, wante
 
 
 def _p90(errors: Sequence[float]) -> float:
-    return statistics.quantiles(errors, n=10)[-1]
+    return statistics.quantiles(errors, n=10)[-1] if len(errors) > 1 else errors[0]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=[*KINDS, "both"], default="both")
-    parser.add_argument("--part", choices=["engine", "page", "both"], default="both")
-    parser.add_argument("--rounds", type=int, default=10, help=f"the first {LEARNING} teach only")
-    parser.add_argument("--page-rounds", type=int, default=12, help="the same on the page")
-    parser.add_argument("--threads", type=int, help="of each model; by default those at work share the cores")
+    parser.add_argument("--large", choices=["PyTorch", "Q8_0"], default="PyTorch")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--dry", action="store_true", help="write no result")
     given = parser.parse_args()
-    figures: list[Figure] = []
-    for kind in KINDS if given.only == "both" else [given.only]:
-        outcomes: list[Outcome] = []
-        if given.part != "page":
-            outcomes += asyncio.run(measure(kind, given.rounds, given.threads))
-        if given.part != "engine":
-            outcomes += asyncio.run(measure_page(kind, given.page_rounds))
-        figures += figures_of(kind, outcomes)
+    models = real_models()
+    large = models.pytorch if given.large == "PyTorch" else models.gguf[given.large]
+    outcomes = asyncio.run(measure(models.gguf["Q4_0"], large, models.folder, given.rounds))
+    figures = figures_of(outcomes, given.large)
     for row in table(figures):
         print("  ".join(cell.ljust(12) for cell in row))
-    save("prediction", figures)
+    if not given.dry:
+        save("prediction", figures)
     return 0
 
 

@@ -23,7 +23,8 @@ ALLOWED = {
     "groups": {"core", "inferencers", "services", "tracking"},
     "comparison": {"core", "services", "groups", "tracking", "charts"},
     "plans": {"core", "services", "groups", "tracking", "charts"},
-    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans"},
+    "prediction": {"core", "tracking", "charts", "runs", "plans"},
+    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion"},
 }

@@ -1,4 +1,4 @@
-"""Small charts as SVG: bars by group, spans over time, graphs in layers. Sharp at any size, readable as text."""
+"""Small charts as SVG: bars by group, lanes over time, graphs in layers. Sharp at any size, readable as text."""
 
 from __future__ import annotations
 
@@ -8,38 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from multi_llm_comparator.charts.graph import Graph, Node
+from multi_llm_comparator.charts.lanes import MAX_ROWS, Lanes
+
 # Okabe and Ito's palette: everybody can tell these apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#777777")
 INK, FAINT, PAPER = "#333333", "#dddddd", "#ffffff"
 WIDTH = 900
 LEFT, RIGHT, TOP = 200, 90, 48
 ROW, BAR = 22, 14
-MAX_ROWS = 200
 LAYER, CROWDED_LAYER, CROWDED_FROM = 64, 34, 24
 WIDEST_GAP, LARGEST_NODE, SMALLEST_NODE, SMALLEST_LABELLED = 96.0, 16.0, 3.0, 9.0
 FAILED = "#b3261e"
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Something that took from ``start`` to ``end`` seconds. ``group`` decides its colour.
-
-    ``style``: "solid" for what happened, "pale" for waiting, "outline" for what was predicted.
-    """
-
-    start: float
-    end: float
-    group: str
-    style: str = "solid"
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SpanRow:
-    label: str
-    spans: tuple[Span, ...]
-    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,29 +29,6 @@ class Bar:
     value: float
     group: str = ""
     shown: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A circle of a graph, ``x`` nodes' widths from the middle of its ``layer``, which count from 0 downwards.
-
-    ``style``: "solid" for what is done, "hollow" for what is not, "failed".
-    """
-
-    label: str
-    x: float
-    layer: int
-    group: str = ""
-    style: str = "solid"
-    note: str = ""
-    is_marked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Arrow:
-    start: str
-    end: str
-    is_marked: bool = False
 
 
 def bar_chart(title: str, bars: Sequence[Bar], *, highest: float | None = None) -> str:
@@ -88,51 +46,77 @@ def bar_chart(title: str, bars: Sequence[Bar], *, highest: float | None = None) 
     return _written(root)
 
 
-def gantt_chart(title: str, rows: Sequence[SpanRow]) -> str:
-    """Spans over seconds, one row each; marked rows are drawn bold. Outlines lie over what they predict."""
-    left_out = max(0, len(rows) - MAX_ROWS)
-    rows = rows[:MAX_ROWS]
-    groups = list(dict.fromkeys(span.group for row in rows for span in row.spans))
-    root = _page(title + (f" (without {left_out} more rows)" if left_out else ""), len(rows) + 2)
-    longest = max((span.end for row in rows for span in row.spans), default=0.0) or 1.0
+def lane_chart(
+    title: str,
+    lanes: Lanes,
+    *,
+    waiting: Mapping[str, str],
+    tokens: str = "{tokens} tokens",
+    left_out: str = "without {n} more rows",
+) -> str:
+    """Lanes over seconds; marked rows are bold, the colours are those of who was asked.
+
+    Args:
+        title: stands above it.
+        lanes: the data.
+        waiting: a word for each kind of span that is drawn pale.
+        tokens: says on hover how many ``{tokens}`` the others wrote.
+        left_out: says that ``{n}`` rows are not drawn.
+    """
+    root = _page(_with_left_out(title, lanes.left_out, left_out), len(lanes.rows) + 2)
+    longest = lanes.end_s or 1.0
     scale = (WIDTH - LEFT - RIGHT) / longest
-    bottom = TOP + len(rows) * ROW
+    bottom = TOP + len(lanes.rows) * ROW
     _time_axis(root, longest, scale, bottom)
-    colours = colours_of(groups)
-    for number, row in enumerate(rows):
+    colours = colours_of(span.target for _, _, span in lanes.spans())
+    for number, row in enumerate(lanes.rows):
         y = TOP + number * ROW
-        _text(root, LEFT - 8, y + 11, row.label, anchor="end", bold=row.is_marked)
-        for span in sorted(row.spans, key=lambda s: s.style == "outline"):
-            _draw(root, span, LEFT + span.start * scale, y, scale, colours[span.group])
+        label = f"{row.id}: {row.label[:22]}" if row.id else row.label
+        _text(root, LEFT - 8, y + 11, label, anchor="end", bold=row.is_marked)
+        for span in row.spans:
+            box = _bar(root, span.start_s, span.end_s, y, scale, colours[span.target])
+            if span.kind in waiting:
+                box.set("fill-opacity", "0.3")
+            wrote = f"{span.answered_by}, {tokens.format(tokens=span.tokens)}"
+            SubElement(box, "title").text = _clean(span.error or waiting.get(span.kind, wrote))
+        # Over what it predicts.
+        if row.outline:
+            box = _bar(root, *row.outline, y - 2, scale, "none", height=BAR + 4)
+            box.set("stroke", INK)
+            box.set("stroke-dasharray", "4 3")
     _legend(root, colours, bottom + ROW + 6)
     return _written(root)
 
 
-def graph_chart(title: str, nodes: Mapping[str, Node], arrows: Iterable[Arrow], groups: Iterable[str] = ()) -> str:
-    """Nodes in layers, with arrows from one to another; marked ones are drawn bold.
+def graph_chart(
+    title: str, graph: Graph, *, groups: Iterable[str] = (), left_out: str = "without {n} more rows"
+) -> str:
+    """Nodes in layers, with arrows from one to another; marked ones are bold.
 
     Args:
         title: stands above it.
-        nodes: by the names that arrows use.
-        arrows: between nodes that there are.
+        graph: the data.
         groups: those that take their colours before those of the nodes.
+        left_out: says that ``{n}`` nodes are not drawn.
     """
-    layers = 1 + max((node.layer for node in nodes.values()), default=0)
-    reach = max((abs(node.x) for node in nodes.values()), default=0.0)
-    gap = min(WIDEST_GAP, (WIDTH / 2 - 2 * LARGEST_NODE) / reach) if reach else WIDEST_GAP
-    step = LAYER if layers <= CROWDED_FROM else CROWDED_LAYER
+    gap = min(WIDEST_GAP, (WIDTH / 2 - 2 * LARGEST_NODE) / graph.reach) if graph.reach else WIDEST_GAP
+    step = LAYER if graph.layers <= CROWDED_FROM else CROWDED_LAYER
     radius = max(SMALLEST_NODE, min(LARGEST_NODE, 0.4 * gap, 0.3 * step))
-    bottom = TOP + layers * step
-    root = _page_of(title, bottom + ROW + 16)
-    centres = {name: (WIDTH / 2 + n.x * gap, TOP + (n.layer + 0.5) * step) for name, n in nodes.items()}
-    for arrow in sorted(arrows, key=lambda a: a.is_marked):
+    bottom = TOP + graph.layers * step
+    root = _page_of(_with_left_out(title, graph.left_out, left_out), bottom + ROW + 16)
+    centres = {name: (WIDTH / 2 + n.x * gap, TOP + (n.layer + 0.5) * step) for name, n in graph.nodes.items()}
+    for arrow in sorted(graph.arrows, key=lambda a: a.is_marked):
         _arrow(root, centres[arrow.start], centres[arrow.end], radius, 2.2 if arrow.is_marked else 1.0)
-    colours = colours_of([*groups, *(node.group for node in nodes.values())])
-    for name, node in nodes.items():
+    colours = colours_of([*groups, *(node.group for node in graph.nodes.values())])
+    for name, node in graph.nodes.items():
         _node(root, node, centres[name], radius, colours[node.group])
-    used = {node.group for node in nodes.values()}
+    used = {node.group for node in graph.nodes.values()}
     _legend(root, {name: colour for name, colour in colours.items() if name in used}, bottom + 6)
     return _written(root)
+
+
+def _with_left_out(title: str, n: int, words: str) -> str:
+    return f"{title} ({words.format(n=n)})" if n else title
 
 
 def colours_of(groups: Iterable[str]) -> Mapping[str, str]:
@@ -141,25 +125,15 @@ def colours_of(groups: Iterable[str]) -> Mapping[str, str]:
     return {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(names)}
 
 
-def _draw(root: Element, span: Span, x: float, y: float, scale: float, colour: str) -> None:
-    width = max(1.0, (span.end - span.start) * scale)
-    if span.style == "outline":
-        box = _rect(root, x, y - 2, width, "none", height=BAR + 4)
-        box.set("stroke", INK)
-        box.set("stroke-dasharray", "4 3")
-    else:
-        box = _rect(root, x, y, width, colour)
-        if span.style == "pale":
-            box.set("fill-opacity", "0.3")
-    if span.note:
-        SubElement(box, "title").text = _clean(span.note)
+def _bar(root: Element, start: float, end: float, y: float, scale: float, fill: str, *, height: float = BAR) -> Element:
+    return _rect(root, LEFT + start * scale, y, max(1.0, (end - start) * scale), fill, height=height)
 
 
 def _node(root: Element, node: Node, centre: tuple[float, float], radius: float, colour: str) -> None:
     x, y = centre
-    edge = FAILED if node.style == "failed" else INK if node.is_marked else colour
-    fill = colour if node.style == "solid" else PAPER
-    width = 2.5 if node.is_marked or node.style == "failed" else 1.5
+    edge = FAILED if node.state == "failed" else INK if node.is_marked else colour
+    fill = colour if node.state == "done" else PAPER
+    width = 2.5 if node.is_marked or node.state == "failed" else 1.5
     circle = SubElement(root, "circle", _attributes(cx=x, cy=y, r=radius, fill=fill, stroke=edge))
     circle.set("stroke-width", str(width))
     if node.note:
@@ -211,7 +185,8 @@ def _round_step(rough: float) -> float:
 
 def _legend(root: Element, colours: Mapping[str, str], y: float) -> None:
     x = float(LEFT)
-    for name, colour in colours.items():
+    # What nobody was asked for has no name.
+    for name, colour in ((name, colour) for name, colour in colours.items() if name):
         _rect(root, x, y, BAR, colour)
         shown = name if len(name) <= 30 else name[:29] + "…"
         _text(root, x + BAR + 4, y + 11, shown)

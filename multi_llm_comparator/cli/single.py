@@ -12,10 +12,10 @@ from multi_llm_comparator.evaluation.outcomes import unanswered
 from multi_llm_comparator.evaluation.report_single import in_one_line, write_run_report
 from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, Solver
-from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.roles import Cast
+from multi_llm_comparator.prediction.calibration import Calibration
 
 
 async def answer(work: Workplace, config: CooperationConfig, cast: Cast, question: str) -> bool:

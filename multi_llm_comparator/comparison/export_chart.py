@@ -1,4 +1,4 @@
-"""Where the time of each answer went, as bars for an SVG: queued, load, prefill, decode, one after the other."""
+"""Where the time of each answer went, as bars for the SVG of an exported page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from multi_llm_comparator.comparison.export_labels import seconds
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
+from multi_llm_comparator.comparison.turn_lanes import turn_lanes
 
-PHASES = ("queued_s", "load_s", "prefill_s", "decode_s")
 WIDTH = 560.0
 
 
@@ -33,16 +33,13 @@ class Bar:
 
 def bars_of(answers: Sequence[AnswerSnapshot]) -> tuple[Bar, ...]:
     """Bars on one common scale; the longest fills WIDTH."""
-    spans = [[(phase, getattr(answer.figures, phase) or 0.0) for phase in PHASES] for answer in answers]
-    longest = max((sum(span for _, span in phases) for phases in spans), default=0.0)
-    scale = WIDTH / longest if longest > 0 else 0.0
-    return tuple(_bar(answer.model_name, phases, scale) for answer, phases in zip(answers, spans, strict=True))
+    lanes = turn_lanes(answers)
+    scale = WIDTH / lanes.end_s if lanes.end_s > 0 else 0.0
 
+    def segment(kind: str, start_s: float, length_s: float) -> Segment:
+        return Segment(f"{kind}_s", round(start_s * scale, 2), round(length_s * scale, 2), seconds(length_s))
 
-def _bar(name: str, phases: Sequence[tuple[str, float]], scale: float) -> Bar:
-    segments, x = [], 0.0
-    for phase, span in phases:
-        if span > 0:
-            segments.append(Segment(phase, round(x, 2), round(span * scale, 2), seconds(span)))
-        x += span * scale
-    return Bar(name, tuple(segments), seconds(sum(span for _, span in phases)))
+    return tuple(
+        Bar(row.label, tuple(segment(s.kind, s.start_s, s.end_s - s.start_s) for s in row.spans), seconds(row.end_s))
+        for row in lanes.rows
+    )

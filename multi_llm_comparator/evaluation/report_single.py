@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,9 @@ from multi_llm_comparator.plans.documents import run_document, step_record
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
 from multi_llm_comparator.plans.performance import ModelPerformance, PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Outlook, Prediction
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
-from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.prediction.outlook import Outlook, Prediction, target_of
 
 REPORT_FILE = "report.md"
 GRAPH_FILE = "dag.svg"
@@ -41,7 +41,8 @@ def write_run_report(
     if run.plan:
         write_atomically(folder / "plan.xml", run.plan.to_xml() + "\n")
     write_atomically(
-        folder / "gantt.svg", gantt_of(run, metrics.critical_path, outlook.prediction if outlook else None)
+        folder / "gantt.svg",
+        gantt_of(run, metrics.critical_path, outlook.prediction.outlines if outlook and outlook.prediction else None),
     )
     if graph := graph_of(run, metrics.critical_path):
         write_atomically(folder / GRAPH_FILE, graph)
@@ -60,37 +61,39 @@ def run_data(run: PlanRun, outlook: Outlook | None, verdicts: Sequence[Verdict] 
         "run": run_document(run).model_dump(mode="json"),
         "steps": [dict(step_record(run.id, step).record) for step in run.steps.values()],
         "metrics": asdict(run_metrics(run)),
-        "theory": _theory_data(prediction) if prediction else None,
+        "theory": _theory_data(run, prediction) if prediction else None,
         "large_alone": asdict(alone) if alone else None,
         "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts],
     }
 
 
-def _theory_data(prediction: Prediction) -> dict[str, Any]:
+def _theory_data(run: PlanRun, prediction: Prediction) -> dict[str, Any]:
     schedule = prediction.schedule
     return {
         "total_s": prediction.total_s,
         "actual_s": prediction.actual_s,
         "error": prediction.error,
-        "planner_s": prediction.planner.end_s if prediction.planner else None,
+        "planner_s": prediction.planning_s,
         "answer_s": prediction.answer_s,
         "critical_path": schedule.critical_path,
         "critical_path_s": prediction.critical_path_s,
-        "usd": schedule.usd,
         "steps": [
-            {"id": s.step.id, "target": s.target, "start_s": s.start_s, "first_s": s.first_s, "end_s": s.end_s}
+            {"id": s.id, "target": target_of(run, run.plan.by_id[s.id]), "start_s": s.start_s, "end_s": s.end_s}
             for s in schedule.steps
+            if run.plan
         ],
-        "profiles": {name: _profile_data(profile) for name, profile in prediction.profiles.items()},
-    }
-
-
-def _profile_data(profile: ModelProfile) -> dict[str, Any]:
-    """Its figures, without the answers that they come from."""
-    figures = {f.name: getattr(profile, f.name) for f in fields(profile) if f.init and f.name != "seen"}
-    return {
-        name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-        for name, value in figures.items()
+        "profiles": [
+            {
+                "target": target,
+                "part": part,
+                "ttft_s": p.ttft_s,
+                "tokens_per_second": p.tokens_per_second,
+                "tokens_per_answer": p.tokens,
+                "usd_per_token": p.usd_per_token,
+                "answers": p.answers,
+            }
+            for (target, part), p in prediction.profiles.items()
+        ],
     }
 
 
@@ -158,7 +161,7 @@ def _figures(metrics: RunMetrics) -> str:
 
 def critical_path_words(metrics: RunMetrics) -> str:
     """What is on the critical path, in its order."""
-    planner, answer = ["planner"] * bool(metrics.critical_planning_s), ["put together"] * bool(metrics.answer_s)
+    planner, answer = ["planner"] * bool(metrics.critical_planning_s), ["aggregation"] * bool(metrics.answer_s)
     return " → ".join([*planner, *metrics.critical_path, *answer])
 
 
@@ -225,25 +228,26 @@ def theory_section(outlook: Outlook) -> str:
     """The predicted schedule and how far it was off."""
     if (prediction := outlook.prediction) is None:
         unknown = ", ".join(f"`{name}`" for name in outlook.unknown)
-        why = f"no earlier run tells enough of {unknown}" if unknown else "there was no plan to predict"
+        why = f"no earlier run tells how these work: {unknown}" if unknown else "there was no plan to predict"
         return f"## Theory\n\nNo prediction: {why}.\n"
     schedule = prediction.schedule
     profiles = table(
-        ("model", "TTFT", "speed", "tokens an answer", "USD per million tokens", "answers it is from"),
+        ("model", "asked for", "TTFT", "speed", "tokens an answer", "USD per million tokens", "answers it is from"),
         [
             (
                 name,
+                part,
                 figure(p.ttft_s, "s"),
                 figure(p.tokens_per_second, "tokens/s"),
-                figure(p.tokens_per_answer),
+                "its budget" if p.tokens == inf else figure(p.tokens),
                 figure(1e6 * p.usd_per_token),
                 str(p.answers),
             )
-            for name, p in prediction.profiles.items()
+            for (name, part), p in prediction.profiles.items()
         ],
     )
-    planner = ["planner"] * (prediction.planner is not None)
-    path = " → ".join([*planner, *schedule.critical_path, *["put together"] * bool(prediction.answer_s)])
+    planner = ["planner"] * (prediction.planning_s is not None)
+    path = " → ".join([*planner, *schedule.critical_path, *["aggregation"] * (prediction.answer_s is not None)])
     rows = [
         ("from the question to the end, without loading", figure(prediction.total_s, "s"),
          figure(prediction.actual_s, "s")),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.critical_path import critical_path
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.plans.theory import critical_path
-from multi_llm_comparator.plans.timeline import Span, length_s, loads_of, merged, minus, stalls_of, working_s
+from multi_llm_comparator.plans.timeline import Interval, length_s, loads_of, merged, minus, stalls_of, working_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class RunMetrics:
     an answer.
     ``critical_path`` are the steps of the chain that no more workers could have shortened. ``critical_path_s`` is its
     length with all that is on it: the planner until it had written the first of them (``critical_planning_s``), what
-    each step took, and the putting together (``answer_s``).
+    each step took, and the aggregation (``answer_s``).
     ``share_small`` and ``share_large`` are parts of all tokens that steps generated.
     """
 
@@ -156,7 +156,7 @@ def total_cost(costs: Iterable[float | None]) -> float | None:
 
 
 def _everything(run: PlanRun) -> list[AnswerProgress]:
-    """All that models wrote for the run: plans, all attempts at their steps, and the putting together."""
+    """All that models wrote for the run: plans, all attempts at their steps, and the aggregation."""
     spent = [attempt.progress for attempt in run.planning]
     spent += [attempt.progress for step in all_steps(run) for attempt in step.attempts]
     return spent + ([run.aggregate] if run.aggregate else [])
@@ -190,7 +190,7 @@ def _answering_s(progress: AnswerProgress) -> float:
     return max(0.0, (progress.duration_s or 0.0) - length_s(loads_of(progress)))
 
 
-def _at_work(run: PlanRun, step: StepRun, stalls: Iterable[Span]) -> list[Span]:
+def _at_work(run: PlanRun, step: StepRun, stalls: Iterable[Interval]) -> list[Interval]:
     """When a step was at work, without any model's loading and without pauses; nothing of one that has not ended."""
     if step.started_at is None or step.ended_at is None:
         return []
@@ -205,7 +205,7 @@ class _CriticalPath:
     length_s: float
 
 
-def _critical_path(run: PlanRun, plan: Plan, took: Mapping[str, float], stalls: Sequence[Span]) -> _CriticalPath:
+def _critical_path(run: PlanRun, plan: Plan, took: Mapping[str, float], stalls: Sequence[Interval]) -> _CriticalPath:
     """As it was: each step when the planner had written it, with what it took."""
     arrivals: dict[str, float] = {}
     if run.planning:

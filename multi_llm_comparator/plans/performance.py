@@ -3,17 +3,75 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Literal
 
-from multi_llm_comparator.plans.fitting import fitted_profile
-from multi_llm_comparator.plans.metrics import RunMetrics, total_cost
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planning_pace import PlanningPace, WrittenPlan
-from multi_llm_comparator.plans.run_figures import CallFigures, RunFigures
-from multi_llm_comparator.plans.step_samples import StepSample
-from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.plans.timeline import Interval, length_s, loads_of, merged
+
+Part = Literal["plan", "step", "answer"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFigures:
+    """One call of a target for one part of a run, without its texts.
+
+    Times in seconds, without loading; None means not known, or never came to it. ``was_cut``: the answer ended for its
+    budget of tokens. ``is_plain``: done at the first try, by a model and not from a cache, while no other model was
+    loaded, which takes the cores as nothing else does. ``task`` is equal for equal tasks of steps, within this process.
+    """
+
+    target: str
+    part: Part
+    has_failed: bool
+    is_plain: bool
+    was_cut: bool
+    prompt_tokens: int
+    tokens: int
+    ttft_s: float | None
+    tokens_per_second: float | None
+    duration_s: float | None
+    cost_usd: float | None
+    task: int | None = None
+
+    @classmethod
+    def of(
+        cls, target: str, part: Part, answer: AnswerProgress, loads: Sequence[Interval], task: str | None
+    ) -> CallFigures:
+        """``loads`` is when models were loaded for any call of the run, in seconds since the epoch."""
+        loading_s, is_first = length_s(loads_of(answer)), answer.attempts <= 1 and answer.cache_age_s is None
+        begun, ended = answer.started_at or answer.requested_at, answer.ended_at or answer.requested_at
+        return cls(
+            target=target,
+            part=part,
+            has_failed=answer.state == "failed",
+            is_plain=answer.state == "done" and is_first and not any(s < ended and e > begun for s, e in loads),
+            was_cut=answer.finish_reason == "length",
+            prompt_tokens=answer.prompt_tokens,
+            tokens=answer.tokens,
+            ttft_s=None if answer.ttft_s is None else max(0.0, answer.ttft_s - loading_s),
+            tokens_per_second=answer.tokens_per_second,
+            duration_s=None if answer.duration_s is None else max(0.0, answer.duration_s - loading_s),
+            cost_usd=answer.cost_usd,
+            task=None if task is None else hash(task),
+        )
+
+
+def calls_of(run: PlanRun) -> Iterator[CallFigures]:
+    """All calls of a run: plans, the aggregation, all attempts at steps, which may be many."""
+    calls: list[tuple[str, Part, AnswerProgress, str | None]] = [
+        (run.options.router_model, "plan", attempt.progress, None) for attempt in run.planning
+    ]
+    if run.aggregate is not None:
+        calls.append((run.options.aggregator_model, "answer", run.aggregate, None))
+    calls += [(one.target, "step", one.progress, step.step.task) for step in all_steps(run) for one in step.attempts]
+    loads = merged(load for _, _, answer, _ in calls for load in loads_of(answer))
+    for target, part, answer, task in calls:
+        yield CallFigures.of(target, part, answer, loads, task)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,29 +114,18 @@ class PerformanceTracker:
     tracker = PerformanceTracker()
     tracker.track(run)
     tracker.models()["demo-small"].tokens_per_second
-    tracker.profiles()   # what theory.schedule_plan wants
     """
 
     def __init__(self) -> None:
         self._calls: dict[str, list[CallFigures]] = defaultdict(list)
         self._runs: list[RunMetrics] = []
-        self._samples: dict[str, list[StepSample]] = defaultdict(list)
-        self._plans: dict[str, list[WrittenPlan]] = defaultdict(list)
 
     def track(self, run: PlanRun) -> RunMetrics:
         """Take a run into account and return its own figures."""
-        figures = RunFigures.of(run)
-        self.add(figures)
-        return figures.metrics
-
-    def add(self, figures: RunFigures) -> None:
-        """Take a run into account whose figures were kept."""
-        for call in figures.calls:
+        for call in calls_of(run):
             self._calls[call.target].append(call)
-        for sample in figures.samples:
-            self._samples[sample.target].append(sample)
-        self._plans[figures.planner] += figures.plans
-        self._runs.append(figures.metrics)
+        self._runs.append(run_metrics(run))
+        return self._runs[-1]
 
     @property
     def runs(self) -> tuple[RunMetrics, ...]:
@@ -92,32 +139,3 @@ class PerformanceTracker:
         """Mean of one of :class:`RunMetrics`' figures over all runs that have it."""
         values = [v for run in self._runs if (v := getattr(run, figure)) is not None]
         return fmean(values) if values else None
-
-    def profiles(self) -> dict[str, ModelProfile]:
-        """How fast each target was, as a prediction needs it; targets that generated nothing have none."""
-        found: dict[str, ModelProfile] = {}
-        for target, calls in self._calls.items():
-            answered = [c for c in calls if c.is_done and c.ttft_s is not None and c.tokens]
-            if not answered:
-                continue
-            tokens, cost = sum(c.tokens for c in answered), total_cost(c.cost_usd for c in answered)
-            usd_per_token = cost / tokens if cost else 0.0
-            # Plans and summaries are longer than the answers of steps, and are no steps.
-            samples = self._samples.get(target, [])
-            profile = fitted_profile(samples, usd_per_token) if samples else _plain_profile(answered, usd_per_token)
-            putting = [c.duration_s for c in answered if c.part == "answer" and c.duration_s is not None]
-            answer_s = median(putting) if putting else None
-            found[target] = replace(profile, answers=len(samples or answered), answer_s=answer_s)
-            if plans := self._plans.get(target):
-                found[target] = replace(found[target], planning=PlanningPace.fitted(plans))
-        return found
-
-
-def _plain_profile(answered: Sequence[CallFigures], usd_per_token: float) -> ModelProfile:
-    """Of a target that solved no step yet."""
-    speeds = [c.tokens_per_second for c in answered if c.tokens_per_second]
-    return ModelProfile(
-        ttft_s=median(c.ttft_s or 0.0 for c in answered),
-        tokens_per_second=median(speeds) if speeds else float("inf"),
-        usd_per_token=usd_per_token,
-    )

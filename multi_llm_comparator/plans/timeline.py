@@ -1,4 +1,4 @@
-"""When what ran: a run as lanes (the planner, each step, the putting together) of stretches, on one clock."""
+"""When what ran: a run as lanes (the planner, each step, the aggregation) of stretches, on one clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ StretchKind = Literal["worker", "model", "load", "prefill", "decode"]
 LaneKind = Literal["plan", "step", "answer"]
 
 # From when to when.
-Span = tuple[float, float]
+Interval = tuple[float, float]
 # What is left on the clock of the time between being stopped and being resumed.
 CUT_GAP_S = 0.5
 
@@ -49,7 +49,7 @@ class Lane:
 
 
 def lanes_of(run: PlanRun, at: float | None = None) -> list[Lane]:
-    """The planner's attempts, the steps in the plan's order, and the putting together.
+    """The planner's attempts, the steps in the plan's order, and the aggregation.
 
     Args:
         at: what goes on now reaches up to this moment; None leaves what has no end at its last token.
@@ -113,9 +113,9 @@ def last_moment(run: PlanRun) -> float:
     return max([run.created_at, *(stretch.end for lane in lanes_of(run) for stretch in lane.stretches)])
 
 
-def merged(spans: Iterable[Span]) -> list[Span]:
+def merged(spans: Iterable[Interval]) -> list[Interval]:
     """The same time without overlaps, in order."""
-    apart: list[Span] = []
+    apart: list[Interval] = []
     for start, end in sorted(spans):
         if apart and start <= apart[-1][1]:
             apart[-1] = apart[-1][0], max(apart[-1][1], end)
@@ -124,10 +124,10 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return apart
 
 
-def minus(span: Span, holes: Iterable[Span]) -> list[Span]:
+def minus(span: Interval, holes: Iterable[Interval]) -> list[Interval]:
     """What is left of a time without others."""
     start, end = span
-    left: list[Span] = []
+    left: list[Interval] = []
     for since, until in merged(holes):
         if since < end and until > start:
             left.append((start, since))
@@ -135,16 +135,16 @@ def minus(span: Span, holes: Iterable[Span]) -> list[Span]:
     return [(since, until) for since, until in [*left, (start, end)] if until > since]
 
 
-def length_s(spans: Iterable[Span]) -> float:
+def length_s(spans: Iterable[Interval]) -> float:
     return sum(end - start for start, end in spans)
 
 
-def loads_of(progress: AnswerProgress) -> list[Span]:
+def loads_of(progress: AnswerProgress) -> list[Interval]:
     """When an answer that has ended waited for its model to load."""
     return [(s.start, s.end) for s in _answer_stretches(progress, "", None) if s.kind == "load"]
 
 
-def stalls_of(run: PlanRun) -> list[Span]:
+def stalls_of(run: PlanRun) -> list[Interval]:
     """When a run only waited for models to load: some model was being loaded, and nobody read or wrote anything.
 
     A model that many steps wait for is loaded once, so those moments count once. In seconds since the epoch.
@@ -156,7 +156,7 @@ def stalls_of(run: PlanRun) -> list[Span]:
     return [stall for load in loading for stall in minus(load, at_work)]
 
 
-def working_s(run: PlanRun, start: float, end: float, without: Iterable[Span] = ()) -> float:
+def working_s(run: PlanRun, start: float, end: float, without: Iterable[Interval] = ()) -> float:
     """Seconds between two moments, without those in which nobody worked on the run.
 
     Args:
@@ -175,7 +175,7 @@ class Clock:
     are no work.
     """
 
-    def __init__(self, origin: float, pauses: Sequence[Span], stalls: Sequence[Span] = ()) -> None:
+    def __init__(self, origin: float, pauses: Sequence[Interval], stalls: Sequence[Interval] = ()) -> None:
         self.origin = origin
         self.cuts: list[tuple[float, float]] = []
         self._gaps: list[tuple[float, float]] = []

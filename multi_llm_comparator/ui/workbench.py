@@ -12,8 +12,8 @@ from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
-from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine

@@ -7,10 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from multi_llm_comparator.charts.svg import Arrow, Bar, Node, Span, SpanRow, bar_chart, gantt_chart, graph_chart
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.datasets import Question
 from multi_llm_comparator.evaluation.judging import Verdict, parse_scores
@@ -22,19 +19,18 @@ from multi_llm_comparator.evaluation.task_split import read_results, split_by_di
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.planning_pace import PlanningPace
-from multi_llm_comparator.plans.prediction import Outlook, outlook_of, predict
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
-from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.prediction.outlook import Outlook, outlook_of
+from multi_llm_comparator.prediction.profiles import Key, Profile
 from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
 
-PROFILES = {
-    "small": ModelProfile(0.01, 1000.0),
-    "large": ModelProfile(0.02, 500.0, answers=12),
-    "planner": ModelProfile(0.01, 1000.0, planning=PlanningPace(0.0, 0.001)),
+PROFILES: dict[Key, Profile] = {
+    ("small", "step"): Profile(0.01, 1000.0),
+    ("large", "step"): Profile(0.02, 500.0, answers=12),
+    ("planner", "plan"): Profile(0.01, 1000.0),
 }
 
 
@@ -83,9 +79,10 @@ async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp
 
 async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path):
     run = await solved()
-    write_run_report(tmp_path, run, outlook_of(run, {**PROFILES, "small": ModelProfile(0.01, float("inf"))}))
+    write_run_report(tmp_path, run, outlook_of(run, {**PROFILES, ("small", "step"): Profile(0.01, float("inf"))}))
     data = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
-    assert data["theory"]["profiles"]["small"]["tokens_per_second"] is None
+    [small] = [profile for profile in data["theory"]["profiles"] if profile["target"] == "small"]
+    assert small["tokens_per_second"] is None
 
 
 async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
@@ -108,7 +105,7 @@ async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_kno
     run.steps["2"].attempts[-1].progress.finish_reason = "length"
     text = write_run_report(tmp_path, run, Outlook(None, None, ("large",))).read_text(encoding="utf-8")
     assert "the end may be missing: steps 2." in text
-    assert "No prediction: no earlier run tells enough of `large`." in text
+    assert "No prediction: no earlier run tells how these work: `large`." in text
     assert "how long `large` alone would have taken is not known: no earlier run tells how fast it is." in text
 
 
@@ -134,7 +131,7 @@ async def test_a_run_without_steps_has_no_graph():
     assert graph_of(PlanRun(ByTarget(), "q", OPTIONS, run_id="r"), ()) == ""
 
 
-async def test_a_long_run_is_drawn_up_to_its_putting_together():
+async def test_a_long_run_is_drawn_up_to_its_aggregation():
     steps = [Step(str(n), "Do it.", 2, 9) for n in range(1, 260)]
     run = PlanRun(ByTarget(small="7", large="568"), "q", OPTIONS, run_id="r")
     await run.execute(plan=Plan(tuple(steps)))
@@ -142,10 +139,6 @@ async def test_a_long_run_is_drawn_up_to_its_putting_together():
     chart = gantt_of(run, (), words=words)
     assert "何时 (另有 60 行)" in chart and "汇总" in chart and "198:" in chart and "200:" not in chart
     assert "(without 59 more rows)" in graph_of(run, ())
-
-
-async def test_a_model_that_is_not_known_yet_has_no_prediction():
-    assert predict(await solved(), {"small": PROFILES["small"]}) is None
 
 
 async def outcomes() -> list[QuestionOutcome]:
@@ -203,13 +196,3 @@ def test_foreign_text_cannot_break_out_of_its_place(tmp_path):
     assert quoted("a\n```\nb").startswith("````text\n")
     write_csv(tmp_path / "x.csv", [{"a": "=1+1", "b": -1}])
     assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "a,b\n'=1+1,-1\n"
-
-
-@given(st.lists(st.tuples(st.text(), st.floats(0, 1e6), st.floats(0, 1e6), st.text())))
-def test_charts_of_anything_are_well_formed(spans):
-    rows = [SpanRow(label, (Span(a, a + b, group, "pale", label),), is_marked=True) for label, a, b, group in spans]
-    bars = [Bar(label, a, group) for label, a, _, group in spans]
-    nodes = {str(n): Node(label, a, n % 3, group, note=label) for n, (label, a, _, group) in enumerate(spans)}
-    arrows = [Arrow("0", name, is_marked=True) for name in nodes]
-    for chart in (gantt_chart("t", rows), bar_chart("t", bars), graph_chart("t", nodes, arrows)):
-        assert ElementTree.fromstring(chart).tag.endswith("svg")

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.parse import parse_plan
-from multi_llm_comparator.plans.performance import PerformanceTracker
+from multi_llm_comparator.plans.performance import PerformanceTracker, calls_of
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
@@ -172,15 +170,13 @@ def test_the_tracker_adds_up_by_model(run):
     assert len(tracker.runs) == 2
 
 
-def test_the_trackers_profiles_are_what_a_prediction_needs(run):
-    tracker = PerformanceTracker()
-    tracker.track(run)
-    profile = tracker.profiles()["small"]
-    assert profile.ttft_s == pytest.approx(0.5)
-    assert profile.tokens_per_second == pytest.approx(10)
-    assert profile.tokens_per_answer == pytest.approx(11)
-    assert profile.answers == 2
-    # Step 1 took 6 tokens; a step of another task takes the 11 that answers take on average.
-    known = run.plan.by_id["1"]
-    assert profile.work(profile.tokens_of(known)).duration_s == pytest.approx(1.0)
-    assert profile.work(profile.tokens_of(replace(known, task="?"))).duration_s == pytest.approx(1.5, abs=0.5)
+def test_what_was_written_while_another_model_was_loaded_is_not_plain(run):
+    assert {call.is_plain for call in calls_of(run)} == {True}
+    # Of the steps that follow each other only the first meets the loading, which ends at 1 s.
+    run.steps["2"] = solved(run.plan, "2", "small", 1.0, 6)
+    run.steps["3"] = loaded(run.plan, "3", 0.2, 1.0, 3.0)
+    assert [(call.task == hash(run.plan.by_id["1"].task), call.is_plain) for call in calls_of(run)] == [
+        (True, False),
+        (False, True),
+        (False, True),
+    ]

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from multi_llm_comparator.core.exceptions import PlanError, RunNotFoundError, StoreError
-from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
@@ -15,6 +14,7 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry, StoreJournal
 from multi_llm_comparator.plans.snapshots import snapshot_of
 from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget

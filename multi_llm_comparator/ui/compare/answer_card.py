@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from multi_llm_comparator.comparison.figures import Figures
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
+from multi_llm_comparator.comparison.turn_lanes import elapsed_s, phase_lengths
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui.kit import figures as say
@@ -28,7 +29,7 @@ from multi_llm_comparator.ui.kit.html_pieces import (
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.markdown import Segment, shortened, split_thinking, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
-from multi_llm_comparator.ui.kit.phases import PHASE_TONES, elapsed_s, spans
+from multi_llm_comparator.ui.kit.phases import PHASE_TONES
 
 TEXT_HEIGHT_PX = 480
 MAX_SHOWN_CHARS = 40_000
@@ -148,14 +149,14 @@ def _prefill_why(known: Figures) -> str:
 
 
 def _elapsed(answer: AnswerSnapshot) -> str:
-    elapsed = elapsed_s(answer)
+    elapsed = elapsed_s(answer, now())
     return "" if elapsed is None else say.seconds(round(elapsed, 1))
 
 
 def _phases(answer: AnswerSnapshot, tone: Tone) -> str:
     """A thin bar: waiting, loading, reading, writing, in the proportions they took so far."""
     pieces: list[str] = []
-    taken = spans(answer)
+    taken = phase_lengths(answer, now())
     total = sum(taken.values())
     for phase, length in taken.items():
         if length > 0:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.figures import Figures
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
+from multi_llm_comparator.comparison.turn_lanes import PHASES, turn_lanes
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit import figures as say
@@ -17,7 +18,7 @@ from multi_llm_comparator.ui.kit.html_pieces import letter
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.palette import Tone
-from multi_llm_comparator.ui.kit.phases import PHASE_TONES, PHASES, spans
+from multi_llm_comparator.ui.kit.phases import PHASE_TONES
 from multi_llm_comparator.ui.kit.theme import page_tone
 
 # While answers grow the chart follows once a second: often enough to be live, seldom enough to be calm.
@@ -58,13 +59,14 @@ def draw_chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], key: st
 def chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], page: str) -> dict[str, Any]:
     """A Plotly figure as plain data: stacked times on the left, tokens per second on the right. Times in seconds.
     ``tones`` are the panes' colours."""
-    names = [f"{letter(i)} · {_short(answer.model_name)}" for i, answer in enumerate(answers)]
+    lanes = turn_lanes(answers, now())
+    names = [f"{letter(i)} · {_short(row.label)}" for i, row in enumerate(lanes.rows)]
     decode_colours = [tone.on(page) for tone in tones]
-    taken = [spans(answer) for answer in answers]
+    taken = [{span.kind: span.end_s - span.start_s for span in row.spans} for row in lanes.rows]
     traces = [
         _bars(
             names,
-            [lengths[phase] or None for lengths in taken],
+            [lengths.get(phase) for lengths in taken],
             t(f"phase.{phase}"),
             _faint(PHASE_TONES[phase].on(page)) if phase in PHASE_TONES else decode_colours,
         )

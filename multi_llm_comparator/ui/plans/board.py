@@ -21,7 +21,7 @@ from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.kit.theme import page_tone
 from multi_llm_comparator.ui.plans.figures import strip
-from multi_llm_comparator.ui.plans.gantt import Scene, gantt, lanes_left_out, span_of
+from multi_llm_comparator.ui.plans.gantt import Scene, gantt, span_of
 from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path, outlook_on
 from multi_llm_comparator.ui.plans.state import compared_run, pick_step, picks, selected_step, taken
@@ -154,11 +154,11 @@ def _draw_charts(scene: Scene, other: PlanRun | None) -> None:
             if compared:
                 st.html(_caption(scene.run))
             _chart(figure, "plans_gantt", t("plan.gantt_alt"), scene.run)
-            _say_left_out(lanes_left_out(scene))
+            _say_left_out(scene.lanes.left_out)
             if compared:
                 st.html(_caption(compared.run))
                 _chart(gantt(compared), "plans_gantt_other", t("plan.gantt_alt"), compared.run)
-                _say_left_out(lanes_left_out(compared))
+                _say_left_out(compared.lanes.left_out)
         with right:
             if scene.run.steps:
                 _chart(graph(scene, figure["layout"]["height"]), "plans_graph", t("plan.graph_alt"), scene.run)

@@ -16,9 +16,9 @@ from multi_llm_comparator.evaluation.report_single import run_data
 from multi_llm_comparator.evaluation.reports import json_text
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import LargeAlone, Outlook, Prediction
-from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
+from multi_llm_comparator.plans.run_gantt import GanttWords, Outlines, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
+from multi_llm_comparator.prediction.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.file_names import file_stem
 from multi_llm_comparator.ui.kit.i18n import Language, current_language, t, translate
@@ -69,7 +69,11 @@ def _file(run: PlanRun, export: Export, language: Language) -> bytes:
 
 def to_svg(run: PlanRun, outlook: Outlook, language: Language) -> str:
     texts = {name: translate(language, f"plan.{key}") for name, key in GANTT_TEXTS.items()}
-    return gantt_of(run, run_metrics(run).critical_path, outlook.prediction, GanttWords(**texts))
+    return gantt_of(run, run_metrics(run).critical_path, _outlines(outlook), GanttWords(**texts))
+
+
+def _outlines(outlook: Outlook) -> Outlines | None:
+    return outlook.prediction.outlines if outlook.prediction else None
 
 
 def _graph(run: PlanRun, language: Language) -> str:

@@ -8,8 +8,8 @@ from html import escape
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.timeline import working_s
+from multi_llm_comparator.prediction.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import figure
@@ -52,8 +52,8 @@ def path_words(metrics: RunMetrics) -> str:
     return chain_words(metrics.critical_path, bool(metrics.critical_planning_s), bool(metrics.answer_s))
 
 
-def chain_words(steps: Sequence[str], is_planned: bool, is_put_together: bool, say_it: Say = t) -> str:
-    before, after = [say_it("plan.lane_plan")] * is_planned, [say_it("plan.lane_answer")] * is_put_together
+def chain_words(steps: Sequence[str], is_planned: bool, is_aggregated: bool, say_it: Say = t) -> str:
+    before, after = [say_it("plan.lane_plan")] * is_planned, [say_it("plan.lane_answer")] * is_aggregated
     return " → ".join([*before, *steps, *after])
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
-from itertools import islice, pairwise
 from typing import Any
 
-from multi_llm_comparator.plans.layout import Places, layered
-from multi_llm_comparator.plans.step_run import StepRun, StepState
+from multi_llm_comparator.charts.graph import Graph, Node
+from multi_llm_comparator.plans.run_graph import run_graph
+from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
@@ -16,57 +15,48 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.plans.gantt import Scene
 
-MAX_NODES, MAX_ARROWS = 200, 200
+MAX_ARROWS = 200
 _PAPER = {"light": "#ffffff", "dark": "#121419"}
 LAYER_PX, FRAME_PX, SMALLEST_PX = 58, 40, 150
-_PENDING: frozenset[StepState] = frozenset({"waiting", "ready", "skipped"})
 
 
 def graph(scene: Scene, height: int) -> Figure:
     """The figure, ``height`` pixels high if its layers fit into that."""
-    steps = dict(islice(scene.run.steps.items(), MAX_NODES))
-    places = layered(steps)
-    layers = 1 + max((depth for _, depth in places.values()), default=0)
-    widest = max((abs(x) for x, _ in places.values()), default=0.0)
-    size = 30 if len(steps) <= 24 else 18
+    drawn = run_graph(scene.run, scene.critical)
+    size = 30 if len(drawn.nodes) <= 24 else 18
     return {
-        "data": [_halo(scene, places, size), _nodes(scene, places, size)],
+        "data": [_halo(scene, drawn, size), _nodes(scene, drawn, size)],
         "layout": {
             **chart_look.layout(scene.page),
-            "height": max(height, SMALLEST_PX, FRAME_PX + min(layers, 24) * (LAYER_PX if height < 300 else 40)),
+            "height": max(height, SMALLEST_PX, FRAME_PX + min(drawn.layers, 24) * (LAYER_PX if height < 300 else 40)),
             "margin": {"l": 4, "r": 4, "t": 4, "b": 4},
             "showlegend": False,
-            "xaxis": {"visible": False, "fixedrange": True, "range": [-widest - 0.8, widest + 0.8]},
-            "yaxis": {"visible": False, "fixedrange": True, "range": [layers - 0.4, -0.6]},
-            "annotations": _arrows(scene, places, size),
+            "xaxis": {"visible": False, "fixedrange": True, "range": [-drawn.reach - 0.8, drawn.reach + 0.8]},
+            "yaxis": {"visible": False, "fixedrange": True, "range": [drawn.layers - 0.4, -0.6]},
+            "annotations": _arrows(scene, drawn, size),
         },
     }
 
 
 def left_out_of_graph(scene: Scene) -> tuple[int, int]:
     """How many steps, and how many arrows, there is no room for."""
-    steps = scene.run.steps
+    drawn, steps = run_graph(scene.run), scene.run.steps
     every = sum(needed in steps for s in steps.values() for needed in s.step.rely)
-    drawn = len(_edges(scene, islice(steps, MAX_NODES)))
-    return max(0, len(steps) - MAX_NODES), every - min(drawn, MAX_ARROWS)
+    return drawn.left_out, every - min(len(drawn.arrows), MAX_ARROWS)
 
 
-def _edges(scene: Scene, shown: Iterable[str]) -> list[tuple[str, str]]:
-    ids = set(shown)
-    return [(n, i) for i, s in scene.run.steps.items() for n in s.step.rely if i in ids and n in ids]
-
-
-def _nodes(scene: Scene, places: Places, size: int) -> Figure:
-    steps = [scene.run.steps[i] for i in places]
-    styles = [_style(step, scene) for step in steps]
+def _nodes(scene: Scene, drawn: Graph, size: int) -> Figure:
+    nodes = drawn.nodes.values()
+    steps = [scene.run.steps[name] for name in drawn.nodes]
+    styles = [_style(node, step, scene.page) for node, step in zip(nodes, steps, strict=True)]
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "x": [x for x, _ in places.values()],
-        "y": [y for _, y in places.values()],
-        "text": [f"<b>{escape(i)}</b>" if len(i) <= 4 else escape(i[:4]) for i in places],
+        "x": [node.x for node in nodes],
+        "y": [node.layer for node in nodes],
+        "text": [f"<b>{escape(n.label)}</b>" if len(n.label) <= 4 else escape(n.label[:4]) for n in nodes],
         "textfont": {"size": 12 if size > 20 else 9, "color": [s["ink"] for s in styles]},
-        "customdata": [[i, _hover(step)] for i, step in zip(places, steps, strict=True)],
+        "customdata": [[name, _hover(step)] for name, step in zip(drawn.nodes, steps, strict=True)],
         "hovertemplate": "%{customdata[1]}<extra></extra>",
         "marker": {
             "size": size,
@@ -77,15 +67,14 @@ def _nodes(scene: Scene, places: Places, size: int) -> Figure:
     }
 
 
-def _style(step: StepRun, scene: Scene) -> dict[str, Any]:
-    page = scene.page
+def _style(node: Node, step: StepRun, page: str) -> dict[str, Any]:
     who = step.attempts[-1].progress.answered_by if step.attempts else None
-    tone = tone_of(who or step.target or scene.run.options.executor.target_of(step.step)).on(page)
-    if step.state == "failed":
+    tone = tone_of(who or node.group).on(page)
+    if node.state == "failed":
         return {"fill": _PAPER[page], "edge": STATE_TONES["failed"].on(page), "width": 3, "ink": INK[page]}
-    if step.state in _PENDING:
+    if node.state == "pending":
         return {"fill": _PAPER[page], "edge": MUTED[page], "width": 1.2, "ink": MUTED[page]}
-    if step.state == "done":
+    if node.state == "done":
         return {"fill": tone, "edge": tone, "width": 1, "ink": _PAPER[page]}
     return {"fill": _PAPER[page], "edge": tone, "width": 4, "ink": INK[page]}
 
@@ -96,38 +85,36 @@ def _hover(step: StepRun) -> str:
     return "<br>".join([*words, escape(" ".join(answer.split())[:90])] if answer else words)
 
 
-def _halo(scene: Scene, places: Places, size: int) -> Figure:
+def _halo(scene: Scene, drawn: Graph, size: int) -> Figure:
     """A ring around the step that is looked at."""
-    chosen = [places[scene.selected]] if scene.selected in places else []
+    chosen = [node for name, node in drawn.nodes.items() if name == scene.selected]
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [x for x, _ in chosen],
-        "y": [y for _, y in chosen],
+        "x": [node.x for node in chosen],
+        "y": [node.layer for node in chosen],
         "marker": {"size": size + 14, "color": FAINT[scene.page]},
         "hoverinfo": "skip",
     }
 
 
-def _arrows(scene: Scene, places: Places, size: int) -> list[Figure]:
-    edges = _edges(scene, places)
-    critical = set(pairwise(scene.critical))
+def _arrows(scene: Scene, drawn: Graph, size: int) -> list[Figure]:
     return [
         {
-            "ax": places[start][0],
-            "ay": places[start][1],
+            "ax": drawn.nodes[arrow.start].x,
+            "ay": drawn.nodes[arrow.start].layer,
             "axref": "x",
             "ayref": "y",
-            "x": places[end][0],
-            "y": places[end][1],
+            "x": drawn.nodes[arrow.end].x,
+            "y": drawn.nodes[arrow.end].layer,
             "showarrow": True,
             "arrowhead": 2,
             "arrowsize": 0.9,
-            "arrowwidth": 2.2 if (start, end) in critical else 1.1,
-            "arrowcolor": INK[scene.page] if (start, end) in critical else MUTED[scene.page],
+            "arrowwidth": 2.2 if arrow.is_marked else 1.1,
+            "arrowcolor": INK[scene.page] if arrow.is_marked else MUTED[scene.page],
             "standoff": size / 2 + 3,
             "startstandoff": size / 2 + 1,
             "text": "",
         }
-        for start, end in edges[:MAX_ARROWS]
+        for arrow in drawn.arrows[:MAX_ARROWS]
     ]

@@ -6,8 +6,8 @@ import streamlit as st
 
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Outlook, Prediction, outlook_of, targets_of
-from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.prediction.outlook import Outlook, Prediction, outlook_of
+from multi_llm_comparator.prediction.profiles import Profiles
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -16,7 +16,7 @@ MAX_KEPT = 20
 
 def outlook_on(run: PlanRun) -> Outlook:
     """What models are like is looked up when the plan is there, and when the run is over."""
-    kept: dict[tuple[str, bool, int], dict[str, ModelProfile]] = st.session_state.setdefault("plans_profiles", {})
+    kept: dict[tuple[str, bool, int], Profiles] = st.session_state.setdefault("plans_profiles", {})
     if run.plan is None:
         return Outlook(None, None)
     # A run may be over more than once: it is stopped, and resumed.
@@ -38,6 +38,6 @@ def critical_path(run: PlanRun, metrics: RunMetrics, prediction: Prediction | No
     return prediction.schedule.critical_path
 
 
-def _profiles(run: PlanRun) -> dict[str, ModelProfile]:
-    earlier = get_workbench().calibration.profiles(targets_of(run), without=run.id, before=run.created_at)
+def _profiles(run: PlanRun) -> Profiles:
+    earlier = get_workbench().calibration.profiles(without=run.id, before=run.created_at)
     return perform(earlier, run.id) or {}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from html import escape
+from math import inf
 
 import streamlit as st
 
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.prediction import Outlook, Prediction
 from multi_llm_comparator.plans.timeline import stalls_of, working_s
+from multi_llm_comparator.prediction.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -78,23 +79,23 @@ def draw_theory(run: PlanRun, outlook: Outlook) -> None:
     if (prediction := outlook.prediction) is None:
         st.caption(plain(no_prediction(outlook)))
         return
-    schedule = prediction.schedule
-    actual = _ends(run)
-    is_put_together = bool(prediction.answer_s)
+    schedule, actual = prediction.schedule, _ends(run)
+    path = chain_words(schedule.critical_path, prediction.planning_s is not None, prediction.answer_s is not None)
+    targets = {step.id: target_of(run, step) for step in run.plan.steps} if run.plan else {}
     rows = [
         [
-            escape(s.step.id),
-            model_label(name_of(s.target), tone_of(s.target)),
+            escape(s.id),
+            model_label(name_of(targets[s.id]), tone_of(targets[s.id])),
             say.seconds(s.start_s),
             say.seconds(s.end_s),
-            say.seconds(actual.get(s.step.id)),
+            say.seconds(actual.get(s.id)),
         ]
         for s in schedule.steps[:MAX_ROWS]
     ]
     rows.append(
         [
             f"<b>{escape(t('plan.theory_all'))}</b>",
-            escape(chain_words(schedule.critical_path, prediction.planner is not None, is_put_together)),
+            escape(path),
             "",
             f"<b>{say.seconds(prediction.total_s)}</b>",
             f"<b>{say.seconds(prediction.actual_s)}</b>"
@@ -109,16 +110,17 @@ def _draw_profiles(prediction: Prediction) -> None:
     profiles = [
         [
             model_label(name_of(target), tone_of(target)),
+            t(f"plan.profile_of_{part}"),
             say.seconds(p.ttft_s),
-            "∞" if p.tokens_per_second == float("inf") else say.speed(p.tokens_per_second),
-            say.NOTHING if p.tokens_per_answer is None else f"{p.tokens_per_answer:.0f}",
+            "∞" if p.tokens_per_second == inf else say.speed(p.tokens_per_second),
+            t("plan.profile_budget") if p.tokens == inf else f"{p.tokens:.0f}",
             f"{1e6 * p.usd_per_token:g}",
             f"{p.answers:,}",
         ]
-        for target, p in prediction.profiles.items()
+        for (target, part), p in prediction.profiles.items()
     ]
     st.caption(t("plan.theory_profiles"))
-    heading = [t(f"plan.profile_{name}") for name in ("model", "ttft", "speed", "tokens", "price", "seen")]
+    heading = [t(f"plan.profile_{name}") for name in ("model", "part", "ttft", "speed", "tokens", "price", "seen")]
     st.html(table(heading, profiles))
 
 

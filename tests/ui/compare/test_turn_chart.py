@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 
+from multi_llm_comparator.comparison.export_chart import WIDTH, bars_of
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ModelFacts
+from multi_llm_comparator.comparison.turn_lanes import phase_lengths
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui.compare.turn_chart import chart, has_times
-from multi_llm_comparator.ui.kit import phases
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
 
 
@@ -40,12 +41,12 @@ DONE = AnswerProgress(
 
 
 def test_the_phases_of_a_finished_answer_are_its_figures():
-    assert phases.spans(answer("a", DONE)) == {"queued": 1.0, "load": 2.0, "prefill": 0.5, "decode": 2.0}
+    assert phase_lengths(answer("a", DONE)) == {"queued": 1.0, "load": 2.0, "prefill": 0.5, "decode": 2.0}
 
 
 def test_a_phase_that_goes_on_counts_up_to_now():
     loading = AnswerProgress(requested_at=now() - 9, state="loading", loading_at=now() - 7)
-    assert phases.spans(answer("a", loading))["load"] == pytest.approx(7, abs=1)
+    assert phase_lengths(answer("a", loading), now())["load"] == pytest.approx(7, abs=1)
 
 
 @pytest.mark.parametrize("page", ["light", "dark"])
@@ -78,4 +79,15 @@ def test_a_turn_whose_answers_all_failed_before_they_began_has_no_chart():
 
 def test_waiting_for_a_turn_after_loading_does_not_count_the_loading_again():
     waiting = AnswerProgress(requested_at=now() - 9, state="queued", load_s=7)
-    assert phases.spans(answer("a", waiting))["queued"] == pytest.approx(2, abs=1)
+    assert phase_lengths(answer("a", waiting), now())["queued"] == pytest.approx(2, abs=1)
+
+
+def test_the_exported_bars_are_the_same_phases_on_one_scale():
+    quick = AnswerProgress(0.0, state="done", started_at=0.0, first_token_at=0.5, last_token_at=1.5, tokens=2)
+    long, short = bars_of([answer("a", DONE), answer("b", quick)])
+    assert [(s.phase, s.label) for s in long.segments] == [
+        ("queued_s", "1.00 s"), ("load_s", "2.00 s"), ("prefill_s", "500 ms"), ("decode_s", "2.00 s"),
+    ]  # fmt: skip
+    assert sum(s.width for s in long.segments) == pytest.approx(WIDTH, abs=0.1)
+    assert [s.phase for s in short.segments] == ["prefill_s", "decode_s"]
+    assert short.segments[1].x == short.segments[0].width

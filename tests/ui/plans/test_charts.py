@@ -7,30 +7,33 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from multi_llm_comparator.charts.graph import MAX_NODES
+from multi_llm_comparator.charts.lanes import MAX_ROWS
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.layout import layered
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
-from multi_llm_comparator.plans.planning_pace import PlanningPace
-from multi_llm_comparator.plans.prediction import Outlook, outlook_of, predict
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.prediction.outlook import Outlook, Prediction, outlook_of
+from multi_llm_comparator.prediction.profiles import Key, Profile
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
 from multi_llm_comparator.ui.plans.export import to_html, to_json, to_svg, to_xml
 from multi_llm_comparator.ui.plans.figures import cost, strip
-from multi_llm_comparator.ui.plans.gantt import MAX_LANES, Scene, gantt, lanes_left_out, span_of
-from multi_llm_comparator.ui.plans.graph import MAX_NODES, graph, left_out_of_graph
+from multi_llm_comparator.ui.plans.gantt import Scene, gantt, span_of
+from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path
 from multi_llm_comparator.ui.plans.state import Setup, restored_setup
 from tests.support.scripted_source import ScriptedSource
 
 SETUP = Setup("ash", "birch", "cedar", workers=2)
-PLANNER = ModelProfile(0.1, 10.0, planning=PlanningPace(0.0, 2.0))
-PROFILES = {"birch": ModelProfile(0.5, 10.0), "cedar": ModelProfile(1.0, 5.0), "ash": PLANNER}
+PROFILES: dict[Key, Profile] = {
+    ("birch", "step"): Profile(0.5, 10.0),
+    ("cedar", "step"): Profile(1.0, 5.0),
+    ("ash", "plan"): Profile(2.0, 0.5),
+}
 UNKNOWN = Outlook(None, None)
 STEPS = (
     Step("1", "Add.", 2, 20),
@@ -65,6 +68,12 @@ def run(bench) -> PlanRun:
     return made
 
 
+def predicted(run: PlanRun) -> Prediction:
+    prediction = outlook_of(run, PROFILES).prediction
+    assert prediction is not None
+    return prediction
+
+
 def test_every_lane_has_its_bars_in_the_colour_of_who_answered(run):
     figure = gantt(Scene(run, "light"))
     bars = [trace for trace in figure["data"] if trace["type"] == "bar" and trace["y"] != [None]]
@@ -93,7 +102,7 @@ def test_the_critical_path_is_marked_and_dependencies_are_told(run):
 
 
 def test_the_prediction_is_drawn_as_outlines(run):
-    prediction = predict(run, PROFILES)
+    prediction = predicted(run)
     figure = gantt(Scene(run, "light", prediction=prediction))
     outlines = [s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"]
     assert len(outlines) == 4
@@ -101,7 +110,7 @@ def test_the_prediction_is_drawn_as_outlines(run):
 
 
 def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
-    figure = gantt(Scene(run, "light", prediction=predict(run, PROFILES)))
+    figure = gantt(Scene(run, "light", prediction=predicted(run)))
     outlines = {round(s["y0"] + 0.44): s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"}
     assert outlines.keys() == {0, 1, 2, 3}
     assert (outlines[0]["x0"], outlines[0]["x1"]) == (0.0, 10.0)
@@ -109,8 +118,19 @@ def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
     outlooks = outlook_of(run, PROFILES), UNKNOWN
     assert [to_svg(run, one, "en").count("stroke-dasharray") for one in outlooks] == [4, 0]
     run.planning[0].progress = answer(100.0, 1.0, loading_at=100.0, load_s=0.5, started_at=100.5, first_token_at=100.6)
-    shapes = gantt(Scene(run, "light", prediction=predict(run, PROFILES)))["layout"]["shapes"]
+    shapes = gantt(Scene(run, "light", prediction=predicted(run)))["layout"]["shapes"]
     assert min(s["x0"] for s in shapes if s["line"].get("dash") == "dot") == 0.5
+
+
+def test_the_page_and_the_exported_file_draw_the_same_rows(run):
+    critical, outlook = run_metrics(run).critical_path, outlook_of(run, PROFILES)
+    page = gantt(Scene(run, "light", critical=critical, prediction=outlook.prediction))["layout"]
+    drawn = to_svg(run, outlook, "en")
+    marked = ["◆" in label for label in page["yaxis"]["ticktext"]]
+    assert marked == [True, False, True, True]
+    # The heading is bold as well.
+    assert drawn.count('font-weight="bold"') == 1 + sum(marked)
+    assert [s["line"].get("dash") for s in page["shapes"]].count("dot") == drawn.count("stroke-dasharray")
 
 
 def test_two_runs_share_one_clock(run):
@@ -123,19 +143,6 @@ def test_figures_are_plain_data_with_nothing_in_them_that_is_markup(run):
     run.steps["1"].step = Step("1", "<script>alert(1)</script>", 2, 20)
     for figure in (gantt(Scene(run, "light")), graph(Scene(run, "dark"), 300)):
         assert "<script" not in json.dumps(figure, allow_nan=False)
-
-
-def test_each_step_of_the_graph_stands_below_those_it_needs():
-    steps = {s.id: StepRun(s) for s in (*STEPS, Step("4", "Odd one.", 1, 20, ("9",)))}
-    places = layered(steps)
-    assert {i: depth for i, (_, depth) in places.items()} == {"1": 0, "2": 0, "3": 1, "4": 0}
-    assert len(set(places.values())) == 4
-
-
-def test_no_arrow_of_the_graph_runs_through_a_step_it_passes():
-    chain = (Step("1", "a", 1, 9), Step("2", "b", 1, 9, ("1",)), Step("3", "c", 1, 9, ("1", "2")))
-    places = layered({s.id: StepRun(s) for s in chain})
-    assert places["2"][0] != places["1"][0] == places["3"][0]
 
 
 def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
@@ -157,23 +164,23 @@ def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run
     run.state, run.plan, run.ended_at, run.answer = "planning", None, None, None
     assert critical_path(run, run_metrics(run), None) == ("2", "3")
     run.plan = Plan(STEPS)
-    prediction = predict(run, PROFILES)
+    prediction = predicted(run)
     assert critical_path(run, run_metrics(run), prediction) == prediction.schedule.critical_path
     run.state, run.ended_at = "done", 106.0
     assert critical_path(run, run_metrics(run), prediction) == ("2", "3")
 
 
 def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
-    assert (lanes_left_out(Scene(run, "light")), left_out_of_graph(Scene(run, "light"))) == (0, (0, 0))
+    assert (Scene(run, "light").lanes.left_out, left_out_of_graph(Scene(run, "light"))) == (0, (0, 0))
     run.aggregate = answer(106.0, 1.0)
     for number in range(4, 304):
         step = Step(str(number), "Add.", 2, 20, ("1",))
         run.steps[step.id] = done(step, "birch", 104.0, 1.0, 103.0)
     labels = gantt(Scene(run, "light"))["layout"]["yaxis"]["ticktext"]
-    assert len(labels) == MAX_LANES
+    assert len(labels) == MAX_ROWS
     assert labels[-1] == translate("en", "plan.lane_answer")
-    # The planner, 303 steps and the putting together.
-    assert lanes_left_out(Scene(run, "light")) == 305 - MAX_LANES
+    # The planner, 303 steps and the aggregation.
+    assert Scene(run, "light").lanes.left_out == 305 - MAX_ROWS
     assert left_out_of_graph(Scene(run, "light")) == (303 - MAX_NODES, 302 - (MAX_NODES - 1))
 
 
@@ -204,9 +211,10 @@ def test_exports_hold_the_run(run):
 
 def test_a_speed_that_json_cannot_hold_is_left_out(run):
     run.question = 'What is "x: Infinity"?'
-    outlook = outlook_of(run, {**PROFILES, "birch": ModelProfile(0.5, float("inf"))})
+    outlook = outlook_of(run, {**PROFILES, ("birch", "step"): Profile(0.5, float("inf"))})
     data = json.loads(to_json(run, outlook, "en"), parse_constant=pytest.fail)
-    assert data["theory"]["profiles"]["birch"]["tokens_per_second"] is None
+    [birch] = [profile for profile in data["theory"]["profiles"] if profile["target"] == "birch"]
+    assert birch["tokens_per_second"] is None
     assert data["run"]["question"] == run.question
 
 

@@ -1,15 +1,17 @@
-"""What stored runs tell of models, and what another run should take by that."""
+"""What stored runs tell of models, and what another should take by that."""
 
 from __future__ import annotations
 
 import pytest
 
-from multi_llm_comparator.plans.calibration import FITS_KEPT, Calibration
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_registry import answered
 from tests.plans.test_plan_run import OPTIONS, ByTarget
+
+STEPS = {("small", "step"), ("large", "step")}
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predict
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
     assert await registry.wait(run.id)
-    assert set(await calibration.profiles({"small", "large", "other"})) == {"small", "large"}
-    assert await calibration.profiles({"small", "large"}, without=run.id) == {}
+    assert set(await calibration.profiles()) == {*STEPS, ("planner", "plan")}
+    assert await calibration.profiles(without=run.id) == {}
 
 
 async def test_a_first_run_is_not_predicted_from_itself(registry):
@@ -45,12 +47,11 @@ async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(registr
     calibration = Calibration(registry)
     await answered(registry)
     run = await answered(registry)
-    before = (await calibration.outlook(run)).prediction
+    before = await calibration.outlook(run)
     for _ in range(3):
         await answered(registry)
-    after = (await calibration.outlook(run)).prediction
-    assert before is not None and after is not None
-    assert after.schedule == before.schedule and after.profiles == before.profiles
+    assert await calibration.outlook(run) == before
+    assert before.prediction is not None
 
 
 async def test_a_run_is_read_once_however_often_models_are_looked_up(store, registry, monkeypatch):
@@ -62,30 +63,32 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(store, regi
     load = store.load_run
     monkeypatch.setattr(store, "load_run", lambda run_id: read.append(run_id) or load(run_id))
     calibration = Calibration(again)
-    first = await calibration.profiles({"small"})
+    first = await calibration.profiles()
     # As for an old run that is opened meanwhile.
-    assert await calibration.profiles({"small"}, before=0.0) == {}
-    assert await calibration.profiles({"small"}) == first
+    assert await calibration.profiles(before=0.0) == {}
+    assert await calibration.profiles() == first
     assert len(read) == len(set(read)) == 3
 
 
 async def test_what_is_new_deleted_or_left_out_counts(registry):
     calibration = Calibration(registry)
+
+    async def answers(**which: str) -> int:
+        return (await calibration.profiles(**which))["large", "step"].answers
+
     runs = []
-    for number in range(1, 2 + FITS_KEPT):
+    for number in range(1, 5):
         runs.append(await answered(registry))
-        assert (await calibration.profiles({"large"}))["large"].answers == number
+        assert await answers() == number
     await registry.delete(runs[0].id)
-    assert (await calibration.profiles({"large"}))["large"].answers == FITS_KEPT
-    assert (await calibration.profiles({"large"}, without=runs[1].id))["large"].answers == FITS_KEPT - 1
-    assert (await calibration.profiles({"large"}))["large"].answers == FITS_KEPT
+    assert (await answers(), await answers(without=runs[1].id), await answers()) == (3, 2, 3)
 
 
 async def test_a_run_that_was_resumed_is_looked_at_anew(registry):
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
     await registry.stop(run.id)
-    assert "large" not in await calibration.profiles({"large"})
+    assert ("large", "step") not in await calibration.profiles()
     await registry.resume(run.id)
     assert await registry.wait(run.id, timeout_s=20)
-    assert "large" in await calibration.profiles({"large"})
+    assert ("large", "step") in await calibration.profiles()

@@ -1,0 +1,54 @@
+"""What earlier answers tell of a model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+
+from multi_llm_comparator.plans.performance import CallFigures
+from multi_llm_comparator.prediction.profiles import Profile, profiles_of
+
+CALL = CallFigures("m", "step", False, True, False, 5, 11, 0.5, 10.0, 1.5, None, hash("Add."))
+
+
+def test_a_profile_is_made_of_medians_so_that_one_slow_answer_says_little():
+    slow = replace(CALL, ttft_s=60.0, tokens_per_second=0.1, tokens=11)
+    profile = profiles_of([CALL, slow, CALL])["m", "step"]
+    assert (profile.ttft_s, profile.tokens_per_second, profile.tokens, profile.answers) == (0.5, 10.0, 11.0, 3)
+    assert profile.seconds(11) == pytest.approx(1.5)
+
+
+def test_the_first_token_is_all_that_an_answer_of_one_token_takes():
+    profile = profiles_of([replace(CALL, tokens=1, tokens_per_second=None)])["m", "step"]
+    assert (profile.tokens_per_second, profile.seconds(1), profile.seconds(0)) == (inf, 0.5, 0.5)
+
+
+def test_plans_steps_and_aggregations_of_one_model_are_told_apart():
+    profiles = profiles_of([CALL, replace(CALL, part="plan", tokens=200, task=None)])
+    assert {key: p.tokens for key, p in profiles.items()} == {("m", "step"): 11.0, ("m", "plan"): 200.0}
+
+
+def test_an_answer_is_as_long_as_those_to_the_same_task_else_as_usual_and_within_its_budget():
+    profile = profiles_of([CALL, replace(CALL, tokens=31, task=hash("Explain.")), replace(CALL, tokens=21, task=None)])
+    known = profile["m", "step"]
+    assert [known.expected_tokens(100, task) for task in ("Add.", "Explain.", "What?", None)] == [11, 31, 21, 21]
+    assert known.expected_tokens(16, "Explain.") == 16
+
+
+def test_answers_that_were_cut_would_have_been_longer():
+    cut = replace(CALL, tokens=64, was_cut=True, task=None)
+    known = profiles_of([cut, cut, CALL])["m", "step"]
+    assert (known.tokens, known.expected_tokens(200)) == (inf, 200)
+    assert profiles_of([cut, CALL, CALL])["m", "step"].expected_tokens(200) == 11
+
+
+@pytest.mark.parametrize("change", [{"is_plain": False}, {"ttft_s": None}, {"tokens": 0}])
+def test_what_was_tried_again_failed_or_came_from_a_cache_tells_nothing(change):
+    assert profiles_of([replace(CALL, **change)]) == {}
+
+
+def test_a_price_is_for_each_token_that_was_written():
+    priced = [replace(CALL, cost_usd=0.11), replace(CALL, cost_usd=None)]
+    assert Profile.of(priced).usd_per_token == pytest.approx(0.11 / 22)
