@@ -21,7 +21,7 @@ from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.tracking.store import storable
+from multi_llm_comparator.tracking.rows import storable
 
 # For a change that leaves every turn as it was.
 NO_TURN = -1

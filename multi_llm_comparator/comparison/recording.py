@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.conversation import Conversation
-from multi_llm_comparator.comparison.documents import answer_record, run_record
+from multi_llm_comparator.comparison.documents import answer_item, run_record
 from multi_llm_comparator.core.exceptions import RunConflictError, StoreError
 from multi_llm_comparator.tracking.store import Store
 
@@ -130,7 +130,7 @@ class Recorder:
         unsaved, self._unsaved, self._run_changed = self._unsaved, {}, False
         snapshot = self._conversation.snapshot()
         taken = (snapshot.turns[a.turn].attempts[a.pane.id][a.attempt - 1] for a in unsaved.values())
-        records = [answer_record(snapshot.id, answer) for answer in taken]
+        records = [answer_item(snapshot.id, answer) for answer in taken]
         run = run_record(snapshot)
         try:
             await asyncio.to_thread(self._store.save_run, run, records, known=self._known)

@@ -20,7 +20,7 @@ from multi_llm_comparator.comparison.recording import SAVE_INTERVAL_S, Recorder
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.requests import TextSource
-from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.tracking.store import Store
 
 
@@ -92,11 +92,11 @@ class ComparisonRegistry:
 
         The status of a run that was being written when an earlier process ended reads ``interrupted``.
         """
-        found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset)
+        found = await asyncio.to_thread(self._store.list_runs, RunFilter(kind=KIND, text=text), limit, offset)
         return [self._seen_from_here(summary) for summary in found]
 
     async def count(self, text: str = "") -> int:
-        return await asyncio.to_thread(self._store.count_runs, KIND, text)
+        return await asyncio.to_thread(self._store.count_runs, RunFilter(kind=KIND, text=text))
 
     async def delete(self, run_id: str) -> None:
         """Stop a comparison and delete it for good; unknown ids are ignored."""
@@ -105,7 +105,7 @@ class ComparisonRegistry:
             self._held.pop(run_id, None)
             if found is not None:
                 await found.discard()
-            await asyncio.to_thread(self._store.delete_run, run_id)
+            await asyncio.to_thread(self._store.delete_runs, [run_id])
 
     async def rerun(self, run_id: str, *, same_seeds: bool = True) -> Comparison:
         """A new comparison with the same panes, which is sent the same prompts, one after the other.
@@ -183,7 +183,7 @@ class ComparisonRegistry:
 
     async def _rebuild(self, run_id: str) -> Comparison:
         run = await asyncio.to_thread(self._store.load_run, run_id)
-        answers = await asyncio.to_thread(self._store.load_answers, run_id)
+        answers = await asyncio.to_thread(self._store.load_items, run_id)
         comparison = self._adopt(conversation_from(run, answers), run.updated_at)
         await comparison.mark_interrupted()
         return comparison

@@ -15,7 +15,7 @@ from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, RunState
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 KIND = "plan"
 SCHEMA_VERSION = 1
@@ -72,6 +72,7 @@ def run_record(run: PlanRun) -> RunRecord:
         kind=KIND,
         title=run.question[:200],
         detail=", ".join(filter(None, names)),
+        models=tuple(filter(None, names)),
         status=run.state,
         created_at=run.created_at,
         updated_at=now(),
@@ -81,15 +82,12 @@ def run_record(run: PlanRun) -> RunRecord:
     )
 
 
-def step_record(run_id: str, step: StepRun) -> AnswerRecord:
+def step_item(run_id: str, step: StepRun) -> ItemRecord:
     """What the store keeps of a step."""
     document: dict[str, Any] = _STEP_RUN.dump_python(step, mode="json")
-    return AnswerRecord(
-        id=f"{run_id}/{step.step.id}",
+    return ItemRecord(
         run_id=run_id,
-        turn=0,
-        pane_id=step.step.id,
-        attempt=max(1, len(step.attempts)),
+        key=step.step.id,
         status=step.state,
         text=step.answer or "",
         record=document,
@@ -111,7 +109,7 @@ def read_run(record: RunRecord) -> PlanRunDocument:
         raise DocumentError(f"the stored plan {record.id!r} cannot be read: {exc.error_count()} problems") from exc
 
 
-def read_step(record: AnswerRecord) -> StepRun:
+def read_step(record: ItemRecord) -> StepRun:
     """A stored step.
 
     Raises:
@@ -120,7 +118,7 @@ def read_step(record: AnswerRecord) -> StepRun:
     try:
         return _STEP_RUN.validate_python(dict(record.record))
     except ValidationError as exc:
-        raise DocumentError(f"the stored step {record.id!r} cannot be read") from exc
+        raise DocumentError(f"the stored step {record.key!r} cannot be read") from exc
 
 
 def state_now(document: PlanRunDocument) -> RunState:

@@ -17,14 +17,14 @@ from multi_llm_comparator.plans.documents import (
     restored_steps,
     run_record,
     state_now,
-    step_record,
+    step_item,
 )
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, new_run_id
 from multi_llm_comparator.plans.snapshots import snapshot_of
 from multi_llm_comparator.plans.step_run import StepRun, StepState
 from multi_llm_comparator.plans.timeline import last_moment
-from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.tracking.store import Store
 
 # Finished runs are kept in memory only so long as a page is likely to look at them; the store has them all.
@@ -49,7 +49,7 @@ class StoreJournal:
         async with self._saving:
             record = run_record(run)
             changed = [(s, s.state) for s in run.steps.values() if not self._is_stored(s)]
-            await asyncio.to_thread(self._store.save_run, record, [step_record(run.id, s) for s, _ in changed])
+            await asyncio.to_thread(self._store.save_run, record, [step_item(run.id, s) for s, _ in changed])
             self._stored.update({step.step.id: (step, state) for step, state in changed})
 
     async def record(self, run: StepRun) -> None:
@@ -60,8 +60,8 @@ class StoreJournal:
                 return
             steps, self._waiting = self._waiting, []
             try:
-                records = [step_record(self.run_id, step) for step in steps]
-                await asyncio.to_thread(self._store.save_answers, records)
+                records = [step_item(self.run_id, step) for step in steps]
+                await asyncio.to_thread(self._store.save_items, records)
             except BaseException:
                 # The others are not stored either, as far as is known: each of them tries for itself.
                 self._waiting = [step for step in steps if step is not run] + self._waiting
@@ -197,11 +197,11 @@ class PlanRegistry:
             offset: how many to pass over.
             before: only those that were made before this moment, in seconds since the epoch.
         """
-        found = await asyncio.to_thread(self._store.list_runs, KIND, text, limit, offset, before=before)
+        found = await asyncio.to_thread(self._store.list_runs, RunFilter(kind=KIND, text=text, made_before=before), limit, offset)
         return [await self._seen_from_here(summary) for summary in found]
 
     async def count(self, text: str = "") -> int:
-        return await asyncio.to_thread(self._store.count_runs, KIND, text)
+        return await asyncio.to_thread(self._store.count_runs, RunFilter(kind=KIND, text=text))
 
     async def delete(self, run_id: str) -> bool:
         """Stop a run and delete it for good; whether it was stored.
@@ -215,7 +215,7 @@ class PlanRegistry:
                 _refuse_if_elsewhere(await self._restore(run_id))
         self._live.pop(run_id, None)
         self._tasks.pop(run_id, None)
-        return await asyncio.to_thread(self._store.delete_run, run_id)
+        return await asyncio.to_thread(self._store.delete_runs, [run_id]) > 0
 
     async def aclose(self) -> None:
         for run_id in list(self._tasks):
@@ -252,7 +252,7 @@ class PlanRegistry:
         if record.kind != KIND:
             raise RunNotFoundError(f"run {run_id!r} is a {record.kind}, not a plan")
         document = read_run(record)
-        steps = [read_step(answer) for answer in self._store.load_answers(run_id)]
+        steps = [read_step(answer) for answer in self._store.load_items(run_id)]
         run = PlanRun(
             self._source,
             document.question,

@@ -21,7 +21,7 @@ async def main(url: str) -> None:
     await b.answer("whole")
     await a.start(seed=5)
     await a.say("half an ans")
-    while not any(record.text == "half an ans" for record in store.load_answers(comparison.id)):
+    while not any(record.text == "half an ans" for record in store.load_items(comparison.id)):
         await asyncio.sleep(0.01)
     print(comparison.id, flush=True)
     await asyncio.Event().wait()

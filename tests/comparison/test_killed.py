@@ -32,4 +32,4 @@ async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, st
     await rest.answer("wer")
     await comparison.wait()
     assert answer(comparison, "a").text == "half an answer"
-    assert [record.text for record in store.load_answers(run_id)] == ["half an answer", "whole"]
+    assert [record.text for record in store.load_items(run_id)] == ["half an answer", "whole"]

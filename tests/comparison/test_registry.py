@@ -92,7 +92,7 @@ async def test_history_leaves_out_runs_of_other_kinds(registry, store):
 async def saved(store, comparison, text):
     """Return when an answer with this text is in the store."""
     async with asyncio.timeout(20):
-        while not any(record.text == text for record in await asyncio.to_thread(store.load_answers, comparison.id)):
+        while not any(record.text == text for record in await asyncio.to_thread(store.load_items, comparison.id)):
             await asyncio.sleep(0.01)
 
 
@@ -134,7 +134,7 @@ async def test_closing_interrupts_what_runs_and_saves_it(registry, store, source
     await b.answer("5")
     await registry.aclose()
     assert a.closed.is_set()
-    states = {record.pane_id: (record.status, record.text) for record in store.load_answers(comparison.id)}
+    states = {record.key[2:]: (record.status, record.text) for record in store.load_items(comparison.id)}
     assert states == {"a": ("failed", "so far"), "b": ("done", "5")}
     assert store.load_run(comparison.id).status == "failed"
 
@@ -271,9 +271,9 @@ async def test_a_prompt_that_reached_nobody_is_not_sent_when_the_run_is_made_aga
     await old.send("lost")
     await old.stop()
     await old.wait()
-    stored = store.load_answers(old.id)
+    stored = store.load_items(old.id)
     copy = a_run("copy", document=store.load_run(old.id).document)
-    kept = [replace(r, id=f"copy-{r.pane_id}", run_id="copy") for r in stored if r.turn == 0]
+    kept = [replace(item, run_id="copy") for item in stored if item.position == 0]
     store.save_run(copy, kept)
     earlier = len(source.calls)
     new = await registry.rerun("copy")
@@ -349,7 +349,7 @@ async def test_a_store_that_fails_does_not_stop_the_answers_and_is_caught_up_wit
     await b.finish()
     await comparison.wait()
     assert comparison.snapshot().save_error is None
-    assert {record.text for record in store.load_answers(comparison.id)} == {"five", ""}
+    assert {record.text for record in store.load_items(comparison.id)} == {"five", ""}
 
 
 async def test_a_file_that_cannot_be_hashed_costs_the_fingerprint_only(store, source):

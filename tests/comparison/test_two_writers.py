@@ -26,7 +26,7 @@ async def other_writes(database_url: str, run_id: str) -> str:
 
 
 def texts(store, run_id: str) -> list[tuple[int, str, str]]:
-    return [(record.turn, record.pane_id, record.text) for record in store.load_answers(run_id)]
+    return [(record.position, record.key.split("/")[1], record.text) for record in store.load_items(run_id)]
 
 
 async def test_a_run_that_two_programs_write_becomes_two(registry, store, source, database_url):
@@ -80,19 +80,19 @@ async def test_looking_at_a_run_that_goes_on_elsewhere_makes_no_copy_of_it(regis
     await a.say("It ")
     await comparison._recorder.flush()
     elsewhere = ComparisonRegistry(store, source, KNOWN.get)
-    load_answers = store.load_answers
+    load_items = store.load_items
 
     def meanwhile(run_id: str):
         # What the other had read is out of date before it writes.
-        found = load_answers(run_id)
+        found = load_items(run_id)
         store.save_run(store.load_run(run_id).__class__(**{**fields(store.load_run(run_id)), "updated_at": 9e9}))
         return found
 
-    monkeypatch.setattr(store, "load_answers", meanwhile)
+    monkeypatch.setattr(store, "load_items", meanwhile)
     seen = await elsewhere.get(comparison.id)
     assert answer(seen, "a").progress.error_type == "AnswerInterrupted"
     assert seen.id == comparison.id
-    assert [record.status for record in load_answers(comparison.id)] == ["running", "done"]
+    assert [record.status for record in load_items(comparison.id)] == ["running", "done"]
     assert len(store.list_runs()) == 1
 
 
@@ -106,7 +106,7 @@ async def test_a_run_that_nobody_else_wrote_stays_one(registry, store, source, d
     await a.answer("five")
     if deleted:
         await comparison._recorder.flush()
-        store.delete_run(comparison.id)
+        store.delete_runs([comparison.id])
     await b.answer("5")
     await comparison.wait()
     assert comparison.snapshot().branched_from is None

@@ -24,6 +24,7 @@ from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
@@ -228,7 +229,7 @@ async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finish
     assert (outcome.state, outcome.answer) == ("done", "568")
     # Killed before its plan was stored whole, the planner is asked anew, and what it had begun is recognised.
     assert source.targets()[-1] == "large" and "small" not in source.targets()
-    assert store.count_runs("plan") == 1
+    assert store.count_runs(RunFilter(kind="plan")) == 1
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
     store.close()

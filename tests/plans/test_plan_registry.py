@@ -241,9 +241,9 @@ class DiskThatFills(Store):
         self._check()
         super().save_run(run, answers)
 
-    def save_answers(self, answers):
+    def save_items(self, answers):
         self._check()
-        super().save_answers(answers)
+        super().save_items(answers)
 
     def _check(self):
         if self.is_full:
@@ -276,13 +276,13 @@ class HeldStore(Store):
         super().__init__(url)
         self.go, self.writes, self.failures = threading.Event(), 0, 0
 
-    def save_answers(self, answers) -> None:
+    def save_items(self, answers) -> None:
         assert self.go.wait(timeout=20)
         self.writes += 1
         if self.failures:
             self.failures -= 1
             raise StoreError("the disk is full")
-        super().save_answers(answers)
+        super().save_items(answers)
 
 
 @pytest.fixture
@@ -304,7 +304,7 @@ async def test_steps_that_end_while_one_is_written_are_written_together(held):
     assert not any(task.done() for task in recording)
     held.go.set()
     await asyncio.gather(*recording)
-    assert [answer.pane_id for answer in held.load_answers("r")] == list("1234")
+    assert [item.key for item in held.load_items("r")] == list("1234")
     assert held.writes <= 2
 
 
@@ -314,5 +314,5 @@ async def test_a_step_that_could_not_be_written_with_another_is_tried_by_itself(
     journal = StoreJournal(held, "r")
     outcomes = await asyncio.gather(*(journal.record(ended(i)) for i in "123"), return_exceptions=True)
     assert [isinstance(outcome, StoreError) for outcome in outcomes].count(True) == 2
-    stored = [answer.pane_id for answer in held.load_answers("r")]
+    stored = [item.key for item in held.load_items("r")]
     assert stored == [i for i, outcome in zip("123", outcomes, strict=True) if outcome is None]
