@@ -63,7 +63,9 @@ class RunQueries:
 
     def __init__(self, engine: Engine) -> None:
         now = clock(engine)
-        self._status = case((and_(RUNS.c.status.in_(ACTIVE), LEASES.c.run_id.is_(None)), "interrupted"), else_=RUNS.c.status)
+        self._status = case(
+            (and_(RUNS.c.status.in_(ACTIVE), LEASES.c.run_id.is_(None)), "interrupted"), else_=RUNS.c.status
+        )
         self._from = RUNS.outerjoin(LEASES, and_(LEASES.c.run_id == RUNS.c.id, LEASES.c.until > now))
 
     def summaries(self, filter: RunFilter) -> Select[Any]:
