@@ -34,6 +34,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.tracking.store import Store
@@ -72,11 +73,11 @@ async def measure(small: str, large: str, folder: Path, rounds: int) -> list[Out
     gateway = Gateway(TaskGroupManager(_NoGroups()), engine)
     with tempfile.TemporaryDirectory(prefix="mlc-prediction-") as home:
         store = Store(f"sqlite:///{Path(home) / 'runs.db'}")
-        registry = PlanRegistry(store, gateway)
+        registry = PlanRegistry(RunRegistry(store), gateway)
         try:
             return await _measured(registry, small, large, rounds)
         finally:
-            await registry.aclose()
+            await registry.runs.aclose()
             await gateway.aclose()
             await engine.aclose()
             store.close()
@@ -90,7 +91,7 @@ async def _measured(registry: PlanRegistry, small: str, large: str, rounds: int)
     for turn in range(rounds):
         for place, chosen in enumerate(shuffle.sample(range(len(plans)), len(plans))):
             run = await registry.start(f"Plan {chosen}", options, plan=plans[chosen])
-            await registry.wait(run.id)
+            await registry.runs.wait(run.id)
             prediction = (await calibration.outlook(run)).prediction
             if turn * len(plans) + place < LEARNING:
                 continue

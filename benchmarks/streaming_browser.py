@@ -159,7 +159,7 @@ async def _engine_times(home: Path, run_id: str, before: set[str]) -> dict[str, 
     try:
         deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:
-            answers = {f"{a.turn}_{a.pane_id}": a for a in store.load_answers(run_id)}
+            answers = {item.key.replace("/", "_"): item for item in store.load_items(run_id)}
             new = {key: answer for key, answer in answers.items() if key not in before}
             if failed := [answer for answer in new.values() if answer.status == "failed"]:
                 raise SystemExit(f"an answer failed: {failed[0].record['legs'][-1]['progress']['error']}")

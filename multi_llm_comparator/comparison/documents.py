@@ -19,7 +19,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 KIND = "comparison"
 SCHEMA_VERSION = 1
@@ -79,8 +79,9 @@ class LegDocument(Document):
 
 
 class AnswerDocument(Document):
-    """One attempt of one pane at one turn; its text is kept beside it."""
+    """One attempt of one pane at one turn; its text is kept beside it. Exports name its ``id`` elsewhere."""
 
+    id: Annotated[str, Field(max_length=64)] | None = None
     target: Name
     config: Config
     model: ModelFacts
@@ -144,6 +145,7 @@ def run_record(snapshot: ComparisonSnapshot) -> RunRecord:
         kind=KIND,
         title=snapshot.title,
         detail=", ".join(dict.fromkeys(names)),
+        models=tuple(dict.fromkeys(names)),
         status=snapshot.status,
         created_at=snapshot.created_at,
         updated_at=now(),
@@ -153,30 +155,35 @@ def run_record(snapshot: ComparisonSnapshot) -> RunRecord:
     )
 
 
-def answer_record(run_id: str, answer: AnswerSnapshot) -> AnswerRecord:
-    return AnswerRecord(
-        id=answer.answer_id,
+def answer_item(run_id: str, answer: AnswerSnapshot) -> ItemRecord:
+    """What the store keeps of an answer."""
+    return ItemRecord(
         run_id=run_id,
-        turn=answer.turn,
-        pane_id=answer.pane_id,
+        key=item_key(answer.turn, answer.pane_id),
         attempt=answer.attempt,
+        position=answer.turn,
         status=answer.progress.state,
         text=answer.text,
-        record=answer_document(answer),
+        record={"id": answer.answer_id, **answer_document(answer)},
         updated_at=now(),
     )
 
 
-def answer_records(snapshot: ComparisonSnapshot) -> list[AnswerRecord]:
+def item_key(turn: int, pane_id: str) -> str:
+    """What the answers of a pane at a turn are called in the store."""
+    return f"{turn}/{pane_id}"
+
+
+def answer_items(snapshot: ComparisonSnapshot) -> list[ItemRecord]:
     """All attempts of all panes at all turns."""
     every = (answer for turn in snapshot.turns for attempts in turn.attempts.values() for answer in attempts)
-    return [answer_record(snapshot.id, answer) for answer in every]
+    return [answer_item(snapshot.id, answer) for answer in every]
 
 
 # --- in ---------------------------------------------------------------------------------------------------------
 
 
-def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conversation:
+def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversation:
     """Rebuild the state of a run. Answers are taken as they are, also those that nobody writes any more.
 
     Raises:
@@ -198,7 +205,7 @@ def conversation_from(run: RunRecord, answers: Sequence[AnswerRecord]) -> Conver
     conversation.turns = [
         Turn(index, turn.prompt, turn.created_at, picked=turn.picked) for index, turn in enumerate(document.turns)
     ]
-    for record in sorted(answers, key=lambda a: (a.turn, a.pane_id, a.attempt)):
+    for record in sorted(answers, key=lambda item: (item.position, item.key, item.attempt)):
         _place(conversation, record)
     for turn, stored in zip(conversation.turns, document.turns, strict=True):
         _select(turn, stored.selected)
@@ -215,30 +222,28 @@ def allowed(config: ModelConfig) -> ModelConfig:
     return replace(config, max_tokens=min(config.max_tokens, get_settings().max_tokens_limit))
 
 
-def _place(conversation: Conversation, record: AnswerRecord) -> None:
-    where = f"answer {record.id!r}"
+def _place(conversation: Conversation, record: ItemRecord) -> None:
+    where = f"answer {record.key!r}"
     stored = validated(AnswerDocument, record.record, where)
-    if not 0 <= record.turn < len(conversation.turns):
-        raise DocumentError(f"{where} belongs to turn {record.turn}, which the run does not have")
-    attempts = conversation.turns[record.turn].answers.setdefault(record.pane_id, [])
+    turn, pane_id = record.position, record.key.partition("/")[2]
+    if not 0 <= turn < len(conversation.turns):
+        raise DocumentError(f"{where} belongs to turn {turn}, which the run does not have")
+    attempts = conversation.turns[turn].answers.setdefault(pane_id, [])
     if record.attempt != len(attempts) + 1 or len(attempts) >= limits.MAX_ATTEMPTS:
         raise DocumentError(f"{where} is attempt {record.attempt} of its pane, but {len(attempts) + 1} comes next")
-    attempts.append(_answer_from(record, stored))
-
-
-def _answer_from(record: AnswerRecord, stored: AnswerDocument) -> Answer:
+    pane = Pane(pane_id, stored.target, stored.config)
     answer = Answer(
-        record.turn,
+        turn,
         record.attempt,
-        Pane(record.pane_id, stored.target, stored.config),
+        pane,
         stored.model,
         stored.versions,
-        answer_id=record.id,
+        answer_id=stored.id,
         created_at=stored.created_at,
     )
     answer.legs = list(_legs(stored.legs, record.text))
     answer.curve = Curve(list(stored.curve))
-    return answer
+    attempts.append(answer)
 
 
 def _legs(stored: Sequence[LegDocument], text: str) -> Iterable[AnswerProgress]:

@@ -16,8 +16,9 @@ from multi_llm_comparator.comparison.documents import (
     Moment,
     Ordinal,
     PaneId,
-    answer_records,
+    answer_items,
     conversation_from,
+    item_key,
     run_record,
     validated,
 )
@@ -26,7 +27,7 @@ from multi_llm_comparator.comparison.snapshots import ImportedFrom
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
-from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 FORMAT = "multi-llm-comparator run"
 MAX_IMPORT_BYTES = limits.MAX_UPLOAD_BYTES
@@ -60,7 +61,7 @@ class ExportedRun(Document):
     )
 
 
-def import_run(data: bytes) -> tuple[RunRecord, list[AnswerRecord]]:
+def import_run(data: bytes) -> tuple[RunRecord, list[ItemRecord]]:
     """Check an exported run and give it, and its answers, new ids; where it came from is recorded in it.
 
     Raises:
@@ -82,7 +83,7 @@ def import_run(data: bytes) -> tuple[RunRecord, list[AnswerRecord]]:
     except ConfigurationError as exc:
         raise DocumentError(f"{what} cannot be used here: {exc}") from exc
     # Written anew from what was understood, so that nothing else of the file reaches the store.
-    return run_record(snapshot), answer_records(snapshot)
+    return run_record(snapshot), answer_items(snapshot)
 
 
 def _run(exported: ExportedRun) -> RunRecord:
@@ -101,13 +102,12 @@ def _run(exported: ExportedRun) -> RunRecord:
     )
 
 
-def _answer(exported: ExportedAnswer, run_id: str) -> AnswerRecord:
-    return AnswerRecord(
-        id=uuid.uuid4().hex,
+def _answer(exported: ExportedAnswer, run_id: str) -> ItemRecord:
+    return ItemRecord(
         run_id=run_id,
-        turn=exported.turn,
-        pane_id=exported.pane_id,
+        key=item_key(exported.turn, exported.pane_id),
         attempt=exported.attempt,
+        position=exported.turn,
         status=exported.state,
         text=exported.text,
         record=_harmless(exported.record),

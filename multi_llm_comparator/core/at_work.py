@@ -20,15 +20,33 @@ class WorkingProcess:
     pid: int
     began_at: float
 
+    def is_same_as(self, other: WorkingProcess) -> bool:
+        near = abs(self.began_at - other.began_at) < SAME_START_S
+        return near and (self.host, self.pid) == (other.host, other.pid)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this machine."""
+        return self.host == platform.node()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has surely ended. Of processes on other machines nothing is known."""
+        if not self.is_here:
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            began = process.create_time()
+            return process.status() == psutil.STATUS_ZOMBIE or abs(began - self.began_at) >= SAME_START_S
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.Error:
+            return False
+
     @property
     def is_other(self) -> bool:
         """Whether it is alive and not this one. Of other machines nothing is known."""
-        if self.host != platform.node() or self.pid == os.getpid():
-            return False
-        try:
-            return abs(psutil.Process(self.pid).create_time() - self.began_at) < SAME_START_S
-        except psutil.Error:
-            return False
+        return self.is_here and self.pid != os.getpid() and not self.is_gone
 
 
 def this_process() -> WorkingProcess:

@@ -14,7 +14,7 @@ from typing import Any
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.json_records import read_records
-from multi_llm_comparator.tracking.store import storable
+from multi_llm_comparator.tracking.rows import storable
 
 MAX_QUESTIONS = 1_000_000
 MAX_TEXT_CHARS = 100_000

@@ -13,7 +13,7 @@ from multi_llm_comparator.evaluation.judging import Verdict
 from multi_llm_comparator.evaluation.outcomes import step_outcomes, step_row, unanswered
 from multi_llm_comparator.evaluation.report_parts import judged_section, model_charts, model_table
 from multi_llm_comparator.evaluation.reports import figure, percent, quoted, table, write_csv, write_json
-from multi_llm_comparator.plans.documents import run_document, step_record
+from multi_llm_comparator.plans.documents import run_document, step_item
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
 from multi_llm_comparator.plans.performance import ModelPerformance, PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -59,7 +59,7 @@ def run_data(run: PlanRun, outlook: Outlook | None, verdicts: Sequence[Verdict] 
     return {
         "id": run.id,
         "run": run_document(run).model_dump(mode="json"),
-        "steps": [dict(step_record(run.id, step).record) for step in run.steps.values()],
+        "steps": [dict(step_item(run.id, step).record) for step in run.steps.values()],
         "metrics": asdict(run_metrics(run)),
         "theory": _theory_data(run, prediction) if prediction else None,
         "large_alone": asdict(alone) if alone else None,

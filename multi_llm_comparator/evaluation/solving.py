@@ -72,9 +72,9 @@ class Solver:
         try:
             if self._begun is not None:
                 self._begun.begin(question, run.id)
-            await plans.wait(run.id)
+            await plans.runs.wait(run.id)
         except BaseException:
-            await plans.stop(run.id)
+            await plans.runs.stop(run.id)
             raise
         return run
 
@@ -85,7 +85,7 @@ class Solver:
             return None
         with contextlib.suppress(RunNotFoundError, DocumentError, RunAtWorkError):
             if (await plans.get(run_id)).question == question.text:
-                return await plans.resume(run_id)
+                return await plans.runs.resume(run_id, PlanRun)
         return None
 
     async def verdicts(self, run: PlanRun) -> tuple[Verdict, ...]:

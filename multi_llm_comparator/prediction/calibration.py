@@ -7,11 +7,11 @@ from itertools import chain, islice
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.plans.performance import CallFigures, calls_of
-from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.plan_run import KIND, PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.outlook import Outlook, outlook_of
 from multi_llm_comparator.prediction.profiles import Profiles, profiles_of
-from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 
 # How fast the machine is today only the latest runs tell; of each so many calls at most.
 MAX_RUNS, MAX_CALLS = 30, 300
@@ -38,7 +38,7 @@ class Calibration:
             without: id of a run to leave out: the one to be predicted.
             before: only runs that were made before this moment tell, in seconds since the epoch.
         """
-        latest = await self._registry.recent(limit=MAX_RUNS, before=before)
+        latest = await self._registry.runs.list(RunFilter(kind=KIND, made_before=before), MAX_RUNS)
         told = [await self._calls_of(summary) for summary in latest if summary.id != without]
         return profiles_of(chain.from_iterable(told))
 

@@ -1,35 +1,38 @@
-"""The store of runs: comparisons now, plans and jobs by the same tables. SQLite by default, Postgres by URL."""
+"""The store of runs: comparisons, plans, and whatever else is long-lived. SQLite by default, Postgres by URL."""
 
 from __future__ import annotations
 
-import json
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Engine, Insert, Table, bindparam, delete, func, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, func, select
 
-from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError, StoreError
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError
 from multi_llm_comparator.tracking.database import describe, open_engine, parse_url, translated, writing
-from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord, RunSummary
-from multi_llm_comparator.tracking.tables import answers as ANSWERS
+from multi_llm_comparator.tracking.leases import Leases
+from multi_llm_comparator.tracking.marks import Marks
+from multi_llm_comparator.tracking.queries import RunQueries, insert_for, run_fields, upsert
+from multi_llm_comparator.tracking.records import ItemRecord, Point, RunFilter, RunRecord, RunSummary
+from multi_llm_comparator.tracking.rows import item_row, line, run_row, storable
+from multi_llm_comparator.tracking.tables import items as ITEMS
+from multi_llm_comparator.tracking.tables import models as MODELS
+from multi_llm_comparator.tracking.tables import points as POINTS
 from multi_llm_comparator.tracking.tables import runs as RUNS
+from multi_llm_comparator.tracking.tables import tags as TAGS
 
 MAX_LIST = 200
-MAX_QUERY_CHARS = 200
-MAX_LINE_CHARS = 500
-# Two hundred prompts at their longest fit; so does an answer many times over.
-MAX_TEXT_CHARS = 50_000_000
-MAX_DOCUMENT_CHARS = 250_000_000
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+MAX_POINTS = 100_000
+EVERY_RUN = RunFilter()
+# No statement may name more values than a database takes.
+_AT_ONCE = 500
 
 
 class Store:
-    """Runs and answers in a database. Every call is one short transaction; any thread may call.
+    """Runs in a database: themselves, their items and curves. Every call is one short transaction; any thread may call.
+
+    ``leases`` says who works on a run, ``marks`` what users add to runs.
 
     Args:
         url: ``sqlite:////path/to/file.db`` or ``postgresql://user:password@host/database``.
@@ -42,165 +45,183 @@ class Store:
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
         self._engine = open_engine(self._url)
+        self.leases, self.marks = Leases(self._engine, self._url), Marks(self._engine, self._url)
+        self._queries = RunQueries(self._engine)
         # Made once: building a statement takes several times as long as SQLite takes to write a row.
-        self._put_run, self._put_answers = _upsert(self._engine, RUNS), _upsert(self._engine, ANSWERS)
-        self._updated_at = select(RUNS.c.updated_at).where(RUNS.c.id == bindparam("id")).with_for_update()
+        self._put_run = upsert(self._engine, RUNS, keep=("renamed", "note", "folded_marks"))
+        self._put_items = upsert(self._engine, ITEMS, keep=("note",))
+        self._put_points = upsert(self._engine, POINTS)
+        self._add_models = insert_for(self._engine, MODELS).on_conflict_do_nothing()
 
     def __repr__(self) -> str:
         return f"Store({describe(self._url)})"
 
-    def save_run(self, run: RunRecord, answers: Sequence[AnswerRecord] = (), *, known: float | None = None) -> None:
-        """Write a run, and answers of it, in one transaction; what was there under the same ids is replaced.
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def save_run(
+        self,
+        run: RunRecord,
+        items: Sequence[ItemRecord] = (),
+        *,
+        known: float | None = None,
+        owner: WorkingProcess | None = None,
+        lease_s: float | None = None,
+    ) -> None:
+        """Write a run, and items of it, in one transaction; what was there under the same keys is replaced.
 
         Args:
-            run: the run.
-            answers: those of its answers that changed.
+            run: the run. Its tags, note and owner are not written, and neither is its title if it was renamed.
+            items: those of its items that changed.
             known: the ``updated_at`` that the run was last read or written with here; None writes in any case.
+            owner: the process that writes. Who gives none takes part in no leases, and writes in any case.
+            lease_s: how long the owner holds the run from now on; 0 gives it up, None leaves that as it is.
 
         Raises:
-            RunConflictError: the stored run has another one: somebody else has written it. Nothing is written. A run
-                that was deleted meanwhile is written anew.
+            RunAtWorkError: another process than the owner holds the run. Nothing is written.
+            RunConflictError: the stored run has another ``updated_at``: somebody else has written it. Nothing is
+                written. A run that was deleted meanwhile is written anew.
         """
-        run_row, rows = _run_row(run), [_answer_row(answer) for answer in answers]
+        row, rows = run_row(run), [item_row(item) for item in items]
+        models = [{"run_id": run.id, "model": line(model)} for model in run.models]
         with translated(self._url), writing(self._engine) as connection:
-            if known is not None:
-                stored = connection.execute(self._updated_at, {"id": run.id}).scalar()
-                if stored is not None and stored != known:
+            if owner is not None or known is not None:
+                try:
+                    stored: float | None = self.leases.lock(connection, run.id)
+                except RunNotFoundError:
+                    stored = None
+                if owner is not None:
+                    self.leases.refuse_other(connection, run.id, owner)
+                if known is not None and stored is not None and stored != known:
                     raise RunConflictError(f"run {run.id!r} was changed by another program meanwhile")
-            connection.execute(self._put_run, run_row)
+            connection.execute(self._put_run, row)
+            if models:
+                connection.execute(self._add_models, models)
             if rows:
-                connection.execute(self._put_answers, rows)
+                connection.execute(self._put_items, rows)
+            if owner is not None and lease_s:
+                self.leases.hold(connection, run.id, owner, lease_s)
+            elif owner is not None and lease_s is not None:
+                self.leases.release(connection, run.id, owner)
 
-    def save_answers(self, answers: Sequence[AnswerRecord]) -> None:
-        """Write answers of runs that are already there."""
-        rows = [_answer_row(answer) for answer in answers]
+    def save_items(self, items: Sequence[ItemRecord], *, owner: WorkingProcess | None = None) -> None:
+        """Write items of runs that are already there.
+
+        Raises:
+            RunAtWorkError: the owner does not hold the run any more. Nothing is written.
+        """
+        rows = [item_row(item) for item in items]
+        if not rows:
+            return
+        with translated(self._url), writing(self._engine) as connection:
+            if owner is not None:
+                for run_id in sorted({item.run_id for item in items}):
+                    self.leases.refuse_unless_mine(connection, run_id, owner)
+            connection.execute(self._put_items, rows)
+
+    def save_points(self, run_id: str, points: Sequence[Point]) -> None:
+        """Write points of a run's curves; one that is there is replaced."""
+        rows = [{"run_id": run_id, **asdict(point)} for point in points]
         if rows:
             with translated(self._url), writing(self._engine) as connection:
-                connection.execute(self._put_answers, rows)
+                connection.execute(self._put_points, rows)
+
+    def delete_runs(self, run_ids: Collection[str], *, owner: WorkingProcess | None = None) -> int:
+        """Delete runs for good, with all that belongs to them, in one transaction; gives how many there were.
+
+        Raises:
+            RunAtWorkError: a process other than the owner is at work on one of them. Nothing is deleted.
+        """
+        with translated(self._url), writing(self._engine) as connection:
+            deleted = 0
+            for some in _portions(run_ids):
+                there = select(RUNS.c.id).where(RUNS.c.id.in_(some)).order_by(RUNS.c.id).with_for_update()
+                found = connection.execute(there).scalars().all()
+                for run_id in found:
+                    self.leases.refuse_other(connection, run_id, owner)
+                deleted += connection.execute(delete(RUNS).where(RUNS.c.id.in_(found))).rowcount
+        return deleted
+
+    # --- reading ----------------------------------------------------------------------------------------------------
 
     def load_run(self, run_id: str) -> RunRecord:
-        """Read a run without its answers.
+        """Read a run without its items.
 
         Raises:
             RunNotFoundError: no run has this id.
         """
-        query = select(*_columns(RUNS, RunRecord, leave_out="search_text")).where(RUNS.c.id == storable(run_id))
         with translated(self._url), self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            raise RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
-        return RunRecord(**row._mapping)
+            rows = list(connection.execute(self._queries.whole(storable(run_id))))
+            found = run_fields(connection, rows)
+        if not found:
+            raise _not_stored(run_id)
+        return RunRecord(**found[0])
 
-    def load_answers(self, run_id: str) -> list[AnswerRecord]:
-        """Read all answers of a run, in the order of turns, panes and attempts."""
-        order = (ANSWERS.c.turn, ANSWERS.c.pane_id, ANSWERS.c.attempt)
-        query = select(*_columns(ANSWERS, AnswerRecord)).where(ANSWERS.c.run_id == storable(run_id)).order_by(*order)
-        with translated(self._url), self._engine.connect() as connection:
-            return [AnswerRecord(**row._mapping) for row in connection.execute(query)]
+    def version_of(self, run_id: str) -> float:
+        """The ``updated_at`` of a run.
 
-    def list_runs(
-        self,
-        kind: str | None = None,
-        text: str = "",
-        limit: int = 50,
-        offset: int = 0,
-        *,
-        before: float | None = None,
-    ) -> list[RunSummary]:
-        """Read the newest runs first.
-
-        Args:
-            kind: only runs of this kind.
-            text: only runs with this text, in any case, in their title, detail, prompts or answers; its first
-                MAX_QUERY_CHARS characters count.
-            limit: at most so many, and never more than MAX_LIST.
-            offset: how many to pass over.
-            before: only runs that were made before this moment, in seconds since the epoch.
+        Raises:
+            RunNotFoundError: no run has this id.
         """
-        query = select(*_columns(RUNS, RunSummary)).where(*_conditions(kind, text))
-        if before is not None:
-            query = query.where(RUNS.c.created_at < before)
-        query = query.order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc())
+        query = select(RUNS.c.updated_at).where(RUNS.c.id == storable(run_id))
+        with translated(self._url), self._engine.connect() as connection:
+            if (found := connection.execute(query).scalar()) is None:
+                raise _not_stored(run_id)
+            return float(found)
+
+    def load_items(self, run_id: str) -> list[ItemRecord]:
+        """Read all items of a run, by position, key and attempt."""
+        columns = [column for column in ITEMS.c if column.name != "folded"]
+        query = select(*columns).where(ITEMS.c.run_id == storable(run_id))
+        query = query.order_by(ITEMS.c.position, ITEMS.c.key, ITEMS.c.attempt)
+        tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(
+            TAGS.c.run_id == storable(run_id), TAGS.c.key != ""
+        )
+        with translated(self._url), self._engine.connect() as connection:
+            tags: dict[tuple[str, int], list[str]] = {}
+            for key, attempt, tag in connection.execute(tagged):
+                tags.setdefault((key, attempt), []).append(tag)
+            rows = connection.execute(query).all()
+        return [ItemRecord(**row._mapping, tags=tuple(sorted(tags.get((row.key, row.attempt), ())))) for row in rows]
+
+    def load_points(self, run_id: str, series: str | None = None, *, from_step: int = 0) -> list[Point]:
+        """Read the points of a run's curves, or of one of them, by series and step; at most MAX_POINTS."""
+        query = select(POINTS.c.series, POINTS.c.step, POINTS.c.value, POINTS.c.at)
+        query = query.where(POINTS.c.run_id == storable(run_id), POINTS.c.step >= from_step)
+        if series is not None:
+            query = query.where(POINTS.c.series == series)
+        query = query.order_by(POINTS.c.series, POINTS.c.step).limit(MAX_POINTS)
+        with translated(self._url), self._engine.connect() as connection:
+            return [Point(**row._mapping) for row in connection.execute(query)]
+
+    def list_runs(self, filter: RunFilter = EVERY_RUN, limit: int = 50, offset: int = 0) -> list[RunSummary]:
+        """Read the newest runs first: at most ``limit``, never more than MAX_LIST, after passing over ``offset``."""
+        query = self._queries.summaries(filter).order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc())
         query = query.limit(max(0, min(limit, MAX_LIST))).offset(max(0, offset))
         with translated(self._url), self._engine.connect() as connection:
-            return [RunSummary(**row._mapping) for row in connection.execute(query)]
+            return [RunSummary(**found) for found in run_fields(connection, list(connection.execute(query)))]
 
-    def count_runs(self, kind: str | None = None, text: str = "") -> int:
+    def count_runs(self, filter: RunFilter = EVERY_RUN) -> int:
         """How many runs :meth:`list_runs` would find without a limit."""
-        query = select(func.count()).select_from(RUNS).where(*_conditions(kind, text))
         with translated(self._url), self._engine.connect() as connection:
-            return connection.execute(query).scalar_one()
+            return int(connection.execute(self._queries.count(filter)).scalar_one())
 
-    def delete_run(self, run_id: str) -> bool:
-        """Delete a run with all its answers; False when there was none."""
-        with translated(self._url), writing(self._engine) as connection:
-            return connection.execute(delete(RUNS).where(RUNS.c.id == storable(run_id))).rowcount > 0
+    def all_models(self) -> list[tuple[str, int]]:
+        """Every model that was asked, with the number of runs in which it was; the most frequent first."""
+        count: Any = func.count()
+        query = select(MODELS.c.model, count).group_by(MODELS.c.model).order_by(count.desc(), MODELS.c.model)
+        with translated(self._url), self._engine.connect() as connection:
+            return [(model, number) for model, number in connection.execute(query)]
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
 
-def _columns(table: Table, record: type[Any], leave_out: str = "") -> list[Column[Any]]:
-    return [table.c[field.name] for field in fields(record) if field.name != leave_out]
+def _not_stored(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
 
 
-def _conditions(kind: str | None, text: str) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if kind is not None:
-        conditions.append(RUNS.c.kind == kind)
-    if wanted := fold(text[:MAX_QUERY_CHARS]).strip():
-        in_answers = select(ANSWERS.c.id).where(ANSWERS.c.run_id == RUNS.c.id, _contains(ANSWERS, wanted))
-        conditions.append(or_(_contains(RUNS, wanted), in_answers.exists()))
-    return conditions
-
-
-def _contains(table: Table, wanted: str) -> ColumnElement[bool]:
-    return table.c.folded.contains(wanted, autoescape=True)
-
-
-def _upsert(engine: Engine, table: Table) -> Insert:
-    # Two dialects, one syntax.
-    insert = (postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert)(table)
-    changed = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
-    return insert.on_conflict_do_update(index_elements=["id"], set_=changed)
-
-
-def _run_row(run: RunRecord) -> dict[str, Any]:
-    row = {field.name: getattr(run, field.name) for field in fields(run)}
-    title, detail = storable(run.title)[:MAX_LINE_CHARS], storable(run.detail)[:MAX_LINE_CHARS]
-    searched = _bounded(row.pop("search_text"), f"the prompts of run {run.id!r}")
-    folded = fold("\n".join((title, detail, searched)))
-    return {**row, "title": title, "detail": detail, "folded": folded, "document": _json(run.document, run.id)}
-
-
-def _answer_row(answer: AnswerRecord) -> dict[str, Any]:
-    row = {field.name: getattr(answer, field.name) for field in fields(answer)}
-    text = _bounded(answer.text, f"the text of answer {answer.id!r}")
-    return {**row, "text": text, "folded": fold(text), "record": _json(answer.record, answer.id)}
-
-
-def _bounded(text: str, what: str) -> str:
-    if len(text) > MAX_TEXT_CHARS:
-        raise StoreError(f"{what} has {len(text)} characters; at most {MAX_TEXT_CHARS} are stored")
-    return storable(text)
-
-
-def _json(document: Mapping[str, Any], owner: str) -> Mapping[str, Any]:
-    try:
-        size = len(json.dumps(document, allow_nan=False))
-    except (TypeError, ValueError) as exc:
-        raise StoreError(f"the document of {owner!r} cannot be stored as JSON: {exc}") from exc
-    if size > MAX_DOCUMENT_CHARS:
-        raise StoreError(f"the document of {owner!r} has {size} characters; at most {MAX_DOCUMENT_CHARS} are stored")
-    return document
-
-
-def storable(text: str) -> str:
-    """The text with what no database takes (NUL, halves of surrogate pairs) replaced, character for character."""
-    return _UNSTORABLE.sub("\ufffd", text)
-
-
-def fold(text: str) -> str:
-    """The text as searches compare it: case and width of characters do not count."""
-    return storable(unicodedata.normalize("NFKC", text).casefold())
+def _portions(run_ids: Collection[str]) -> Iterator[list[str]]:
+    every = sorted({storable(run_id) for run_id in run_ids})
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]

@@ -15,7 +15,7 @@ from typing import Any
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.json_records import read_records
 from multi_llm_comparator.core.requests import Message, Role
-from multi_llm_comparator.tracking.store import storable
+from multi_llm_comparator.tracking.rows import storable
 from multi_llm_comparator.training.left_out import LeftOut
 
 MAX_RECORDS = 1_000_000

@@ -18,7 +18,7 @@ async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, st
     finally:
         child.kill()
         child.wait()
-    assert [run.status for run in await registry.list()] == ["interrupted"]
+    assert [run.status for run in await registry.runs.list()] == ["interrupted"]
     comparison = await registry.get(run_id)
     half = answer(comparison, "a")
     assert (half.text, half.progress.error_type) == ("half an ans", "AnswerInterrupted")
@@ -32,4 +32,4 @@ async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, st
     await rest.answer("wer")
     await comparison.wait()
     assert answer(comparison, "a").text == "half an answer"
-    assert [record.text for record in store.load_answers(run_id)] == ["half an answer", "whole"]
+    assert [record.text for record in store.load_items(run_id)] == ["half an answer", "whole"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_registry import answered
@@ -23,13 +25,13 @@ def store(tmp_path):
 
 @pytest.fixture
 def registry(store):
-    return PlanRegistry(store, ByTarget(planner=PLAN, small="7" * 9, large="568" * 9))
+    return PlanRegistry(RunRegistry(store), ByTarget(planner=PLAN, small="7" * 9, large="568" * 9))
 
 
 async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predicted(registry):
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
-    assert await registry.wait(run.id)
+    assert await registry.runs.wait(run.id)
     assert set(await calibration.profiles()) == {*STEPS, ("planner", "plan")}
     assert await calibration.profiles(without=run.id) == {}
 
@@ -58,7 +60,7 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(store, regi
     for _ in range(3):
         await answered(registry)
     # A workbench that was just opened has none of them in memory.
-    again = PlanRegistry(store, ByTarget())
+    again = PlanRegistry(RunRegistry(store), ByTarget())
     read: list[str] = []
     load = store.load_run
     monkeypatch.setattr(store, "load_run", lambda run_id: read.append(run_id) or load(run_id))
@@ -80,15 +82,15 @@ async def test_what_is_new_deleted_or_left_out_counts(registry):
     for number in range(1, 5):
         runs.append(await answered(registry))
         assert await answers() == number
-    await registry.delete(runs[0].id)
+    await registry.runs.delete([runs[0].id])
     assert (await answers(), await answers(without=runs[1].id), await answers()) == (3, 2, 3)
 
 
 async def test_a_run_that_was_resumed_is_looked_at_anew(registry):
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
-    await registry.stop(run.id)
+    await registry.runs.stop(run.id)
     assert ("large", "step") not in await calibration.profiles()
-    await registry.resume(run.id)
-    assert await registry.wait(run.id, timeout_s=20)
+    await registry.runs.resume(run.id, PlanRun)
+    assert await registry.runs.wait(run.id, timeout_s=20)
     assert ("large", "step") in await calibration.profiles()

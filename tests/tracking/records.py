@@ -1,10 +1,10 @@
-"""Runs and answers to fill a store with."""
+"""Runs and items to fill a store with."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from multi_llm_comparator.tracking.records import AnswerRecord, RunRecord
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 
 def a_run(run_id: str = "r1", **changes: Any) -> RunRecord:
@@ -12,6 +12,7 @@ def a_run(run_id: str = "r1", **changes: Any) -> RunRecord:
         "kind": "comparison",
         "title": "Capitals",
         "detail": "demo-small, demo-large",
+        "models": ("demo-large", "demo-small"),
         "status": "done",
         "created_at": 1000.0,
         "updated_at": 1000.5,
@@ -21,14 +22,11 @@ def a_run(run_id: str = "r1", **changes: Any) -> RunRecord:
     return RunRecord(id=run_id, **{**fields, **changes})
 
 
-def an_answer(answer_id: str = "a1", run_id: str = "r1", **changes: Any) -> AnswerRecord:
+def an_item(key: str = "0/p1", run_id: str = "r1", **changes: Any) -> ItemRecord:
     fields = {
-        "turn": 0,
-        "pane_id": "p1",
-        "attempt": 1,
         "status": "done",
         "text": "Paris.",
         "record": {"legs": []},
         "updated_at": 1001.0,
     }
-    return AnswerRecord(id=answer_id, run_id=run_id, **{**fields, **changes})
+    return ItemRecord(key=key, run_id=run_id, **{**fields, **changes})

@@ -20,7 +20,7 @@ from multi_llm_comparator.tracking.database import open_engine, parse_url
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.tables import SCHEMA_REVISION, metadata
 from tests.support.postgres import new_database
-from tests.tracking.records import a_run, an_answer
+from tests.tracking.records import a_run, an_item
 
 ROOT = Path(__file__).parents[2]
 _OPEN = """
@@ -98,14 +98,14 @@ def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path, content):
 def test_damage_that_shows_only_later_is_named_as_well(tmp_path):
     path = tmp_path / "runs.db"
     store = Store(f"sqlite:///{path}")
-    store.save_run(a_run(), [an_answer(str(n), pane_id=str(n), text="text " * 2000) for n in range(50)])
+    store.save_run(a_run(), [an_item(str(n), text="text " * 2000) for n in range(50)])
     store.close()
     sqlite3.connect(path).execute("PRAGMA wal_checkpoint(TRUNCATE)")
     data = bytearray(path.read_bytes())
     data[8192 : len(data) - 4096] = b"\xa5" * (len(data) - 12288)
     path.write_bytes(data)
     with pytest.raises(StoreError, match="is damaged"):
-        Store(f"sqlite:///{path}").load_answers("r1")
+        Store(f"sqlite:///{path}").load_items("r1")
 
 
 def test_a_folder_in_place_of_the_file_is_explained(tmp_path):

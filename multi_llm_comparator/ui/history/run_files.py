@@ -14,7 +14,7 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, warn
 from multi_llm_comparator.ui.kit.file_names import file_stem
 from multi_llm_comparator.ui.kit.i18n import Language, current_language, t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 # Name, the ending of the file, its media type.
 FORMATS = (

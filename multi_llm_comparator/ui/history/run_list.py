@@ -6,8 +6,9 @@ from html import escape
 
 import streamlit as st
 
+from multi_llm_comparator.comparison.documents import KIND
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.ui.compare.state import forget_run, open_run
 from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import inform, perform
@@ -15,26 +16,28 @@ from multi_llm_comparator.ui.kit.html_pieces import empty, model_label, moment, 
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone, model_tone
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 PAGE_SIZE = 20
 _STATUS_TONES = {
     "running": STATE_TONES["running"],
     "done": STATE_TONES["done"],
     "failed": STATE_TONES["failed"],
+    "queued": STATE_TONES["queued"],
+    "stopped": STATE_TONES["stopped"],
     "interrupted": STATE_TONES["stopped"],
 }
 
 
 def draw_runs(text: str) -> None:
     """One page of runs that contain ``text``, newest first."""
-    comparisons = get_workbench().comparisons
-    total = perform(comparisons.count(text)) or 0
+    runs = get_workbench().runs
+    total = perform(runs.count(RunFilter(kind=KIND, text=text))) or 0
     if total == 0:
         _draw_nothing(text)
         return
     page = min(st.session_state.get("history_page", 0), (total - 1) // PAGE_SIZE)
-    for run in perform(comparisons.list(text, PAGE_SIZE, page * PAGE_SIZE)) or []:
+    for run in perform(runs.list(RunFilter(kind=KIND, text=text), PAGE_SIZE, page * PAGE_SIZE)) or []:
         _draw_run(run)
     if total > PAGE_SIZE:
         _draw_paging(page, total)
@@ -84,7 +87,7 @@ def _draw_run(run: RunSummary) -> None:
 
 
 def _delete(run_id: str) -> None:
-    perform(get_workbench().comparisons.delete(run_id), run_id)
+    perform(get_workbench().runs.delete([run_id]), run_id)
     forget_run(run_id)
     inform(t("history.deleted"))
 

@@ -24,7 +24,7 @@ from multi_llm_comparator.ui.kit.file_names import file_stem
 from multi_llm_comparator.ui.kit.i18n import Language, current_language, t, translate
 from multi_llm_comparator.ui.plans.figures import Say, beside_alone, chain_words, cost, percent, speed_up
 from multi_llm_comparator.ui.plans.state import taken
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 # What a chart says, and where its text stands among those of the plans' page.
 GANTT_TEXTS = {
@@ -97,7 +97,7 @@ def to_html(run: PlanRun, outlook: Outlook, language: Language) -> str:
         language="zh-CN" if language == "zh" else "en",
         t=say_it,
         say=say,
-        state=say_it(f"plan.state_{run.state}"),
+        state=say_it(f"plan.state_{run.stage}"),
         created=datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         gantt=Markup(to_svg(run, outlook, language)),
         graph=Markup(_graph(run, language)),

@@ -21,7 +21,7 @@ from multi_llm_comparator.ui.plans.state import (
     start,
     taken,
 )
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 MAX_TITLE_CHARS = 160
 
@@ -47,7 +47,7 @@ def _title(question: str) -> str:
 
 
 def _draw_actions(run: PlanRun) -> None:
-    if run.state in ("stopped", "failed"):
+    if run.state in ("stopped", "interrupted", "failed"):
         st.button(
             t("plan.resume"),
             icon=":material/resume:",
@@ -122,7 +122,7 @@ def _again(run: PlanRun, plan: Plan | None) -> None:
 
 
 def _resume(run_id: str) -> None:
-    if (run := perform(get_workbench().plans.resume(run_id), run_id)) is not None:
+    if (run := perform(get_workbench().runs.resume(run_id, PlanRun), run_id)) is not None:
         show_run(run.id)
 
 

@@ -8,14 +8,14 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.plans.plan_run import KIND, PlanRun
+from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.ui.kit.actions import inform, perform
 from multi_llm_comparator.ui.kit.html_pieces import moment
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.plans.state import compare_with, compared_run, leave_run, open_run
 from multi_llm_comparator.ui.plans.tones import run_chip
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 SHOWN, MOST_SHOWN = 12, 120
 
@@ -28,7 +28,7 @@ def draw_runs() -> None:
         with st.container(
             horizontal=True, vertical_alignment="center", wrap=False, gap="xsmall", key=f"plans_run_{run.id}"
         ):
-            st.html(_row(run, run_chip(run.status)), width="stretch")
+            st.html(_row(run, run_chip(run.stage)), width="stretch")
             _icon_button("open", "open_in_new", run, open_run)
             _icon_button("delete", "delete", run, _delete)
     _draw_rest(text, found, "plans_search")
@@ -45,7 +45,7 @@ def draw_comparison_choice(run: PlanRun) -> None:
     listed = _listed(text, "plans_compare_search")
     found = [r for r in listed if r.id != run.id and (other is None or r.id != other.id)]
     # Runs of the same question first: that is what one compares as a rule.
-    for summary in sorted(found, key=lambda r: r.title != run.question[:200]):
+    for summary in sorted(found, key=lambda r: r.title != run.title):
         with st.container(
             horizontal=True, vertical_alignment="center", wrap=False, gap="xsmall", key=f"plans_with_{summary.id}"
         ):
@@ -67,7 +67,7 @@ def _search(key: str) -> str:
 
 
 def _listed(text: str, key: str) -> list[RunSummary]:
-    return perform(get_workbench().plans.recent(text, _shown(key))) or []
+    return perform(get_workbench().runs.list(RunFilter(kind=KIND, text=text), _shown(key))) or []
 
 
 def _shown(key: str) -> int:
@@ -80,7 +80,7 @@ def _draw_rest(text: str, listed: list[RunSummary], key: str) -> None:
     if not listed:
         st.caption(t("plan.runs_none"))
         return
-    left = (perform(get_workbench().plans.count(text)) or 0) - len(listed)
+    left = (perform(get_workbench().runs.count(RunFilter(kind=KIND, text=text))) or 0) - len(listed)
     if left <= 0:
         return
     shown = _shown(key)
@@ -106,7 +106,7 @@ def _icon_button(name: str, icon: str, run: RunSummary, act: Callable[[str], Non
 
 
 def _delete(run_id: str) -> None:
-    if perform(get_workbench().plans.delete(run_id), run_id) is None:
+    if perform(get_workbench().runs.delete([run_id]), run_id) is None:
         return
     if st.session_state.get("plans_run") == run_id:
         leave_run()

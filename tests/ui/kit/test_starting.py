@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.tracking.store import Store
-from tests.tracking.records import a_run, an_answer
+from tests.tracking.records import a_run, an_item
 from tests.ui.test_app import PATIENCE_S, ROOT, address_of, free_port, started
 
 CLI = ("-m", "multi_llm_comparator.cli")
@@ -57,7 +57,7 @@ def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path):
     with started(tmp_path, "--port", str(free_port()), "--no-browser") as app:
         address_of(app)
         store = Store(f"sqlite:///{tmp_path / 'workbench.db'}")
-        store.save_run(a_run(status="running"), [an_answer(status="running")])
+        store.save_run(a_run(status="running"), [an_item(status="running")])
         config = tmp_path / "config.json"
         models = {"small_model": "nobody", "large_model": "nobody", "router_model": "nobody"}
         config.write_text(json.dumps({"models": models, "query": "hello?"}))
@@ -67,7 +67,7 @@ def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path):
         code, said = run(tmp_path, *CLI, "plan", "--config", str(config), **variables)
         assert "in use by another workbench" not in said
         assert store.load_run("r1").status == "running"
-        assert [answer.status for answer in store.load_answers("r1")] == ["running"]
+        assert [answer.status for answer in store.load_items("r1")] == ["running"]
         store.close()
 
 
