@@ -6,7 +6,8 @@ Added latency (median and 99th percentile) with about 1 and 100 calls in flight,
 callers, as many requests for both and in turns so that a noisy machine is noisy to both; then 1,000 streams open at
 once over HTTP through the gateway. Figures go to benchmarks/results/gateway.json.
 
-Latency is what a caller waited beyond what the responder took, in an open loop: 100 requests a second arrive at random
+Latency is what a caller waited beyond what the responder took and beyond what the same arrivals wait with nothing
+between (timers wake up late), in an open loop: 100 requests a second arrive at random
 times, a rate that both sustain, for a responder that answers at once or takes 0.5 to 1.5 s. The rate is that of callers
 who ask a responder that answers at once again and again.
 """
