@@ -10,6 +10,7 @@ from typing import Literal
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
+from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import Interval, length_s, loads_of, merged
 
@@ -22,7 +23,7 @@ class CallFigures:
 
     Times in seconds, without loading; None means not known, or never came to it. ``was_cut``: the answer ended for its
     budget of tokens. ``is_plain``: done at the first try, by a model and not from a cache, while no other model was
-    loaded, which takes the cores as nothing else does. ``task`` is equal for equal tasks of steps, within this process.
+    loaded, which takes the cores as nothing else does. ``task`` is a step's :func:`task_key`.
     """
 
     target: str
@@ -40,7 +41,7 @@ class CallFigures:
 
     @classmethod
     def of(
-        cls, target: str, part: Part, answer: AnswerProgress, loads: Sequence[Interval], task: str | None
+        cls, target: str, part: Part, answer: AnswerProgress, loads: Sequence[Interval], step: Step | None
     ) -> CallFigures:
         """``loads`` is when models were loaded for any call of the run, in seconds since the epoch."""
         loading_s, is_first = length_s(loads_of(answer)), answer.attempts <= 1 and answer.cache_age_s is None
@@ -57,21 +58,26 @@ class CallFigures:
             tokens_per_second=answer.tokens_per_second,
             duration_s=None if answer.duration_s is None else max(0.0, answer.duration_s - loading_s),
             cost_usd=answer.cost_usd,
-            task=None if task is None else hash(task),
+            task=None if step is None else task_key(step),
         )
+
+
+def task_key(step: Step) -> int:
+    """Equal for steps of the same task and budget, within this process."""
+    return hash((step.task, step.token))
 
 
 def calls_of(run: PlanRun) -> Iterator[CallFigures]:
     """All calls of a run: plans, the aggregation, all attempts at steps, which may be many."""
-    calls: list[tuple[str, Part, AnswerProgress, str | None]] = [
+    calls: list[tuple[str, Part, AnswerProgress, Step | None]] = [
         (run.options.router_model, "plan", attempt.progress, None) for attempt in run.planning
     ]
     if run.aggregate is not None:
         calls.append((run.options.aggregator_model, "answer", run.aggregate, None))
-    calls += [(one.target, "step", one.progress, step.step.task) for step in all_steps(run) for one in step.attempts]
+    calls += [(one.target, "step", one.progress, of.step) for of in all_steps(run) for one in of.attempts]
     loads = merged(load for _, _, answer, _ in calls for load in loads_of(answer))
-    for target, part, answer, task in calls:
-        yield CallFigures.of(target, part, answer, loads, task)
+    for target, part, answer, step in calls:
+        yield CallFigures.of(target, part, answer, loads, step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

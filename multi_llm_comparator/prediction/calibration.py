@@ -40,7 +40,7 @@ class Calibration:
         """
         latest = await self._registry.runs.list(RunFilter(kind=KIND, made_before=before), MAX_RUNS)
         told = [await self._calls_of(summary) for summary in latest if summary.id != without]
-        return profiles_of(chain.from_iterable(told))
+        return await asyncio.to_thread(profiles_of, chain.from_iterable(told))
 
     async def outlook(self, run: PlanRun) -> Outlook:
         """What the runs before one tell of it."""

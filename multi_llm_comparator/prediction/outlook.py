@@ -98,16 +98,15 @@ def outlook_of(run: PlanRun, profiles: Profiles) -> Outlook:
 
 def _predicted(run: PlanRun, plan: Plan, profiles: Profiles) -> Prediction:
     options = run.options
-    durations: dict[str, float] = {}
-    for step in plan.steps:
-        profile = None if _needs_no_model(step) else profiles[target_of(run, step), "step"]
-        durations[step.id] = profile.seconds(profile.expected_tokens(step.token, step.task)) if profile else 0.0
+    durations = {
+        step.id: 0.0 if _needs_no_model(step) else profiles[target_of(run, step), "step"].step_s(step)
+        for step in plan.steps
+    }
     arrivals, planning_s, answer_s = dict[str, float](), None, None
     if run.planning:
         arrivals, planning_s = _planned(run, plan, profiles[options.router_model, "plan"])
     if _is_aggregated(run):
-        profile = profiles[options.aggregator_model, "answer"]
-        answer_s = profile.seconds(profile.expected_tokens(options.aggregator_config.max_tokens))
+        answer_s = profiles[options.aggregator_model, "answer"].usual_s(options.aggregator_config.max_tokens)
     schedule = schedule_plan(plan, durations, options.executor.workers, arrivals)
     return Prediction(schedule, profiles, planning_s, answer_s, _actual_s(run, plan))
 

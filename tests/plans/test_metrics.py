@@ -6,7 +6,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.parse import parse_plan
-from multi_llm_comparator.plans.performance import PerformanceTracker, calls_of
+from multi_llm_comparator.plans.performance import PerformanceTracker, calls_of, task_key
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
@@ -175,7 +175,7 @@ def test_what_was_written_while_another_model_was_loaded_is_not_plain(run):
     # Of the steps that follow each other only the first meets the loading, which ends at 1 s.
     run.steps["2"] = solved(run.plan, "2", "small", 1.0, 6)
     run.steps["3"] = loaded(run.plan, "3", 0.2, 1.0, 3.0)
-    assert [(call.task == hash(run.plan.by_id["1"].task), call.is_plain) for call in calls_of(run)] == [
+    assert [(call.task == task_key(run.plan.by_id["1"]), call.is_plain) for call in calls_of(run)] == [
         (True, False),
         (False, True),
         (False, True),

@@ -7,10 +7,11 @@ from math import inf
 
 import pytest
 
-from multi_llm_comparator.plans.performance import CallFigures
+from multi_llm_comparator.plans.performance import CallFigures, task_key
+from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.prediction.profiles import Profile, profiles_of
 
-CALL = CallFigures("m", "step", False, True, False, 5, 11, 0.5, 10.0, 1.5, None, hash("Add."))
+CALL = CallFigures("m", "step", False, True, False, 5, 11, 0.5, 10.0, 1.5, None)
 
 
 def test_a_profile_is_made_of_medians_so_that_one_slow_answer_says_little():
@@ -26,22 +27,27 @@ def test_the_first_token_is_all_that_an_answer_of_one_token_takes():
 
 
 def test_plans_steps_and_aggregations_of_one_model_are_told_apart():
-    profiles = profiles_of([CALL, replace(CALL, part="plan", tokens=200, task=None)])
+    profiles = profiles_of([CALL, replace(CALL, part="plan", tokens=200)])
     assert {key: p.tokens for key, p in profiles.items()} == {("m", "step"): 11.0, ("m", "plan"): 200.0}
 
 
-def test_an_answer_is_as_long_as_those_to_the_same_task_else_as_usual_and_within_its_budget():
-    profile = profiles_of([CALL, replace(CALL, tokens=31, task=hash("Explain.")), replace(CALL, tokens=21, task=None)])
-    known = profile["m", "step"]
-    assert [known.expected_tokens(100, task) for task in ("Add.", "Explain.", "What?", None)] == [11, 31, 21, 21]
-    assert known.expected_tokens(16, "Explain.") == 16
+def test_an_answer_is_as_long_as_usual_within_its_budget():
+    known = profiles_of([CALL, replace(CALL, tokens=31), replace(CALL, tokens=21)])["m", "step"]
+    assert (known.usual_s(100), known.usual_s(6)) == (pytest.approx(2.5), pytest.approx(1.0))
+
+
+def test_a_step_takes_what_the_same_one_took_before_else_the_usual():
+    same, other = Step("7", "Add.", 2, 64), Step("7", "Add.", 2, 6)
+    calls = [replace(CALL, task=task_key(same), duration_s=seconds) for seconds in (4.0, 5.0, 60.0)]
+    known = profiles_of(calls)["m", "step"]
+    assert (known.step_s(same), known.step_s(other)) == (5.0, pytest.approx(1.0))
 
 
 def test_answers_that_were_cut_would_have_been_longer():
-    cut = replace(CALL, tokens=64, was_cut=True, task=None)
+    cut = replace(CALL, tokens=64, was_cut=True)
     known = profiles_of([cut, cut, CALL])["m", "step"]
-    assert (known.tokens, known.expected_tokens(200)) == (inf, 200)
-    assert profiles_of([cut, CALL, CALL])["m", "step"].expected_tokens(200) == 11
+    assert (known.tokens, known.usual_s(201)) == (inf, pytest.approx(20.5))
+    assert profiles_of([cut, CALL, CALL])["m", "step"].usual_s(201) == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize("change", [{"is_plain": False}, {"ttft_s": None}, {"tokens": 0}])

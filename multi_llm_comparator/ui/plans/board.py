@@ -21,9 +21,10 @@ from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.kit.theme import page_tone
 from multi_llm_comparator.ui.plans.figures import strip
-from multi_llm_comparator.ui.plans.gantt import Scene, gantt, span_of
+from multi_llm_comparator.ui.plans.gantt import gantt
 from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path, outlook_on
+from multi_llm_comparator.ui.plans.scene import Scene
 from multi_llm_comparator.ui.plans.state import compared_run, pick_step, picks, selected_step, taken
 from multi_llm_comparator.ui.plans.step import draw_step
 from multi_llm_comparator.ui.plans.tables import draw_plan, draw_steps, draw_theory
@@ -143,7 +144,7 @@ def failure_title(run: PlanRun) -> str:
 def _draw_charts(scene: Scene, other: PlanRun | None) -> None:
     compared = _scene_of(other, scene) if other else None
     if compared:
-        span = max(span_of(scene), span_of(compared))
+        span = max(scene.end_s, compared.end_s)
         scene, compared = replace(scene, span_s=span), replace(compared, span_s=span)
     with st.container(key="plans_charts"):
         left, right = st.columns([3, 1], gap="small")

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 from html import escape
 from itertools import pairwise
 
-from multi_llm_comparator.charts.lanes import Lanes, Row, Sign, Span
-from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.plans.run_gantt import GanttWords, run_lanes
+from multi_llm_comparator.charts.lanes import Row, Sign, Span
 from multi_llm_comparator.plans.timeline import StretchKind
-from multi_llm_comparator.prediction.outlook import Prediction
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
+from multi_llm_comparator.ui.plans.scene import Scene
 from multi_llm_comparator.ui.plans.targets import name_of
 
 ROW_PX, CROWDED_ROW_PX, CROWDED_FROM = 27, 15, 40
@@ -38,31 +35,6 @@ WAITING: tuple[StretchKind, ...] = ("worker", "model", "load", "prefill")
 _SIGNS = re.compile(r"\*\*|__|`+|\||^#+ ", re.M)
 
 
-@dataclass(frozen=True)
-class Scene:
-    """What the charts of a run are drawn from. ``at`` is now, for what goes on; None when nothing does.
-
-    ``span_s`` makes the time axis longer than the run, so that two runs can be compared; ``page`` is "light" or "dark".
-    """
-
-    run: PlanRun
-    page: str
-    at: float | None = None
-    prediction: Prediction | None = None
-    critical: tuple[str, ...] = ()
-    selected: str | None = None
-    span_s: float | None = None
-
-    @cached_property
-    def lanes(self) -> Lanes:
-        """The data, computed once."""
-        words = GanttWords(
-            plan=t("plan.lane_plan"), plan_again=t("plan.lane_plan_again", n="{n}"), answer=t("plan.lane_answer")
-        )
-        outlines = self.prediction.outlines if self.prediction else None
-        return run_lanes(self.run, self.critical, outlines, words, at=self.at)
-
-
 @dataclass
 class _Bars:
     """The bars of one kind and one colour, which Plotly wants as one trace."""
@@ -77,11 +49,6 @@ def gantt(scene: Scene) -> Figure:
     """The figure."""
     traces = [*_bars(scene), *_signs(scene), *_answers(scene), *_legend(scene)]
     return {"data": traces, "layout": _layout(scene)}
-
-
-def span_of(scene: Scene) -> float:
-    """Seconds from the start to the end of whatever is in the chart."""
-    return scene.lanes.end_s or 1.0
 
 
 def _bars(scene: Scene) -> list[Figure]:
@@ -207,7 +174,7 @@ def _legend(scene: Scene) -> list[Figure]:
 def _layout(scene: Scene) -> Figure:
     rows = max(1, len(scene.lanes.rows))
     row_px = ROW_PX if rows <= CROWDED_FROM else CROWDED_ROW_PX
-    span = scene.span_s or span_of(scene)
+    span = scene.span_s or scene.end_s
     look = chart_look.layout(scene.page)
     return {
         **look,

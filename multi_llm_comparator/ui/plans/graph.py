@@ -6,14 +6,13 @@ from html import escape
 from typing import Any
 
 from multi_llm_comparator.charts.graph import Graph, Node
-from multi_llm_comparator.plans.run_graph import run_graph
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
-from multi_llm_comparator.ui.plans.gantt import Scene
+from multi_llm_comparator.ui.plans.scene import Scene
 
 MAX_ARROWS = 200
 _PAPER = {"light": "#ffffff", "dark": "#121419"}
@@ -22,7 +21,7 @@ LAYER_PX, FRAME_PX, SMALLEST_PX = 58, 40, 150
 
 def graph(scene: Scene, height: int) -> Figure:
     """The figure, ``height`` pixels high if its layers fit into that."""
-    drawn = run_graph(scene.run, scene.critical)
+    drawn = scene.graph
     size = 30 if len(drawn.nodes) <= 24 else 18
     return {
         "data": [_halo(scene, drawn, size), _nodes(scene, drawn, size)],
@@ -40,7 +39,7 @@ def graph(scene: Scene, height: int) -> Figure:
 
 def left_out_of_graph(scene: Scene) -> tuple[int, int]:
     """How many steps, and how many arrows, there is no room for."""
-    drawn, steps = run_graph(scene.run), scene.run.steps
+    drawn, steps = scene.graph, scene.run.steps
     every = sum(needed in steps for s in steps.values() for needed in s.step.rely)
     return drawn.left_out, every - min(len(drawn.arrows), MAX_ARROWS)
 

@@ -22,9 +22,10 @@ from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
 from multi_llm_comparator.ui.plans.export import to_html, to_json, to_svg, to_xml
 from multi_llm_comparator.ui.plans.figures import cost, strip
-from multi_llm_comparator.ui.plans.gantt import Scene, gantt, span_of
+from multi_llm_comparator.ui.plans.gantt import gantt
 from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path
+from multi_llm_comparator.ui.plans.scene import Scene
 from multi_llm_comparator.ui.plans.state import Setup, restored_setup
 from tests.support.scripted_source import ScriptedSource
 
@@ -136,7 +137,7 @@ def test_the_page_and_the_exported_file_draw_the_same_rows(run):
 def test_two_runs_share_one_clock(run):
     wide = gantt(Scene(run, "light", span_s=60.0))["layout"]["xaxis"]["range"]
     assert wide[1] > 60.0
-    assert span_of(Scene(run, "light")) == pytest.approx(6.0)
+    assert Scene(run, "light").end_s == pytest.approx(6.0)
 
 
 def test_figures_are_plain_data_with_nothing_in_them_that_is_markup(run):
