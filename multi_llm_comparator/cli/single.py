@@ -8,12 +8,12 @@ from pathlib import Path
 from multi_llm_comparator.cli.display import messages, output, run_view, show_while
 from multi_llm_comparator.cli.workplace import Workplace
 from multi_llm_comparator.evaluation.judging import Judge, Verdict
-from multi_llm_comparator.evaluation.outcomes import unanswered
 from multi_llm_comparator.evaluation.report_single import in_one_line, write_run_report
 from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, Solver
 from multi_llm_comparator.plans.calibration import Calibration
 from multi_llm_comparator.plans.config import CooperationConfig
+from multi_llm_comparator.plans.metrics import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.roles import Cast
 

@@ -20,6 +20,7 @@ from multi_llm_comparator.tracking.store import Store
 
 @dataclass(frozen=True)
 class Workplace:
+    store: Store
     gateway: Gateway
     plans: PlanRegistry
 
@@ -70,7 +71,7 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Workplace]
     gateway = Gateway(TaskGroupManager(_HeldGroups(reach.groups)), engine, local_trouble=engine.trouble_with)
     plans = PlanRegistry(store, gateway)
     try:
-        yield Workplace(gateway, plans)
+        yield Workplace(store, gateway, plans)
     finally:
         await plans.aclose()
         await gateway.aclose()

@@ -9,13 +9,14 @@ import streamlit as st
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Outlook, Prediction
+from multi_llm_comparator.plans.run_words import chain_words
 from multi_llm_comparator.plans.timeline import stalls_of, working_s
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem, table
 from multi_llm_comparator.ui.kit.i18n import t, tm
-from multi_llm_comparator.ui.plans.figures import chain_words, no_prediction
+from multi_llm_comparator.ui.plans.figures import no_prediction, say_plan
 from multi_llm_comparator.ui.plans.step import error_title
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip
@@ -94,7 +95,7 @@ def draw_theory(run: PlanRun, outlook: Outlook) -> None:
     rows.append(
         [
             f"<b>{escape(t('plan.theory_all'))}</b>",
-            escape(chain_words(schedule.critical_path, prediction.planner is not None, is_put_together)),
+            escape(chain_words(schedule.critical_path, prediction.planner is not None, is_put_together, say_plan)),
             "",
             f"<b>{say.seconds(prediction.total_s)}</b>",
             f"<b>{say.seconds(prediction.actual_s)}</b>"

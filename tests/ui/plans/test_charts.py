@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ElementTree
 
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.export_html import to_svg
 from multi_llm_comparator.plans.layout import layered
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
@@ -20,8 +20,7 @@ from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.plans.theory import ModelProfile
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
-from multi_llm_comparator.ui.plans.export import to_html, to_json, to_svg, to_xml
-from multi_llm_comparator.ui.plans.figures import cost, strip
+from multi_llm_comparator.ui.plans.figures import strip
 from multi_llm_comparator.ui.plans.gantt import MAX_LANES, Scene, gantt, lanes_left_out, span_of
 from multi_llm_comparator.ui.plans.graph import MAX_NODES, graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path
@@ -177,39 +176,6 @@ def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
     assert left_out_of_graph(Scene(run, "light")) == (303 - MAX_NODES, 302 - (MAX_NODES - 1))
 
 
-def test_the_exported_charts_speak_the_language_of_the_page(run):
-    run.steps["2"].state, run.steps["2"].answer = "failed", None
-    for language in LANGUAGES:
-        page = to_html(run, UNKNOWN, language)
-        for key in ("plan.gantt", "plan.graph", "plan.lane_plan", "plan.stretch_prefill"):
-            assert translate(language, key) in page
-        assert translate(language, "plan.missing", steps="2") in page
-    assert "What ran when" not in to_html(run, UNKNOWN, "zh")
-    assert translate("zh", "plan.gantt") in to_svg(run, UNKNOWN, "zh")
-
-
-def test_exports_hold_the_run(run):
-    outlook = outlook_of(run, PROFILES)
-    page = to_html(run, outlook, "zh")
-    assert "What is &lt;b&gt;it&lt;/b&gt;?" in page
-    assert "<b>it</b>" not in page
-    assert "<script" not in page
-    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
-    assert parse_plan(to_xml(run, outlook, "en")) == run.plan
-    assert ElementTree.fromstring(to_svg(run, outlook, "en")).tag.endswith("svg")
-    data = json.loads(to_json(run, outlook, "en"))
-    assert data["run"]["answer"] == "7 & more"
-    assert data["theory"]["total_s"] > 0 and data["large_alone"]["tokens"] == 15
-
-
-def test_a_speed_that_json_cannot_hold_is_left_out(run):
-    run.question = 'What is "x: Infinity"?'
-    outlook = outlook_of(run, {**PROFILES, "birch": ModelProfile(0.5, float("inf"))})
-    data = json.loads(to_json(run, outlook, "en"), parse_constant=pytest.fail)
-    assert data["theory"]["profiles"]["birch"]["tokens_per_second"] is None
-    assert data["run"]["question"] == run.question
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_are_valid_plans_in_both_languages(language):
     found = examples(language)
@@ -226,7 +192,3 @@ def test_the_last_setup_comes_back_as_far_as_it_still_holds():
     setup = restored_setup(kept, targets)
     assert (setup.planner, setup.small, setup.large) == ("oak-planner", "demo-large", "demo-large")
     assert (setup.threshold, setup.workers) == (11, Setup("", "", "").workers)
-
-
-def test_costs_are_written_as_people_read_them():
-    assert [cost(c) for c in (None, 0.0, 0.00123, 12.5)] == ["–", "$0", "$0.0012", "$12.50"]
