@@ -87,7 +87,7 @@ class Leases:
         """Raises RunAtWorkError: a process that is not this one holds the lease."""
         lease = self.held(connection, run_id)
         if lease is not None and (owner is None or not lease.owner.is_same_as(owner)):
-            raise at_work(lease)
+            raise at_work(run_id, lease.owner)
 
     def refuse_unless_mine(self, connection: Connection, run_id: str, owner: WorkingProcess) -> None:
         """Raises RunAtWorkError: the process does not hold the lease any more, not even one that ran out."""
@@ -115,9 +115,8 @@ class Leases:
         return [_lease(row._mapping) for row in rows]
 
 
-def at_work(lease: Lease) -> RunAtWorkError:
-    where = f"process {lease.owner.pid} on {lease.owner.host!r}"
-    return RunAtWorkError(f"{where} is at work on run {lease.run_id!r}; stop it there first")
+def at_work(run_id: str, owner: WorkingProcess) -> RunAtWorkError:
+    return RunAtWorkError(f"process {owner.pid} on {owner.host!r} is at work on run {run_id!r}; stop it there first")
 
 
 def _is_of(owner: WorkingProcess) -> ColumnElement[bool]:

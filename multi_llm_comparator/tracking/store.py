@@ -27,7 +27,9 @@ MAX_POINTS = 100_000
 EVERY_RUN = RunFilter()
 # No statement may name more values than a database takes.
 _AT_ONCE = 500
-_OF_RUN = ("kind title detail status phase origin parent_id created_at updated_at schema_version document folded").split()
+_OF_RUN = (
+    "kind title detail status phase origin parent_id created_at updated_at schema_version document folded"
+).split()
 _OF_ITEM = ("position status text score record updated_at folded").split()
 
 
@@ -155,15 +157,29 @@ class Store:
             rows = list(connection.execute(self._queries.whole(storable(run_id))))
             found = run_fields(connection, rows)
         if not found:
-            raise RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
+            raise _not_stored(run_id)
         return RunRecord(**found[0])
+
+    def version_of(self, run_id: str) -> float:
+        """The ``updated_at`` of a run.
+
+        Raises:
+            RunNotFoundError: no run has this id.
+        """
+        query = select(RUNS.c.updated_at).where(RUNS.c.id == storable(run_id))
+        with translated(self._url), self._engine.connect() as connection:
+            if (found := connection.execute(query).scalar()) is None:
+                raise _not_stored(run_id)
+            return float(found)
 
     def load_items(self, run_id: str) -> list[ItemRecord]:
         """Read all items of a run, by position, key and attempt."""
         columns = [column for column in ITEMS.c if column.name != "folded"]
         query = select(*columns).where(ITEMS.c.run_id == storable(run_id))
         query = query.order_by(ITEMS.c.position, ITEMS.c.key, ITEMS.c.attempt)
-        tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(TAGS.c.run_id == storable(run_id), TAGS.c.key != "")
+        tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(
+            TAGS.c.run_id == storable(run_id), TAGS.c.key != ""
+        )
         with translated(self._url), self._engine.connect() as connection:
             tags: dict[tuple[str, int], list[str]] = {}
             for key, attempt, tag in connection.execute(tagged):
@@ -203,6 +219,10 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def _not_stored(run_id: str) -> RunNotFoundError:
+    return RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
 
 
 def _portions(run_ids: Collection[str]) -> Iterator[list[str]]:

@@ -35,7 +35,7 @@ def test_saving_again_replaces(store):
 
 
 def test_items_come_in_the_order_of_positions_keys_and_attempts(store):
-    places = [(1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a", 1)]
+    places = [(10, "10/a", 1), (2, "2/b", 1), (2, "2/a", 2), (2, "2/a", 1)]
     store.save_run(a_run(), [an_item(key, position=position, attempt=n) for position, key, n in places])
     assert [(item.position, item.key, item.attempt) for item in store.load_items("r1")] == sorted(places)
 
@@ -182,7 +182,9 @@ def test_a_run_that_was_written_by_another_since_is_not_written_over(store):
 def test_filters_combine(store):
     for number in range(6):
         kind, status = ("plan", "failed") if number % 2 else ("comparison", "done")
-        run = a_run(f"r{number}", kind=kind, status=status, created_at=float(number), origin="cli" if number > 3 else "")
+        run = a_run(
+            f"r{number}", kind=kind, status=status, created_at=float(number), origin="cli" if number > 3 else ""
+        )
         store.save_run(replace(run, models=(f"m{number}", "all"), parent_id="r0" if number == 5 else None))
 
     def found(**filter) -> str:
@@ -213,7 +215,9 @@ def test_several_runs_are_deleted_at_once(store):
 def test_curves_are_kept_by_series_and_step(store):
     store.save_run(a_run())
     store.save_points("r1", [Point(series="loss", step=n, value=1.0 / (n + 1), at=float(n)) for n in range(5)])
-    store.save_points("r1", [Point(series="loss", step=4, value=9.0, at=9.0), Point(series="lr", step=0, value=1.0, at=0.0)])
+    store.save_points(
+        "r1", [Point(series="loss", step=4, value=9.0, at=9.0), Point(series="lr", step=0, value=1.0, at=0.0)]
+    )
     assert [point.value for point in store.load_points("r1", "loss", from_step=3)] == [0.25, 9.0]
     assert [point.series for point in store.load_points("r1")] == ["loss"] * 5 + ["lr"]
     with pytest.raises(StoreError):
