@@ -81,7 +81,7 @@ def streamlit_tells_of_the_reader() -> None:
 
 
 def streamlit_draws_what_the_style_sheet_names() -> None:
-    css = (ROOT / PACKAGE / "ui" / "workbench.css").read_text(encoding="utf-8")
+    css = (ROOT / PACKAGE / "ui" / "kit" / "workbench.css").read_text(encoding="utf-8")
     named = set(re.findall(r'data-testid="(\w+)"', css))
     scripts = (Path(str(files("streamlit"))) / "static" / "static" / "js").glob("*.js")
     drawn = set(re.findall(r"\bst[A-Z]\w+", "\n".join(path.read_text(encoding="utf-8") for path in scripts)))
@@ -229,12 +229,12 @@ def watching_wakes_up_without_a_change() -> None:
 SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     streamlit_serves_routes_beside_pages: ("streamlit", "app.py"),
     streamlit_knows_every_option_we_set: ("streamlit", ".streamlit/config.toml"),
-    streamlit_keeps_uploads_by_session: ("streamlit", f"{PACKAGE}/ui/uploads.py"),
-    streamlit_components_take_html_css_and_js: ("streamlit", f"{PACKAGE}/ui/live_chart.py"),
-    streamlit_tells_of_the_reader: ("streamlit", f"{PACKAGE}/ui/theme.py"),
-    streamlit_draws_diagrams_of_one_language: ("streamlit", f"{PACKAGE}/ui/escaping.py"),
-    streamlit_draws_what_the_style_sheet_names: ("streamlit", f"{PACKAGE}/ui/workbench.css"),
-    plotly_brings_its_library_for_browsers: ("plotly", f"{PACKAGE}/ui/assets.py"),
+    streamlit_keeps_uploads_by_session: ("streamlit", f"{PACKAGE}/ui/kit/uploads.py"),
+    streamlit_components_take_html_css_and_js: ("streamlit", f"{PACKAGE}/ui/kit/live_chart.py"),
+    streamlit_tells_of_the_reader: ("streamlit", f"{PACKAGE}/ui/kit/theme.py"),
+    streamlit_draws_diagrams_of_one_language: ("streamlit", f"{PACKAGE}/ui/kit/escaping.py"),
+    streamlit_draws_what_the_style_sheet_names: ("streamlit", f"{PACKAGE}/ui/kit/workbench.css"),
+    plotly_brings_its_library_for_browsers: ("plotly", f"{PACKAGE}/ui/kit/assets.py"),
     jinja_compiles_and_calls_through_what_the_sandbox_overrides: ("jinja2", f"{PACKAGE}/inferencers/chat_sandbox.py"),
     diskcache_reads_every_entry_through_one_method: ("diskcache", f"{PACKAGE}/groups/json_disk.py"),
     stamina_asks_our_function_what_to_do_next: ("stamina", f"{PACKAGE}/groups/call.py"),

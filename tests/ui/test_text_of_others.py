@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").glob("*.py")])
+SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").rglob("*.py")])
 # What Streamlit draws as Markdown: the first argument of these, and some arguments by name.
 DRAWS = frozenset(
     {

@@ -10,7 +10,7 @@ import pytest
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, placeholders, texts, translate
 
 ROOT = Path(__file__).parents[3]
-SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").glob("*.py")])
+SOURCES = sorted([*(ROOT / "pages").glob("*.py"), *(ROOT / "multi_llm_comparator" / "ui").rglob("*.py")])
 # Streamlit calls whose first argument is something that a person reads.
 SHOWN = frozenset(
     {
