@@ -7,19 +7,19 @@ from itertools import zip_longest
 
 import streamlit as st
 
-from multi_llm_comparator.core.readable import NOTHING
+from multi_llm_comparator.core.readable import NOTHING, cut_line
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
 from multi_llm_comparator.ui.history.overview import Overview, Part, ShownAnswer
 from multi_llm_comparator.ui.history.rows import tag_chips, title_of, traits
 from multi_llm_comparator.ui.kit.choices import tone_of
-from multi_llm_comparator.ui.kit.html_pieces import letter_badge, model_label, problem, table
+from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_label, problem, table
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
 
 MAX_PARTS = 30
-MAX_PROMPT_CHARS, MAX_ANSWER_CHARS = 2_000, 12_000
+MAX_PROMPT_CHARS, MAX_ANSWER_CHARS, MAX_NOTE_CHARS = 2_000, 12_000, 400
 
 
 def draw_beside(first: RunSummary, second: RunSummary) -> None:
@@ -46,31 +46,30 @@ def _overview(run: RunSummary) -> Overview:
 
 
 def _draw_heading(run: RunSummary, index: int) -> None:
-    title = title_of(run)
-    badge = letter_badge(index, MODEL_TONES[index])
-    st.html(
-        f'<div class="mlc-head">{badge}<span class="mlc-name" title="{escape(title)}">{escape(title)}</span></div>'
-        f'<div class="mlc-models">{traits(run)}{tag_chips(run.tags)}</div>'
-        + (f'<div class="mlc-muted">{escape(run.note)}</div>' if run.note else "")
-    )
-    if st.button(
-        t("history.open"),
-        icon=":material/open_in_new:",
-        key=f"beside_open_{index}",
-        type="tertiary",
-        disabled=run.kind not in KINDS,
-    ):
-        open_page_of(run)
+    title, badge = title_of(run), letter_badge(index, MODEL_TONES[index])
+    with st.container(horizontal=True, vertical_alignment="top", wrap=False, gap="xsmall", key=f"beside_head_{index}"):
+        st.html(
+            f'<div class="mlc-head">{badge}<b class="mlc-name" title="{escape(run.title)}">{escape(title)}</b></div>'
+            f'<div class="mlc-models">{traits(run)}{tag_chips(run.tags)}</div>'
+            + (f'<div class="mlc-muted">{escape(cut_line(run.note, MAX_NOTE_CHARS))}</div>' if run.note else ""),
+            width="stretch",
+        )
+        if st.button(
+            t("history.open"),
+            icon=":material/open_in_new:",
+            key=f"beside_open_{index}",
+            type="tertiary",
+            disabled=run.kind not in KINDS,
+        ):
+            open_page_of(run)
 
 
 def _figures(left: Overview, right: Overview) -> str:
-    """One row for each figure that either of them has."""
+    """One row for each figure that is known of either of them."""
     names = list(dict.fromkeys([*left.figures, *right.figures]))
-    rows = [
-        [escape(name), escape(left.figures.get(name, NOTHING)), escape(right.figures.get(name, NOTHING))]
-        for name in names
-    ]
-    return table(["", *(letter_badge(index, MODEL_TONES[index]) for index in range(2))], rows, words=(1, 2))
+    rows = [[name, left.figures.get(name, NOTHING), right.figures.get(name, NOTHING)] for name in names]
+    known = [[escape(cell) for cell in row] for row in rows if row[1:] != [NOTHING, NOTHING]]
+    return table(["", letter(0), letter(1)], known, words=(1, 2))
 
 
 def _draw_part(part: Part, index: int) -> None:

@@ -85,8 +85,7 @@ KINDS: dict[str, KindOnPages] = {
 
 def kind_name(kind: str) -> str:
     """A kind in the reader's language; one that a newer version has stored by its own name."""
-    key = f"kind.{kind}"
-    return t(key) if key in texts(current_language()) else kind
+    return t(f"kind.{kind}") if f"kind.{kind}" in texts(current_language()) else kind
 
 
 def open_page_of(run: RunSummary) -> NoReturn:

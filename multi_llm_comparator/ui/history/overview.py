@@ -13,7 +13,7 @@ from multi_llm_comparator.plans.prediction import Outlook
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.html_pieces import state_chip
-from multi_llm_comparator.ui.kit.i18n import current_language, t
+from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip
 
@@ -63,19 +63,13 @@ def comparison_overview(snapshot: ComparisonSnapshot) -> Overview:
 
 def _answer(answer: AnswerSnapshot) -> ShownAnswer:
     known = answer.figures
-    speed = say.speed(known.tokens_per_second)
     return ShownAnswer(
         model=answer.model_name,
         target=answer.target,
         chip=state_chip(answer.progress.state),
         text=answer.text,
         error=answer.progress.error or "",
-        figures=(
-            t("history.of_tokens", n=say.count(known.tokens)),
-            t("history.of_speed", speed=speed),
-            t("history.of_ttft", time=say.seconds(known.ttft_s)),
-            say.seconds(known.duration_s),
-        ),
+        figures=_words(known.tokens, known.tokens_per_second, known.ttft_s, known.duration_s),
     )
 
 
@@ -101,12 +95,22 @@ def _step(step: StepRun, target: str) -> ShownAnswer:
         chip=step_chip(step.state),
         text=step.answer or "",
         error=step.error or "",
-        figures=(
-            t("history.of_tokens", n=say.count(known.tokens)),
-            t("history.of_ttft", time=say.seconds(known.ttft_s)),
-            say.seconds(known.duration_s),
-        ),
+        figures=_words(known.tokens, known.tokens_per_second, known.ttft_s, known.duration_s),
     )
+
+
+def _words(
+    tokens: int, tokens_per_second: float | None, ttft_s: float | None, duration_s: float | None
+) -> tuple[str, ...]:
+    """What is known of an answer, with units."""
+    words = [tn("history.of_tokens", tokens, tokens=say.count(tokens))]
+    if tokens_per_second is not None:
+        words.append(t("history.of_speed", speed=say.speed(tokens_per_second)))
+    if ttft_s is not None:
+        words.append(t("history.of_ttft", time=say.seconds(ttft_s)))
+    if duration_s is not None:
+        words.append(say.seconds(duration_s))
+    return tuple(words)
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

@@ -13,6 +13,7 @@ from multi_llm_comparator.ui.history.kinds import KINDS
 from multi_llm_comparator.ui.history.rows import title_of
 from multi_llm_comparator.ui.history.run_files import draw_archives
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, refusal, warn
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.workbench import get_workbench
 
@@ -32,7 +33,7 @@ def draw_pick(run: RunSummary) -> None:
     key = _key(run.id)
     if key not in st.session_state:
         st.session_state[key] = run.id in picked()
-    st.checkbox(title_of(run), key=key, label_visibility="collapsed", on_change=_picked, args=(run.id,))
+    st.checkbox(plain(title_of(run)), key=key, label_visibility="collapsed", on_change=_picked, args=(run.id,))
 
 
 def draw_pick_all(runs: Sequence[RunSummary]) -> None:

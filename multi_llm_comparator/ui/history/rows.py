@@ -79,6 +79,5 @@ def tag_chips(tags: Iterable[str]) -> str:
 
 
 def _origin_chip(origin: str) -> str:
-    key = f"history.origin_{origin}"
-    words = t(key) if key in texts(current_language()) else origin
+    words = t(f"history.origin_{origin}") if f"history.origin_{origin}" in texts(current_language()) else origin
     return note_chip(words, t("history.origin_why"), STATE_TONES["queued"])

@@ -37,8 +37,9 @@ def draw_runs(wanted: RunFilter) -> None:
     runs = attempt(lambda: store.list_runs(wanted, PAGE_SIZE, (page - 1) * PAGE_SIZE)) or []
     draw_pick_all(runs)
     parents = _titles_of_parents(store, runs)
-    for run in runs:
-        _draw_run(run, parents.get(run.parent_id or "", ""))
+    with st.container(key="history_runs", gap="xsmall"):
+        for run in runs:
+            _draw_run(run, parents.get(run.parent_id or "", ""))
     _draw_paging(page, pages, total)
 
 
