@@ -8,6 +8,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def place(tmp_path: Path) -> Iterator[Place]:
         await made.aclose()
         return ids
 
-    ids = asyncio.run(make())
+    # Playwright keeps an event loop on this thread.
+    with ThreadPoolExecutor(1) as thread:
+        ids = thread.submit(lambda: asyncio.run(make())).result()
     with scripted_app(scripts, home) as address:
         yield Place(address, *ids, store)
     store.close()
