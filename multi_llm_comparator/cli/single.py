@@ -32,7 +32,9 @@ async def resume(work: Services, config: CooperationConfig, judge: str | None, r
 
 async def ask_one(work: Services, root: Path, model: str, question: str, timeout_s: float | None) -> bool:
     """Ask one model the question itself."""
-    run = await show_while(Baseline(work.gateway, model, timeout_s=timeout_s).run(question), lambda: f"asking {model}")
+    run = await show_while(
+        Baseline(work.gateway, model, timeout_s=timeout_s, plans=work.plans).run(question), lambda: f"asking {model}"
+    )
     _tell(run)
     folder = report_folder(root, "single_model_results", [model])
     messages.print(f"report: {write_run_report(folder, run)}")
