@@ -34,7 +34,7 @@ from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.kit.logs import explain_script_error
 from multi_llm_comparator.ui.kit.starting import open_workbench, refuse_to_start
 from multi_llm_comparator.ui.kit.uploads import UploadBudget
-from multi_llm_comparator.ui.workbench import close_workbench, get_workbench, prepare_first_model
+from multi_llm_comparator.workbench import close_workbench, get_workbench, prepare_first_model
 
 wants_browser = threading.Event()
 sets_database_aside = threading.Event()

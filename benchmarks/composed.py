@@ -31,7 +31,6 @@ from demo.composed.comparing import exact_answers, same_dag
 from demo.composed.overlap import overlap_of
 from demo.scoring import final_answer
 from demo.world.item import Language
-from multi_llm_comparator.cli.workplace import Workplace, opened, scanned_models
 from multi_llm_comparator.evaluation.datasets import Question
 from multi_llm_comparator.evaluation.outcomes import QuestionOutcome
 from multi_llm_comparator.evaluation.solving import Baseline, Solver
@@ -40,6 +39,7 @@ from multi_llm_comparator.plans.executor import exact_config
 from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.prompts import result_of
 from multi_llm_comparator.plans.roles import Reach
+from multi_llm_comparator.workbench import Services, opened, scanned_models
 
 SEED = 300
 QUESTIONS, UNSEEN_QUESTIONS = 300, 60
@@ -163,7 +163,7 @@ async def measure(questions: Sequence[ComposedQuestion], suffix: str, in_flight:
         return [await ask_all(name, solve, questions, in_flight) for name, solve in contestants.items()]
 
 
-def _together(work: Workplace, small: str, large: str, planner: str) -> Solve:
+def _together(work: Services, small: str, large: str, planner: str) -> Solve:
     executor = ExecutorOptions(small_model=small, large_model=large, result_after=RESULT_AFTER)
     options = PlanOptions(executor=executor, router_model=planner, planner_prompt="", aggregation="last_step")
     return Solver(work.gateway, options)

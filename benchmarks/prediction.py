@@ -35,7 +35,6 @@ from benchmarks.prediction_plans import hand_made_plans
 from benchmarks.real_app import copy_models, database
 from benchmarks.results import Figure, number, save, table
 from demo.composed import ComposedQuestion, generate
-from multi_llm_comparator.cli.workplace import scanned_models
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.plans.calibration import RUNS_LOOKED_AT, Calibration
@@ -46,9 +45,11 @@ from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.prediction import predict
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.theory import ModelProfile
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.workbench import scanned_models
 
 # Planner, small and large model of each kind.
 KINDS = {
@@ -138,11 +139,11 @@ async def opened(database: str, models: ModelManager) -> AsyncIterator[PlanRegis
     engine = InferenceEngine(models=models, settings=get_settings())
     store = Store(database)
     gateway = Gateway(TaskGroupManager(_NoGroups()), engine)
-    registry = PlanRegistry(store, gateway)
+    registry = PlanRegistry(RunRegistry(store), gateway)
     try:
         yield registry
     finally:
-        await registry.aclose()
+        await registry.runs.aclose()
         await gateway.aclose()
         await engine.aclose()
         store.close()
@@ -186,7 +187,7 @@ async def _rounds(registry: PlanRegistry, targets: Sequence[str], rounds: int, t
     for turn in range(rounds + 1):
         for job in shuffle.sample(everything, len(everything)):
             run = await registry.start(job.question, options, plan=job.plan)
-            await registry.wait(run.id)
+            await registry.runs.wait(run.id)
             # The first round loads the models and warms everything up; it counts for nothing.
             if turn == 0:
                 continue

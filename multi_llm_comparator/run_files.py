@@ -8,23 +8,20 @@ import zipfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
-from multi_llm_comparator.comparison.documents import conversation_from
 from multi_llm_comparator.comparison.export import FORMATS as COMPARISON_FORMATS
 from multi_llm_comparator.comparison.export import export_run
-from multi_llm_comparator.comparison.registry import ComparisonRegistry
-from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.plans.calibration import Calibration
-from multi_llm_comparator.plans.documents import KIND as PLAN
 from multi_llm_comparator.plans.export import FORMATS as PLAN_FORMATS
 from multi_llm_comparator.plans.export import export_plan_run
-from multi_llm_comparator.plans.registry import PlanRegistry
-from multi_llm_comparator.plans.snapshots import snapshot_of
+from multi_llm_comparator.plans.plan_run import KIND as PLAN
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter
-from multi_llm_comparator.tracking.store import Store
 
 # An archive is made in memory.
 MAX_ARCHIVE_RUNS = 100
@@ -44,17 +41,15 @@ class RunFile:
 
 
 class RunFiles:
-    """Makes files of runs.
+    """Makes files of runs, live or stored.
 
     Args:
-        store: has the runs.
-        plans: has plan runs, live or stored.
-        comparisons: has comparisons, live or stored; without it they are as they were last stored, which changes
-            nothing about them.
+        runs: has the runs.
+        calibration: tells what was predicted of plans.
     """
 
-    def __init__(self, store: Store, plans: PlanRegistry, comparisons: ComparisonRegistry | None = None) -> None:
-        self._store, self._plans, self._comparisons = store, plans, comparisons
+    def __init__(self, runs: RunRegistry, calibration: Calibration) -> None:
+        self._runs, self._calibration = runs, calibration
         self._kinds: Mapping[str, tuple[tuple[str, ...], Make]] = {
             COMPARISON: (COMPARISON_FORMATS, self._comparison),
             PLAN: (PLAN_FORMATS, self._plan),
@@ -72,7 +67,7 @@ class RunFiles:
             DocumentError: what is stored of it cannot be read.
             ConfigurationError: runs of its kind have no such format, or not yet.
         """
-        found = await asyncio.to_thread(self._store.list_runs, RunFilter(ids=(run_id,)), 1)
+        found = await self._runs.list(RunFilter(ids=(run_id,)), 1)
         if not found:
             raise RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
         run = found[0]
@@ -119,16 +114,10 @@ class RunFiles:
         return packed.getvalue()
 
     async def _comparison(self, run_id: str, format: str, language: Language) -> bytes:
-        if self._comparisons is not None:
-            snapshot = (await self._comparisons.get(run_id)).snapshot()
-        else:
-            snapshot = await asyncio.to_thread(self._stored_comparison, run_id)
+        snapshot = (await self._runs.get(run_id, Comparison)).snapshot()
         return await asyncio.to_thread(export_run, snapshot, format, language)
 
-    def _stored_comparison(self, run_id: str) -> ComparisonSnapshot:
-        return conversation_from(self._store.load_run(run_id), self._store.load_items(run_id)).snapshot()
-
     async def _plan(self, run_id: str, format: str, language: Language) -> bytes:
-        run = snapshot_of(await self._plans.get(run_id))
-        outlook = await Calibration(self._plans).outlook(run)
+        run = (await self._runs.get(run_id, PlanRun)).snapshot()
+        outlook = await self._calibration.outlook(run)
         return await asyncio.to_thread(export_plan_run, run, format, language, outlook)

@@ -13,7 +13,7 @@ from multi_llm_comparator.ui.models.downloads import draw_downloads, draw_search
 from multi_llm_comparator.ui.models.memory_view import draw_loaded
 from multi_llm_comparator.ui.models.model_list import SORTS, draw_models, matching
 from multi_llm_comparator.ui.models.starter_list import draw_starter_list
-from multi_llm_comparator.ui.workbench import get_workbench, scan_again
+from multi_llm_comparator.workbench import get_workbench, scan_again
 
 manager = get_workbench().models
 with st.container(horizontal=True, vertical_alignment="center", key="models_heading"):

@@ -13,17 +13,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "multi_llm_comparator"
 
-# What each room may import of ours, besides itself. The faces (ui, server, cli) may import everything but each other.
+# What each room may import of ours, besides itself. The faces (ui, server, cli) may import everything but each other,
+# and nobody but they the workbench, which puts all of it together.
 ALLOWED = {
     "core": set(),
     "charts": {"core"},
     "inferencers": {"core"},
     "services": {"core", "inferencers", "tracking"},
     "tracking": {"core"},
+    "runs": {"core", "tracking"},
     "groups": {"core", "inferencers", "services", "tracking"},
-    "comparison": {"core", "services", "groups", "tracking", "charts"},
-    "plans": {"core", "services", "groups", "tracking", "charts"},
-    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans"},
+    "comparison": {"core", "services", "groups", "tracking", "charts", "runs"},
+    "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
+    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "runs"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion"},
 }

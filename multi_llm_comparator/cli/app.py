@@ -20,7 +20,6 @@ from multi_llm_comparator.cli import dataset, single
 from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.cli.export import export as write_export
-from multi_llm_comparator.cli.workplace import finder, local_names, opened, scanned_models
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
@@ -41,6 +40,7 @@ from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection,
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.workbench import finder, local_names, opened, scanned_models
 
 DEFAULT_CONFIG = Path("config.yaml")
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130

@@ -9,13 +9,13 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from multi_llm_comparator.cli.display import messages, output
-from multi_llm_comparator.cli.workplace import scanned_models
 from multi_llm_comparator.conversion.convert import TARGETS, convert, suggested_out
 from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.private_files import use_ordinary_umask
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.workbench import scanned_models
 
 _PHASES: dict[Phase, str] = {
     "reading": "reading the source",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from multi_llm_comparator.cli.display import messages, output, show_while, standing_view
-from multi_llm_comparator.cli.workplace import Workplace
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
 from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs
@@ -22,6 +21,7 @@ from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
 from multi_llm_comparator.plans.config import CooperationConfig, parse_config
 from multi_llm_comparator.plans.roles import Cast
+from multi_llm_comparator.workbench import Services
 
 Mode = Literal["dataset", "build", "baseline"]
 TRAINER = "python -m multi_llm_comparator.training.trainer"
@@ -45,7 +45,7 @@ def stored_config(folder: Path) -> tuple[Mode, CooperationConfig, dict[str, Any]
     return mode, parse_config(config, str(folder / SETUP_FILE)), setup
 
 
-async def evaluate(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
+async def evaluate(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
     """Solve all questions together and report; whether any was answered."""
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
     solve = partial(_solver, work, config, cast, judge)
@@ -53,14 +53,14 @@ async def evaluate(work: Workplace, config: CooperationConfig, cast: Cast, folde
 
 
 def _solver(
-    work: Workplace, config: CooperationConfig, cast: Cast, judge: Judge | None, begun: OutcomeJournal
+    work: Services, config: CooperationConfig, cast: Cast, judge: Judge | None, begun: OutcomeJournal
 ) -> Solver:
     """Its runs are stored as any other: they can be opened on the page, and predictions learn from them."""
     options, evaluation = cast.options, config.evaluation
     return Solver(work.gateway, options, judge=judge, evaluation=evaluation, plans=work.plans, begun=begun)
 
 
-async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
+async def build(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
     """Have plans written, solved where that is wanted, and the pairs saved; whether there is any."""
     section = config.dataset.build
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
@@ -74,10 +74,10 @@ async def build(work: Workplace, config: CooperationConfig, cast: Cast, folder: 
 
 
 async def baseline(
-    work: Workplace, config: CooperationConfig, model: str, timeout_s: float | None, folder: Path | None
+    work: Services, config: CooperationConfig, model: str, timeout_s: float | None, folder: Path | None
 ) -> bool:
     """Ask one model all questions; whether any was answered."""
-    solve = Baseline(work.gateway, model, timeout_s=timeout_s)
+    solve = Baseline(work.gateway, model, timeout_s=timeout_s, plans=work.plans)
     folder = folder or report_folder(Path(config.system.reports), "single_model_results", [model])
     about = {"model": model, "data set": config.dataset.path or "", "timeout": timeout_s or "none"}
     return await _solve_all(

@@ -52,7 +52,7 @@ def run_view(run: PlanRun) -> RenderableType:
     elapsed = (run.ended_at or now()) - run.created_at
     running = sum(step.state == "running" for step in run.steps.values())
     heading = Text.assemble(
-        (run.state, _STATE_STYLES.get(run.state, "cyan")),
+        (run.stage, _STATE_STYLES.get(run.state, "cyan")),
         f"  {figures.done} of {len(run.steps)} steps done, {running} running  ·  {figures.tokens:,} tokens  ·  "
         f"{elapsed:.1f} s",
     )

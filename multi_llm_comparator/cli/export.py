@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from multi_llm_comparator.cli.display import messages, output
-from multi_llm_comparator.cli.workplace import Workplace
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.run_files import RunFiles
+from multi_llm_comparator.workbench import Services
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 STANDARD_OUTPUT = "-"
@@ -18,12 +18,12 @@ STANDARD_OUTPUT = "-"
 _SHORT = {"md": "markdown"}
 
 
-async def export(work: Workplace, run_id: str, format: str, language: str, to: str | None) -> bool:
+async def export(work: Services, run_id: str, format: str, language: str, to: str | None) -> bool:
     """Write the run to ``to``: a file or a folder, ``-`` for standard output, None for a file here, named after it."""
     known = [one for one in LANGUAGES if one == language]
     if not known:
         raise ConfigurationError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
-    file = await RunFiles(work.store, work.plans).export(run_id, _SHORT.get(format, format), known[0])
+    file = await RunFiles(work.runs, work.calibration).export(run_id, _SHORT.get(format, format), known[0])
     if to == STANDARD_OUTPUT and sys.stdout.isatty():
         output.print(file.data.decode())
         return True

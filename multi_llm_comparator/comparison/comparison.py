@@ -6,23 +6,31 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
+from multi_llm_comparator.comparison.documents import KIND
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
-from multi_llm_comparator.comparison.recording import Recorder
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
-from multi_llm_comparator.comparison.stream import broken_off, read_stream
+from multi_llm_comparator.core.asking import answer_events, broken_off
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished
-from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, RunNotFoundError
+from multi_llm_comparator.core.exceptions import (
+    AnswerInterrupted,
+    ConfigurationError,
+    InferenceError,
+    RunNotFoundError,
+)
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.recorder import Recorder
+from multi_llm_comparator.tracking.records import RunState
 
 logger = logging.getLogger(__name__)
 
@@ -41,13 +49,15 @@ class PlannedTurn:
     picked: str | None = None
 
 
-class Comparison:
+class Comparison(LiveRun):
     """One prompt after another to up to four panes. Its coroutines belong to one event loop; ``snapshot`` to anybody.
 
     With threads of their own (the default) each pane continues from its own answers. With a shared thread all panes
     continue from one conversation, whose assistant turns are the answers chosen (:meth:`choose`; else the first pane's
     that has text).
     """
+
+    kind = KIND
 
     def __init__(
         self,
@@ -58,7 +68,8 @@ class Comparison:
         fingerprints: Fingerprints | None = None,
         on_start: Callable[[Comparison], None] | None = None,
     ) -> None:
-        self._conversation, self._source, self._recorder = conversation, source, recorder
+        self._conversation, self._source = conversation, source
+        self.recorder = self._recorder = recorder
         self._models, self._fingerprints, self._on_start = models, fingerprints, on_start
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
         self._play: asyncio.Task[None] | None = None
@@ -74,6 +85,14 @@ class Comparison:
         return self._conversation.title
 
     @property
+    def state(self) -> RunState:
+        return self.snapshot().status
+
+    @property
+    def version(self) -> int:
+        return self.snapshot().version
+
+    @property
     def is_running(self) -> bool:
         return self.snapshot().is_running
 
@@ -83,9 +102,7 @@ class Comparison:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it must stay in memory: something runs, or is not saved yet."""
-        recorder = self._recorder
-        return bool(self._tasks) or self._play is not None or recorder.has_unsaved or recorder.is_writing
+        return bool(self._tasks) or self._play is not None or super().is_busy
 
     # --- to ask ---------------------------------------------------------------------------------------------------
 
@@ -135,8 +152,12 @@ class Comparison:
         failed = self._conversation.last_answer_of(pane_id)
         if not failed.is_over or failed.legs[-1].state != "failed":
             raise InferenceError(f"the last answer of pane {pane_id!r} did not fail; regenerate it instead")
-        seed = failed.pane.config.seed if failed.legs[0].seed is None else failed.legs[0].seed
-        self._restart(self._conversation.turn(failed.turn), self._with_seed(failed.pane, seed))
+        await self._again(pane_id)
+
+    async def _again(self, pane_id: str) -> None:
+        last = self._conversation.last_answer_of(pane_id)
+        seed = last.pane.config.seed if last.legs[0].seed is None else last.legs[0].seed
+        self._restart(self._conversation.turn(last.turn), self._with_seed(last.pane, seed))
 
     async def continue_(self, pane_id: str) -> None:
         """Go on from the text so far, in the same answer, after a stop, a cut by length or a failure.
@@ -160,6 +181,7 @@ class Comparison:
         self._recorder.urge()
 
     def _check_idle(self, panes: Iterable[Pane]) -> None:
+        self.refuse_elsewhere()
         if self._recorder.is_closed:
             raise RunNotFoundError(f"run {self.id!r} was deleted or closed; start a new one, or open it again")
         busy = {answer.pane.id for answer in self._conversation.running_answers()}
@@ -185,7 +207,7 @@ class Comparison:
     ) -> None:
         config: ModelConfig = replace(answer.pane.config)
         request = GenerationRequest(messages=messages, config=config, continue_final=continue_final, run_id=self.id)
-        self._recorder.touch(answer)
+        self._recorder.touch(answer.id)
         if self._on_start is not None:
             self._on_start(self)
         self._spawn(self._answer(answer, leg, request), (answer, leg))
@@ -196,18 +218,21 @@ class Comparison:
         task.add_done_callback(lambda done: self._tasks.pop(done, None))
 
     async def _answer(self, answer: Answer, leg: AnswerProgress, request: GenerationRequest) -> None:
-        def take(event: Event) -> bool:
+        def take(event: Event) -> None:
             self._conversation.apply(answer, leg, event)
-            self._recorder.touch(answer)
-            return not leg.is_over
+            self._recorder.touch(answer.id)
 
+        target = answer.pane.target
         try:
-            await read_stream(self._source, answer.pane.target, request, take)
+            async with aclosing(answer_events(self._source, target, request)) as events:
+                async for event in events:
+                    take(event)
+                    if leg.is_over:
+                        break
         except asyncio.CancelledError:
             # Who stops an answer ends it first; any other way of being cancelled must not leave one that is never over.
             if not leg.is_over:
-                message = broken_off(answer.pane.target)
-                take(Failed(request_id=request.id, error_type="InferenceError", message=message))
+                take(Failed(request_id=request.id, error_type="InferenceError", message=broken_off(target)))
             raise
         await self._recorder.flush()
 
@@ -215,7 +240,7 @@ class Comparison:
         """Hash the model's files beside the answer; an answer without a hash is better than none."""
         found = await fingerprints.of(info)
         self._conversation.set_model(answer, model_facts(answer.pane.target, info, found))
-        self._recorder.touch(answer)
+        self._recorder.touch(answer.id)
 
     # --- to end ---------------------------------------------------------------------------------------------------
 
@@ -232,19 +257,26 @@ class Comparison:
         await self._end(None, _interrupted)
         await self._recorder.close()
 
-    async def mark_interrupted(self) -> None:
-        """After a rebuild: what nobody writes any more ended with the process that wrote it."""
+    async def opened(self) -> None:
+        """What nobody writes any more ended with the process that wrote it."""
         for answer in self._conversation.running_answers():
             leg = answer.legs[-1]
             self._conversation.apply(answer, leg, _interrupted(leg))
-            self._recorder.touch(answer)
-        await self._recorder.flush_unless_changed()
+            self._recorder.touch(answer.id)
+        if self._recorder.has_unsaved:
+            await self._recorder.save_unless_changed()
 
     async def discard(self) -> None:
-        """End everything and save nothing more: the run is about to be deleted."""
         self._stop_playing()
         await self._recorder.discard()
         await self._end(None, _stopped)
+
+    async def resume(self) -> None:
+        """Go on with the answers to the last prompt that were stopped or interrupted: from their text, or anew."""
+        last = self.snapshot().turns[-1:]
+        for answer in [answer for turn in last for answer in turn.answers.values()]:
+            if answer.progress.state == "stopped" or answer.progress.error_type == AnswerInterrupted.__name__:
+                await (self.continue_(answer.pane_id) if answer.can_continue else self._again(answer.pane_id))
 
     async def _end(self, pane_id: str | None, last_event: Callable[[AnswerProgress], Event]) -> None:
         # The answers are over at once; the source is then given a moment to let go of its requests.
@@ -255,7 +287,7 @@ class Comparison:
             answer, leg = owner
             if not leg.is_over:
                 self._conversation.apply(answer, leg, last_event(leg))
-                self._recorder.touch(answer)
+                self._recorder.touch(answer.id)
                 task.cancel()
                 ended.append(task)
         if ended:
@@ -275,25 +307,30 @@ class Comparison:
         Raises:
             ConfigurationError, InvalidParameterError: see :func:`check_panes`.
         """
+        self.refuse_elsewhere()
         self._conversation.set_panes(panes)
         await self._arranged()
 
     async def set_shared_thread(self, shared: bool) -> None:
         """Whether all panes continue from one conversation, from the next request on."""
+        self.refuse_elsewhere()
         self._conversation.set_shared_thread(shared)
         await self._arranged()
 
     async def select_attempt(self, turn: int, pane_id: str, attempt: int) -> None:
         """Show, and go on from, this attempt (counted from 1)."""
+        self.refuse_elsewhere()
         self._conversation.select_attempt(turn, pane_id, attempt)
         await self._arranged()
 
     async def choose(self, turn: int, pane_id: str) -> None:
         """Pick the answer that a shared thread goes on from."""
+        self.refuse_elsewhere()
         self._conversation.choose(turn, pane_id)
         await self._arranged()
 
     async def rename(self, title: str) -> None:
+        self.refuse_elsewhere()
         self._conversation.rename(title)
         await self._arranged()
 
@@ -344,4 +381,4 @@ def _stopped(leg: AnswerProgress) -> Event:
 
 def _interrupted(leg: AnswerProgress) -> Event:
     last_seen = max(filter(None, (leg.requested_at, leg.started_at, leg.last_token_at)))
-    return Failed(request_id="", at=last_seen, error_type="AnswerInterrupted", message=INTERRUPTED)
+    return Failed(request_id="", at=last_seen, error_type=AnswerInterrupted.__name__, message=INTERRUPTED)

@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.limits import MAX_ATTEMPTS, MAX_LEGS, MAX_PROMPT_CHARS, MAX_TITLE_CHARS, MAX_TURNS
 from multi_llm_comparator.comparison.pane import Pane, check_panes
-from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot, ImportedFrom, ModelFacts, TurnSnapshot
+from multi_llm_comparator.comparison.snapshots import (
+    AnswerSnapshot,
+    ComparisonSnapshot,
+    ImportedFrom,
+    ModelFacts,
+    TurnSnapshot,
+)
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
@@ -112,10 +118,9 @@ class Conversation:
         with self._changing():
             self.branched_from, self.id = self.id, uuid.uuid4().hex
             self.title = f"{self.title[: MAX_TITLE_CHARS - 4]} (2)"
-            every = [answer for turn in self.turns for attempts in turn.answers.values() for answer in attempts]
-            for answer in every:
+            for answer in self.answers():
                 answer.rename()
-        return every
+        return self.answers()
 
     # --- turns and answers --------------------------------------------------------------------------------------
 
@@ -211,9 +216,17 @@ class Conversation:
             raise InferenceError(f"pane {pane_id!r} has no answer yet; send a prompt or regenerate")
         return answer
 
+    def answers(self) -> list[Answer]:
+        """All attempts of all panes at all turns."""
+        return [answer for turn in self.turns for attempts in turn.answers.values() for answer in attempts]
+
+    def answer_of(self, answer_id: str) -> AnswerSnapshot:
+        """The answer of this id as it is now."""
+        (answer,) = (answer for answer in self.answers() if answer.id == answer_id)
+        return self.snapshot().turns[answer.turn].attempts[answer.pane.id][answer.attempt - 1]
+
     def running_answers(self) -> list[Answer]:
-        every = (answer for turn in self.turns for attempts in turn.answers.values() for answer in attempts)
-        return [answer for answer in every if not answer.is_over]
+        return [answer for answer in self.answers() if not answer.is_over]
 
     # --- snapshots ----------------------------------------------------------------------------------------------
 

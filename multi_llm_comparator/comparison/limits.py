@@ -16,5 +16,3 @@ MAX_TITLE_CHARS = 200
 MAX_TARGET_CHARS = 1_024
 # Points of the curve tokens over time that one answer keeps.
 MAX_CURVE_POINTS = 256
-# Comparisons held in memory; idle ones beyond that are read from the store when they are wanted.
-MAX_LIVE = 32

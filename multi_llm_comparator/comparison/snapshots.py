@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.comparison.figures import Figures, figures_of
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.tracking.records import RunState
 
 Scalar = str | int | float | bool | None
 
@@ -131,9 +133,12 @@ class ComparisonSnapshot:
     waiting_prompts: int = 0
 
     @property
-    def status(self) -> str:
-        """``running``, ``failed`` when an answer of the last turn did, else ``done``."""
+    def status(self) -> RunState:
+        """``running``; else what became of the answers to the last prompt: the worst of it, else ``done``."""
         if self.is_running:
             return "running"
-        last = self.turns[-1].answers.values() if self.turns else ()
-        return "failed" if any(answer.progress.state == "failed" for answer in last) else "done"
+        last = [answer.progress for answer in self.turns[-1].answers.values()] if self.turns else []
+        if any(progress.error_type == AnswerInterrupted.__name__ for progress in last):
+            return "interrupted"
+        states = {progress.state for progress in last}
+        return "failed" if "failed" in states else "stopped" if "stopped" in states else "done"

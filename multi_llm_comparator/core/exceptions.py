@@ -95,6 +95,10 @@ class ModelProcessOverLimit(InferenceError):
     """The process that held the model took more memory or time than it may, and was killed."""
 
 
+class EmptyAnswerError(InferenceError):
+    """The model ended its answer without a word in it."""
+
+
 class AnswerInterrupted(InferenceError):
     """The workbench ended while the answer was being written; what was saved of it can be continued."""
 

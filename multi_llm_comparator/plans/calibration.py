@@ -7,12 +7,12 @@ from collections.abc import Collection, Sequence
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
 from multi_llm_comparator.plans.performance import PerformanceTracker
-from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.plan_run import KIND, PlanRun
 from multi_llm_comparator.plans.prediction import Outlook, outlook_of, targets_of
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.run_figures import RunFigures
 from multi_llm_comparator.plans.theory import ModelProfile
-from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 
 # How fast the machine is today only the latest runs tell; how long answers are, many. Of large runs a few are many.
 RUNS_LOOKED_AT, STEPS_LOOKED_AT = 120, 2_000
@@ -49,7 +49,8 @@ class Calibration:
         """
         latest: dict[_Version, RunFigures] = {}
         steps = 0
-        for summary in await self._registry.recent(limit=RUNS_LOOKED_AT, before=before):
+        earlier = RunFilter(kind=KIND, made_before=before)
+        for summary in await self._registry.runs.list(earlier, RUNS_LOOKED_AT):
             if summary.id == without or steps >= STEPS_LOOKED_AT:
                 continue
             if (figures := await self._figures_of(summary)) is not None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import OVER, PlanOptions, PlanRun, RunState
+from multi_llm_comparator.plans.plan_run import KIND, Phase, PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
 
-KIND = "plan"
 SCHEMA_VERSION = 1
 _STEP_RUN = TypeAdapter(StepRun)
 
@@ -27,11 +27,19 @@ class PlanRunDocument(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    @field_validator("state", mode="before")
+    @classmethod
+    def _as_called_now(cls, state: Any) -> Any:
+        """The first release had more states; their phases are in the table since the store was migrated."""
+        return {"new": "queued", "planning": "running", "aggregating": "running"}.get(state, state)
+
     question: str
     options: PlanOptions
     state: RunState
+    phase: Phase = ""
     created_at: float
     ended_at: float | None = None
+    # The first release kept here who was at work.
     worker: WorkingProcess | None = None
     pauses: list[tuple[float, float]] = []
     steps: tuple[Step, ...] | None = None
@@ -49,6 +57,7 @@ def run_document(run: PlanRun) -> PlanRunDocument:
         question=run.question,
         options=run.options,
         state=run.state,
+        phase=run.phase,
         created_at=run.created_at,
         ended_at=run.ended_at,
         pauses=run.pauses,
@@ -65,29 +74,29 @@ def run_record(run: PlanRun) -> RunRecord:
     """What the store keeps of a run; its line in lists names the models."""
     executor = run.options.executor
     names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
-    # Who is at work matters to those who share the store, not to those who are given the run.
-    document = run_document(run).model_copy(update={"worker": None if run.is_over else run.worker})
     return RunRecord(
         id=run.id,
         kind=KIND,
-        title=run.question[:200],
+        title=run.title,
         detail=", ".join(filter(None, names)),
         models=tuple(filter(None, names)),
         status=run.state,
+        phase=run.phase,
         created_at=run.created_at,
         updated_at=now(),
-        document=document.model_dump(mode="json"),
+        document=run_document(run).model_dump(mode="json"),
         search_text=f"{run.question}\n{run.answer or ''}",
         schema_version=SCHEMA_VERSION,
     )
 
 
-def step_item(run_id: str, step: StepRun) -> ItemRecord:
-    """What the store keeps of a step."""
+def step_item(run_id: str, step: StepRun, position: int = 0) -> ItemRecord:
+    """What the store keeps of a step, the ``position``-th of its plan."""
     document: dict[str, Any] = _STEP_RUN.dump_python(step, mode="json")
     return ItemRecord(
         run_id=run_id,
         key=step.step.id,
+        position=position,
         status=step.state,
         text=step.answer or "",
         record=document,
@@ -121,26 +130,23 @@ def read_step(record: ItemRecord) -> StepRun:
         raise DocumentError(f"the stored step {record.key!r} cannot be read") from exc
 
 
-def state_now(document: PlanRunDocument) -> RunState:
-    """The state of a stored run. One that is not over, and that no other living process is working on, was stopped."""
-    if document.state in OVER or (document.worker is not None and document.worker.is_other):
-        return document.state
-    return "stopped"
-
-
 def restored_plan(document: PlanRunDocument) -> Plan | None:
     return Plan(document.steps) if document.steps is not None else None
 
 
+def end_steps(steps: Iterable[StepRun]) -> None:
+    """Nobody works on the run any more: none of its steps is still at work."""
+    for step in steps:
+        if not step.is_over:
+            was_begun = step.state == "running"
+            step.state, step.error = ("stopped", None) if was_begun else ("skipped", "the run was stopped")
+
+
 def restored_steps(document: PlanRunDocument, stored: list[StepRun]) -> dict[str, StepRun]:
-    """The steps of the stored run, by id, in the order of its plan. If the run is over, so are all of them.
+    """The steps of the stored run, by id, in the order of its plan.
 
     What is stored of a plan that was given up are no steps of this run.
     """
-    if state_now(document) in OVER:
-        for step in (s for s in stored if not s.is_over):
-            was_begun = step.state == "running"
-            step.state, step.error = ("stopped", None) if was_begun else ("skipped", "the run was stopped")
     if document.steps is not None:
         known = {step.step.id: step for step in stored}
         return {s.id: known[s.id] for s in document.steps if s.id in known and known[s.id].step == s}

@@ -1,9 +1,8 @@
-"""What can be wrong with a plan, and with an answer to a step. A PlanError says what a planner asked again needs to
-hear."""
+"""What can be wrong with a plan. A PlanError says what a planner asked again needs to hear."""
 
 from __future__ import annotations
 
-from multi_llm_comparator.core.exceptions import InferenceError, PlanError
+from multi_llm_comparator.core.exceptions import PlanError
 
 
 class EmptyPlanError(PlanError):
@@ -52,7 +51,3 @@ class UnknownDependencyError(PlanError):
 
 class CycleError(PlanError):
     """Steps that wait for each other."""
-
-
-class EmptyAnswerError(InferenceError):
-    """The model ended its answer without a word in it."""

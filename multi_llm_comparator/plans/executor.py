@@ -6,24 +6,24 @@ Driven by events alone: no polling, no waiting for whole levels. The only wait i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.exceptions import EmptyAnswerError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.errors import EmptyAnswerError, UnknownDependencyError
+from multi_llm_comparator.plans.errors import UnknownDependencyError
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import joined_results, result_of, step_prompt
 from multi_llm_comparator.plans.ready_set import ReadySet
 from multi_llm_comparator.plans.reuse import SolvedSteps
-from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState, fail_if_empty
+from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
 
 DEFAULT_THRESHOLD = 5
 DEFAULT_WORKERS = 10
@@ -258,13 +258,7 @@ class PlanExecutor:
         progress = AnswerProgress(requested_at=now())
         run.attempts.append(Attempt(target, prompt, progress))
         self._on_change()
-        async with contextlib.aclosing(self._source.stream(target, self._request(run.step, prompt))) as events:
-            async for event in events:
-                progress.apply(event)
-                self._on_change()
-                if progress.is_over:
-                    break
-        fail_if_empty(progress)
+        await ask(self._source, target, self._request(run.step, prompt), progress, lambda _: self._on_change())
         if progress.state != "done":
             run.error = progress.error or "the answer was cut off"
             return False

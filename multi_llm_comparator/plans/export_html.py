@@ -41,7 +41,7 @@ def to_html(run: PlanRun, outlook: Outlook, language: Language) -> str:
         language="zh-CN" if language == "zh" else "en",
         t=say,
         seconds=partial(seconds, language=language),
-        state=say(f"state_{run.state}"),
+        state=say(f"state_{run.stage}"),
         created=datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         gantt=Markup(to_svg(run, outlook, language)),
         graph=Markup(graph_of(run, metrics.critical_path, title=say("graph"), left_out=say("svg_left_out"))),

@@ -24,7 +24,7 @@ def export_markdown(run: PlanRun, outlook: Outlook, language: Language) -> str:
 def _lines(run: PlanRun, outlook: Outlook, language: Language) -> Iterator[str]:
     say, executor = words_of(language), run.options.executor
     threshold = say("threshold_n", n=executor.threshold) if executor.enable_threshold else say("all_large")
-    yield from (f"# {one_line(run.question)}", "", f"- {say('column_state')}: {say(f'state_{run.state}')}")
+    yield from (f"# {one_line(run.question)}", "", f"- {say('column_state')}: {say(f'state_{run.stage}')}")
     yield from (f"- {say('created')}: {iso_time(run.created_at)}", f"- {say('exported')}: {iso_time(now())}")
     yield f"- ID: {one_line(run.id)}"
     yield f"- {one_line(run.options.router_model or say('by_hand'))} · {one_line(executor.small_model)} / " + (

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from multi_llm_comparator.core.at_work import WorkingProcess, this_process
+from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
+from multi_llm_comparator.core.exceptions import MultiLLMError, RunAtWorkError, StoreError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
@@ -21,11 +22,16 @@ from multi_llm_comparator.plans.grammar import plan_grammar
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
 from multi_llm_comparator.plans.prompts import aggregate_prompt, planner_messages, result_of
-from multi_llm_comparator.plans.step_run import StepRun, fail_if_empty
+from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.tracking.records import ACTIVE, RunState
 
-RunState = Literal["new", "planning", "running", "aggregating", "done", "failed", "stopped"]
-OVER: frozenset[RunState] = frozenset({"done", "failed", "stopped"})
+KIND = "plan"
+Phase = Literal["", "planning", "aggregating"]
 DIRECT_TOKENS = 1024
+MAX_TITLE_CHARS = 200
+# Taking one is a matter of milliseconds: a longer wait means that the loop is stuck.
+SNAPSHOT_TIMEOUT_S = 15.0
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +69,13 @@ def new_run_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def open_planner(source: TextSource, options: PlanOptions) -> Planner:
     """The planner that the options name."""
     grammar = plan_grammar(may_think=options.planner_thinks) if options.planner_grammar else None
@@ -75,11 +88,18 @@ class RunJournal(Journal, Protocol):
     async def save(self, run: PlanRun) -> None: ...
 
 
-class PlanRun:
+class PlanRun(LiveRun):
     """One question. ``steps`` are those of the plan in use; what an unusable one had begun is in ``planning``.
 
-    Everything here is written on the event loop that :meth:`execute` runs on.
+    Everything here is written on the event loop that :meth:`execute` runs on. A run that is only looked at
+    (:meth:`snapshot`) is of this class too.
     """
+
+    kind = KIND
+    id: str = ""
+    state: RunState = "queued"
+    phase: Phase = ""
+    version: int = 0
 
     def __init__(
         self,
@@ -97,8 +117,6 @@ class PlanRun:
         self.ended_at: float | None = None
         # From when to when nobody worked on it, in seconds since the epoch: it was stopped, or the workbench had ended.
         self.pauses: list[tuple[float, float]] = []
-        self.state: RunState = "new"
-        self.worker: WorkingProcess | None = None
         self.planning: list[PlanningAttempt] = []
         self.plan: Plan | None = None
         self.plan_is_direct = False
@@ -106,18 +124,83 @@ class PlanRun:
         self.aggregate: AnswerProgress | None = None
         self.answer: str | None = None
         self.error: str | None = None
-        self.version = 0
         self._source = OneRun(source, run_id)
-        self._journal = journal
+        self.journal = journal
+        self._task: asyncio.Task[None] | None = None
+        self._ends_as: RunState = "stopped"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._taken: PlanRun | None = None
+
+    @property
+    def title(self) -> str:
+        return self.question if len(self.question) <= MAX_TITLE_CHARS else f"{self.question[: MAX_TITLE_CHARS - 1]}…"
 
     @property
     def is_over(self) -> bool:
-        return self.state in OVER
+        return self.state not in ACTIVE
 
     @property
-    def other_worker(self) -> WorkingProcess | None:
-        """The process that is at work on it, if that is not this one: what is here is then as it was last stored."""
-        return self.worker if self.worker is not None and not self.is_over and self.worker.is_other else None
+    def last_moment(self) -> float:
+        """When something last happened in it, as far as is known: one whose process was killed has no end."""
+        if self.ended_at is not None:
+            return self.ended_at
+        asked = [attempt.progress for attempt in self.planning]
+        asked += [attempt.progress for step in self.steps.values() for attempt in step.attempts]
+        asked += [self.aggregate] if self.aggregate else []
+        times = [(p.requested_at, p.started_at, p.last_token_at, p.ended_at) for p in asked]
+        return max([self.created_at, *(at for several in times for at in several if at is not None)])
+
+    def snapshot(self) -> PlanRun:
+        if self._task is None or self._task.done() or _running_loop() is self._loop:
+            return self._taken_now()
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(self._take(), self._loop).result(SNAPSHOT_TIMEOUT_S)
+
+    async def _take(self) -> PlanRun:
+        return self._taken_now()
+
+    def _taken_now(self) -> PlanRun:
+        if self._taken is None or self._taken.version != self.version or self._taken.owner != self.owner:
+            self._taken = _copy_of(self)
+        return self._taken
+
+    # --- its life ---------------------------------------------------------------------------------------------------
+
+    def begin(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
+        """Answer the question, beside the caller: see :meth:`execute`."""
+        self._loop, self._ends_as = asyncio.get_running_loop(), "stopped"
+        self._task = asyncio.create_task(self.execute(plan=plan, finished=finished))
+
+    async def stop(self) -> None:
+        await self._end("stopped")
+
+    async def interrupt(self) -> None:
+        await self._end("interrupted")
+
+    async def _end(self, state: RunState) -> None:
+        if self._task is None or self._task.done():
+            return
+        self._ends_as = state
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        if not self.is_over:
+            # It was cancelled before it began.
+            self._enter(state)
+            await self._conclude()
+
+    async def wait(self) -> None:
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def resume(self) -> None:
+        if self.state == "done" and all(step.state == "done" for step in self.steps.values()):
+            return
+        self.pauses.append((self.last_moment, now()))
+        self.answer, self.error, self.aggregate, self.ended_at = None, None, None, None
+        self._enter("queued")
+        if self.plan is None and self.planning:
+            self.set_aside()
+        self.begin(plan=self.plan, finished={i: step for i, step in self.steps.items() if step.state == "done"})
 
     async def execute(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
         """Answer the question. Nothing is raised but cancellation, which stops the run: the outcome is in ``state``,
@@ -127,27 +210,20 @@ class PlanRun:
             plan: solve this one instead of asking for one.
             finished: steps that were solved before; those that a plan written anew repeats are not solved again.
         """
-        self.worker = this_process()
         try:
             await self._solve(plan, dict(finished or {}))
-            self._enter("aggregating")
+            self._enter("running", "aggregating")
             await self._aggregate()
             self._enter("done" if self.answer is not None else "failed")
         except MultiLLMError as exc:
             self.error = str(exc)
             self._enter("failed")
         except asyncio.CancelledError:
-            self._enter("stopped")
+            self._enter(self._ends_as)
             raise
         except Exception:
             log.exception("run %s broke", self.id)
         finally:
-            await self._conclude()
-
-    async def abandon(self) -> None:
-        """Have it end as stopped if it never began."""
-        if not self.is_over:
-            self._enter("stopped")
             await self._conclude()
 
     async def _conclude(self) -> None:
@@ -156,8 +232,8 @@ class PlanRun:
             self._enter("failed")
         self.ended_at = now()
         try:
-            await self._save()
-        except StoreError as exc:
+            await self.save()
+        except (StoreError, RunAtWorkError) as exc:
             self.error = self.error or str(exc)
             self._enter("failed")
 
@@ -169,7 +245,7 @@ class PlanRun:
         planner = open_planner(self._source, self.options)
         messages = planner_messages(self.question, system_prompt=self.options.planner_prompt)
         for _ in range(1 + self.options.replans):
-            self._enter("planning")
+            self._enter("running", "planning")
             try:
                 await self._run_steps(self._written(planner, messages), finished)
                 return
@@ -199,7 +275,7 @@ class PlanRun:
         executor = PlanExecutor(self._source, self.options.executor, journal=self, on_change=self._changed)
         self.steps = executor.runs
         known: list[MutableMapping[str, StepRun]] = [finished, *(attempt.begun for attempt in self.planning)]
-        await self._save()
+        await self.save()
         if isinstance(steps, Plan):
             self._enter("running")
             await executor.execute(steps, finished=known)
@@ -209,12 +285,12 @@ class PlanRun:
 
     async def record(self, run: StepRun) -> None:
         """Have a finished step written down, as long as the plan is written with all that there is of it."""
-        if self._journal is None:
+        if self.journal is None:
             return
-        if self.state == "planning":
-            await self._journal.save(self)
+        if self.phase == "planning":
+            await self.journal.save(self)
         else:
-            await self._journal.record(run)
+            await self.journal.record(run)
 
     async def _written(self, planner: Planner, messages: tuple[Message, ...]) -> AsyncGenerator[Step, None]:
         async with contextlib.aclosing(planner.write(messages, self._changed)) as pieces:
@@ -226,7 +302,7 @@ class PlanRun:
         self.plan = self.planning[-1].plan
         self._enter("running")
         # The plan is stored before its last steps are, so that a resumed run needs no planner.
-        await self._save()
+        await self.save()
 
     async def _aggregate(self) -> None:
         assert self.plan is not None
@@ -250,26 +326,44 @@ class PlanRun:
         self.aggregate = AnswerProgress(requested_at=now())
         prompt = aggregate_prompt(self.question, plan, answers)
         request = GenerationRequest(messages=(Message("user", prompt),), config=self.options.aggregator_config)
-        target = self.options.aggregator_model
-        async with contextlib.aclosing(self._source.stream(target, request)) as events:
-            async for event in events:
-                self.aggregate.apply(event)
-                self._changed()
-                if self.aggregate.is_over:
-                    break
-        fail_if_empty(self.aggregate)
+        await ask(self._source, self.options.aggregator_model, request, self.aggregate, lambda _: self._changed())
         if self.aggregate.state == "done":
             self.answer = self.aggregate.text.strip()
         else:
             self.error = f"the answers could not be put together: {self.aggregate.error or 'cut off'}"
 
-    def _enter(self, state: RunState) -> None:
-        self.state = state
+    def _enter(self, state: RunState, phase: Phase = "") -> None:
+        self.state, self.phase = state, phase
         self._changed()
 
     def _changed(self) -> None:
         self.version += 1
 
-    async def _save(self) -> None:
-        if self._journal is not None:
-            await self._journal.save(self)
+    async def save(self) -> None:
+        """Have all that there is of it written down.
+
+        Raises:
+            StoreError, RunAtWorkError: it cannot be.
+        """
+        if self.journal is not None:
+            await self.journal.save(self)
+
+
+def _copy_of(run: PlanRun) -> PlanRun:
+    """The run as it is, for readers on other threads; what it shares with the run does not change."""
+    taken = copy.copy(run)
+    taken._task = taken.journal = taken._taken = None
+    taken.pauses = list(run.pauses)
+    taken.planning = [_attempt_of(attempt) for attempt in run.planning]
+    taken.steps = {step_id: _step_of(step) for step_id, step in run.steps.items()}
+    taken.aggregate = None if run.aggregate is None else replace(run.aggregate)
+    return taken
+
+
+def _attempt_of(attempt: PlanningAttempt) -> PlanningAttempt:
+    begun = {step_id: _step_of(step) for step_id, step in attempt.begun.items()}
+    return replace(attempt, progress=replace(attempt.progress), repairs=list(attempt.repairs), begun=begun)
+
+
+def _step_of(step: StepRun) -> StepRun:
+    return replace(step, attempts=[replace(a, progress=replace(a.progress)) for a in step.attempts])

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.errors import EmptyAnswerError
 from multi_llm_comparator.plans.plan import Step
 
 StepState = Literal["waiting", "ready", "running", "done", "failed", "skipped", "stopped"]
@@ -65,10 +64,3 @@ class StepRun:
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at
-
-
-def fail_if_empty(progress: AnswerProgress) -> None:
-    """An answer without a word in it answers nothing: it has failed."""
-    if progress.state == "done" and not progress.text.strip():
-        progress.state, progress.error_type = "failed", EmptyAnswerError.__name__
-        progress.error = "the model ended its answer without a word"

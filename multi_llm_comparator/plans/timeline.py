@@ -56,7 +56,7 @@ def lanes_of(run: PlanRun, at: float | None = None) -> list[Lane]:
     """
     planner = run.options.router_model
     # One that was given up has perhaps no end of its own: only the last one can still be at work.
-    writing = [at if run.state == "planning" and a is run.planning[-1] else None for a in run.planning]
+    writing = [at if run.phase == "planning" and a is run.planning[-1] else None for a in run.planning]
     lanes = [
         Lane("plan", number, tuple(_answer_stretches(a.progress, planner, until)))
         for number, (a, until) in enumerate(zip(run.planning, writing, strict=True), 1)
@@ -104,13 +104,6 @@ def _marks(progress: AnswerProgress) -> Iterable[tuple[StretchKind, float]]:
         yield "prefill", progress.started_at
     if progress.first_token_at is not None:
         yield "decode", progress.first_token_at
-
-
-def last_moment(run: PlanRun) -> float:
-    """When something last happened in a run, as far as is known: a run whose workbench was killed has no end."""
-    if run.ended_at is not None:
-        return run.ended_at
-    return max([run.created_at, *(stretch.end for lane in lanes_of(run) for stretch in lane.stretches)])
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:

@@ -42,12 +42,11 @@ def insert_for(engine: Engine, table: Table) -> Any:
     return (postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert)(table)
 
 
-def upsert(engine: Engine, table: Table, changed: tuple[str, ...]) -> Insert:
-    """Insert rows, or replace these columns of those that are there."""
+def upsert(engine: Engine, table: Table, *, keep: tuple[str, ...] = ()) -> Insert:
+    """Insert rows; where there is one already, replace all of it but its key and the columns to keep."""
     insert = insert_for(engine, table)
-    statement: Insert = insert.on_conflict_do_update(
-        index_elements=list(table.primary_key), set_={name: insert.excluded[name] for name in changed}
-    )
+    changed = {c.name: insert.excluded[c.name] for c in table.c if not c.primary_key and c.name not in keep}
+    statement: Insert = insert.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)
     return statement
 
 

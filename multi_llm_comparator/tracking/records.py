@@ -40,6 +40,11 @@ class RunSummary:
     note: str = ""
     owner: WorkingProcess | None = None
 
+    @property
+    def stage(self) -> str:
+        """What the run is doing, in one word: its phase while it is at work, else its state."""
+        return (self.phase if self.status in ACTIVE else "") or self.status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord(RunSummary):

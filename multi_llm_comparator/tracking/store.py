@@ -27,10 +27,6 @@ MAX_POINTS = 100_000
 EVERY_RUN = RunFilter()
 # No statement may name more values than a database takes.
 _AT_ONCE = 500
-_OF_RUN = (
-    "kind title detail status phase origin parent_id created_at updated_at schema_version document folded"
-).split()
-_OF_ITEM = ("position status text score record updated_at folded").split()
 
 
 class Store:
@@ -52,9 +48,9 @@ class Store:
         self.leases, self.marks = Leases(self._engine, self._url), Marks(self._engine, self._url)
         self._queries = RunQueries(self._engine)
         # Made once: building a statement takes several times as long as SQLite takes to write a row.
-        self._put_run = upsert(self._engine, RUNS, tuple(_OF_RUN))
-        self._put_items = upsert(self._engine, ITEMS, tuple(_OF_ITEM))
-        self._put_points = upsert(self._engine, POINTS, ("value", "at"))
+        self._put_run = upsert(self._engine, RUNS, keep=("renamed", "note", "folded_marks"))
+        self._put_items = upsert(self._engine, ITEMS, keep=("note",))
+        self._put_points = upsert(self._engine, POINTS)
         self._add_models = insert_for(self._engine, MODELS).on_conflict_do_nothing()
 
     def __repr__(self) -> str:
@@ -198,7 +194,7 @@ class Store:
             return [Point(**row._mapping) for row in connection.execute(query)]
 
     def list_runs(self, filter: RunFilter = EVERY_RUN, limit: int = 50, offset: int = 0) -> list[RunSummary]:
-        """Read the newest runs first: at most ``limit``, and never more than MAX_LIST, after passing over ``offset``."""
+        """Read the newest runs first: at most ``limit``, never more than MAX_LIST, after passing over ``offset``."""
         query = self._queries.summaries(filter).order_by(RUNS.c.created_at.desc(), RUNS.c.id.desc())
         query = query.limit(max(0, min(limit, MAX_LIST))).offset(max(0, offset))
         with translated(self._url), self._engine.connect() as connection:

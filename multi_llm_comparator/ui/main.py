@@ -9,7 +9,7 @@ from multi_llm_comparator.ui.kit.frame import tend_frame
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, settle_language, t
 from multi_llm_comparator.ui.kit.navigation import pages
 from multi_llm_comparator.ui.kit.theme import ICON, apply_styles
-from multi_llm_comparator.ui.workbench import PATIENCE_S, get_workbench
+from multi_llm_comparator.workbench import PATIENCE_S, get_workbench
 
 SCAN_POLL_S = 1.0
 

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import app
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 from tests.attack.attacks import run_attacks
 
 

@@ -20,7 +20,7 @@ from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.ui.kit.escaping import inert, plain
 from multi_llm_comparator.ui.kit.html_pieces import facts, problem
 from multi_llm_comparator.ui.kit.markdown import split_thinking, to_markdown
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.attack.mutations import hostile_text, mutated_bytes, mutated_json
 
 SCANNED_AT_ONCE = 50

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import app
 from multi_llm_comparator.core.models import ModelInfo, ModelType
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 
 def main() -> None:

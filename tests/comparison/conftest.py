@@ -8,6 +8,7 @@ import pytest
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.support.scripted_source import ScriptedSource
 
@@ -45,6 +46,8 @@ def source() -> ScriptedSource:
 
 @pytest.fixture
 async def registry(store, source):
-    made = ComparisonRegistry(store, source, KNOWN.get, lambda info: f"sha256:{info.id}", save_interval_s=0.02)
+    made = ComparisonRegistry(
+        RunRegistry(store, save_interval_s=0.02), source, KNOWN.get, lambda info: f"sha256:{info.id}"
+    )
     yield made
-    await made.aclose()
+    await made.runs.aclose()

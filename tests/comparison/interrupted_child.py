@@ -9,6 +9,7 @@ import asyncio
 import sys
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import asked
 from tests.support.scripted_source import ScriptedSource
@@ -16,7 +17,7 @@ from tests.support.scripted_source import ScriptedSource
 
 async def main(url: str) -> None:
     store, source = Store(url), ScriptedSource()
-    registry = ComparisonRegistry(store, source, lambda target: None, save_interval_s=0.02)
+    registry = ComparisonRegistry(RunRegistry(store, save_interval_s=0.02), source, lambda target: None)
     comparison, (a, b) = await asked(registry, source)
     await b.answer("whole")
     await a.start(seed=5)

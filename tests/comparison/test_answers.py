@@ -139,7 +139,7 @@ async def test_a_source_that_does_not_let_go_cannot_hold_up_a_stop(registry, sou
     assert answer(comparison, "a").progress.state == "stopped"
 
 
-async def test_an_answer_records_model_versions_prompt_and_times(registry, source):
+async def test_an_answer_items_model_versions_prompt_and_times(registry, source):
     comparison, (a, b) = await asked(registry, source)
     await a.emit(Loading(request_id="x", model="m1"))
     await a.emit(Loaded(request_id="x", model="m1", seconds=1.5, memory_bytes=777))

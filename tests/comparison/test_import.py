@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from multi_llm_comparator.comparison import importing
 from multi_llm_comparator.comparison.conversation import Conversation
-from multi_llm_comparator.comparison.documents import answer_records, conversation_from, run_record
+from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
 from multi_llm_comparator.comparison.export import export_run, import_run
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.tracking.records import RunFilter
 from tests.comparison.asking import answer, asked
 from tests.comparison.test_snapshots import PANE_IDS, step, take
 
@@ -53,7 +54,7 @@ async def test_an_exported_run_becomes_a_run_of_its_own_that_knows_where_it_came
     assert [one.text for one in after.turns[0].attempts["b"]] == ["", "5"]
     assert after.turns[0].answers["a"].legs == before.turns[0].answers["a"].legs
     assert after.turns[0].answers["a"].answer_id != before.turns[0].answers["a"].answer_id
-    assert [run.id for run in await registry.list("five!")] == [after.id, before.id]
+    assert [run.id for run in await registry.runs.list(RunFilter(text="five!"))] == [after.id, before.id]
     await imported.send("And 7?")
     assert (await source.call(3)).request.messages[1].content == "five!"
 
@@ -211,7 +212,7 @@ def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_els
         return
     snapshot = conversation_from(run, answers).snapshot()
     assert run_record(snapshot).id == run.id
-    assert len(answer_records(snapshot)) == len(answers)
+    assert len(answer_items(snapshot)) == len(answers)
     for format in ("json", "csv", "markdown", "html"):
         assert export_run(snapshot, format)
 

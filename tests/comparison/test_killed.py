@@ -18,7 +18,7 @@ async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, st
     finally:
         child.kill()
         child.wait()
-    assert [run.status for run in await registry.list()] == ["interrupted"]
+    assert [run.status for run in await registry.runs.list()] == ["interrupted"]
     comparison = await registry.get(run_id)
     half = answer(comparison, "a")
     assert (half.text, half.progress.error_type) == ("half an ans", "AnswerInterrupted")

@@ -10,12 +10,15 @@ from dataclasses import replace
 
 import pytest
 
-from multi_llm_comparator.comparison import registry as registry_module
+from multi_llm_comparator.comparison.documents import KIND
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunNotFoundError, StoreError
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.runs import registry as registry_module
+from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.records import RunFilter
 from tests.comparison.asking import PANES, answer, asked
 from tests.comparison.conftest import KNOWN
 from tests.support.scripted_source import ScriptedSource
@@ -24,7 +27,7 @@ from tests.tracking.records import a_run
 
 def another_process(store, source) -> ComparisonRegistry:
     """What a workbench started later sees: the same database, nothing in memory."""
-    return ComparisonRegistry(store, source, KNOWN.get)
+    return ComparisonRegistry(RunRegistry(store), source, KNOWN.get)
 
 
 async def finished(registry, source):
@@ -68,25 +71,25 @@ async def test_a_comparison_enters_the_history_with_its_first_prompt(registry, s
     comparison = await registry.create(PANES)
     await comparison.set_shared_thread(True)
     await comparison.wait()
-    assert await registry.count() == 0
+    assert await registry.runs.count() == 0
     with pytest.raises(RunNotFoundError):
         await another_process(store, source).get(comparison.id)
     await comparison.send("hello")
     await comparison.stop()
-    assert [run.title for run in await registry.list()] == ["hello"]
+    assert [run.title for run in await registry.runs.list()] == ["hello"]
 
 
 async def test_history_is_searched_by_prompt_answer_and_model(registry, source):
     comparison = await finished(registry, source)
     for text in ("2 + 3", "ANSWER 1", "demo-large"):
-        assert [run.id for run in await registry.list(text)] == [comparison.id]
-        assert await registry.count(text) == 1
-    assert await registry.list("nowhere") == []
+        assert [run.id for run in await registry.runs.list(RunFilter(text=text))] == [comparison.id]
+        assert await registry.runs.count(RunFilter(text=text)) == 1
+    assert await registry.runs.list(RunFilter(text="nowhere")) == []
 
 
 async def test_history_leaves_out_runs_of_other_kinds(registry, store):
     store.save_run(a_run(kind="plan"))
-    assert await registry.list() == []
+    assert await registry.runs.list(RunFilter(kind=KIND)) == []
 
 
 async def saved(store, comparison, text):
@@ -101,7 +104,7 @@ async def test_growing_text_is_saved_while_it_grows(registry, store, source):
     await a.start()
     await a.say("so far")
     await saved(store, comparison, "so far")
-    assert (await registry.list())[0].status == "running"
+    assert (await registry.runs.list())[0].status == "running"
 
 
 async def test_what_an_ended_process_left_is_marked_interrupted_and_can_be_continued(registry, store, source):
@@ -111,14 +114,15 @@ async def test_what_an_ended_process_left_is_marked_interrupted_and_can_be_conti
     await b.answer("5")
     await saved(store, comparison, "so far")
     await saved(store, comparison, "5")
+    store.leases.end_all_of(registry.runs.owner)
     later = another_process(store, source)
-    assert (await later.list())[0].status == "interrupted"
+    assert (await later.runs.list())[0].status == "interrupted"
     found = await later.get(comparison.id)
     left = answer(found, "a")
     assert (left.progress.state, left.progress.error_type, left.text) == ("failed", "AnswerInterrupted", "so far")
     assert left.progress.ended_at == left.progress.last_token_at
     assert answer(found, "b").progress.state == "done"
-    assert (await later.list())[0].status == "failed"
+    assert store.load_run(comparison.id).status == "interrupted"
     await found.continue_("a")
     rest = await source.call(2)
     assert rest.request.messages[-1].content == "so far"
@@ -132,29 +136,29 @@ async def test_closing_interrupts_what_runs_and_saves_it(registry, store, source
     await a.start()
     await a.say("so far")
     await b.answer("5")
-    await registry.aclose()
+    await registry.runs.aclose()
     assert a.closed.is_set()
     states = {record.key[2:]: (record.status, record.text) for record in store.load_items(comparison.id)}
     assert states == {"a": ("failed", "so far"), "b": ("done", "5")}
-    assert store.load_run(comparison.id).status == "failed"
+    assert store.load_run(comparison.id).status == "interrupted"
 
 
 async def test_a_deleted_run_is_gone_also_while_it_runs(registry, store, source):
     comparison, (a, _) = await asked(registry, source)
     await a.start()
     await a.say("x")
-    await registry.delete(comparison.id)
+    await registry.runs.delete([comparison.id])
     assert a.closed.is_set()
     with pytest.raises(RunNotFoundError):
         await registry.get(comparison.id)
     assert store.count_runs() == 0
-    await registry.delete(comparison.id)
+    await registry.runs.delete([comparison.id])
     with pytest.raises(RunNotFoundError, match="deleted"):
         await comparison.send("still there?")
 
 
 async def test_only_so_many_idle_comparisons_stay_in_memory(registry, source, monkeypatch):
-    monkeypatch.setattr(registry_module, "MAX_LIVE", 2)
+    monkeypatch.setattr(registry_module, "MAX_IDLE", 2)
     running, (a, b) = await asked(registry, source)
     running_id, running = running.id, weakref.ref(running)
     idle = await finished(registry, source)
@@ -177,7 +181,7 @@ async def test_two_pages_that_open_a_run_at_once_get_one_object(registry, store,
 
 
 async def test_a_page_that_holds_a_dropped_comparison_still_shares_it(registry, source, monkeypatch):
-    monkeypatch.setattr(registry_module, "MAX_LIVE", 1)
+    monkeypatch.setattr(registry_module, "MAX_IDLE", 1)
     held = await finished(registry, source)
     await finished(registry, source)
     await held.send("more", ["a"])
@@ -187,7 +191,7 @@ async def test_a_page_that_holds_a_dropped_comparison_still_shares_it(registry, 
         await finished(registry, source)
     gc.collect()
     assert await registry.get(held_id) is held()
-    await registry.delete(held_id)
+    await registry.runs.delete([held_id])
 
 
 async def test_a_run_is_made_again_with_the_same_prompts_and_seeds(registry, source):
@@ -302,7 +306,7 @@ async def test_a_run_goes_on_otherwise_from_before_one_of_its_prompts(registry, 
     request = (await source.call(4)).request
     assert [m.content for m in request.messages if m.role == "user"] == [turn.prompt, "and otherwise?"]
     await branch.stop()
-    assert await registry.count() == 2
+    assert await registry.runs.count() == 2
 
 
 async def test_before_its_first_prompt_a_run_has_only_its_panes(registry, source):
@@ -356,7 +360,7 @@ async def test_a_file_that_cannot_be_hashed_costs_the_fingerprint_only(store, so
     def unreadable(info):
         raise PermissionError("no")
 
-    registry = ComparisonRegistry(store, source, KNOWN.get, unreadable)
+    registry = ComparisonRegistry(RunRegistry(store), source, KNOWN.get, unreadable)
     comparison = await finished(registry, source)
     assert answer(comparison, "a").text == "answer 0"
     assert answer(comparison, "a").model.fingerprint is None
@@ -370,7 +374,7 @@ async def test_panes_on_one_model_have_it_hashed_once(store, source):
         go_on.wait(20)
         return "sha256:x"
 
-    registry = ComparisonRegistry(store, source, KNOWN.get, slow)
+    registry = ComparisonRegistry(RunRegistry(store), source, KNOWN.get, slow)
     comparison, calls = await asked(registry, source, [Pane(str(n), "m1") for n in range(3)])
     for call in calls:
         await call.answer("5")

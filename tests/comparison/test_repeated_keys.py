@@ -10,6 +10,7 @@ import pytest
 from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.support.gateways import gateway_of
 from tests.support.scripted_openai_server import Act, ScriptedServer
@@ -29,14 +30,16 @@ async def test_a_repeated_key_is_kept_and_shown_nowhere(
         }
         models = {name: {"base_url": server.url, "key": "env:THE_KEY"} for name in server.usual}
         async with gateway_of({"models": models}, tmp_path / "gateway") as gateway:
-            registry = ComparisonRegistry(store, gateway, lambda _: None, lambda _: "", save_interval_s=0.02)
+            registry = ComparisonRegistry(
+                RunRegistry(store, save_interval_s=0.02), gateway, lambda _: None, lambda _: ""
+            )
             comparison = await registry.create((Pane("a", "talks"), Pane("b", "refuses")))
             await comparison.send("hello")
             await comparison.wait()
             snapshot = comparison.snapshot()
             answers = snapshot.turns[-1].answers
             exports = b"".join(export_run(snapshot, format) for format in ("json", "csv", "markdown", "html"))
-            await registry.aclose()
+            await registry.runs.aclose()
     assert "your key is [key]" in answers["a"].text
     assert answers["b"].progress.error_type == "KeyRefusedError"
     store.close()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from multi_llm_comparator.comparison.answer import Curve
 from multi_llm_comparator.comparison.conversation import Conversation
-from multi_llm_comparator.comparison.documents import answer_records, conversation_from, run_record
+from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
 from multi_llm_comparator.comparison.limits import MAX_CURVE_POINTS
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot, ModelFacts
@@ -126,7 +126,7 @@ def test_any_state_survives_the_store(steps):
         except MultiLLMError:
             continue
     before = conversation.snapshot()
-    after = conversation_from(run_record(before), answer_records(before)).snapshot()
+    after = conversation_from(run_record(before), answer_items(before)).snapshot()
     assert after.turns == before.turns
     assert (after.panes, after.shared_thread, after.is_running) == (
         before.panes,

@@ -10,6 +10,7 @@ from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.runs.registry import RunRegistry
 from tests.comparison.asking import PANES, answer, asked
 from tests.comparison.conftest import KNOWN
 
@@ -159,5 +160,5 @@ async def test_a_prompt_with_half_a_character_is_asked_and_kept_as_one_that_can_
     await call.answer("answer")
     await comparison.wait()
     assert call.request.messages[-1].content == "cut emoji \ufffd\ufffd"
-    found = await ComparisonRegistry(store, source, KNOWN.get).get(comparison.id)
+    found = await ComparisonRegistry(RunRegistry(store), source, KNOWN.get).get(comparison.id)
     assert found.snapshot().turns == comparison.snapshot().turns

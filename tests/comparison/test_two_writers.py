@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
 from tests.comparison.asking import answer, asked
 from tests.comparison.conftest import KNOWN
 
@@ -32,32 +33,29 @@ def texts(store, run_id: str) -> list[tuple[int, str, str]]:
 async def test_a_run_that_two_programs_write_becomes_two(registry, store, source, database_url):
     comparison, (a, b) = await asked(registry, source)
     before = comparison.id
+    await a.answer("It is five.")
     await b.answer("five")
-    await a.start()
-    await a.say("It ")
-    await comparison._recorder.flush()
-    assert await other_writes(database_url, before) == before
-    await a.say("is five.")
-    await a.finish()
     await comparison.wait()
+    assert await other_writes(database_url, before) == before
     await comparison.send("and 3 + 4?", ["b"])
     await (await source.call(2)).answer("seven")
     await comparison.wait()
 
     assert comparison.id != before
-    assert registry.branch_of(before) == comparison.id
+    assert registry.runs.branch_of(before) == comparison.id
+    assert store.load_run(comparison.id).parent_id == before
     assert comparison.snapshot().branched_from == before
     assert comparison.snapshot().save_error is None
     assert texts(store, comparison.id) == [(0, "a", "It is five."), (0, "b", "five"), (1, "b", "seven")]
-    assert texts(store, before) == [(0, "a", "It "), (0, "b", "five"), (1, "a", "their answer")]
+    assert texts(store, before) == [(0, "a", "It is five."), (0, "b", "five"), (1, "a", "their answer")]
 
     # After a restart both are there, each with its questions.
-    afterwards = ComparisonRegistry(store, source, KNOWN.get)
+    afterwards = ComparisonRegistry(RunRegistry(store), source, KNOWN.get)
     mine, theirs = await afterwards.get(comparison.id), await afterwards.get(before)
     assert [turn.prompt for turn in mine.snapshot().turns] == ["What is 2 + 3?", "and 3 + 4?"]
     assert [turn.prompt for turn in theirs.snapshot().turns] == ["What is 2 + 3?", "asked by the other"]
     assert mine.title == "What is 2 + 3? (2)"
-    await afterwards.aclose()
+    await afterwards.runs.aclose()
 
 
 async def test_a_branch_is_found_by_its_own_id_and_the_other_by_the_old_one(registry, store, source, database_url):
@@ -73,31 +71,14 @@ async def test_a_branch_is_found_by_its_own_id_and_the_other_by_the_old_one(regi
     assert answer(await registry.get(before), "a").text == "their answer"
 
 
-async def test_looking_at_a_run_that_goes_on_elsewhere_makes_no_copy_of_it(registry, store, source, monkeypatch):
+async def test_a_run_that_was_written_elsewhere_is_read_again_when_it_is_opened(registry, source, database_url):
     comparison, (a, b) = await asked(registry, source)
-    await b.answer("five")
-    await a.start()
-    await a.say("It ")
-    await comparison._recorder.flush()
-    elsewhere = ComparisonRegistry(store, source, KNOWN.get)
-    load_items = store.load_items
-
-    def meanwhile(run_id: str):
-        # What the other had read is out of date before it writes.
-        found = load_items(run_id)
-        store.save_run(store.load_run(run_id).__class__(**{**fields(store.load_run(run_id)), "updated_at": 9e9}))
-        return found
-
-    monkeypatch.setattr(store, "load_items", meanwhile)
-    seen = await elsewhere.get(comparison.id)
-    assert answer(seen, "a").progress.error_type == "AnswerInterrupted"
-    assert seen.id == comparison.id
-    assert [record.status for record in load_items(comparison.id)] == ["running", "done"]
-    assert len(store.list_runs()) == 1
-
-
-def fields(record) -> dict:
-    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+    await a.answer("five")
+    await b.answer("5")
+    await comparison.wait()
+    await other_writes(database_url, comparison.id)
+    seen = await registry.get(comparison.id)
+    assert [turn.prompt for turn in seen.snapshot().turns] == ["What is 2 + 3?", "asked by the other"]
 
 
 @pytest.mark.parametrize("deleted", [False, True])
@@ -106,7 +87,7 @@ async def test_a_run_that_nobody_else_wrote_stays_one(registry, store, source, d
     await a.answer("five")
     if deleted:
         await comparison._recorder.flush()
-        store.delete_runs([comparison.id])
+        store.delete_runs([comparison.id], owner=registry.runs.owner)
     await b.answer("5")
     await comparison.wait()
     assert comparison.snapshot().branched_from is None

@@ -24,6 +24,7 @@ from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 from tests.evaluation.test_judging import scores
@@ -193,9 +194,9 @@ async def test_a_question_is_planned_solved_scored_and_judged():
 async def test_the_run_of_a_question_is_found_among_the_stored_ones(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     source = ByTarget(planner=PLAN, small="7", large="568")
-    registry = PlanRegistry(store, source)
+    registry = PlanRegistry(RunRegistry(store), source)
     await Solver(source, OPTIONS, plans=registry)(QUESTIONS[0])
-    [summary] = await registry.recent()
+    [summary] = await registry.runs.list()
     run = await registry.get(summary.id)
     assert (run.question, run.state, run.answer) == (QUESTIONS[0].text, "done", "568")
     assert {step.state for step in run.steps.values()} == {"done"}
@@ -216,7 +217,7 @@ async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finish
 
     def run(source: ByTarget) -> DatasetRun:
         journal = OutcomeJournal(tmp_path / "run", SETUP)
-        plans = PlanRegistry(store, source)
+        plans = PlanRegistry(RunRegistry(store), source)
         return DatasetRun(QUESTIONS[:1], journal, Solver(source, OPTIONS, plans=plans, begun=journal))
 
     first = asyncio.create_task(run(Stuck(planner=PLAN, small="7")).run())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from multi_llm_comparator.plans.calibration import FITS_KEPT, Calibration
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_registry import answered
@@ -21,13 +23,13 @@ def store(tmp_path):
 
 @pytest.fixture
 def registry(store):
-    return PlanRegistry(store, ByTarget(planner=PLAN, small="7" * 9, large="568" * 9))
+    return PlanRegistry(RunRegistry(store), ByTarget(planner=PLAN, small="7" * 9, large="568" * 9))
 
 
 async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predicted(registry):
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
-    assert await registry.wait(run.id)
+    assert await registry.runs.wait(run.id)
     assert set(await calibration.profiles({"small", "large", "other"})) == {"small", "large"}
     assert await calibration.profiles({"small", "large"}, without=run.id) == {}
 
@@ -57,7 +59,7 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(store, regi
     for _ in range(3):
         await answered(registry)
     # A workbench that was just opened has none of them in memory.
-    again = PlanRegistry(store, ByTarget())
+    again = PlanRegistry(RunRegistry(store), ByTarget())
     read: list[str] = []
     load = store.load_run
     monkeypatch.setattr(store, "load_run", lambda run_id: read.append(run_id) or load(run_id))
@@ -75,7 +77,7 @@ async def test_what_is_new_deleted_or_left_out_counts(registry):
     for number in range(1, 2 + FITS_KEPT):
         runs.append(await answered(registry))
         assert (await calibration.profiles({"large"}))["large"].answers == number
-    await registry.delete(runs[0].id)
+    await registry.runs.delete([runs[0].id])
     assert (await calibration.profiles({"large"}))["large"].answers == FITS_KEPT
     assert (await calibration.profiles({"large"}, without=runs[1].id))["large"].answers == FITS_KEPT - 1
     assert (await calibration.profiles({"large"}))["large"].answers == FITS_KEPT
@@ -84,8 +86,8 @@ async def test_what_is_new_deleted_or_left_out_counts(registry):
 async def test_a_run_that_was_resumed_is_looked_at_anew(registry):
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
-    await registry.stop(run.id)
+    await registry.runs.stop(run.id)
     assert "large" not in await calibration.profiles({"large"})
-    await registry.resume(run.id)
-    assert await registry.wait(run.id, timeout_s=20)
+    await registry.runs.resume(run.id, PlanRun)
+    assert await registry.runs.wait(run.id, timeout_s=20)
     assert "large" in await calibration.profiles({"large"})

@@ -20,6 +20,8 @@ from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.performance import PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 
@@ -169,52 +171,53 @@ def store(tmp_path):
 
 
 async def finished(registry: PlanRegistry, plan_run: PlanRun) -> PlanRun:
-    await asyncio.gather(*registry._tasks.values(), return_exceptions=True)
+    assert await registry.runs.wait(plan_run.id, timeout_s=60)
     return plan_run
 
 
 async def test_a_finished_run_is_found_again_in_the_store(store):
     source = ByTarget(planner=PLAN, small="7", large="568")
-    registry = PlanRegistry(store, source)
+    registry = PlanRegistry(RunRegistry(store), source)
     original = await finished(registry, await registry.start("What is it?", OPTIONS))
-    restored = await PlanRegistry(store, source).get(original.id)
+    restored = await PlanRegistry(RunRegistry(store), source).get(original.id)
     assert (restored.state, restored.answer, restored.plan) == ("done", "568", original.plan)
     assert {i: s.answer for i, s in restored.steps.items()} == {"1": "7", "2": "7", "3": "568"}
     assert restored.steps["3"].attempts[0].progress.text == "568"
-    assert (await registry.recent("what IS"))[0].id == original.id
+    assert (await registry.runs.list(RunFilter(text="what IS")))[0].id == original.id
 
 
 async def test_a_stopped_run_is_resumed_without_repeating_what_is_done(store):
     source = ByTarget(planner=PLAN, small="7", large="x" * 10_000_000)
-    registry = PlanRegistry(store, source)
+    registry = PlanRegistry(RunRegistry(store), source)
     plan_run = await registry.start("What is it?", OPTIONS)
     # The last step may begin before the planner has written its last characters.
     while plan_run.plan is None or plan_run.steps["3"].state != "running":
         await asyncio.sleep(0.001)
-    await registry.stop(plan_run.id)
+    await registry.runs.stop(plan_run.id)
     assert plan_run.state == "stopped"
     later = ByTarget(small=None, large="568")
-    second = PlanRegistry(store, later)
-    resumed = await finished(second, await second.resume(plan_run.id))
+    second = PlanRegistry(RunRegistry(store), later)
+    resumed = await finished(second, await second.runs.resume(plan_run.id, PlanRun))
     assert (resumed.state, resumed.answer) == ("done", "568")
     assert later.targets() == ["large"]
-    assert (await PlanRegistry(store, later).get(plan_run.id)).pauses == resumed.pauses
+    assert (await PlanRegistry(RunRegistry(store), later).get(plan_run.id)).pauses == resumed.pauses
     assert len(resumed.pauses) == 1
 
 
 async def test_an_unknown_run_is_an_error(store):
     with pytest.raises(RunNotFoundError):
-        await PlanRegistry(store, ByTarget()).get("nothing")
+        await PlanRegistry(RunRegistry(store), ByTarget()).get("nothing")
 
 
 KILLED = """
 import asyncio, sys
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_plan_run import ByTarget, OPTIONS, PLAN
 
 async def main():
-    registry = PlanRegistry(Store(sys.argv[1]), ByTarget(planner=PLAN, small="7", large="x" * 10_000_000))
+    registry = PlanRegistry(RunRegistry(Store(sys.argv[1])), ByTarget(planner=PLAN, small="7", large="x" * 10_000_000))
     run = await registry.start("What is it?", OPTIONS)
     while "3" not in run.steps or run.steps["3"].state != "running":
         await asyncio.sleep(0.001)
@@ -231,24 +234,28 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
     assert process.stdout is not None
     run_id = process.stdout.readline().strip()
     store = Store(url)
-    watching = PlanRegistry(store, ByTarget())
+    watching = PlanRegistry(RunRegistry(store), ByTarget())
     seen = await watching.get(run_id)
-    assert seen.other_worker is not None and seen.other_worker.pid == process.pid
-    assert seen.state in ("planning", "running")
+    assert seen.owner is not None and seen.owner.pid == process.pid
+    assert seen.state == "running"
     # It goes on meanwhile.
-    (summary,) = await watching.recent()
-    assert summary.status in ("planning", "running")
-    for forbidden in (watching.resume, watching.delete):
+    (summary,) = await watching.runs.list()
+    assert summary.status == "running"
+    for forbidden in (
+        watching.runs.resume(run_id, PlanRun),
+        watching.runs.stop(run_id),
+        watching.runs.delete([run_id]),
+    ):
         with pytest.raises(RunAtWorkError, match=str(process.pid)):
-            await forbidden(run_id)
+            await forbidden
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
     # It may have been killed before the plan was complete; then the planner is asked again, and says the same.
     source = ByTarget(planner=PLAN, small=None, large="568")
-    registry = PlanRegistry(store, source)
-    assert (await registry.get(run_id)).state == "stopped"
-    resumed = await finished(registry, await registry.resume(run_id))
+    registry = PlanRegistry(RunRegistry(store), source)
+    assert (await registry.get(run_id)).state == "interrupted"
+    resumed = await finished(registry, await registry.runs.resume(run_id, PlanRun))
     assert (resumed.state, resumed.answer) == ("done", "568")
     assert [t for t in source.targets() if t != "planner"] == ["large"]
     store.close()
@@ -256,16 +263,16 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
 
 async def test_a_run_killed_while_it_was_planned_repeats_no_step_that_the_new_plan_has_too(store):
     first = ByTarget(planner=PLAN + " " * 10_000_000, small="7", large="x" * 10_000_000)
-    registry = PlanRegistry(store, first)
+    registry = PlanRegistry(RunRegistry(store), first)
     plan_run = await registry.start("What is it?", OPTIONS)
     while "3" not in plan_run.steps or plan_run.steps["3"].state != "running":
         await asyncio.sleep(0.001)
-    assert plan_run.state == "planning"
-    await registry.stop(plan_run.id)
+    assert plan_run.stage == "planning"
+    await registry.runs.stop(plan_run.id)
     changed = PLAN.replace("17 - 9", "18 - 9")
     later = ByTarget(planner=changed, small="9", large="639")
-    second = PlanRegistry(store, later)
-    resumed = await finished(second, await second.resume(plan_run.id))
+    second = PlanRegistry(RunRegistry(store), later)
+    resumed = await finished(second, await second.runs.resume(plan_run.id, PlanRun))
     assert (resumed.state, resumed.answer) == ("done", "639")
     # Step 1 is as it was; step 2 is another one now.
     assert sorted(later.targets()) == ["large", "planner", "small"]

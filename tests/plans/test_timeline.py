@@ -12,7 +12,7 @@ from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, last_moment, stalls_of, working_s
+from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, stalls_of, working_s
 from tests.support.scripted_source import ScriptedSource
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
@@ -85,10 +85,10 @@ def test_what_goes_on_reaches_up_to_now():
     assert [(s.kind, s.start, s.end) for s in second.stretches] == [("worker", 101.0, 105.0)]
 
 
-@pytest.mark.parametrize(("state", "ends"), [("planning", [103.5, 130.0]), ("running", [103.5, 123.5])])
-def test_a_planner_that_was_given_up_is_not_at_work_any_more(state, ends):
+@pytest.mark.parametrize(("phase", "ends"), [("planning", [103.5, 130.0]), ("", [103.5, 123.5])])
+def test_a_planner_that_was_given_up_is_not_at_work_any_more(phase, ends):
     run = run_with()
-    run.state = state
+    run.state, run.phase = "running", phase
     run.planning = [PlanningAttempt((), replace(progress(at), state="running", ended_at=None)) for at in (100.0, 120.0)]
     assert [lane.stretches[-1].end for lane in lanes_of(run, at=130.0)] == ends
 
@@ -126,9 +126,9 @@ def test_a_pause_is_no_time_at_work():
 def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened():
     run = run_with(done("1", 100.0), done("2", 101.0))
     run.created_at, run.ended_at = 99.0, None
-    assert last_moment(run) == 105.0
+    assert run.last_moment == 105.0
     run.ended_at = 110.0
-    assert last_moment(run) == 110.0
+    assert run.last_moment == 110.0
 
 
 def test_a_failure_is_told_where_it_happened():

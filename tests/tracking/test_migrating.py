@@ -26,7 +26,7 @@ def old_url(database_url) -> str:
     else:
         with psycopg.connect(database_url) as connection:
             for statement in sorted(STATEMENTS.removeprefix("BEGIN TRANSACTION;").split(";\n"), key=_order):
-                # Postgres has another word for a long number, and SQLite's dump a dump of SQLite says so with fewer digits.
+                # Postgres has another word for a number of 53 bits.
                 connection.execute(statement.replace("FLOAT", "DOUBLE PRECISION"))
     return database_url
 

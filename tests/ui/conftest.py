@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from multi_llm_comparator.ui import workbench
+from multi_llm_comparator import workbench
 from multi_llm_comparator.ui.kit import preferences
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 
 NAMES = ("ash", "birch", "cedar", "dogwood")

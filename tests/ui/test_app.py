@@ -139,7 +139,7 @@ def test_the_app_process_never_imports_what_only_model_processes_need():
     code = """
 import os, sys
 from streamlit.testing.v1 import AppTest
-from multi_llm_comparator.ui.workbench import close_workbench
+from multi_llm_comparator.workbench import close_workbench
 import app
 for page in ("compare", "plans", "models", "history", "settings"):
     test = AppTest.from_file("multi_llm_comparator/ui/main.py", default_timeout=60).run()

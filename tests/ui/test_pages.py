@@ -13,7 +13,7 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 
 MAIN = Path(__file__).parents[2] / "multi_llm_comparator" / "ui" / "main.py"

@@ -14,7 +14,7 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.log_file import LogFile
 from multi_llm_comparator.ui.kit import logs
-from multi_llm_comparator.ui.workbench import scan_again
+from multi_llm_comparator.workbench import scan_again
 from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import PATIENCE_S, asked, asked_of, html_of, opened
 

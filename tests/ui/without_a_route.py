@@ -11,7 +11,7 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DownloadError
-from multi_llm_comparator.ui.workbench import close_workbench, get_workbench
+from multi_llm_comparator.workbench import close_workbench, get_workbench
 
 PATIENCE_S = 120
 

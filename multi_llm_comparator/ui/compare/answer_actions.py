@@ -18,7 +18,7 @@ from multi_llm_comparator.ui.kit.copy_button import copy_button
 from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.kit.navigation import go_to
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 _LOOKED_AT = "compare_looked_at"
 _MEMORY_ERRORS = ("InsufficientMemoryError",)

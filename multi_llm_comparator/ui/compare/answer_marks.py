@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.history.marks import draw_tags_and_note
 from multi_llm_comparator.ui.history.rows import tag_chips
 from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 NOTE_CHARS = 120
 _MARKS = "compare_marks"

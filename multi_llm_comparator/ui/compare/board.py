@@ -13,6 +13,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.ui.compare import answer_card as card
 from multi_llm_comparator.ui.compare.answer_actions import draw_actions
 from multi_llm_comparator.ui.compare.prompt_editor import draw_edit_button
+from multi_llm_comparator.ui.compare.state import followed
 from multi_llm_comparator.ui.compare.turn_chart import draw_chart, has_times
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
@@ -44,8 +45,12 @@ def draw_board(comparison: Comparison) -> None:
     @st.fragment(key=_LIVE, run_every=POLL_S if snapshot.is_running else None)
     def live() -> None:
         show_notices()
-        latest = comparison.snapshot()
+        now_there = followed(comparison)
+        latest = now_there.snapshot()
         waiting.clear()
+        if now_there.owner is not None:
+            words = tm("board.elsewhere", pid=now_there.owner.pid, host=now_there.owner.host)
+            st.info(words, icon=":material/visibility:")
         _draw_save_notes(latest)
         for turn in latest.turns[first_live:]:
             waiting.update(_draw_turn(comparison, latest, turn))

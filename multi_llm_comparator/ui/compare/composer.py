@@ -26,7 +26,7 @@ from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 DEMO_EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
 REAL_EXAMPLES = ("sky", "sea", "sleep", "code", "lake", "robot")

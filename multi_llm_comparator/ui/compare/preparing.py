@@ -11,7 +11,7 @@ from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import refusal
 from multi_llm_comparator.ui.kit.i18n import t, tm
-from multi_llm_comparator.ui.workbench import get_workbench, prepare_first_model
+from multi_llm_comparator.workbench import get_workbench, prepare_first_model
 
 REFRESH_S = 1.0
 _NAMES = {"bfloat16": "PyTorch"}

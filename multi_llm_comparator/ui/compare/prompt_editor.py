@@ -12,7 +12,7 @@ from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
 from multi_llm_comparator.ui.compare.state import show_run
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 _DRAFT = "compare_edited"
 

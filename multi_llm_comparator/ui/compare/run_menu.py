@@ -14,7 +14,7 @@ from multi_llm_comparator.ui.history.run_files import draw_exports, draw_import
 from multi_llm_comparator.ui.kit.actions import inform, perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 
 def draw_heading(comparison: Comparison | None) -> None:

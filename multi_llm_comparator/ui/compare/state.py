@@ -25,7 +25,7 @@ from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.choices import Choice, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 # What makers give recommendations for.
 _RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
@@ -43,7 +43,7 @@ def current_run() -> Comparison | None:
         return None
     workbench = get_workbench()
     if st.session_state.get(_AS_STORED) != run_id:
-        run_id = workbench.comparisons.branch_of(run_id) or run_id
+        run_id = workbench.runs.branch_of(run_id) or run_id
     try:
         comparison = workbench.bridge.run(workbench.comparisons.get(run_id))
     except MultiLLMError as exc:
@@ -54,6 +54,13 @@ def current_run() -> Comparison | None:
         save_draft(comparison.snapshot().panes)
     show_run(comparison.id)
     return comparison
+
+
+def followed(comparison: Comparison) -> Comparison:
+    """The run as it is now: as it is stored, if another process works on it."""
+    if comparison.owner is None:
+        return comparison
+    return perform(get_workbench().comparisons.get(comparison.id), comparison.id) or comparison
 
 
 def show_run(run_id: str) -> None:

@@ -10,7 +10,7 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.comparison.stream import read_stream
+from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Attempted, AttemptFailed, CacheHit, Event, FellBack, Finished, Retrying
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
@@ -22,7 +22,7 @@ from multi_llm_comparator.ui.kit.choices import Choice, named_choices, tone_of
 from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem, state_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
-from multi_llm_comparator.ui.workbench import Workbench, get_workbench
+from multi_llm_comparator.workbench import Workbench, get_workbench
 
 POLL_S = 0.25
 MAX_PROMPT_CHARS = 4000
@@ -57,9 +57,9 @@ class Trial:
         config = exact_config(MAX_TOKENS)
         request = GenerationRequest(messages=(Message("user", self.prompt),), config=config)
         try:
-            await read_stream(source, self.target, request, self._take)
+            await ask(source, self.target, request, self.progress, self._note)
         except asyncio.CancelledError:
-            self._take(self._stopped(request.id))
+            self.progress.apply(self._stopped(request.id))
             raise
 
     def _stopped(self, request_id: str) -> Finished:
@@ -71,11 +71,9 @@ class Trial:
             completion_tokens=so_far.tokens,
         )
 
-    def _take(self, event: Event) -> bool:
+    def _note(self, event: Event) -> None:
         if isinstance(event, Attempted | AttemptFailed | Retrying | FellBack | CacheHit):
             self.story.append(event)
-        self.progress.apply(event)
-        return not self.progress.is_over
 
 
 def draw_trial() -> None:

@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.kit.actions import perform, show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import detail, empty, model_label, note_chip, problem, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm, tn
-from multi_llm_comparator.ui.workbench import Workbench, get_workbench
+from multi_llm_comparator.workbench import Workbench, get_workbench
 
 REFRESH_S = 1.0
 ATTEMPTS_SHOWN = 30

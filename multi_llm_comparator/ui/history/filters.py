@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.history.rows import STATES
 from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.figures import zone
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 # What a selectbox offers at most.
 MAX_OFFERED = 500

@@ -5,15 +5,14 @@ A new kind of run is one more entry in KINDS, with its name in the locales under
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
-from multi_llm_comparator.plans.documents import KIND as PLAN
+from multi_llm_comparator.plans.plan_run import KIND as PLAN
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Outlook
-from multi_llm_comparator.plans.snapshots import snapshot_of
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.history.overview import Overview, comparison_overview, plan_overview
@@ -21,7 +20,7 @@ from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.plans import state as plans
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 READING_S = 60.0
 
@@ -35,7 +34,6 @@ class KindOnPages:
         icon: stands for it in lists.
         open: has this session turn to a run of it.
         forget: a run of it was deleted: this session is not to look for it again.
-        delete: stops a run of it, if it is at work here, and deletes it.
         overview: a run of it as it stands beside another; None if it cannot be read, which the reader has been told.
     """
 
@@ -43,7 +41,6 @@ class KindOnPages:
     icon: str
     open: Callable[[str], None]
     forget: Callable[[str], None]
-    delete: Callable[[str], Coroutine[Any, Any, object]]
     overview: Callable[[str], Overview | None]
 
 
@@ -59,7 +56,7 @@ def _plan_overview(run_id: str) -> Overview | None:
 
 async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
     workbench = get_workbench()
-    run = snapshot_of(await workbench.plans.get(run_id))
+    run = (await workbench.plans.get(run_id)).snapshot()
     return run, await workbench.calibration.outlook(run)
 
 
@@ -69,7 +66,6 @@ KINDS: dict[str, KindOnPages] = {
         icon=":material/view_column:",
         open=compare.open_run,
         forget=compare.forget_run,
-        delete=lambda run_id: get_workbench().comparisons.delete(run_id),
         overview=_comparison_overview,
     ),
     PLAN: KindOnPages(
@@ -77,7 +73,6 @@ KINDS: dict[str, KindOnPages] = {
         icon=":material/account_tree:",
         open=plans.open_run,
         forget=plans.forget_run,
-        delete=lambda run_id: get_workbench().plans.delete(run_id),
         overview=_plan_overview,
     ),
 }

@@ -10,10 +10,10 @@ from multi_llm_comparator.tracking.marks import MAX_NOTE_CHARS, MAX_TAGS
 from multi_llm_comparator.tracking.records import ItemRef, RunFilter, RunSummary
 from multi_llm_comparator.ui.history.kinds import open_page_of
 from multi_llm_comparator.ui.history.rows import title_of
-from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 MAX_TITLE_CHARS = 200
 MAX_OFFERED = 500
@@ -24,7 +24,7 @@ def draw_marks(run: RunSummary) -> None:
     key = f"history_title_{run.id}"
 
     def rename() -> None:
-        attempt(lambda: get_workbench().store.marks.rename(run.id, st.session_state[key]), run.id)
+        perform(get_workbench().runs.rename(run.id, st.session_state[key]), run.id)
 
     st.text_input(
         t("run.title"), run.title, key=key, max_chars=MAX_TITLE_CHARS, help=t("history.title_why"), on_change=rename
@@ -66,8 +66,7 @@ def draw_tags_and_note(
 
 
 def _draw_parent(parent_id: str) -> None:
-    store = get_workbench().store
-    parents = attempt(lambda: store.list_runs(RunFilter(ids=(parent_id,)), 1)) or []
+    parents = perform(get_workbench().runs.list(RunFilter(ids=(parent_id,)), 1)) or []
     for parent in parents:
         st.caption(plain(t("history.made_from", title=title_of(parent))))
         if st.button(t("history.open_parent"), icon=":material/call_split:", key=f"history_parent_{parent_id}"):

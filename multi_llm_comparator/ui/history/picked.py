@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
 from multi_llm_comparator.run_files import MAX_ARCHIVE_RUNS
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.ui.history.kinds import KINDS
 from multi_llm_comparator.ui.history.rows import title_of
 from multi_llm_comparator.ui.history.run_files import draw_archives
-from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, refusal, warn
+from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 # Picked ids, in the order in which they were picked.
 _PICKED = "history_picked"
@@ -88,33 +87,16 @@ def draw_picked() -> None:
 
 
 def delete_runs(run_ids: Sequence[str]) -> None:
-    """Stop and delete runs for good; those that cannot be deleted are named, with the reason."""
-    store = get_workbench().store
-    found = attempt(lambda: store.list_runs(RunFilter(ids=tuple(run_ids)), len(run_ids))) or []
-    failures = perform(_delete(found), timeout_s=DELETING_S)
-    if failures is None:
+    """Stop runs and delete them for good, all of them or, where one cannot be deleted, none."""
+    runs = get_workbench().runs
+    deleted = perform(runs.delete(run_ids), timeout_s=DELETING_S)
+    if deleted is None:
         return
-    for run in found:
-        if run.id not in failures:
-            _pick([run.id], False)
-            KINDS[run.kind].forget(run.id)
-    if deleted := len(found) - len(failures):
-        inform(tn("history.deleted", deleted))
-    for reason in dict.fromkeys(map(refusal, failures.values())):
-        warn(reason)
-
-
-async def _delete(runs: Sequence[RunSummary]) -> dict[str, MultiLLMError]:
-    """Why a run was not deleted, by its id."""
-    failures: dict[str, MultiLLMError] = {}
-    for run in runs:
-        try:
-            if run.kind not in KINDS:
-                raise DocumentError(f"run {run.id!r} is a {run.kind!r}, which this version does not know")
-            await KINDS[run.kind].delete(run.id)
-        except MultiLLMError as exc:
-            failures[run.id] = exc
-    return failures
+    _pick(run_ids, False)
+    for run_id in run_ids:
+        for kind in KINDS.values():
+            kind.forget(run_id)
+    inform(tn("history.deleted", deleted))
 
 
 def pair_in_address() -> tuple[RunSummary, RunSummary] | None:
@@ -122,8 +104,7 @@ def pair_in_address() -> tuple[RunSummary, RunSummary] | None:
     asked = st.query_params.get(BESIDE, "").split(",")
     if len(asked) != 2:
         return None
-    store = get_workbench().store
-    found = {run.id: run for run in attempt(lambda: store.list_runs(RunFilter(ids=tuple(asked)), 2)) or ()}
+    found = {run.id: run for run in perform(get_workbench().runs.list(RunFilter(ids=tuple(asked)), 2)) or ()}
     if missing := [run_id for run_id in asked if run_id not in found]:
         warn(t("history.beside_gone", run=missing[0][:40]))
         leave_pair()

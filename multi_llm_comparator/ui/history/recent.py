@@ -8,10 +8,10 @@ import streamlit as st
 
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.ui.history.rows import row
-from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 SHOWN, MOST_SHOWN = 12, 120
 
@@ -46,9 +46,9 @@ def draw_recent(
         max_chars=200,
         width=380,
     ).strip()
-    store, wanted = get_workbench().store, RunFilter(kind=kind, text=text)
+    runs, wanted = get_workbench().runs, RunFilter(kind=kind, text=text)
     shown = min(int(st.session_state.get(f"{key}_shown", SHOWN)), MOST_SHOWN)
-    listed = attempt(lambda: store.list_runs(wanted, shown)) or []
+    listed = perform(runs.list(wanted, shown)) or []
     for run in sorted((run for run in listed if run.id not in leave_out), key=lambda run: not first(run)):
         with st.container(
             horizontal=True, vertical_alignment="center", wrap=False, gap="xsmall", key=f"{key}_row_{run.id}"
@@ -65,7 +65,7 @@ def draw_recent(
     if not listed:
         st.caption(t("history.no_match"))
     elif len(listed) == shown:
-        _draw_rest((attempt(lambda: store.count_runs(wanted)) or 0) - shown, shown, key)
+        _draw_rest((perform(runs.count(wanted)) or 0) - shown, shown, key)
     if st.button(t("history.all_runs"), icon=":material/history:", type="tertiary", key=f"{key}_all"):
         go_to("history", kind=kind)
 

@@ -19,7 +19,10 @@ from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone
 TITLE_CHARS, NOTE_CHARS = 160, 200
 MODELS_SHOWN = 4
 STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
-_TONES: Mapping[str, Tone] = dict[str, Tone](STATE_TONES) | {"interrupted": STATE_TONES["stopped"]}
+_TONES: Mapping[str, Tone] = {
+    **{str(s): tone for s, tone in STATE_TONES.items()},
+    "interrupted": STATE_TONES["stopped"],
+}
 
 
 def title_of(run: RunSummary) -> str:

@@ -15,7 +15,7 @@ from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.i18n import current_language, t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 # What runs of every kind can be exported as.
 ARCHIVED_AS = ("json", "html", "markdown", "csv")
@@ -61,7 +61,7 @@ def draw_archives(run_ids: Sequence[str]) -> None:
 
 def run_files() -> RunFiles:
     workbench = get_workbench()
-    return RunFiles(workbench.store, workbench.plans, workbench.comparisons)
+    return RunFiles(workbench.runs, workbench.calibration)
 
 
 # No session in these two: a file is made when the browser fetches it.

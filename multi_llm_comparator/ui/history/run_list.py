@@ -7,26 +7,25 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
-from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.ui.history.filters import clear_filters, has_filters
 from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
 from multi_llm_comparator.ui.history.marks import draw_marks
 from multi_llm_comparator.ui.history.picked import delete_runs, draw_pick, draw_pick_all, draw_picked
 from multi_llm_comparator.ui.history.rows import row
 from multi_llm_comparator.ui.history.run_files import draw_exports
-from multi_llm_comparator.ui.kit.actions import attempt
+from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 PAGE_SIZE = 20
 
 
 def draw_runs(wanted: RunFilter) -> None:
     """One page of the runs that are wanted, newest first."""
-    store = get_workbench().store
-    if (total := attempt(lambda: store.count_runs(wanted))) is None:
+    stored = get_workbench().runs
+    if (total := perform(stored.count(wanted))) is None:
         return
     draw_picked()
     if total == 0:
@@ -34,18 +33,18 @@ def draw_runs(wanted: RunFilter) -> None:
         return
     pages = (total - 1) // PAGE_SIZE + 1
     page = min(max(1, int(st.session_state.get("history_page", 1))), pages)
-    runs = attempt(lambda: store.list_runs(wanted, PAGE_SIZE, (page - 1) * PAGE_SIZE)) or []
+    runs = perform(stored.list(wanted, PAGE_SIZE, (page - 1) * PAGE_SIZE)) or []
     draw_pick_all(runs)
-    parents = _titles_of_parents(store, runs)
+    parents = _titles_of_parents(runs)
     with st.container(key="history_runs", gap="xsmall"):
         for run in runs:
             _draw_run(run, parents.get(run.parent_id or "", ""))
     _draw_paging(page, pages, total)
 
 
-def _titles_of_parents(store: Store, runs: list[RunSummary]) -> dict[str, str]:
+def _titles_of_parents(runs: list[RunSummary]) -> dict[str, str]:
     wanted = tuple({run.parent_id for run in runs if run.parent_id is not None})
-    found = attempt(lambda: store.list_runs(RunFilter(ids=wanted), len(wanted))) if wanted else None
+    found = perform(get_workbench().runs.list(RunFilter(ids=wanted), len(wanted))) if wanted else None
     return {parent.id: parent.title for parent in found or ()}
 
 

@@ -12,7 +12,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.markdown import bounded
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 T = TypeVar("T")
 

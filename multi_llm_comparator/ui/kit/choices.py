@@ -13,7 +13,7 @@ from multi_llm_comparator.groups import TaskGroupManager
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import UNKNOWN, Tone, model_tone
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 Kind = Literal["local", "remote", "group", "pool", "node"]
 # How lists of choices are parted; within a part they go by name.

@@ -13,7 +13,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.tracking.database import set_aside
 from multi_llm_comparator.ui.kit.logs import start_logging
-from multi_llm_comparator.ui.workbench import Workbench, get_workbench
+from multi_llm_comparator.workbench import Workbench, get_workbench
 
 WRONG_USE, FAILED = 2, 1
 PARAGRAPH_COLUMNS = 100

@@ -18,7 +18,7 @@ from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.models.convert import ask_to_convert
 from multi_llm_comparator.ui.models.memory_view import begin_load, estimate_of, memory_bar
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 _ASKED = "models_details"
 _MAX_FILES = 8

@@ -9,7 +9,7 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
-from multi_llm_comparator.ui.workbench import get_workbench, scan_again
+from multi_llm_comparator.workbench import get_workbench, scan_again
 
 MAX_NAME_CHARS = 300
 REFRESH_S = 0.7

@@ -18,7 +18,7 @@ from multi_llm_comparator.ui.kit.actions import perform, show_notices, warn
 from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, model_tone
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 REFRESH_S = 1.5
 _LOADING = "models_loading"

@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, model_tone
 from multi_llm_comparator.ui.models.convert import draw_convert_button
 from multi_llm_comparator.ui.models.details import ask_for_details
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 PAGE_SIZE = 40
 _COLUMNS = ("name", "kind", "architecture", "parameters", "quantization", "context", "template", "size")

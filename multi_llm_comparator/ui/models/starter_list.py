@@ -25,7 +25,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.models.downloads import LOOK_UP_TIMEOUT_S
 from multi_llm_comparator.ui.models.memory_view import estimate_of
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 _FILE = Path(__file__).with_suffix(".yaml")
 # Above this share of what models may take together, there is little room left for another one beside it.

@@ -27,7 +27,6 @@ from multi_llm_comparator.ui.plans.state import compared_run, pick_step, picks, 
 from multi_llm_comparator.ui.plans.step import draw_step
 from multi_llm_comparator.ui.plans.tables import draw_plan, draw_steps, draw_theory
 from multi_llm_comparator.ui.plans.tones import run_chip
-from multi_llm_comparator.ui.workbench import get_workbench
 
 POLL_S = 0.4
 WATCH_S = 2.0
@@ -60,8 +59,7 @@ def _watch(run: PlanRun) -> None:
 
     @st.fragment(run_every=WATCH_S)
     def watch() -> None:
-        plans = get_workbench().plans
-        if get_workbench().bridge.run(plans.is_at_work(run.id), timeout_s=10):
+        if run.is_at_work:
             st.rerun()
 
     watch()
@@ -99,14 +97,14 @@ def _draw(run: PlanRun, other: PlanRun | None) -> None:
 
 
 def _status(run: PlanRun, metrics: RunMetrics) -> str:
-    chips = [run_chip(run.state)]
+    chips = [run_chip(run.stage)]
     words = [tn("plan.steps_done", metrics.steps, done=metrics.done)] if run.steps else []
     executor = run.options.executor
     words.append(t("plan.workers_n", n=executor.workers))
     threshold = t("plan.threshold_n", n=executor.threshold) if executor.enable_threshold else t("plan.all_large")
     words.append(threshold)
     chips.append(f'<span class="mlc-muted">{escape(" · ".join(words))}</span>')
-    if (worker := run.other_worker) is not None:
+    if (worker := run.owner) is not None:
         chips.append(note_chip(t("plan.note_elsewhere", pid=worker.pid), t("plan.elsewhere"), STATE_TONES["loading"]))
     if run.plan_is_direct:
         chips.append(note_chip(t("plan.note_direct"), t("plan.direct"), STATE_TONES["failed"]))
@@ -129,7 +127,7 @@ def _draw_answer(run: PlanRun) -> None:
             for block in to_markdown(bounded(text, MAX_ANSWER_CHARS), is_open=not run.is_over):
                 st.markdown(block, anchors=False)
         elif not run.error:
-            st.html(f'<div class="mlc-waiting">{escape(t(f"plan.answer_{run.state}"))}</div>')
+            st.html(f'<div class="mlc-waiting">{escape(t(f"plan.answer_{run.stage}"))}</div>')
         if missing := unanswered(run):
             st.html(f'<div class="mlc-muted">{escape(t("plan.missing", steps=", ".join(missing)))}</div>')
 
@@ -190,7 +188,7 @@ def _caption(run: PlanRun) -> str:
         say.seconds(wall),
         t("plan.speed_up_n", n=f"{metrics.speed_up:.2f}") if metrics.speed_up else "",
         t("plan.tokens_n", n=say.count(metrics.tokens)),
-        f"→ {run.answer}" if run.answer else t(f"plan.state_{run.state}"),
+        f"→ {run.answer}" if run.answer else t(f"plan.state_{run.stage}"),
     ]
     said = escape(" · ".join(filter(None, words)))
     return f'<div class="mlc-plan-caption"><b>{escape(run.question[:80])}</b> {said}</div>'

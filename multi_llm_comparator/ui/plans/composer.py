@@ -19,20 +19,20 @@ from multi_llm_comparator.ui.plans.editor import edit
 from multi_llm_comparator.ui.plans.examples import examples, template
 from multi_llm_comparator.ui.plans.state import current_setup, start
 from multi_llm_comparator.ui.plans.targets import default_planner, known_targets
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 
 def draw_composer(run: PlanRun | None) -> None:
     """The question box, with a button to stop the run while it is at work."""
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         prompt_box("plans_question", t("plan.placeholder"), ask, disabled=not known_targets())
-        if run is not None and not (run.is_over or run.other_worker):
+        if run is not None and not (run.is_over or run.owner):
             st.button(
                 t("act.stop"),
                 icon=":material/stop_circle:",
                 key="plans_stop",
                 shortcut="Alt+S",
-                on_click=lambda: perform(get_workbench().plans.stop(run.id), run.id),
+                on_click=lambda: perform(get_workbench().runs.stop(run.id), run.id),
             )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
-from multi_llm_comparator.plans.documents import KIND
 from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.plan_run import KIND, PlanRun
 from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -23,7 +22,7 @@ from multi_llm_comparator.ui.plans.state import (
     start,
     taken,
 )
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 MAX_TITLE_CHARS = 160
 
@@ -44,7 +43,7 @@ def draw_heading(run: PlanRun | None) -> None:
 
 
 def _draw_actions(run: PlanRun) -> None:
-    if run.state in ("stopped", "failed"):
+    if run.state in ("stopped", "interrupted", "failed"):
         st.button(
             t("plan.resume"),
             icon=":material/resume:",
@@ -119,7 +118,7 @@ def _again(run: PlanRun, plan: Plan | None) -> None:
 
 
 def _resume(run_id: str) -> None:
-    if (run := perform(get_workbench().plans.resume(run_id), run_id)) is not None:
+    if (run := perform(get_workbench().runs.resume(run_id, PlanRun), run_id)) is not None:
         show_run(run.id)
 
 

@@ -9,7 +9,7 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prediction import Outlook, Prediction, outlook_of, targets_of
 from multi_llm_comparator.plans.theory import ModelProfile
 from multi_llm_comparator.ui.kit.actions import perform
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 MAX_KEPT = 20
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
-from multi_llm_comparator.plans.documents import KIND
-from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.plan_run import KIND, PlanRun
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.state import compare_with, compared_run, open_run

@@ -14,7 +14,6 @@ import streamlit as st
 from multi_llm_comparator.plans.executor import DEFAULT_THRESHOLD, ExecutorOptions
 from multi_llm_comparator.plans.plan import HARDEST, Plan
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
-from multi_llm_comparator.plans.snapshots import snapshot_of
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
@@ -25,7 +24,7 @@ from multi_llm_comparator.ui.plans.targets import (
     known_targets,
     working_sign,
 )
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 _SETUP, _STEP, _PICKS, _REVISION = "plans_setup", "plans_step", "plans_picks", "plans_revision"
 _RUN, _WITH = AddressedId("run", "plans_run"), AddressedId("with", "plans_with")
@@ -145,14 +144,8 @@ def current_run() -> PlanRun | None:
 
 def taken(run: PlanRun) -> PlanRun:
     """The run as it is at this moment; as it is stored now, if another process is at work on it."""
-
-    if run.other_worker is not None:
-        return perform(get_workbench().plans.get(run.id), run.id) or run
-
-    async def take() -> PlanRun:
-        return snapshot_of(run)
-
-    return get_workbench().bridge.run(take(), timeout_s=10)
+    followed = perform(get_workbench().plans.get(run.id), run.id) if run.owner is not None else None
+    return (followed or run).snapshot()
 
 
 def show_run(run_id: str) -> None:
@@ -183,8 +176,9 @@ def forget_run(run_id: str) -> None:
 
 
 def start(question: str, plan: Plan | None = None, *, beside: str | None = None) -> bool:
-    """Answer a question with the setup as it is now; whether that began. ``beside`` is a run to compare it with."""
-    run = perform(get_workbench().plans.start(question, current_setup().options(), plan=plan))
+    """Answer a question with the setup as it is now; whether that began. ``beside`` is the run that it is made from, to
+    be compared with it."""
+    run = perform(get_workbench().plans.start(question, current_setup().options(), plan=plan, parent_id=beside))
     if run is None:
         return False
     preferences.update(plan=asdict(current_setup()))

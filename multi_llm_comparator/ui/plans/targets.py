@@ -8,7 +8,7 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.compare.state import loadable_models
 from multi_llm_comparator.ui.kit.choices import Choice, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.plans.planners import is_trained_to_plan
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 
 def target_of(model: ModelInfo, models: list[ModelInfo]) -> str:

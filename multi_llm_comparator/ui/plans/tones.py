@@ -9,13 +9,14 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone
 
 RUN_TONES: dict[str, Tone] = {
-    "new": STATE_TONES["queued"],
+    "queued": STATE_TONES["queued"],
     "planning": STATE_TONES["prefill"],
     "running": STATE_TONES["running"],
     "aggregating": STATE_TONES["loading"],
     "done": STATE_TONES["done"],
     "failed": STATE_TONES["failed"],
     "stopped": STATE_TONES["stopped"],
+    "interrupted": STATE_TONES["stopped"],
 }
 STEP_TONES: dict[StepState, Tone] = {
     "waiting": STATE_TONES["queued"],

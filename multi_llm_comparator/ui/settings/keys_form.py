@@ -9,7 +9,7 @@ from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.workbench import get_workbench
+from multi_llm_comparator.workbench import get_workbench
 
 MAX_KEY_CHARS, MAX_NAME_CHARS = 4096, 100
 

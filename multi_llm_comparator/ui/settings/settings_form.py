@@ -10,7 +10,7 @@ import streamlit as st
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings, settings_path
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, t, tm
-from multi_llm_comparator.ui.workbench import apply_settings
+from multi_llm_comparator.workbench import apply_settings
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
 SHIPPED = ("first_model", "demo_groups")

@@ -14,7 +14,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 from tests.ui.compare.test_groups import pickers
 from tests.ui.test_pages import html_of, opened, run_of

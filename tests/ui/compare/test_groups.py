@@ -7,7 +7,7 @@ from pathlib import Path
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import asked_of, html_of, opened
 

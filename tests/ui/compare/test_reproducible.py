@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import PATIENCE_S, html_of, opened
 
 

@@ -16,7 +16,7 @@ from multi_llm_comparator.groups.targets import DIRECT, FALLBACK_GROUPS
 from multi_llm_comparator.ui.groups.group_list import BREAKER_TONES
 from multi_llm_comparator.ui.groups.trial import Trial
 from multi_llm_comparator.ui.kit import figures, i18n
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.gateways import asking
 from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import html_of, opened

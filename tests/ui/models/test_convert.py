@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
 from tests.ui.test_pages import PATIENCE_S, opened
 

@@ -144,7 +144,7 @@ def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
 
 
 def test_a_plan_still_being_written_draws_what_is_there(run):
-    run.state, run.plan, run.ended_at = "planning", None, None
+    run.state, run.phase, run.plan, run.ended_at = "running", "planning", None, None
     run.steps = {"3": StepRun(STEPS[2], arrived_at=101.0)}
     scene = Scene(run, "light", at=102.0)
     assert gantt(scene)["layout"]["yaxis"]["ticktext"][-1].startswith("3 ·")
@@ -153,7 +153,7 @@ def test_a_plan_still_being_written_draws_what_is_there(run):
 
 
 def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run):
-    run.state, run.plan, run.ended_at, run.answer = "planning", None, None, None
+    run.state, run.phase, run.plan, run.ended_at, run.answer = "running", "planning", None, None, None
     assert critical_path(run, run_metrics(run), None) == ("2", "3")
     run.plan = Plan(STEPS)
     prediction = predict(run, PROFILES)

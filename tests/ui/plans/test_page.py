@@ -14,12 +14,13 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.plans.documents import run_record
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.ui.plans.state import Setup
-from multi_llm_comparator.ui.workbench import Workbench
+from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of, run_of
 
@@ -57,7 +58,7 @@ def widget(widgets, name: str):
 
 
 def finished(bench: Workbench, run_id: str) -> PlanRun:
-    assert bench.bridge.run(bench.plans.wait(run_id, timeout_s=PATIENCE_S))
+    assert bench.bridge.run(bench.plans.runs.wait(run_id, timeout_s=PATIENCE_S))
     return bench.bridge.run(bench.plans.get(run_id))
 
 
@@ -240,8 +241,8 @@ def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when
     run = copy.copy(answered(planner))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         run.id, run.state = "elsewhere", "running"
-        run.worker = WorkingProcess(platform.node(), other.pid, psutil.Process(other.pid).create_time())
-        planner.bridge.run(planner.plans.journal(run.id).save(run))
+        owner = WorkingProcess(platform.node(), other.pid, psutil.Process(other.pid).create_time())
+        planner.store.save_run(run_record(run), owner=owner, lease_s=PATIENCE_S)
         test = opened(run=run.id)
         assert f"in process {other.pid}" in html_of(test)
         assert not [b for b in test.button if b.key in ("plans_stop", "plans_resume")]
