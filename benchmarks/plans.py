@@ -34,12 +34,12 @@ from benchmarks.results import Figure, number, save, table
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.critical_path import critical_path
-from multi_llm_comparator.plans.documents import KIND
-from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor
+from multi_llm_comparator.plans.executor import ExecutorOptions, PlanExecutor
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.registry import StoreJournal
+from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.tracking.records import RunRecord
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 
 ROOT = Path(__file__).parents[1]
@@ -94,11 +94,9 @@ async def written(plan: Plan, arrivals: Mapping[str, float]) -> AsyncIterator[St
         yield step
 
 
-async def ours(
-    plan: Plan, arrivals: Mapping[str, float] | None, workers: int, journal: Journal | None = None
-) -> tuple[float, dict[str, StepRun]]:
+async def ours(plan: Plan, arrivals: Mapping[str, float] | None, workers: int) -> tuple[float, dict[str, StepRun]]:
     options = ExecutorOptions(small_model="timer", large_model="timer", workers=workers)
-    executor = PlanExecutor(TimedSource(), options, journal=journal)
+    executor = PlanExecutor(TimedSource(), options)
     began = time.perf_counter()
     runs = await executor.execute(written(plan, arrivals) if arrivals else plan)
     return time.perf_counter() - began, runs
@@ -163,8 +161,9 @@ async def measure_lag(rounds: int) -> list[Figure]:
     """(a), over the random plans: as it is, and with every finished step in the store before its dependents start."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{Path(folder) / 'runs.db'}")
-        store.save_run(RunRecord(id="lag", kind=KIND, title="lag", status="running", created_at=0.0, updated_at=0.0))
-        plain, stored = await _lags(rounds, None), await _lags(rounds, StoreJournal(store, "lag"))
+        registry = PlanRegistry(RunRegistry(store), TimedSource())
+        plain, stored = await _lags(rounds), await _stored_lags(rounds, registry)
+        await registry.runs.aclose()
         store.close()
     what = f"dispatch lag, p99 of {len(plain)} steps"
     return [
@@ -173,9 +172,20 @@ async def measure_lag(rounds: int) -> list[Figure]:
     ]
 
 
-async def _lags(rounds: int, journal: Journal | None) -> list[float]:
+async def _lags(rounds: int) -> list[float]:
     plans = [random_plan(seed) for seed in range(rounds)]
-    return [ms for p in plans for ms in dispatch_lags_ms((await ours(p, arrivals_of(p), STEPS, journal))[1])]
+    return [ms for p in plans for ms in dispatch_lags_ms((await ours(p, arrivals_of(p), STEPS))[1])]
+
+
+async def _stored_lags(rounds: int, registry: PlanRegistry) -> list[float]:
+    executor = ExecutorOptions(small_model="timer", large_model="timer", workers=STEPS)
+    options = PlanOptions(executor=executor, router_model="", aggregation="last_step")
+    lags: list[float] = []
+    for seed in range(rounds):
+        run = await registry.start("lag", options, plan=random_plan(seed))
+        await registry.runs.wait(run.id)
+        lags += dispatch_lags_ms(run.steps)
+    return lags
 
 
 def _lag_figure(id: str, name: str, lags: Sequence[float], wanted: float | None) -> Figure:

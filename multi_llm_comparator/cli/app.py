@@ -19,6 +19,7 @@ from multi_llm_comparator import __version__
 from multi_llm_comparator.cli import dataset, single
 from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
+from multi_llm_comparator.cli.export import export as write_export
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
@@ -38,6 +39,7 @@ from multi_llm_comparator.evaluation.task_split import read_results
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
+from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.workbench import finder, local_names, opened, scanned_models
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -125,6 +127,24 @@ def baseline(
     _run(_baseline(read, model, query, timeout, folder))
 
 
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A run's id.")],
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="html, json, csv or md; of a plan run also svg or xml.")
+    ] = "html",
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", help="File or folder to write; - prints it. A file here, named after the run, if absent."
+        ),
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of the words in html, md and svg: en or zh.")] = "en",
+) -> None:
+    """Write a stored run, a comparison or a plan, to a file."""
+    _run(_export(run, format, language, to))
+
+
 app.command("convert")(convert_model)
 
 
@@ -160,6 +180,12 @@ async def _resume(config: CooperationConfig | None, run_id: str) -> bool:
     config = config or _config_of("any")
     async with opened(models, cast.reach if cast else reach_without(config)) as work:
         return await single.resume(work, config, cast.judge if cast else None, run_id)
+
+
+async def _export(run_id: str, format: str, language: str, to: str | None) -> bool:
+    # No model is asked, so none is looked for.
+    async with opened(ModelManager(get_settings().models_dir), reach_without(_config_of("any"))) as work:
+        return await write_export(work, run_id, format, language, to)
 
 
 async def _baseline(

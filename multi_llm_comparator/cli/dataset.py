@@ -77,7 +77,7 @@ async def baseline(
     work: Services, config: CooperationConfig, model: str, timeout_s: float | None, folder: Path | None
 ) -> bool:
     """Ask one model all questions; whether any was answered."""
-    solve = Baseline(work.gateway, model, timeout_s=timeout_s)
+    solve = Baseline(work.gateway, model, timeout_s=timeout_s, plans=work.plans)
     folder = folder or report_folder(Path(config.system.reports), "single_model_results", [model])
     about = {"model": model, "data set": config.dataset.path or "", "timeout": timeout_s or "none"}
     return await _solve_all(

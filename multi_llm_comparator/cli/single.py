@@ -7,11 +7,11 @@ from pathlib import Path
 
 from multi_llm_comparator.cli.display import messages, output, run_view, show_while
 from multi_llm_comparator.evaluation.judging import Judge, Verdict
-from multi_llm_comparator.evaluation.outcomes import unanswered
 from multi_llm_comparator.evaluation.report_single import in_one_line, write_run_report
 from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, Solver
 from multi_llm_comparator.plans.config import CooperationConfig
+from multi_llm_comparator.plans.metrics import unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.roles import Cast
 from multi_llm_comparator.prediction.calibration import Calibration
@@ -32,7 +32,9 @@ async def resume(work: Services, config: CooperationConfig, judge: str | None, r
 
 async def ask_one(work: Services, root: Path, model: str, question: str, timeout_s: float | None) -> bool:
     """Ask one model the question itself."""
-    run = await show_while(Baseline(work.gateway, model, timeout_s=timeout_s).run(question), lambda: f"asking {model}")
+    run = await show_while(
+        Baseline(work.gateway, model, timeout_s=timeout_s, plans=work.plans).run(question), lambda: f"asking {model}"
+    )
     _tell(run)
     folder = report_folder(root, "single_model_results", [model])
     messages.print(f"report: {write_run_report(folder, run)}")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Literal
 
 from multi_llm_comparator.comparison.documents import SCHEMA_VERSION, answer_document, run_document
 from multi_llm_comparator.comparison.export_csv import export_csv
 from multi_llm_comparator.comparison.export_html import export_html
-from multi_llm_comparator.comparison.export_labels import Language
 from multi_llm_comparator.comparison.export_markdown import export_markdown
 from multi_llm_comparator.comparison.importing import FORMAT, MAX_IMPORT_BYTES, import_run
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
 
-__all__ = ["MAX_IMPORT_BYTES", "ExportFormat", "export_run", "import_run"]
+__all__ = ["FORMATS", "MAX_IMPORT_BYTES", "export_run", "import_run"]
 
-ExportFormat = Literal["json", "csv", "markdown", "html"]
+FORMATS = ("html", "json", "csv", "markdown")
 
 
 def export_run(snapshot: ComparisonSnapshot, format: str, language: Language = "en") -> bytes:

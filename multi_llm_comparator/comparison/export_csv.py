@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.core.readable import iso_time
+from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
 
 Cell = str | int | float | bool | None
-# What makes a spreadsheet take a cell for a formula; such text gets an apostrophe in front.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def export_csv(snapshot: ComparisonSnapshot) -> str:
-    """The whole run; the byte order mark at its beginning is what lets spreadsheets read Chinese."""
-    out = io.StringIO()
+    """The whole run; of one without an answer, the heading of its first column."""
     rows = list(_rows(snapshot))
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]) if rows else ["run_id"], lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows({name: _safe(cell) for name, cell in row.items()} for row in rows)
-    return "\ufeff" + out.getvalue()
-
-
-def iso_time(moment: float | None) -> str:
-    """``2026-11-21T10:02:15.123Z``."""
-    if moment is None:
-        return ""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _safe(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    return BYTE_ORDER_MARK + csv_text(rows, names=() if rows else ("run_id",))
 
 
 def _rows(snapshot: ComparisonSnapshot) -> Iterator[dict[str, Cell]]:

@@ -18,17 +18,16 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from multi_llm_comparator.comparison.export_chart import Bar, bars_of
-from multi_llm_comparator.comparison.export_csv import iso_time
 from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
     LABELS,
-    Language,
     figure_cells,
     state_words,
     turn_title,
 )
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import Language, iso_time
 
 # Markdown takes time to render; a longer text is shown as it is.
 _MAX_RENDERED_CHARS = 200_000

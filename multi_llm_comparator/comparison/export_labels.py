@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from multi_llm_comparator.comparison.figures import Figures
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
-
-Language = Literal["en", "zh"]
+from multi_llm_comparator.core.readable import Language
 
 _EN = {
     "comparison": "Comparison",

@@ -52,7 +52,7 @@ async def ask(
     target: str,
     request: GenerationRequest,
     progress: AnswerProgress,
-    on_change: Callable[[], None] = lambda: None,
+    on_event: Callable[[Event], None] = lambda event: None,
 ) -> AnswerProgress:
     """Ask, and fold the events into ``progress`` until it is over; it is given back.
 
@@ -61,12 +61,12 @@ async def ask(
         target: the name that is asked.
         request: what is asked.
         progress: where the answer grows.
-        on_change: called after each event.
+        on_event: called with each event, once it is folded in.
     """
     async with contextlib.aclosing(answer_events(source, target, request)) as events:
         async for event in events:
             progress.apply(event)
-            on_change()
+            on_event(event)
     return progress
 
 

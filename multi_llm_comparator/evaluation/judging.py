@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
@@ -116,11 +116,7 @@ class Judge:
         """The answer, or None and what went wrong."""
         progress = AnswerProgress(requested_at=now())
         request = GenerationRequest(messages=messages, config=self._config)
-        async with contextlib.aclosing(self._source.stream(self.target, request)) as events:
-            async for event in events:
-                progress.apply(event)
-                if progress.is_over:
-                    break
+        await ask(self._source, self.target, request, progress)
         if progress.state != "done":
             return None, progress.error or "the judge's answer was cut off"
         return progress.text, ""

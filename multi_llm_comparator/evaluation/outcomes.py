@@ -85,11 +85,6 @@ def expected_of(question: Question) -> str | None:
     return question.choice if question.answer is None else question.answer
 
 
-def unanswered(run: PlanRun) -> list[str]:
-    """The steps that ended without an answer: what was put together was put together without them."""
-    return [step_id for step_id, step in run.steps.items() if step.is_over and step.answer is None]
-
-
 def step_outcomes(run: PlanRun) -> tuple[StepOutcome, ...]:
     executor = run.options.executor
     return tuple(

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from math import inf
 from pathlib import Path
-from typing import Any
 
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.evaluation.judging import Verdict
-from multi_llm_comparator.evaluation.outcomes import step_outcomes, step_row, unanswered
+from multi_llm_comparator.evaluation.outcomes import step_outcomes, step_row
 from multi_llm_comparator.evaluation.report_parts import judged_section, model_charts, model_table
 from multi_llm_comparator.evaluation.reports import figure, percent, quoted, table, write_csv, write_json
-from multi_llm_comparator.plans.documents import run_document, step_item
-from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
+from multi_llm_comparator.plans.export_json import run_data
+from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics, unanswered
+from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.performance import ModelPerformance, PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, target_of
 
 REPORT_FILE = "report.md"
 GRAPH_FILE = "dag.svg"
@@ -36,7 +34,8 @@ def write_run_report(
     tracker = PerformanceTracker()
     metrics = tracker.track(run)
     models = tracker.models()
-    write_json(folder / "run.json", run_data(run, outlook, verdicts))
+    data = {**run_data(run, outlook), "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts]}
+    write_json(folder / "run.json", data)
     write_csv(folder / "steps.csv", [step_row(step) for step in step_outcomes(run)])
     if run.plan:
         write_atomically(folder / "plan.xml", run.plan.to_xml() + "\n")
@@ -51,50 +50,6 @@ def write_run_report(
     path = folder / REPORT_FILE
     write_atomically(path, _markdown(run, metrics, models, outlook, verdicts))
     return path
-
-
-def run_data(run: PlanRun, outlook: Outlook | None, verdicts: Sequence[Verdict] = ()) -> dict[str, Any]:
-    """Everything of a run as plain data."""
-    prediction, alone = (outlook.prediction, outlook.alone) if outlook else (None, None)
-    return {
-        "id": run.id,
-        "run": run_document(run).model_dump(mode="json"),
-        "steps": [dict(step_item(run.id, step).record) for step in run.steps.values()],
-        "metrics": asdict(run_metrics(run)),
-        "theory": _theory_data(run, prediction) if prediction else None,
-        "large_alone": asdict(alone) if alone else None,
-        "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts],
-    }
-
-
-def _theory_data(run: PlanRun, prediction: Prediction) -> dict[str, Any]:
-    schedule = prediction.schedule
-    return {
-        "total_s": prediction.total_s,
-        "actual_s": prediction.actual_s,
-        "error": prediction.error,
-        "planner_s": prediction.planning_s,
-        "answer_s": prediction.answer_s,
-        "critical_path": schedule.critical_path,
-        "critical_path_s": prediction.critical_path_s,
-        "steps": [
-            {"id": s.id, "target": target_of(run, run.plan.by_id[s.id]), "start_s": s.start_s, "end_s": s.end_s}
-            for s in schedule.steps
-            if run.plan
-        ],
-        "profiles": [
-            {
-                "target": target,
-                "part": part,
-                "ttft_s": p.ttft_s,
-                "tokens_per_second": p.tokens_per_second,
-                "tokens_per_answer": p.tokens,
-                "usd_per_token": p.usd_per_token,
-                "answers": p.answers,
-            }
-            for (target, part), p in prediction.profiles.items()
-        ],
-    }
 
 
 def _markdown(

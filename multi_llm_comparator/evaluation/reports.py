@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,11 +10,11 @@ from typing import Any, Literal
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.json_text import json_text
+from multi_llm_comparator.core.spreadsheet import csv_text
 
 Kind = Literal["single", "dataset", "single_model_results"]
 MAX_NAME_CHARS = 80
-# Spreadsheets run what begins like this.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def report_folder(root: Path, kind: Kind, models: Sequence[str]) -> Path:
@@ -62,33 +58,9 @@ def write_json(path: Path, data: object) -> None:
     write_atomically(path, json_text(data) + "\n")
 
 
-def json_text(data: object) -> str:
-    """Plain data as JSON, which has no number for a speed without end: that is written as null."""
-    return json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(data: object) -> object:
-    if isinstance(data, Mapping):
-        return {name: _finite(value) for name, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and not math.isfinite(data) else data
-
-
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """One line for each row, the names of the first one as heading. What a spreadsheet would run is made text."""
-    written = io.StringIO()
-    writer = csv.DictWriter(written, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
-    write_atomically(path, written.getvalue())
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    write_atomically(path, csv_text(rows, line_end="\n"))
 
 
 def _cell(value: object) -> str:

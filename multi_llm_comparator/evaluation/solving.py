@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Protocol
 
+from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import DocumentError, RunAtWorkError, RunNotFoundError
+from multi_llm_comparator.core.exceptions import DocumentError, InferenceError, RunAtWorkError, RunNotFoundError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.datasets import Question
@@ -121,6 +123,45 @@ class PlanOnly:
         return outcome_of(question, run, verdicts).model_copy(update={"correct": None})
 
 
+class DirectRun(PlanRun):
+    """A question that one model is asked as it is: a run of one step, so that its figures are those of any other."""
+
+    timeout_s: float | None = None
+
+    async def _solve(self, plan: Plan | None, finished: Mapping[str, StepRun]) -> None:
+        executor, at = self.options.executor, now()
+        step = Step("1", self.question, HARDEST, executor.config.max_tokens)
+        attempt = Attempt(executor.large_model, self.question, AnswerProgress(requested_at=at))
+        asked = StepRun(step, "running", arrived_at=at, ready_at=at, started_at=at, attempts=[attempt])
+        self.plan, self.plan_is_direct, self.steps = Plan((step,)), True, {"1": asked}
+        self._enter("running")
+        await self.save()
+        try:
+            await self._ask(attempt)
+            asked.state, asked.answer = "done", attempt.progress.text.strip()
+        except InferenceError as exc:
+            asked.state, asked.error = "failed", str(exc)
+            raise
+        except asyncio.CancelledError:
+            asked.state = "stopped"
+            raise
+        finally:
+            asked.ended_at = now()
+        await self.record(asked)
+
+    async def _ask(self, attempt: Attempt) -> None:
+        """Raises InferenceError: there is no answer, or not in time."""
+        progress, config = attempt.progress, self.options.executor.config
+        request = GenerationRequest(messages=(Message("user", attempt.prompt),), config=config)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await ask(self._source, attempt.target, request, progress, lambda _: self._changed())
+        except TimeoutError:
+            progress.error = f"no whole answer within {self.timeout_s:g} s"
+        if progress.state != "done":
+            raise InferenceError(progress.error or "the answer was cut off")
+
+
 class Baseline:
     """Asks one model the question itself: what cooperation is measured against.
 
@@ -129,52 +170,36 @@ class Baseline:
         model: the target that is asked.
         timeout_s: an answer that is not there by then has failed; None waits.
         config: how the model generates.
+        plans: where its runs are stored; None keeps them nowhere.
     """
 
     def __init__(
-        self, source: TextSource, model: str, *, timeout_s: float | None = None, config: ModelConfig | None = None
+        self,
+        source: TextSource,
+        model: str,
+        *,
+        timeout_s: float | None = None,
+        config: ModelConfig | None = None,
+        plans: PlanRegistry | None = None,
     ) -> None:
-        self._source = source
-        self._model = model
-        self._timeout_s = timeout_s
-        self._config = config or exact_config()
+        executor = ExecutorOptions(small_model=model, large_model=model, config=config or exact_config())
+        self._options = PlanOptions(executor=executor, router_model=model)
+        self._source, self._timeout_s, self._plans = source, timeout_s, plans
 
     async def __call__(self, question: Question) -> QuestionOutcome:
-        return outcome_of(question, await self.run(question.text, question.id))
+        return outcome_of(question, await self.run(question.text))
 
-    async def run(self, question: str, run_id: str = "baseline") -> PlanRun:
-        """The answer, in the form of a run of one step, so that its figures are those of any other run."""
-        executor = ExecutorOptions(small_model=self._model, large_model=self._model, config=self._config)
-        options = PlanOptions(executor=executor, router_model=self._model)
-        run = PlanRun(self._source, question, options, run_id=run_id)
-        run.plan, run.plan_is_direct = Plan((Step("1", question, HARDEST, self._config.max_tokens),)), True
-        progress = AnswerProgress(requested_at=now())
-        step = StepRun(run.plan.steps[0], "running", arrived_at=progress.requested_at)
-        step.ready_at = step.started_at = progress.requested_at
-        step.attempts.append(Attempt(self._model, question, progress))
-        run.steps["1"] = step
+    async def run(self, question: str) -> PlanRun:
+        """The answer, or why there is none."""
+        run = DirectRun(self._source, question, self._options, run_id=new_run_id())
+        run.timeout_s = self._timeout_s
+        if self._plans is None:
+            await run.execute()
+            return run
+        await self._plans.launch(self._plans.recorded(run))
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._ask(question, progress)
-        except TimeoutError:
-            progress.error = f"no whole answer within {self._timeout_s:g} s"
-        _conclude(run, step, progress)
+            await run.wait()
+        except BaseException:
+            await run.stop()
+            raise
         return run
-
-    async def _ask(self, question: str, progress: AnswerProgress) -> None:
-        request = GenerationRequest(messages=(Message("user", question),), config=self._config)
-        async with contextlib.aclosing(self._source.stream(self._model, request)) as events:
-            async for event in events:
-                progress.apply(event)
-                if progress.is_over:
-                    return
-
-
-def _conclude(run: PlanRun, step: StepRun, progress: AnswerProgress) -> None:
-    run.ended_at = step.ended_at = now()
-    if progress.state == "done":
-        run.state = step.state = "done"
-        run.answer = step.answer = progress.text.strip()
-        return
-    run.state = step.state = "failed"
-    run.error = step.error = progress.error or "the answer was cut off"

@@ -258,7 +258,7 @@ class PlanExecutor:
         progress = AnswerProgress(requested_at=now())
         run.attempts.append(Attempt(target, prompt, progress))
         self._on_change()
-        await ask(self._source, target, self._request(run.step, prompt), progress, self._on_change)
+        await ask(self._source, target, self._request(run.step, prompt), progress, lambda _: self._on_change())
         if progress.state != "done":
             run.error = progress.error or "the answer was cut off"
             return False

@@ -107,6 +107,11 @@ def step_metrics(run: StepRun) -> StepMetrics:
     )
 
 
+def unanswered(run: PlanRun) -> list[str]:
+    """The steps that ended without an answer: what was put together was put together without them."""
+    return [step_id for step_id, step in run.steps.items() if step.is_over and step.answer is None]
+
+
 def run_metrics(run: PlanRun) -> RunMetrics:
     """Figures of a run, finished or at work: what has not ended counts with what it has so far."""
     plan = run.plan or Plan(tuple(s.step for s in run.steps.values()))

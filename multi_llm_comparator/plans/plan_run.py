@@ -326,7 +326,7 @@ class PlanRun(LiveRun):
         self.aggregate = AnswerProgress(requested_at=now())
         prompt = aggregate_prompt(self.question, plan, answers)
         request = GenerationRequest(messages=(Message("user", prompt),), config=self.options.aggregator_config)
-        await ask(self._source, self.options.aggregator_model, request, self.aggregate, self._changed)
+        await ask(self._source, self.options.aggregator_model, request, self.aggregate, lambda _: self._changed())
         if self.aggregate.state == "done":
             self.answer = self.aggregate.text.strip()
         else:

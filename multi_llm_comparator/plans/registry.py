@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import PlanError
@@ -35,8 +35,15 @@ class PlanRegistry:
     ) -> PlanRun:
         """Answer a question; returns at once with the run at work. With ``plan`` no planner is asked."""
         run = self.recorded(PlanRun(self._source, question, options, run_id=new_run_id()), parent_id=parent_id)
+        return await self.launch(run, plan=plan)
+
+    async def launch(
+        self, run: PlanRun, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None
+    ) -> PlanRun:
+        """Have a recorded run executed beside the caller: see :meth:`PlanRun.execute`."""
+        # What is there already must be kept even if nothing else comes to be.
         await run.save()
-        run.begin(plan=plan)
+        run.begin(plan=plan, finished=finished)
         self.runs.adopt(run)
         return run
 
@@ -64,11 +71,7 @@ class PlanRegistry:
         # Those that need it may come to be asked something else: as long as that is open they are not done.
         stands = kept.keys() - run.plan.dependents(step_id)
         again.steps = {s.id: kept[s.id] if s.id in stands else StepRun(s) for s in run.plan.steps}
-        # Answers that are kept must be there even if nothing else comes to be.
-        await again.save()
-        again.begin(plan=again.plan, finished=kept)
-        self.runs.adopt(again)
-        return again
+        return await self.launch(again, plan=again.plan, finished=kept)
 
     async def get(self, run_id: str) -> PlanRun:
         """See :meth:`RunRegistry.get`."""

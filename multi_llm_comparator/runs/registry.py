@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
-from multi_llm_comparator.core.at_work import this_process
+from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
 from multi_llm_comparator.runs.live import LiveRun, RunKind
 from multi_llm_comparator.runs.recorder import LEASE_S, SAVE_INTERVAL_S, Recorded, Recorder
@@ -165,7 +165,7 @@ class RunRegistry:
             self.keep(run)
             return run
         at, followed = self._followed.get(run_id, (0.0, None))
-        if followed is not None and time.monotonic() - at < FOLLOW_S:
+        if followed is not None and time.monotonic() - at < FOLLOW_S and not _has_ended(followed.owner):
             return followed
         return await self._load(run_id)
 
@@ -317,3 +317,7 @@ class RunRegistry:
             except StoreError as exc:
                 logger.warning("the leases of %d runs are not renewed: %s", len(held), exc)
             await asyncio.sleep(self._lease_s / 3)
+
+
+def _has_ended(owner: WorkingProcess | None) -> bool:
+    return owner is None or owner.is_gone

@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from multi_llm_comparator.core.exceptions import InvalidParameterError, RunNotFoundError
 from multi_llm_comparator.tracking.database import translated, writing
 from multi_llm_comparator.tracking.leases import Leases
-from multi_llm_comparator.tracking.records import ItemRef
+from multi_llm_comparator.tracking.records import ItemMarks, ItemRef
 from multi_llm_comparator.tracking.rows import fold, line, storable
 from multi_llm_comparator.tracking.tables import items as ITEMS
 from multi_llm_comparator.tracking.tables import runs as RUNS
@@ -85,6 +85,17 @@ class Marks:
                 of_run = select(TAGS.c.tag).where(TAGS.c.run_id == run_id, TAGS.c.key == "")
                 kept = [tag for tag in connection.execute(of_run).scalars() if tag not in removed]
                 _put(connection, run_id, _RUN_ITSELF, checked_tags([*kept, *added]))
+
+    def of_items(self, run_id: str) -> dict[ItemRef, ItemMarks]:
+        """The tags and notes of a run's items; an item that has neither is left out."""
+        tags: dict[ItemRef, list[str]] = {}
+        tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(TAGS.c.run_id == run_id, TAGS.c.key != "")
+        noted = select(ITEMS.c.key, ITEMS.c.attempt, ITEMS.c.note).where(ITEMS.c.run_id == run_id, ITEMS.c.note != "")
+        with translated(self._url), self._engine.connect() as connection:
+            for key, attempt, tag in connection.execute(tagged.order_by(TAGS.c.tag)):
+                tags.setdefault(ItemRef(key, attempt), []).append(tag)
+            notes = {ItemRef(key, attempt): note for key, attempt, note in connection.execute(noted)}
+        return {item: ItemMarks(tuple(tags.get(item, ())), notes.get(item, "")) for item in {*tags, *notes}}
 
     def all_tags(self) -> list[tuple[str, int]]:
         """Every tag with the number of runs that carry it, or of whose items one does; the most frequent first."""

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter
-from multi_llm_comparator.tracking.rows import fold
+from multi_llm_comparator.tracking.rows import fold, storable
 from multi_llm_comparator.tracking.tables import items as ITEMS
 from multi_llm_comparator.tracking.tables import leases as LEASES
 from multi_llm_comparator.tracking.tables import models as MODELS
@@ -104,6 +104,8 @@ class RunQueries:
         ):
             if wanted is not None:
                 conditions.append(column == wanted)
+        if filter.ids is not None:
+            conditions.append(RUNS.c.id.in_([storable(run_id) for run_id in filter.ids]))
         if filter.states:
             conditions.append(self._status.in_(filter.states))
         if filter.made_after is not None:

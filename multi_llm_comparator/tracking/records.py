@@ -97,11 +97,20 @@ class ItemRef:
     attempt: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ItemMarks:
+    """What a user added to an item of a run."""
+
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
     """Which runs a list shows. What is empty or None does not count.
 
     Args:
+        ids: one of these; None means any.
         kind: of this kind.
         states: in one of these states, as :class:`RunSummary` gives them.
         model: this model was asked.
@@ -114,6 +123,7 @@ class RunFilter:
             characters count.
     """
 
+    ids: tuple[str, ...] | None = None
     kind: str | None = None
     states: tuple[str, ...] = ()
     model: str | None = None

@@ -7,9 +7,10 @@ from math import inf
 
 import pytest
 
+from multi_llm_comparator.plans.outlook import Profile
 from multi_llm_comparator.plans.performance import CallFigures, task_key
 from multi_llm_comparator.plans.plan import Step
-from multi_llm_comparator.prediction.profiles import Profile, profiles_of
+from multi_llm_comparator.prediction.profiles import profiles_of
 
 CALL = CallFigures("m", "step", False, True, False, 5, 11, 0.5, 10.0, 1.5, None)
 

@@ -10,6 +10,7 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.requests import UNREPEATABLE
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui.compare.answer_marks import draw_marks, marks_line
 from multi_llm_comparator.ui.compare.state import draft_panes, ensure_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
@@ -29,6 +30,8 @@ def draw_actions(
 ) -> None:
     """One row of buttons. ``is_current`` answers are their pane's latest: only those can be made again or go on."""
     key = f"{turn.index}_{answer.pane_id}"
+    if marks := marks_line(answer):
+        st.html(marks)
     with st.container(horizontal=True, vertical_alignment="center", key=f"acts_{key}", wrap=True):
         if not answer.progress.is_over:
             if st.button(t("act.stop"), icon=":material/stop_circle:", key=f"stop_{key}", type="tertiary"):
@@ -39,6 +42,8 @@ def draw_actions(
         if answer.text and answer.progress.is_over:
             copy_button(answer.text, t("act.copy"), key=f"copy_{key}")
         _draw_closer_look(answer, key)
+        if answer.progress.is_over:
+            draw_marks(comparison.id, answer, key)
         if answer.attempts > 1:
             _draw_attempts(comparison, turn, answer, key)
         if shared and answer.text and answer.progress.is_over:

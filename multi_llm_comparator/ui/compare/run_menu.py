@@ -5,8 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.documents import KIND
+from multi_llm_comparator.comparison.export import FORMATS
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.ui.compare.state import leave_run, open_run
+from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.history.run_files import draw_exports, draw_import
 from multi_llm_comparator.ui.kit.actions import inform, perform
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -21,6 +24,11 @@ def draw_heading(comparison: Comparison | None) -> None:
             st.title(t("compare.new_title"), anchor=False, width="stretch")
         else:
             _draw_run_heading(comparison, comparison.snapshot())
+        # Opening another run closes the list: it is another popover then.
+        key = f"compare_runs_{comparison.id if comparison else ''}"
+        with st.popover(t("run.runs"), icon=":material/history:", type="tertiary", key=key, on_change="rerun") as runs:
+            if runs.open:
+                draw_recent(KIND, open_run, key="compare_runs")
         with st.popover(
             t("run.more"), icon=":material/more_horiz:", type="tertiary", key="compare_more", on_change="rerun"
         ) as more:
@@ -51,7 +59,8 @@ def _draw_run_heading(comparison: Comparison, snapshot: ComparisonSnapshot) -> N
         shortcut="Alt+N",
     )
     with st.popover(t("run.export"), icon=":material/download:", type="tertiary", key="compare_export"):
-        draw_exports(comparison.snapshot, snapshot)
+        leave_out = () if snapshot.turns else FORMATS
+        draw_exports(KIND, comparison.id, snapshot.created_at, snapshot.title, leave_out=leave_out)
 
 
 def _draw_more(comparison: Comparison | None) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import aclosing
 from dataclasses import dataclass
 from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.core.asking import answer_events
+from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Attempted, AttemptFailed, CacheHit, Event, FellBack, Finished, Retrying
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
@@ -58,11 +57,9 @@ class Trial:
         config = exact_config(MAX_TOKENS)
         request = GenerationRequest(messages=(Message("user", self.prompt),), config=config)
         try:
-            async with aclosing(answer_events(source, self.target, request)) as events:
-                async for event in events:
-                    self._take(event)
+            await ask(source, self.target, request, self.progress, self._note)
         except asyncio.CancelledError:
-            self._take(self._stopped(request.id))
+            self.progress.apply(self._stopped(request.id))
             raise
 
     def _stopped(self, request_id: str) -> Finished:
@@ -74,10 +71,9 @@ class Trial:
             completion_tokens=so_far.tokens,
         )
 
-    def _take(self, event: Event) -> None:
+    def _note(self, event: Event) -> None:
         if isinstance(event, Attempted | AttemptFailed | Retrying | FellBack | CacheHit):
             self.story.append(event)
-        self.progress.apply(event)
 
 
 def draw_trial() -> None:

@@ -1,4 +1,4 @@
-"""The list of past runs: search, open, export, delete."""
+"""The History page's list of runs, a page at a time, and what can be done with each."""
 
 from __future__ import annotations
 
@@ -6,68 +6,87 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.comparison.documents import KIND
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
-from multi_llm_comparator.ui.compare.state import forget_run, open_run
+from multi_llm_comparator.ui.history.filters import clear_filters, has_filters
+from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
+from multi_llm_comparator.ui.history.marks import draw_marks
+from multi_llm_comparator.ui.history.picked import delete_runs, draw_pick, draw_pick_all, draw_picked
+from multi_llm_comparator.ui.history.rows import row
 from multi_llm_comparator.ui.history.run_files import draw_exports
-from multi_llm_comparator.ui.kit.actions import inform, perform
-from multi_llm_comparator.ui.kit.html_pieces import empty, model_label, moment, note_chip
+from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
-from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone, model_tone
 from multi_llm_comparator.workbench import get_workbench
 
 PAGE_SIZE = 20
-_STATUS_TONES = {
-    "running": STATE_TONES["running"],
-    "done": STATE_TONES["done"],
-    "failed": STATE_TONES["failed"],
-    "queued": STATE_TONES["queued"],
-    "stopped": STATE_TONES["stopped"],
-    "interrupted": STATE_TONES["stopped"],
-}
 
 
-def draw_runs(text: str) -> None:
-    """One page of runs that contain ``text``, newest first."""
-    runs = get_workbench().runs
-    total = perform(runs.count(RunFilter(kind=KIND, text=text))) or 0
-    if total == 0:
-        _draw_nothing(text)
+def draw_runs(wanted: RunFilter) -> None:
+    """One page of the runs that are wanted, newest first."""
+    stored = get_workbench().runs
+    if (total := perform(stored.count(wanted))) is None:
         return
-    page = min(st.session_state.get("history_page", 0), (total - 1) // PAGE_SIZE)
-    for run in perform(runs.list(RunFilter(kind=KIND, text=text), PAGE_SIZE, page * PAGE_SIZE)) or []:
-        _draw_run(run)
-    if total > PAGE_SIZE:
-        _draw_paging(page, total)
+    draw_picked()
+    if total == 0:
+        _draw_nothing()
+        return
+    pages = (total - 1) // PAGE_SIZE + 1
+    page = min(max(1, int(st.session_state.get("history_page", 1))), pages)
+    runs = perform(stored.list(wanted, PAGE_SIZE, (page - 1) * PAGE_SIZE)) or []
+    draw_pick_all(runs)
+    parents = _titles_of_parents(runs)
+    with st.container(key="history_runs", gap="xsmall"):
+        for run in runs:
+            _draw_run(run, parents.get(run.parent_id or "", ""))
+    _draw_paging(page, pages, total)
 
 
-def _draw_nothing(text: str) -> None:
-    if text:
-        st.html(empty(t("history.no_match"), t("history.no_match_text", text=text)))
+def _titles_of_parents(runs: list[RunSummary]) -> dict[str, str]:
+    wanted = tuple({run.parent_id for run in runs if run.parent_id is not None})
+    found = perform(get_workbench().runs.list(RunFilter(ids=wanted), len(wanted))) if wanted else None
+    return {parent.id: parent.title for parent in found or ()}
+
+
+def _draw_nothing() -> None:
+    if has_filters():
+        st.html(empty(t("history.no_match"), t("history.no_match_text")))
+        with st.container(horizontal=True, horizontal_alignment="center"):
+            st.button(
+                t("history.clear"), icon=":material/filter_alt_off:", key="history_show_all", on_click=clear_filters
+            )
         return
     st.html(empty(t("history.empty"), t("history.empty_text")))
     with st.container(horizontal=True, horizontal_alignment="center"):
-        if st.button(t("history.to_compare"), icon=":material/view_column:", key="history_compare", type="primary"):
-            go_to("compare")
+        for kind, known in KINDS.items():
+            if st.button(t(f"history.begin_{kind}"), icon=known.icon, key=f"history_begin_{kind}", type="primary"):
+                go_to(known.page)
 
 
-def _draw_run(run: RunSummary) -> None:
-    with st.container(border=True, key=f"run_{run.id}", horizontal=True, vertical_alignment="center", wrap=False):
-        st.html(_row(run), width="stretch")
-        if st.button(t("history.open"), icon=":material/open_in_new:", key=f"history_open_{run.id}", type="tertiary"):
-            open_run(run.id)
-            go_to("compare", run=run.id)
-        with st.popover(
-            t("run.export"),
-            icon=":material/download:",
+def _draw_run(run: RunSummary, parent: str) -> None:
+    with st.container(
+        border=True, key=f"run_{run.id}", horizontal=True, vertical_alignment="center", wrap=False, gap="xsmall"
+    ):
+        draw_pick(run)
+        st.html(row(run, parent=parent), width="stretch")
+        if st.button(
+            t("history.open"),
+            icon=":material/open_in_new:",
+            key=f"history_open_{run.id}",
             type="tertiary",
-            key=f"icon_export_{run.id}",
-            on_change="rerun",
+            disabled=run.kind not in KINDS,
+        ):
+            open_page_of(run)
+        with st.popover(
+            t("history.mark"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{run.id}", on_change="rerun"
+        ) as marks:
+            if marks.open:
+                draw_marks(run)
+        with st.popover(
+            t("run.export"), icon=":material/download:", type="tertiary", key=f"icon_export_{run.id}", on_change="rerun"
         ) as export:
-            if export.open and (comparison := perform(get_workbench().comparisons.get(run.id), run.id)):
-                draw_exports(comparison.snapshot, comparison.snapshot())
+            if export.open:
+                draw_exports(run.kind, run.id, run.created_at, run.title)
         with st.popover(
             t("history.delete"),
             icon=":material/delete:",
@@ -81,59 +100,17 @@ def _draw_run(run: RunSummary) -> None:
                     t("history.delete_yes"),
                     key=f"history_delete_yes_{run.id}",
                     type="primary",
-                    on_click=_delete,
-                    args=(run.id,),
+                    on_click=delete_runs,
+                    args=([run.id],),
                 )
 
 
-def _delete(run_id: str) -> None:
-    perform(get_workbench().runs.delete([run_id]), run_id)
-    forget_run(run_id)
-    inform(t("history.deleted"))
-
-
-def _row(run: RunSummary) -> str:
-    models = "".join(f"<span>{model_label(name, _tone_of(name))}</span>" for name in run.detail.split(", ") if name)
-    status = note_chip(t(f"status.{run.status}"), "", _STATUS_TONES.get(run.status, UNKNOWN))
-    when = moment(run.created_at, now(), st.context.timezone)
-    return (
-        f'<div class="mlc-run"><div class="mlc-row-title" title="{escape(run.title)}">{escape(run.title)}</div>'
-        f'<div class="mlc-models"><span class="mlc-muted">{when}</span>{status}{models}</div></div>'
-    )
-
-
-def _tone_of(name: str) -> Tone:
-    model = get_workbench().models.find(name)
-    return model_tone(model.id) if model else UNKNOWN
-
-
-def _draw_paging(page: int, total: int) -> None:
-    def turn_to(number: int) -> None:
-        st.session_state["history_page"] = number
-
-    last = (total - 1) // PAGE_SIZE
-    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        st.button(
-            t("history.newer"),
-            icon=":material/chevron_left:",
-            disabled=page == 0,
-            on_click=turn_to,
-            args=(page - 1,),
-            key="history_newer",
-            type="tertiary",
-        )
-        first_shown, last_shown = page * PAGE_SIZE + 1, min(total, (page + 1) * PAGE_SIZE)
-        st.html(
-            f'<span class="mlc-muted">{escape(tn("history.range", total, first=first_shown, last=last_shown))}</span>',
-            width="content",
-        )
-        st.button(
-            t("history.older"),
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=page >= last,
-            on_click=turn_to,
-            args=(page + 1,),
-            key="history_older",
-            type="tertiary",
-        )
+def _draw_paging(page: int, pages: int, total: int) -> None:
+    first, last = (page - 1) * PAGE_SIZE + 1, min(total, page * PAGE_SIZE)
+    with st.container(
+        horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="history_paging"
+    ):
+        words = tn("history.range", total, first=f"{first:,}", last=f"{last:,}", total=f"{total:,}")
+        st.html(f'<span class="mlc-muted">{escape(words)}</span>', width="content")
+        if pages > 1:
+            st.pagination(pages, key="history_page")

@@ -5,25 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.core import readable
+from multi_llm_comparator.core.readable import NOTHING as NOTHING
+from multi_llm_comparator.core.readable import count as count
+from multi_llm_comparator.ui.kit.i18n import current_language
 
-NOTHING = "–"
 _KIB = 1024
 
 
 def seconds(value: float | None) -> str:
-    """``35 ms``, ``0.42 s``, ``3.1 s``, ``48 s``, ``2 min 05 s``; in Chinese ``35 毫秒``, ``2 分 05 秒``."""
-    if value is None:
-        return NOTHING
-    if value < 0.0995:
-        return t("unit.ms", ms=f"{value * 1000:.0f}")
-    if value < 99.5:
-        digits = 2 if value < 0.995 else 1 if value < 9.95 else 0
-        return t("unit.s", s=f"{value:.{digits}f}")
-    minutes, rest = divmod(round(value), 60)
-    if minutes < 60:
-        return t("unit.min_s", min=minutes, s=f"{rest:02d}")
-    return t("unit.h_min", h=minutes // 60, min=f"{minutes % 60:02d}")
+    """As :func:`readable.seconds`, in the reader's language."""
+    return readable.seconds(value, current_language())
 
 
 def speed(tokens_per_second: float | None) -> str:
@@ -43,11 +35,6 @@ def size(n_bytes: float | None) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
-
-
-def count(value: int | None) -> str:
-    """``1,024``."""
-    return NOTHING if value is None else f"{value:,}"
 
 
 def dollars(value: float | None) -> str:
@@ -81,7 +68,7 @@ def context(tokens: int | None) -> str:
 
 def moment(at: float, timezone: str | None) -> str:
     """A time of day in the reader's time zone, to the second."""
-    return datetime.fromtimestamp(at, _zone(timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")
+    return datetime.fromtimestamp(at, zone(timezone)).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def age(at: float, now: float) -> tuple[str, int]:
@@ -93,7 +80,7 @@ def age(at: float, now: float) -> tuple[str, int]:
     return "just_now", 0
 
 
-def _zone(name: str | None) -> tzinfo:
+def zone(name: str | None) -> tzinfo:
     try:
         return ZoneInfo(name) if name else UTC
     except (ZoneInfoNotFoundError, ValueError):

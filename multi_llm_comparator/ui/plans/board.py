@@ -8,8 +8,7 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.evaluation.outcomes import unanswered
-from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
+from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics, unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import working_s
 from multi_llm_comparator.ui.kit import figures as say

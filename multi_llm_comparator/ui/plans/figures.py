@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from html import escape
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import percent
 from multi_llm_comparator.plans.metrics import RunMetrics
+from multi_llm_comparator.plans.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.run_words import beside_alone, cost, path_words, speed_up
 from multi_llm_comparator.plans.timeline import working_s
-from multi_llm_comparator.prediction.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import figure
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.targets import name_of
-
-# Says a text by its key: in the reader's language, or in that of a file.
-Say = Callable[..., str]
 
 
 def strip(run: PlanRun, metrics: RunMetrics, outlook: Outlook) -> str:
@@ -30,7 +28,7 @@ def strip(run: PlanRun, metrics: RunMetrics, outlook: Outlook) -> str:
         _alone(run, metrics, outlook.alone),
         _figure("work", say.seconds(metrics.work_s or None)),
         _figure("speed_up", speed_up(metrics)),
-        _figure("critical", say.seconds(metrics.critical_path_s or None), path=path_words(metrics)),
+        _figure("critical", say.seconds(metrics.critical_path_s or None), path=path_words(metrics, say_plan)),
         _figure(
             "compression",
             f"{metrics.compression_ratio:.2f}" if metrics.depth else say.NOTHING,
@@ -43,29 +41,9 @@ def strip(run: PlanRun, metrics: RunMetrics, outlook: Outlook) -> str:
     return f'<div class="mlc-strip">{"".join(pieces)}</div>'
 
 
-def speed_up(metrics: RunMetrics) -> str:
-    return say.NOTHING if metrics.speed_up is None else f"{metrics.speed_up:.2f} ×"
-
-
-def path_words(metrics: RunMetrics) -> str:
-    """What is on the critical path, in its order."""
-    return chain_words(metrics.critical_path, bool(metrics.critical_planning_s), bool(metrics.answer_s))
-
-
-def chain_words(steps: Sequence[str], is_planned: bool, is_aggregated: bool, say_it: Say = t) -> str:
-    before, after = [say_it("plan.lane_plan")] * is_planned, [say_it("plan.lane_answer")] * is_aggregated
-    return " → ".join([*before, *steps, *after])
-
-
-def cost(usd: float | None) -> str:
-    """``$0.0012``, ``$3.50``, ``$0``."""
-    if not usd:
-        return say.NOTHING if usd is None else "$0"
-    return f"${usd:.4f}" if usd < 0.995 else f"${usd:,.2f}"
-
-
-def percent(share: float | None) -> str:
-    return say.NOTHING if share is None else f"{share:.0%}"
+def say_plan(key: str, /, **values: object) -> str:
+    """A word of plan runs in the reader's language."""
+    return t(f"plan.{key}", **values)
 
 
 def _figure(name: str, value: str, more: str = "", **why: object) -> str:
@@ -100,17 +78,7 @@ def _alone(run: PlanRun, metrics: RunMetrics, alone: LargeAlone | None) -> str:
             return figure(t("plan.alone_unknown"), t("plan.figure_alone"), why)
         return figure(say.NOTHING, t("plan.figure_alone"), t("plan.figure_alone_later", model=model))
     why = t("plan.figure_alone_why", model=model, tokens=say.count(alone.tokens), answers=say.count(alone.answers))
-    return figure(say.seconds(alone.seconds), t("plan.figure_alone"), why, beside_alone(metrics, alone))
-
-
-def beside_alone(metrics: RunMetrics, alone: LargeAlone, say_it: Say = t) -> str:
-    """Whether splitting the question paid, in time."""
-    together_s = (metrics.wall_s or 0.0) - metrics.loading_s
-    if together_s <= 0 or alone.seconds <= 0:
-        return ""
-    gain = alone.seconds / together_s
-    key = "plan.together_faster" if gain >= 1 else "plan.together_slower"
-    return say_it(key, n=f"{max(gain, 1 / gain):.2g}")
+    return figure(say.seconds(alone.seconds), t("plan.figure_alone"), why, beside_alone(metrics, alone, say_plan))
 
 
 def _tokens(run: PlanRun, metrics: RunMetrics) -> str:

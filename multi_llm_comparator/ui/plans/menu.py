@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.plan_run import KIND, PlanRun
+from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.plans.editor import edit
-from multi_llm_comparator.ui.plans.export import draw_exports
 from multi_llm_comparator.ui.plans.runs import draw_comparison_choice, draw_runs
 from multi_llm_comparator.ui.plans.state import (
     current_setup,
@@ -32,18 +33,13 @@ def draw_heading(run: PlanRun | None) -> None:
         if run is None:
             st.title(t("plan.new_title"), anchor=False, width="stretch")
         else:
-            st.title(plain(_title(run.question)), anchor=False, width="stretch")
+            st.title(plain(cut_line(run.question, MAX_TITLE_CHARS)), anchor=False, width="stretch")
             _draw_actions(run)
         # Opening another run closes the list: it is another popover then.
         key = f"plans_runs_{setup_revision()}"
         with st.popover(t("plan.runs"), icon=":material/history:", type="tertiary", key=key, on_change="rerun") as runs:
             if runs.open:
                 draw_runs()
-
-
-def _title(question: str) -> str:
-    text = " ".join(question.split())
-    return text if len(text) <= MAX_TITLE_CHARS else text[: MAX_TITLE_CHARS - 1] + "…"
 
 
 def _draw_actions(run: PlanRun) -> None:
@@ -77,7 +73,7 @@ def _draw_actions(run: PlanRun) -> None:
         t("run.export"), icon=":material/download:", type="tertiary", key="plans_export", on_change="rerun"
     ) as export:
         if export.open:
-            draw_exports(run)
+            draw_exports(KIND, run.id, run.created_at, run.question, leave_out=() if run.plan else ("xml",))
     st.button(
         t("run.new"),
         icon=":material/add_comment:",

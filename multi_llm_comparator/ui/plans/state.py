@@ -167,9 +167,18 @@ def leave_run() -> None:
     compare_with(None)
 
 
+def forget_run(run_id: str) -> None:
+    """A run was deleted: if this session had it open it is not to be looked for again."""
+    if _RUN.kept() == run_id:
+        leave_run()
+    elif _WITH.kept() == run_id:
+        compare_with(None)
+
+
 def start(question: str, plan: Plan | None = None, *, beside: str | None = None) -> bool:
-    """Answer a question with the setup as it is now; whether that began. ``beside`` is a run to compare it with."""
-    run = perform(get_workbench().plans.start(question, current_setup().options(), plan=plan))
+    """Answer a question with the setup as it is now; whether that began. ``beside`` is the run that it is made from, to
+    be compared with it."""
+    run = perform(get_workbench().plans.start(question, current_setup().options(), plan=plan, parent_id=beside))
     if run is None:
         return False
     preferences.update(plan=asdict(current_setup()))

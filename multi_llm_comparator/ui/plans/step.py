@@ -9,6 +9,7 @@ import streamlit as st
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.run_words import cost
 from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
@@ -16,7 +17,6 @@ from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import facts, model_label, problem
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
-from multi_llm_comparator.ui.plans.figures import cost
 from multi_llm_comparator.ui.plans.state import picks, select_step, selected_step, solve_again
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip

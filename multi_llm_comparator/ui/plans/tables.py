@@ -8,15 +8,16 @@ from math import inf
 import streamlit as st
 
 from multi_llm_comparator.plans.metrics import step_metrics
+from multi_llm_comparator.plans.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.run_words import chain_words
 from multi_llm_comparator.plans.timeline import stalls_of, working_s
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem, table
 from multi_llm_comparator.ui.kit.i18n import t, tm
-from multi_llm_comparator.ui.plans.figures import chain_words, no_prediction
+from multi_llm_comparator.ui.plans.figures import no_prediction, say_plan
 from multi_llm_comparator.ui.plans.step import error_title
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip
@@ -80,7 +81,8 @@ def draw_theory(run: PlanRun, outlook: Outlook) -> None:
         st.caption(plain(no_prediction(outlook)))
         return
     schedule, actual = prediction.schedule, _ends(run)
-    path = chain_words(schedule.critical_path, prediction.planning_s is not None, prediction.answer_s is not None)
+    is_planned, is_aggregated = prediction.planning_s is not None, prediction.answer_s is not None
+    path = chain_words(schedule.critical_path, is_planned, is_aggregated, say_plan)
     targets = {step.id: target_of(run, step) for step in run.plan.steps} if run.plan else {}
     rows = [
         [

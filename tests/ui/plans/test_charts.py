@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ElementTree
 
 import pytest
 
 from multi_llm_comparator.charts.graph import MAX_NODES
 from multi_llm_comparator.charts.lanes import MAX_ROWS
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.export_html import to_svg
 from multi_llm_comparator.plans.metrics import run_metrics
+from multi_llm_comparator.plans.outlook import Key, Outlook, Prediction, Profile
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, outlook_of
-from multi_llm_comparator.prediction.profiles import Key, Profile
+from multi_llm_comparator.prediction.outlook import outlook_of
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
-from multi_llm_comparator.ui.plans.export import to_html, to_json, to_svg, to_xml
-from multi_llm_comparator.ui.plans.figures import cost, strip
+from multi_llm_comparator.ui.plans.figures import strip
 from multi_llm_comparator.ui.plans.gantt import gantt
 from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path
@@ -153,7 +152,7 @@ def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
 
 
 def test_a_plan_still_being_written_draws_what_is_there(run):
-    run.phase, run.plan, run.ended_at = "planning", None, None
+    run.state, run.phase, run.plan, run.ended_at = "running", "planning", None, None
     run.steps = {"3": StepRun(STEPS[2], arrived_at=101.0)}
     scene = Scene(run, "light", at=102.0)
     assert gantt(scene)["layout"]["yaxis"]["ticktext"][-1].startswith("3 ·")
@@ -162,7 +161,7 @@ def test_a_plan_still_being_written_draws_what_is_there(run):
 
 
 def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run):
-    run.phase, run.plan, run.ended_at, run.answer = "planning", None, None, None
+    run.state, run.phase, run.plan, run.ended_at, run.answer = "running", "planning", None, None, None
     assert critical_path(run, run_metrics(run), None) == ("2", "3")
     run.plan = Plan(STEPS)
     prediction = predicted(run)
@@ -185,40 +184,6 @@ def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
     assert left_out_of_graph(Scene(run, "light")) == (303 - MAX_NODES, 302 - (MAX_NODES - 1))
 
 
-def test_the_exported_charts_speak_the_language_of_the_page(run):
-    run.steps["2"].state, run.steps["2"].answer = "failed", None
-    for language in LANGUAGES:
-        page = to_html(run, UNKNOWN, language)
-        for key in ("plan.gantt", "plan.graph", "plan.lane_plan", "plan.stretch_prefill"):
-            assert translate(language, key) in page
-        assert translate(language, "plan.missing", steps="2") in page
-    assert "What ran when" not in to_html(run, UNKNOWN, "zh")
-    assert translate("zh", "plan.gantt") in to_svg(run, UNKNOWN, "zh")
-
-
-def test_exports_hold_the_run(run):
-    outlook = outlook_of(run, PROFILES)
-    page = to_html(run, outlook, "zh")
-    assert "What is &lt;b&gt;it&lt;/b&gt;?" in page
-    assert "<b>it</b>" not in page
-    assert "<script" not in page
-    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
-    assert parse_plan(to_xml(run, outlook, "en")) == run.plan
-    assert ElementTree.fromstring(to_svg(run, outlook, "en")).tag.endswith("svg")
-    data = json.loads(to_json(run, outlook, "en"))
-    assert data["run"]["answer"] == "7 & more"
-    assert data["theory"]["total_s"] > 0 and data["large_alone"]["tokens"] == 15
-
-
-def test_a_speed_that_json_cannot_hold_is_left_out(run):
-    run.question = 'What is "x: Infinity"?'
-    outlook = outlook_of(run, {**PROFILES, ("birch", "step"): Profile(0.5, float("inf"))})
-    data = json.loads(to_json(run, outlook, "en"), parse_constant=pytest.fail)
-    [birch] = [profile for profile in data["theory"]["profiles"] if profile["target"] == "birch"]
-    assert birch["tokens_per_second"] is None
-    assert data["run"]["question"] == run.question
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_examples_are_valid_plans_in_both_languages(language):
     found = examples(language)
@@ -235,7 +200,3 @@ def test_the_last_setup_comes_back_as_far_as_it_still_holds():
     setup = restored_setup(kept, targets)
     assert (setup.planner, setup.small, setup.large) == ("oak-planner", "demo-large", "demo-large")
     assert (setup.threshold, setup.workers) == (11, Setup("", "", "").workers)
-
-
-def test_costs_are_written_as_people_read_them():
-    assert [cost(c) for c in (None, 0.0, 0.00123, 12.5)] == ["–", "$0", "$0.0012", "$12.50"]

@@ -185,11 +185,11 @@ def test_older_runs_are_listed_a_dozen_at_a_time(planner):
         answered(planner, parse_plan(PLAN), question=f"Question {number}")
     test = AppTest.from_function(page, default_timeout=PATIENCE_S).run()
     assert not test.exception
-    assert len([b for b in test.button if b.key.startswith("icon_plans_open_")]) == 12
-    test.button(key="plans_search_more").click().run()
+    assert len([b for b in test.button if b.key.startswith("icon_plans_runs_open_")]) == 12
+    test.button(key="plans_runs_more").click().run()
     assert not test.exception
-    assert len([b for b in test.button if b.key.startswith("icon_plans_open_")]) == 14
-    assert not [b for b in test.button if b.key == "plans_search_more"]
+    assert len([b for b in test.button if b.key.startswith("icon_plans_runs_open_")]) == 14
+    assert not [b for b in test.button if b.key == "plans_runs_more"]
 
 
 def test_an_unknown_run_is_said_and_the_page_works_on(planner):

@@ -1,6 +1,6 @@
 """What a downloaded file is called."""
 
-from multi_llm_comparator.ui.kit.file_names import file_stem
+from multi_llm_comparator.core.file_names import file_stem
 
 
 def test_a_file_is_named_by_kind_day_and_title():

@@ -1,4 +1,4 @@
-"""What a downloaded file is called."""
+"""What an exported file is called, and what kind of file it is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import re
 from datetime import UTC, datetime
 
 _MAX_WORDS_CHARS = 40
+# By export format: the ending of its file, and its media type.
+FILE_KINDS = {
+    "html": ("html", "text/html"),
+    "json": ("json", "application/json"),
+    "csv": ("csv", "text/csv"),
+    "markdown": ("md", "text/markdown"),
+    "svg": ("svg", "image/svg+xml"),
+    "xml": ("xml", "application/xml"),
+}
 
 
 def file_stem(kind: str, created_at: float, title: str, run_id: str) -> str:

@@ -1,0 +1,155 @@
+"""The History page in a real browser, in both languages and at three widths."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.ui.kit.i18n import translate
+from tests.browser.scripted import scripted_app
+from tests.support.made_runs import MadeRuns
+
+WIDTHS = (1280, 800, 390)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A running app, the ids of the runs that its history begins with, and the store behind it."""
+
+    address: str
+    comparison: str
+    plan: str
+    store: Store
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    home, scripts = tmp_path / "home", tmp_path / "scripts"
+    home.mkdir()
+    scripts.mkdir()
+    (scripts / "ash.json").write_text(json.dumps({"otherwise": "ash says: **391**."}))
+    store = Store(f"sqlite:///{home / 'workbench.db'}")
+
+    async def make() -> tuple[str, str]:
+        made = MadeRuns(store)
+        ids = await made.comparison("A prompt about quinces", "small", "large"), await made.plan("What is 7 * 8?")
+        await made.aclose()
+        return ids
+
+    # Playwright keeps an event loop on this thread.
+    with ThreadPoolExecutor(1) as thread:
+        ids = thread.submit(lambda: asyncio.run(make())).result()
+    with scripted_app(scripts, home) as address:
+        yield Place(address, *ids, store)
+    store.close()
+
+
+@pytest.fixture(params=[(width, language) for width in WIDTHS for language in ("en", "zh")], ids=str)
+def look(request, chromium: Browser, place: Place) -> Iterator[tuple[Page, str]]:
+    """The page, and the language it speaks."""
+    width, language = request.param
+    context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.goto(f"{place.address}/history?lang={language}")
+    expect(rows(page)).to_have_count(2)
+    yield page, language
+    context.close()
+
+
+def rows(page: Page) -> Locator:
+    return page.locator('[class*="st-key-run_"]')
+
+
+def row(page: Page, run_id: str) -> Locator:
+    return page.locator(f".st-key-run_{run_id}")
+
+
+def choose(page: Page, name: str, option: str) -> None:
+    page.locator(f".st-key-history_{name} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+def pick(page: Page, *run_ids: str) -> None:
+    for number, run_id in enumerate(run_ids, 1):
+        page.locator(f".st-key-history_pick_{run_id} label").click()
+        expect(page.locator(".st-key-history_bulk")).to_contain_text(str(number))
+
+
+def button(page: Page, language: str, key: str) -> Locator:
+    return page.get_by_role("button", name=translate(language, key), exact=True)
+
+
+def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(look, place: Place):
+    page, language = look
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
+    expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
+    expect(row(page, place.comparison)).to_contain_text(translate(language, "kind.comparison"))
+
+    choose(page, "kind", translate(language, "kind.plan"))
+    expect(rows(page)).to_have_count(1)
+    expect(page).to_have_url(re.compile("kind=plan"))
+    page.reload()
+    expect(rows(page)).to_have_count(1)
+    button(page, language, "history.clear").click()
+    expect(rows(page)).to_have_count(2)
+
+    row(page, place.comparison).get_by_role("button", name=translate(language, "history.mark")).click()
+    tags = page.locator('[class*="st-key-history_tags_"] input')
+    tags.fill("orchard")
+    tags.press("Enter")
+    expect(row(page, place.comparison)).to_contain_text("# orchard")
+    page.keyboard.press("Escape")
+    page.goto(f"{place.address}/history?lang={language}&tag=orchard")
+    expect(rows(page)).to_have_count(1)
+    button(page, language, "history.clear").click()
+    expect(rows(page)).to_have_count(2)
+
+    pick(page, place.comparison, place.plan)
+    button(page, language, "history.beside").click()
+    expect(page.locator(".st-key-beside_0_0")).to_contain_text("A prompt about quinces")
+    expect(page.locator(".st-key-beside_0_1")).to_contain_text("What is 7 * 8?")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
+    button(page, language, "history.beside_end").click()
+
+    expect(rows(page)).to_have_count(2)
+    page.locator(".st-key-history_delete button").first.click()
+    page.locator(".st-key-history_delete_all_yes button").click()
+    expect(rows(page)).to_have_count(0)
+    expect(page.get_by_text(translate(language, "history.empty"))).to_be_visible()
+    assert place.store.count_runs() == 0
+
+
+def test_several_runs_are_exported_as_one_archive(look, place: Place):
+    page, language = look
+    if page.viewport_size != {"width": 1280, "height": 900}:
+        pytest.skip("the same at every width")
+    pick(page, place.comparison, place.plan)
+    page.locator(".st-key-history_export button").first.click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name=f"ZIP · {translate(language, 'export.json')}").click()
+    with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
+        assert {json.loads(archive.read(name))["id"] for name in archive.namelist()} == {place.comparison, place.plan}
+
+
+def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(look, place: Place):
+    page, language = look
+    row(page, place.comparison).get_by_role("button", name=translate(language, "history.open")).click()
+    expect(page.locator(".mlc-prompt")).to_have_text("A prompt about quinces")
+    expect(page).to_have_url(re.compile(f"run={place.comparison}"))
+    card = page.locator('[class*="st-key-card_"]').first
+    card.get_by_role("button", name=translate(language, "history.mark_answer")).click()
+    tags = page.locator('[class*="st-key-history_tags_"] input')
+    tags.fill("best so far")
+    tags.press("Enter")
+    expect(card).to_contain_text("# best so far")

@@ -1,0 +1,180 @@
+"""Plan runs as files: complete, harmless wherever they are opened, in the reader's language."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.export import FORMATS, export_plan_run
+from multi_llm_comparator.plans.export_labels import LABELS
+from multi_llm_comparator.plans.outlook import Profile
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.planner import PlanningAttempt
+from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.prediction.outlook import outlook_of
+from tests.support.markdown_reader import tokens
+from tests.support.scripted_source import ScriptedSource
+
+GOLDEN = Path(__file__).with_name("golden")
+STEPS = (
+    Step("1", "Add.", 2, 20),
+    Step("2", "Subtract.", 2, 20),
+    Step("3", "Multiply {1} by {2}.", 7, 40, ("1", "2")),
+)
+
+
+def answer(at: float, seconds: float, **more) -> AnswerProgress:
+    marks = {"started_at": at + 0.1, "first_token_at": at + 0.3, "last_token_at": at + seconds}
+    known = {"state": "done", "text": "7", "tokens": 5, "ended_at": at + seconds, **marks, **more}
+    return AnswerProgress(requested_at=at, **known)
+
+
+def done(step: Step, target: str, start: float, seconds: float, arrived: float) -> StepRun:
+    attempt = Attempt(target, step.task, answer(start, seconds))
+    return StepRun(step, "done", arrived, max(arrived, start - 0.2), start, start + seconds, [attempt], "7")
+
+
+def finished_run() -> PlanRun:
+    executor = ExecutorOptions(small_model="birch", large_model="cedar", threshold=5, workers=2)
+    options = PlanOptions(executor=executor, router_model="ash")
+    made = PlanRun(ScriptedSource(), "What is <b>it</b>?", options, run_id="r1")
+    made.created_at, made.ended_at, made.state, made.answer = 100.0, 106.0, "done", "7 & more"
+    made.plan = Plan(STEPS)
+    made.planning = [PlanningAttempt((), answer(100.0, 1.0), plan=made.plan)]
+    made.steps = {
+        "1": done(STEPS[0], "birch", 100.6, 1.0, 100.5),
+        "2": done(STEPS[1], "birch", 101.0, 2.0, 100.8),
+        "3": done(STEPS[2], "cedar", 103.0, 3.0, 101.0),
+    }
+    return made
+
+
+@pytest.fixture
+def run() -> PlanRun:
+    return finished_run()
+
+
+def exported(run: PlanRun, format: str, language="en") -> str:
+    return export_plan_run(run, format, language).decode()
+
+
+@pytest.mark.parametrize("format", ["html", "xml"])
+def test_an_export_is_what_it_was_in_the_first_version(run, format):
+    """But for its charts, which are drawn otherwise now."""
+    expected = (GOLDEN / f"plan_run.{format}").read_text(encoding="utf-8")
+    assert without_charts(exported(run, format)) == without_charts(expected)
+
+
+def test_json_has_all_that_it_had_in_the_first_version(run):
+    expected, data = (
+        json.loads((GOLDEN / "plan_run.json").read_text(encoding="utf-8")),
+        json.loads(exported(run, "json")),
+    )
+    assert data["run"].items() >= expected["run"].items()
+    assert {**data, "run": 0} == {**expected, "run": 0}
+
+
+def without_charts(page: str) -> str:
+    return re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
+
+
+def test_a_page_loads_nothing_and_shows_what_others_wrote_as_it_is(run):
+    page = exported(run, "html", "zh")
+    assert "What is &lt;b&gt;it&lt;/b&gt;?" in page
+    assert "<b>it</b>" not in page
+    assert "<script" not in page
+    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("language", LABELS)
+@pytest.mark.parametrize("format", ["html", "markdown"])
+def test_an_export_speaks_the_language_that_was_asked_for(run, format, language):
+    run.steps["2"].state, run.steps["2"].answer = "failed", None
+    words, text = LABELS[language], exported(run, format, language)
+    for key in ("figures", "figure_wall", "step_failed"):
+        assert words[key] in text
+    assert words["missing"].format(steps="2") in text
+    assert ("6.0 s" in text) == (language == "en")
+
+
+def test_both_languages_have_the_same_words():
+    assert LABELS["en"].keys() == LABELS["zh"].keys()
+
+
+def test_the_plan_and_the_chart_can_be_read(run):
+    assert parse_plan(exported(run, "xml")) == run.plan
+    assert ElementTree.fromstring(exported(run, "svg")).tag.endswith("svg")
+
+
+def test_csv_has_a_row_for_each_step_and_nothing_that_a_spreadsheet_would_run(run):
+    run.steps["3"].answer = "=cmd()"
+    data = export_plan_run(run, "csv")
+    rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    assert (rows[2]["rely"], rows[2]["answer"], rows[2]["target"]) == ("1, 2", "'=cmd()", "cedar")
+    assert rows[0]["started_at_utc"] == "1970-01-01T00:01:40.600Z"
+
+
+def test_markdown_holds_whatever_models_wrote_as_it_is(run):
+    run.steps["1"].answer = "```\n# not a heading\n<script>"
+    found = list(tokens(exported(run, "markdown")))
+    assert "```\n# not a heading\n<script>\n" in [token.content for token in found if token.type == "fence"]
+    assert not [token for token in found if token.type.startswith("html")]
+
+
+def test_a_run_without_a_plan_is_exported_as_far_as_it_came():
+    run = PlanRun(ScriptedSource(), "Why?", finished_run().options, run_id="r2")
+    for format in FORMATS:
+        if format != "xml":
+            assert export_plan_run(run, format)
+    with pytest.raises(ConfigurationError, match="no plan yet"):
+        export_plan_run(run, "xml")
+
+
+def test_another_format_is_refused_with_those_that_there_are(run):
+    with pytest.raises(ConfigurationError, match=r"'pdf'.*html, json"):
+        export_plan_run(run, "pdf")
+
+
+def test_what_was_predicted_stands_in_the_files(run):
+    profiles = {
+        ("birch", "step"): Profile(0.5, 10.0),
+        ("cedar", "step"): Profile(1.0, 5.0),
+        ("ash", "plan"): Profile(2.0, 0.5),
+    }
+    outlook = outlook_of(run, profiles)
+    data = json.loads(export_plan_run(run, "json", outlook=outlook))
+    assert data["theory"]["total_s"] > 0
+    assert data["large_alone"]["tokens"] == 15
+    assert "cedar" in export_plan_run(run, "html", outlook=outlook).decode()
+
+
+def test_json_names_what_everything_is(run):
+    data = json.loads(exported(run, "json"))
+    assert data["run"]["answer"] == "7 & more"
+    assert [step["step"]["id"] for step in data["steps"]] == ["1", "2", "3"]
+
+
+def test_a_speed_that_json_cannot_hold_is_left_out(run):
+    outlook = outlook_of(
+        run,
+        {
+            ("birch", "step"): Profile(0.5, float("inf")),
+            ("cedar", "step"): Profile(1.0, 5.0),
+            ("ash", "plan"): Profile(2.0, 0.5),
+        },
+    )
+    data = json.loads(export_plan_run(run, "json", outlook=outlook), parse_constant=pytest.fail)
+    [birch] = [profile for profile in data["theory"]["profiles"] if profile["target"] == "birch"]
+    assert birch["tokens_per_second"] is None

@@ -1,0 +1,275 @@
+"""The History page without a browser: what it lists of the runs in the store, and what it does with them."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.tracking.records import ItemRef, RunRecord
+from multi_llm_comparator.ui.history.run_list import PAGE_SIZE
+from multi_llm_comparator.ui.kit import i18n
+from tests.support.made_runs import MadeRuns
+from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of
+
+QUESTION = "What is (2 + 3) * 4?"
+
+
+def opened(**query: str) -> AppTest:
+    """The page as a browser opens it at an address."""
+    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
+    test.switch_page(str(PAGES / "history.py"))
+    for name, value in query.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+def listed(test: AppTest) -> list[str]:
+    """The ids of the runs that the page lists, from its top."""
+    return [b.key.removeprefix("history_open_") for b in test.button if (b.key or "").startswith("history_open_")]
+
+
+def said(key: str, **values: object) -> str:
+    return i18n.translate("en", key, **values)
+
+
+def pick(test: AppTest, *run_ids: str) -> AppTest:
+    for run_id in run_ids:
+        test.checkbox(key=f"history_pick_{run_id}").check().run()
+    assert not test.exception
+    return test
+
+
+@pytest.fixture
+def both(bench):
+    """A workbench with a comparison and a plan run, the plan run last; gives it with their ids."""
+
+    async def make() -> tuple[str, str]:
+        made = MadeRuns(bench.store)
+        ids = await made.comparison("about apples", "small", "large"), await made.plan(QUESTION)
+        await made.aclose()
+        return ids
+
+    return bench, *bench.bridge.run(make(), timeout_s=PATIENCE_S)
+
+
+def store_of_many(bench, count: int, **fields) -> None:
+    """Write runs straight into the store, the first one last."""
+    for number in range(count):
+        made = now() - number
+        usual = {
+            "kind": "comparison",
+            "title": f"Run {number}",
+            "status": "done",
+            "created_at": made,
+            "updated_at": made,
+        }
+        bench.store.save_run(RunRecord(id=f"many{number}", **{**usual, **fields}))
+
+
+def test_an_empty_history_says_what_it_is_for_and_where_to_begin(bench):
+    test = opened()
+    assert said("history.empty") in html_of(test)
+    assert test.button(key="history_begin_comparison").label == said("history.begin_comparison")
+    assert test.button(key="history_begin_plan").label == said("history.begin_plan")
+
+
+def test_runs_of_all_kinds_are_listed_newest_first(both):
+    _, comparison, plan = both
+    test = opened()
+    assert listed(test) == [plan, comparison]
+    shown = html_of(test)
+    assert "about apples" in shown and QUESTION in shown
+    assert said("kind.comparison") in shown and said("kind.plan") in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"kind": "plan"}, "plan"),
+        ({"kind": "comparison"}, "comparison"),
+        ({"search": "APPLES"}, "comparison"),
+        ({"search": "(2 + 3)"}, "plan"),
+        ({"model": "planner"}, "plan"),
+        ({"state": "failed"}, None),
+        ({"days": "own", "from": "2001-01-01", "to": "2001-12-31"}, None),
+        ({"tag": "unheard of"}, None),
+    ],
+)
+def test_the_address_says_what_is_listed(both, query, found):
+    _, comparison, plan = both
+    test = opened(**query)
+    expected = {"plan": [plan], "comparison": [comparison], None: []}[found]
+    assert listed(test) == expected
+    if found is None:
+        assert said("history.no_match") in html_of(test)
+        test.button(key="history_show_all").click().run()
+        assert listed(test) == [plan, comparison]
+        assert not [name for name in query if name in test.query_params]
+
+
+def test_what_is_chosen_stands_in_the_address(both):
+    _, comparison, _ = both
+    test = opened()
+    test.selectbox(key="history_kind").select("comparison").run()
+    test.text_input(key="history_search").set_value("apples").run()
+    assert listed(test) == [comparison]
+    assert test.query_params["kind"] == "comparison"
+    assert test.query_params["search"] == "apples"
+    test.button(key="history_clear").click().run()
+    assert "kind" not in test.query_params
+
+
+@pytest.mark.parametrize(
+    "query", [{"state": "bogus"}, {"days": "-3"}, {"kind": "<b>"}, {"days": "own", "from": "soon"}]
+)
+def test_what_an_address_cannot_mean_is_left_out(both, query):
+    _, comparison, plan = both
+    assert listed(opened(**query)) == [plan, comparison]
+
+
+def test_a_run_leads_to_its_page(both):
+    _, comparison, plan = both
+    test = opened()
+    test.button(key=f"history_open_{plan}").click().run()
+    assert not test.exception
+    assert QUESTION in test.title[0].value.replace("\\", "")
+    test = opened()
+    test.button(key=f"history_open_{comparison}").click().run()
+    assert test.title[0].value == "about apples"
+
+
+def test_a_run_is_named_tagged_and_noted_and_found_by_all_three(both):
+    bench, comparison, _ = both
+    bench.store.marks.rename(comparison, "Fruit")
+    bench.store.marks.set_tags(comparison, ["orchard"])
+    bench.store.marks.set_note(comparison, "Birch was better here.")
+    test = opened(tag="orchard")
+    assert listed(test) == [comparison]
+    shown = html_of(test)
+    assert "Fruit" in shown and "# orchard" in shown and "Birch was better" in shown
+    assert listed(opened(search="fruit")) == listed(opened(search="better here")) == [comparison]
+
+
+def test_a_tag_on_one_answer_finds_its_run_and_stands_at_its_card(both):
+    bench, comparison, _ = both
+    key = bench.store.load_items(comparison)[0].key
+    bench.store.marks.set_tags(comparison, ["best so far"], ItemRef(key))
+    assert listed(opened(tag="best so far")) == [comparison]
+    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S)
+    test.query_params["run"] = comparison
+    test.run()
+    assert not test.exception
+    assert "# best so far" in html_of(test)
+
+
+def test_several_runs_are_deleted_after_a_confirmation(both):
+    bench, comparison, plan = both
+    store_of_many(bench, 1)
+    kept = "many0"
+    test = pick(opened(), comparison, plan)
+    assert said("history.picked", n=2) in [m.value for m in test.markdown]
+    test.session_state["history_delete"] = True
+    test.run()
+    test.button(key="history_delete_all_yes").click().run()
+    assert not test.exception
+    assert listed(test) == [kept]
+    assert said("history.deleted", n=2) in [toast.value for toast in test.toast]
+    assert [run.id for run in bench.store.list_runs()] == [kept]
+
+
+def test_runs_stay_picked_while_the_list_shows_others(both):
+    _, comparison, plan = both
+    test = pick(opened(), comparison)
+    test.selectbox(key="history_kind").select("plan").run()
+    pick(test, plan)
+    assert said("history.picked", n=2) in [m.value for m in test.markdown]
+    test.button(key="history_pick_end").click().run()
+    assert not [b for b in test.button if b.key == "history_beside"]
+
+
+def test_two_runs_of_different_kinds_stand_side_by_side(both):
+    _, comparison, plan = both
+    test = pick(opened(), comparison, plan)
+    test.button(key="history_beside").click().run()
+    assert not test.exception
+    shown, texts = html_of(test), [m.value for m in test.markdown]
+    assert test.query_params["beside"] == f"{comparison},{plan}"
+    assert "about apples" in shown and QUESTION in shown and "1: " in shown
+    assert texts.count("568") == 3 and texts.count("7") == 3
+    assert said("history.figure_turns") in shown and i18n.translate("en", "plan.figure_wall") in shown
+    test.button(key="history_beside_end").click().run()
+    assert listed(test) == [plan, comparison]
+
+
+def test_only_two_runs_can_stand_side_by_side(both):
+    bench, comparison, plan = both
+    store_of_many(bench, 1)
+    third = "many0"
+    test = pick(opened(), comparison)
+    assert test.button(key="history_beside").disabled
+    assert not pick(test, plan).button(key="history_beside").disabled
+    assert pick(test, third).button(key="history_beside").disabled
+
+
+def test_a_run_that_is_gone_is_not_set_beside_another(both):
+    _, comparison, plan = both
+    test = opened(beside=f"{comparison},gone")
+    assert said("history.beside_gone", run="gone") in [toast.value for toast in test.toast]
+    assert listed(test) == [plan, comparison]
+
+
+def test_a_long_title_ends_in_an_ellipsis_and_is_whole_on_hover(bench):
+    title = "word " * 80
+    store_of_many(bench, 1, title=title.strip())
+    shown = html_of(opened())
+    assert "word…</div>" in shown
+    assert f'title="{title.strip()}"' in shown
+
+
+def test_where_a_run_comes_from_is_said(bench):
+    store_of_many(bench, 1, title="The first one")
+    made = now() + 1
+    usual = {"kind": "plan", "status": "done", "created_at": made, "updated_at": made}
+    bench.store.save_run(RunRecord(id="child", title="Again", parent_id="many0", **usual))
+    bench.store.save_run(RunRecord(id="orphan", title="Left over", parent_id="gone", origin="cli", **usual))
+    shown = html_of(opened())
+    assert said("history.made_from", title="The first one") in shown
+    assert said("history.made_from_gone") in shown
+    assert said("history.origin_cli") in shown
+
+
+def test_a_run_of_a_kind_from_a_newer_version_is_listed_and_cannot_be_opened(bench):
+    store_of_many(bench, 1, kind="daydream", title="Of tomorrow")
+    test = opened()
+    assert test.button(key="history_open_many0").disabled
+    assert "daydream" in html_of(test)
+
+
+def test_a_long_history_is_shown_a_page_at_a_time(bench):
+    store_of_many(bench, PAGE_SIZE + 3)
+    test = opened()
+    assert listed(test) == [f"many{number}" for number in range(PAGE_SIZE)]
+    test.session_state["history_page"] = 2
+    test.run()
+    assert listed(test) == [f"many{number}" for number in range(PAGE_SIZE, PAGE_SIZE + 3)]
+    test.text_input(key="history_search").set_value("run 1").run()
+    assert "many1" in listed(test)
+
+
+def test_text_of_others_never_becomes_markup(bench):
+    hostile = "<img src=x onerror=alert(1)>"
+    store_of_many(bench, 2, title=hostile, detail=hostile, models=(hostile,))
+    bench.store.marks.set_note("many0", hostile)
+    bench.store.marks.set_tags("many0", [hostile])
+    assert "<img" not in html_of(opened())
+    assert "<img" not in html_of(opened(beside="many0,many1"))
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_the_page_speaks_the_readers_language(both, language):
+    shown = html_of(opened(lang=language))
+    assert i18n.translate(language, "status.done") in shown
+    assert i18n.translate(language, "kind.plan") in shown
