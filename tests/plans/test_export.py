@@ -32,6 +32,11 @@ STEPS = (
     Step("2", "Subtract.", 2, 20),
     Step("3", "Multiply {1} by {2}.", 7, 40, ("1", "2")),
 )
+PROFILES = {
+    ("birch", "step"): Profile(0.5, 10.0),
+    ("cedar", "step"): Profile(1.0, 5.0),
+    ("ash", "plan"): Profile(2.0, 0.5),
+}
 
 
 def answer(at: float, seconds: float, **more) -> AnswerProgress:
@@ -148,12 +153,7 @@ def test_another_format_is_refused_with_those_that_there_are(run):
 
 
 def test_what_was_predicted_stands_in_the_files(run):
-    profiles = {
-        ("birch", "step"): Profile(0.5, 10.0),
-        ("cedar", "step"): Profile(1.0, 5.0),
-        ("ash", "plan"): Profile(2.0, 0.5),
-    }
-    outlook = outlook_of(run, profiles)
+    outlook = outlook_of(run, PROFILES)
     data = json.loads(export_plan_run(run, "json", outlook=outlook))
     assert data["theory"]["total_s"] > 0
     assert data["large_alone"]["tokens"] == 15
