@@ -56,7 +56,7 @@ class Constraint:
             _check_schema(self.json_schema)
 
     @classmethod
-    def of_schema(cls, schema: Mapping[str, Any] | bool) -> Constraint:
+    def of_schema(cls, schema: Mapping[str, Any]) -> Constraint:
         """An answer in JSON, as ``schema`` describes it; properties are written in the schema's order.
 
         Raises:
@@ -91,8 +91,8 @@ def _check_schema(text: str) -> None:
         raise InvalidParameterError("a constraint's JSON schema is nested too deep") from exc
     except ValueError as exc:
         raise InvalidParameterError(f"a constraint's JSON schema is not readable as JSON: {exc}") from exc
-    if not isinstance(schema, dict | bool):
-        raise InvalidParameterError(f"a JSON schema is an object, true or false, not {type(schema).__name__}")
+    if not isinstance(schema, dict):
+        raise InvalidParameterError(f"a constraint's JSON schema must be an object, not {type(schema).__name__}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

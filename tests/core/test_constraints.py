@@ -37,7 +37,7 @@ def test_it_is_bounded_text(given: dict[str, Any]) -> None:
         Constraint(**given)
 
 
-@pytest.mark.parametrize("schema", ["{", "[]", "3", "null", '{"minimum": NaN}', "[" * 100_000])
+@pytest.mark.parametrize("schema", ["{", "[]", "3", "null", "true", '{"minimum": NaN}', "[" * 100_000])
 def test_a_schema_is_json(schema: str) -> None:
     with pytest.raises(InvalidParameterError, match="schema"):
         Constraint(json_schema=schema)

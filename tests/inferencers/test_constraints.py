@@ -239,7 +239,7 @@ WRONG = {
 
 @pytest.mark.parametrize("constraint", WRONG.values(), ids=WRONG)
 def test_what_cannot_be_compiled_is_refused(compiler: ConstraintCompiler, constraint: Constraint) -> None:
-    with pytest.raises(GrammarError, match="the constraint cannot be read|takes too much time or memory"):
+    with pytest.raises(GrammarError, match=r"the constraint cannot be read|takes too much time or memory"):
         matcher_of(compiler, constraint)
 
 
@@ -256,7 +256,7 @@ HOSTILE = {
     "a rule of itself": Constraint(lark="start: start start | "),
     "many names": Constraint.of_schema({"enum": [f"value {n} of many" for n in range(9_000)]}),
     "many properties": Constraint.of_schema({"properties": {f"p{n}": {"type": "string"} for n in range(3_000)}}),
-    "nothing": Constraint.of_schema(False),
+    "nothing": Constraint.of_schema({"not": {}}),
     "itself": Constraint.of_schema({"$ref": "#"}),
     "itself in a circle": Constraint.of_schema(
         {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}
