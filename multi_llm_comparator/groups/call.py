@@ -74,9 +74,17 @@ class Call:
         """
         while True:
             try:
-                async with contextlib.aclosing(self._try()) as events:
-                    async for event in events:
+                async with contextlib.aclosing(self._admit()) as waiting:
+                    async for queued in waiting:
+                        yield queued
+                attempt = self._attempt
+                assert attempt is not None
+                with attempt:
+                    for event in await self._begin(attempt):
                         yield event
+                    async with contextlib.aclosing(self._relay(attempt)) as events:
+                        async for event in events:
+                            yield event
                 return
             except MultiLLMError as exc:
                 error = exc
@@ -148,24 +156,18 @@ class Call:
                 self._decision = self._plan.after(candidate, error, left_s=self._left_s())
             self._fell_from = (self._choices.candidates[0].model, type(error).__name__)
 
-    async def _try(self) -> AsyncGenerator[Event, None]:
-        """One attempt, from its place in the queue to its end; raises what went wrong."""
-        async with contextlib.aclosing(self._admit()) as waiting:
-            async for queued in waiting:
-                yield queued
-        attempt = self._attempt
-        assert attempt is not None
-        with attempt:
-            group = self.config.task_groups.get(attempt.candidate.group or "")
-            within_s = None if self.route.is_plain else self._left_s()
-            await attempt.open(group.budget if group else None, within_s)
-            self._plan.attempts += 1
-            attempt.begin(self._plan.attempts)
-            for event in self._announce(attempt):
-                yield event
-            async with contextlib.aclosing(self._relay(attempt)) as events:
-                async for event in events:
-                    yield event
+    async def _begin(self, attempt: Attempt) -> list[Event]:
+        """Open an attempt that was admitted; the events that say so.
+
+        Raises:
+            MultiLLMError: its budget or its breaker lets nothing through.
+        """
+        group = self.config.task_groups.get(attempt.candidate.group or "")
+        within_s = None if self.route.is_plain else self._left_s()
+        await attempt.open(group.budget if group else None, within_s)
+        self._plan.attempts += 1
+        attempt.begin(self._plan.attempts)
+        return self._announce(attempt)
 
     def _announce(self, attempt: Attempt) -> list[Event]:
         events: list[Event] = []
