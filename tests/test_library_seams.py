@@ -101,27 +101,6 @@ def plotly_brings_its_library_for_browsers() -> None:
     assert (Path(str(files("plotly"))) / "package_data" / "plotly.min.js").stat().st_size > 1_000_000
 
 
-def jinja_compiles_and_calls_through_what_the_sandbox_overrides() -> None:
-    from jinja2.compiler import CodeGenerator
-
-    has(
-        "jinja2.compiler:CodeGenerator",
-        *("visit_Concat", "visit_List", "visit_Dict", "visit_Tuple", "visit_Getitem", "blockvisit"),
-        *("buffer", "temporary_identifier", "writeline", "write", "visit"),
-    )
-    has(
-        "jinja2.sandbox:ImmutableSandboxedEnvironment",
-        "code_generator_class",
-        "intercepted_binops",
-        "call_binop",
-        "call",
-    )
-    assert "frame.buffer = self.temporary_identifier()" in inspect.getsource(CodeGenerator.buffer)
-    assert "jinja_pass_arg" in vars(found("jinja2.filters:FILTERS")["map"]), (
-        "filters say so if they take a context first"
-    )
-
-
 def diskcache_reads_every_entry_through_one_method() -> None:
     assert isinstance(found("diskcache.core:MODE_PICKLE"), int)
     assert list(inspect.signature(found("diskcache:JSONDisk.fetch")).parameters) == [
@@ -133,16 +112,6 @@ def diskcache_reads_every_entry_through_one_method() -> None:
     ]
     source = inspect.getsource(found("diskcache:Cache"))
     assert "pickle.loads" not in source, "an entry would be unpickled past our fetch"
-
-
-def stamina_asks_our_function_what_to_do_next() -> None:
-    takes("stamina:retry_context", "on", "attempts", "timeout")
-    has("stamina:instrumentation", "set_on_retry_hooks")
-    retries = found("stamina:retry_context")(on=lambda error: False, attempts=None, timeout=None)
-    with pytest.raises(KeyError, match="ours"):
-        for turn in retries:
-            with turn:
-                raise KeyError("ours")
 
 
 def hugging_face_gives_its_client_headers_and_errors() -> None:
@@ -193,7 +162,9 @@ def peft_puts_adapters_beside_every_linear_layer() -> None:
 
 def llguidance_masks_tokens() -> None:
     has("llguidance:LLMatcher", "is_stopped", "is_error", "get_error", "consume_token", "compute_logit_bias")
-    has("llguidance:LLMatcher", "grammar_from_lark")
+    has("llguidance:LLMatcher", "grammar_from_lark", "grammar_from_regex", "grammar_from_json_schema")
+    has("llguidance:LLMatcher", "compute_ff_tokens", "deep_copy")
+    has("llguidance:LLTokenizer", "from_llamacpp", "decode_bytes")
     assert list(inspect.signature(found("llguidance.hf:from_tokenizer")).parameters)[1:3] == ["n_vocab", "eos_token"]
 
 
@@ -235,9 +206,7 @@ SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     streamlit_draws_diagrams_of_one_language: ("streamlit", f"{PACKAGE}/ui/kit/escaping.py"),
     streamlit_draws_what_the_style_sheet_names: ("streamlit", f"{PACKAGE}/ui/kit/workbench.css"),
     plotly_brings_its_library_for_browsers: ("plotly", f"{PACKAGE}/ui/kit/assets.py"),
-    jinja_compiles_and_calls_through_what_the_sandbox_overrides: ("jinja2", f"{PACKAGE}/inferencers/chat_sandbox.py"),
     diskcache_reads_every_entry_through_one_method: ("diskcache", f"{PACKAGE}/groups/json_disk.py"),
-    stamina_asks_our_function_what_to_do_next: ("stamina", f"{PACKAGE}/groups/call.py"),
     hugging_face_gives_its_client_headers_and_errors: ("huggingface_hub", f"{PACKAGE}/services/hub_worker.py"),
     openai_takes_our_http_client: ("openai", f"{PACKAGE}/inferencers/openai_api.py"),
     httpx_streams_can_be_replaced: ("httpx2", f"{PACKAGE}/inferencers/openai_api.py"),
@@ -245,7 +214,7 @@ SEAMS: dict[Callable[..., None], tuple[str, str]] = {
     trl_can_be_kept_to_one_device: ("trl", f"{PACKAGE}/training/tuning_loop.py"),
     trainer_asks_callbacks_at_each_step: ("transformers", f"{PACKAGE}/training/tuning_loop.py"),
     peft_puts_adapters_beside_every_linear_layer: ("peft", f"{PACKAGE}/training/tuning_loop.py"),
-    llguidance_masks_tokens: ("llguidance", f"{PACKAGE}/inferencers/pytorch_grammar.py"),
+    llguidance_masks_tokens: ("llguidance", f"{PACKAGE}/inferencers/constraints.py"),
     gguf_names_tensors_and_types: ("gguf", f"{PACKAGE}/services/scan/gguf_header.py"),
     command_lines_explain_what_was_typed_wrong: ("typer", f"{PACKAGE}/core/usage_errors.py"),
     prices_come_with_the_package: ("genai-prices", f"{PACKAGE}/groups/pricing.py"),

@@ -15,7 +15,7 @@ from tests.support import versions
 ROOT = Path(__file__).parents[1]
 # What a newer minor version of has broken before, or whose insides are used: none is taken before it was tested.
 FAST_MOVING = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "llama-cpp-python")
-FAST_MOVING += ("llguidance", "gguf", "huggingface-hub", "streamlit", "plotly", "openai", "httpx2", "jinja2", "stamina")
+FAST_MOVING += ("llguidance", "gguf", "huggingface-hub", "streamlit", "plotly", "openai", "httpx2", "jinja2")
 
 
 def requirements() -> dict[str, Requirement]:

@@ -33,7 +33,7 @@ def _texts(engine: Engine, prompts: Sequence[str]) -> Iterator[tuple[str, str]]:
     written: dict[str, list[str]] = {}
     for prompt in prompts:
         config, grammar = exact_config(MAX_PLAN_TOKENS), plan_grammar()
-        request = GenerationRequest(messages=(Message("user", prompt),), config=config, grammar=grammar)
+        request = GenerationRequest(messages=(Message("user", prompt),), config=config, constraint=grammar)
         asked[request.id], written[request.id] = prompt, []
         engine.submit(request)
     while engine.is_busy:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_origin, get_type_hints
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -209,6 +209,12 @@ _KINDS: dict[str, type[Event]] = {
     )
 }
 
+# JSON knows lists only.
+_TUPLES = {
+    kind: frozenset(name for name, hint in get_type_hints(kind).items() if get_origin(hint) is tuple)
+    for kind in _KINDS.values()
+}
+
 
 def event_to_dict(event: Event) -> dict[str, Any]:
     """Plain data for a pipe or a store; :func:`event_from_dict` reads it back."""
@@ -227,9 +233,8 @@ def event_from_dict(data: dict[str, Any]) -> Event:
     kind = _KINDS.get(str(fields.pop("kind", "")))
     if kind is None:
         raise ConfigurationError(f"unknown event kind {data.get('kind')!r}; known are {', '.join(_KINDS)}")
-    for name in ("notes", "others"):
-        if name in fields:
-            fields[name] = tuple(fields[name])
+    for name in _TUPLES[kind] & fields.keys():
+        fields[name] = tuple(fields[name])
     try:
         return kind(**fields)
     except TypeError as exc:

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Event
-from multi_llm_comparator.core.exceptions import InvalidParameterError
 
 Role = Literal["system", "user", "assistant"]
-MAX_GRAMMAR_CHARACTERS = 256 * 1024
-MAX_CLOSERS = 16
-# A note (see events.Started) from where a grammar cannot be kept to.
-UNCONSTRAINED = "Grammars are not understood there: the answer was written without one."
+# A note (see events.Started) from where a constraint cannot be kept to.
+UNCONSTRAINED = "This answer was to keep to a given form, which cannot be asked for there: it was written freely."
 # Another, from where nobody here can promise that an answer comes again as it was.
 UNREPEATABLE = "Whether this answer can be repeated depends on where it was written: nothing here can promise it."
 
@@ -30,47 +28,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grammar:
-    """What an answer may look like, in the two notations that engines read; both must describe the same texts.
-
-    ``gbnf`` begins with the rule ``root`` (llama.cpp's ``grammars/README.md``), ``lark`` with ``start`` (llguidance's
-    ``docs/syntax.md``). Whether they can be read shows where they are used.
-
-    ``closers`` are texts that lead to the end, best first: when ``reserve`` tokens are left, what begins with one of
-    them is taken wherever it may follow, so that the answer ends whole. It then ends for its length all the same.
-
-    Raises:
-        InvalidParameterError: something is empty or beyond its bound.
-    """
-
-    gbnf: str
-    lark: str
-    closers: tuple[str, ...] = ()
-    reserve: int = 0
-
-    def __post_init__(self) -> None:
-        for name, text in (("gbnf", self.gbnf), ("lark", self.lark)):
-            if not 0 < len(text) <= MAX_GRAMMAR_CHARACTERS:
-                raise InvalidParameterError(
-                    f"a grammar's {name} must have 1 to {MAX_GRAMMAR_CHARACTERS} characters, not {len(text)}"
-                )
-        if len(self.closers) > MAX_CLOSERS or not all(self.closers):
-            raise InvalidParameterError(f"a grammar's closers must be at most {MAX_CLOSERS} texts, none of them empty")
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Grammar:
-        return cls(gbnf=data["gbnf"], lark=data["lark"], closers=tuple(data["closers"]), reserve=data["reserve"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One answer that is wanted.
 
     ``config.system_prompt`` is put before ``messages`` unless they begin with a system message. With
     ``continue_final`` the last message is the assistant's and the model goes on writing it. With ``raw`` the last
     message's content goes to the model as it is: no template, special tokens still only as text.
-    Requests of one ``run_id`` share what a budget per run allows. With a ``grammar`` a local model writes nothing else,
-    and the answer ends where the grammar does; what cannot be held to one (a remote endpoint) says so in its notes.
+    Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
+    else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
     """
 
     messages: tuple[Message, ...]
@@ -79,13 +44,13 @@ class GenerationRequest:
     continue_final: bool = False
     raw: bool = False
     run_id: str = ""
-    grammar: Grammar | None = None
+    constraint: Constraint | None = None
 
     def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
-        """What was asked for and is not kept: the grammar where the answer ``is_free``, the same answer next time where
-        it is not ``is_promised``."""
+        """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
+        where it is not ``is_promised``."""
         unmet = (
-            (UNCONSTRAINED, self.grammar is not None and is_free),
+            (UNCONSTRAINED, self.constraint is not None and is_free),
             (UNREPEATABLE, self.config.reproducible and not is_promised),
         )
         return tuple(note for note, is_so in unmet if is_so)
@@ -109,7 +74,7 @@ class GenerationRequest:
             continue_final=data.get("continue_final", False),
             raw=data.get("raw", False),
             run_id=data.get("run_id", ""),
-            grammar=Grammar.from_dict(data["grammar"]) if data.get("grammar") else None,
+            constraint=Constraint.from_dict(data["constraint"]) if data.get("constraint") else None,
         )
 
 

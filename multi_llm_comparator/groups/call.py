@@ -9,8 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import replace
 from typing import Any
 
-import stamina
-
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import (
     Attempted,
@@ -43,9 +41,6 @@ from multi_llm_comparator.groups.history import AttemptRecord
 from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens
 from multi_llm_comparator.groups.targets import Candidate, Route
 
-# Retries are events, counts and history here; stamina's own log line for each would only repeat them.
-stamina.instrumentation.set_on_retry_hooks(())
-
 PLACE_INTERVAL_S = 0.5
 
 
@@ -77,26 +72,27 @@ class Call:
         Raises:
             MultiLLMError: the request failed for good; the text before it, if any, was already sent.
         """
-        async for turn in stamina.retry_context(on=self._what_next, attempts=None, timeout=None):
-            error: MultiLLMError | None = None
+        while True:
             try:
-                async with contextlib.aclosing(self._try()) as events:
-                    async for event in events:
+                async with contextlib.aclosing(self._admit()) as waiting:
+                    async for queued in waiting:
+                        yield queued
+                attempt = self._attempt
+                assert attempt is not None
+                with attempt:
+                    for event in await self._begin(attempt):
                         yield event
+                    async with contextlib.aclosing(self._relay(attempt)) as events:
+                        async for event in events:
+                            yield event
+                return
             except MultiLLMError as exc:
                 error = exc
-            if error is None:
-                return
             for event in self._decide(error):
                 yield event
-            with turn:
+            if self._decision.kind == "give_up":
                 raise error
-
-    def _what_next(self, error: Exception) -> bool | float:
-        """What the retry loop does now, as :meth:`_decide` has settled it."""
-        if self._decision.kind == "give_up":
-            return False
-        return self._decision.delay_s
+            await asyncio.sleep(self._decision.delay_s)
 
     def _decide(self, error: MultiLLMError) -> list[Event]:
         """Settle what follows a failure; the events that say so."""
@@ -160,24 +156,18 @@ class Call:
                 self._decision = self._plan.after(candidate, error, left_s=self._left_s())
             self._fell_from = (self._choices.candidates[0].model, type(error).__name__)
 
-    async def _try(self) -> AsyncGenerator[Event, None]:
-        """One attempt, from its place in the queue to its end; raises what went wrong."""
-        async with contextlib.aclosing(self._admit()) as waiting:
-            async for queued in waiting:
-                yield queued
-        attempt = self._attempt
-        assert attempt is not None
-        with attempt:
-            group = self.config.task_groups.get(attempt.candidate.group or "")
-            within_s = None if self.route.is_plain else self._left_s()
-            await attempt.open(group.budget if group else None, within_s)
-            self._plan.attempts += 1
-            attempt.begin(self._plan.attempts)
-            for event in self._announce(attempt):
-                yield event
-            async with contextlib.aclosing(self._relay(attempt)) as events:
-                async for event in events:
-                    yield event
+    async def _begin(self, attempt: Attempt) -> list[Event]:
+        """Open an attempt that was admitted; the events that say so.
+
+        Raises:
+            MultiLLMError: its budget or its breaker lets nothing through.
+        """
+        group = self.config.task_groups.get(attempt.candidate.group or "")
+        within_s = None if self.route.is_plain else self._left_s()
+        await attempt.open(group.budget if group else None, within_s)
+        self._plan.attempts += 1
+        attempt.begin(self._plan.attempts)
+        return self._announce(attempt)
 
     def _announce(self, attempt: Attempt) -> list[Event]:
         events: list[Event] = []

@@ -69,8 +69,9 @@ class ModelDeclaration(Limited):
     sampling: Literal["openai", "extended", "none"] = Field(
         default="openai", description="which sampling parameters the endpoint takes; reasoning models often take none"
     )
-    grammar: Literal["none", "llama-server", "vllm"] = Field(
-        default="none", description="how the endpoint takes a grammar in GBNF, if it does"
+    grammar: Literal["none", "openai", "llama-server", "vllm"] = Field(
+        default="none",
+        description="which constraints the endpoint takes: JSON schemas (openai), also GBNF (llama-server), all (vllm)",
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     connect_timeout_s: Seconds = 5.0

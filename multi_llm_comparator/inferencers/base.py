@@ -105,7 +105,7 @@ class Engine(ABC):
 
 
 def as_request_error(exc: Exception) -> MultiLLMError:
-    """The error of a request that its model cannot begin with, whatever a tokenizer or a grammar tripped over."""
+    """The error of a request that its model cannot begin with, whatever a tokenizer or a constraint tripped over."""
     if isinstance(exc, MultiLLMError):
         return exc
     return InferenceError(

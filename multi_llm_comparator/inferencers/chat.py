@@ -11,12 +11,12 @@ from jinja2.exceptions import TemplateError
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.inferencers.chat_bounds import MAX_TEXT_CHARS
-from multi_llm_comparator.inferencers.chat_sandbox import ChatSandbox, TemplateRefusal
-from multi_llm_comparator.inferencers.time_limits import TEMPLATE, limited
+from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
+from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
 
 # Those of real models have 30,000 at most, and compiling takes 20 µs and 2 kB for each.
 MAX_SOURCE_CHARS = 128 * 1024
+MAX_TEXT_CHARS = 16 * 1024 * 1024  # of one prompt
 NO_TEMPLATE = "The model has no chat template: it was given a plain prompt."
 SYSTEM_FOLDED = "The model's chat template takes no system prompt: it was put in front of the first user message."
 
@@ -26,6 +26,7 @@ _FAULTS: tuple[type[Exception], ...] = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    LimitReached,
     LookupError,
     MemoryError,
     RecursionError,
@@ -69,7 +70,6 @@ class ChatTemplate:
         self._variables = {"bos_token": bos_token, "eos_token": eos_token, "tools": None, "documents": None}
         self._special_tokens = tuple(token for token in dict.fromkeys(special_tokens) if token.strip())
         self._source = source or ""
-        self._sandbox = ChatSandbox()
         self._template: Template | None = None
         self.problem: str | None = None
         self._folded = SYSTEM_FOLDED
@@ -127,7 +127,7 @@ class ChatTemplate:
             return
         try:
             with limited(TEMPLATE):
-                self._template = self._sandbox.from_string(self._source)
+                self._template = chat_sandbox().from_string(self._source)
             if not self._shows("user"):
                 self.problem = self.problem or "it refuses or drops what the user says"
         except _FAULTS as exc:
@@ -154,14 +154,12 @@ class ChatTemplate:
 
     def _run(self, messages: list[dict[str, str]]) -> str:
         assert self._template is not None
-        self._sandbox.budget.begin()
         pieces, size = [], 0
         with limited(TEMPLATE):
             for piece in self._template.generate(messages=messages, add_generation_prompt=True, **self._variables):
                 size += len(piece)
                 if size > MAX_TEXT_CHARS:
                     raise TemplateError(f"it makes a prompt of more than {MAX_TEXT_CHARS} characters")
-                self._sandbox.budget.spend(len(piece))
                 pieces.append(piece)
         return "".join(pieces)
 

@@ -36,18 +36,8 @@ class Batch:
     def clear(self) -> None:
         self.rows = 0
 
-    def add(self, token: int, position: int, sequence: int) -> int:
-        """Add a row that wants logits; returns its index."""
-        row = self.rows
-        self._tokens[row] = token
-        self._positions[row] = position
-        self._sequences[row] = sequence
-        self._wants_logits[row] = 1
-        self.rows = row + 1
-        return row
-
     def add_run(self, tokens: Sequence[int], position: int, sequence: int, *, last_wants_logits: bool) -> int:
-        """Add consecutive tokens of a prompt; returns the index of the last row."""
+        """Add consecutive tokens of a text; returns the index of the last row."""
         begin, n = self.rows, len(tokens)
         end = begin + n
         self._tokens[begin:end] = list(tokens)

@@ -19,9 +19,9 @@ from multi_llm_comparator.core.exceptions import ContextOverflowError, Inference
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
+from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
-from multi_llm_comparator.inferencers.gguf_grammar import GrammarSampler
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
@@ -33,6 +33,8 @@ from multi_llm_comparator.inferencers.request_queue import WaitingLine
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
+# How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
+MAX_FORCED = MIN_STEP_TOKENS - 1
 _NO_ROOM = 1
 _WARM_UP_TOKENS = 8
 
@@ -57,6 +59,10 @@ class GgufEngine(Engine):
         self._prompt_rows = self._rows_per_step()
         self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
         self._waiting = WaitingLine()
+        vocabulary = self._vocabulary
+        self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
+        # All answers' tokens of a step fit into one batch.
+        self._most_forced = max(0, min(MAX_FORCED, self._runtime.n_batch // options.parallel - 1))
         self._answers: list[Answer] = []
         self._events: list[Event] = []
         # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
@@ -77,6 +83,7 @@ class GgufEngine(Engine):
             self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
             return
         self._waiting.join(request)
+        self._constraints.begin(request)
 
     def cancel(self, request_id: str) -> None:
         for answer in self._answers:
@@ -84,6 +91,7 @@ class GgufEngine(Engine):
                 self._end(answer, "cancelled")
                 return
         if self._waiting.leave(request_id) is not None:
+            self._constraints.leave(request_id)
             self._events.append(
                 Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
             )
@@ -93,6 +101,8 @@ class GgufEngine(Engine):
             self._admit(request)
         if self._waiting:
             self._events += self._waiting.news()
+        if not self._answers and not self._events:
+            self._constraints.wait()
         if self._shared() and self._decode():
             self._sample(self._runtime.context)
         self._decode_alone()
@@ -104,6 +114,8 @@ class GgufEngine(Engine):
         self._lanes.set_threads(self._runtime.n_threads)
 
     def close(self) -> None:
+        # It reads the model's vocabulary.
+        self._constraints.close()
         for answer in self._answers:
             answer.sampler.close()
         self._answers.clear()
@@ -119,8 +131,8 @@ class GgufEngine(Engine):
             prompt = self._vocabulary.tokenize(rendered.parts)
             if len(prompt) >= self._n_ctx:
                 raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
+            matcher = self._constraints.take(request)
             lane = self._lanes.open(prompt) if request.config.reproducible else None
-            sampler = self._sampler_of(request)
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
             self._fail(request.id, as_request_error(exc))
@@ -128,31 +140,29 @@ class GgufEngine(Engine):
         if lane is not None:
             lane.begin(prompt)
         slot = lane.slot if lane is not None else self._slots.take(prompt)
-        self._answers.append(Answer(request, rendered, prompt, slot, sampler, self._vocabulary, self._n_ctx, lane))
+        sampler, vocabulary = Sampler(request.config, self._vocabulary.size), self._vocabulary
+        # What is repeated must not depend on how many may write at once.
+        forced = self._most_forced if lane is None else MAX_FORCED
+        self._answers.append(
+            Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced)
+        )
 
     def _has_room_for(self, request: GenerationRequest) -> bool:
-        return self._lanes.has_room if request.config.reproducible else self._slots.has_idle
+        has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle
+        return has_room and self._constraints.is_ready(request)
 
     def _shared(self) -> list[Answer]:
         """The answers that are written together."""
         return [answer for answer in self._answers if answer.lane is None]
 
-    def _sampler_of(self, request: GenerationRequest) -> Sampler:
-        vocabulary = self._vocabulary
-        if request.grammar is None:
-            return Sampler(request.config, vocabulary.size)
-        grammar, ranks = request.grammar.gbnf, vocabulary.closing_ranks(request.grammar.closers)
-        return GrammarSampler(request.config, self._runtime.vocab, vocabulary.size, vocabulary.table, grammar, ranks)
-
     def _fill(self, joining: Iterable[Answer]) -> None:
-        """Put into the batch one row for each answer being written, and prompt rows for those of ``joining``."""
+        """Put into the batch what was chosen of each answer being written, and prompt rows for those of ``joining``."""
         batch = self._batch
         batch.clear()
-        self._rows = [
-            (answer, [answer.next_token], batch.add(answer.next_token, len(answer.slot.tokens), answer.slot.sequence))
-            for answer in self._shared()
-            if answer.is_decoding
-        ]
+        self._rows = []
+        for answer in self._shared():
+            if answer.is_decoding:
+                self._add_chosen(answer)
         room = self._joining_rows if self._rows else self._prompt_rows
         room = min(room, self._runtime.n_batch - batch.rows)
         for answer in joining:
@@ -165,6 +175,11 @@ class GgufEngine(Engine):
             return False
         self._events.append(answer.started())
         return True
+
+    def _add_chosen(self, answer: Answer) -> None:
+        slot, run = answer.slot, answer.chosen
+        row = self._batch.add_run(run, len(slot.tokens), slot.sequence, last_wants_logits=True)
+        self._rows.append((answer, run, row))
 
     def _add_prompt(self, answer: Answer, room: int) -> int:
         done = len(answer.slot.tokens)
@@ -211,8 +226,7 @@ class GgufEngine(Engine):
         self._batch.clear()
         self._rows = []
         if answer.is_decoding:
-            row = self._batch.add(answer.next_token, len(answer.slot.tokens), answer.slot.sequence)
-            self._rows.append((answer, [answer.next_token], row))
+            self._add_chosen(answer)
             return
         if not answer.is_started:
             self._events.append(answer.started())
@@ -225,7 +239,7 @@ class GgufEngine(Engine):
                 self._events.append(Reading(request_id=answer.request.id, tokens=len(answer.slot.tokens)))
                 continue
             try:
-                token = answer.sampler.pick(context, row)
+                token = answer.sampler.pick(context, row, answer.matcher)
             except InferenceError as exc:
                 # What is kept of a text whose values are no numbers would spoil the next answer that begins like it.
                 self._drop(answer, forget=True)

@@ -2,7 +2,8 @@
 
 What changes an answer's sums in llama.cpp: how many rows are decoded in one call, where a prompt is cut while it is
 read, which cells of the cache it lies in and, with flash attention on a CPU, the number of threads. So a lane holds one
-sequence from the first cell on, reads prompts in stretches of one length, and writes one token a call.
+sequence from the first cell on, reads prompts in stretches of one length, and writes one token a call, or those that
+its constraint makes follow each other.
 """
 
 from __future__ import annotations

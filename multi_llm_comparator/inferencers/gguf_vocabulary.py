@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import llama_cpp
-import numpy as np
+import llguidance
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.chat import PromptPart
-from multi_llm_comparator.inferencers.gguf_grammar import TokenTable
-from multi_llm_comparator.inferencers.grammar_closers import Ranks, closing_ranks
 
+# llguidance's sign of a token that is no text.
+_NO_TEXT = b"\xff"
 _SPECIAL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
 
@@ -28,9 +28,8 @@ class Vocabulary:
         self.eos = self._valid(llama_cpp.llama_vocab_eos(vocab))
         self._adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(vocab))
         self._is_spm = llama_cpp.llama_vocab_type(vocab) == llama_cpp.LLAMA_VOCAB_TYPE_SPM
-        self._buffer = ctypes.create_string_buffer(512)
+        self._buffer = _Buffer(vocab)
         self._pieces: dict[int, bytes | None] = {}
-        self._ranks: dict[tuple[str, ...], Ranks] = {}
 
     def text(self, token: int | None) -> str:
         """A token as the vocabulary writes it, such as ``<s>``; empty for None."""
@@ -44,18 +43,31 @@ class Vocabulary:
         return [self.text(token) for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL]
 
     @cached_property
-    def table(self) -> TokenTable:
-        """What a grammar needs to know of all tokens."""
-        attribute, pieces = llama_cpp.llama_vocab_get_attr, [self.piece(token) for token in range(self.size)]
-        silent = (p is not None and bool(attribute(self._vocab, t) & _SPECIAL) for t, p in enumerate(pieces))
-        return TokenTable.of(pieces, np.fromiter(silent, np.bool_, self.size))
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text."""
+        is_end = llama_cpp.llama_vocab_is_eog
+        return frozenset(token for token in range(self.size) if is_end(self._vocab, token))
 
-    def closing_ranks(self, closers: tuple[str, ...]) -> Ranks:
-        """How soon each token leads to the end of a text that ends as ``closers`` say."""
-        if closers not in self._ranks:
-            # One kind of text is written under a grammar as a rule; the vocabulary is read once for it.
-            self._ranks = {closers: closing_ranks((self.piece(token) for token in range(self.size)), closers)}
-        return self._ranks[closers]
+    def for_constraints(self) -> llguidance.LLTokenizer:
+        """The vocabulary as llguidance takes it; it must not be used after the model is freed.
+
+        Raises:
+            ValueError: it cannot be used.
+        """
+        # It may be read in another thread than the others, so nothing that those write is used.
+        buffer, attribute = _Buffer(self._vocab), llama_cpp.llama_vocab_get_attr
+        tokens = []
+        for token in range(self.size):
+            is_special = token in self.ends or attribute(self._vocab, token) & _SPECIAL
+            tokens.append(_NO_TEXT + self.text(token).encode() if is_special else buffer.read(token, 0))
+        # A text must have an end, if only one that the model never writes.
+        ends = sorted(self.ends) or [len(tokens)]
+        tokens += [_NO_TEXT] * (ends[0] == len(tokens))
+        tokenize = ctypes.cast(llama_cpp.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value
+        made: llguidance.LLTokenizer = llguidance.LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]
+            tokens=tokens, vocab_ptr=self._vocab, tokenize_fptr=tokenize, eos_token=ends
+        )
+        return made
 
     def tokenize(self, parts: Iterable[PromptPart]) -> list[int]:
         """Tokens of a prompt, with the model's BOS in front if it wants one and the template gave none.
@@ -81,7 +93,7 @@ class Vocabulary:
             return self._pieces[token]
         except KeyError:
             ends = llama_cpp.llama_vocab_is_eog(self._vocab, token)
-            piece = self._pieces[token] = None if ends else self._to_bytes(token, 0)
+            piece = self._pieces[token] = None if ends else self._buffer.read(token, 0)
             return piece
 
     def first_piece(self, token: int, after: int) -> bytes | None:
@@ -92,14 +104,7 @@ class Vocabulary:
         piece = self.piece(token)
         if piece is None or not self._is_spm or after != self.bos:
             return piece
-        return self._to_bytes(token, 1)
-
-    def _to_bytes(self, token: int, lstrip: int) -> bytes:
-        n = llama_cpp.llama_token_to_piece(self._vocab, token, self._buffer, len(self._buffer), lstrip, False)
-        if n < 0:
-            self._buffer = ctypes.create_string_buffer(-n)
-            n = llama_cpp.llama_token_to_piece(self._vocab, token, self._buffer, -n, lstrip, False)
-        return self._buffer.raw[:n]
+        return self._buffer.read(token, 1)
 
     def _tokens(self, text: bytes, *, parse_special: bool) -> list[int]:
         room = len(text) + 2
@@ -112,3 +117,19 @@ class Vocabulary:
 
     def _valid(self, token: int) -> int | None:
         return token if 0 <= token < self.size else None
+
+
+class _Buffer:
+    """Where llama.cpp writes the bytes of a token; for one thread."""
+
+    def __init__(self, vocab: Any) -> None:
+        self._vocab = vocab
+        self._bytes = ctypes.create_string_buffer(512)
+
+    def read(self, token: int, lstrip: int) -> bytes:
+        """The bytes of a token without ``lstrip`` spaces before them; none for one that is no text."""
+        n = llama_cpp.llama_token_to_piece(self._vocab, token, self._bytes, len(self._bytes), lstrip, False)
+        if n < 0:
+            self._bytes = ctypes.create_string_buffer(-n)
+            n = llama_cpp.llama_token_to_piece(self._vocab, token, self._bytes, -n, lstrip, False)
+        return self._bytes.raw[:n]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.utils
 import functools
+import json
 import math
 import re
 import ssl
@@ -20,6 +21,7 @@ import openai
 from pydantic import SecretStr
 
 from multi_llm_comparator.core.bounded_http import bound_answer
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
@@ -56,14 +58,15 @@ class EndpointOptions:
 
     ``sampling="extended"`` also sends ``top_k`` and ``repetition_penalty``, which vLLM and llama-server know; "none"
     sends no sampling parameters at all, which most reasoning models refuse.
-    ``grammar`` says how it takes one, in GBNF: as llama-server, as vLLM, or not at all; then it is not sent.
+    ``grammar`` says which constraints it takes: JSON schemas ("openai"), also GBNF and choices ("llama-server"), also
+    regular expressions ("vllm"), or none. What it does not take is not sent.
     """
 
     base_url: str
     model: str
     sees_images: bool = False
     sampling: Literal["openai", "extended", "none"] = "openai"
-    grammar: Literal["none", "llama-server", "vllm"] = "none"
+    grammar: Literal["none", "openai", "llama-server", "vllm"] = "none"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     connect_timeout_s: float = 5.0
 
@@ -96,7 +99,8 @@ class OpenAIEndpoint:
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         try:
-            notes = request.notes(is_free=self.options.grammar == "none", is_promised=False)
+            is_free = request.constraint is not None and not self._constrained(request.constraint)
+            notes = request.notes(is_free=is_free, is_promised=False)
             yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
             reader = _ChunkReader(request)
             async for chunk in stream:
@@ -165,11 +169,30 @@ class OpenAIEndpoint:
             more |= {"top_k": config.top_k, "repetition_penalty": config.repeat_penalty}
             if request.continue_final:
                 more |= {"continue_final_message": True, "add_generation_prompt": False}
-        if request.grammar is not None and self.options.grammar == "llama-server":
-            more["grammar"] = request.grammar.gbnf
-        elif request.grammar is not None and self.options.grammar == "vllm":
-            more["structured_outputs"] = {"grammar": request.grammar.gbnf}
+        if request.constraint is not None:
+            more |= self._constrained(request.constraint)
         return more
+
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        """The fields that hold an answer to ``constraint`` over there; none where it does not take such a one.
+
+        This alone decides what an endpoint is told: GBNF goes to those that are declared to take it, and nobody else.
+        """
+        takes = self.options.grammar
+        if takes == "none":
+            return {}
+        if constraint.json_schema is not None:
+            schema = {"name": "answer", "schema": json.loads(constraint.json_schema)}
+            return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        if takes == "llama-server" and (gbnf := _gbnf(constraint)):
+            return {"grammar": gbnf}
+        if takes != "vllm":
+            return {}
+        if constraint.regex is not None:
+            return {"structured_outputs": {"regex": constraint.regex}}
+        if constraint.choices:
+            return {"structured_outputs": {"choice": list(constraint.choices)}}
+        return {"structured_outputs": {"grammar": constraint.gbnf}} if constraint.gbnf else {}
 
     def _message(self, message: Message) -> dict[str, Any]:
         if not message.images:
@@ -217,6 +240,13 @@ def _http_client(options: EndpointOptions) -> httpx2.AsyncClient:
             f"the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used ({type(exc).__name__}): give an http://"
             " or https:// address"
         ) from None
+
+
+def _gbnf(constraint: Constraint) -> str | None:
+    """The constraint in GBNF, where it brings that or is a list of texts, which are spelt as in JSON there."""
+    if not constraint.choices or constraint.gbnf:
+        return constraint.gbnf
+    return "root ::= " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in constraint.choices)
 
 
 class _ChunkReader:

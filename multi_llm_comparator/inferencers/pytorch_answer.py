@@ -9,8 +9,8 @@ from typing import Any
 from multi_llm_comparator.core.events import Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.exceptions import ContextOverflowError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.constraints import Matcher
 from multi_llm_comparator.inferencers.pytorch_decoders import Row
-from multi_llm_comparator.inferencers.pytorch_grammar import GrammarMatcher
 from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, check_token
 from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder
 from multi_llm_comparator.inferencers.text import StopMatcher
@@ -38,7 +38,7 @@ class Answer(Row):
         tokenizer: Any,
         n_ctx: int,
         stop_ids: frozenset[int],
-        grammar: GrammarMatcher | None = None,
+        matcher: Matcher | None = None,
     ) -> None:
         self.id = request.id
         self._prompt, tokens = encoder.encode(request)
@@ -60,7 +60,7 @@ class Answer(Row):
         self._stops = StopMatcher(config.stop)
         self._text = Detokenizer(tokenizer, self.tokens if encoder.continues_text(request) else ())
         self.sampler = RowSampler(config, self._seed)
-        self.grammar = grammar
+        self.matcher = matcher
 
     @property
     def completion_tokens(self) -> int:
@@ -86,10 +86,10 @@ class Answer(Row):
         """The model's next token: the text it adds, and the reason if it is the last one.
 
         Raises:
-            InferenceError: there is none, for the model's output was not a number, or its grammar leaves none.
+            InferenceError: there is none, for the model's output was not a number, or its constraint leaves none.
         """
-        if self.grammar is not None:
-            self.grammar.check()
+        if self.matcher is not None:
+            self.matcher.check()
         token = check_token(picked)
         if token in self._stop_ids:
             return None, self._usual_end
@@ -107,14 +107,14 @@ class Answer(Row):
     @property
     def _usual_end(self) -> FinishReason:
         """What was made to end was cut, however whole it looks."""
-        return "length" if self.grammar is not None and self.grammar.is_closing else "stop"
+        return "length" if self.matcher is not None and self.matcher.is_closing else "stop"
 
     def _ends_with(self, token: int) -> bool:
-        """Whether the grammar, if there is one, is used up by ``token``."""
-        if self.grammar is None:
+        """Whether the constraint, if there is one, is used up by ``token``."""
+        if self.matcher is None:
             return False
-        self.grammar.accept(token, self._max_tokens - self.completion_tokens)
-        return self.grammar.is_used_up
+        self.matcher.accept(token, self._max_tokens - self.completion_tokens)
+        return self.matcher.is_used_up
 
     def end(self, reason: FinishReason) -> list[TextDelta | Finished]:
         """What is left to say when the answer is over."""

@@ -20,14 +20,14 @@ from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReas
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
+from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
-from multi_llm_comparator.inferencers.pytorch_grammar import GrammarCompiler
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
-from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
+from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, vocabulary_for_constraints
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
@@ -57,7 +57,9 @@ class PyTorchEngine(Engine):
         self._weights_bytes = int(loaded.model.get_memory_footprint())
         self._decoder, notes = self._open_decoder(loaded, path)
         n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
-        self._grammars = GrammarCompiler(loaded.tokenizer, n_vocab, sorted(loaded.stop_ids))
+        self._constraints = ConstraintCompiler(
+            lambda: vocabulary_for_constraints(loaded.tokenizer, n_vocab, loaded.stop_ids), n_vocab, loaded.stop_ids
+        )
         self.set_threads(None)
         self._info = _describe(loaded, self._encoder, self._decoder, (*loaded.notes, *notes))
         self._waiting = WaitingLine()
@@ -94,12 +96,14 @@ class PyTorchEngine(Engine):
             self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
         else:
             self._waiting.join(request)
+            self._constraints.begin(request)
 
     @torch.inference_mode()
     def cancel(self, request_id: str) -> None:
         if request_id in self._answers:
             self._end(self._answers[request_id], "cancelled")
         elif self._waiting.leave(request_id) is not None:
+            self._constraints.leave(request_id)
             self._events.append(
                 Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
             )
@@ -111,6 +115,8 @@ class PyTorchEngine(Engine):
         # That a prompt is being read is told before it is, for that may take seconds.
         if not any(isinstance(event, Started) for event in self._events):
             self._work()
+        if not self._answers and not self._events:
+            self._constraints.wait()
         events, self._events = self._events, []
         return events
 
@@ -128,6 +134,7 @@ class PyTorchEngine(Engine):
         self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
 
     def close(self) -> None:
+        self._constraints.close()
         self._answers.clear()
         self._reading = self._sampler = None
         self._decoder.clear()
@@ -136,11 +143,13 @@ class PyTorchEngine(Engine):
 
     def _admit(self) -> None:
         """Begin with waiting requests; one whose prompt is known already becomes a row without being read."""
-        while self._reading is None and len(self._waiting) and len(self._decoder.rows) < self._options.parallel:
-            request = self._waiting.take()
+        while self._reading is None and len(self._decoder.rows) < self._options.parallel:
+            request = self._waiting.take_first(self._constraints.is_ready)
+            if request is None:
+                return
             try:
-                grammar = self._grammars.compile(request.grammar) if request.grammar else None
-                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids, grammar)
+                matcher = self._constraints.take(request)
+                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids, matcher)
             except Exception as exc:
                 # Past here it would end the process, and with it the answers to everybody else.
                 self._fail(request.id, as_request_error(exc))
@@ -236,10 +245,10 @@ class PyTorchEngine(Engine):
 
 
 def _constrain(rows: Sequence[Answer], logits: torch.Tensor) -> None:
-    """Leave each row that has a grammar only what that allows."""
+    """Leave each row that has a constraint only what that allows."""
     for row, answer in enumerate(rows):
-        if answer.grammar is not None:
-            logits[row].masked_fill_(~answer.grammar.allowed().to(logits.device), -torch.inf)
+        if answer.matcher is not None:
+            logits[row].masked_fill_(torch.from_numpy(answer.matcher.forbidden()).to(logits.device), -torch.inf)
 
 
 def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]) -> dict[str, Any]:

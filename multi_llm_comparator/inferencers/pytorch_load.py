@@ -35,7 +35,7 @@ TOKENIZER_FILES = (
     "tekken.json",
     "*.tiktoken",
 )
-NO_GRAMMAR = "It cannot be held to a grammar: its tokenizer is of an older kind; save it again as tokenizer.json."
+NO_GRAMMAR = "It cannot be held to a constraint: its tokenizer is of an older kind; save it again as tokenizer.json."
 SAFE = "float32, one thread, plain attention: these are its safe settings"
 FLOAT32 = (
     "float32 instead of the file's {dtype}, in twice the memory: this CPU computes {dtype} many times slower; "

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import llguidance
+from llguidance.hf import from_tokenizer
+
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, RenderedPrompt
@@ -106,6 +109,20 @@ class Detokenizer:
         with tokenizer_named(InferenceError, "over the answer"):
             text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
         return text
+
+
+def vocabulary_for_constraints(tokenizer: Any, n_vocab: int, stop_ids: frozenset[int]) -> llguidance.LLTokenizer:
+    """The vocabulary as llguidance takes it.
+
+    Args:
+        tokenizer: the model's.
+        n_vocab: how many logits the model gives, which may be more than the tokenizer has tokens.
+        stop_ids: the tokens that end an answer.
+
+    Raises:
+        ValueError: it cannot be used.
+    """
+    return from_tokenizer(tokenizer, n_vocab, sorted(stop_ids) or None)
 
 
 def _template_source(tokenizer: Any) -> str | None:

@@ -166,5 +166,5 @@ def import_kinds(names: Sequence[str]) -> None:
 
 
 def is_fast_tokenizer(tokenizer: Any) -> bool:
-    """Whether the tokenizer is one of the ``tokenizers`` library, whose vocabulary can be held to a grammar."""
+    """Whether the tokenizer is one of the ``tokenizers`` library, whose model can be held to a constraint."""
     return getattr(tokenizer, "backend_tokenizer", None) is not None

@@ -3,15 +3,18 @@
 Ids count up from 1, so none occurs twice; a step relies on earlier ones only, in ascending order, so none is unknown
 and there is no cycle; texts are escaped and bounded, numbers are in range. What no grammar can hold is whether the
 plan is a good one. When a planner's tokens run out, it is made to end the plan where it is.
+
+It is written in Lark, of which it uses so little (texts, classes of characters, repetition) that the same rules are
+read as GBNF once the signs between and around them are exchanged.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
-from multi_llm_comparator.core.requests import Grammar
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.plans.plan import EASIEST, HARDEST
 
 MAX_STEPS = 16
@@ -25,20 +28,13 @@ _BLANKS = (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0
 # The characters that XML can hold, without controls and without what would end the attribute.
 _TEXT = ((0x20, 0x21), (0x23, 0x25), (0x27, 0x3B), (0x3D, 0x7E), (0xA0, 0xD7FF), (0xE000, 0xFFFD), (0x10000, 0x10FFFF))
 
-
-@dataclass(frozen=True, slots=True)
-class _Terminal:
-    """A run of characters, in the two notations."""
-
-    name: str
-    gbnf: str
-    regex: str
+Rule = tuple[str, str]
 
 
 @lru_cache(maxsize=16)
 def plan_grammar(
     *, max_steps: int = MAX_STEPS, max_task_characters: int = MAX_TASK_CHARACTERS, may_think: bool = False
-) -> Grammar:
+) -> Constraint:
     """The grammar of plans of up to ``max_steps`` steps.
 
     Args:
@@ -47,20 +43,24 @@ def plan_grammar(
         may_think: whether a ``<think>`` block may come before the plan. A model that was not trained to think may open
             one and never close it.
     """
-    rules = [("plan", r'"<Plan>" GAP? step1'), *_steps(max_steps)]
     thinking = r'plan | "<think>"? THOUGHT? "</think>" GAP? plan' if may_think else "plan"
-    terminals = [*_terminals(max_task_characters), *([_THOUGHT] if may_think else [])]
-    gbnf = [("root", thinking), *rules, *((t.name, t.gbnf) for t in terminals)]
-    lark = [("start", thinking), *rules, *((t.name, f"/{t.regex}/") for t in terminals)]
-    return Grammar(
-        gbnf="".join(f"{name} ::= {body}\n" for name, body in gbnf),
-        lark="".join(f"{name}: {body}\n" for name, body in lark),
+    rules = [("start", thinking), ("plan", r'"<Plan>" GAP? step1'), *_steps(max_steps)]
+    rules += _terminals(max_task_characters)
+    rules += [("THOUGHT", "/[^<]/+")] if may_think else []
+    return Constraint(
+        lark="".join(f"{name}: {body}\n" for name, body in rules),
+        gbnf="".join(f"{'root' if name == 'start' else name} ::= {_as_gbnf(body)}\n" for name, body in rules),
         closers=CLOSERS,
         reserve=RESERVE,
     )
 
 
-def _steps(count: int) -> Iterator[tuple[str, str]]:
+def _as_gbnf(body: str) -> str:
+    """A rule's body with its classes of characters as GBNF has them: bare. No text in quotes looks like one."""
+    return re.sub(r"/(\[[^]]+\])/", r"\1", body)
+
+
+def _steps(count: int) -> Iterator[Rule]:
     """One rule for each step, which goes on to the next or to the end, and one for what it may rely on."""
     for number in range(1, count + 1):
         rely = f"rely{number}? " if number > 1 else ""
@@ -73,7 +73,7 @@ def _steps(count: int) -> Iterator[tuple[str, str]]:
         yield from _relies(number)
 
 
-def _relies(step: int) -> Iterator[tuple[str, str]]:
+def _relies(step: int) -> Iterator[Rule]:
     """Ascending lists of the ids before ``step``: one of them, then perhaps the later ones, each once."""
     if step == 1:
         return
@@ -81,6 +81,19 @@ def _relies(step: int) -> Iterator[tuple[str, str]]:
     yield f"rely{step}", " | ".join(f'"{n}"{more}' for n, more in later.items())
     for n in range(2, step):
         yield f"rest{n}of{step}", f'("," " "? "{n}")?{later[n]}'
+
+
+def _terminals(max_task: int) -> list[Rule]:
+    entities = " | ".join(f'"{name}"' for name in ("amp", "lt", "gt", "quot", "apos"))
+    return [
+        ("TASK", f"(FIRST | ENTITY) (OTHER | ENTITY){{0,{max_task - 1}}}"),
+        ("FIRST", _class(_without_blanks())),
+        ("OTHER", _class(_TEXT)),
+        ("ENTITY", f'"&" ({entities}) ";"'),
+        ("DIFFICULTY", " | ".join(f'"{n}"' for n in range(EASIEST, HARDEST + 1))),
+        ("TOKEN", "/[1-9]/ /[0-9]/{0,3}"),
+        ("GAP", r'"\n" " "{0,4}'),
+    ]
 
 
 def _without_blanks() -> Iterator[tuple[int, int]]:
@@ -96,27 +109,6 @@ def _without_blanks() -> Iterator[tuple[int, int]]:
 
 
 def _class(ranges: Iterable[tuple[int, int]]) -> str:
-    """A class of characters, in both notations. It says what is in it: llama.cpp takes a character that comes in parts
-    for one that a negated class excludes, wherever that could turn out so."""
-    return "[" + "".join(rf"\U{low:08x}-\U{high:08x}" for low, high in ranges) + "]"
-
-
-def _terminals(max_task: int) -> list[_Terminal]:
-    entity = ("amp", "lt", "gt", "quot", "apos")
-    first, other = _class(_without_blanks()), _class(_TEXT)
-    names = " | ".join(f'"{name}"' for name in entity)
-    escaped = f"&({'|'.join(entity)});"
-    difficulties = [str(n) for n in range(EASIEST, HARDEST + 1)]
-    return [
-        _Terminal(
-            "TASK",
-            f'({first} | ENTITY) ({other} | ENTITY){{0,{max_task - 1}}}\nENTITY ::= "&" ({names}) ";"',
-            f"({first}|{escaped})({other}|{escaped}){{0,{max_task - 1}}}",
-        ),
-        _Terminal("DIFFICULTY", " | ".join(f'"{n}"' for n in difficulties), "|".join(difficulties)),
-        _Terminal("TOKEN", "[1-9] [0-9]{0,3}", "[1-9][0-9]{0,3}"),
-        _Terminal("GAP", r'"\n" " "{0,4}', r"\n {0,4}"),
-    ]
-
-
-_THOUGHT = _Terminal("THOUGHT", "[^<]+", "[^<]+")
+    """A class of characters. It says what is in it: llama.cpp takes a character that comes in parts for one that a
+    negated class excludes, wherever that could turn out so."""
+    return "/[" + "".join(rf"\U{low:08x}-\U{high:08x}" for low, high in ranges) + "]/"

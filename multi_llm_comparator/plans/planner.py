@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.exceptions import GrammarError, MultiLLMError, PlanError, error_from_name
-from multi_llm_comparator.core.requests import GenerationRequest, Grammar, Message, TextSource
+from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
 from multi_llm_comparator.plans.plan import Plan, Step
@@ -45,7 +46,7 @@ class Planner:
         source: answers for it.
         target: the planner's name.
         config: how it generates.
-        grammar: what it is held to where it is a local model; endpoints are asked again instead.
+        grammar: what it is held to, as a local model is; what cannot be held to it is asked again instead.
         limits: bounds on a plan.
     """
 
@@ -55,7 +56,7 @@ class Planner:
         target: str,
         config: ModelConfig,
         *,
-        grammar: Grammar | None = None,
+        grammar: Constraint | None = None,
         limits: PlanLimits | None = None,
     ) -> None:
         self._source = source
@@ -76,7 +77,7 @@ class Planner:
         attempt = PlanningAttempt(messages, AnswerProgress(requested_at=now()))
         yield attempt
         parser = PlanParser(self._limits)
-        request = GenerationRequest(messages=messages, config=self._config, grammar=self._grammar)
+        request = GenerationRequest(messages=messages, config=self._config, constraint=self._grammar)
         try:
             async with contextlib.aclosing(self._source.stream(self._target, request)) as events:
                 async for event in events:

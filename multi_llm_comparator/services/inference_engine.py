@@ -126,44 +126,26 @@ class InferenceEngine:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
         options = load_options(model, request.config, self._settings.parallel_requests)
         for safe in (False, True):
-            crashed = False
-            async with contextlib.aclosing(self._attempt(model, request, options, safe=safe)) as stream:
-                async for event in stream:
-                    if isinstance(event, _CrashedEarly):
-                        crashed = True
-                    else:
+            waiting = asyncio.Event()
+            use = self._table().use(model, engine_of(model), options, waiting.set, safe=safe)
+            async with contextlib.AsyncExitStack() as stack:
+                entry = asyncio.ensure_future(stack.enter_async_context(use))
+                try:
+                    if not await _is_done_without(waiting, entry):
+                        yield Queued(request_id=request.id)
+                    resident = await entry
+                finally:
+                    await _give_up(entry)
+                is_over = False
+                async with contextlib.aclosing(self._answer(resident, request)) as events:
+                    async for event in events:
+                        is_over = isinstance(event, Finished | Failed)
                         yield event
-            if not crashed:
+            if is_over:
                 return
 
-    async def _attempt(
-        self, model: ModelInfo, request: GenerationRequest, options: LoadOptions, *, safe: bool
-    ) -> AsyncGenerator[Event, None]:
-        waiting = asyncio.Event()
-        entering = self._use(model, options, waiting, safe=safe)
-        async with contextlib.AsyncExitStack() as stack:
-            entry = asyncio.ensure_future(stack.enter_async_context(entering))
-            waited = asyncio.ensure_future(waiting.wait())
-            try:
-                await asyncio.wait({entry, waited}, return_when=asyncio.FIRST_COMPLETED)
-                if not entry.done():
-                    yield Queued(request_id=request.id)
-                resident = await entry
-            finally:
-                waited.cancel()
-                if not entry.done():
-                    entry.cancel()
-                    with contextlib.suppress(asyncio.CancelledError, MultiLLMError):
-                        await entry
-            async for event in self._answer(resident, request):
-                yield event
-
-    def _use(
-        self, model: ModelInfo, options: LoadOptions, waiting: asyncio.Event, *, safe: bool
-    ) -> contextlib.AbstractAsyncContextManager[Resident]:
-        return self._table().use(model, engine_of(model), options, waiting.set, safe=safe)
-
     async def _answer(self, resident: Resident, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """The answer of one model in memory; without an end where its process crashed early."""
         loaded_before = resident.state == "ready"
         if not loaded_before:
             yield Loading(request_id=request.id, model=resident.model.name)
@@ -176,37 +158,23 @@ class InferenceEngine:
             memory_bytes=await self._table().measure(resident),
             notes=tuple(resident.info["notes"]),
         )
+        observer = _Observer()
         resident.decoding += 1
         try:
-            async with (
-                contextlib.aclosing(process.generate(request)) as events,
-                contextlib.aclosing(self._observed(resident, events)) as observed,
-            ):
-                async for event in observed:
+            async with contextlib.aclosing(process.generate(request)) as events:
+                async for event in events:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
-                        yield _CrashedEarly(request_id=request.id)
                         return
+                    if isinstance(event, TextDelta) and (
+                        contended := observer.contended(event, *self._beside(resident))
+                    ):
+                        yield contended
+                    held = await self._table().measure(resident) if observer.is_measuring_due(event) else None
+                    if held is not None:
+                        yield MemoryMeasured(request_id=event.request_id, at=event.at, memory_bytes=held)
                     yield event
         finally:
             resident.decoding -= 1
-
-    async def _observed(self, resident: Resident, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Event, None]:
-        """The same events, with what the app alone sees: who else decodes, and the memory that is held."""
-        neighbours: set[str] = set()
-        most_batched = 0
-        measured_at = now()
-        async for event in events:
-            if isinstance(event, TextDelta):
-                new, batched = self._decoding_beside(resident) - neighbours, resident.batched
-                if new or batched > most_batched:
-                    neighbours, most_batched = neighbours | new, max(most_batched, batched)
-                    yield Contended(request_id=event.request_id, others=tuple(sorted(new)), batched=most_batched)
-            due = isinstance(event, TextDelta) and now() - measured_at >= MEASURE_EVERY_S
-            if due or isinstance(event, Finished):
-                measured_at = now()
-                if (held := await self._table().measure(resident)) is not None:
-                    yield MemoryMeasured(request_id=event.request_id, at=event.at, memory_bytes=held)
-            yield event
 
     async def _crashed_early(self, resident: Resident, event: Failed) -> bool:
         process = resident.process
@@ -217,9 +185,10 @@ class InferenceEngine:
         await self._table().remember_crash(resident)
         return True
 
-    def _decoding_beside(self, resident: Resident) -> set[str]:
+    def _beside(self, resident: Resident) -> tuple[set[str], int]:
+        """The models that decode on the same device, and how many other requests this one decodes itself."""
         others = (r for r in self._table().residents() if r.key != resident.key and r.decoding)
-        return {r.model.name for r in others if same_memory(r.device, resident.device)}
+        return {r.model.name for r in others if same_memory(r.device, resident.device)}, resident.batched
 
     def _share_threads(self) -> None:
         """Divide the cores among the models that are at work: more threads than cores spin against each other."""
@@ -369,9 +338,47 @@ class InferenceEngine:
         return model
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _CrashedEarly(Event):
-    """The process crashed before it decoded anything; never leaves this module."""
+class _Observer:
+    """What the app alone sees of an answer: who else decodes meanwhile, and when its memory is to be measured."""
+
+    def __init__(self) -> None:
+        self._neighbours: set[str] = set()
+        self._most_batched = 0
+        self._measured_at = now()
+
+    def contended(self, event: TextDelta, others: set[str], batched: int) -> Contended | None:
+        """Tells of neighbours that were not there before, if there are any."""
+        new = others - self._neighbours
+        if not new and batched <= self._most_batched:
+            return None
+        self._neighbours |= new
+        self._most_batched = max(self._most_batched, batched)
+        return Contended(request_id=event.request_id, others=tuple(sorted(new)), batched=self._most_batched)
+
+    def is_measuring_due(self, event: Event) -> bool:
+        is_due = isinstance(event, TextDelta) and now() - self._measured_at >= MEASURE_EVERY_S
+        if is_due or isinstance(event, Finished):
+            self._measured_at = now()
+            return True
+        return False
+
+
+async def _is_done_without(waiting: asyncio.Event, entry: asyncio.Future[Resident]) -> bool:
+    """Whether ``entry`` is done before ``waiting`` says that it has to wait."""
+    waited = asyncio.ensure_future(waiting.wait())
+    try:
+        await asyncio.wait({entry, waited}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waited.cancel()
+    return entry.done()
+
+
+async def _give_up(entry: asyncio.Future[Resident]) -> None:
+    """Wait for nothing any more, if it is still waited for."""
+    if not entry.done():
+        entry.cancel()
+        with contextlib.suppress(asyncio.CancelledError, MultiLLMError):
+            await entry
 
 
 def load_options(model: ModelInfo, config: ModelConfig, parallel: int) -> LoadOptions:

@@ -12,8 +12,9 @@ import pytest
 from gguf import GGUFReader
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Failed, Finished, TextDelta
-from multi_llm_comparator.core.requests import GenerationRequest, Grammar, Message
+from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.chat import NO_TEMPLATE, PromptPart
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
@@ -25,7 +26,7 @@ from tests.support.requests import Reply, answer, collect, greedy
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
-WORD = Grammar(gbnf="root ::= [a-z]+", lark="start: /[a-z]+/")
+WORD = Constraint(regex="[a-z]+")
 
 
 @pytest.fixture(scope="module")
@@ -205,8 +206,8 @@ def test_a_conversation_the_template_refuses_fails_alone(engine: GgufEngine) -> 
 
 
 def test_a_request_that_cannot_be_read_fails_alone(engine: GgufEngine) -> None:
-    closed = Grammar(gbnf='root ::= "a"', lark='start: "a"', closers=("\ud800",), reserve=1)
-    failed, fine = answer(engine, replace(greedy("hello"), grammar=closed), greedy("hello"))
+    no_text = GenerationRequest(messages=(Message("user", 7),), raw=True)  # type: ignore[arg-type]
+    failed, fine = answer(engine, no_text, greedy("hello"))
     assert isinstance(failed.end, Failed)
     assert "odd characters" in failed.end.message
     assert isinstance(fine.end, Finished)
@@ -217,14 +218,14 @@ def test_a_request_that_cannot_be_read_fails_alone(engine: GgufEngine) -> None:
     [{}, {"repeat_penalty": 1.2}, {"temperature": 1.0, "seed": 1}, {"temperature": 1.0, "seed": 1, "top_k": 0}],
     ids=["greedy", "penalties", "sampled", "sampled from all"],
 )
-@pytest.mark.parametrize("grammar", [None, WORD], ids=["free", "grammar"])
-def test_numbers_that_are_none_fail_the_request(folder: Path, config: dict, grammar: Grammar | None) -> None:
+@pytest.mark.parametrize("constraint", [None, WORD], ids=["free", "constrained"])
+def test_numbers_that_are_none_fail_the_request(folder: Path, config: dict, constraint: Constraint | None) -> None:
     path = tiny_gguf.write_random(folder / "broken-numbers.gguf")
     reader = GGUFReader(path, "r+")
     next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = np.nan
     reader.data.flush()
     engine = GgufEngine(str(path), OPTIONS)
-    (reply,) = answer(engine, replace(greedy("hello", **config), grammar=grammar))
+    (reply,) = answer(engine, replace(greedy("hello", **config), constraint=constraint))
     assert isinstance(reply.end, Failed)
     assert reply.end.error_type == "InferenceError"
     assert "no numbers" in reply.end.message

@@ -11,8 +11,9 @@ from typing import Any
 import llama_cpp
 import pytest
 
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Failed
-from multi_llm_comparator.core.requests import GenerationRequest, Grammar
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers import base
 from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
@@ -25,7 +26,7 @@ from tests.support.requests import Reply, answer, collect, greedy
 OPTIONS = LoadOptions(n_ctx=2048, n_threads=1, parallel=4)
 WORDS = ("hello", "world", "one", "two", "three", "世界")
 LONG = "one two three hello world " * 60
-WORD = Grammar(gbnf="root ::= [a-z]+", lark="start: /[a-z]+/")
+WORD = Constraint(regex="[a-z]+")
 Q4_0, Q8_0 = 2, 7
 
 
@@ -230,12 +231,12 @@ def test_the_next_turn_reads_only_what_is_new_and_comes_out_as_if_all_were_read(
     assert [outcome(engine, request, reply)] == fresh
 
 
-def test_a_grammar_is_kept_to_and_repeats(open_engine: Open) -> None:
+def test_a_constraint_is_kept_to_and_repeats(open_engine: Open) -> None:
     engine = open_engine()
-    asked = [replace(sampled(f"hello {word}"), grammar=WORD) for word in WORDS]
+    asked = [replace(sampled(f"hello {word}"), constraint=WORD) for word in WORDS]
     texts = [reply.text for reply in answer(engine, *asked)]
     assert all(text.isalpha() and text.islower() for text in texts)
-    again = [replace(sampled(f"hello {word}"), grammar=WORD) for word in WORDS]
+    again = [replace(sampled(f"hello {word}"), constraint=WORD) for word in WORDS]
     assert [answer(engine, request)[0].text for request in again] == texts
 
 

@@ -14,7 +14,7 @@ from multi_llm_comparator.plans.grammar import plan_grammar
 from multi_llm_comparator.plans.parse import PlanParser
 from multi_llm_comparator.plans.plan import Plan, Step
 from tests.support import tiny_gguf
-from tests.support.grammars import is_gbnf_text, random_text
+from tests.support.grammars import allows, is_gbnf_text, random_text
 
 SMALL = plan_grammar(max_steps=6, max_task_characters=40)
 THINKING = plan_grammar(max_steps=2, max_task_characters=20, may_think=True)
@@ -52,12 +52,13 @@ def test_whatever_is_written_under_the_grammar_is_a_plan_without_repair(seed, hu
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25, deadline=None)
-def test_both_notations_allow_the_same_texts(vocabulary, seed):
+def test_as_gbnf_it_allows_the_same_texts(vocabulary, seed):
     text = random_text(SMALL, seed, 0.2)
     assert is_gbnf_text(SMALL, *vocabulary, text)
     # Half a plan is none, nor is one with something behind it.
-    assert not is_gbnf_text(SMALL, *vocabulary, text[:-1])
-    assert not is_gbnf_text(SMALL, *vocabulary, text + ".")
+    for other in (text[:-1], text + "."):
+        assert not allows(SMALL, other)
+        assert not is_gbnf_text(SMALL, *vocabulary, other)
 
 
 @given(seed=st.integers(0, 2**32))
@@ -73,8 +74,9 @@ def test_thinking_may_come_first_where_it_is_allowed(seed):
     ids=["as instructed", "on one line", "as we write it", "thought"],
 )
 def test_plans_as_planners_write_them_are_allowed(vocabulary, text):
-    grammar = plan_grammar(may_think=text.startswith("<think>"))
-    assert is_gbnf_text(grammar, *vocabulary, text.replace("</think>\n\n", "</think>\n"))
+    grammar, text = plan_grammar(may_think=text.startswith("<think>")), text.replace("</think>\n\n", "</think>\n")
+    assert allows(grammar, text)
+    assert is_gbnf_text(grammar, *vocabulary, text)
 
 
 @pytest.mark.parametrize(
@@ -96,15 +98,16 @@ def test_plans_as_planners_write_them_are_allowed(vocabulary, text):
 def test_what_is_no_valid_plan_is_not_allowed(vocabulary, wrong):
     was, becomes = wrong.split("|")
     assert was in REAL
+    assert not allows(plan_grammar(), REAL.replace(was, becomes, 1))
     assert not is_gbnf_text(plan_grammar(), *vocabulary, REAL.replace(was, becomes, 1))
 
 
-def test_a_plan_may_have_all_the_steps_and_no_more(vocabulary):
+def test_a_plan_may_have_all_the_steps_and_no_more():
     steps = [Step(str(n), "x", 1, 1, tuple(str(m) for m in range(1, n))) for n in range(1, 18)]
-    assert is_gbnf_text(plan_grammar(), *vocabulary, Plan(tuple(steps[:16])).to_xml())
-    assert not is_gbnf_text(plan_grammar(), *vocabulary, Plan(tuple(steps)).to_xml())
+    assert allows(plan_grammar(), Plan(tuple(steps[:16])).to_xml())
+    assert not allows(plan_grammar(), Plan(tuple(steps)).to_xml())
 
 
-def test_the_demo_planners_own_plans_are_allowed(vocabulary):
+def test_the_demo_planners_own_plans_are_allowed():
     plans = [compact_xml(question.plan) for question in generate(3, 30, "heldout")]
-    assert [text for text in plans if not is_gbnf_text(plan_grammar(), *vocabulary, text)] == []
+    assert [text for text in plans if not allows(plan_grammar(), text)] == []

@@ -63,14 +63,14 @@ async def run(source: ByTarget, **options) -> PlanRun:
 async def test_the_planner_alone_writes_under_a_grammar_unless_that_is_off(options, grammar):
     source = Planning()
     await run(source, **options)
-    assert [request.grammar for target, request in source.asked if target == "planner"] == [grammar]
-    assert all(request.grammar is None for target, request in source.asked if target != "planner")
+    assert [request.constraint for target, request in source.asked if target == "planner"] == [grammar]
+    assert all(request.constraint is None for target, request in source.asked if target != "planner")
 
 
 async def test_a_planner_may_be_let_think():
     source = Planning()
     await run(source, planner_thinks=True)
-    assert source.asked[0][1].grammar == plan_grammar(may_think=True)
+    assert source.asked[0][1].constraint == plan_grammar(may_think=True)
 
 
 async def test_a_planner_without_a_prompt_is_asked_the_bare_question():
@@ -83,7 +83,7 @@ async def test_a_planner_without_a_prompt_is_asked_the_bare_question():
 async def test_a_planner_that_cannot_be_held_to_a_grammar_is_asked_without():
     source = Planning("GrammarError")
     done = await run(source)
-    grammars = [request.grammar for target, request in source.asked if target == "planner"]
+    grammars = [request.constraint for target, request in source.asked if target == "planner"]
     assert grammars == [plan_grammar(), None]
     assert [attempt.error_type for attempt in done.planning] == ["GrammarError", None]
 
@@ -102,7 +102,7 @@ def test_untrained_planners_write_valid_plans_also_when_cut_short(kind, path):
     config = ModelConfig(temperature=1.0, top_p=1.0, top_k=0, repeat_penalty=1.0, max_tokens=200)
     asked = (Message("user", "What is (23 + 48) * 3, and is it larger than 200?"),)
     requests = [
-        GenerationRequest(messages=asked, config=replace(config, seed=seed), grammar=plan_grammar())
+        GenerationRequest(messages=asked, config=replace(config, seed=seed), constraint=plan_grammar())
         for seed in range(4)
     ]
     replies = answer(engine, *requests)

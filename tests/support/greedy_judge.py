@@ -44,7 +44,7 @@ class GreedyJudge:
 
     def _read(self, token: int, position: int) -> np.ndarray:
         self._batch.clear()
-        row = self._batch.add(token, position, 0)
+        row = self._batch.add_run([token], position, 0, last_wants_logits=True)
         self._batch.struct.n_tokens = 1
         assert llama_cpp.llama_decode(self._runtime.context, self._batch.struct) == 0
         logits = llama_cpp.llama_get_logits_ith(self._runtime.context, row)
