@@ -54,7 +54,7 @@ def test_pins_are_read_as_they_were_written():
         {"name": "nvidia-cublas", "version": "13.1"},
         {"name": "triton", "version": "3.7"},
         {"name": "pip", "version": "23.2.1"},
-        {"name": "multi-llm-comparator", "version": "0.1.0", "editable_project_location": "/x"},
+        {"name": "multi-llm-comparator", "version": "0.2.0", "editable_project_location": "/x"},
         {"name": "huggingface_hub", "version": "2.4.1"},
     ]
     found = versions.pins_of(installed)

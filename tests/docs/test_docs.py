@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "STYLE.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?://|#)([^)\s]+)\)")
 # These run for minutes or for ever; that they exist is checked, and each has tests of its own.
@@ -29,15 +32,19 @@ def blocks(language: str) -> list:
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder that has models and configuration but is not the checkout: what an example writes does not stay."""
-    for name in ("models", "configs"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    """A folder with the demo models and the configuration that is not the checkout: what an example writes does not
+    stay, and it has only models that start at once."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for kind in ("pytorch", "gguf"):
+        (tmp_path / "models" / kind).mkdir(parents=True)
+        for model in (ROOT / "models" / kind).glob("demo-*"):
+            (tmp_path / "models" / kind / model.name).symlink_to(model)
     return tmp_path
 
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_a_python_example_runs(code, place):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=place, env=environment, capture_output=True, text=True, timeout=300
     )
