@@ -21,6 +21,7 @@ from multi_llm_comparator import __version__
 from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
+from tests.support.typed_command import typed
 
 ROOT = Path(__file__).parents[2]
 KEY = "my-secret-key-123456"
@@ -61,7 +62,7 @@ def configure(place: Path, server: ScriptedServer, **sections: Any) -> None:
 
 
 async def started(place: Path, *words: str) -> asyncio.subprocess.Process:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false", "COLUMNS": "200"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -199,9 +200,9 @@ async def test_what_cannot_be_answered_is_said_and_shown_by_the_exit_code(place,
         (["plan", "--no-such-option"], "--no-such-option"),
     ],
 )
-async def test_wrong_use_is_one_message_and_exit_code_2(place, words, said):
+def test_wrong_use_is_one_message_and_exit_code_2(place, words, said, monkeypatch, capfd):
     (place / "bad.yaml").write_text("models: {}", encoding="utf-8")
-    code, out, err = await command(place, *words)
+    code, out, err = typed(monkeypatch, capfd, place, *words)
     assert (code, out) == (2, "")
     assert said in err and "Traceback" not in err
 
@@ -228,13 +229,13 @@ async def test_the_example_configuration_answers_with_the_demo_models(tmp_path):
     assert one(tmp_path, "single/demo-planner__demo-small__demo-large/*/report.md").exists()
 
 
-async def test_the_version_is_told(place):
-    assert await command(place, "--version") == (0, f"llm-cooperation {__version__}\n", "")
+def test_the_version_is_told(place, monkeypatch, capfd):
+    assert typed(monkeypatch, capfd, place, "--version") == (0, f"llm-cooperation {__version__}\n", "")
 
 
-async def test_a_mistyped_model_is_blamed_for_what_was_typed(place):
+def test_a_mistyped_model_is_blamed_for_what_was_typed(place, monkeypatch, capfd):
     (place / "models").symlink_to(ROOT / "models")
-    code, out, err = await command(place, "baseline", "--model", "demo-smal", "--query", "hi")
+    code, out, err = typed(monkeypatch, capfd, place, "baseline", "--model", "demo-smal", "--query", "hi")
     said = " ".join(err.split())
     assert (code, out) == (2, "")
     assert "error: --model: 'demo-smal' is neither a model in" in said

@@ -7,9 +7,11 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -106,6 +108,47 @@ async def make_engine(tmp_path):
         await engine.aclose()
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> Iterator[Path]:
+    """Where models note down what they draw. Forks have the environment that their template began with."""
+    folder = tmp_path_factory.mktemp("drawn")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAWS", str(folder / "draws"))
+        patch.setenv("HF_MODULES_CACHE", str(folder / "modules"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def drawing(checkpoint, drawn) -> Path:
+    """The checkpoint with code of its own, which draws random numbers when the model is made."""
+    folder = Path(shutil.copytree(checkpoint, drawn / "drawing"))
+    (folder / "modeling_drawing.py").write_text(DRAWS, encoding="utf-8")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["auto_map"] = {"AutoModelForCausalLM": "modeling_drawing.Drawing"}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def forking(checkpoint, drawing):
+    """An engine whose template has done its imports for all tests that need no other."""
+    models = [model_at(checkpoint, "one"), model_at(checkpoint, "two")]
+    models += [model_at(drawing, "draws"), model_at(drawing, "draws too")]
+    # What a crash teaches is remembered for the file: it is not that of the others.
+    models.append(model_at(Path(shutil.copytree(checkpoint, drawing.parent / "crashes")), "crashes"))
+    engine = InferenceEngine(models=Catalogue(*models), settings=Settings(home=drawing.parent))
+    yield engine
+    await engine.aclose()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def engine(forking):
+    """The same, with nothing loaded."""
+    yield forking
+    for model in forking.loaded_models():
+        await forking.unload(model.model_id)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def template():
     template = await Template.start(at_leisure=False)
@@ -132,8 +175,8 @@ async def until(condition) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_they_share(make_engine, checkpoint):
-    engine = make_engine(model_at(checkpoint, "one"), model_at(checkpoint, "two"))
+@pytest.mark.asyncio(loop_scope="module")
+async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_they_share(engine):
     assert isinstance(await last_event(engine.stream("one", ask())), Finished)
     (alone,) = engine.loaded_models()
     assert isinstance(await last_event(engine.stream("two", ask())), Finished)
@@ -143,24 +186,22 @@ async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_t
     assert one.memory_bytes < alone.memory_bytes < one.memory_bytes + two.memory_bytes
 
 
-async def test_unloading_a_forked_model_ends_its_process(make_engine, checkpoint):
-    engine = make_engine(model_at(checkpoint, "one"))
+@pytest.mark.asyncio(loop_scope="module")
+async def test_unloading_a_forked_model_ends_its_process(engine):
     await engine.load("one")
     pid = engine.loaded_models()[0].pid
     await engine.unload("one")
     assert not psutil.pid_exists(pid)
 
 
-async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a_process_of_its_own(
-    make_engine, checkpoint
-):
-    engine = make_engine(model_at(checkpoint, "one"))
-    await engine.load("one")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a_process_of_its_own(engine):
+    await engine.load("crashes")
     pid = engine.loaded_models()[0].pid
     # It must not answer before it is hit.
     psutil.Process(pid).suspend()
     events = []
-    async for event in engine.stream("one", ask()):
+    async for event in engine.stream("crashes", ask()):
         if isinstance(event, Loaded) and not events:
             os.kill(pid, signal.SIGSEGV)
             os.kill(pid, signal.SIGCONT)
@@ -169,23 +210,6 @@ async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a
     (model,) = engine.loaded_models()
     assert model.options.safe
     assert parent_of(model.pid) == psutil.Process()
-
-
-async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one(make_engine, checkpoint):
-    engine = make_engine(model_at(checkpoint, "one"))
-    await engine.load("one")
-    before = engine.loaded_models()[0].pid
-    psutil.Process(before).suspend()
-    answer = asyncio.create_task(last_event(engine.stream("one", ask())))
-    await until(lambda: engine.loaded_models()[0].active)
-    killed = parent_of(before)
-    killed.kill()
-    failed = await answer
-    assert isinstance(failed, Failed)
-    assert "SIGKILL" in failed.message
-    assert isinstance(await last_event(engine.stream("one", ask())), Finished)
-    after = engine.loaded_models()[0].pid
-    assert parent_of(after) not in (killed, psutil.Process())
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -228,22 +252,29 @@ def test_no_process_outlives_a_killed_app(tmp_path):
     app.stdout.close()
 
 
-async def test_no_two_forks_draw_the_same_random_numbers(make_engine, checkpoint, tmp_path, monkeypatch):
-    folder = tmp_path / "drawing"
-    folder.mkdir()
-    for file in checkpoint.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    (folder / "modeling_drawing.py").write_text(DRAWS, encoding="utf-8")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["auto_map"] = {"AutoModelForCausalLM": "modeling_drawing.Drawing"}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    monkeypatch.setenv("DRAWS", str(tmp_path / "draws"))
-    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
-    engine = make_engine(model_at(folder, "one"), model_at(folder, "two"))
-    for name in ("one", "two"):
+@pytest.mark.asyncio(loop_scope="module")
+async def test_no_two_forks_draw_the_same_random_numbers(engine, drawn):
+    for name in ("draws", "draws too"):
         await engine.load(name, ModelConfig(trust_remote_code=True))
-    one, two = (line.split() for line in (tmp_path / "draws").read_text(encoding="utf-8").splitlines())
+    one, two = (line.split() for line in (drawn / "draws").read_text(encoding="utf-8").splitlines())
     assert all(a != b for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one(engine):
+    await engine.load("one")
+    before = engine.loaded_models()[0].pid
+    psutil.Process(before).suspend()
+    answer = asyncio.create_task(last_event(engine.stream("one", ask())))
+    await until(lambda: engine.loaded_models()[0].active)
+    killed = parent_of(before)
+    killed.kill()
+    failed = await answer
+    assert isinstance(failed, Failed)
+    assert "SIGKILL" in failed.message
+    assert isinstance(await last_event(engine.stream("one", ask())), Finished)
+    after = engine.loaded_models()[0].pid
+    assert parent_of(after) not in (killed, psutil.Process())
 
 
 async def test_where_the_template_has_a_second_thread_a_model_is_started_on_its_own_and_the_log_says_why(

@@ -25,7 +25,7 @@ from multi_llm_comparator.core.exceptions import (
     UnsupportedModelError,
 )
 from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInferencer
-from multi_llm_comparator.training import lora
+from multi_llm_comparator.training import lora, tuning_loop
 from multi_llm_comparator.training.lora import tune
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
@@ -263,6 +263,13 @@ def test_memory_that_runs_out_is_told_with_advice(data, out, monkeypatch):
         tune(DEMO, data, out, QUICK)
     # ... which is then possible.
     assert tune(DEMO, data, out, replace(QUICK, batch_size=2, epochs=0.5)).is_done
+
+
+def test_memory_beyond_the_limit_ends_a_tuning_with_the_numbers(data, out, monkeypatch):
+    monkeypatch.setattr(tuning_loop, "work_limit_bytes", lambda: 1_000_000)
+    with pytest.raises(TrainingError, match=r"the tuning used \d+\.\d GB of at most 0\.0 GB .*lower batch_size"):
+        tune(DEMO, data, out, QUICK)
+    assert not out.exists()
 
 
 def test_what_is_no_model_or_quantised_is_refused(data, out, tmp_path):

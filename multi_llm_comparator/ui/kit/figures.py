@@ -50,6 +50,14 @@ def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
+def device(name: str) -> str:
+    """``cpu``, ``cuda:1``, ``mps`` as people call them: ``CPU``, ``GPU 1``, ``Apple GPU``; any other name as it is."""
+    kind, _, number = name.partition(":")
+    if kind == "cuda":
+        return t("unit.gpu", number=number or "0")
+    return t(f"unit.{kind}") if kind in ("cpu", "mps") else name
+
+
 def dollars(value: float | None) -> str:
     """US dollars, as small as they matter: $0, $0.0031, $1.20."""
     if value is None:
