@@ -11,8 +11,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -27,7 +28,6 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services import spare
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_process import ModelProcess
-from multi_llm_comparator.services.template import Template
 from tests.support.scripted_models import Catalogue, scripted_model
 
 pytestmark = [
@@ -42,7 +42,6 @@ APP = """
 import asyncio, sys
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.model_process import ModelProcess
-from multi_llm_comparator.services.template import Template
 
 async def main():
     template = await Template.start(at_leisure=False)
@@ -75,17 +74,17 @@ class Drawing(LlamaForCausalLM):
 """
 
 
-def ask(**config) -> GenerationRequest:
+def ask(**config: Any) -> GenerationRequest:
     config = {"max_tokens": 8, "temperature": 0, **config}
     return GenerationRequest(messages=(Message("user", "hello there"),), config=ModelConfig(**config))
 
 
-async def last_event(stream):
+async def last_event(stream: Any) -> Any:
     return [event async for event in stream][-1]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory) -> Path:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.support.tiny_checkpoint import make_checkpoint
 
     return make_checkpoint(tmp_path_factory.mktemp("tiny") / "tiny")
@@ -96,7 +95,7 @@ def model_at(folder: Path, name: str) -> ModelInfo:
 
 
 @pytest.fixture
-async def make_engine(tmp_path):
+async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., InferenceEngine]]:
     engines = []
 
     def make(*models: ModelInfo) -> InferenceEngine:
@@ -109,7 +108,7 @@ async def make_engine(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory) -> Iterator[Path]:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where models note down what they draw. Forks have the environment that their template began with."""
     folder = tmp_path_factory.mktemp("drawn")
     with pytest.MonkeyPatch.context() as patch:
@@ -119,7 +118,7 @@ def drawn(tmp_path_factory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def drawing(checkpoint, drawn) -> Path:
+def drawing(checkpoint: Path, drawn: Path) -> Path:
     """The checkpoint with code of its own, which draws random numbers when the model is made."""
     folder = Path(shutil.copytree(checkpoint, drawn / "drawing"))
     (folder / "modeling_drawing.py").write_text(DRAWS, encoding="utf-8")
@@ -130,7 +129,7 @@ def drawing(checkpoint, drawn) -> Path:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def forking(checkpoint, drawing):
+async def forking(checkpoint: Path, drawing: Path) -> AsyncIterator[InferenceEngine]:
     """An engine whose template has done its imports for all tests that need no other."""
     models = [model_at(checkpoint, "one"), model_at(checkpoint, "two")]
     models += [model_at(drawing, "draws"), model_at(drawing, "draws too")]
@@ -142,24 +141,17 @@ async def forking(checkpoint, drawing):
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def engine(forking):
+async def engine(forking: InferenceEngine) -> AsyncIterator[InferenceEngine]:
     """The same, with nothing loaded."""
     yield forking
     for model in forking.loaded_models():
         await forking.unload(model.model_id)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def template():
-    template = await Template.start(at_leisure=False)
-    async with asyncio.timeout(START_TIMEOUT_S):
-        await template.ready()
-    yield template
-    await template.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
-async def forked(template):
+async def forked(forking: InferenceEngine) -> AsyncIterator[ModelProcess]:
+    """A process that holds no model yet."""
+    template = await forking._table().spare._ready_template()
     process = await ModelProcess.start(template.spawn)
     yield process
     await process.close()
@@ -169,14 +161,16 @@ def parent_of(pid: int) -> psutil.Process | None:
     return psutil.Process(pid).parent()
 
 
-async def until(condition) -> None:
+async def until(condition: Any) -> None:
     async with asyncio.timeout(START_TIMEOUT_S):
         while not condition():
             await asyncio.sleep(0.02)
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_they_share(engine):
+async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_they_share(
+    engine: InferenceEngine,
+) -> None:
     assert isinstance(await last_event(engine.stream("one", ask())), Finished)
     (alone,) = engine.loaded_models()
     assert isinstance(await last_event(engine.stream("two", ask())), Finished)
@@ -187,7 +181,7 @@ async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_t
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_unloading_a_forked_model_ends_its_process(engine):
+async def test_unloading_a_forked_model_ends_its_process(engine: InferenceEngine) -> None:
     await engine.load("one")
     pid = engine.loaded_models()[0].pid
     await engine.unload("one")
@@ -195,7 +189,9 @@ async def test_unloading_a_forked_model_ends_its_process(engine):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a_process_of_its_own(engine):
+async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a_process_of_its_own(
+    engine: InferenceEngine,
+) -> None:
     await engine.load("crashes")
     pid = engine.loaded_models()[0].pid
     # It must not answer before it is hit.
@@ -214,7 +210,7 @@ async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("kind", "crashed"), [("crash", True), ("exit", False)])
-async def test_how_a_fork_ended_is_known(forked, tmp_path, kind, crashed):
+async def test_how_a_fork_ended_is_known(forked: ModelProcess, tmp_path: Path, kind: str, crashed: bool) -> None:
     model = scripted_model(tmp_path, "m", faults=[{"kind": kind, "at": "load"}])
     with pytest.raises(Exception, match="SIGABRT" if crashed else "code 3"):
         await forked.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
@@ -222,7 +218,7 @@ async def test_how_a_fork_ended_is_known(forked, tmp_path, kind, crashed):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_what_a_fork_printed_last_is_in_its_error(forked, tmp_path):
+async def test_what_a_fork_printed_last_is_in_its_error(forked: ModelProcess, tmp_path: Path) -> None:
     model = scripted_model(tmp_path, "m", otherwise="words")
     await forked.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
     forked._send({"op": "load"})
@@ -232,7 +228,7 @@ async def test_what_a_fork_printed_last_is_in_its_error(forked, tmp_path):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_fork_goes_before_models_that_write_until_it_has_loaded(forked, tmp_path):
+async def test_a_fork_goes_before_models_that_write_until_it_has_loaded(forked: ModelProcess, tmp_path: Path) -> None:
     worker = psutil.Process(forked.pid)
     loading = worker.nice()
     await forked.load("m", "scripted", scripted_model(tmp_path, "m").path, LoadOptions(), timeout_s=30)
@@ -240,7 +236,7 @@ async def test_a_fork_goes_before_models_that_write_until_it_has_loaded(forked, 
     assert os.sched_getscheduler(forked.pid) == os.SCHED_OTHER
 
 
-def test_no_process_outlives_a_killed_app(tmp_path):
+def test_no_process_outlives_a_killed_app(tmp_path: Path) -> None:
     model = scripted_model(tmp_path, "m")
     app = subprocess.Popen([sys.executable, "-c", APP, model.path], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert app.stdout is not None
@@ -253,7 +249,7 @@ def test_no_process_outlives_a_killed_app(tmp_path):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_no_two_forks_draw_the_same_random_numbers(engine, drawn):
+async def test_no_two_forks_draw_the_same_random_numbers(engine: InferenceEngine, drawn: Path) -> None:
     for name in ("draws", "draws too"):
         await engine.load(name, ModelConfig(trust_remote_code=True))
     one, two = (line.split() for line in (drawn / "draws").read_text(encoding="utf-8").splitlines())
@@ -261,7 +257,7 @@ async def test_no_two_forks_draw_the_same_random_numbers(engine, drawn):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one(engine):
+async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one(engine: InferenceEngine) -> None:
     await engine.load("one")
     before = engine.loaded_models()[0].pid
     psutil.Process(before).suspend()
@@ -278,8 +274,12 @@ async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one
 
 
 async def test_where_the_template_has_a_second_thread_a_model_is_started_on_its_own_and_the_log_says_why(
-    make_engine, checkpoint, tmp_path, monkeypatch, caplog
-):
+    make_engine: Callable[..., InferenceEngine],
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     (tmp_path / "sitecustomize.py").write_text(ONE_THREAD_MORE, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     engine = make_engine(model_at(checkpoint, "one"))
@@ -289,7 +289,9 @@ async def test_where_the_template_has_a_second_thread_a_model_is_started_on_its_
     assert parent_of(engine.loaded_models()[0].pid) == psutil.Process()
 
 
-async def test_imports_wait_while_a_model_answers_and_go_on_afterwards(make_engine, tmp_path, monkeypatch):
+async def test_imports_wait_while_a_model_answers_and_go_on_afterwards(
+    make_engine: Callable[..., InferenceEngine], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spare, "IDLE_FOR_S", 0.0)
     slow = scripted_model(tmp_path, "slow", otherwise="one two three " * 400, tokens_per_second=100)
     engine = make_engine(slow)
@@ -305,7 +307,9 @@ async def test_imports_wait_while_a_model_answers_and_go_on_afterwards(make_engi
     assert template.is_running()
 
 
-async def test_a_model_does_not_wait_for_a_template_that_imports_at_leisure(make_engine, checkpoint, monkeypatch):
+async def test_a_model_does_not_wait_for_a_template_that_imports_at_leisure(
+    make_engine: Callable[..., InferenceEngine], checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(spare, "IDLE_FOR_S", 0.0)
     engine = make_engine(model_at(checkpoint, "one"))
     await engine.start()

@@ -51,11 +51,11 @@ def count(value: int | None) -> str:
 
 
 def device(name: str) -> str:
-    """``cpu``, ``cuda:1``, ``mps`` as people call them: ``CPU``, ``GPU 1``, ``Apple GPU``; any other name as it is."""
+    """``cpu``, ``cuda:1``, ``mps`` as people call them in both languages: ``CPU``, ``GPU 1``, ``Apple GPU``."""
     kind, _, number = name.partition(":")
     if kind == "cuda":
-        return t("unit.gpu", number=number or "0")
-    return t(f"unit.{kind}") if kind in ("cpu", "mps") else name
+        return f"GPU {number or 0}"
+    return {"cpu": "CPU", "mps": "Apple GPU"}.get(kind, name)
 
 
 def dollars(value: float | None) -> str:
