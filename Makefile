@@ -1,4 +1,6 @@
 # Two commands: `make run` and `make test`. Everything they need is made on the way, and not made twice.
+# `make test ARGS="tests/core -k yaml"` hands arguments to pytest instead of running everything.
+# For those who work on it: `make dev` once, `make test-fast` often.
 # `make upgrade` tries newer versions of what is installed, and keeps them if all tests pass; `make test-newest` only tries.
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +14,9 @@ BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model 
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-.PHONY: run test attack lint upgrade test-newest demo-models benchmarks clean
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.PHONY: run test test-fast dev attack lint upgrade test-newest demo-models benchmarks clean
 
 run: .make/run
 	$(BIN)/python -m demo.prepare
@@ -21,11 +25,23 @@ run: .make/run
 
 test: .make/test
 	$(BIN)/python -m tests.support.system_packages
-	$(MAKE) --no-print-directory lint
 	$(BIN)/python -m demo.prepare
 	$(BRING_FIRST_MODEL)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not browser and not nightly"
+ifeq ($(strip $(ARGS)),)
+	$(MAKE) --no-print-directory lint
+	$(PYTEST) --cov -m "not browser and not nightly"
 	$(BIN)/python -m pytest tests/browser -m "not nightly"
+else
+	$(PYTEST) $(ARGS)
+endif
+
+# What most changes break: the tests that load no model and start no program.
+test-fast: .make/test
+	$(PYTEST) -m "not browser and not nightly and not slow" $(ARGS)
+
+# To work on it: what the tests need, and ruff before each commit.
+dev: .make/test
+	$(BIN)/pre-commit install
 
 # Some minutes of hostile files and texts against a running app; what was seen goes into docs/security.md.
 attack: .make/test

@@ -18,7 +18,7 @@ hypothesis_settings.load_profile("project")
 
 
 @pytest.fixture(autouse=True)
-def home_of_its_own(tmp_path_factory, monkeypatch):
+def home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own settings, runs or presets."""
     monkeypatch.setenv("MLC_HOME", str(tmp_path_factory.mktemp("home")))
     monkeypatch.setattr(settings, "_current", None)

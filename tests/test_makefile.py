@@ -20,12 +20,12 @@ def make(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_the_port_is_left_to_the_app_unless_one_is_asked_for():
+def test_the_port_is_left_to_the_app_unless_one_is_asked_for() -> None:
     assert "--port" not in make("--dry-run", "run").stdout
     assert "app.py --host 127.0.0.1 --port 8600" in make("--dry-run", "run", "PORT=8600").stdout
 
 
-def test_everything_is_installed_in_the_versions_that_were_tested():
+def test_everything_is_installed_in_the_versions_that_were_tested() -> None:
     planned = make("--dry-run", "--always-make", ".make/test").stdout
     installs = [line for line in planned.splitlines() if "pip install" in line and "--no-deps" not in line]
     assert [line.partition("-c ")[2] for line in installs] == [
@@ -34,12 +34,28 @@ def test_everything_is_installed_in_the_versions_that_were_tested():
     ]
 
 
-def test_newer_versions_are_tried_beside_the_tree():
+def test_arguments_for_pytest_take_the_place_of_everything() -> None:
+    everything = make("--dry-run", "test").stdout
+    assert "mypy" in everything and "--cov" in everything and "tests/browser" in everything
+    some = make("--dry-run", "test", "ARGS=tests/core -k yaml").stdout
+    assert "pytest -n 2 --dist loadgroup tests/core -k yaml" in some
+    assert "mypy" not in some and "tests/browser" not in some
+
+
+def test_the_fast_tests_leave_out_what_is_slow() -> None:
+    assert '"not browser and not nightly and not slow"' in make("--dry-run", "test-fast").stdout
+
+
+def test_what_is_needed_to_work_on_it_comes_with_one_command() -> None:
+    assert make("--dry-run", "dev").stdout.endswith("pre-commit install\n")
+
+
+def test_newer_versions_are_tried_beside_the_tree() -> None:
     assert make("--dry-run", "upgrade").stdout.endswith("python3 -m tests.support.versions upgrade\n")
     assert make("--dry-run", "test-newest").stdout.endswith("python3 -m tests.support.versions try\n")
 
 
-def test_a_virtual_environment_that_could_not_be_made_does_not_stay(tmp_path):
+def test_a_virtual_environment_that_could_not_be_made_does_not_stay(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / "python-without-ensurepip"
     python.write_text('#!/bin/sh\n[ "$1" = -c ] && exit 0\nmkdir -p .venv/bin && touch .venv/bin/python\nexit 1\n')

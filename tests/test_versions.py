@@ -28,33 +28,33 @@ def pins() -> dict[str, str]:
     return versions.read_pins((ROOT / versions.PINS).read_text(encoding="utf-8"))
 
 
-def test_every_requirement_is_pinned_within_its_range():
+def test_every_requirement_is_pinned_within_its_range() -> None:
     found = pins()
     outside = {name: found.get(name) for name, r in requirements().items() if found.get(name, "") not in r.specifier}
     assert outside == {}, "run: make upgrade"
 
 
-def test_what_they_need_in_turn_is_pinned_too():
+def test_what_they_need_in_turn_is_pinned_too() -> None:
     # Pulled in by torch, streamlit and transformers, and in no requirement file.
     assert {"markupsafe", "sympy", "pyarrow", "tokenizers", "safetensors"} <= pins().keys()
 
 
 @pytest.mark.parametrize("name", FAST_MOVING)
-def test_no_minor_version_is_taken_before_it_was_tested(name):
+def test_no_minor_version_is_taken_before_it_was_tested(name: str) -> None:
     requirement, pin = requirements()[name], pins()[name]
     major, minor = map(int, pin.split(".")[:2])
     assert f"{major}.{minor + 1}.0" not in requirement.specifier
     assert f"{major + 1}.0.0" not in requirement.specifier
 
 
-def test_pins_are_read_as_they_were_written():
+def test_pins_are_read_as_they_were_written() -> None:
     installed = [
         {"name": "PyYAML", "version": "6.0.3"},
         {"name": "torch", "version": "2.13.0+cpu"},
         {"name": "nvidia-cublas", "version": "13.1"},
         {"name": "triton", "version": "3.7"},
         {"name": "pip", "version": "23.2.1"},
-        {"name": "multi-llm-comparator", "version": "0.1.0", "editable_project_location": "/x"},
+        {"name": "multi-llm-comparator", "version": "0.2.0", "editable_project_location": "/x"},
         {"name": "huggingface_hub", "version": "2.4.1"},
     ]
     found = versions.pins_of(installed)
@@ -63,7 +63,7 @@ def test_pins_are_read_as_they_were_written():
     assert "torch 2.13.0 may be 2.13.0+cpu" in versions.written(found)
 
 
-def test_changes_are_told_from_old_to_new():
+def test_changes_are_told_from_old_to_new() -> None:
     assert versions.changes({"a": "1", "b": "1", "c": "1"}, {"a": "1", "b": "2", "d": "3"}) == [
         "b: 1 -> 2",
         "c: 1 -> gone",
@@ -71,7 +71,7 @@ def test_changes_are_told_from_old_to_new():
     ]
 
 
-def test_what_the_requirements_do_not_allow_yet_is_named():
+def test_what_the_requirements_do_not_allow_yet_is_named() -> None:
     outdated = [{"name": n, "version": "1", "latest_version": "2"} for n in ("Jinja2", "mdurl", "rich")]
     assert versions.held_back(outdated, "# rich\njinja2>=1,<2\nredis[x]>=8") == ["jinja2: 1 -> 2"]
 
@@ -90,7 +90,7 @@ test: .make/test
 
 
 @pytest.fixture
-def tree(tmp_path, monkeypatch):
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with pins of the old version, and where its copies are made."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(versions.tempfile, "tempdir", str(tmp_path / "tmp"))
@@ -113,7 +113,7 @@ def tree(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_new_pins_are_kept_only_where_that_is_wanted(tree, keep, capfd):
+def test_new_pins_are_kept_only_where_that_is_wanted(tree: Path, keep: bool, capfd: pytest.CaptureFixture[str]) -> None:
     (tree / "Makefile").write_text(MAKEFILE.format(outcome="true"))
     before = {path.name for path in tree.iterdir()}
     assert versions.renew(tree, keep=keep) == 0
@@ -123,7 +123,9 @@ def test_new_pins_are_kept_only_where_that_is_wanted(tree, keep, capfd):
     assert list((tree.parent / "tmp").iterdir()) == []
 
 
-def test_pins_stay_when_a_test_fails_and_the_copy_is_there_to_look_at(tree, capfd):
+def test_pins_stay_when_a_test_fails_and_the_copy_is_there_to_look_at(
+    tree: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tree / "Makefile").write_text(MAKEFILE.format(outcome="false"))
     assert versions.renew(tree, keep=True) == 1
     assert (tree / "constraints.txt").read_text() == "thing==1.0\n"
@@ -136,12 +138,14 @@ def test_pins_stay_when_a_test_fails_and_the_copy_is_there_to_look_at(tree, capf
     shutil.rmtree(copy)
 
 
-def test_anything_but_the_two_words_is_refused(capsys):
+def test_anything_but_the_two_words_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert versions.main([]) == versions.main(["upgrade", "now"]) == 2
     assert "upgrade|try" in capsys.readouterr().err
 
 
-def test_pins_come_from_the_oldest_python_that_is_supported(monkeypatch, capsys):
+def test_pins_come_from_the_oldest_python_that_is_supported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert metadata["project"]["requires-python"] == ">=" + ".".join(map(str, versions.OLDEST_PYTHON))
     monkeypatch.setattr(versions.sys, "version_info", (3, 13, 0))
@@ -149,7 +153,7 @@ def test_pins_come_from_the_oldest_python_that_is_supported(monkeypatch, capsys)
     assert "PYTHON=python3.11" in capsys.readouterr().err
 
 
-def test_known_vulnerabilities_are_told_a_line_each():
+def test_known_vulnerabilities_are_told_a_line_each() -> None:
     found = {
         "dependencies": [
             {"name": "jinja2", "version": "3.1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3.1.6"]}]},
@@ -165,6 +169,6 @@ def test_known_vulnerabilities_are_told_a_line_each():
 
 
 @pytest.mark.parametrize(("install", "audit"), [("false", "true"), ("true", "false"), ("true", "/absent/pip-audit")])
-def test_an_audit_that_cannot_be_made_is_one_line(install, audit):
+def test_an_audit_that_cannot_be_made_is_one_line(install: str, audit: str) -> None:
     (said,) = versions.audited([install], [audit])
     assert said.startswith("the audit could not be made")

@@ -26,6 +26,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.private_files import umask_for_models
 from multi_llm_comparator.services.child_process import child_environment
+from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
 
@@ -68,9 +69,10 @@ class ConversionProgress:
 class ConversionJob:
     """One conversion. Its :attr:`progress` is a snapshot that any thread may read."""
 
-    def __init__(self, source: Path, out: Path, target: str, *, overwrite: bool) -> None:
+    def __init__(self, source: Path, out: Path, target: str, *, overwrite: bool, max_bytes: int) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.source, self.out, self.target, self.overwrite = source, out, target, overwrite
+        self._max_bytes = max_bytes
         self.progress = ConversionProgress()
         self._task: asyncio.Task[None] | None = None
 
@@ -124,7 +126,7 @@ class ConversionJob:
             "parent": os.getpid(),
         }
         try:
-            async with contextlib.aclosing(_ask(request)) as messages:
+            async with contextlib.aclosing(_ask(request, self._max_bytes)) as messages:
                 async for message in messages:
                     match message:
                         case {"kind": "progress"}:
@@ -145,10 +147,13 @@ class ConversionJobs:
 
     Args:
         made: called in a thread when a model was made, before its job is done: to scan again.
+        limit_bytes: asked when a job is started for the RAM that it may take.
     """
 
-    def __init__(self, made: Callable[[], object] = lambda: None) -> None:
-        self._made = made
+    def __init__(
+        self, made: Callable[[], object] = lambda: None, *, limit_bytes: Callable[[], int] = work_limit_bytes
+    ) -> None:
+        self._made, self._limit_bytes = made, limit_bytes
         self._jobs: tuple[ConversionJob, ...] = ()
         self._turn = asyncio.Semaphore(1)
 
@@ -182,7 +187,7 @@ class ConversionJobs:
             raise ConversionError(f"{str(out)!r} is there already; delete or rename it, or choose another name")
         if len(self.running) > MAX_WAITING:
             raise ConversionError(f"{MAX_WAITING} conversions wait already; start it when some are done")
-        job = ConversionJob(source, out, wanted, overwrite=overwrite)
+        job = ConversionJob(source, out, wanted, overwrite=overwrite, max_bytes=self._limit_bytes())
         over = [other for other in self._jobs if other.progress.is_over][: MAX_KEPT - 1]
         self._jobs = (job, *(other for other in self._jobs if not other.progress.is_over or other in over))
         job.begin(self._turn, self._made)
@@ -197,10 +202,16 @@ class ConversionJobs:
         await asyncio.gather(*(job.cancel() for job in self.running))
 
 
-async def _ask(request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-    """Run one conversion in a child process; closing the iterator, or cancelling, ends the child."""
+async def _ask(request: dict[str, Any], max_bytes: int) -> AsyncGenerator[dict[str, Any], None]:
+    """Run one conversion in a child process; closing the iterator, or cancelling, ends the child.
+
+    Raises:
+        ConversionError: it took more than ``max_bytes`` of RAM and was ended.
+    """
     child = await _spawn()
     assert child.stdin is not None and child.stdout is not None
+    watch = asyncio.create_task(_too_large(child.pid, max_bytes))
+    watch.add_done_callback(lambda done: None if done.cancelled() else _kill(child))
     try:
         child.stdin.write(json.dumps(request).encode() + b"\n")
         while line := await child.stdout.readline():
@@ -208,8 +219,20 @@ async def _ask(request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
             yield message
             if message["kind"] != "progress":
                 return
+        if watch.done() and not watch.cancelled():
+            name = Path(request["source"]).name
+            said = used_too_much(f"the conversion of {name!r}", watch.result(), max_bytes, "it was at work")
+            raise ConversionError(f"{said}; raise max_memory_gb if the machine has more, or look at the file's origin")
     finally:
+        watch.cancel()
         await asyncio.shield(_end(child))
+
+
+async def _too_large(pid: int, max_bytes: int) -> int:
+    """Wait until a process and what it started have taken more than they may; how much that was."""
+    while (used_bytes := await asyncio.to_thread(own_bytes, pid)) <= max_bytes:
+        await asyncio.sleep(WATCH_EVERY_S)
+    return used_bytes
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
@@ -218,13 +241,17 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         child.terminate()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(child.wait(), END_WITHIN_S)
+    _kill(child)
+    await child.wait()
+
+
+def _kill(child: asyncio.subprocess.Process) -> None:
     if hasattr(os, "killpg"):
         # It leads a group of its own, in which llama.cpp may still be at work.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
     elif child.returncode is None:
         child.kill()
-    await child.wait()
 
 
 async def _spawn() -> asyncio.subprocess.Process:

@@ -8,6 +8,7 @@ of what others say in errors, :class:`KeyMask` out of their answers, and :func:`
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -22,12 +23,13 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.reading import read_bytes, read_text
 from multi_llm_comparator.core.settings import get_settings
 
 MASTER_KEY_VARIABLE = "MLC_MASTER_KEY"
 HIDDEN = "[key]"
 MAX_STORE_BYTES = 1 << 20
+MAX_DOTENV_BYTES = 1 << 18
 # Shorter ones are words in answers: a server of one's own may be given "none" or "secret" as its key.
 MIN_KEY_CHARS, MIN_KEY_CHARS_IN_ANSWERS = 4, 8
 # So many characters of a key's beginning are a part of it that must not be shown either.
@@ -123,12 +125,21 @@ def resolve_key(reference: str, *, dotenv: Path = Path(".env"), store: KeyStore 
     if source == "store":
         key = (store or KeyStore()).get(name)
     else:
-        value = os.environ.get(name) or (dotenv_values(dotenv).get(name) if dotenv.is_file() else None)
+        value = os.environ.get(name) or (_in_dotenv(dotenv, name) if dotenv.is_file() else None)
         if not value:
             raise ConfigurationError(f"the variable {name!r} is set neither in the environment nor in {str(dotenv)!r}")
         key = SecretStr(value)
     remember_key(key)
     return key
+
+
+def _in_dotenv(path: Path, name: str) -> str | None:
+    """What a ``.env`` file says of ``name``. Variables in it stay text: a few lines of them make any length."""
+    try:
+        text = read_text(path, MAX_DOTENV_BYTES)
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"{str(path)!r} cannot be read for {name!r}: {exc}") from exc
+    return dotenv_values(stream=io.StringIO(text), interpolate=False).get(name)
 
 
 def remember_key(key: SecretStr) -> None:

@@ -37,13 +37,12 @@ from multi_llm_comparator.services.child_process import (
     collect_lines,
     start_model_process,
 )
+from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, used_too_much
 from multi_llm_comparator.services.template import ForkedChild
 from multi_llm_comparator.services.wire import MAX_LINE_BYTES, Wire, decode, encode
 
 # What a process that has ended printed last is read within this time.
 LAST_WORDS_S = 1.0
-# How often a busy process is looked at: memory can be filled at a gigabyte a second.
-WATCH_EVERY_S = 0.25
 # A step takes some tenths of a second, of a huge model some seconds. A process that does not stop within this time, or
 # that of a few of its longest steps, is in something without an end.
 STOP_WITHIN_S = 10.0
@@ -273,7 +272,7 @@ class ModelProcess:
             self._end(ModelProcessDied(f"the process of {self.name!r} sent something unreadable and was ended: {exc}"))
         await self._child.wait()
         await asyncio.wait({self._reading_log}, timeout=LAST_WORDS_S)
-        self._end(self._obituary())
+        self._end(self._crash_report())
 
     def _dispatch(self, message: Wire) -> None:
         match message["op"]:
@@ -311,10 +310,10 @@ class ModelProcess:
         if self._max_bytes is None or used_bytes <= self._max_bytes:
             return None
         doing = "it was being loaded" if self._loading else "it answered"
+        said = used_too_much(f"the process of {self.name!r}", used_bytes, self._max_bytes, doing)
         return ModelProcessOverLimit(
-            f"the process of {self.name!r} used {used_bytes / 1e9:.1f} GB of at most {self._max_bytes / 1e9:.1f} GB "
-            f"while {doing} and was ended; choose a shorter context or fewer requests at once, raise max_memory_gb, or "
-            "fetch the model from somebody you trust: its files may ask for more than they need"
+            f"{said}; choose a shorter context or fewer requests at once, raise max_memory_gb, or fetch the model from "
+            "somebody you trust: its files may ask for more than they need"
         )
 
     def _unstoppable(self) -> MultiLLMError | None:
@@ -347,7 +346,7 @@ class ModelProcess:
                 Failed(request_id=request_id, error_type=type(self._verdict).__name__, message=str(self._verdict))
             )
 
-    def _obituary(self) -> MultiLLMError:
+    def _crash_report(self) -> MultiLLMError:
         code = self._child.returncode
         if (limit := limit_behind(code)) is not None:
             return ModelProcessOverLimit(

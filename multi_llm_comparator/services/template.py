@@ -113,7 +113,13 @@ class Template:
         self = cls(process, ours)
         assert process.stdout is not None
         self._tasks.append(asyncio.create_task(collect_lines(process.stdout, self._log)))
-        reader, self._writer = await asyncio.open_connection(sock=ours)
+        try:
+            reader, self._writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            # Who asked for it is gone (or no socket can be had), and nobody else could end it.
+            process.kill()
+            ours.close()
+            raise
         self._tasks.append(asyncio.create_task(self._listen(reader)))
         return self
 

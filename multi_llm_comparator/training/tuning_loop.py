@@ -22,6 +22,7 @@ from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.inferencers.pytorch_errors import detail
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel
+from multi_llm_comparator.services.memory_watch import own_bytes, used_too_much, work_limit_bytes
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
 
@@ -84,7 +85,8 @@ class TuningLoop:
         """Train to the end, or until stopped; whether it came to the end.
 
         Raises:
-            TrainingError: the loss is no number any more, or the checkpoint to go on from is damaged.
+            TrainingError: the loss is no number any more, the memory is beyond its limit, or the checkpoint to go on
+                from is damaged.
         """
         try:
             self._trainer.train(resume_from_checkpoint=self._last)
@@ -154,6 +156,7 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._tell(state)
+        self._check_memory()
         is_last = state.global_step >= state.max_steps
         if is_last or time.monotonic() - self._saved_at >= CHECKPOINT_EVERY_S:
             # The last one too: merging and writing the model may fail, for want of room on the disk.
@@ -168,6 +171,12 @@ class _Watch(TrainerCallback):  # type: ignore[misc]
                 os.fsync(written.fileno())
         write_atomically(self._folder / LAST_FILE, json.dumps({"step": state.global_step}))
         self._saved_at = time.monotonic()
+
+    def _check_memory(self) -> None:
+        used_bytes, max_bytes = own_bytes(os.getpid()), work_limit_bytes()
+        if used_bytes > max_bytes:
+            said = used_too_much("the tuning", used_bytes, max_bytes, "it learnt")
+            raise TrainingError(f"{said}; lower batch_size or max_tokens, or raise max_memory_gb if there is more")
 
     def _tell(self, state: Any) -> None:
         done = state.global_step - self._first_step

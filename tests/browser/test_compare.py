@@ -8,10 +8,11 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser import board
 from tests.browser.conftest import App
@@ -19,7 +20,7 @@ from tests.browser.downloads import downloaded
 
 
 @pytest.fixture(scope="module", autouse=True)
-def models_in_memory(chromium, app):
+def models_in_memory(chromium: Browser, app: App) -> None:
     """Loading takes its time; afterwards every test can watch four models write at once."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
     page = context.new_page()
@@ -28,7 +29,7 @@ def models_in_memory(chromium, app):
     context.close()
 
 
-def test_four_models_are_picked_and_write_at_the_same_time(page: Page):
+def test_four_models_are_picked_and_write_at_the_same_time(page: Page) -> None:
     for index, name in enumerate(("north", "south", "north-Q8_0", "south-Q8_0")):
         page.get_by_role("combobox", name=f"Model of pane {'ABCD'[index]}").click()
         page.get_by_role("option", name=re.compile(rf"^{name} · ")).click()
@@ -38,7 +39,7 @@ def test_four_models_are_picked_and_write_at_the_same_time(page: Page):
     board.stop_all(page)
 
 
-def test_one_pane_stops_and_the_others_go_on(page: Page):
+def test_one_pane_stops_and_the_others_go_on(page: Page) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     board.cards(page).nth(0).get_by_role("button", name="Stop").click()
@@ -50,7 +51,7 @@ def test_one_pane_stops_and_the_others_go_on(page: Page):
     board.stop_all(page)
 
 
-def test_a_reload_in_mid_stream_stops_nothing(page: Page):
+def test_a_reload_in_mid_stream_stops_nothing(page: Page) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     before = board.lengths(page)
@@ -61,7 +62,7 @@ def test_a_reload_in_mid_stream_stops_nothing(page: Page):
     board.stop_all(page)
 
 
-def test_two_tabs_show_one_run_and_either_can_act_on_it(page: Page, context: BrowserContext):
+def test_two_tabs_show_one_run_and_either_can_act_on_it(page: Page, context: BrowserContext) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     other = context.new_page()
@@ -74,7 +75,7 @@ def test_two_tabs_show_one_run_and_either_can_act_on_it(page: Page, context: Bro
     board.stop_all(page)
 
 
-def test_closing_the_page_stops_nothing(page: Page, context: BrowserContext):
+def test_closing_the_page_stops_nothing(page: Page, context: BrowserContext) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     before = board.lengths(page)
@@ -87,7 +88,7 @@ def test_closing_the_page_stops_nothing(page: Page, context: BrowserContext):
     board.stop_all(again)
 
 
-def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page):
+def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     board.stop_all(page)
@@ -102,7 +103,7 @@ def test_an_answer_is_made_again_and_both_attempts_can_be_read(page: Page):
     expect(card.get_by_text("1/2")).to_be_visible()
 
 
-def test_an_earlier_prompt_is_asked_otherwise_in_a_run_of_its_own(page: Page):
+def test_an_earlier_prompt_is_asked_otherwise_in_a_run_of_its_own(page: Page) -> None:
     for turn, prompt in enumerate(("Tell me a story.", "Tell me another.")):
         board.ask(page, prompt)
         board.expect_states(page, "running", turn=turn)
@@ -121,7 +122,7 @@ def test_an_earlier_prompt_is_asked_otherwise_in_a_run_of_its_own(page: Page):
     board.stop_all(page)
 
 
-def test_prompts_sent_the_moment_the_last_answers_end_stream_too(page: Page):
+def test_prompts_sent_the_moment_the_last_answers_end_stream_too(page: Page) -> None:
     for turn in range(3):
         board.ask(page, "Tell me a story.")
         board.expect_states(page, "running", turn=turn)
@@ -129,7 +130,7 @@ def test_prompts_sent_the_moment_the_last_answers_end_stream_too(page: Page):
         board.stop_all(page)
 
 
-def test_a_model_chosen_at_once_after_new_stays_in_the_new_comparison(page: Page):
+def test_a_model_chosen_at_once_after_new_stays_in_the_new_comparison(page: Page) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     board.stop_all(page)
@@ -141,7 +142,7 @@ def test_a_model_chosen_at_once_after_new_stays_in_the_new_comparison(page: Page
     expect(page).not_to_have_url(re.compile("run="))
 
 
-def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
+def test_a_run_is_exported_in_all_formats(page: Page, tmp_path: Path) -> None:
     board.ask(page, "Tell me a <b>story</b>.")
     board.expect_states(page, "running")
     board.stop_all(page)
@@ -154,7 +155,7 @@ def test_a_run_is_exported_in_all_formats(page: Page, tmp_path):
     assert "<b>story</b>" not in files["HTML"]
 
 
-def test_the_page_switches_to_chinese_and_back(page: Page):
+def test_the_page_switches_to_chinese_and_back(page: Page) -> None:
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_text("一个提示词，并排比较")).to_be_visible()
     expect(page.get_by_role("link", name="历史")).to_be_visible()
@@ -163,7 +164,7 @@ def test_the_page_switches_to_chinese_and_back(page: Page):
 
 
 @pytest.mark.parametrize(("width", "abreast"), [(1280, 4), (800, 2)])
-def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abreast):
+def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width: int, abreast: int) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     page.set_viewport_size({"width": width, "height": 900})
@@ -180,7 +181,7 @@ def test_panes_stand_abreast_as_far_as_they_are_readable(page: Page, width, abre
     board.stop_all(page)
 
 
-def test_a_killed_model_process_ends_one_pane_only_and_retry_works(page: Page, app: App):
+def test_a_killed_model_process_ends_one_pane_only_and_retry_works(page: Page, app: App) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")
     os.kill(process_of(page, app, "north"), signal.SIGKILL)

@@ -14,11 +14,11 @@ def open_menu(page: Page) -> None:
     expect(page.get_by_test_id("stMainMenuList").first).to_be_visible()
 
 
-def test_the_prompt_has_the_focus_when_a_page_opens(page: Page):
+def test_the_prompt_has_the_focus_when_a_page_opens(page: Page) -> None:
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
 
 
-def test_the_menu_is_in_the_readers_language(page: Page, app: App):
+def test_the_menu_is_in_the_readers_language(page: Page, app: App) -> None:
     page.goto(f"{app.address}/?lang=zh")
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
     open_menu(page)
@@ -27,7 +27,7 @@ def test_the_menu_is_in_the_readers_language(page: Page, app: App):
     assert not [text for text in labels.all_inner_texts() if re.search(r"[a-z]{3}", text)]
 
 
-def test_a_theme_holds_on_other_pages_and_in_new_tabs(page: Page, context: BrowserContext, app: App):
+def test_a_theme_holds_on_other_pages_and_in_new_tabs(page: Page, context: BrowserContext, app: App) -> None:
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
     open_menu(page)
     page.get_by_test_id("stMainMenuItem-theme-Dark").click()

@@ -94,7 +94,7 @@ def ask(page: Page, app: str, prompt: str) -> None:
 
 def test_answers_titles_and_names_on_compare_history_and_in_imports(
     page: Page, app: str, unasked: UnaskedServer, tmp_path: Path
-):
+) -> None:
     ask(page, app, picture(unasked, "prompt"))
     settle(page, unasked)
     expect(page.get_by_role("heading", level=1)).to_have_text(picture(unasked, "prompt"))
@@ -118,14 +118,14 @@ def test_answers_titles_and_names_on_compare_history_and_in_imports(
     settle(page, unasked)
 
 
-def test_a_link_to_a_run_and_what_is_said_of_it(page: Page, app: str, unasked: UnaskedServer):
+def test_a_link_to_a_run_and_what_is_said_of_it(page: Page, app: str, unasked: UnaskedServer) -> None:
     for path in ("", "plans"):
         page.goto(f"{app}/{path}?lang=en&run={quote(picture(unasked, 'link'))}")
         expect(page.get_by_test_id("stToast")).to_contain_text(picture(unasked, "link"))
         settle(page, unasked)
 
 
-def test_models_and_their_details(page: Page, app: str, unasked: UnaskedServer):
+def test_models_and_their_details(page: Page, app: str, unasked: UnaskedServer) -> None:
     page.goto(f"{app}/models?lang=en")
     rows = page.locator('[class*="st-key-model_row_"]', has_text=picture(unasked, "model"))
     expect(rows.first).to_be_visible()
@@ -135,7 +135,7 @@ def test_models_and_their_details(page: Page, app: str, unasked: UnaskedServer):
     settle(page, unasked)
 
 
-def test_groups_and_what_they_answer(page: Page, app: str, unasked: UnaskedServer):
+def test_groups_and_what_they_answer(page: Page, app: str, unasked: UnaskedServer) -> None:
     page.goto(f"{app}/groups?lang=en")
     expect(page.get_by_text(picture(unasked, "group")).first).to_be_visible()
     page.get_by_role("button", name="Try it").click()
@@ -143,7 +143,7 @@ def test_groups_and_what_they_answer(page: Page, app: str, unasked: UnaskedServe
     settle(page, unasked)
 
 
-def test_plans_their_steps_and_answers(page: Page, app: str, unasked: UnaskedServer):
+def test_plans_their_steps_and_answers(page: Page, app: str, unasked: UnaskedServer) -> None:
     page.goto(f"{app}/plans?lang=en")
     board.ask(page, picture(unasked, "question"))
     expect(page.locator(".mlc-plan-status [data-run-state]")).to_have_attribute("data-run-state", "done")
@@ -154,7 +154,7 @@ def test_plans_their_steps_and_answers(page: Page, app: str, unasked: UnaskedSer
         settle(page, unasked)
 
 
-def test_a_picture_that_got_through_would_be_noticed(page: Page, app: str):
+def test_a_picture_that_got_through_would_be_noticed(page: Page, app: str) -> None:
     page.goto(f"{app}/?lang=en")
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
     with UnaskedServer().serving() as server:

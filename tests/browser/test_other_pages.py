@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import board
 from tests.browser.conftest import App
 
 
-def test_a_model_is_loaded_and_unloaded(page: Page, app: App):
+def test_a_model_is_loaded_and_unloaded(page: Page, app: App) -> None:
     page.goto(f"{app.address}/models?lang=en")
     row = page.locator('[class*="st-key-model_row_"]', has_text="south-Q8_0")
     row.get_by_role("button", name="Details").click()
@@ -25,7 +25,7 @@ def test_a_model_is_loaded_and_unloaded(page: Page, app: App):
     expect(loaded).to_have_count(0)
 
 
-def test_models_are_filtered(page: Page, app: App):
+def test_models_are_filtered(page: Page, app: App) -> None:
     page.goto(f"{app.address}/models?lang=en")
     rows = page.locator('[class*="st-key-model_row_"]')
     expect(rows).to_have_count(4)
@@ -34,7 +34,7 @@ def test_models_are_filtered(page: Page, app: App):
     expect(rows).to_have_count(1)
 
 
-def test_a_past_run_is_found_opened_and_deleted(page: Page, app: App):
+def test_a_past_run_is_found_opened_and_deleted(page: Page, app: App) -> None:
     board.ask(page, "A prompt about quinces")
     expect(board.cards(page)).to_have_count(4)
     board.stop_all(page)
@@ -53,7 +53,7 @@ def test_a_past_run_is_found_opened_and_deleted(page: Page, app: App):
     expect(run).to_have_count(0)
 
 
-def test_the_theme_follows_the_readers_choice_of_dark(chromium, app: App):
+def test_the_theme_follows_the_readers_choice_of_dark(chromium: Browser, app: App) -> None:
     context = chromium.new_context(color_scheme="dark", locale="zh-CN")
     page = context.new_page()
     page.goto(app.address)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from multi_llm_comparator.plans.parse import parse_plan
 from tests.browser.board import wait_until
@@ -65,7 +65,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(context, address: str) -> Page:
+def page(context: BrowserContext, address: str) -> Page:
     page: Page = context.new_page()
     page.goto(address)
     expect(page.locator(".mlc-hero")).to_be_visible()
@@ -115,7 +115,7 @@ def stop(page: Page) -> None:
     expect(state(page)).to_have_attribute("data-run-state", "stopped")
 
 
-def test_bars_appear_before_the_plan_is_complete(done: str, page: Page):
+def test_bars_appear_before_the_plan_is_complete(done: str, page: Page) -> None:
     ask(page, ENDLESS)
     expect(bars(page).nth(2)).to_be_visible()
     expect(lanes(page)).to_have_count(1 + len(STEPS))
@@ -124,7 +124,7 @@ def test_bars_appear_before_the_plan_is_complete(done: str, page: Page):
     stop(page)
 
 
-def test_a_reload_in_mid_run_finds_it_at_work_and_what_is_stopped_goes_on(done: str, page: Page):
+def test_a_reload_in_mid_run_finds_it_at_work_and_what_is_stopped_goes_on(done: str, page: Page) -> None:
     ask(page, ENDLESS)
     expect(state(page)).to_have_attribute("data-run-state", "planning")
     expect(lanes(page).nth(1)).to_be_visible()
@@ -140,7 +140,7 @@ def test_a_reload_in_mid_run_finds_it_at_work_and_what_is_stopped_goes_on(done: 
     stop(page)
 
 
-def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Page, done: str):
+def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Page, done: str) -> None:
     page.goto(done)
     expect_end(page)
     page.get_by_label("Hard from").fill("1")
@@ -170,7 +170,7 @@ def shown_time(page: Page) -> list[list[float]]:
     )
 
 
-def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(page: Page, done: str):
+def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(page: Page, done: str) -> None:
     page.goto(done)
     expect_end(page)
     page.get_by_role("button", name="Run again").click()
@@ -201,7 +201,7 @@ def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(pag
     assert end > zoomed[0][1]
 
 
-def test_a_step_is_solved_again_and_the_run_as_it_was_stands_beneath(page: Page, done: str):
+def test_a_step_is_solved_again_and_the_run_as_it_was_stands_beneath(page: Page, done: str) -> None:
     page.goto(done)
     expect_end(page)
     expect_step(page, 5)
@@ -237,7 +237,7 @@ def expect_step(page: Page, number: int) -> None:
     expect(page.locator(".mlc-facts")).to_contain_text(f"{difficulty} / 10")
 
 
-def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(page: Page, done: str):
+def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(page: Page, done: str) -> None:
     page.goto(done)
     expect(bars(page).nth(2)).to_be_visible()
     bar = place_of_bar(page, lane=4)
@@ -249,7 +249,7 @@ def test_a_click_in_the_chart_or_in_the_graph_shows_a_step(page: Page, done: str
     expect_step(page, 2)
 
 
-def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str):
+def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str) -> None:
     page.goto(done)
     page.get_by_role("button", name="Edit plan").click()
     editor = page.get_by_role("dialog")
@@ -267,7 +267,7 @@ def test_an_edited_plan_runs_beside_the_one_it_came_from(page: Page, done: str):
     expect_end(page)
 
 
-def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path):
+def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path: Path) -> None:
     page.goto(done)
     page.locator(".st-key-plans_export button").first.click()
     files = downloaded(page, ("HTML", "SVG", "XML", "JSON"), tmp_path)
@@ -277,7 +277,7 @@ def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path):
     assert json.loads(files["JSON"])["run"]["answer"] == "Take the second offer."
 
 
-def test_a_past_run_is_found_and_opened(page: Page, done: str):
+def test_a_past_run_is_found_and_opened(page: Page, done: str) -> None:
     page.get_by_role("button", name="Runs").click()
     page.get_by_placeholder("Search questions and models").fill("offers")
     page.get_by_placeholder("Search questions and models").press("Enter")
@@ -289,7 +289,7 @@ def test_a_past_run_is_found_and_opened(page: Page, done: str):
 
 
 @pytest.mark.parametrize("width", [1280, 800])
-def test_nothing_stands_out_of_the_page(page: Page, done: str, width: int):
+def test_nothing_stands_out_of_the_page(page: Page, done: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(done)
     expect(bars(page).first).to_be_visible()

@@ -40,7 +40,7 @@ def unasked() -> Iterator[UnaskedServer]:
         yield server
 
 
-def test_no_page_wants_what_its_policy_forbids(page: Page, context: BrowserContext, app: App):
+def test_no_page_wants_what_its_policy_forbids(page: Page, context: BrowserContext, app: App) -> None:
     said: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
@@ -59,7 +59,7 @@ def test_no_page_wants_what_its_policy_forbids(page: Page, context: BrowserConte
     assert said == []
 
 
-def test_a_page_that_is_made_to_fetch_does_not(page: Page, unasked: UnaskedServer):
+def test_a_page_that_is_made_to_fetch_does_not(page: Page, unasked: UnaskedServer) -> None:
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_visible()
     page.evaluate(
         """url => {
@@ -81,7 +81,7 @@ def test_a_page_that_is_made_to_fetch_does_not(page: Page, unasked: UnaskedServe
     assert unasked.asked == []
 
 
-def test_pages_of_others_reach_nothing(context: BrowserContext, app: App, unasked: UnaskedServer):
+def test_pages_of_others_reach_nothing(context: BrowserContext, app: App, unasked: UnaskedServer) -> None:
     unasked.page = ATTACK % {"app": app.address}
     page = context.new_page()
     page.goto(f"{unasked.url.replace('127.0.0.1', 'localhost')}/page")

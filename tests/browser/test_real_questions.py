@@ -17,7 +17,7 @@ A_DOZEN = 12
 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
-def test_a_dozen_questions_are_answered_side_by_side(page: Page, path: Path):
+def test_a_dozen_questions_are_answered_side_by_side(page: Page, path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     every = len(lines) // A_DOZEN
     prompts = [json.loads(line)["turns"][0].strip() for line in lines][::every][:A_DOZEN]

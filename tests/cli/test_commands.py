@@ -21,6 +21,7 @@ from multi_llm_comparator import __version__
 from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
+from tests.support.typed_command import typed
 
 ROOT = Path(__file__).parents[2]
 KEY = "my-secret-key-123456"
@@ -39,7 +40,7 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 
 @pytest.fixture
-def place(tmp_path) -> Path:
+def place(tmp_path: Path) -> Path:
     questions = [
         {"question": "What is (23 + 48) * (17 - 9)?", "answer": "568", "subject": "maths"},
         {"question": "And what is 4 + 5?", "answer": "9", "subject": "maths"},
@@ -61,7 +62,7 @@ def configure(place: Path, server: ScriptedServer, **sections: Any) -> None:
 
 
 async def started(place: Path, *words: str) -> asyncio.subprocess.Process:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false", "COLUMNS": "200"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -89,7 +90,7 @@ def one(place: Path, pattern: str) -> Path:
     return found
 
 
-def test_the_command_is_where_make_run_puts_it(tmp_path):
+def test_the_command_is_where_make_run_puts_it(tmp_path: Path) -> None:
     command = shutil.which("llm-cooperation", path=str(Path(sys.executable).parent))
     assert command, "install the package: make .make/run"
     shown = subprocess.run([command, "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S)
@@ -97,7 +98,9 @@ def test_the_command_is_where_make_run_puts_it(tmp_path):
     assert "baseline" in shown.stdout
 
 
-async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(place, server):
+async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(
+    place: Path, server: ScriptedServer
+) -> None:
     configure(place, server)
     code, out, err = await command(place, "plan", "--config", "config.yaml")
     assert (code, out) == (0, "The answer is 568.\n"), err
@@ -110,7 +113,7 @@ async def test_a_question_is_answered_and_reported_and_the_key_stands_nowhere(pl
     assert KEY not in out + err
 
 
-async def test_an_answer_that_some_steps_are_missing_from_says_which(place, server):
+async def test_an_answer_that_some_steps_are_missing_from_says_which(place: Path, server: ScriptedServer) -> None:
     configure(place, server)
     server.script("mini", Act(kind="status", status=400))
     server.script("big", Act(kind="status", status=400))
@@ -120,7 +123,9 @@ async def test_an_answer_that_some_steps_are_missing_from_says_which(place, serv
     assert re.search(r"without the answers of steps: [12], 3\n", err)
 
 
-async def test_a_run_stopped_by_ctrl_c_is_resumed_without_repeating_what_is_done(place, server):
+async def test_a_run_stopped_by_ctrl_c_is_resumed_without_repeating_what_is_done(
+    place: Path, server: ScriptedServer
+) -> None:
     configure(place, server)
     server.script("big", Act(kind="hang"))
     process = await started(place, "plan")
@@ -137,7 +142,9 @@ async def test_a_run_stopped_by_ctrl_c_is_resumed_without_repeating_what_is_done
     assert (server.count("boss"), server.count("mini")) == (1, 2)
 
 
-async def test_a_data_set_is_measured_and_a_second_run_in_its_folder_asks_nothing(place, server):
+async def test_a_data_set_is_measured_and_a_second_run_in_its_folder_asks_nothing(
+    place: Path, server: ScriptedServer
+) -> None:
     configure(place, server, dataset={"enabled": True, "path": "questions.json"})
     code, out, err = await command(place, "plan", "--output", "run")
     assert code == 0, err
@@ -152,7 +159,9 @@ async def test_a_data_set_is_measured_and_a_second_run_in_its_folder_asks_nothin
     assert "| 2 | 4 | 0 | 4 | 0.0% |" in (await command(place, "analyze", "run/dataset_results.json", "2"))[1]
 
 
-async def test_pairs_for_tuning_a_planner_are_built_without_asking_the_others(place, server):
+async def test_pairs_for_tuning_a_planner_are_built_without_asking_the_others(
+    place: Path, server: ScriptedServer
+) -> None:
     build = {"enabled": True, "save_thinking": True}
     judge = {"enabled": True, "model": "judge", "api_base_url": server.url}
     server.usual["judge"] = Act(text=scores("planner"))
@@ -166,7 +175,7 @@ async def test_pairs_for_tuning_a_planner_are_built_without_asking_the_others(pl
     assert [json.loads(line)["messages"][-1]["content"][:7] for line in lines] == ["<think>", "<think>"]
 
 
-async def test_a_single_model_is_measured_on_the_same_questions(place, server):
+async def test_a_single_model_is_measured_on_the_same_questions(place: Path, server: ScriptedServer) -> None:
     configure(place, server)
     code, out, err = await command(
         place, "baseline", "--dataset", "questions.json", "--model", "big", "--limit", "1", "--timeout", "60"
@@ -179,7 +188,7 @@ async def test_a_single_model_is_measured_on_the_same_questions(place, server):
     assert server.count("boss") == 0
 
 
-async def test_what_cannot_be_answered_is_said_and_shown_by_the_exit_code(place, server):
+async def test_what_cannot_be_answered_is_said_and_shown_by_the_exit_code(place: Path, server: ScriptedServer) -> None:
     configure(place, server)
     server.usual = {name: Act(kind="status", status=401) for name in ("boss", "mini", "big")}
     code, out, err = await command(place, "plan")
@@ -199,14 +208,16 @@ async def test_what_cannot_be_answered_is_said_and_shown_by_the_exit_code(place,
         (["plan", "--no-such-option"], "--no-such-option"),
     ],
 )
-async def test_wrong_use_is_one_message_and_exit_code_2(place, words, said):
+def test_wrong_use_is_one_message_and_exit_code_2(
+    place: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     (place / "bad.yaml").write_text("models: {}", encoding="utf-8")
-    code, out, err = await command(place, *words)
+    code, out, err = typed(monkeypatch, capfd, place, *words)
     assert (code, out) == (2, "")
     assert said in err and "Traceback" not in err
 
 
-async def test_the_command_line_does_not_import_the_heavy_libraries():
+async def test_the_command_line_does_not_import_the_heavy_libraries() -> None:
     code = (
         "import sys; import multi_llm_comparator.cli.app;"
         "print([m for m in ('torch', 'transformers', 'llama_cpp', 'streamlit', 'openai') if m in sys.modules])"
@@ -217,7 +228,7 @@ async def test_the_command_line_does_not_import_the_heavy_libraries():
     assert (await ended(process))[1].strip() == "[]"
 
 
-async def test_the_example_configuration_answers_with_the_demo_models(tmp_path):
+async def test_the_example_configuration_answers_with_the_demo_models(tmp_path: Path) -> None:
     (tmp_path / "models").symlink_to(ROOT / "models")
     (tmp_path / "config.yaml").write_bytes((ROOT / "config.example.yaml").read_bytes())
     async with asyncio.timeout(300):
@@ -228,13 +239,15 @@ async def test_the_example_configuration_answers_with_the_demo_models(tmp_path):
     assert one(tmp_path, "single/demo-planner__demo-small__demo-large/*/report.md").exists()
 
 
-async def test_the_version_is_told(place):
-    assert await command(place, "--version") == (0, f"llm-cooperation {__version__}\n", "")
+def test_the_version_is_told(place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    assert typed(monkeypatch, capfd, place, "--version") == (0, f"llm-cooperation {__version__}\n", "")
 
 
-async def test_a_mistyped_model_is_blamed_for_what_was_typed(place):
+def test_a_mistyped_model_is_blamed_for_what_was_typed(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     (place / "models").symlink_to(ROOT / "models")
-    code, out, err = await command(place, "baseline", "--model", "demo-smal", "--query", "hi")
+    code, out, err = typed(monkeypatch, capfd, place, "baseline", "--model", "demo-smal", "--query", "hi")
     said = " ".join(err.split())
     assert (code, out) == (2, "")
     assert "error: --model: 'demo-smal' is neither a model in" in said

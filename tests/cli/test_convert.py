@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
+from tests.support.typed_command import typed
 
 ROOT = Path(__file__).parents[2]
 DONE, FAILED, WRONG = 0, 1, 2
@@ -48,12 +49,14 @@ def test_what_is_there_is_kept_unless_told_otherwise(place: Path) -> None:
     assert convert(place, "models/pytorch/tiny", "there-Q8_0.gguf", "--overwrite").returncode == DONE
 
 
-def test_wrong_use_is_told_in_one_line_without_a_traceback(place: Path) -> None:
+def test_wrong_use_is_told_in_one_line_without_a_traceback(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     for words, text in (
         (("nothing-like-it", "x-Q8_0.gguf"), "nothing-like-it"),
         (("tiny", "x.gguf"), "--to"),
         (("tiny", "--to", "Q3"), "Q4_K_M"),
         (("tiny", "x"), "checkpoint already"),
     ):
-        done = convert(place, *words)
-        assert done.returncode == WRONG and text in done.stderr and "Traceback" not in done.stderr, words
+        code, _, said = typed(monkeypatch, capfd, place, "convert", *words)
+        assert code == WRONG and text in said and "Traceback" not in said, words

@@ -17,32 +17,30 @@ import pytest
 import yaml
 
 from demo.composed import generate
+from multi_llm_comparator.conversion.gguf_export import export_gguf
 from multi_llm_comparator.plans import parse_plan
+from multi_llm_comparator.training import trainer
+
+# One worker imports the training libraries, which takes seconds.
+pytestmark = pytest.mark.xdist_group("tuning")
 
 ROOT = Path(__file__).parents[2]
-COMMAND = re.compile(r"^```bash tuning\n\.venv/bin/python (.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(
+    r"^```bash tuning\n\.venv/bin/python -m multi_llm_comparator\.training\.trainer(.*?)^```", re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture
-def place(tmp_path):
-    """A folder with the demo checkpoints and a data set; what is made there does not stay."""
-    checkpoints = tmp_path / "models" / "pytorch"
-    checkpoints.mkdir(parents=True)
-    (checkpoints / "demo-planner").symlink_to(ROOT / "models" / "pytorch" / "demo-planner")
-    # Its helpers in the engine that starts sooner.
-    (tmp_path / "models" / "gguf").symlink_to(ROOT / "models" / "gguf")
+def place(tmp_path: Path) -> Path:
+    """A folder with the demo models and a data set; what is made there does not stay. Planner and helpers are GGUF
+    files, which start sooner."""
+    for kind, pattern in (("pytorch", "demo-planner"), ("gguf", "demo-*-F16.gguf")):
+        (tmp_path / "models" / kind).mkdir(parents=True)
+        for model in (ROOT / "models" / kind).glob(pattern):
+            (tmp_path / "models" / kind / model.name).symlink_to(model)
     asked = [{"question": q.prompt, "answer": q.answer} for q in generate(11, 8, "heldout")]
     (tmp_path / "questions.json").write_text(json.dumps(asked, ensure_ascii=False), encoding="utf-8")
     return tmp_path
-
-
-def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLC_SPARE_PROCESS": "false", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
 
 
 def plan(place: Path, *words: str, router: str, **dataset: object) -> subprocess.CompletedProcess[str]:
@@ -58,21 +56,36 @@ def plan(place: Path, *words: str, router: str, **dataset: object) -> subprocess
         "dataset": dataset,
     }
     (place / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    return run(place, "-m", "multi_llm_comparator.cli", "plan", *words)
+    command = [sys.executable, "-m", "multi_llm_comparator.cli", "plan", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done
 
 
-def test_a_planner_learns_from_the_pairs_as_they_are_and_plans(place):
+def tune_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    (words,) = COMMAND.findall((ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8"))
+    monkeypatch.setattr(sys, "argv", ["trainer", *shlex.split(words.replace("\\\n", " "))])
+    with pytest.raises(SystemExit) as exit_:
+        trainer.main()
+    assert not exit_.value.code
+
+
+def test_a_planner_learns_from_the_pairs_as_they_are_and_plans(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = {"enabled": True, "use_models_for_execution": True}
+    pairs_folder = "data_reports/pairs"
     built = plan(
-        place, "--output", "data_reports/pairs", router="demo-planner", enabled=True, path="questions.json", build=build
+        place, "--output", pairs_folder, router="demo-planner-F16", enabled=True, path="questions.json", build=build
     )
-    assert "trainer --data_path data_reports/pairs/planner_sft.jsonl" in " ".join(built.stderr.split())
-    pairs = (place / "data_reports" / "pairs" / "planner_sft.jsonl").read_text(encoding="utf-8").splitlines()
+    assert f"trainer --data_path {pairs_folder}/planner_sft.jsonl" in " ".join(built.stderr.split())
+    pairs = (place / pairs_folder / "planner_sft.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(pairs) > 4
     for line in pairs:
         parse_plan(json.loads(line)["messages"][-1]["content"])
-    (command,) = COMMAND.findall((ROOT / "docs" / "fine-tuning.md").read_text(encoding="utf-8"))
-    run(place, *shlex.split(command.replace("\\\n", " ")))
+    monkeypatch.chdir(place)
+    tune_as_documented(monkeypatch)
+    tuned = place / "models" / "pytorch" / "tuned-planner"
     before = (place / "models" / "pytorch" / "demo-planner" / "model.safetensors").read_bytes()
-    assert (place / "models" / "pytorch" / "tuned-planner" / "model.safetensors").read_bytes() != before
-    assert plan(place, router="tuned-planner").stdout.strip().endswith("53")
+    assert (tuned / "model.safetensors").read_bytes() != before
+    export_gguf(tuned, place / "models" / "gguf" / "tuned-planner-F16.gguf", "F16")
+    assert plan(place, router="tuned-planner-F16").stdout.strip().endswith("53")

@@ -163,3 +163,14 @@ def test_only_leftovers_of_the_same_goal_are_removed(tmp_path: Path) -> None:
             (tmp_path / name).write_text("")
         remove_leftovers(tmp_path / "model")
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+async def test_a_conversion_that_takes_more_memory_than_it_may_is_ended_with_the_numbers(tmp_path: Path) -> None:
+    jobs = ConversionJobs(limit_bytes=lambda: 1_000_000)
+    job = jobs.start(slow(tmp_path), tmp_path / "out-Q8_0.gguf", "Q8_0")
+    progress = await job.wait()
+    assert progress.state == "failed"
+    assert "the conversion of 'slow.gguf' used 0." in str(progress.error)
+    assert "raise max_memory_gb" in str(progress.error)
+    assert [path.name for path in tmp_path.iterdir()] == ["slow.gguf"]
+    await jobs.aclose()

@@ -70,7 +70,9 @@ def test_nothing_is_lost_that_the_unpacker_held_back_at_a_pieces_end() -> None:
 
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\r\n\r\n", b"\n\r\n"])
 @pytest.mark.parametrize("cut", range(1, 6))
-def test_an_event_ends_at_a_blank_line_wherever_that_is_cut(end: bytes, cut: int, monkeypatch) -> None:
+def test_an_event_ends_at_a_blank_line_wherever_that_is_cut(
+    end: bytes, cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(bounded_http, "MAX_EVENT_BYTES", 100)
     stream = (b"x" * 90 + end) * 5
     parts = [stream[start : start + cut] for start in range(0, len(stream), cut)]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from multi_llm_comparator.core.config import ConfigManager, ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidParameterError
 
 
-def test_defaults_are_valid():
+def test_defaults_are_valid() -> None:
     assert ModelConfig().validate() is None
 
 
@@ -37,25 +39,25 @@ def test_defaults_are_valid():
         ("stop", ("x",) * 17),
     ],
 )
-def test_a_value_out_of_range_is_refused_by_name(field, value):
+def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any) -> None:
     config = ModelConfig(**{field: value})
     with pytest.raises(InvalidParameterError, match=field):
         config.validate()
 
 
-def test_refused_values_are_value_errors_as_documented():
+def test_refused_values_are_value_errors_as_documented() -> None:
     with pytest.raises(ValueError, match=r"between 0\.1 and 2\.0"):
         ModelConfig(temperature=3).validate()
 
 
-def test_temperature_zero_means_greedy():
+def test_temperature_zero_means_greedy() -> None:
     config = ModelConfig(temperature=0)
     config.validate()
     assert config.is_greedy
     assert not ModelConfig().is_greedy
 
 
-def test_the_bound_on_max_tokens_is_a_setting(monkeypatch):
+def test_the_bound_on_max_tokens_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     from multi_llm_comparator.core import settings
 
     monkeypatch.setenv("MLC_MAX_TOKENS_LIMIT", "9000")
@@ -63,7 +65,7 @@ def test_the_bound_on_max_tokens_is_a_setting(monkeypatch):
     assert ModelConfig(max_tokens=9000).validate() is None
 
 
-def test_a_single_stop_text_counts_as_a_list_of_one():
+def test_a_single_stop_text_counts_as_a_list_of_one() -> None:
     assert ModelConfig(stop="\n").stop == ("\n",)  # type: ignore[arg-type]
 
 
@@ -80,13 +82,13 @@ configs = st.builds(
 
 
 @given(config=configs)
-def test_saved_configurations_come_back_equal(tmp_path_factory, config):
+def test_saved_configurations_come_back_equal(tmp_path_factory: pytest.TempPathFactory, config: Any) -> None:
     manager = ConfigManager(tmp_path_factory.mktemp("config") / "config.json")
     manager.save_config({"ab12": config})
     assert manager.load_config() == {"ab12": config}
 
 
-def test_an_absent_file_holds_no_configurations(tmp_path):
+def test_an_absent_file_holds_no_configurations(tmp_path: Path) -> None:
     assert ConfigManager(tmp_path / "new" / "config.json").load_config() == {}
 
 
@@ -100,7 +102,7 @@ def test_an_absent_file_holds_no_configurations(tmp_path):
         ('{"ab12": {"temperature": 9}}', "temperature"),
     ],
 )
-def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, content, says):
+def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "config.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=says) as caught:
@@ -108,7 +110,7 @@ def test_a_damaged_file_is_named_with_what_is_wrong(tmp_path, content, says):
     assert "config.json" in str(caught.value)
 
 
-def test_a_failed_save_leaves_the_old_file_whole(tmp_path):
+def test_a_failed_save_leaves_the_old_file_whole(tmp_path: Path) -> None:
     manager = ConfigManager(tmp_path / "config.json")
     manager.save_config({"ab12": ModelConfig(seed=1)})
     with pytest.raises(TypeError):

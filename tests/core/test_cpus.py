@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,20 +12,20 @@ from multi_llm_comparator.core import cpus
 from multi_llm_comparator.core.cpus import available_cpus, computes_bfloat16, slow_on_cpu
 
 
-def test_only_the_cpus_count_that_the_process_is_bound_to(monkeypatch):
+def test_only_the_cpus_count_that_the_process_is_bound_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 6}, raising=False)
     assert available_cpus() == 3
 
 
-def test_where_the_system_knows_no_binding_all_count(monkeypatch):
+def test_where_the_system_knows_no_binding_all_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert available_cpus() == 64
 
 
 @pytest.fixture
-def described(monkeypatch, tmp_path):
+def described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     """Describe the processor as Linux does; what was found out about the real one is forgotten, before and after."""
 
     def describe(machine: str, text: str) -> None:
@@ -46,7 +49,9 @@ def described(monkeypatch, tmp_path):
         ("x86_64", "nothing of use", True),
     ],
 )
-def test_bfloat16_is_slow_where_the_processor_lacks_what_it_takes(described, machine, text, fast):
+def test_bfloat16_is_slow_where_the_processor_lacks_what_it_takes(
+    described: Any, machine: str, text: str, fast: bool
+) -> None:
     described(machine, text)
     assert computes_bfloat16() is fast
     assert slow_on_cpu("bfloat16") is not fast

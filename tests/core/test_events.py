@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -36,17 +37,17 @@ EVENTS = [
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda e: type(e).__name__)
-def test_an_event_survives_the_pipe(event):
+def test_an_event_survives_the_pipe(event: Any) -> None:
     assert event_from_dict(json.loads(json.dumps(event_to_dict(event)))) == event
 
 
-def test_events_are_stamped_where_they_are_made():
+def test_events_are_stamped_where_they_are_made() -> None:
     before = now()
     stamped = TextDelta(request_id="r", text="x", tokens=1).at
     assert before <= stamped <= now()
 
 
 @pytest.mark.parametrize("data", [{}, {"kind": "Nonsense"}, {"kind": "TextDelta", "request_id": "r", "volume": 11}])
-def test_data_that_is_no_event_is_refused(data):
+def test_data_that_is_no_event_is_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         event_from_dict(data)

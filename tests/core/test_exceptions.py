@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from multi_llm_comparator.core import exceptions
 
 
-def test_every_error_has_one_root():
+def test_every_error_has_one_root() -> None:
     kinds = [v for v in vars(exceptions).values() if isinstance(v, type)]
     assert all(issubclass(kind, exceptions.MultiLLMError) for kind in kinds)
 
@@ -18,7 +20,7 @@ def test_every_error_has_one_root():
         ("SystemExit", exceptions.InferenceError),
     ],
 )
-def test_an_error_that_crossed_a_process_is_rebuilt_by_name(name, kind):
+def test_an_error_that_crossed_a_process_is_rebuilt_by_name(name: str, kind: Any) -> None:
     error = exceptions.error_from_name(name, "why")
     assert type(error) is kind
     assert str(error) == "why"

@@ -7,7 +7,9 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def little_room():
+def little_room() -> Iterator[Any]:
     """Files of this process may not grow beyond 4 KiB, which is what a full disk looks like from here."""
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
@@ -27,7 +29,7 @@ def little_room():
     signal.signal(signal.SIGXFSZ, handler)
 
 
-def test_without_room_the_old_content_stays_and_nothing_is_left_beside_it(tmp_path, little_room):
+def test_without_room_the_old_content_stays_and_nothing_is_left_beside_it(tmp_path: Path, little_room: Any) -> None:
     path = tmp_path / "presets.json"
     write_atomically(path, "old")
     with pytest.raises(NotWrittenError, match=r"presets\.json' was not written: .*; it is as it was before") as caught:
@@ -39,7 +41,7 @@ def test_without_room_the_old_content_stays_and_nothing_is_left_beside_it(tmp_pa
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root may mount")
-def test_on_a_full_disk_as_well(tmp_path):
+def test_on_a_full_disk_as_well(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from multi_llm_comparator.core.files import write_atomically\n"
         "place = Path(sys.argv[1]); write_atomically(place / 'a', 'old')\n"

@@ -8,7 +8,9 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX'
 
 
 @pytest.fixture
-def holder(request, tmp_path):
+def holder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """Another process that has the home ``tmp_path / "home"``, or the database of the test's parameter."""
     process = started(tmp_path / "home", *getattr(request, "param", ()))
     yield process
@@ -48,7 +50,7 @@ def started(home: Path, *database: str) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_second_one_is_told_who_has_it_and_what_to_do(holder, tmp_path):
+def test_a_second_one_is_told_who_has_it_and_what_to_do(holder: Any, tmp_path: Path) -> None:
     with pytest.raises(HomeTakenError) as caught:
         HomeLock(tmp_path / "home").take()
     said = str(caught.value)
@@ -56,7 +58,7 @@ def test_a_second_one_is_told_who_has_it_and_what_to_do(holder, tmp_path):
         assert part in said
 
 
-def test_whatever_ends_the_holder_its_place_is_free(holder, tmp_path):
+def test_whatever_ends_the_holder_its_place_is_free(holder: Any, tmp_path: Path) -> None:
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     lock = HomeLock(tmp_path / "home")
@@ -66,7 +68,7 @@ def test_whatever_ends_the_holder_its_place_is_free(holder, tmp_path):
 
 
 @pytest.mark.parametrize("holder", [("runs.db",)], indirect=True)
-def test_one_database_of_two_homes_is_of_one_as_well(holder, tmp_path):
+def test_one_database_of_two_homes_is_of_one_as_well(holder: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(HomeTakenError, match=r"the database '.*runs\.db' is in use"):
         HomeLock(tmp_path / "other", tmp_path / "runs.db").take()
@@ -76,7 +78,7 @@ def test_one_database_of_two_homes_is_of_one_as_well(holder, tmp_path):
     lock.release()
 
 
-def test_another_home_and_the_same_one_afterwards_are_free(tmp_path):
+def test_another_home_and_the_same_one_afterwards_are_free(tmp_path: Path) -> None:
     locks = []
     for name in ("a", "b"):
         open_home(tmp_path / name)
@@ -91,13 +93,13 @@ def test_another_home_and_the_same_one_afterwards_are_free(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', "x" * 100_000])
-def test_a_note_that_cannot_be_read_costs_only_the_details(holder, tmp_path, text):
+def test_a_note_that_cannot_be_read_costs_only_the_details(holder: Any, tmp_path: Path, text: str) -> None:
     (tmp_path / "home" / "workbench.holder.json").write_text(text)
     with pytest.raises(HomeTakenError, match="in use by another workbench; end that one"):
         HomeLock(tmp_path / "home").take()
 
 
-def test_a_home_that_cannot_be_is_named_with_the_way_out(tmp_path):
+def test_a_home_that_cannot_be_is_named_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"file/home' cannot be used: Not a directory.*MLC_HOME"):
         open_home(tmp_path / "file" / "home")
@@ -106,7 +108,7 @@ def test_a_home_that_cannot_be_is_named_with_the_way_out(tmp_path):
 
 
 @posix
-def test_a_home_is_closed_to_others_with_all_that_is_ours_in_it(tmp_path):
+def test_a_home_is_closed_to_others_with_all_that_is_ours_in_it(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "logs").mkdir(parents=True)
     ours = [home / "workbench.db", home / "workbench.db-wal", home / "logs" / "workbench.log", home / "presets.json"]
@@ -124,7 +126,7 @@ def test_a_home_is_closed_to_others_with_all_that_is_ours_in_it(tmp_path):
 
 
 @posix
-def test_a_folder_that_one_works_in_is_not_closed(tmp_path, monkeypatch):
+def test_a_folder_that_one_works_in_is_not_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "project").mkdir(mode=0o755)
     (tmp_path / "project").chmod(0o755)
     monkeypatch.chdir(tmp_path / "project")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,9 @@ from multi_llm_comparator.core.json_records import read_records
         (" " * 3000 + '[{"a": 1}, {"a": 2}]', ["entry 1", "entry 2"]),
     ],
 )
-def test_a_list_and_lines_give_the_same_records_each_with_its_place(tmp_path, text, places):
+def test_a_list_and_lines_give_the_same_records_each_with_its_place(
+    tmp_path: Path, text: str, places: list[str]
+) -> None:
     path = tmp_path / "data.json"
     path.write_text(text, encoding="utf-8")
     found = list(read_records(path))
@@ -38,21 +41,23 @@ def test_a_list_and_lines_give_the_same_records_each_with_its_place(tmp_path, te
         ("[" * 200_000, "neither a JSON list nor JSON lines"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_place(tmp_path, text, said):
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "data.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(DocumentError, match=said):
         list(read_records(path))
 
 
-def test_records_before_a_broken_line_are_read(tmp_path):
+def test_records_before_a_broken_line_are_read(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text('{"a": 1}\nbroken\n', encoding="utf-8")
     records = read_records(path)
     assert next(records)[1] == {"a": 1}
 
 
-def test_a_file_that_is_absent_not_text_or_too_large_is_an_error(tmp_path, monkeypatch):
+def test_a_file_that_is_absent_not_text_or_too_large_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DocumentError, match="cannot read"):
         list(read_records(tmp_path / "none.json"))
     os.mkfifo(tmp_path / "pipe")
@@ -70,13 +75,13 @@ def test_a_file_that_is_absent_not_text_or_too_large_is_an_error(tmp_path, monke
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
-def test_a_fifo_is_not_waited_for(tmp_path):
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data.jsonl")
     with pytest.raises(DocumentError, match="is no file"):
         list(read_records(tmp_path / "data.jsonl"))
 
 
-def test_one_endless_line_is_not_read_to_its_end(tmp_path):
+def test_one_endless_line_is_not_read_to_its_end(tmp_path: Path) -> None:
     (tmp_path / "data.jsonl").write_text('{"a": "' + "x" * (17 * 2**20))
     with pytest.raises(DocumentError, match="line 1, has more than"):
         list(read_records(tmp_path / "data.jsonl"))

@@ -94,6 +94,16 @@ def test_a_reference_names_the_environment_a_dotenv_file_or_the_store(
         resolved("env:NOWHERE")
 
 
+def test_a_dotenv_file_is_bounded_and_does_not_multiply_what_is_in_it(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    doubled = "".join(f"K{n}=${{K{n - 1}}}${{K{n - 1}}}\n" for n in range(1, 200))
+    dotenv.write_text(f"K0=12345678\n{doubled}")
+    assert resolve_key("env:K199", dotenv=dotenv).get_secret_value() == "${K198}${K198}"
+    dotenv.write_text(f"FROM_FILE={SECRET}\n" + "#" * (1 << 20))
+    with pytest.raises(ConfigurationError, match=r"\.env' cannot be read for 'FROM_FILE': .*larger than"):
+        resolve_key("env:FROM_FILE", dotenv=dotenv)
+
+
 def test_a_key_does_not_show_when_printed(store: KeyStore) -> None:
     store.set("a", SecretStr(SECRET))
     key = store.get("a")

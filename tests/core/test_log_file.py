@@ -16,7 +16,7 @@ def record(text: str) -> logging.LogRecord:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
-def test_a_full_disk_is_told_once_and_not_by_tracebacks(tmp_path, capfd):
+def test_a_full_disk_is_told_once_and_not_by_tracebacks(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = LogFile(tmp_path / "logs" / "workbench.log", max_bytes=10_000, backups=1)
     log.emit(record("there is room"))
     assert log.trouble is None

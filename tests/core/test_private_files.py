@@ -30,7 +30,7 @@ private_files.use_ordinary_umask()
 """
 
 
-def test_models_have_the_users_own_permissions_and_all_else_is_private(tmp_path):
+def test_models_have_the_users_own_permissions_and_all_else_is_private(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", CODE, str(tmp_path)], cwd=ROOT, check=True)
     modes = {str(p.relative_to(tmp_path)): stat.S_IMODE(p.stat().st_mode) for p in tmp_path.rglob("*")}
     assert modes == {

@@ -14,14 +14,14 @@ from multi_llm_comparator.core.work_folder import LOCK_FILE, SETUP_FILE, WORKER_
 SETUP = {"mode": "a", "options": {"size": 3, "speed": 1.5}}
 
 
-def test_work_goes_on_with_the_same_setup_and_says_what_it_was_begun_with(tmp_path):
+def test_work_goes_on_with_the_same_setup_and_says_what_it_was_begun_with(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "work"
     open_work_folder(folder, SETUP)
     open_work_folder(folder, SETUP)
     assert read_setup(folder) == SETUP
 
 
-def test_another_setup_is_refused_by_the_names_of_what_changed(tmp_path):
+def test_another_setup_is_refused_by_the_names_of_what_changed(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     open_work_folder(folder, SETUP)
     changed = {"mode": "a", "options": {"size": 4, "speed": 2.0}, "more": True}
@@ -34,21 +34,21 @@ def test_another_setup_is_refused_by_the_names_of_what_changed(tmp_path):
     assert read_setup(folder) == changed
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear all", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="something else"):
         open_work_folder(tmp_path, SETUP)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_what_a_process_that_died_left_of_ours_is_nothing_else(tmp_path):
+def test_what_a_process_that_died_left_of_ours_is_nothing_else(tmp_path: Path) -> None:
     for name in (WORKER_FILE, LOCK_FILE, f".{SETUP_FILE}.x7", f".{WORKER_FILE}.x8"):
         (tmp_path / name).touch()
     open_work_folder(tmp_path, SETUP)
     assert read_setup(tmp_path) == SETUP
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="cannot be made"):
         open_work_folder(tmp_path / "file" / "work", SETUP)
@@ -70,7 +70,7 @@ for name in sys.stdin:
 """
 
 
-def test_of_two_processes_at_once_one_takes_it(tmp_path):
+def test_of_two_processes_at_once_one_takes_it(tmp_path: Path) -> None:
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-c", TAKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -87,7 +87,7 @@ def test_of_two_processes_at_once_one_takes_it(tmp_path):
         two.stdin.close()
 
 
-def test_what_another_process_begins_meanwhile_is_nothing_else(tmp_path, monkeypatch):
+def test_what_another_process_begins_meanwhile_is_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listed = Path.iterdir
 
     def begin_and_list(folder: Path) -> list[Path]:
@@ -101,7 +101,7 @@ def test_what_another_process_begins_meanwhile_is_nothing_else(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]"])
-def test_a_setup_that_cannot_be_read_is_an_error(tmp_path, text):
+def test_a_setup_that_cannot_be_read_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / SETUP_FILE).write_text(text, encoding="utf-8")
     with pytest.raises(DocumentError):
         read_setup(tmp_path)
@@ -109,7 +109,7 @@ def test_a_setup_that_cannot_be_read_is_an_error(tmp_path, text):
         open_work_folder(tmp_path, SETUP)
 
 
-def test_a_folder_belongs_to_the_process_at_work_on_it_until_that_ends(tmp_path):
+def test_a_folder_belongs_to_the_process_at_work_on_it_until_that_ends(tmp_path: Path) -> None:
     folder = tmp_path / "work"
     open_work_folder(folder, SETUP)
     path = folder / WORKER_FILE

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -40,7 +41,7 @@ async def solved(question: str = "What | is <b>it</b>?", large: str | None = "56
     return run
 
 
-def verdict(part) -> Verdict:
+def verdict(part: Any) -> Verdict:
     return Verdict(part=part, judge="judge", scores=parse_scores(part, scores(part)))
 
 
@@ -48,7 +49,7 @@ def pictures(report: Path) -> list[Path]:
     return [report.parent / name for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", report.read_text(encoding="utf-8"))]
 
 
-async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp_path):
+async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp_path: Path) -> None:
     run = await solved()
     outlook = outlook_of(run, PROFILES)
     assert outlook.prediction is not None and outlook.prediction.error is not None
@@ -77,7 +78,7 @@ async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp
     assert parse_plan((tmp_path / "plan.xml").read_text(encoding="utf-8")) == run.plan
 
 
-async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path):
+async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path: Path) -> None:
     run = await solved()
     write_run_report(tmp_path, run, outlook_of(run, {**PROFILES, ("small", "step"): Profile(0.01, float("inf"))}))
     data = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
@@ -85,20 +86,20 @@ async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path):
     assert small["tokens_per_second"] is None
 
 
-async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
+async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path: Path) -> None:
     run = await solved(large=None)
     report = write_run_report(tmp_path, run, outlook_of(run, PROFILES))
     assert "out of order" in report.read_text(encoding="utf-8")
 
 
-async def test_the_report_says_which_steps_have_no_answer(tmp_path):
+async def test_the_report_says_which_steps_have_no_answer(tmp_path: Path) -> None:
     run = await solved()
     assert "Without an answer" not in write_run_report(tmp_path, run).read_text(encoding="utf-8")
     run.steps["2"].state, run.steps["2"].answer = "failed", None
     assert "Without an answer: steps 2." in write_run_report(tmp_path, run).read_text(encoding="utf-8")
 
 
-async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_known(tmp_path):
+async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_known(tmp_path: Path) -> None:
     run = await solved()
     text = write_run_report(tmp_path, run, outlook_of(run, PROFILES)).read_text(encoding="utf-8")
     assert "Cut at their" not in text and "no earlier run" not in text
@@ -109,7 +110,7 @@ async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_kno
     assert "how long `large` alone would have taken is not known: no earlier run tells how fast it is." in text
 
 
-async def test_one_line_says_what_a_run_took_and_the_large_model_alone():
+async def test_one_line_says_what_a_run_took_and_the_large_model_alone() -> None:
     run = await solved()
     line = in_one_line(run, outlook_of(run, PROFILES))
     assert re.fullmatch(r"[\d.]+ s, predicted [\d.]+ s for .* s without loading; `large` alone .* times as \w+", line)
@@ -117,7 +118,7 @@ async def test_one_line_says_what_a_run_took_and_the_large_model_alone():
     assert "is not known: there is no answer" in in_one_line(failed, outlook_of(failed, {}))
 
 
-async def test_the_report_draws_which_step_needs_which(tmp_path):
+async def test_the_report_draws_which_step_needs_which(tmp_path: Path) -> None:
     run = await solved()
     assert tmp_path / "dag.svg" in pictures(write_run_report(tmp_path, run))
     drawn = ElementTree.parse(tmp_path / "dag.svg").getroot()
@@ -127,7 +128,7 @@ async def test_the_report_draws_which_step_needs_which(tmp_path):
     assert len(list(drawn.iter(f"{space}polygon"))) == 2
 
 
-async def test_a_run_without_steps_has_no_graph():
+async def test_a_run_without_steps_has_no_graph() -> None:
     assert graph_of(PlanRun(ByTarget(), "q", OPTIONS, run_id="r"), ()) == ""
 
 
@@ -150,7 +151,7 @@ async def outcomes() -> list[QuestionOutcome]:
     return [outcome_of(q, await solved(q.text), (verdict("executor"),)) for q in questions]
 
 
-async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tmp_path):
+async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tmp_path: Path) -> None:
     found = await outcomes()
     report = write_dataset_report(tmp_path, found, {"data set": "x.json"}, notes=["A note."])
     assert report.name == "dataset_report.md"
@@ -165,7 +166,7 @@ async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tm
     assert planning_figures(found).mean_compression_ratio == pytest.approx(2 / 3)
 
 
-async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path):
+async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path: Path) -> None:
     found = await outcomes()
     rows = {row.difficulty: row for row in split_by_difficulty(found)}
     assert (rows[2].small, rows[2].large, rows[6].small, rows[6].large) == (6, 0, 0, 3)
@@ -179,11 +180,11 @@ async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path):
             read_results(tmp_path / name)
 
 
-def test_a_report_with_nothing_in_it_can_be_written(tmp_path):
+def test_a_report_with_nothing_in_it_can_be_written(tmp_path: Path) -> None:
     assert "–" in write_dataset_report(tmp_path, [], {}).read_text(encoding="utf-8")
 
 
-def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path):
+def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path: Path) -> None:
     folder = report_folder(tmp_path, "single", ["../../etc/x", "a/b", "a/b", ".."])
     assert folder.parent.parent == tmp_path / "single"
     assert folder.parent.name == "etc-x__a-b__model"
@@ -191,7 +192,7 @@ def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path):
     assert report_folder(tmp_path, "single", ["../../etc/x", "a/b", ".."]) != folder
 
 
-def test_foreign_text_cannot_break_out_of_its_place(tmp_path):
+def test_foreign_text_cannot_break_out_of_its_place(tmp_path: Path) -> None:
     assert table(("a", "b"), [("x|y\nz", "<script>")]).splitlines()[2] == "| x\\|y z | &lt;script> |"
     assert quoted("a\n```\nb").startswith("````text\n")
     write_csv(tmp_path / "x.csv", [{"a": "=1+1", "b": -1}])

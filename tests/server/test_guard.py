@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
@@ -52,7 +53,7 @@ def read(asked: TestClient, host: str = "127.0.0.1:8501", **headers: str) -> str
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", HEALTH, "/nowhere"])
-def test_under_a_foreign_name_nothing_is_read(path):
+def test_under_a_foreign_name_nothing_is_read(path: Any) -> None:
     behind = Behind()
     answer = client(behind).get(path, headers={"host": "evil.test:8501"})
     assert answer.status_code == 403
@@ -63,14 +64,14 @@ def test_under_a_foreign_name_nothing_is_read(path):
 
 @pytest.mark.parametrize("origin", FOREIGN)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_a_foreign_page_reaches_nothing(origin, method):
+def test_a_foreign_page_reaches_nothing(origin: Any, method: str) -> None:
     behind = Behind()
     assert client(behind).request(method, "/", headers={"origin": origin}).status_code == 403
     assert read(client(behind), origin=origin) == ""
     assert behind.origins == []
 
 
-def test_its_own_pages_and_programs_reach_everything_and_no_origin_is_asked_about_again():
+def test_its_own_pages_and_programs_reach_everything_and_no_origin_is_asked_about_again() -> None:
     behind = Behind()
     asked = client(behind)
     assert asked.get("/").json()["said"] == SECRET
@@ -79,7 +80,7 @@ def test_its_own_pages_and_programs_reach_everything_and_no_origin_is_asked_abou
     assert behind.origins == [None] * 3
 
 
-def test_behind_a_proxy_with_tls_the_pages_are_its_own_too():
+def test_behind_a_proxy_with_tls_the_pages_are_its_own_too() -> None:
     behind = Behind()
     access = access_for("127.0.0.1", ["lab.example.org"], "")
     asked = client(behind, access, "http://lab.example.org")
@@ -87,14 +88,14 @@ def test_behind_a_proxy_with_tls_the_pages_are_its_own_too():
     assert asked.get("/", headers={"origin": "https://evil.lab.example.org"}).status_code == 403
 
 
-def test_two_hosts_or_origins_are_one_too_many():
+def test_two_hosts_or_origins_are_one_too_many() -> None:
     asked = client(Behind())
     assert asked.get("/", headers=[("host", "127.0.0.1:8501"), ("host", "evil.test")]).status_code == 403
     assert asked.get("/", headers=[("origin", HOME), ("origin", "http://evil.test")]).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8501", "evil.test"])
-def test_no_answer_is_framed_sniffed_or_led_elsewhere(host):
+def test_no_answer_is_framed_sniffed_or_led_elsewhere(host: str) -> None:
     headers = client(Behind()).get("/", headers={"host": host}).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "SAMEORIGIN"
@@ -103,7 +104,7 @@ def test_no_answer_is_framed_sniffed_or_led_elsewhere(host):
     assert headers["cross-origin-resource-policy"] == "same-origin"
 
 
-def test_pages_may_fetch_from_here_only():
+def test_pages_may_fetch_from_here_only() -> None:
     headers = client(Behind()).get("/").headers
     policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
     assert policy["default-src"] == policy["frame-src"] == policy["object-src"] == "'none'"
@@ -122,7 +123,7 @@ def guarded() -> TestClient:
     return TestClient(Guard(Behind().app, access), "http://lab.example.org:8501", follow_redirects=False)
 
 
-def test_without_the_token_only_the_sign_in_page_is_seen(guarded):
+def test_without_the_token_only_the_sign_in_page_is_seen(guarded: TestClient) -> None:
     for path in ("/", "/metrics", "/nowhere"):
         answer = guarded.get(path, headers={"accept": "text/html"})
         assert answer.status_code == 401
@@ -132,12 +133,12 @@ def test_without_the_token_only_the_sign_in_page_is_seen(guarded):
     assert read(guarded, "lab.example.org:8501") == ""
 
 
-def test_health_says_ok_and_no_more(guarded):
+def test_health_says_ok_and_no_more(guarded: TestClient) -> None:
     assert guarded.get(HEALTH).text == "ok"
     assert guarded.get(HEALTH, headers={"host": "evil.test"}).status_code == 403
 
 
-def test_the_link_brings_a_cookie_that_pages_cannot_read_and_goes_out_of_the_address(guarded):
+def test_the_link_brings_a_cookie_that_pages_cannot_read_and_goes_out_of_the_address(guarded: TestClient) -> None:
     answer = guarded.get(f"/?token={TOKEN}&run=1&lang=zh")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/?run=1&lang=zh"
@@ -148,7 +149,7 @@ def test_the_link_brings_a_cookie_that_pages_cannot_read_and_goes_out_of_the_add
     assert read(guarded, "lab.example.org:8501", origin="http://lab.example.org:8501") == SECRET
 
 
-def test_a_wrong_token_or_cookie_brings_nothing(guarded):
+def test_a_wrong_token_or_cookie_brings_nothing(guarded: TestClient) -> None:
     assert guarded.get("/?token=wrong").status_code == 401
     assert guarded.get("/?token=").status_code == 401
     assert guarded.get(f"/?token=wrong&token={TOKEN}").status_code == 401
@@ -156,19 +157,19 @@ def test_a_wrong_token_or_cookie_brings_nothing(guarded):
     assert guarded.get("/", headers={"cookie": f"mlc_session_8501={TOKEN}"}).status_code == 401
 
 
-def test_programs_send_the_token_as_a_header(guarded):
+def test_programs_send_the_token_as_a_header(guarded: TestClient) -> None:
     assert guarded.get("/metrics", headers={"authorization": f"Bearer {TOKEN}"}).json()["said"] == SECRET
     assert guarded.get("/metrics", headers={"authorization": "Bearer wrong"}).status_code == 401
     assert guarded.get("/metrics", headers={"authorization": f"Basic {TOKEN}"}).status_code == 401
 
 
 @pytest.mark.parametrize("path", ["//evil.test/", "/%2F%2Fevil.test", "/\\evil.test", "///evil.test"])
-def test_the_redirect_leads_to_no_other_server(guarded, path):
+def test_the_redirect_leads_to_no_other_server(guarded: TestClient, path: str) -> None:
     location = guarded.get(f"http://lab.example.org:8501{path}?token={TOKEN}").headers["location"]
     assert location.startswith("/") and not location.startswith(("//", "/\\"))
 
 
-def test_who_comes_by_a_link_elsewhere_is_asked_again_by_our_own_page(guarded):
+def test_who_comes_by_a_link_elsewhere_is_asked_again_by_our_own_page(guarded: TestClient) -> None:
     answer = guarded.get("/", headers={"accept": "text/html", "sec-fetch-site": "cross-site"})
     assert answer.status_code == 401
     assert 'http-equiv="refresh"' in answer.text

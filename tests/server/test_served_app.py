@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -64,7 +65,7 @@ def opens(port: int, host: str, origin: str, cookie: str = "") -> bool:
 
 def test_foreign_websockets_are_refused_and_nobody_is_asked_for_this_machines_address(
     tmp_path: Path, unasked: UnaskedServer
-):
+) -> None:
     port = free_port()
     with started(tmp_path, "--port", str(port), "--no-browser", **through(unasked)) as app:
         assert "running at" in first_line(app)
@@ -79,7 +80,9 @@ def test_foreign_websockets_are_refused_and_nobody_is_asked_for_this_machines_ad
     assert unasked.asked == []
 
 
-def test_beyond_this_machine_it_starts_with_a_token_in_a_link_and_asks_nobody(tmp_path: Path, unasked: UnaskedServer):
+def test_beyond_this_machine_it_starts_with_a_token_in_a_link_and_asks_nobody(
+    tmp_path: Path, unasked: UnaskedServer
+) -> None:
     port = free_port()
     options = ("--host", "0.0.0.0", "--port", str(port), "--no-browser", "--allowed-host", "lab.example.org")
     with started(tmp_path, *options, **through(unasked)) as app:
@@ -100,7 +103,7 @@ def test_beyond_this_machine_it_starts_with_a_token_in_a_link_and_asks_nobody(tm
     assert unasked.asked == []
 
 
-def test_a_token_of_ones_own_is_taken_and_not_printed(tmp_path: Path):
+def test_a_token_of_ones_own_is_taken_and_not_printed(tmp_path: Path) -> None:
     port, token = free_port(), "my-own-token-of-this-lab"
     with started(tmp_path, "--host", "0.0.0.0", "--port", str(port), "--no-browser", MLC_ACCESS_TOKEN=token) as app:
         line = first_line(app)
@@ -115,7 +118,9 @@ def test_a_token_of_ones_own_is_taken_and_not_printed(tmp_path: Path):
         (("--allowed-host", "http://lab"), {}, "allowed host 'http://lab'"),
     ],
 )
-def test_what_cannot_be_meant_is_said_in_one_paragraph_and_nothing_starts(tmp_path: Path, options, variables, said):
+def test_what_cannot_be_meant_is_said_in_one_paragraph_and_nothing_starts(
+    tmp_path: Path, options: tuple[str, ...], variables: dict[str, Any], said: str
+) -> None:
     environment = {**os.environ, "MLC_HOME": str(tmp_path), **variables}
     done = subprocess.run(
         [sys.executable, "app.py", *options, "--no-browser"],

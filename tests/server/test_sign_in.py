@@ -28,7 +28,7 @@ def status(sign_in: SignIn, token: str, visitor: str = "192.0.2.1") -> int:
     return answer.status_code
 
 
-def test_wrong_tokens_are_limited_in_rate_by_visitor():
+def test_wrong_tokens_are_limited_in_rate_by_visitor() -> None:
     clock = Clock()
     sign_in = SignIn(TOKEN, clock)
     assert [status(sign_in, "wrong") for _ in range(MAX_GUESSES + 2)] == [401] * MAX_GUESSES + [429] * 2
@@ -39,7 +39,7 @@ def test_wrong_tokens_are_limited_in_rate_by_visitor():
     assert status(sign_in, TOKEN) == 303
 
 
-def test_a_network_of_ipv6_is_one_visitor_and_an_address_of_ipv4_is_one_in_either_form():
+def test_a_network_of_ipv6_is_one_visitor_and_an_address_of_ipv4_is_one_in_either_form() -> None:
     guesses = Guesses(Clock())
     for number in range(MAX_GUESSES):
         guesses.add(f"2001:db8::{number:x}")
@@ -49,7 +49,7 @@ def test_a_network_of_ipv6_is_one_visitor_and_an_address_of_ipv4_is_one_in_eithe
     assert not guesses.are_too_many("192.0.2.1")
 
 
-def test_what_is_remembered_of_visitors_is_bounded():
+def test_what_is_remembered_of_visitors_is_bounded() -> None:
     guesses = Guesses(Clock())
     for number in range(MAX_VISITORS + 50):
         guesses.add(f"10.0.{number // 250}.{number % 250}")

@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def in_project(monkeypatch):
+def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
     """The examples say ``ModelManager("models")``."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("MLC_SPARE_PROCESS", "false")
 
 
 @pytest.fixture
-def engine():
+def engine() -> Iterator[InferenceEngine]:
     engines: list[InferenceEngine] = []
 
     def make(*args: Any) -> InferenceEngine:
@@ -45,7 +45,7 @@ def two_kinds(models: list[ModelInfo]) -> list[ModelInfo]:
     return [next(m for m in loadable if m.model_type is kind) for kind in (ModelType.PYTORCH, ModelType.GGUF)]
 
 
-def test_basic_use(in_project, engine, capsys):
+def test_basic_use(in_project: None, engine: InferenceEngine, capsys: pytest.CaptureFixture[str]) -> None:
     model_manager = ModelManager("models")
     inference_engine = engine()
     models = two_kinds(model_manager.scan_models())
@@ -69,7 +69,7 @@ def test_basic_use(in_project, engine, capsys):
     assert capsys.readouterr().out.count("completed in") >= 2
 
 
-def test_advanced_use(in_project, engine, capsys):
+def test_advanced_use(in_project: None, engine: InferenceEngine, capsys: pytest.CaptureFixture[str]) -> None:
     model_manager = ModelManager("models")
     selected_models = two_kinds(model_manager.scan_models())
     memory_manager = MemoryManager(max_memory_gb=8)
@@ -90,7 +90,7 @@ def test_advanced_use(in_project, engine, capsys):
     assert out.count("t/s") >= 4
 
 
-def test_error_handling(in_project, engine):
+def test_error_handling(in_project: None, engine: InferenceEngine) -> None:
     model_manager = ModelManager("models")
     try:
         models = model_manager.scan_models()
@@ -103,7 +103,9 @@ def test_error_handling(in_project, engine):
     assert issubclass(InferenceError, Exception)
 
 
-def test_a_model_that_is_gone_is_an_error_in_its_result_only(in_project, engine, tmp_path):
+def test_a_model_that_is_gone_is_an_error_in_its_result_only(
+    in_project: None, engine: InferenceEngine, tmp_path: Path
+) -> None:
     models = two_kinds(ModelManager("models").scan_models())
     copy = tmp_path / "gone.gguf"
     shutil.copy(models[1].path, copy)
@@ -117,7 +119,7 @@ def test_a_model_that_is_gone_is_an_error_in_its_result_only(in_project, engine,
     assert results[models[0].id].error is None
 
 
-def test_leaving_the_loop_early_stops_the_models(in_project, engine):
+def test_leaving_the_loop_early_stops_the_models(in_project: None, engine: InferenceEngine) -> None:
     inference_engine = engine()
     models = two_kinds(ModelManager("models").scan_models())
     configs = {m.id: ModelConfig(max_tokens=400) for m in models}
@@ -151,7 +153,7 @@ def create_custom_inferencer(model_info: ModelInfo) -> BaseInferencer | None:
     return None
 
 
-def test_a_custom_inferencer_is_registered_and_used(engine):
+def test_a_custom_inferencer_is_registered_and_used(engine: InferenceEngine) -> None:
     inference_engine = engine()
     inference_engine.register_inferencer_factory(create_custom_inferencer)
     model = ModelInfo("", "mine", "nowhere", ModelType.CUSTOM, 0)
@@ -164,7 +166,7 @@ def test_a_custom_inferencer_is_registered_and_used(engine):
 
 
 @pytest.mark.parametrize("kind", [ModelType.PYTORCH, ModelType.GGUF])
-def test_an_inferencer_alone_loads_streams_and_unloads(in_project, engine, kind):
+def test_an_inferencer_alone_loads_streams_and_unloads(in_project: None, engine: InferenceEngine, kind: Any) -> None:
     model = next(m for m in two_kinds(ModelManager("models").scan_models()) if m.model_type is kind)
     inferencer = engine().create_inferencer(model)
     inferencer.load_model(model.path, {"temperature": 0, "max_tokens": 12})

@@ -93,20 +93,22 @@ async def ask(engine: InferenceEngine, target: str) -> list[Event]:
         return [event async for event in engine.stream(target, request)]
 
 
-async def test_an_unloading_that_fails_after_a_whole_answer_is_for_the_log_only(tmp_path, caplog):
+async def test_an_unloading_that_fails_after_a_whole_answer_is_for_the_log_only(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     events = await ask(engine_with(tmp_path, m=Clinging()), "m")
     assert [e.text for e in events if isinstance(e, TextDelta)] == ["you said ", "hi"]
     assert isinstance(events[-1], Finished)
     assert "it will not go" in caplog.text
 
 
-async def test_the_reason_of_a_failed_answer_is_not_hidden_by_an_unloading_that_fails_too(tmp_path):
+async def test_the_reason_of_a_failed_answer_is_not_hidden_by_an_unloading_that_fails_too(tmp_path: Path) -> None:
     *_, last = await ask(engine_with(tmp_path, m=FailingAndClinging()), "m")
     assert isinstance(last, Failed)
     assert (last.error_type, "no words" in last.message) == ("InferenceError", True)
 
 
-async def test_a_factory_that_fails_is_a_failed_answer(tmp_path):
+async def test_a_factory_that_fails_is_a_failed_answer(tmp_path: Path) -> None:
     def failing(model: ModelInfo) -> BaseInferencer | None:
         raise RuntimeError("nothing is made here")
 
@@ -118,7 +120,7 @@ async def test_a_factory_that_fails_is_a_failed_answer(tmp_path):
     assert (last.error_type, "nothing is made here" in last.message) == ("ModelLoadError", True)
 
 
-def test_an_inferencer_that_goes_wrong_leaves_the_others_of_a_run_alone(tmp_path):
+def test_an_inferencer_that_goes_wrong_leaves_the_others_of_a_run_alone(tmp_path: Path) -> None:
     kinds = {"good": Talker(), "bad": Clinging()}
 
     def make(model: ModelInfo) -> BaseInferencer | None:
@@ -135,7 +137,7 @@ def test_an_inferencer_that_goes_wrong_leaves_the_others_of_a_run_alone(tmp_path
     assert [(r.content, r.is_complete, r.error) for r in (bad, good)] == [("you said hi", True, None)] * 2
 
 
-async def test_an_answer_that_is_computed_at_once_does_not_hold_up_the_loop(tmp_path):
+async def test_an_answer_that_is_computed_at_once_does_not_hold_up_the_loop(tmp_path: Path) -> None:
     begun, go_on = threading.Event(), threading.Event()
     asking = asyncio.create_task(ask(engine_with(tmp_path, m=AtOnce(begun, go_on)), "m"))
     assert await asyncio.to_thread(begun.wait, PATIENCE_S)
@@ -154,14 +156,16 @@ async def left_while_loading(tmp_path: Path, inferencer: SlowToLoad) -> None:
     inferencer.go_on.set()
 
 
-async def test_a_model_that_is_left_while_it_loads_is_unloaded_once_it_is_through(tmp_path):
+async def test_a_model_that_is_left_while_it_loads_is_unloaded_once_it_is_through(tmp_path: Path) -> None:
     inferencer = SlowToLoad()
     await left_while_loading(tmp_path, inferencer)
     assert await asyncio.to_thread(inferencer.unloaded.wait, PATIENCE_S)
     assert not inferencer.is_loaded
 
 
-async def test_a_load_that_fails_after_it_was_left_leaves_nothing_to_unload(tmp_path, caplog):
+async def test_a_load_that_fails_after_it_was_left_leaves_nothing_to_unload(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     inferencer = SlowToLoad(fails=True)
     await left_while_loading(tmp_path, inferencer)
     assert await asyncio.to_thread(inferencer.through.wait, PATIENCE_S)

@@ -6,7 +6,9 @@ import json
 import random
 import shutil
 from collections import namedtuple
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -23,7 +25,7 @@ BIG = gguf_bytes({**LLAMA, "note": "x"}, [("a", (1024, 1024), 0)])[: -(2**20)] +
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     for name in ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE", "http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
@@ -40,17 +42,17 @@ def hub(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def client(hub, tmp_path):
+def client(hub: Any, tmp_path: Path) -> HubClient:
     return HubClient(tmp_path / "models", endpoint=hub.url)
 
 
-async def fetch(client, repo, title):
+async def fetch(client: HubClient, repo: str, title: str) -> Any:
     listing = await client.look_up(repo)
     choice = next(choice for choice in listing.choices if choice.title == title)
     return await client.start(listing, choice).wait()
 
 
-async def test_a_checkpoint_is_downloaded_whole_and_found_by_the_next_scan(hub, client):
+async def test_a_checkpoint_is_downloaded_whole_and_found_by_the_next_scan(hub: Any, client: HubClient) -> None:
     listing = await client.look_up("org/tiny")
     safe, pickled = listing.choices
     assert (safe.title, safe.kind, safe.is_pickle) == ("tiny", ModelType.PYTORCH, False)
@@ -70,7 +72,7 @@ async def test_a_checkpoint_is_downloaded_whole_and_found_by_the_next_scan(hub, 
     assert sorted(path.name for path in progress.path.iterdir()) == sorted(file.name for file in safe.files)
 
 
-async def test_a_gguf_file_is_chosen_by_name_and_lands_among_the_others(hub, client):
+async def test_a_gguf_file_is_chosen_by_name_and_lands_among_the_others(hub: Any, client: HubClient) -> None:
     listing = await client.look_up(f"{hub.url}/org/tiny-GGUF/tree/main")
     assert [choice.title for choice in listing.choices] == ["big", "tiny-Q8_0"]
     progress = await fetch(client, "org/tiny-GGUF", "tiny-Q8_0")
@@ -78,7 +80,7 @@ async def test_a_gguf_file_is_chosen_by_name_and_lands_among_the_others(hub, cli
     assert progress.path.read_bytes() == hub.repositories["org/tiny-GGUF"]["tiny-Q8_0.gguf"]
 
 
-async def test_a_cut_connection_is_resumed_where_it_broke(hub, client):
+async def test_a_cut_connection_is_resumed_where_it_broke(hub: Any, client: HubClient) -> None:
     hub.cut_after["big.gguf"] = len(BIG) // 2
     progress = await fetch(client, "org/tiny-GGUF", "big")
     assert (progress.state, progress.error) == ("done", None)
@@ -88,7 +90,7 @@ async def test_a_cut_connection_is_resumed_where_it_broke(hub, client):
     assert ranges[1] not in (None, "bytes=0-")
 
 
-async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_there(hub, client):
+async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_there(hub: Any, client: HubClient) -> None:
     hub.stall_after["big.gguf"] = len(BIG) // 2
     listing = await client.look_up("org/tiny-GGUF")
     download = client.start(listing, listing.choices[0])
@@ -112,13 +114,13 @@ async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_the
     assert [d.progress.state for d in client.downloads] == ["done", "cancelled"]
 
 
-async def test_progress_is_told_while_bytes_arrive(hub, client):
+async def test_progress_is_told_while_bytes_arrive(hub: Any, client: HubClient) -> None:
     hub.stall_after["big.gguf"] = len(BIG) // 2
     listing = await client.look_up("org/tiny-GGUF")
     seen = []
     arriving = asyncio.Event()
 
-    def note(message):
+    def note(message: Any) -> None:
         seen.append(message["done_bytes"])
         if message["done_bytes"]:
             arriving.set()
@@ -132,7 +134,7 @@ async def test_progress_is_told_while_bytes_arrive(hub, client):
     assert seen[-1] == len(BIG)
 
 
-async def test_closing_the_client_cancels_what_runs(hub, client):
+async def test_closing_the_client_cancels_what_runs(hub: Any, client: HubClient) -> None:
     hub.stall_after["big.gguf"] = 0
     listing = await client.look_up("org/tiny-GGUF")
     download = client.start(listing, listing.choices[0])
@@ -140,7 +142,7 @@ async def test_closing_the_client_cancels_what_runs(hub, client):
     assert download.progress.state == "cancelled"
 
 
-async def test_damaged_content_is_noticed_removed_and_not_listed(hub, client):
+async def test_damaged_content_is_noticed_removed_and_not_listed(hub: Any, client: HubClient) -> None:
     hub.damaged.add("tiny-Q8_0.gguf")
     progress = await fetch(client, "org/tiny-GGUF", "tiny-Q8_0")
     assert progress.state == "failed"
@@ -160,20 +162,22 @@ async def test_damaged_content_is_noticed_removed_and_not_listed(hub, client):
         (500, "", "HTTP 500"),
     ],
 )
-async def test_refusals_say_what_to_do(hub, client, code, error, says):
+async def test_refusals_say_what_to_do(hub: Any, client: HubClient, code: int, error: str, says: str) -> None:
     hub.refusals["org/tiny"] = (code, error)
     with pytest.raises(DownloadError, match=says):
         await client.look_up("org/tiny")
 
 
-async def test_access_that_is_lost_before_the_download_is_told(hub, client):
+async def test_access_that_is_lost_before_the_download_is_told(hub: Any, client: HubClient) -> None:
     listing = await client.look_up("org/tiny")
     hub.refusals["org/tiny"] = (403, "GatedRepo")
     progress = await client.start(listing, listing.choices[0]).wait()
     assert (progress.state, "gated" in (progress.error or "")) == ("failed", True)
 
 
-async def test_an_unreachable_or_switched_off_hub_says_so(hub, client, tmp_path, monkeypatch):
+async def test_an_unreachable_or_switched_off_hub_says_so(
+    hub: Any, client: HubClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     nowhere = HubClient(tmp_path / "models", endpoint="http://127.0.0.1:9")
     with pytest.raises(DownloadError, match="cannot be reached"):
         await nowhere.look_up("org/tiny")
@@ -182,7 +186,9 @@ async def test_an_unreachable_or_switched_off_hub_says_so(hub, client, tmp_path,
         await client.look_up("org/tiny")
 
 
-async def test_a_full_disk_is_noticed_before_anything_is_fetched(hub, client, monkeypatch):
+async def test_a_full_disk_is_noticed_before_anything_is_fetched(
+    hub: Any, client: HubClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**6))
     progress = await fetch(client, "org/tiny-GGUF", "big")
@@ -190,13 +196,13 @@ async def test_a_full_disk_is_noticed_before_anything_is_fetched(hub, client, mo
     assert not [path for _, path, _ in hub.requests if "/resolve/" in path]
 
 
-async def test_what_is_there_already_is_never_overwritten(hub, client):
+async def test_what_is_there_already_is_never_overwritten(hub: Any, client: HubClient) -> None:
     assert (await fetch(client, "org/tiny", "tiny")).state == "done"
     again = await fetch(client, "org/tiny", "tiny")
     assert (again.state, "is there already" in (again.error or "")) == ("failed", True)
 
 
-async def test_hostile_file_names_are_left_out_and_named(hub, client, tmp_path):
+async def test_hostile_file_names_are_left_out_and_named(hub: Any, client: HubClient, tmp_path: Path) -> None:
     names = ("../../evil.gguf", "/etc/evil.gguf", "a/../../evil.gguf", "C:evil.gguf", "a\\..\\evil.gguf", "nul.gguf")
     hub.repositories["org/tiny-GGUF"] |= dict.fromkeys(names, gguf_bytes())
     listing = await client.look_up("org/tiny-GGUF")
@@ -205,14 +211,16 @@ async def test_hostile_file_names_are_left_out_and_named(hub, client, tmp_path):
     assert not list(Path(tmp_path).rglob("*evil*"))
 
 
-async def test_a_name_that_no_disk_takes_is_left_out_and_named(hub, client):
+async def test_a_name_that_no_disk_takes_is_left_out_and_named(hub: Any, client: HubClient) -> None:
     hub.repositories["org/tiny-GGUF"]["模" * 150 + ".gguf"] = gguf_bytes()
     listing = await client.look_up("org/tiny-GGUF")
     assert [choice.title for choice in listing.choices] == ["big", "tiny-Q8_0"]
     assert "模模" in listing.notes[0]
 
 
-async def test_a_download_that_fails_unexpectedly_is_over_and_says_so(hub, client, caplog):
+async def test_a_download_that_fails_unexpectedly_is_over_and_says_so(
+    hub: Any, client: HubClient, caplog: pytest.LogCaptureFixture
+) -> None:
     listing = await client.look_up("org/tiny-GGUF")
     (client.models_dir / "gguf").mkdir(parents=True)
     overlong = HubChoice("x", ModelType.GGUF, (RemoteFile("模" * 150 + ".gguf", 10),))
@@ -222,7 +230,7 @@ async def test_a_download_that_fails_unexpectedly_is_over_and_says_so(hub, clien
     assert "org/tiny-GGUF" in caplog.text
 
 
-async def test_the_parts_of_a_split_file_are_one_choice_and_incomplete_ones_none(hub, client):
+async def test_the_parts_of_a_split_file_are_one_choice_and_incomplete_ones_none(hub: Any, client: HubClient) -> None:
     parts = {f"Q4/big-{i:05d}-of-00002.gguf": gguf_bytes({**LLAMA, "split.count": 2}) for i in (1, 2)}
     hub.repositories["org/split"] = {**parts, "lost-00001-of-00002.gguf": b"x", "mmproj-F16.gguf": b"x"}
     listing = await client.look_up("org/split")
@@ -235,31 +243,31 @@ async def test_the_parts_of_a_split_file_are_one_choice_and_incomplete_ones_none
     ]
 
 
-async def test_a_repository_without_a_model_says_so(hub, client):
+async def test_a_repository_without_a_model_says_so(hub: Any, client: HubClient) -> None:
     hub.repositories["org/data"] = {"README.md": b"x", "train.parquet": b"x"}
     with pytest.raises(DownloadError, match="neither a GGUF file nor a transformers checkpoint"):
         await client.look_up("org/data")
 
 
-async def test_a_listing_is_counted_as_it_unpacks(hub, client):
+async def test_a_listing_is_counted_as_it_unpacks(hub: Any, client: HubClient) -> None:
     hub.packed["org/tiny"] = gzip.compress(b"[" * (200 << 20), 9)
     with pytest.raises(DownloadError, match="longer than 33554432 bytes"):
         await client.look_up("org/tiny")
 
 
-async def test_a_packed_listing_of_ordinary_size_is_read(hub, client):
+async def test_a_packed_listing_of_ordinary_size_is_read(hub: Any, client: HubClient) -> None:
     hub.packed["org/tiny"] = gzip.compress(json.dumps(hub.listing("org/tiny")).encode())
     assert (await client.look_up("org/tiny")).choices
 
 
-async def test_a_file_that_comes_packed_is_refused_and_not_unpacked(hub, client):
+async def test_a_file_that_comes_packed_is_refused_and_not_unpacked(hub: Any, client: HubClient) -> None:
     hub.packed["big.gguf"] = gzip.compress(bytes(200 << 20), 9)
     progress = await fetch(client, "org/tiny-GGUF", "big")
     assert progress.state == "failed"
     assert "which was not asked for" in progress.error
 
 
-async def test_sharded_weights_come_with_their_index(hub, client):
+async def test_sharded_weights_come_with_their_index(hub: Any, client: HubClient) -> None:
     hub.repositories["org/shards"] = {
         "config.json": b"{}",
         "model.safetensors.index.json": b"{}",
@@ -273,18 +281,18 @@ async def test_sharded_weights_come_with_their_index(hub, client):
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b/c", "a b", "http://x", "a--b", "a/..", "-a/b", "a\n/b", "é/x"])
-def test_names_that_are_no_repository_are_refused(name):
+def test_names_that_are_no_repository_are_refused(name: str) -> None:
     with pytest.raises(DownloadError, match="owner/name"):
         repository_id(name)
 
 
-def test_addresses_of_pages_name_their_repository():
+def test_addresses_of_pages_name_their_repository() -> None:
     assert repository_id(" https://huggingface.co/org/name.v1/blob/main/x.gguf ") == "org/name.v1"
     assert repository_id("gpt2") == "gpt2"
 
 
 @pytest.mark.parametrize("name", ["a.gguf", "sub/a-1_B (2).gguf", "模型.gguf"])
-def test_plain_file_names_are_accepted(name):
+def test_plain_file_names_are_accepted(name: str) -> None:
     assert is_plain(name)
 
 
@@ -297,5 +305,5 @@ def test_plain_file_names_are_accepted(name):
         ("a\ud800.gguf", False),
     ],
 )
-def test_a_part_of_a_name_is_as_long_as_its_bytes(name, plain):
+def test_a_part_of_a_name_is_as_long_as_its_bytes(name: str, plain: bool) -> None:
     assert is_plain(name) is plain

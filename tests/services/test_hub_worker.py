@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from multi_llm_comparator.services import hub_worker
 from tests.support.hub_server import COMMIT, HubServer, serving
 
 
-def download(tmp_path, monkeypatch, content, clock):
+def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any, clock: Any) -> Any:
     """Fetch one file under this clock; what was told, in order."""
     told = []
     monkeypatch.setattr(hub_worker, "now", clock)
@@ -30,7 +32,9 @@ def download(tmp_path, monkeypatch, content, clock):
     return [(said["state"], said["done_bytes"]) for _, said in told]
 
 
-def test_first_bytes_are_told_however_soon_they_come_after_the_connection(tmp_path, monkeypatch):
+def test_first_bytes_are_told_however_soon_they_come_after_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = bytes(8 * hub_worker.PIECE_BYTES)
     told = download(tmp_path, monkeypatch, content, lambda: 5.0)
     assert told[0] == ("running", 0)
@@ -40,7 +44,7 @@ def test_first_bytes_are_told_however_soon_they_come_after_the_connection(tmp_pa
     assert told[-1] == ("checking", len(content))
 
 
-def test_every_piece_is_told_when_time_passes_between_them(tmp_path, monkeypatch):
+def test_every_piece_is_told_when_time_passes_between_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = bytes(8 * hub_worker.PIECE_BYTES)
     told = download(tmp_path, monkeypatch, content, itertools.count(step=1.0).__next__)
     done = [size for _, size in told]
@@ -74,35 +78,37 @@ def beginning_afresh(*bodies: bytes) -> Iterator[tuple[str, list[bytes]]]:
             thread.join()
 
 
-def fetch_100_bytes(url: str, folder) -> None:
+def fetch_100_bytes(url: str, folder: Path) -> None:
     files = [{"name": "one.gguf", "size_bytes": 100, "sha256": None}]
     request = {"repo_id": "org/one", "commit": COMMIT, "endpoint": url, "folder": str(folder), "files": files}
     hub_worker.Download(request).run()
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two failures in a row are enough, so that nothing waits between them."""
     monkeypatch.setattr(hub_worker, "TRIES", 1)
     monkeypatch.setattr(hub_worker, "tell", lambda kind, **said: None)
 
 
 @pytest.mark.parametrize("lengths", [(50,), (50, 60, 50, 60, 50)])
-def test_a_file_that_stays_shorter_than_it_was_listed_is_given_up_as_damaged(tmp_path, impatient, lengths):
+def test_a_file_that_stays_shorter_than_it_was_listed_is_given_up_as_damaged(
+    tmp_path: Path, impatient: None, lengths: tuple[int, ...]
+) -> None:
     with beginning_afresh(*map(bytes, lengths)) as (url, given), pytest.raises(hub_worker.DamagedFileError):
         fetch_100_bytes(url, tmp_path)
     assert len(given) <= len(lengths) + 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_has_no_more_of_a_file_is_given_up_as_well(tmp_path, impatient):
+def test_a_server_that_has_no_more_of_a_file_is_given_up_as_well(tmp_path: Path, impatient: None) -> None:
     hub = HubServer({"org/one": {"one.gguf": bytes(50)}})
     with serving(hub), pytest.raises(hub_worker.DamagedFileError):
         fetch_100_bytes(hub.url, tmp_path)
     assert [wanted for _, _, wanted in hub.requests] == [None, "bytes=50-"]
 
 
-def test_a_file_that_grows_with_each_answer_is_fetched_to_its_end(tmp_path, impatient):
+def test_a_file_that_grows_with_each_answer_is_fetched_to_its_end(tmp_path: Path, impatient: None) -> None:
     with beginning_afresh(*map(bytes, (10, 20, 30, 40, 100))) as (url, given):
         fetch_100_bytes(url, tmp_path)
     assert len(given) == 5

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,7 @@ def demo(name: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def checkpoint_200m(tmp_path_factory):
+def checkpoint_200m(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """About 190M random parameters in bfloat16, with a demo model's tokenizer."""
     source = demo("demo-small")
     (small,) = scan_folder(source, "test")
@@ -53,7 +55,7 @@ def checkpoint_200m(tmp_path_factory):
     shutil.rmtree(folder)
 
 
-async def relative_error(path: Path, **options) -> float:
+async def relative_error(path: Path, **options: Any) -> float:
     (model,) = scan_folder(path.parent if path.is_file() else path, "test")
     assert model.problem is None
     wanted = LoadOptions(**options)
@@ -74,22 +76,22 @@ async def relative_error(path: Path, **options) -> float:
 
 
 @pytest.mark.parametrize("name", ["demo-small", "demo-large"])
-async def test_demo_checkpoints(name):
+async def test_demo_checkpoints(name: str) -> None:
     assert abs(await relative_error(demo(name))) <= ALLOWED
 
 
 @pytest.mark.parametrize("name", ["demo-small", "demo-large"])
 @pytest.mark.parametrize("quantization", ["F16", "Q8_0", "Q4_0"])
-async def test_demo_gguf_files(tmp_path, name, quantization):
+async def test_demo_gguf_files(tmp_path: Path, name: str, quantization: str) -> None:
     path = export_gguf(demo(name), tmp_path / f"{name}-{quantization}.gguf", quantization)
     assert abs(await relative_error(path)) <= ALLOWED
 
 
-async def test_a_checkpoint_of_200m_parameters(checkpoint_200m):
+async def test_a_checkpoint_of_200m_parameters(checkpoint_200m: Any) -> None:
     assert abs(await relative_error(checkpoint_200m)) <= ALLOWED
 
 
-async def test_a_gguf_file_of_200m_parameters_and_its_context(checkpoint_200m, tmp_path):
+async def test_a_gguf_file_of_200m_parameters_and_its_context(checkpoint_200m: Any, tmp_path: Path) -> None:
     path = export_gguf(checkpoint_200m, tmp_path / "large.gguf", "Q8_0")
     assert abs(await relative_error(path, n_ctx=1024, parallel=1)) <= ALLOWED
     assert abs(await relative_error(path, n_ctx=2048, parallel=4)) <= ALLOWED

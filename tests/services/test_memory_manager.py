@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +20,7 @@ GB = 10**9
 
 
 @pytest.fixture(autouse=True)
-def no_gpu(monkeypatch):
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """What follows speaks of a machine without a GPU, wherever it runs."""
     devices.gpus.cache_clear()
     monkeypatch.setattr(devices, "_nvidia_smi", lambda query: [])
@@ -26,7 +29,7 @@ def no_gpu(monkeypatch):
 
 
 @pytest.fixture
-def fast_bfloat16(monkeypatch):
+def fast_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     """A processor that has instructions for it, whatever the tests run on."""
     monkeypatch.setattr(cpus, "computes_bfloat16", lambda: True)
 
@@ -39,7 +42,7 @@ def loaded(key: str, gb: float, idle_since: float | None, device: str = "cpu") -
     return Footprint(key, device, int(gb * GB), idle_since)
 
 
-def model(kind: ModelType, size: int = 0, **config) -> ModelInfo:
+def model(kind: ModelType, size: int = 0, **config: Any) -> ModelInfo:
     return ModelInfo("", "m", f"m-{kind.value}", kind, size, config)
 
 
@@ -54,19 +57,19 @@ TORCH = {
 }
 
 
-def test_what_fits_needs_nobody_to_leave():
+def test_what_fits_needs_nobody_to_leave() -> None:
     manager = MemoryManager(max_memory_gb=10)
     assert manager.plan_load(needing(4), [loaded("a", 3, None), loaded("b", 3, 1.0)]) == ()
 
 
-def test_the_least_recently_used_idle_models_leave_first_and_only_as_many_as_needed():
+def test_the_least_recently_used_idle_models_leave_first_and_only_as_many_as_needed() -> None:
     manager = MemoryManager(max_memory_gb=10)
     held = [loaded("new", 3, 30.0), loaded("busy", 1, None), loaded("old", 3, 10.0), loaded("middle", 3, 20.0)]
     assert manager.plan_load(needing(3), held) == ("old",)
     assert manager.plan_load(needing(6), held) == ("old", "middle")
 
 
-def test_a_model_that_can_never_fit_is_refused_with_the_numbers():
+def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
     manager = MemoryManager(max_memory_gb=4)
     with pytest.raises(InsufficientMemoryError, match=r"needs 9\.00 GB .*4\.00 GB of at most 4\.00 GB") as caught:
         manager.plan_load(needing(9), [loaded("idle", 3, 1.0)])
@@ -74,7 +77,7 @@ def test_a_model_that_can_never_fit_is_refused_with_the_numbers():
     assert not manager.must_wait(needing(9), [loaded("busy", 3, None)])
 
 
-def test_auto_waits_for_busy_models_and_parallel_refuses_at_once():
+def test_auto_waits_for_busy_models_and_parallel_refuses_at_once() -> None:
     held = [loaded("busy", 3, None)]
     for mode, waits in (("auto", True), ("parallel", False)):
         manager = MemoryManager(max_memory_gb=4, mode=mode)
@@ -83,7 +86,7 @@ def test_auto_waits_for_busy_models_and_parallel_refuses_at_once():
         assert manager.must_wait(needing(3), held) is waits
 
 
-def test_one_at_a_time_keeps_a_single_model_even_if_more_would_fit():
+def test_one_at_a_time_keeps_a_single_model_even_if_more_would_fit() -> None:
     manager = MemoryManager(max_memory_gb=100, mode="one_at_a_time")
     assert manager.plan_load(needing(1), [loaded("a", 1, 1.0), loaded("b", 1, 2.0)]) == ("a", "b")
     held = [loaded("busy", 1, None)]
@@ -92,7 +95,7 @@ def test_one_at_a_time_keeps_a_single_model_even_if_more_would_fit():
     assert manager.must_wait(needing(1), held)
 
 
-def test_memory_is_counted_per_device(monkeypatch):
+def test_memory_is_counted_per_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_nvidia_smi", lambda query: ["0, 10000", "1, 20000"])
     devices.gpus.cache_clear()
     manager = MemoryManager(max_memory_gb=4)
@@ -109,7 +112,7 @@ def test_memory_is_counted_per_device(monkeypatch):
     held=st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.floats(0, 100))), max_size=6),
     mode=st.sampled_from(["auto", "parallel", "in_turn", "one_at_a_time"]),
 )
-def test_a_plan_always_fits_unloads_only_idle_models_and_waiting_can_succeed(need, held, mode):
+def test_a_plan_always_fits_unloads_only_idle_models_and_waiting_can_succeed(need: Any, held: Any, mode: Any) -> None:
     manager = MemoryManager(max_memory_gb=10, mode=mode)
     footprints = [loaded(str(i), gb, since) for i, (gb, since) in enumerate(held)]
     estimate = needing(need)
@@ -128,7 +131,7 @@ def test_a_plan_always_fits_unloads_only_idle_models_and_waiting_can_succeed(nee
         assert staying == []
 
 
-def test_without_a_limit_it_is_a_share_of_the_ram_and_no_more_than_is_free(monkeypatch):
+def test_without_a_limit_it_is_a_share_of_the_ram_and_no_more_than_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     manager = MemoryManager()
     assert manager.limit_bytes("cpu") == int(devices.ram_bytes() * 0.8)
     monkeypatch.setattr("multi_llm_comparator.services.memory_manager.free_ram_bytes", lambda: GB)
@@ -137,7 +140,7 @@ def test_without_a_limit_it_is_a_share_of_the_ram_and_no_more_than_is_free(monke
     assert MemoryManager(max_memory_gb=8).plan_load(needing(2), []) == ()
 
 
-def test_free_memory_that_a_loading_model_will_take_is_not_given_twice(monkeypatch):
+def test_free_memory_that_a_loading_model_will_take_is_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "multi_llm_comparator.services.memory_manager"
     monkeypatch.setattr(f"{module}.ram_bytes", lambda: 100 * GB)
     monkeypatch.setattr(f"{module}.free_ram_bytes", lambda: 10 * GB)
@@ -149,7 +152,7 @@ def test_free_memory_that_a_loading_model_will_take_is_not_given_twice(monkeypat
     assert manager.must_wait(needing(6), [loading])
 
 
-def test_a_gpu_is_one_whichever_way_it_is_written():
+def test_a_gpu_is_one_whichever_way_it_is_written() -> None:
     assert devices.same_memory("cuda", "cuda:0")
     assert devices.same_memory("mps", "cpu")
     assert not devices.same_memory("cuda", "cuda:1")
@@ -157,12 +160,12 @@ def test_a_gpu_is_one_whichever_way_it_is_written():
 
 
 @pytest.mark.parametrize("arguments", [{"max_memory_gb": 0}, {"max_memory_gb": -1}, {"mode": "sometimes"}])
-def test_senseless_limits_are_refused(arguments):
+def test_senseless_limits_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidParameterError):
         MemoryManager(**arguments)
 
 
-def test_llama_cpp_reserves_the_whole_cache_of_all_requests_at_once():
+def test_llama_cpp_reserves_the_whole_cache_of_all_requests_at_once() -> None:
     estimate = MemoryManager().estimate(model(ModelType.GGUF, **GGUF), LoadOptions(n_ctx=1000, parallel=4))
     assert (estimate.weights_bytes, estimate.kv_cache_bytes, estimate.device) == (GB, 4_000_000, "cpu")
     assert estimate.total_bytes == estimate.weights_bytes + estimate.kv_cache_bytes + estimate.overhead_bytes
@@ -179,12 +182,14 @@ def test_llama_cpp_reserves_the_whole_cache_of_all_requests_at_once():
         ({"quantization": "4bit"}, int(0.2 * GB + 0.9 * GB * 0.5625)),
     ],
 )
-def test_weights_count_as_they_are_held(fast_bfloat16, options, weights):
+def test_weights_count_as_they_are_held(fast_bfloat16: None, options: dict[str, Any], weights: Any) -> None:
     estimate = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions(**options))
     assert estimate.weights_bytes == pytest.approx(weights, abs=2)
 
 
-def test_a_cpu_that_computes_bfloat16_slowly_holds_it_in_twice_the_memory(fast_bfloat16, monkeypatch):
+def test_a_cpu_that_computes_bfloat16_slowly_holds_it_in_twice_the_memory(
+    fast_bfloat16: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stored = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions())
     monkeypatch.setattr(cpus, "computes_bfloat16", lambda: False)
     widened = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions())
@@ -192,7 +197,7 @@ def test_a_cpu_that_computes_bfloat16_slowly_holds_it_in_twice_the_memory(fast_b
     assert widened.kv_cache_bytes == 2 * stored.kv_cache_bytes
 
 
-def test_half_precision_is_widened_on_a_cpu_together_with_its_cache(fast_bfloat16):
+def test_half_precision_is_widened_on_a_cpu_together_with_its_cache(fast_bfloat16: None) -> None:
     bf16 = MemoryManager().estimate(model(ModelType.PYTORCH, **TORCH), LoadOptions())
     half = {**TORCH, "stored_dtype": "F16", "dtype": "F16"}
     widened = MemoryManager().estimate(model(ModelType.PYTORCH, **half), LoadOptions())
@@ -200,24 +205,24 @@ def test_half_precision_is_widened_on_a_cpu_together_with_its_cache(fast_bfloat1
     assert widened.kv_cache_bytes == 2 * bf16.kv_cache_bytes
 
 
-def test_weights_quantized_in_advance_are_held_as_stored():
+def test_weights_quantized_in_advance_are_held_as_stored() -> None:
     stored = {**TORCH, "weight_bytes": GB // 2, "stored_dtype": "U8"}
     assert MemoryManager().estimate(model(ModelType.PYTORCH, **stored), LoadOptions()).weights_bytes == GB // 2
 
 
 @pytest.mark.parametrize("kind", list(ModelType))
-def test_headers_that_say_nothing_count_as_the_file(kind):
+def test_headers_that_say_nothing_count_as_the_file(kind: Any) -> None:
     assert MemoryManager().estimate(model(kind, GB), LoadOptions()).weights_bytes == GB
 
 
-def test_a_process_is_measured_and_a_gone_one_is_none():
+def test_a_process_is_measured_and_a_gone_one_is_none() -> None:
     manager = MemoryManager()
     assert manager.process_bytes(os.getpid(), "cpu") > 10**7
     assert manager.process_bytes(2**31 - 7, "cpu") is None
     manager.cleanup()
 
 
-def test_gpu_memory_is_measured_by_process_as_the_driver_tells_it(monkeypatch):
+def test_gpu_memory_is_measured_by_process_as_the_driver_tells_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_nvidia_smi", lambda query: ["7, 100", "8, [N/A]", "7, 50", "junk"])
     devices._gpu_memory_by_process.cache_clear()
     assert MemoryManager().process_bytes(7, "cuda:0") == 150 * 2**20
@@ -225,7 +230,7 @@ def test_gpu_memory_is_measured_by_process_as_the_driver_tells_it(monkeypatch):
     devices._gpu_memory_by_process.cache_clear()
 
 
-def test_gpus_are_found_through_the_drivers_tool(tmp_path, monkeypatch):
+def test_gpus_are_found_through_the_drivers_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho '0, 81559'\n")
@@ -238,7 +243,7 @@ def test_gpus_are_found_through_the_drivers_tool(tmp_path, monkeypatch):
     assert [gpu for gpu in devices.gpus() if gpu.name.startswith("cuda")] == []
 
 
-def test_a_model_goes_to_the_gpu_only_if_wanted_there_and_supported(monkeypatch):
+def test_a_model_goes_to_the_gpu_only_if_wanted_there_and_supported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "_nvidia_smi", lambda query: ["0, 81559"])
     devices.gpus.cache_clear()
     for supported, wanted, device in ((True, True, "cuda:0"), (True, False, "cpu"), (False, True, "cpu")):
@@ -247,7 +252,7 @@ def test_a_model_goes_to_the_gpu_only_if_wanted_there_and_supported(monkeypatch)
         assert estimate.device == device
 
 
-def test_the_tightest_control_group_limits_the_ram(tmp_path):
+def test_the_tightest_control_group_limits_the_ram(tmp_path: Path) -> None:
     membership = tmp_path / "cgroup"
     membership.write_text("0::/outer/inner\n4:memory:/v1\n")
     groups = tmp_path / "fs"

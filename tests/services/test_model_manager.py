@@ -16,7 +16,7 @@ from tests.support.model_files import checkpoint, gguf_bytes
 
 
 @pytest.fixture
-def home(tmp_path):
+def home(tmp_path: Path) -> Path:
     checkpoint(tmp_path / "models" / "pytorch" / "alpha")
     checkpoint(tmp_path / "models" / "pytorch" / "beta")
     (tmp_path / "models" / "gguf").mkdir()
@@ -25,7 +25,7 @@ def home(tmp_path):
     return tmp_path / "models"
 
 
-def test_a_scan_finds_each_kind_in_its_folder(home):
+def test_a_scan_finds_each_kind_in_its_folder(home: Path) -> None:
     (home / "gguf" / "stray.safetensors").write_bytes(b"x")
     (home / "elsewhere.gguf").write_bytes(gguf_bytes())
     manager = ModelManager(str(home))
@@ -40,12 +40,12 @@ def test_a_scan_finds_each_kind_in_its_folder(home):
     assert manager.get_available_models() == found
 
 
-def test_an_absent_or_empty_folder_has_no_models(tmp_path):
+def test_an_absent_or_empty_folder_has_no_models(tmp_path: Path) -> None:
     assert ModelManager(tmp_path / "absent").scan_models() == []
     assert ModelManager().scan_models(str(tmp_path)) == []
 
 
-def test_ids_come_from_the_path_and_stay(home, monkeypatch):
+def test_ids_come_from_the_path_and_stay(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager = ModelManager(str(home))
     first = {m.path: m.id for m in manager.scan_models()}
     assert first == {path: hashlib.md5(path.encode()).hexdigest()[:8] for path in first}
@@ -56,7 +56,7 @@ def test_ids_come_from_the_path_and_stay(home, monkeypatch):
     assert relative[0].id == hashlib.md5(b"models/pytorch/alpha").hexdigest()[:8]
 
 
-def test_four_models_can_be_selected_and_not_five(home):
+def test_four_models_can_be_selected_and_not_five(home: Path) -> None:
     manager = ModelManager(home)
     ids = [m.id for m in manager.scan_models()]
     assert manager.select_models(ids[:4])
@@ -66,7 +66,7 @@ def test_four_models_can_be_selected_and_not_five(home):
     assert [m.id for m in manager.selected_models] == ids[:4]
 
 
-def test_unknown_ids_are_told_and_the_known_ones_selected(home):
+def test_unknown_ids_are_told_and_the_known_ones_selected(home: Path) -> None:
     manager = ModelManager(home)
     known = manager.scan_models()[0]
     assert manager.select_models([known.id, "00000000"]) is False
@@ -76,7 +76,7 @@ def test_unknown_ids_are_told_and_the_known_ones_selected(home):
     assert manager.get_selected_models() == []
 
 
-def test_the_lists_handed_out_are_copies(home):
+def test_the_lists_handed_out_are_copies(home: Path) -> None:
     manager = ModelManager(home)
     manager.scan_models().clear()
     manager.get_available_models().clear()
@@ -85,7 +85,7 @@ def test_the_lists_handed_out_are_copies(home):
     assert manager.selected_models == []
 
 
-def test_models_are_found_by_id_or_by_a_name_that_only_one_can_mean(home, tmp_path):
+def test_models_are_found_by_id_or_by_a_name_that_only_one_can_mean(home: Path, tmp_path: Path) -> None:
     checkpoint(tmp_path / "more" / "alpha")
     checkpoint(tmp_path / "more" / "beta", weights=False)
     manager = ModelManager(home, settings=Settings(extra_model_dirs=(tmp_path / "more",)))
@@ -100,7 +100,9 @@ def test_models_are_found_by_id_or_by_a_name_that_only_one_can_mean(home, tmp_pa
         manager.get("gamma")
 
 
-def test_further_places_are_scanned_when_switched_on(home, tmp_path, monkeypatch):
+def test_further_places_are_scanned_when_switched_on(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint(tmp_path / "more" / "deep" / "inside" / "extra")
     (tmp_path / "more" / "loose.gguf").write_bytes(gguf_bytes())
     monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "none"))
@@ -115,13 +117,15 @@ def test_further_places_are_scanned_when_switched_on(home, tmp_path, monkeypatch
     assert len(manager.scan_models(home)) == 5
 
 
-def test_the_settings_in_force_are_used_when_none_are_given(home, tmp_path, monkeypatch):
+def test_the_settings_in_force_are_used_when_none_are_given(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checkpoint(tmp_path / "more" / "extra")
     monkeypatch.setenv("MLC_EXTRA_MODEL_DIRS", json.dumps([str(tmp_path / "more")]))
     assert "extra" in [m.name for m in ModelManager(home).scan_models()]
 
 
-def test_an_adapter_says_whether_its_base_is_here(home):
+def test_an_adapter_says_whether_its_base_is_here(home: Path) -> None:
     for name, base in (("lora", "someone/alpha"), ("lost", "someone/gone")):
         folder = home / "pytorch" / name
         folder.mkdir()
@@ -132,7 +136,7 @@ def test_an_adapter_says_whether_its_base_is_here(home):
     assert "'someone/gone' was not found" in manager.find("lost").config["warnings"][0]
 
 
-def test_a_broken_entry_never_hides_the_others(home):
+def test_a_broken_entry_never_hides_the_others(home: Path) -> None:
     (home / "gguf" / "bad.gguf").write_bytes(b"GGUF" + bytes(3))
     (home / "pytorch" / "bad").mkdir()
     (home / "pytorch" / "bad" / "config.json").write_bytes(b"[" * 100_000)
@@ -141,7 +145,7 @@ def test_a_broken_entry_never_hides_the_others(home):
     assert [m.name for m in models if not m.is_loadable] == ["bad", "bad"]
 
 
-def test_scanning_imports_no_engine(home):
+def test_scanning_imports_no_engine(home: Path) -> None:
     script = (
         "import sys; from multi_llm_comparator.services.model_manager import ModelManager;"
         f"assert len(ModelManager({str(home)!r}).scan_models()) == 5;"
@@ -152,7 +156,7 @@ def test_scanning_imports_no_engine(home):
     assert done.stdout.strip() == "[]"
 
 
-def test_the_demo_models_are_found_and_can_be_loaded():
+def test_the_demo_models_are_found_and_can_be_loaded() -> None:
     root = Path(__file__).parents[2] / "models"
     models = {m.name: m for m in ModelManager(root).scan_models()}
     for name in ("demo-small", "demo-large"):
@@ -163,7 +167,7 @@ def test_the_demo_models_are_found_and_can_be_loaded():
     assert models["demo-small"].config["parameters"] < models["demo-large"].config["parameters"]
 
 
-def test_of_thousands_of_places_left_out_the_first_are_named(tmp_path):
+def test_of_thousands_of_places_left_out_the_first_are_named(tmp_path: Path) -> None:
     links = tmp_path / "models" / "pytorch"
     links.mkdir(parents=True)
     for i in range(50):
@@ -174,7 +178,7 @@ def test_of_thousands_of_places_left_out_the_first_are_named(tmp_path):
     assert manager.scan_notes[-1] == "... and 30 more places"
 
 
-def test_a_scan_can_be_awaited_and_ended(tmp_path):
+def test_a_scan_can_be_awaited_and_ended(tmp_path: Path) -> None:
     manager = ModelManager(tmp_path, settings=Settings())
     assert manager.is_scanning, "the first scan is still to come"
     assert not manager.wait_for_scan(0)
@@ -185,7 +189,9 @@ def test_a_scan_can_be_awaited_and_ended(tmp_path):
     assert manager.is_scanning
 
 
-def test_what_one_folder_leads_to_keeps_no_other_from_being_looked_at(home, monkeypatch):
+def test_what_one_folder_leads_to_keeps_no_other_from_being_looked_at(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from multi_llm_comparator.services.scan import walk
 
     monkeypatch.setattr(walk.ScanBudget.__init__, "__kwdefaults__", {"max_seen": 10, "max_s": 60.0, "ended": None})

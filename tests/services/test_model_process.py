@@ -5,7 +5,9 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,25 +40,27 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def process():
+async def process() -> AsyncIterator[ModelProcess]:
     process = await ModelProcess.start()
     yield process
     await process.close()
 
 
-async def test_an_engine_that_does_not_exist_is_named(process, tmp_path):
+async def test_an_engine_that_does_not_exist_is_named(process: ModelProcess, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="nonsense"):
         await process.load("m", "nonsense", str(tmp_path), LoadOptions(), timeout_s=30)
 
 
-async def test_the_model_tells_what_it_is_when_loaded(process, tmp_path):
+async def test_the_model_tells_what_it_is_when_loaded(process: ModelProcess, tmp_path: Path) -> None:
     model = scripted_model(tmp_path, "m")
     loaded = await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
     assert loaded["info"]["model_type"] == "scripted"
     assert loaded["seconds"] >= 0
 
 
-async def test_the_app_goes_before_a_model_that_loads_and_that_one_before_models_that_write(process, tmp_path):
+async def test_the_app_goes_before_a_model_that_loads_and_that_one_before_models_that_write(
+    process: ModelProcess, tmp_path: Path
+) -> None:
     app, worker = psutil.Process(), psutil.Process(process.pid)
     loading = worker.nice()
     assert loading > app.nice()
@@ -66,7 +70,9 @@ async def test_the_app_goes_before_a_model_that_loads_and_that_one_before_models
     assert threads == {worker.nice()}
 
 
-async def test_what_nobody_waits_for_yet_goes_last_and_a_model_that_is_then_wanted_does_not(process, tmp_path):
+async def test_what_nobody_waits_for_yet_goes_last_and_a_model_that_is_then_wanted_does_not(
+    process: ModelProcess, tmp_path: Path
+) -> None:
     worker = psutil.Process(process.pid)
     before = worker.nice(), os.sched_getscheduler(process.pid)
     await process.preload("scripted")
@@ -75,7 +81,7 @@ async def test_what_nobody_waits_for_yet_goes_last_and_a_model_that_is_then_want
     assert worker.nice() - before[0] == WRITING_NICENESS - LOADING_NICENESS
 
 
-async def test_waiting_for_the_imports_of_a_process_that_ends_is_an_error(process):
+async def test_waiting_for_the_imports_of_a_process_that_ends_is_an_error(process: ModelProcess) -> None:
     psutil.Process(process.pid).suspend()
     preloading = asyncio.ensure_future(process.preload("scripted"))
     await asyncio.sleep(0)
@@ -84,14 +90,16 @@ async def test_waiting_for_the_imports_of_a_process_that_ends_is_an_error(proces
         await preloading
 
 
-async def test_a_process_that_ends_while_loading_is_an_error(process, tmp_path):
+async def test_a_process_that_ends_while_loading_is_an_error(process: ModelProcess, tmp_path: Path) -> None:
     model = scripted_model(tmp_path, "m", faults=[{"kind": "exit", "at": "load"}])
     with pytest.raises(Exception, match="code 3"):
         await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
     assert not process.crashed
 
 
-async def test_a_reader_that_pauses_over_a_whole_answer_is_no_reason_to_take_the_process_for_hung(process, tmp_path):
+async def test_a_reader_that_pauses_over_a_whole_answer_is_no_reason_to_take_the_process_for_hung(
+    process: ModelProcess, tmp_path: Path
+) -> None:
     model = scripted_model(tmp_path, "m", otherwise="all done now")
     await process.load("m", "scripted", model.path, LoadOptions(), timeout_s=30)
     process.watch(1.0)
@@ -104,10 +112,10 @@ async def test_a_reader_that_pauses_over_a_whole_answer_is_no_reason_to_take_the
     assert "".join(getattr(event, "text", "") for event in (first, *rest)) == "all done now"
 
 
-async def test_a_stranger_on_the_port_is_turned_away(tmp_path):
+async def test_a_stranger_on_the_port_is_turned_away(tmp_path: Path) -> None:
     """Whoever connects without the token is not taken for the model process."""
 
-    async def start_with_a_stranger(port, token):
+    async def start_with_a_stranger(port: Any, token: Any) -> Any:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b'{"op":"hello","token":"guess","pid":1}\n')
         await writer.drain()
@@ -121,21 +129,21 @@ async def test_a_stranger_on_the_port_is_turned_away(tmp_path):
         await process.close()
 
 
-async def test_a_process_that_cannot_start_is_an_error_and_not_a_wait(monkeypatch):
+async def test_a_process_that_cannot_start_is_an_error_and_not_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ModelLoadError, match="did not start"):
         await ModelProcess.start()
 
 
-async def test_a_system_that_refuses_another_process_is_an_error_of_loading():
-    async def refuse(port, token):
+async def test_a_system_that_refuses_another_process_is_an_error_of_loading() -> None:
+    async def refuse(port: Any, token: Any) -> None:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     with pytest.raises(ModelLoadError, match=os.strerror(errno.EAGAIN)):
         await ModelProcess.start(refuse)
 
 
-def test_no_process_outlives_a_killed_app(tmp_path):
+def test_no_process_outlives_a_killed_app(tmp_path: Path) -> None:
     model = scripted_model(tmp_path, "m")
     app = subprocess.Popen([sys.executable, "-c", APP, model.path], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert app.stdout is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ MODELS = ("demo-small", "demo-large-Q8_0")
 
 
 @pytest.fixture
-async def engine(monkeypatch, tmp_path):
+async def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[InferenceEngine]:
     monkeypatch.chdir(ROOT)
     models = ModelManager("models")
     models.scan_models()
@@ -43,7 +44,9 @@ async def answer(engine: InferenceEngine, target: str, messages: tuple[Message, 
 
 
 @pytest.mark.parametrize("path", CONVERSATIONS, ids=lambda path: path.stem)
-async def test_questions_of_two_turns_are_all_answered_or_refused_with_a_reason(engine, path):
+async def test_questions_of_two_turns_are_all_answered_or_refused_with_a_reason(
+    engine: InferenceEngine, path: Path
+) -> None:
     questions = [json.loads(line)["turns"] for line in path.read_text(encoding="utf-8").splitlines()]
     # One that fits into no context of a demo model.
     questions.append(["What do these words say? " + "many words " * 2000, "And now?"])

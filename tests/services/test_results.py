@@ -28,7 +28,7 @@ class OneToken:
         yield Finished(request_id=request.id, at=begun + 2, reason="stop", prompt_tokens=1, completion_tokens=1)
 
 
-def test_the_speed_of_a_single_token_leaves_loading_out():
+def test_the_speed_of_a_single_token_leaves_loading_out() -> None:
     *_, last = iterate_results(OneToken(), "2 + 2?", [MODEL], {})
     assert last["m"].stats.tokens_per_second == pytest.approx(0.5)
     assert last["m"].stats.duration == pytest.approx(102, abs=1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
@@ -9,7 +11,7 @@ from multi_llm_comparator.services.scan.folder import scan_folder
 from tests.support.model_files import checkpoint, gguf_bytes
 
 
-def test_it_names_the_content_and_not_the_place(tmp_path):
+def test_it_names_the_content_and_not_the_place(tmp_path: Path) -> None:
     for place in ("a", "b"):
         checkpoint(tmp_path / place / "model")
     first, second = scan_folder(tmp_path, "test")
@@ -18,7 +20,7 @@ def test_it_names_the_content_and_not_the_place(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
-def test_a_change_to_weights_or_companions_changes_it(tmp_path, name):
+def test_a_change_to_weights_or_companions_changes_it(tmp_path: Path, name: str) -> None:
     folder = checkpoint(tmp_path / "model")
     (model,) = scan_folder(tmp_path, "test")
     before = model_fingerprint(model)
@@ -28,7 +30,7 @@ def test_a_change_to_weights_or_companions_changes_it(tmp_path, name):
     assert model_fingerprint(model) != before
 
 
-def test_large_files_are_sampled_and_say_so(tmp_path, monkeypatch):
+def test_large_files_are_sampled_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fingerprint, "WHOLE_BYTES", 100)
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf_bytes())
@@ -39,7 +41,7 @@ def test_large_files_are_sampled_and_say_so(tmp_path, monkeypatch):
     assert model_fingerprint(model) != before
 
 
-def test_a_file_that_is_gone_is_an_error(tmp_path):
+def test_a_file_that_is_gone_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_bytes(gguf_bytes())
     (model,) = scan_folder(tmp_path, "test")

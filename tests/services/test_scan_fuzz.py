@@ -86,7 +86,7 @@ def scan_all(folder: Path, files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_mutated_gguf_headers(tmp_path, part):
+def test_mutated_gguf_headers(tmp_path: Path, part: int) -> None:
     rng = random.Random(f"gguf {part}")
     seeds = [
         gguf_bytes(),
@@ -103,7 +103,7 @@ def test_mutated_gguf_headers(tmp_path, part):
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_mutated_safetensors_headers(tmp_path, part):
+def test_mutated_safetensors_headers(tmp_path: Path, part: int) -> None:
     rng = random.Random(f"safetensors {part}")
     contents = mutants([safetensors_bytes(WEIGHTS)], rng)[: MUTANTS_PER_FORMAT // 4] + json_mutants(rng)[:50]
     files = []
@@ -116,7 +116,7 @@ def test_mutated_safetensors_headers(tmp_path, part):
     scan_all(tmp_path, files)
 
 
-def test_the_costliest_headers_within_the_bounds_end_in_time(tmp_path):
+def test_the_costliest_headers_within_the_bounds_end_in_time(tmp_path: Path) -> None:
     """As many keys, words, tensors and JSON values as the bounds let through."""
     words = b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<IIQ", 9, 8, 2_000_000)
     costly = {

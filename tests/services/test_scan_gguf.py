@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def scan_one(tmp_path: Path, content: bytes, name: str = "model.gguf") -> ModelI
     return model
 
 
-def test_a_valid_file_is_described_from_its_header(tmp_path):
+def test_a_valid_file_is_described_from_its_header(tmp_path: Path) -> None:
     model = scan_one(tmp_path, gguf_bytes({**LLAMA, "tokenizer.chat_template": "{{ messages }}"}))
     assert model.problem is None
     assert model.name == "model"
@@ -44,11 +45,11 @@ def test_a_valid_file_is_described_from_its_header(tmp_path):
     assert expected.items() <= model.config.items()
 
 
-def test_version_two_is_read(tmp_path):
+def test_version_two_is_read(tmp_path: Path) -> None:
     assert scan_one(tmp_path, gguf_bytes(version=2)).config["file_format"] == "GGUF v2"
 
 
-def test_a_file_that_the_gguf_package_writes_is_read_the_same(tmp_path):
+def test_a_file_that_the_gguf_package_writes_is_read_the_same(tmp_path: Path) -> None:
     import numpy
     from gguf import GGUFReader, GGUFWriter
 
@@ -70,7 +71,7 @@ def test_a_file_that_the_gguf_package_writes_is_read_the_same(tmp_path):
     assert header.metadata["llama.block_count"] == 3
 
 
-def test_the_declared_file_type_names_the_quantization_only_if_such_tensors_are_there(tmp_path):
+def test_the_declared_file_type_names_the_quantization_only_if_such_tensors_are_there(tmp_path: Path) -> None:
     q8 = [("token_embd.weight", (64, 100), Q8_0), ("output_norm.weight", (64,), 0)]
     assert scan_one(tmp_path, gguf_bytes({**LLAMA, "general.file_type": 7}, q8)).config["quantization"] == "Q8_0"
     assert scan_one(tmp_path, gguf_bytes({**LLAMA, "general.file_type": 1}, q8)).config["quantization"] == "Q8_0"
@@ -78,12 +79,12 @@ def test_the_declared_file_type_names_the_quantization_only_if_such_tensors_are_
     assert scan_one(tmp_path, gguf_bytes({**LLAMA, "general.file_type": 15}, mixed)).config["quantization"] == "Q4_K_M"
 
 
-def test_heads_given_per_layer_count_layer_by_layer(tmp_path):
+def test_heads_given_per_layer_count_layer_by_layer(tmp_path: Path) -> None:
     model = scan_one(tmp_path, gguf_bytes({**LLAMA, "llama.attention.head_count_kv": [2, 0]}))
     assert model.config["kv_bytes_per_token"] == 2 * 16 * 2 * 2
 
 
-def test_recommended_sampling_is_taken_over_as_far_as_it_is_valid(tmp_path):
+def test_recommended_sampling_is_taken_over_as_far_as_it_is_valid(tmp_path: Path) -> None:
     sampling = {"general.sampling.temp": 0.5, "general.sampling.top_k": 20, "general.sampling.top_p": 7.5}
     assert scan_one(tmp_path, gguf_bytes({**LLAMA, **sampling})).config["generation"] == {
         "temperature": 0.5,
@@ -109,7 +110,9 @@ def test_recommended_sampling_is_taken_over_as_far_as_it_is_valid(tmp_path):
         ({}, [("a", (64,), 0), ("a", (64,), 0)], "twice"),
     ],
 )
-def test_what_cannot_run_is_listed_with_the_reason(tmp_path, changes, tensors, says):
+def test_what_cannot_run_is_listed_with_the_reason(
+    tmp_path: Path, changes: dict[str, Any], tensors: Any, says: str
+) -> None:
     model = scan_one(tmp_path, gguf_bytes({**LLAMA, **changes}, tensors))
     assert not model.is_loadable
     assert says in (model.problem or "")
@@ -120,11 +123,11 @@ def with_shape(*shape: int) -> bytes:
     return gguf_bytes(LLAMA, [("a", (64, 64), 0)]).replace(struct.pack("<QQ", 64, 64), struct.pack("<QQ", *shape))
 
 
-def test_a_shape_that_overflows_is_refused(tmp_path):
+def test_a_shape_that_overflows_is_refused(tmp_path: Path) -> None:
     assert "impossible shape" in (scan_one(tmp_path, with_shape(2**40, 2**40)).problem or "")
 
 
-def test_files_that_are_no_gguf_say_so(tmp_path):
+def test_files_that_are_no_gguf_say_so(tmp_path: Path) -> None:
     whole = gguf_bytes()
     assert "empty" in (scan_one(tmp_path, b"").problem or "")
     assert "not a GGUF file" in (scan_one(tmp_path, b"<html>not found</html>").problem or "")
@@ -133,27 +136,27 @@ def test_files_that_are_no_gguf_say_so(tmp_path):
     assert "version 1 " in (scan_one(tmp_path, gguf_bytes(version=1)).problem or "")
 
 
-def test_missing_weights_are_counted_to_the_byte_and_the_rest_is_still_described(tmp_path):
+def test_missing_weights_are_counted_to_the_byte_and_the_rest_is_still_described(tmp_path: Path) -> None:
     whole = gguf_bytes()
     model = scan_one(tmp_path, whole[:-1000])
     assert f"1,000 of {len(whole):,} bytes are missing" in (model.problem or "")
     assert model.config["architecture"] == "llama"
 
 
-def test_metadata_keys_must_be_unique(tmp_path):
+def test_metadata_keys_must_be_unique(tmp_path: Path) -> None:
     doubled = gguf_bytes({**LLAMA, "general.nome": "x"}).replace(b"general.nome", b"general.name")
     assert "appears twice" in (scan_one(tmp_path, doubled).problem or "")
 
 
 @pytest.mark.parametrize("n", [2**60, 2**40, 10**6])
-def test_declared_counts_beyond_the_file_are_refused_at_once(tmp_path, n):
+def test_declared_counts_beyond_the_file_are_refused_at_once(tmp_path: Path, n: int) -> None:
     head = b"GGUF" + struct.pack("<IQQ", 3, n, 1)
     assert "more than its" in (scan_one(tmp_path, head + bytes(100)).problem or "")
     head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"k" + struct.pack("<IIQ", 9, 8, n)
     assert "more than the file holds" in (scan_one(tmp_path, head + bytes(100)).problem or "")
 
 
-def test_the_parts_of_a_split_model_are_one_model(tmp_path):
+def test_the_parts_of_a_split_model_are_one_model(tmp_path: Path) -> None:
     for i in (1, 2):
         metadata = {**LLAMA, "split.count": 2, "split.no": i - 1} if i == 1 else {"split.count": 2, "split.no": 1}
         (tmp_path / f"big-Q4-{i:05d}-of-00002.gguf").write_bytes(gguf_bytes(metadata, [(f"t{i}", (64, 10), 0)]))
@@ -164,7 +167,7 @@ def test_the_parts_of_a_split_model_are_one_model(tmp_path):
     assert len(model.config["files"]) == 2
 
 
-def test_links_to_one_part_do_not_make_a_model_of_any_size(tmp_path, monkeypatch):
+def test_links_to_one_part_do_not_make_a_model_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_MODEL_TENSORS", 10)
     first = tmp_path / "big-00001-of-00020.gguf"
     first.write_bytes(gguf_bytes(LLAMA, [(f"t{i}", (64, 10), 0) for i in range(4)]))
@@ -174,19 +177,19 @@ def test_links_to_one_part_do_not_make_a_model_of_any_size(tmp_path, monkeypatch
     assert "more than 10 tensors together" in (model.problem or "")
 
 
-def test_a_missing_part_is_named(tmp_path):
+def test_a_missing_part_is_named(tmp_path: Path) -> None:
     model = scan_one(tmp_path, gguf_bytes({**LLAMA, "split.count": 3}), "big-00001-of-00003.gguf")
     assert "2 of 3 parts missing: big-00002-of-00003.gguf, big-00003-of-00003.gguf" in (model.problem or "")
     assert model.name == "big"
 
 
-def test_a_renamed_part_is_recognised_and_absurd_counts_are_refused(tmp_path):
+def test_a_renamed_part_is_recognised_and_absurd_counts_are_refused(tmp_path: Path) -> None:
     assert "one of 3 parts" in (scan_one(tmp_path, gguf_bytes({**LLAMA, "split.count": 3})).problem or "")
     (tmp_path / "model.gguf").unlink()
     assert "99999 parts" in (scan_one(tmp_path, gguf_bytes(), "big-00001-of-99999.gguf").problem or "")
 
 
-def test_a_vocabulary_of_150000_words_is_stepped_over_without_keeping_it(tmp_path):
+def test_a_vocabulary_of_150000_words_is_stepped_over_without_keeping_it(tmp_path: Path) -> None:
     words = [f"word{i}" for i in range(150_000)]
     path = tmp_path / "large.gguf"
     path.write_bytes(gguf_bytes({**LLAMA, "tokenizer.ggml.tokens": words, "tokenizer.ggml.scores": [0.0] * 150_000}))
@@ -196,7 +199,7 @@ def test_a_vocabulary_of_150000_words_is_stepped_over_without_keeping_it(tmp_pat
     assert "tokenizer.ggml.tokens" not in header.metadata
 
 
-def test_only_the_header_is_read_of_a_large_file(tmp_path):
+def test_only_the_header_is_read_of_a_large_file(tmp_path: Path) -> None:
     path = tmp_path / "sparse.gguf"
     content = with_shape(2**20, 2**11)
     with path.open("wb") as file:
@@ -207,20 +210,20 @@ def test_only_the_header_is_read_of_a_large_file(tmp_path):
     assert model.config["weight_bytes"] == 2**33
 
 
-def test_a_directory_that_is_named_like_a_file_is_looked_into(tmp_path):
+def test_a_directory_that_is_named_like_a_file_is_looked_into(tmp_path: Path) -> None:
     (tmp_path / "odd.gguf").mkdir()
     (tmp_path / "odd.gguf" / "inner.gguf").write_bytes(gguf_bytes())
     (model,) = scan_folder(tmp_path, "test")
     assert model.name == "inner"
 
 
-def test_a_header_error_is_one_of_ours(tmp_path):
+def test_a_header_error_is_one_of_ours(tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="cannot be read"):
         read_gguf_header(tmp_path / "absent.gguf")
 
 
 @pytest.mark.parametrize("architecture", ["llama", "bert", "qwen2"])
-def test_a_vocabulary_without_weights_is_listed_as_such(tmp_path, architecture):
+def test_a_vocabulary_without_weights_is_listed_as_such(tmp_path: Path, architecture: str) -> None:
     tiny_gguf.write_vocabulary(tmp_path / "words.gguf", architecture)
     (model,) = scan_folder(tmp_path, "test")
     found = (model.name, model.config["architecture"], model.config["vocab_size"])
@@ -228,7 +231,7 @@ def test_a_vocabulary_without_weights_is_listed_as_such(tmp_path, architecture):
     assert "vocabulary only" in (model.problem or "")
 
 
-def test_a_model_that_another_program_wrote_is_described_and_found_whole(tmp_path):
+def test_a_model_that_another_program_wrote_is_described_and_found_whole(tmp_path: Path) -> None:
     tiny_gguf.write_random(tmp_path / "tiny.gguf", chat_template=None, n_ctx_train=128)
     (model,) = scan_folder(tmp_path, "test")
     assert model.problem is None
@@ -237,7 +240,7 @@ def test_a_model_that_another_program_wrote_is_described_and_found_whole(tmp_pat
     assert model.config["chat_template"] is False
 
 
-def test_files_without_data_say_what_is_missing(tmp_path):
+def test_files_without_data_say_what_is_missing(tmp_path: Path) -> None:
     named_only = {"general.architecture": "llama"}
     (tmp_path / "empty.gguf").write_bytes(gguf_bytes(named_only, ()))
     (tmp_path / "cut.gguf").write_bytes(gguf_bytes(named_only, (("w", (64, 128), F32),))[: -64 * 128 * 4])
@@ -252,7 +255,7 @@ def test_files_without_data_say_what_is_missing(tmp_path):
 # Only where the real files are.
 if VOCABULARIES := real("gguf_vocab_only"):
 
-    def test_vocabularies_that_others_made_are_listed_as_such():
+    def test_vocabularies_that_others_made_are_listed_as_such() -> None:
         models = scan_folder(VOCABULARIES[0], "test")
         assert {(m.name, m.config["architecture"], m.config["vocab_size"]) for m in models} == {
             ("ggml-vocab-bert-bge", "bert", 30522),

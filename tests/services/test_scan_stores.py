@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def cached(root: Path, repository: str, commit: str, *, name: str = "model.safet
     return folder
 
 
-def test_the_hugging_face_cache_lists_the_current_revision_under_the_hubs_name(tmp_path):
+def test_the_hugging_face_cache_lists_the_current_revision_under_the_hubs_name(tmp_path: Path) -> None:
     folder = cached(tmp_path, "org/tiny", COMMIT)
     cached(tmp_path, "org/tiny", OLDER)
     (folder / "refs").mkdir()
@@ -38,7 +39,7 @@ def test_the_hugging_face_cache_lists_the_current_revision_under_the_hubs_name(t
     assert model.config["source"] == "Hugging Face cache"
 
 
-def test_an_interrupted_download_shows_what_is_missing(tmp_path):
+def test_an_interrupted_download_shows_what_is_missing(tmp_path: Path) -> None:
     folder = cached(tmp_path, "org/tiny", COMMIT)
     next(folder.glob("blobs/*model.safetensors")).unlink()
     (model,) = stores.scan_hugging_face(tmp_path, [])
@@ -46,7 +47,7 @@ def test_an_interrupted_download_shows_what_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("ref", ["../../../etc", "", "..", "\x00", "x" * 5000])
-def test_a_hostile_ref_leads_nowhere_else(tmp_path, ref):
+def test_a_hostile_ref_leads_nowhere_else(tmp_path: Path, ref: str) -> None:
     folder = cached(tmp_path, "org/tiny", COMMIT)
     (folder / "refs").mkdir()
     (folder / "refs" / "main").write_text(ref)
@@ -54,7 +55,7 @@ def test_a_hostile_ref_leads_nowhere_else(tmp_path, ref):
         assert Path(model.path).is_relative_to(folder / "snapshots")
 
 
-def test_an_empty_or_odd_cache_lists_nothing(tmp_path):
+def test_an_empty_or_odd_cache_lists_nothing(tmp_path: Path) -> None:
     (tmp_path / "models--a--b").write_text("a file where a folder should be")
     (tmp_path / "models--c--d" / "refs" / "main").mkdir(parents=True)
     assert stores.scan_hugging_face(tmp_path, []) == []
@@ -72,7 +73,7 @@ def layer(kind: str, digest: object = DIGEST) -> dict[str, object]:
     return {"mediaType": f"application/vnd.ollama.image.{kind}", "digest": digest, "size": 1}
 
 
-def test_ollamas_models_are_named_as_ollama_names_them(tmp_path):
+def test_ollamas_models_are_named_as_ollama_names_them(tmp_path: Path) -> None:
     settings = "sha256:" + "d" * 64
     manifest(tmp_path, [layer("model"), layer("params", settings), layer("projector")])
     (tmp_path / "blobs" / DIGEST.replace(":", "-")).write_bytes(gguf_bytes({**LLAMA, "general.sampling.top_k": 7}))
@@ -84,7 +85,7 @@ def test_ollamas_models_are_named_as_ollama_names_them(tmp_path):
     assert model.config["warnings"] == ["its projector is not used here"]
 
 
-def test_models_of_other_people_keep_their_namespace(tmp_path):
+def test_models_of_other_people_keep_their_namespace(tmp_path: Path) -> None:
     manifest(tmp_path, [layer("model")], "registry.ollama.ai", "someone", "tiny", "latest")
     (model,) = stores.scan_ollama(tmp_path, [])
     assert model.name == "someone/tiny:latest"
@@ -95,26 +96,28 @@ def test_models_of_other_people_keep_their_namespace(tmp_path):
     "layers",
     [None, 7, [7], [layer("model", "sha256:../../../etc/passwd")], [layer("model", 5)], [layer("tensor")], [{}]],
 )
-def test_odd_manifests_are_listed_with_a_problem(tmp_path, layers):
+def test_odd_manifests_are_listed_with_a_problem(tmp_path: Path, layers: Any) -> None:
     manifest(tmp_path, layers)
     (model,) = stores.scan_ollama(tmp_path, [])
     assert "no GGUF weights" in (model.problem or "")
 
 
-def test_a_manifest_that_is_no_json_is_listed_with_a_problem(tmp_path):
+def test_a_manifest_that_is_no_json_is_listed_with_a_problem(tmp_path: Path) -> None:
     manifest(tmp_path, []).write_bytes(b"\xff")
     (model,) = stores.scan_ollama(tmp_path, [])
     assert "not valid JSON" in (model.problem or "")
 
 
-def test_lm_studio_keeps_plain_files(tmp_path):
+def test_lm_studio_keeps_plain_files(tmp_path: Path) -> None:
     (tmp_path / "publisher" / "repo").mkdir(parents=True)
     (tmp_path / "publisher" / "repo" / "tiny-Q8_0.gguf").write_bytes(gguf_bytes())
     (model,) = stores.scan_lm_studio(tmp_path, [])
     assert (model.name, model.config["source"]) == ("tiny-Q8_0", "LM Studio")
 
 
-def test_the_stores_are_looked_for_where_their_programs_keep_them(tmp_path, monkeypatch):
+def test_the_stores_are_looked_for_where_their_programs_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "OLLAMA_MODELS", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ messages = st.fixed_dictionaries({"op": st.text(max_size=10)}, optional={"text":
 
 
 @given(st.lists(messages, min_size=1, max_size=5), st.integers(1, 50))
-def test_messages_arrive_whole_however_the_bytes_are_cut(sent, size):
+def test_messages_arrive_whole_however_the_bytes_are_cut(sent: Any, size: Any) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         # A pair has no TCP options; Channel only needs something to read.
@@ -28,17 +29,17 @@ def test_messages_arrive_whole_however_the_bytes_are_cut(sent, size):
     assert received == sent
 
 
-def test_a_lone_surrogate_survives():
+def test_a_lone_surrogate_survives() -> None:
     assert decode(encode({"op": "x", "text": "\ud83d"})) == {"op": "x", "text": "\ud83d"}
 
 
 @pytest.mark.parametrize("line", [b"[]", b"{}", b'{"op": 1}', b"nonsense"])
-def test_a_line_that_is_no_message_is_refused(line):
+def test_a_line_that_is_no_message_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError):
         decode(line)
 
 
-def test_the_end_of_the_app_is_the_end_of_the_channel():
+def test_the_end_of_the_app_is_the_end_of_the_channel() -> None:
     server = socket.create_server(("127.0.0.1", 0))
     with server, socket.create_connection(server.getsockname()) as ours:
         theirs, _ = server.accept()
@@ -47,7 +48,7 @@ def test_the_end_of_the_app_is_the_end_of_the_channel():
             Channel(ours).receive(wait=True)
 
 
-def test_a_message_without_an_end_is_not_collected_for_ever():
+def test_a_message_without_an_end_is_not_collected_for_ever() -> None:
     server = socket.create_server(("127.0.0.1", 0))
     with server, socket.create_connection(server.getsockname()) as ours:
         channel = Channel(ours)

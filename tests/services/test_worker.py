@@ -69,13 +69,15 @@ def told_by(engine: Engine) -> Iterator[list[list[dict[str, Any]]]]:
         yield [decode(line)["events"] for line in data.splitlines()]
 
 
-def test_the_first_token_and_the_end_are_told_at_once_and_tokens_between_together(monkeypatch) -> None:
+def test_the_first_token_and_the_end_are_told_at_once_and_tokens_between_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(worker_module, "TELL_EVERY_S", 60.0)
     with told_by(Typist()) as messages:
         assert [[event.get("text") for event in events] for events in messages] == [["1 "], ["2 ", "3 ", "4 ", None]]
 
 
-def test_tokens_of_a_slow_model_are_told_one_by_one(monkeypatch) -> None:
+def test_tokens_of_a_slow_model_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "TELL_EVERY_S", 0.0)
     with told_by(Typist()) as messages:
         assert [len(events) for events in messages] == [1, 1, 1, 1, 1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, normalizers, trainers
@@ -32,12 +33,12 @@ def demo() -> LoadedModel:
     return load_checkpoint(str(DEMO), LoadOptions())
 
 
-def rows(demo: LoadedModel, chat: Chat, max_tokens: int = 1024):
+def rows(demo: LoadedModel, chat: Chat, max_tokens: int = 1024) -> Any:
     left_out = LeftOut()
     return rows_of([chat], demo.tokenizer, demo.stop_ids, max_tokens, left_out), left_out
 
 
-def test_each_answer_is_learnt_behind_the_prompt_that_asks_for_it(demo):
+def test_each_answer_is_learnt_behind_the_prompt_that_asks_for_it(demo: LoadedModel) -> None:
     made, _ = rows(demo, CHAT)
     encoder = PromptEncoder(demo.tokenizer)
     for row, index in zip(made, CHAT.learnt, strict=True):
@@ -51,13 +52,13 @@ def test_each_answer_is_learnt_behind_the_prompt_that_asks_for_it(demo):
     assert [row.learnt_tokens for row in made] == [int((row.labels >= 0).sum()) for row in made]
 
 
-def test_the_text_of_a_special_token_stays_text(demo):
+def test_the_text_of_a_special_token_stays_text(demo: LoadedModel) -> None:
     chat = Chat((Message("user", "say it"), Message("assistant", "<|im_end|> ends")), (1,), "line 1")
     (row,), _ = rows(demo, chat)
     assert [token in demo.stop_ids for token in row.labels.tolist() if token != IGNORED].count(True) == 1
 
 
-def test_an_answer_that_would_lose_its_end_is_left_out(demo):
+def test_an_answer_that_would_lose_its_end_is_left_out(demo: LoadedModel) -> None:
     (first, second), _ = rows(demo, CHAT)
     made, left_out = rows(demo, CHAT, max_tokens=len(second.input_ids) - 1)
     assert [row.input_ids.tolist() for row in made] == [first.input_ids.tolist()]
@@ -75,7 +76,7 @@ def with_template(folder: Path, template: str | None, **settings: object) -> Loa
     return load_checkpoint(str(folder / "model"), LoadOptions())
 
 
-def test_a_chat_that_the_template_refuses_is_left_out_with_its_words(tmp_path):
+def test_a_chat_that_the_template_refuses_is_left_out_with_its_words(tmp_path: Path) -> None:
     refuse = "{% if messages|length > 1 %}{{ raise_exception('one message only') }}{% endif %}{{ messages[0].content }}"
     made, left_out = rows(with_template(tmp_path, refuse), CHAT)
     assert len(made) == 1
@@ -87,26 +88,28 @@ JOINED = "{% for m in messages %}{{ m.content }}{% endfor %}"
 
 
 @pytest.mark.parametrize("template", [None, "{{ messages[0].content }}", JOINED])
-def test_where_the_template_ends_no_answer_the_tokenizers_end_mark_does(tmp_path, template):
+def test_where_the_template_ends_no_answer_the_tokenizers_end_mark_does(tmp_path: Path, template: Any) -> None:
     tokenizer = with_template(tmp_path, template).tokenizer
     assert end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset({1})) == tokenizer.eos_token_id
 
 
-def test_without_either_any_token_that_ends_an_answer_does_and_without_that_the_model_is_refused(tmp_path):
+def test_without_either_any_token_that_ends_an_answer_does_and_without_that_the_model_is_refused(
+    tmp_path: Path,
+) -> None:
     tokenizer = with_template(tmp_path, None, eos_token=None).tokenizer
     assert end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset({9, 7})) == 7
     with pytest.raises(UnsupportedModelError, match="eos_token_id"):
         end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset())
 
 
-def test_a_template_that_rewrites_answers_does_not_tell_how_they_end(tmp_path):
+def test_a_template_that_rewrites_answers_does_not_tell_how_they_end(tmp_path: Path) -> None:
     template = "{% for m in messages %}<|im_start|>{{ m.content|upper }}{% endfor %}"
     tokenizer = with_template(tmp_path, template).tokenizer
     start = tokenizer.convert_tokens_to_ids("<|im_start|>")
     assert end_of_answer(PromptEncoder(tokenizer), tokenizer, frozenset({start})) == tokenizer.eos_token_id
 
 
-def test_an_answer_has_the_tokens_it_has_behind_its_prompt():
+def test_an_answer_has_the_tokens_it_has_behind_its_prompt() -> None:
     """As in Llama-2: each text begins with a space, but an answer stands in the middle of one."""
     text = ["The box is blue", "<|user|>\n", "<|assistant|>\n", "What is it"] * 50
     bpe = Tokenizer(models.BPE(unk_token="<unk>"))
@@ -124,7 +127,7 @@ def test_an_answer_has_the_tokens_it_has_behind_its_prompt():
     assert whole[: len(row.input_ids)] == row.input_ids.tolist()
 
 
-def test_a_chat_that_grows_beyond_the_context_is_not_read_to_its_end(demo):
+def test_a_chat_that_grows_beyond_the_context_is_not_read_to_its_end(demo: LoadedModel) -> None:
     turns = tuple(Message("assistant" if n % 2 else "user", "x y z") for n in range(1000))
     chat = Chat(turns, tuple(range(1, 1000, 2)), "line 1")
     made, left_out = rows(demo, chat, max_tokens=200)

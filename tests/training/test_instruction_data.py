@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -41,12 +42,12 @@ def only(folder: Path, record: object) -> Chat:
         {"prompt": [{"role": "user", "content": "hi"}], "completion": [{"role": "assistant", "content": "hello"}]},
     ],
 )  # fmt: skip
-def test_every_shape_says_the_same(tmp_path, record):
+def test_every_shape_says_the_same(tmp_path: Path, record: dict[str, Any]) -> None:
     chat = only(tmp_path, record)
     assert (chat.messages, chat.learnt) == (ASKED, (1,))
 
 
-def test_alpaca_has_input_system_and_history(tmp_path):
+def test_alpaca_has_input_system_and_history(tmp_path: Path) -> None:
     record = {"instruction": "Add", "input": "1 and 2", "output": "3", "system": "Be brief", "history": [["a", "b"]]}
     chat = only(tmp_path, record)
     assert [(m.role, m.content) for m in chat.messages] == [
@@ -55,7 +56,7 @@ def test_alpaca_has_input_system_and_history(tmp_path):
     assert chat.learnt == (2, 4)
 
 
-def test_what_a_prompt_says_and_what_weighs_nothing_is_not_learnt(tmp_path):
+def test_what_a_prompt_says_and_what_weighs_nothing_is_not_learnt(tmp_path: Path) -> None:
     turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
     again = [{"role": "user", "content": "and?"}]
     chat = only(tmp_path, {"prompt": turns + again, "completion": "good"})
@@ -66,7 +67,7 @@ def test_what_a_prompt_says_and_what_weighs_nothing_is_not_learnt(tmp_path):
     assert only(tmp_path, {"messages": weighed}).learnt == (3,)
 
 
-def test_records_are_bounded_whatever_is_in_them(tmp_path, monkeypatch):
+def test_records_are_bounded_whatever_is_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(instruction_data, "MAX_RECORDS", 3)
     with pytest.raises(DocumentError, match="more than 3 records"):
         read_instruction_data(written(tmp_path, *[{}] * 4))
@@ -102,7 +103,7 @@ def test_records_are_bounded_whatever_is_in_them(tmp_path, monkeypatch):
         ({"messages": [{"role": "user", "content": ""}] * 1001}, "1,000 messages"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_learnt_is_left_out_with_the_reason(tmp_path, record, why):
+def test_what_cannot_be_learnt_is_left_out_with_the_reason(tmp_path: Path, record: dict[str, Any], why: str) -> None:
     data = read_instruction_data(written(tmp_path, record, {"prompt": "hi", "completion": "hello"}))
     assert len(data.chats) == 1
     (reason,) = data.left_out
@@ -111,7 +112,7 @@ def test_what_cannot_be_learnt_is_left_out_with_the_reason(tmp_path, record, why
     assert len(str(reason)) < 500
 
 
-def test_a_file_of_nothing_to_learn_says_why(tmp_path):
+def test_a_file_of_nothing_to_learn_says_why(tmp_path: Path) -> None:
     path = written(tmp_path, {"text": "a"}, {"text": "b"})
     with pytest.raises(DocumentError, match=r"2 left out: it has none of.*line 1"):
         read_instruction_data(path)
@@ -121,14 +122,14 @@ def test_a_file_of_nothing_to_learn_says_why(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{", "[1, 2]", "7", '{"a": 1}\nnot json', "[" * 100_000])
-def test_a_broken_file_is_an_error(tmp_path, content):
+def test_a_broken_file_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "data.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DocumentError, match=r"data\.json"):
         read_instruction_data(path)
 
 
-def test_reasons_beyond_a_few_are_counted_together():
+def test_reasons_beyond_a_few_are_counted_together() -> None:
     left_out = LeftOut()
     for number in range(MAX_REASONS + 5):
         left_out.add(f"reason {number}", f"line {number}")
@@ -148,7 +149,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, max_size=4))
-def test_any_json_is_read_or_refused(tmp_path_factory, records):
+def test_any_json_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, records: Any) -> None:
     path = written(tmp_path_factory.mktemp("data"), *records)
     try:
         data = read_instruction_data(path)
@@ -167,12 +168,12 @@ WHOLE += [
 
 
 @pytest.mark.parametrize(("path", "chats"), WHOLE, ids=lambda value: getattr(value, "name", str(value)))
-def test_data_sets_are_read_whole(path, chats):
+def test_data_sets_are_read_whole(path: Path, chats: Any) -> None:
     data = read_instruction_data(path)
     assert (len(data.chats), len(data.left_out)) == (chats, 0)
 
 
-def test_of_chats_that_call_tools_the_others_are_learnt():
+def test_of_chats_that_call_tools_the_others_are_learnt() -> None:
     data = read_instruction_data(OWN / "tool_calls.json")
     assert len(data.chats) == 1
     assert str(data.left_out).startswith("1 left out: it has 'tools', and only text is learnt")

@@ -25,7 +25,7 @@ from multi_llm_comparator.core.exceptions import (
     UnsupportedModelError,
 )
 from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInferencer
-from multi_llm_comparator.training import lora
+from multi_llm_comparator.training import lora, tuning_loop
 from multi_llm_comparator.training.lora import tune
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
@@ -42,14 +42,14 @@ STEPS = 8
 
 
 @pytest.fixture
-def data(tmp_path) -> Path:
+def data(tmp_path: Path) -> Path:
     path = tmp_path / "pairs.json"
     path.write_text(json.dumps(PAIRS), encoding="utf-8")
     return path
 
 
 @pytest.fixture
-def out(tmp_path) -> Path:
+def out(tmp_path: Path) -> Path:
     return tmp_path / "models" / "tuned"
 
 
@@ -57,7 +57,7 @@ def work_folder(out: Path) -> Path:
     return out.with_name(f".{out.name}.tuning")
 
 
-def test_a_tuned_model_gives_the_answers_it_was_taught(data, out):
+def test_a_tuned_model_gives_the_answers_it_was_taught(data: Path, out: Path) -> None:
     before = {file.name: file.read_bytes() for file in DEMO.iterdir()}
     told: list[TuningProgress] = []
     result = tune(DEMO, data, out, TuningOptions(epochs=20, learning_rate=5e-3), on_progress=told.append)
@@ -72,7 +72,7 @@ def test_a_tuned_model_gives_the_answers_it_was_taught(data, out):
     assert not work_folder(out).exists()
 
 
-def test_everything_but_the_weights_is_as_it_was(data, out):
+def test_everything_but_the_weights_is_as_it_was(data: Path, out: Path) -> None:
     tune(DEMO, data, out, QUICK)
     for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
         assert (out / name).read_bytes() == (DEMO / name).read_bytes()
@@ -83,7 +83,7 @@ def test_everything_but_the_weights_is_as_it_was(data, out):
     assert str(data.parent) not in json.dumps(notes)
 
 
-def test_a_stopped_tuning_goes_on_and_ends_as_if_it_had_not_been_stopped(data, out, tmp_path):
+def test_a_stopped_tuning_goes_on_and_ends_as_if_it_had_not_been_stopped(data: Path, out: Path, tmp_path: Path) -> None:
     steps: list[int] = []
     stopped = tune(
         DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step), is_stopped=lambda: steps[-1] == 3
@@ -115,7 +115,7 @@ tune(DEMO, sys.argv[1], sys.argv[2], QUICK, on_progress=die)
 """
 
 
-def test_a_killed_tuning_goes_on_from_its_last_whole_checkpoint(data, out):
+def test_a_killed_tuning_goes_on_from_its_last_whole_checkpoint(data: Path, out: Path) -> None:
     subprocess.run([sys.executable, "-c", KILLED, str(data), str(out)], cwd=ROOT, check=False)
     (last,) = [json.loads(p.read_text(encoding="utf-8"))["step"] for p in work_folder(out).glob("last_*.json")]
     assert last == 4
@@ -127,13 +127,13 @@ def test_a_killed_tuning_goes_on_from_its_last_whole_checkpoint(data, out):
     assert steps == list(range(4, STEPS + 1))
 
 
-def test_other_options_are_another_tuning(data, out):
+def test_other_options_are_another_tuning(data: Path, out: Path) -> None:
     tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
     with pytest.raises(ConfigurationError, match=r"options\.rank"):
         tune(DEMO, data, out, replace(QUICK, rank=4))
 
 
-def test_nobody_else_tunes_into_the_same_folder(data, out):
+def test_nobody_else_tunes_into_the_same_folder(data: Path, out: Path) -> None:
     tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         path = work_folder(out) / "worker.json"
@@ -145,7 +145,7 @@ def test_nobody_else_tunes_into_the_same_folder(data, out):
         other.kill()
 
 
-def test_what_is_there_is_not_written_over(data, out, tmp_path):
+def test_what_is_there_is_not_written_over(data: Path, out: Path, tmp_path: Path) -> None:
     out.mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for there in (out, tmp_path / "link", out / "new" / ".."):
@@ -153,7 +153,9 @@ def test_what_is_there_is_not_written_over(data, out, tmp_path):
             tune(DEMO, data, there, QUICK)
 
 
-def test_what_another_process_made_meanwhile_is_left_and_learnt_anew_by_nobody(data, out, monkeypatch):
+def test_what_another_process_made_meanwhile_is_left_and_learnt_anew_by_nobody(
+    data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fingerprint = CheckpointFiles.fingerprint
 
     def meanwhile(files: CheckpointFiles) -> str:
@@ -166,7 +168,9 @@ def test_what_another_process_made_meanwhile_is_left_and_learnt_anew_by_nobody(d
     assert not work_folder(out).exists()
 
 
-def test_a_model_that_could_not_be_written_needs_no_learning_again(data, out, monkeypatch):
+def test_a_model_that_could_not_be_written_needs_no_learning_again(
+    data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -179,7 +183,7 @@ def test_a_model_that_could_not_be_written_needs_no_learning_again(data, out, mo
     assert (result.is_done, steps) == (True, [STEPS])
 
 
-def test_a_folder_that_came_in_the_way_costs_no_learning(data, out):
+def test_a_folder_that_came_in_the_way_costs_no_learning(data: Path, out: Path) -> None:
     def in_the_way(told: TuningProgress) -> None:
         if told.step == STEPS:
             out.mkdir()
@@ -193,14 +197,14 @@ def test_a_folder_that_came_in_the_way_costs_no_learning(data, out):
     assert not work_folder(out).exists()
 
 
-def test_a_damaged_checkpoint_is_named_with_what_to_do(data, out):
+def test_a_damaged_checkpoint_is_named_with_what_to_do(data: Path, out: Path) -> None:
     tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
     (work_folder(out) / "checkpoint-1" / "optimizer.pt").write_bytes(b"")
     with pytest.raises(TrainingError, match=r"checkpoint-1.* cannot be read.*delete .* to begin anew"):
         tune(DEMO, data, out, QUICK)
 
 
-def test_names_that_are_no_text_and_the_licence_are_kept(data, out, tmp_path):
+def test_names_that_are_no_text_and_the_licence_are_kept(data: Path, out: Path, tmp_path: Path) -> None:
     odd = data.rename(tmp_path / os.fsdecode(b"d\xff.json"))
     licensed = tmp_path / "licensed"
     shutil.copytree(DEMO, licensed)
@@ -210,7 +214,7 @@ def test_names_that_are_no_text_and_the_licence_are_kept(data, out, tmp_path):
     assert CheckpointFiles(out).licence == "apache-2.0"
 
 
-def test_a_tokenizer_of_another_model_is_refused(data, out, tmp_path):
+def test_a_tokenizer_of_another_model_is_refused(data: Path, out: Path, tmp_path: Path) -> None:
     mixed = tmp_path / "mixed"
     shutil.copytree(DEMO, mixed)
     config = json.loads((mixed / "config.json").read_text(encoding="utf-8"))
@@ -224,7 +228,7 @@ def test_a_tokenizer_of_another_model_is_refused(data, out, tmp_path):
         tune(mixed, data, out, QUICK)
 
 
-def test_a_tokenizer_without_end_and_padding_tokens_will_do(data, out, tmp_path):
+def test_a_tokenizer_without_end_and_padding_tokens_will_do(data: Path, out: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     shutil.copytree(DEMO, bare)
     path = bare / "tokenizer_config.json"
@@ -233,7 +237,7 @@ def test_a_tokenizer_without_end_and_padding_tokens_will_do(data, out, tmp_path)
     assert tune(bare, data, out, replace(QUICK, epochs=1)).is_done
 
 
-def test_a_chat_beyond_the_context_is_left_out_and_told(data, out):
+def test_a_chat_beyond_the_context_is_left_out_and_told(data: Path, out: Path) -> None:
     data.write_text(json.dumps([*PAIRS, {"prompt": "x " * 3000, "completion": ANSWER}]), encoding="utf-8")
     result = tune(DEMO, data, out, replace(QUICK, epochs=1))
     assert result.start is not None
@@ -243,7 +247,7 @@ def test_a_chat_beyond_the_context_is_left_out_and_told(data, out):
         tune(DEMO, data, out.with_name("other"), replace(QUICK, max_tokens=8))
 
 
-def test_a_loss_that_is_no_number_ends_it_with_advice(data, out, tmp_path):
+def test_a_loss_that_is_no_number_ends_it_with_advice(data: Path, out: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(DEMO, broken)
     weights = load_file(broken / "model.safetensors")
@@ -254,7 +258,7 @@ def test_a_loss_that_is_no_number_ends_it_with_advice(data, out, tmp_path):
     assert not out.exists() and not work_folder(out).exists()
 
 
-def test_memory_that_runs_out_is_told_with_advice(data, out, monkeypatch):
+def test_memory_that_runs_out_is_told_with_advice(data: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(_: TuningLoop) -> bool:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
@@ -265,7 +269,16 @@ def test_memory_that_runs_out_is_told_with_advice(data, out, monkeypatch):
     assert tune(DEMO, data, out, replace(QUICK, batch_size=2, epochs=0.5)).is_done
 
 
-def test_what_is_no_model_or_quantised_is_refused(data, out, tmp_path):
+def test_memory_beyond_the_limit_ends_a_tuning_with_the_numbers(
+    data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning_loop, "work_limit_bytes", lambda: 1_000_000)
+    with pytest.raises(TrainingError, match=r"the tuning used \d+\.\d GB of at most 0\.0 GB .*lower batch_size"):
+        tune(DEMO, data, out, QUICK)
+    assert not out.exists()
+
+
+def test_what_is_no_model_or_quantised_is_refused(data: Path, out: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="not a checkpoint directory"):
         tune(tmp_path / "none", data, out, QUICK)
     quantised = tmp_path / "quantised"

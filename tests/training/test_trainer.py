@@ -21,7 +21,7 @@ DEMO = ROOT / "models" / "pytorch" / "demo-small"
 
 
 @pytest.fixture
-def words(tmp_path) -> list[str]:
+def words(tmp_path: Path) -> list[str]:
     pairs = [{"instruction": f"What colour is box {n}?", "output": "blue"} for n in range(16)]
     (tmp_path / "pairs.json").write_text(json.dumps([*pairs, {"text": "?"}]), encoding="utf-8")
     return [
@@ -30,14 +30,16 @@ def words(tmp_path) -> list[str]:
     ]
 
 
-def run(monkeypatch, words: list[str]) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> int:
     monkeypatch.setattr(sys, "argv", ["trainer", *words])
     with pytest.raises(SystemExit) as exit_:
         trainer.main()
     return int(exit_.value.code or 0)
 
 
-def test_it_says_what_was_learnt_what_was_left_out_and_where_the_model_is(words, tmp_path, monkeypatch, capfd):
+def test_it_says_what_was_learnt_what_was_left_out_and_where_the_model_is(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, words) == 0
     told = capfd.readouterr()
     assert told.out == f"{tmp_path / 'tuned'}\n"
@@ -45,7 +47,9 @@ def test_it_says_what_was_learnt_what_was_left_out_and_where_the_model_is(words,
     assert (tmp_path / "tuned" / "model.safetensors").is_file()
 
 
-def test_what_is_left_out_is_said_before_the_first_step_and_counted_at_the_end(words, monkeypatch, capfd):
+def test_what_is_left_out_is_said_before_the_first_step_and_counted_at_the_end(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     assert run(monkeypatch, words) == 0
     said = " ".join(capfd.readouterr().err.split())
     before, _, after = said.partition("steps to go")
@@ -53,7 +57,9 @@ def test_what_is_left_out_is_said_before_the_first_step_and_counted_at_the_end(w
     assert "learnt 16 answers" in after and ", 1 left out" in after
 
 
-def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(words, tmp_path, monkeypatch, capfd):
+def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Arbitrary characters in a random order: nobody can know them, and the demo model is sure of something else."""
     shuffled = random.Random(5)
     pairs = [
@@ -82,7 +88,14 @@ def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(words
         (["--data", "x"], 2, "--data"),
     ],
 )
-def test_what_is_wrong_is_said_without_a_traceback(words, monkeypatch, capfd, change, code, said):
+def test_what_is_wrong_is_said_without_a_traceback(
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    change: list[str],
+    code: int,
+    said: str,
+) -> None:
     assert run(monkeypatch, [*words, *change]) == code
     told = " ".join(capfd.readouterr().err.split())
     assert said in told and "Traceback" not in told
@@ -100,7 +113,7 @@ def interrupted(words: list[str], after: str) -> tuple[int, str]:
     return process.returncode, said
 
 
-def test_ctrl_c_ends_the_step_and_the_same_command_goes_on(words, tmp_path):
+def test_ctrl_c_ends_the_step_and_the_same_command_goes_on(words: list[str], tmp_path: Path) -> None:
     code, said = interrupted([*words, "--epochs", "500"], after="2,000 of 2,000 steps to go")
     assert code == 130
     assert "of 2000; the same command goes on from there" in said
@@ -108,7 +121,7 @@ def test_ctrl_c_ends_the_step_and_the_same_command_goes_on(words, tmp_path):
     assert list((tmp_path / ".tuned.tuning").glob("checkpoint-*"))
 
 
-def test_ctrl_c_before_the_first_step_ends_at_once_and_leaves_nothing(words, tmp_path):
+def test_ctrl_c_before_the_first_step_ends_at_once_and_leaves_nothing(words: list[str], tmp_path: Path) -> None:
     code, said = interrupted(words, after="Loading")
     assert (code, "Traceback" in said) == (130, False)
     assert not list(tmp_path.glob("*tuned*"))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from multi_llm_comparator.core.exceptions import InvalidParameterError
@@ -19,6 +21,6 @@ from multi_llm_comparator.training.tuning_options import TuningOptions
         ("seed", -1),
     ],
 )
-def test_an_option_out_of_its_range_is_named(name, value):
+def test_an_option_out_of_its_range_is_named(name: str, value: Any) -> None:
     with pytest.raises(InvalidParameterError, match=name):
         TuningOptions(**{name: value})

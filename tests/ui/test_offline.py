@@ -41,14 +41,14 @@ def alone(*words: str, home: Path) -> str:
 
 
 @pytest.mark.nightly
-def test_models_answer_and_the_hub_says_that_it_cannot_be_reached(tmp_path):
+def test_models_answer_and_the_hub_says_that_it_cannot_be_reached(tmp_path: Path) -> None:
     said = alone("-m", "tests.ui.without_a_route", home=tmp_path).splitlines()
     assert said[0] == "answers: done done"
     assert said[1].startswith("hub: ")
 
 
 @pytest.mark.nightly
-def test_every_page_is_served(tmp_path):
+def test_every_page_is_served(tmp_path: Path) -> None:
     said = alone("-c", PAGES, str(tmp_path), home=tmp_path)
     assert said.splitlines() == [
         " 200",

@@ -150,7 +150,7 @@ class Module:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_what_is_drawn_as_markdown_is_the_pages_own_or_escaped(path):
+def test_what_is_drawn_as_markdown_is_the_pages_own_or_escaped(path: Path) -> None:
     module = Module(path)
     strange = {f"{line}: {ast.unparse(node)}" for line, node in module.drawn() if not module.is_own(node)}
     assert strange == set(), "draw it through tm() or plain(), see ui/kit/escaping.py"

@@ -10,6 +10,7 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.requests import UNREPEATABLE
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui.compare.answer_card import others_at_work
 from multi_llm_comparator.ui.compare.answer_marks import draw_marks, marks_line
 from multi_llm_comparator.ui.compare.state import draft_panes, ensure_run
 from multi_llm_comparator.ui.kit import figures as say
@@ -218,6 +219,7 @@ def _origin(answer: AnswerSnapshot) -> list[tuple[str, str]]:
         (t("look.path"), model.path or say.NOTHING),
         (t("look.hash"), model.fingerprint or t("look.not_yet")),
         *[(fact_name(name), str(value)) for name, value in model.metadata.items() if value not in (None, "")],
+        *([(t("look.shared"), others)] if (others := others_at_work(answer.figures)) else []),
         *[(t("look.note"), note) for note in answer.progress.notes],
         (t("look.started"), say.moment(answer.created_at, st.context.timezone)),
         *answer.versions.items(),

@@ -171,7 +171,8 @@ def _remarks(answer: AnswerSnapshot) -> str:
     """Chips for what a reader of the figures and of the text should know."""
     chips: list[str] = []
     progress = answer.progress
-    if why := _why_shared(answer.figures):
+    if others := others_at_work(answer.figures):
+        why = t("remark.contended_why", others=others)
         chips.append(note_chip(t("remark.contended"), why, STATE_TONES["loading"]))
     chips += _gateway_remarks(answer)
     if answer.figures.legs > 1:
@@ -181,11 +182,10 @@ def _remarks(answer: AnswerSnapshot) -> str:
     return f'<div class="mlc-notes">{"".join(chips)}</div>' if chips else ""
 
 
-def _why_shared(known: Figures) -> str:
+def others_at_work(known: Figures) -> str:
     """With whom the device was shared; "" where it was not."""
     with_whom = [tn("remark.batched", known.batched_with)] if known.batched_with else []
-    with_whom += list(known.contended_by)
-    return t("remark.contended_why", others=", ".join(with_whom)) if with_whom else ""
+    return ", ".join([*with_whom, *known.contended_by])
 
 
 def _gateway_remarks(answer: AnswerSnapshot) -> list[str]:

@@ -13,7 +13,7 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.compare.parameters import draw_parameters
 from multi_llm_comparator.ui.compare.state import add_pane, change_model, draft_panes, pane_choices, remove_pane
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.choices import TYPE_NAMES, Choice, listed
+from multi_llm_comparator.ui.kit.choices import Choice, listed, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone, pane_tones
@@ -124,7 +124,7 @@ def _facts(model: ModelInfo | None) -> list[str]:
         return []
     known = model.config
     return [
-        TYPE_NAMES[model.model_type],
+        type_name(model.model_type),
         say.parameters(known["parameters"]) if known.get("parameters") else "",
         str(known.get("quantization") or ""),
     ]

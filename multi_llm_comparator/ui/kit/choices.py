@@ -19,7 +19,7 @@ Kind = Literal["local", "remote", "group", "pool", "node"]
 # How lists of choices are parted; within a part they go by name.
 _KINDS: tuple[Kind, ...] = ("local", "remote", "group", "pool", "node")
 _MODEL_TYPES = (ModelType.PYTORCH, ModelType.GGUF, ModelType.CUSTOM)
-TYPE_NAMES = {ModelType.PYTORCH: "PyTorch", ModelType.GGUF: "GGUF", ModelType.CUSTOM: "custom"}
+_TYPE_NAMES = {ModelType.PYTORCH: "PyTorch", ModelType.GGUF: "GGUF"}
 _DEMO = "demo-"
 
 
@@ -56,8 +56,13 @@ def local_choices(models: Sequence[ModelInfo]) -> dict[str, Choice]:
 
 def _label(model: ModelInfo) -> str:
     """Name, kind with quantization, and size on the disk."""
-    form = " ".join(filter(None, (TYPE_NAMES[model.model_type], str(model.config.get("quantization") or ""))))
+    form = " ".join(filter(None, (type_name(model.model_type), str(model.config.get("quantization") or ""))))
     return " · ".join((model.name, form, say.size(model.size)))
+
+
+def type_name(model_type: ModelType) -> str:
+    """What a kind of model is called in the reader's language."""
+    return _TYPE_NAMES.get(model_type) or t("target.custom")
 
 
 def listed(choices: Mapping[str, Choice], *chosen: str) -> list[str]:

@@ -37,6 +37,14 @@ def size(n_bytes: float | None) -> str:
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
+def device(name: str) -> str:
+    """``cpu``, ``cuda:1``, ``mps`` as people call them in both languages: ``CPU``, ``GPU 1``, ``Apple GPU``."""
+    kind, _, number = name.partition(":")
+    if kind == "cuda":
+        return f"GPU {number or 0}"
+    return {"cpu": "CPU", "mps": "Apple GPU"}.get(kind, name)
+
+
 def dollars(value: float | None) -> str:
     """US dollars, as small as they matter: $0, $0.0031, $1.20."""
     if value is None:

@@ -72,7 +72,7 @@ def _loaded_row(model: LoadedModel) -> str:
     held = (
         say.size(model.memory_bytes) if model.memory_bytes else t("models.about", size=say.size(model.estimated_bytes))
     )
-    facts = f"{held} · {model.device} · {t('models.context', tokens=say.count(model.options.n_ctx))}"
+    facts = f"{held} · {say.device(model.device)} · {t('models.context', tokens=say.count(model.options.n_ctx))}"
     process = escape(t("models.process", pid=model.pid or say.NOTHING))
     return (
         f'<div class="mlc-models"><b>{model_label(model.name, tone)}</b>{doing}'
@@ -95,7 +95,7 @@ def memory_bar(loaded: list[LoadedModel], planned: tuple[ModelInfo, MemoryEstima
         model_info, estimate = planned
         label = t("models.would_take", name=model_info.name, size=say.size(estimate.total_bytes))
         pieces.append(_piece(estimate.total_bytes / limit, model_tone(model_info.id).css, label, "mlc-planned"))
-    words = t("models.memory_line", held=say.size(held), limit=say.size(limit), device=device)
+    words = t("models.memory_line", held=say.size(held), limit=say.size(limit), device=say.device(device))
     return f'<div class="mlc-memory">{"".join(pieces)}</div><div class="mlc-muted">{escape(words)}</div>'
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.choices import TYPE_NAMES
+from multi_llm_comparator.ui.kit.choices import type_name
 from multi_llm_comparator.ui.kit.html_pieces import dot, empty, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, model_tone
@@ -36,7 +36,7 @@ def matching(models: Sequence[ModelInfo], text: str, sort: str) -> list[ModelInf
 
 def _searched(model: ModelInfo) -> str:
     known = model.config
-    fields = (known.get("architecture"), known.get("quantization"), known.get("source"), TYPE_NAMES[model.model_type])
+    fields = (known.get("architecture"), known.get("quantization"), known.get("source"), type_name(model.model_type))
     return " ".join([model.name, model.path, *(str(field) for field in fields if field)]).casefold()
 
 
@@ -86,7 +86,7 @@ def _row(model: ModelInfo) -> str:
     known = model.config
     template = known.get("chat_template")
     cells = {
-        "kind": TYPE_NAMES[model.model_type],
+        "kind": type_name(model.model_type),
         "architecture": str(known.get("architecture") or say.NOTHING),
         "parameters": say.parameters(known.get("parameters")),
         "quantization": str(known.get("quantization") or say.NOTHING),

@@ -19,7 +19,7 @@ from multi_llm_comparator.services.hub import SPARE_BYTES, HubChoice, HubListing
 from multi_llm_comparator.services.memory_manager import MemoryEstimate
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
-from multi_llm_comparator.ui.kit.choices import TYPE_NAMES
+from multi_llm_comparator.ui.kit.choices import type_name
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
@@ -159,7 +159,7 @@ def _fetch(starter: Starter) -> None:
 
 def _row(starter: Starter) -> str:
     facts = (
-        TYPE_NAMES[starter.model.model_type],
+        type_name(starter.model.model_type),
         t("starter.parameters", n=say.parameters(starter.parameters)),
         t("starter.size", size=say.size(starter.size_bytes)),
         starter.licence,

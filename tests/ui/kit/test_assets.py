@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from multi_llm_comparator.ui.kit.assets import PLOTLY_URL, asset_routes, page_script_hashes
 
 
-def test_the_pages_charts_get_their_library_from_the_app_itself_and_may_keep_it():
+def test_the_pages_charts_get_their_library_from_the_app_itself_and_may_keep_it() -> None:
     answer = TestClient(Starlette(routes=asset_routes())).get(PLOTLY_URL)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/javascript")
@@ -17,7 +17,7 @@ def test_the_pages_charts_get_their_library_from_the_app_itself_and_may_keep_it(
     assert b"Plotly" in answer.content
 
 
-def test_every_script_within_streamlits_page_is_named_for_its_policy():
+def test_every_script_within_streamlits_page_is_named_for_its_policy() -> None:
     page = files("streamlit").joinpath("static", "index.html").read_text(encoding="utf-8")
     within = [tag for tag in re.findall("<script[^>]*>", page) if "src=" not in tag]
     assert len(page_script_hashes()) == len(within)

@@ -32,7 +32,7 @@ def labels(*models: ModelInfo) -> list[str]:
     return [choice.label for choice in local_choices(models).values()]
 
 
-def test_pytorch_comes_before_gguf_and_names_go_without_case():
+def test_pytorch_comes_before_gguf_and_names_go_without_case() -> None:
     found = labels(
         model("zebra", ModelType.GGUF, 98_362_432, "Q4_1"),
         model("Ape", ModelType.GGUF, 5_000_000, "Q8_0"),
@@ -47,7 +47,7 @@ def test_pytorch_comes_before_gguf_and_names_go_without_case():
     ]
 
 
-def test_labels_that_are_the_same_are_told_apart_by_their_ids():
+def test_labels_that_are_the_same_are_told_apart_by_their_ids() -> None:
     twins = [ModelInfo("", "a", f"/{folder}/a.gguf", ModelType.GGUF, 1000, {}) for folder in "xy"]
     assert [label.rpartition(" ")[2] for label in labels(*twins)] == [twin.id for twin in twins]
 
@@ -59,18 +59,20 @@ def choices() -> dict[str, Choice]:
     return named_choices(groups, lambda name: True)
 
 
-def test_remote_models_come_before_groups_each_by_name(choices: dict[str, Choice]):
+def test_remote_models_come_before_groups_each_by_name(choices: dict[str, Choice]) -> None:
     assert list(choices) == ["far", "Another", "demo", "ours", "demo_pool"]
 
 
-def test_groups_of_the_demo_models_are_offered_only_on_request_or_where_they_are_chosen(choices: dict[str, Choice]):
+def test_groups_of_the_demo_models_are_offered_only_on_request_or_where_they_are_chosen(
+    choices: dict[str, Choice],
+) -> None:
     assert listed(choices) == ["far", "Another", "ours"]
     assert "demo_pool" in listed(choices, "demo_pool")
     save_settings({"demo_groups": True})
     assert listed(choices) == list(choices)
 
 
-def test_the_groups_that_come_with_the_workbench_are_all_of_the_demo_models():
+def test_the_groups_that_come_with_the_workbench_are_all_of_the_demo_models() -> None:
     text = (Path(__file__).parents[3] / "configs" / "llms" / "groups" / "_task_groups.yaml").read_text("utf-8")
     groups = TaskGroupManager(Given(text))
     groups.load_or_empty()

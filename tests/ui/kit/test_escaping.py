@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -101,19 +103,19 @@ WAYS = {
 
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize("text", WAYS.values(), ids=WAYS.keys())
-def test_no_way_makes_an_answer_fetch(text, is_open):
+def test_no_way_makes_an_answer_fetch(text: str, is_open: bool) -> None:
     for block in to_markdown(text, is_open=is_open):
         assert fetched(block) == []
 
 
 @pytest.mark.parametrize("text", WAYS.values(), ids=WAYS.keys())
-def test_no_way_makes_a_name_or_message_anything_but_text(text):
+def test_no_way_makes_a_name_or_message_anything_but_text(text: str) -> None:
     assert kinds(plain(text)) <= PLAIN
 
 
 @given(texts, st.booleans())
 @example("```\n![x](a)\n", True)
-def test_no_answer_makes_a_browser_fetch(text, is_open):
+def test_no_answer_makes_a_browser_fetch(text: str, is_open: Any) -> None:
     for block in to_markdown(text, is_open=is_open):
         assert fetched(block) == []
         # Whatever a reader takes for code: there is no picture that could be one.
@@ -123,13 +125,13 @@ def test_no_answer_makes_a_browser_fetch(text, is_open):
 
 
 @given(texts)
-def test_what_is_inert_is_so_wherever_it_stands(text):
+def test_what_is_inert_is_so_wherever_it_stands(text: str) -> None:
     for before in ("", "x", "> ", "- ", "```\n", "<div>\n", "`", "$$\n", "    "):
         assert fetched(before + inert(text)) == []
 
 
 @given(st.one_of(texts, st.text()))
-def test_names_and_messages_are_shown_as_they_are(text):
+def test_names_and_messages_are_shown_as_they_are(text: str) -> None:
     shown = plain(text)
     assert kinds(shown) <= PLAIN
     lines = [line.strip() for line in str(text).splitlines()]
@@ -140,27 +142,27 @@ def test_names_and_messages_are_shown_as_they_are(text):
     "name",
     ["SmolLM2-135M-Instruct.Q4_1.gguf", "https://example.org/a_b?c=1", "done: 3 of 4 (75%)", "模型 · 1.5 GB"],
 )
-def test_usual_names_need_no_escapes(name):
+def test_usual_names_need_no_escapes(name: str) -> None:
     assert plain(name) == name
 
 
-def test_code_with_an_exclamation_mark_before_a_bracket_can_be_copied():
+def test_code_with_an_exclamation_mark_before_a_bracket_can_be_copied() -> None:
     blocks = to_markdown("So:\n\n```rust\nlet v = vec![1, 2];\n```\n\nDone.")
     assert blocks[1] == "```rust\nlet v = vec![1, 2];\n```"
     assert JOINER not in "".join(blocks)
 
 
-def test_code_in_a_list_keeps_its_place_and_its_looks():
+def test_code_in_a_list_keeps_its_place_and_its_looks() -> None:
     (block,) = to_markdown("1. So:\n\n    ```rust\n    let v = vec![1, 2];\n    ```\n2. Done.")
     assert block.replace(JOINER, "").count("vec![1, 2]") == 1
     assert fetched(block) == []
 
 
-def test_a_diagram_is_shown_as_the_text_that_it_is():
+def test_a_diagram_is_shown_as_the_text_that_it_is() -> None:
     (block,) = to_markdown("```mermaid\ngraph TD\n```")
     assert "graph TD" in read(block)
 
 
 @given(texts.filter(lambda text: "```" not in text and "~~~" not in text))
-def test_nothing_of_an_answer_gets_lost(text):
+def test_nothing_of_an_answer_gets_lost(text: str) -> None:
     assert "".join(to_markdown(text)).count("a") >= text.count("a")

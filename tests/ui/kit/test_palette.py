@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def seen(colour: str, missing: str) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_colour_stands_out_from_the_page(page):
+def test_every_colour_stands_out_from_the_page(page: Any) -> None:
     for tone in (*MODEL_TONES, *STATE_TONES.values()):
         assert contrast(tone.on(page), PAGES[page]) >= 3
 
@@ -43,13 +44,15 @@ def test_every_colour_stands_out_from_the_page(page):
 @pytest.mark.parametrize("missing", CONES_MISSING)
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(("count", "distance"), [(4, 0.2), (8, 0.12)])
-def test_models_are_told_apart_also_with_a_colour_vision_deficiency(page, missing, count, distance):
+def test_models_are_told_apart_also_with_a_colour_vision_deficiency(
+    page: Any, missing: Any, count: int, distance: float
+) -> None:
     colours = [seen(tone.on(page), missing) for tone in MODEL_TONES[:count]]
     for one, other in itertools.combinations(colours, 2):
         assert sum((a - b) ** 2 for a, b in zip(one, other, strict=True)) ** 0.5 > distance
 
 
-def test_a_model_keeps_its_colour():
+def test_a_model_keeps_its_colour() -> None:
     first = model_tone("aaaa")
     model_tone("bbbb")
     assert model_tone("aaaa") == first
@@ -57,21 +60,21 @@ def test_a_model_keeps_its_colour():
     assert model_tone("aaaa") == first
 
 
-def test_the_first_eight_models_have_eight_colours():
+def test_the_first_eight_models_have_eight_colours() -> None:
     assert len({model_tone(f"model-{i}") for i in range(8)}) == 8
 
 
-def test_the_colours_remembered_are_bounded():
+def test_the_colours_remembered_are_bounded() -> None:
     for i in range(preferences.MAX_COLOURS + 20):
         model_tone(f"model-{i}")
     assert len(preferences.load().colours) == preferences.MAX_COLOURS
 
 
-def test_panes_keep_their_models_colours_where_they_differ():
+def test_panes_keep_their_models_colours_where_they_differ() -> None:
     assert pane_tones(["a", "b", "c"]) == [model_tone("a"), model_tone("b"), model_tone("c")]
 
 
-def test_panes_differ_when_models_share_a_colour_or_are_the_same():
+def test_panes_differ_when_models_share_a_colour_or_are_the_same() -> None:
     models = [f"model-{i}" for i in range(9)]
     colours = [model_tone(model) for model in models]
     assert colours[0] == colours[8]
@@ -82,5 +85,5 @@ def test_panes_differ_when_models_share_a_colour_or_are_the_same():
     assert pane_tones([models[0], models[8], models[1]])[2] == model_tone(models[1])
 
 
-def test_panes_without_a_known_model_are_grey():
+def test_panes_without_a_known_model_are_grey() -> None:
     assert pane_tones(["", "a", ""]) == [UNKNOWN, model_tone("a"), UNKNOWN]

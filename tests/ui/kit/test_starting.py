@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def refused(home: Path, *options: str, **variables: str) -> tuple[int, str]:
     return code, said
 
 
-def test_a_second_app_on_one_home_says_who_has_it_until_that_one_is_gone(tmp_path):
+def test_a_second_app_on_one_home_says_who_has_it_until_that_one_is_gone(tmp_path: Path) -> None:
     with started(tmp_path, "--port", str(free_port()), "--no-browser") as first:
         address = address_of(first)
         code, said = refused(tmp_path)
@@ -53,7 +54,7 @@ def test_a_second_app_on_one_home_says_who_has_it_until_that_one_is_gone(tmp_pat
             assert address_of(second)
 
 
-def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path):
+def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path: Path) -> None:
     with started(tmp_path, "--port", str(free_port()), "--no-browser") as app:
         address_of(app)
         store = Store(f"sqlite:///{tmp_path / 'workbench.db'}")
@@ -75,7 +76,9 @@ def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "said"), [(SETTINGS_BOMB, "more than 50000 values"), ("a: [", "not readable as YAML"), ("x: 1", "x: ")]
 )
-def test_settings_that_cannot_be_read_are_named_with_what_to_do(tmp_path, words, settings, said):
+def test_settings_that_cannot_be_read_are_named_with_what_to_do(
+    tmp_path: Path, words: tuple[Any, ...], settings: Any, said: str
+) -> None:
     (tmp_path / "settings.yaml").write_text(settings)
     code, told = run(tmp_path, *words)
     assert code == 2
@@ -84,14 +87,14 @@ def test_settings_that_cannot_be_read_are_named_with_what_to_do(tmp_path, words,
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
-def test_a_fifo_as_configuration_keeps_no_command_waiting(tmp_path):
+def test_a_fifo_as_configuration_keeps_no_command_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.yaml")
     code, said = run(tmp_path, *CLI, "plan", "--config", str(tmp_path / "config.yaml"))
     assert (code, "not a regular file" in said) == (2, True), said
 
 
 @pytest.mark.parametrize("words", [("app.py", "--no-browser"), (*CLI, "plan", "--query", "x")], ids=["app", "command"])
-def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, words):
+def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path: Path, words: tuple[Any, ...]) -> None:
     (tmp_path / "file").touch()
     code, said = run(tmp_path / "file" / "home", *words)
     assert code == 2
@@ -100,7 +103,7 @@ def test_a_home_that_cannot_be_made_is_named_with_the_way_out(tmp_path, words):
     assert "Traceback" not in said
 
 
-def test_a_damaged_database_is_left_alone_until_it_is_to_be_set_aside(tmp_path):
+def test_a_damaged_database_is_left_alone_until_it_is_to_be_set_aside(tmp_path: Path) -> None:
     database = tmp_path / "workbench.db"
     database.write_bytes(b"no database" * 1000)
     code, said = refused(tmp_path)
@@ -113,7 +116,7 @@ def test_a_damaged_database_is_left_alone_until_it_is_to_be_set_aside(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
-def test_a_disk_without_room_is_said_to_be_full(tmp_path):
+def test_a_disk_without_room_is_said_to_be_full(tmp_path: Path) -> None:
     # What is written may grow no further, which is what a full disk looks like from here.
     limited = f"ulimit -f 8; trap '' XFSZ; exec {sys.executable} app.py --no-browser --port {free_port()}"
     environment = {**os.environ, "MLC_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
@@ -127,7 +130,7 @@ def test_a_disk_without_room_is_said_to_be_full(tmp_path):
     assert "Traceback" not in said
 
 
-def test_the_app_answers_while_a_link_to_everything_is_being_looked_at(tmp_path):
+def test_the_app_answers_while_a_link_to_everything_is_being_looked_at(tmp_path: Path) -> None:
     models = tmp_path / "models" / "pytorch"
     models.mkdir(parents=True)
     (models / "everything").symlink_to("/usr")
@@ -140,7 +143,7 @@ def test_the_app_answers_while_a_link_to_everything_is_being_looked_at(tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
-def test_nothing_that_the_app_keeps_can_be_read_by_others(tmp_path):
+def test_nothing_that_the_app_keeps_can_be_read_by_others(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "logs").mkdir(parents=True, mode=0o755)
     (home / "logs" / "workbench.log").touch(mode=0o644)

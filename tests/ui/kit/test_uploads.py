@@ -57,7 +57,7 @@ async def upload(session: str, length: int | None, method: str = "PUT") -> tuple
     return sent[0]["status"], sent[1]["body"].decode()
 
 
-async def test_a_session_may_hold_so_much_and_no_more(manager):
+async def test_a_session_may_hold_so_much_and_no_more(manager: MemoryUploadedFileManager) -> None:
     hold(manager, "s", 2 << 20)
     assert (await upload("s", 1 << 20))[0] == 200
     status, said = await upload("s", (1 << 20) + 1)
@@ -65,18 +65,18 @@ async def test_a_session_may_hold_so_much_and_no_more(manager):
     assert (await upload("other", 2 << 20))[0] == 200
 
 
-async def test_all_sessions_together_are_bounded_too(manager):
+async def test_all_sessions_together_are_bounded_too(manager: MemoryUploadedFileManager) -> None:
     for session in ("a", "b"):
         hold(manager, session, 2 << 20)
     status, said = await upload("c", 2 << 20)
     assert (status, "all open pages together" in said) == (413, True)
 
 
-async def test_what_does_not_say_how_large_it_is_is_refused(manager):
+async def test_what_does_not_say_how_large_it_is_is_refused(manager: MemoryUploadedFileManager) -> None:
     assert (await upload("s", None))[0] == 411
     assert (await upload("s", None, method="DELETE"))[0] == 200
 
 
-def test_what_the_pages_promise_is_what_streamlit_takes():
+def test_what_the_pages_promise_is_what_streamlit_takes() -> None:
     config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
     assert config["server"]["maxUploadSize"] << 20 == MAX_UPLOAD_BYTES == MAX_IMPORT_BYTES

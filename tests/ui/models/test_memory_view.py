@@ -9,6 +9,7 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.inference_engine import LoadedModel
 from multi_llm_comparator.services.memory_manager import MemoryEstimate
 from multi_llm_comparator.ui.models.memory_view import memory_bar
+from multi_llm_comparator.workbench import Workbench
 
 MODEL = ModelInfo("m", "ash", "/models/ash.gguf", ModelType.GGUF, 10, {})
 
@@ -21,12 +22,12 @@ def pieces(device: str, planned_on: str) -> int:
     return len(re.findall("<span", memory_bar([held_on(device)], (MODEL, MemoryEstimate(10**9, 0, 0, planned_on)))))
 
 
-def test_what_is_planned_is_drawn_beside_what_the_same_memory_holds(bench):
+def test_what_is_planned_is_drawn_beside_what_the_same_memory_holds(bench: Workbench) -> None:
     assert pieces("cuda", "cuda:0") == 2
     assert pieces("cuda", "cpu") == 1
 
 
-def page_with_a_load_that_was_called_off():
+def page_with_a_load_that_was_called_off() -> None:
     from concurrent.futures import Future
 
     import streamlit as st
@@ -39,11 +40,11 @@ def page_with_a_load_that_was_called_off():
     memory_view._report_loads()
 
 
-def test_a_load_that_was_called_off_does_not_break_the_page():
+def test_a_load_that_was_called_off_does_not_break_the_page() -> None:
     assert not AppTest.from_function(page_with_a_load_that_was_called_off).run(timeout=30).exception
 
 
-def page_with_a_model_that_has_less_than_it_could():
+def page_with_a_model_that_has_less_than_it_could() -> None:
     import streamlit as st
 
     from multi_llm_comparator.ui.models.memory_view import _loaded_row
@@ -54,7 +55,7 @@ def page_with_a_model_that_has_less_than_it_could():
     st.html(_loaded_row(model))
 
 
-def test_what_a_loaded_model_lacks_stands_below_it_in_full():
+def test_what_a_loaded_model_lacks_stands_below_it_in_full() -> None:
     page = AppTest.from_function(page_with_a_model_that_has_less_than_it_could).run(timeout=30)
     assert not page.exception
     assert "One after another, &lt;b&gt;not&lt;/b&gt; in a batch." in page.get("html")[0].proto.body

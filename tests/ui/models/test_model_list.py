@@ -14,13 +14,13 @@ def names(text: str = "", sort: str = "name") -> list[str]:
     return [model.name for model in matching(MODELS, text, sort)]
 
 
-def test_every_word_must_be_found_somewhere():
+def test_every_word_must_be_found_somewhere() -> None:
     assert names("gguf q4") == ["qwen-small"]
     assert names("llamaforcausal PYTORCH") == ["Llama"]
     assert names("gguf llama") == []
 
 
-def test_what_cannot_be_loaded_comes_last_in_any_order():
+def test_what_cannot_be_loaded_comes_last_in_any_order() -> None:
     assert names(sort="name") == ["Llama", "qwen-small", "broken"]
     assert names(sort="size") == ["Llama", "qwen-small", "broken"]
     assert names(sort="parameters") == ["Llama", "qwen-small", "broken"]

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.ui.kit import i18n
+from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import opened
 
 SECRET = "sk-a-very-secret-value"
@@ -23,7 +24,7 @@ def texts(test: AppTest) -> str:
     return " ".join(str(element.proto) for element in test.main)
 
 
-def test_a_key_is_added_and_deleted(bench):
+def test_a_key_is_added_and_deleted(bench: Workbench) -> None:
     test = add(opened("settings"), "openai", SECRET)
     assert KeyStore().get("openai").get_secret_value() == SECRET
     assert any(m.value == "store:openai" for m in test.markdown)
@@ -31,19 +32,19 @@ def test_a_key_is_added_and_deleted(bench):
     assert KeyStore().names() == []
 
 
-def test_a_kept_key_is_not_shown_to_anyone(bench):
+def test_a_kept_key_is_not_shown_to_anyone(bench: Workbench) -> None:
     add(opened("settings"), "openai", SECRET)
     assert SECRET not in texts(opened("settings"))
 
 
-def test_a_name_that_no_file_could_use_is_refused(bench):
+def test_a_name_that_no_file_could_use_is_refused(bench: Workbench) -> None:
     test = add(opened("settings"), "my key", SECRET)
     assert KeyStore().names() == []
     assert not test.exception
     assert any("my key" in toast.value for toast in test.toast)
 
 
-def test_a_key_may_be_called_as_anything_on_the_page(bench):
+def test_a_key_may_be_called_as_anything_on_the_page(bench: Workbench) -> None:
     for name in ("name", "value", "save", "form", "delete_name"):
         KeyStore().set(name, SecretStr(SECRET))
     test = opened("settings")
