@@ -15,11 +15,11 @@ from multi_llm_comparator.evaluation.report_parts import judged_section, model_c
 from multi_llm_comparator.evaluation.reports import figure, percent, quoted, table, write_csv, write_json
 from multi_llm_comparator.plans.documents import run_document, step_record
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
+from multi_llm_comparator.plans.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.plans.performance import ModelPerformance, PerformanceTracker
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, target_of
 
 REPORT_FILE = "report.md"
 GRAPH_FILE = "dag.svg"

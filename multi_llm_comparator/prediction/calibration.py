@@ -6,11 +6,12 @@ import asyncio
 from itertools import chain, islice
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
+from multi_llm_comparator.plans.outlook import Outlook, Profiles
 from multi_llm_comparator.plans.performance import CallFigures, calls_of
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
-from multi_llm_comparator.prediction.outlook import Outlook, outlook_of
-from multi_llm_comparator.prediction.profiles import Profiles, profiles_of
+from multi_llm_comparator.prediction.outlook import outlook_of
+from multi_llm_comparator.prediction.profiles import profiles_of
 from multi_llm_comparator.tracking.records import RunSummary
 
 # How fast the machine is today only the latest runs tell; of each so many calls at most.

@@ -2,84 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import accumulate
 
+from multi_llm_comparator.plans.outlook import Key, LargeAlone, Outlook, Prediction, Profile, Profiles, target_of
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.prompts import joined_results
-from multi_llm_comparator.plans.timeline import Interval, LaneKind, stalls_of, working_s
-from multi_llm_comparator.prediction.profiles import Key, Profile, Profiles
-from multi_llm_comparator.prediction.schedule import Schedule, schedule_plan
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a run should take from the question to its end, in seconds, and what it took.
-
-    ``planning_s`` is when the planner should be done, None where the plan was given; ``answer_s`` what the aggregation
-    should take, None where there is none. ``actual_s`` is None while there is no end, and of a run without some answer.
-    All of this leaves out the loading of models, and pauses. ``profiles`` are those that it is made from.
-    """
-
-    schedule: Schedule
-    profiles: Profiles
-    planning_s: float | None = None
-    answer_s: float | None = None
-    actual_s: float | None = None
-
-    @property
-    def steps_end_s(self) -> float:
-        """When the planner and all steps should be done."""
-        return max(self.schedule.makespan_s, self.planning_s or 0.0)
-
-    @property
-    def total_s(self) -> float:
-        return self.steps_end_s + (self.answer_s or 0.0)
-
-    @property
-    def critical_path_s(self) -> float:
-        """Planner, steps and aggregation."""
-        return self.schedule.critical_path_s + (self.answer_s or 0.0)
-
-    @property
-    def outlines(self) -> dict[tuple[LaneKind, str], Interval]:
-        """From when to when planner, steps and aggregation should be at work, as charts take them."""
-        found: dict[tuple[LaneKind, str], Interval] = {
-            ("step", s.id): (s.start_s, s.end_s) for s in self.schedule.steps
-        }
-        if self.planning_s is not None:
-            found["plan", ""] = (0.0, self.planning_s)
-        if self.answer_s is not None:
-            found["answer", ""] = (self.steps_end_s, self.total_s)
-        return found
-
-    @property
-    def error(self) -> float | None:
-        """Predicted over actual, less one: 0.1 is a tenth too long."""
-        return self.total_s / self.actual_s - 1 if self.actual_s else None
-
-
-@dataclass(frozen=True, slots=True)
-class LargeAlone:
-    """What the large model alone would take to write as much as the steps did, in one answer, by its profile.
-
-    ``tokens`` are those, ``answers`` says how many earlier ones the profile is from.
-    """
-
-    model: str
-    seconds: float
-    tokens: int
-    answers: int
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What earlier runs tell of one: None where they do not. ``unknown`` are the targets that nothing is known of."""
-
-    prediction: Prediction | None
-    alone: LargeAlone | None
-    unknown: tuple[str, ...] = ()
+from multi_llm_comparator.plans.timeline import stalls_of, working_s
+from multi_llm_comparator.prediction.schedule import schedule_plan
 
 
 def outlook_of(run: PlanRun, profiles: Profiles) -> Outlook:
@@ -150,13 +80,6 @@ def _is_aggregated(run: PlanRun) -> bool:
 def _needs_no_model(step: Step) -> bool:
     """Whether the step only puts answers side by side."""
     return joined_results(step, dict.fromkeys(step.rely, "")) is not None
-
-
-def target_of(run: PlanRun, step: Step) -> str:
-    """Who was asked first, else who is to be asked: of a run that began as another one, not all steps had the same
-    options."""
-    solved = run.steps.get(step.id)
-    return solved.attempts[0].target if solved and solved.attempts else run.options.executor.target_of(step)
 
 
 def _actual_s(run: PlanRun, plan: Plan) -> float | None:

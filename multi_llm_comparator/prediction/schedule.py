@@ -8,36 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from multi_llm_comparator.plans.critical_path import critical_path
+from multi_llm_comparator.plans.outlook import Schedule, ScheduledStep
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.ready_set import ReadySet
 
 # Of what happens at the same moment, ends come first.
 _END, _ARRIVAL = range(2)
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduledStep:
-    """When a step should run, in seconds from the start of the schedule."""
-
-    id: str
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """A predicted run of a plan, its steps in the plan's order."""
-
-    steps: tuple[ScheduledStep, ...]
-    critical_path: tuple[str, ...]
-    critical_path_s: float
-
-    @property
-    def makespan_s(self) -> float:
-        return max((s.end_s for s in self.steps), default=0.0)
 
 
 def schedule_plan(

@@ -16,13 +16,13 @@ from multi_llm_comparator.evaluation.report_dataset import accuracy_by, planning
 from multi_llm_comparator.evaluation.report_single import in_one_line, write_run_report
 from multi_llm_comparator.evaluation.reports import quoted, report_folder, table, write_csv
 from multi_llm_comparator.evaluation.task_split import read_results, split_by_difficulty
+from multi_llm_comparator.plans.outlook import Key, Outlook, Profile
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
-from multi_llm_comparator.prediction.outlook import Outlook, outlook_of
-from multi_llm_comparator.prediction.profiles import Key, Profile
+from multi_llm_comparator.prediction.outlook import outlook_of
 from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from multi_llm_comparator.plans.critical_path import critical_path
 from multi_llm_comparator.plans.executor import ExecutorOptions, PlanExecutor
+from multi_llm_comparator.plans.outlook import Schedule
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.prediction.schedule import Schedule, schedule_plan
+from multi_llm_comparator.prediction.schedule import schedule_plan
 from tests.plans.test_parse import plans
 from tests.plans.test_plan_run import ByTarget
 

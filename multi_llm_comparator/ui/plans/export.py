@@ -15,10 +15,10 @@ from multi_llm_comparator.evaluation.outcomes import unanswered
 from multi_llm_comparator.evaluation.report_single import run_data
 from multi_llm_comparator.evaluation.reports import json_text
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics
+from multi_llm_comparator.plans.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import GanttWords, Outlines, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
-from multi_llm_comparator.prediction.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.file_names import file_stem
 from multi_llm_comparator.ui.kit.i18n import Language, current_language, t, translate

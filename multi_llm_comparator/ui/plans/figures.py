@@ -7,9 +7,9 @@ from html import escape
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.plans.metrics import RunMetrics
+from multi_llm_comparator.plans.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import working_s
-from multi_llm_comparator.prediction.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import figure

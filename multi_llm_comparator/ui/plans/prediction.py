@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.plans.metrics import RunMetrics
+from multi_llm_comparator.plans.outlook import Outlook, Prediction, Profiles
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, outlook_of
-from multi_llm_comparator.prediction.profiles import Profiles
+from multi_llm_comparator.prediction.outlook import outlook_of
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.workbench import get_workbench
 

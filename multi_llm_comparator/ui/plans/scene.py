@@ -7,10 +7,10 @@ from functools import cached_property
 
 from multi_llm_comparator.charts.graph import Graph
 from multi_llm_comparator.charts.lanes import Lanes
+from multi_llm_comparator.plans.outlook import Prediction
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import GanttWords, run_lanes
 from multi_llm_comparator.plans.run_graph import run_graph
-from multi_llm_comparator.prediction.outlook import Prediction
 from multi_llm_comparator.ui.kit.i18n import t
 
 

@@ -8,9 +8,9 @@ from math import inf
 import streamlit as st
 
 from multi_llm_comparator.plans.metrics import step_metrics
+from multi_llm_comparator.plans.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import stalls_of, working_s
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain

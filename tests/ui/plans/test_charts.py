@@ -11,13 +11,13 @@ from multi_llm_comparator.charts.graph import MAX_NODES
 from multi_llm_comparator.charts.lanes import MAX_ROWS
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.metrics import run_metrics
+from multi_llm_comparator.plans.outlook import Key, Outlook, Prediction, Profile
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
-from multi_llm_comparator.prediction.outlook import Outlook, Prediction, outlook_of
-from multi_llm_comparator.prediction.profiles import Key, Profile
+from multi_llm_comparator.prediction.outlook import outlook_of
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
 from multi_llm_comparator.ui.plans.export import to_html, to_json, to_svg, to_xml
