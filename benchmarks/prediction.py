@@ -42,7 +42,7 @@ from multi_llm_comparator.tracking.store import Store
 LEARNING = 5
 ROUNDS = 6
 WORKERS = 4
-WANTED, WANTED_P90 = 0.2, 0.5
+WANTED = 0.2
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def figures_of(outcomes: Sequence[Outcome], large: str) -> list[Figure]:
     figures = [
         _figure("median", f"{what}, median of {runs}; peer: the median of all runs of the same plan",
                 statistics.median(errors), statistics.median(oracle), WANTED),
-        _figure("p90", f"{what}, 90th percentile", _p90(errors), _p90(oracle), WANTED_P90),
+        _figure("p90", f"{what}, 90th percentile", _p90(errors), _p90(oracle)),
     ]  # fmt: skip
     if new:
         middle = statistics.median(new)

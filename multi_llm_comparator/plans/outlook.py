@@ -1,15 +1,12 @@
-"""What a run should take, as data: charts, tables and exported files show it; :mod:`prediction` makes it."""
+"""What was predicted of a run, as data: room ``prediction`` makes it, charts, reports and exports show it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
-from statistics import median
 
-from multi_llm_comparator.plans.metrics import total_cost
-from multi_llm_comparator.plans.performance import CallFigures, Part, task_key
+from multi_llm_comparator.plans.performance import Part, task_key
 from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import Interval, LaneKind
@@ -35,24 +32,6 @@ class Profile:
     usd_per_token: float = 0.0
     answers: int = 0
     took_s: Mapping[int, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, calls: Sequence[CallFigures]) -> Profile:
-        """From at least one answer of at least one token."""
-        speeds = [c.tokens_per_second for c in calls if c.tokens_per_second]
-        by_task: dict[int, list[float]] = defaultdict(list)
-        for call in calls:
-            if call.task is not None and call.duration_s is not None:
-                by_task[call.task].append(call.duration_s)
-        return cls(
-            ttft_s=median(c.ttft_s or 0.0 for c in calls),
-            tokens_per_second=median(speeds) if speeds else inf,
-            # An answer that its budget ended would have been longer than any that ended by itself.
-            tokens=median(inf if c.was_cut else float(c.tokens) for c in calls),
-            usd_per_token=(total_cost(c.cost_usd for c in calls) or 0.0) / sum(c.tokens for c in calls),
-            answers=len(calls),
-            took_s={task: median(seconds) for task, seconds in by_task.items()},
-        )
 
     def seconds(self, tokens: float) -> float:
         """What an answer of so many tokens should take."""

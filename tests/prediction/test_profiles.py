@@ -7,10 +7,9 @@ from math import inf
 
 import pytest
 
-from multi_llm_comparator.plans.outlook import Profile
 from multi_llm_comparator.plans.performance import CallFigures, task_key
 from multi_llm_comparator.plans.plan import Step
-from multi_llm_comparator.prediction.profiles import profiles_of
+from multi_llm_comparator.prediction.profiles import profile_of, profiles_of
 
 CALL = CallFigures("m", "step", False, True, False, 5, 11, 0.5, 10.0, 1.5, None)
 
@@ -58,4 +57,4 @@ def test_what_was_tried_again_failed_or_came_from_a_cache_tells_nothing(change):
 
 def test_a_price_is_for_each_token_that_was_written():
     priced = [replace(CALL, cost_usd=0.11), replace(CALL, cost_usd=None)]
-    assert Profile.of(priced).usd_per_token == pytest.approx(0.11 / 22)
+    assert profile_of(priced).usd_per_token == pytest.approx(0.11 / 22)
