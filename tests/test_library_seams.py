@@ -164,8 +164,9 @@ def llguidance_masks_tokens() -> None:
     has("llguidance:LLMatcher", "is_stopped", "is_error", "get_error", "consume_token", "compute_logit_bias")
     has("llguidance:LLMatcher", "grammar_from_lark", "grammar_from_regex", "grammar_from_json_schema")
     has("llguidance:LLMatcher", "compute_ff_tokens", "deep_copy")
-    has("llguidance:LLTokenizer", "from_llamacpp", "decode_bytes")
-    assert list(inspect.signature(found("llguidance.hf:from_tokenizer")).parameters)[1:3] == ["n_vocab", "eos_token"]
+    has("llguidance:LLTokenizer", "from_llamacpp", "decode_bytes", "general_slices")
+    takes = inspect.signature(found("llguidance.hf:from_tokenizer")).parameters
+    assert list(takes)[1:] == ["n_vocab", "eos_token", "slices"]
 
 
 def gguf_names_tensors_and_types() -> None:

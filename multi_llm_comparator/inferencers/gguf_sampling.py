@@ -84,7 +84,8 @@ class Sampler:
 
     def _mask(self, context: Any, row: int, matcher: Matcher) -> None:
         pointer = llama_cpp.llama_get_logits_ith(context, row)
-        logits = np.ctypeslib.as_array(self._row.from_address(ctypes.addressof(pointer.contents)))
+        held: Any = self._row.from_address(ctypes.addressof(pointer.contents))
+        logits = np.frombuffer(held, np.float32)
         # The largest is no number if any is none; afterwards, those would be none that may follow.
         check_logit(float(logits.max()))
         forbidden = matcher.forbidden()

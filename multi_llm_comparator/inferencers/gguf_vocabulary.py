@@ -12,6 +12,7 @@ import llguidance
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.chat import PromptPart
+from multi_llm_comparator.inferencers.constraints import SLICES
 
 # llguidance's sign of a token that is no text.
 _NO_TEXT = b"\xff"
@@ -65,7 +66,7 @@ class Vocabulary:
         tokens += [_NO_TEXT] * (ends[0] == len(tokens))
         tokenize = ctypes.cast(llama_cpp.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value
         made: llguidance.LLTokenizer = llguidance.LLTokenizer.from_llamacpp(  # type: ignore[attr-defined]
-            tokens=tokens, vocab_ptr=self._vocab, tokenize_fptr=tokenize, eos_token=ends
+            tokens=tokens, vocab_ptr=self._vocab, tokenize_fptr=tokenize, eos_token=ends, slices=SLICES
         )
         return made
 

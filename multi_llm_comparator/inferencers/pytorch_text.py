@@ -11,6 +11,7 @@ from llguidance.hf import from_tokenizer
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, RenderedPrompt
+from multi_llm_comparator.inferencers.constraints import SLICES
 from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
 from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
 
@@ -122,7 +123,7 @@ def vocabulary_for_constraints(tokenizer: Any, n_vocab: int, stop_ids: frozenset
     Raises:
         ValueError: it cannot be used.
     """
-    return from_tokenizer(tokenizer, n_vocab, sorted(stop_ids) or None)
+    return from_tokenizer(tokenizer, n_vocab, sorted(stop_ids) or None, SLICES)
 
 
 def _template_source(tokenizer: Any) -> str | None:
