@@ -25,12 +25,15 @@ from multi_llm_comparator.comparison.snapshots import (
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.tracking.rows import storable
 
 # For a change that leaves every turn as it was.
 NO_TURN = -1
+# A title that nobody gave is the beginning of the first prompt.
+FIRST_TITLE_CHARS = 80
 
 
 @dataclass
@@ -140,7 +143,7 @@ class Conversation:
         prompt = storable(prompt)
         with self._changing():
             self.turns.append(Turn(len(self.turns), prompt, now()))
-            self.title = self.title or " ".join(prompt.split())[:80]
+            self.title = self.title or cut_line(prompt, FIRST_TITLE_CHARS)
         return self.turns[-1]
 
     def add_answer(self, turn: Turn, pane: Pane, model: ModelFacts, versions: Mapping[str, str]) -> Answer:

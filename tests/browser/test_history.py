@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from multi_llm_comparator.tracking.store import Store
-from multi_llm_comparator.ui.kit.i18n import translate
+from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.scripted import scripted_app
 from tests.support.made_runs import MadeRuns
 
@@ -25,7 +26,7 @@ WIDTHS = (1280, 800, 390)
 
 @dataclass(frozen=True)
 class Place:
-    """A running app, the ids of the runs that its history begins with, and the store behind it."""
+    """A running app, the ids of the runs that its history has, and the store behind it."""
 
     address: str
     comparison: str
@@ -33,13 +34,24 @@ class Place:
     store: Store
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    home, scripts = tmp_path / "home", tmp_path / "scripts"
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Store]]:
+    """The address of an app without models, and the store behind it."""
+    folder = tmp_path_factory.mktemp("history")
+    home, scripts = folder / "home", folder / "scripts"
     home.mkdir()
     scripts.mkdir()
-    (scripts / "ash.json").write_text(json.dumps({"otherwise": "ash says: **391**."}))
     store = Store(f"sqlite:///{home / 'workbench.db'}")
+    with scripted_app(scripts, home) as address:
+        yield address, store
+    store.close()
+
+
+@pytest.fixture
+def place(served: tuple[str, Store]) -> Place:
+    """The app with a comparison and a plan run, and nothing else that earlier tests left."""
+    address, store = served
+    store.delete_runs([run.id for run in store.list_runs()])
 
     async def make() -> tuple[str, str]:
         made = MadeRuns(store)
@@ -49,22 +61,16 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
     # Playwright keeps an event loop on this thread.
     with ThreadPoolExecutor(1) as thread:
-        ids = thread.submit(lambda: asyncio.run(make())).result()
-    with scripted_app(scripts, home) as address:
-        yield Place(address, *ids, store)
-    store.close()
+        return Place(address, *thread.submit(lambda: asyncio.run(make())).result(), store)
 
 
-@pytest.fixture(params=[(width, language) for width in WIDTHS for language in ("en", "zh")], ids=str)
-def look(request, chromium: Browser, place: Place) -> Iterator[tuple[Page, str]]:
-    """The page, and the language it speaks."""
-    width, language = request.param
+def opened(chromium: Browser, place: Place, width: int, language: str) -> Page:
     context = chromium.new_context(viewport={"width": width, "height": 900}, accept_downloads=True)
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     page.goto(f"{place.address}/history?lang={language}")
     expect(rows(page)).to_have_count(2)
-    yield page, language
-    context.close()
+    return page
 
 
 def rows(page: Page) -> Locator:
@@ -86,12 +92,22 @@ def pick(page: Page, *run_ids: str) -> None:
         expect(page.locator(".st-key-history_bulk")).to_contain_text(str(number))
 
 
+def add_tag(page: Page, tag: str) -> None:
+    """Type a tag into the box that is open, and take it once the box offers it."""
+    page.locator('[class*="st-key-history_tags_"] input').fill(tag)
+    page.get_by_role("option").filter(has_text=tag).click()
+
+
 def button(page: Page, language: str, key: str) -> Locator:
     return page.get_by_role("button", name=translate(language, key), exact=True)
 
 
-def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(look, place: Place):
-    page, language = look
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
+    chromium: Browser, place: Place, width: int, language: str
+):
+    page = opened(chromium, place, width, language)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
     expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
     expect(row(page, place.comparison)).to_contain_text(translate(language, "kind.comparison"))
@@ -105,9 +121,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(look, place:
     expect(rows(page)).to_have_count(2)
 
     row(page, place.comparison).get_by_role("button", name=translate(language, "history.mark")).click()
-    tags = page.locator('[class*="st-key-history_tags_"] input')
-    tags.fill("orchard")
-    tags.press("Enter")
+    add_tag(page, "orchard")
     expect(row(page, place.comparison)).to_contain_text("# orchard")
     page.keyboard.press("Escape")
     page.goto(f"{place.address}/history?lang={language}&tag=orchard")
@@ -128,28 +142,27 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(look, place:
     expect(rows(page)).to_have_count(0)
     expect(page.get_by_text(translate(language, "history.empty"))).to_be_visible()
     assert place.store.count_runs() == 0
+    page.context.close()
 
 
-def test_several_runs_are_exported_as_one_archive(look, place: Place):
-    page, language = look
-    if page.viewport_size != {"width": 1280, "height": 900}:
-        pytest.skip("the same at every width")
+def test_several_runs_are_exported_as_one_archive(chromium: Browser, place: Place):
+    page = opened(chromium, place, 1280, "en")
     pick(page, place.comparison, place.plan)
     page.locator(".st-key-history_export button").first.click()
     with page.expect_download() as download:
-        page.get_by_role("button", name=f"ZIP · {translate(language, 'export.json')}").click()
+        page.get_by_role("button", name=f"ZIP · {translate('en', 'export.json')}").click()
     with zipfile.ZipFile(io.BytesIO(Path(download.value.path()).read_bytes())) as archive:
         assert {json.loads(archive.read(name))["id"] for name in archive.namelist()} == {place.comparison, place.plan}
+    page.context.close()
 
 
-def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(look, place: Place):
-    page, language = look
-    row(page, place.comparison).get_by_role("button", name=translate(language, "history.open")).click()
+def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(chromium: Browser, place: Place):
+    page = opened(chromium, place, 1280, "en")
+    row(page, place.comparison).get_by_role("button", name=translate("en", "history.open")).click()
     expect(page.locator(".mlc-prompt")).to_have_text("A prompt about quinces")
     expect(page).to_have_url(re.compile(f"run={place.comparison}"))
     card = page.locator('[class*="st-key-card_"]').first
-    card.get_by_role("button", name=translate(language, "history.mark_answer")).click()
-    tags = page.locator('[class*="st-key-history_tags_"] input')
-    tags.fill("best so far")
-    tags.press("Enter")
+    card.get_by_role("button", name=translate("en", "history.mark_answer")).click()
+    add_tag(page, "best so far")
     expect(card).to_contain_text("# best so far")
+    page.context.close()

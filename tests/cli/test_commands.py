@@ -18,6 +18,8 @@ import pytest
 import yaml
 
 from multi_llm_comparator import __version__
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.tracking.store import Store
 from tests.evaluation.test_judging import scores
 from tests.plans.test_parse import PLAN
 from tests.support.scripted_openai_server import Act, ScriptedServer
@@ -253,3 +255,33 @@ def test_a_mistyped_model_is_blamed_for_what_was_typed(
     assert "error: --model: 'demo-smal' is neither a model in" in said
     assert "did you mean 'demo-small" in said
     assert "small_model" not in said
+
+
+async def test_a_stored_run_is_exported_in_any_format_from_the_command_line(place, server):
+    configure(place, server)
+    await command(place, "plan")
+    store = Store(get_settings().resolved_database_url)
+    run_id = store.list_runs(limit=1)[0].id
+    store.close()
+    code, out, err = await command(place, "export", run_id, "--format", "json", "--output", "-")
+    assert code == 0, err
+    assert json.loads(out)["run"]["answer"] == "The answer is 568."
+    code, _, err = await command(place, "export", run_id, "-f", "md", "--language", "zh")
+    assert code == 0, err
+    (written,) = place.glob("plan-*.md")
+    assert "The answer is 568." in written.read_text(encoding="utf-8")
+    assert written.name in err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("nowhere",), "no run 'nowhere' is stored"),
+        (("nowhere", "--language", "fr"), "no language 'fr'; there are en, zh"),
+    ],
+)
+async def test_what_cannot_be_exported_is_refused_with_the_reason(place, words, reason):
+    code, _, err = await command(place, "export", *words)
+    assert code == 2
+    assert reason in err
+    assert "Traceback" not in err

@@ -398,3 +398,12 @@ async def test_a_stored_run_that_cannot_be_read_is_explained(registry, store, ch
     store.save_run(a_run("odd", **changes))
     with pytest.raises(DocumentError, match="'odd'"):
         await registry.get("odd")
+
+
+async def test_a_comparison_is_named_after_its_first_prompt_with_an_ellipsis_where_that_was_cut(registry, source):
+    comparison = await registry.create(PANES)
+    await comparison.send("word " * 40)
+    assert comparison.title == "word " * 15 + "word…"
+    for call in await source.next_calls(2):
+        await call.answer("yes")
+    await comparison.wait()
