@@ -67,6 +67,7 @@ class Answers:
         self.answers = [Answer() for _ in requests]
         self._relay = Relay(served.loop, [served.gateway.stream(target, request) for request in requests])
         self._early: list[tuple[int, Event]] = []
+        self._failure: ApiError | None = None
 
     async def begin(self) -> None:
         """Wait for the first text, or the first end: what fails before is told with a status of its own.
@@ -113,14 +114,26 @@ class Answers:
         self._relay.close()
 
     async def _next(self) -> list[tuple[int, Event]]:
+        """What comes next; a failure only after all that came before it has been handed out."""
+        if self._failure is not None:
+            raise self._failure
         batch = await self._relay.batch()
-        for number, event in batch:
-            if isinstance(event, Failed):
-                raise api_error(event.error_type, event.message)
-            if isinstance(event, Finished) and event.reason == "cancelled":
-                raise ApiError("the answer was ended before it was whole; ask again", 503, code="cancelled")
+        for place, (number, event) in enumerate(batch):
+            self._failure = _failure(event)
+            if self._failure is not None:
+                return batch[:place] or await self._next()
             self.answers[number].apply(event)
         return batch
+
+
+def _failure(event: Event) -> ApiError | None:
+    """What a client is told of an answer that will not be whole."""
+    match event:
+        case Failed(error_type=kind, message=message):
+            return api_error(kind, message)
+        case Finished(reason="cancelled"):
+            return ApiError("the answer was ended before it was whole; ask again", 503, code="cancelled")
+    return None
 
 
 def target_of(served: Served, model: str | None) -> str:

@@ -42,7 +42,19 @@ class Turn(Form):
 class Asked(Form):
     """What both paths read. A last turn of the assistant's is gone on with."""
 
-    ignored = frozenset({"metadata", "service_tier", "cache_control", "inference_geo", "betas"})
+    ignored = frozenset(
+        {
+            "betas",
+            "cache_control",
+            "diagnostics",
+            "inference_geo",
+            "metadata",
+            "service_tier",
+            "speed",
+            "user_profile_id",
+            "workspace_id",
+        }
+    )
     neutral: ClassVar = {
         "container": (),
         "context_management": (),

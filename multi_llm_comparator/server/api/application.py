@@ -48,7 +48,6 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        max_body_size=most_bytes,
         middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multi_llm_comparator.server.api.errors import ApiError, error_response
 
@@ -13,8 +14,8 @@ _JSON = b"application/json"
 
 
 class Crowd:
-    """ASGI middleware: at most ``most`` requests that want text are in work at the same time, and what says that it is
-    larger than ``most_bytes`` is not read.
+    """ASGI middleware: at most ``most`` requests that want text are in work at the same time, and no body is read
+    beyond ``most_bytes``.
 
     A body without a type of its own, as ``curl -d`` sends it and Ollama's documentation shows it, is taken for JSON:
     what a foreign page could send so has been refused for its origin by then.
@@ -33,16 +34,25 @@ class Crowd:
             error = ApiError(said, 429, code="rate_limit_exceeded")
             await error_response(scope["path"], error)(scope, receive, send)
             return
-        length = dict(scope["headers"]).get(b"content-length", b"")
-        if length.isdigit() and int(length) > self._most_bytes:
-            said = f"the body has {int(length)} bytes, and at most {self._most_bytes} are read"
-            await error_response(scope["path"], ApiError(said, 413))(scope, receive, send)
-            return
         self._here += 1
         try:
-            await self._inner({**scope, "headers": _as_json(scope["headers"])}, receive, send)
+            await self._inner({**scope, "headers": _as_json(scope["headers"])}, self._bounded(receive), send)
         finally:
             self._here -= 1
+
+    def _bounded(self, receive: Receive) -> Receive:
+        read = 0
+
+        async def bounded() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._most_bytes:
+                # The framework lets it pass to where errors get their form.
+                raise HTTPException(413)
+            return message
+
+        return bounded
 
 
 def _as_json(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

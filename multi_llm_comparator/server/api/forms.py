@@ -76,6 +76,7 @@ _LOGPROBS = "is not served yet: no log-probabilities are given"
 _FORMAT = "is not served yet: ask for JSON in the prompt"
 _SAMPLER = "is not among the samplers here"
 _IMAGES = "is not served yet: only text is read"
+_DRAWING = "is not served: no model draws here"
 _EFFORT = "is not served yet: a model thinks as its template has it"
 # Why a field of one of the standards is refused, whatever form it comes in.
 REFUSED: dict[str, str] = {
@@ -85,10 +86,12 @@ REFUSED: dict[str, str] = {
     "context": "is not served: send the conversation as messages",
     "context_management": "is not served: send the conversation that counts",
     "echo": "is not served yet: the prompt is not given back",
+    "embedding_only": "is not served: models write here",
     "format": _FORMAT,
     "frequency_penalty": _SAMPLER,
     "function_call": _TOOLS,
     "functions": _TOOLS,
+    "height": _DRAWING,
     "images": _IMAGES,
     "logit_bias": _SAMPLER,
     "logprobs": _LOGPROBS,
@@ -96,12 +99,14 @@ REFUSED: dict[str, str] = {
     "min_p": _SAMPLER,
     "mirostat": _SAMPLER,
     "modalities": _IMAGES,
+    "moderation": "is not served: nothing here judges answers",
     "output_config": _FORMAT,
     "output_format": _FORMAT,
     "parallel_tool_calls": _TOOLS,
     "reasoning_effort": _EFFORT,
-    "repeat_last_n": _SAMPLER,
+    "repeat_last_n": "is not served: penalties look at the last 64 tokens",
     "response_format": _FORMAT,
+    "steps": _DRAWING,
     "suffix": "is not served: models write on from the prompt only",
     "template": "is not served: the model's own template is used; send 'raw' for none",
     "tfs_z": _SAMPLER,
@@ -114,4 +119,5 @@ REFUSED: dict[str, str] = {
     "typical_p": _SAMPLER,
     "verbosity": _EFFORT,
     "web_search_options": _TOOLS,
+    "width": _DRAWING,
 }

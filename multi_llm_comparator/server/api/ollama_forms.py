@@ -30,6 +30,9 @@ class Options(Form):
             "logits_all",
             "low_vram",
             "main_gpu",
+            # Parts of mirostat, which is refused.
+            "mirostat_eta",
+            "mirostat_tau",
             "num_batch",
             "num_gpu",
             "num_keep",
@@ -41,10 +44,11 @@ class Options(Form):
         }
     )
     neutral: ClassVar = {
+        "embedding_only": (False,),
         "frequency_penalty": (0,),
         "min_p": (0,),
         "mirostat": (0,),
-        "repeat_last_n": (),
+        "repeat_last_n": (64,),
         "tfs_z": (1,),
         "typical_p": (1,),
     }
@@ -125,7 +129,15 @@ class OllamaChatForm(OllamaForm):
 class OllamaGenerateForm(OllamaForm):
     """``POST /api/generate``. Without a prompt it only loads the model."""
 
-    neutral: ClassVar = {**OllamaForm.neutral, "context": ([],), "suffix": ("",), "template": ("",)}
+    neutral: ClassVar = {
+        **OllamaForm.neutral,
+        "context": ([],),
+        "height": (),
+        "steps": (),
+        "suffix": ("",),
+        "template": ("",),
+        "width": (),
+    }
 
     prompt: Text = Field(default="", description="what to answer; none loads the model")
     system: Text = Field(default="", description="the system prompt")

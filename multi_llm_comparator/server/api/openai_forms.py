@@ -113,6 +113,7 @@ class ChatForm(Sampling):
         "function_call": ("none", "auto"),
         "functions": ([],),
         "modalities": (["text"],),
+        "moderation": (),
         "parallel_tool_calls": (True, False),
         "reasoning_effort": (),
         "response_format": ({"type": "text"},),
