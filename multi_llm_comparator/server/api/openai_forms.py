@@ -157,9 +157,7 @@ class CompletionForm(Sampling):
     prompt: Annotated[list[Text], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
         description=f"a text, or a list of at most {MAX_PROMPTS}"
     )
-    max_tokens: Count | None = Field(
-        default=DEFAULT_COMPLETION_TOKENS, description=f"tokens of the answer at most; {DEFAULT_COMPLETION_TOKENS}"
-    )
+    max_tokens: Count | None = Field(default=DEFAULT_COMPLETION_TOKENS, description="tokens of the answer at most")
 
     @property
     def wanted_tokens(self) -> int | None:
