@@ -9,6 +9,7 @@ the settings give one.
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 WRONG_USE, FAILED = 2, 1
 PORT = 8000
+# Connections that wait to be taken.
+BACKLOG = 2048
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,6 +67,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     from multi_llm_comparator.server.access import access_for
     from multi_llm_comparator.server.alone import Alone
     from multi_llm_comparator.server.guard import Guard
+    from multi_llm_comparator.server.log import keep_log
 
     keep_files_private()
     switch_off_telemetry()
@@ -72,8 +76,18 @@ def _serve(arguments: argparse.Namespace) -> None:
     n_ctx = ModelConfig.n_ctx if arguments.context is None else arguments.context
     ModelConfig(n_ctx=n_ctx).validate()
     open_home(settings.home)
+    keep_log(settings.home / "logs" / "server.log")
     api = Alone(default_model=arguments.model, n_ctx=n_ctx, greeting=_greeting(arguments, access))
-    uvicorn.run(Guard(api, access), host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
+    # A port that is taken shows before anything is said or loaded.
+    with _listening(arguments.host, arguments.port) as held:
+        server = uvicorn.Server(uvicorn.Config(Guard(api, access), log_level="warning", access_log=False))
+        server.run(sockets=[held])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Raises OSError: the port is taken, or the address is none of this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
 def _greeting(arguments: argparse.Namespace, access: Access) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import httpx2
 import psutil
 import pytest
 
-from tests.support.tiny_gguf import chain, word, write_chain
+from tests.support.tiny_gguf import chain, word, write_chain, write_random
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port
 
 MODULE = "multi_llm_comparator.server.app"
@@ -65,6 +66,20 @@ def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_proces
         assert not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
 
 
+def test_a_stream_that_is_being_written_is_written_to_its_end_before_the_server_goes(home: Path):
+    write_random(home / "models" / "gguf" / "long.gguf")
+    port = free_port()
+    body = {"model": "long", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    with started(home, "--port", str(port)) as server, httpx2.Client(timeout=PATIENCE_S, trust_env=False) as client:
+        assert said(server)
+        with client.stream("POST", f"http://127.0.0.1:{port}/v1/chat/completions", json=body) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            server.send_signal(signal.SIGTERM)
+            assert [line for line in lines if line][-1] == "data: [DONE]"
+        server.wait(timeout=PATIENCE_S)
+
+
 def test_beyond_loopback_a_key_is_made_and_asked_for(home: Path):
     port = free_port()
     with started(home, "--host", "0.0.0.0", "--port", str(port)) as server:
@@ -96,6 +111,24 @@ def test_what_cannot_be_meant_is_said_and_nothing_starts(home: Path, options, va
     )
     assert done.returncode == 2
     assert told in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said_so_before_anything_else(home: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", MODULE, "--port", port],
+            cwd=ROOT,
+            env=environment(home),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "in use" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_help_imports_nothing_heavy_and_serving_no_engine():
