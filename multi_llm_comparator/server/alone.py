@@ -25,8 +25,7 @@ class Alone:
     def __init__(self, *, default_model: str = "", n_ctx: int = ModelConfig.n_ctx, greeting: str = "") -> None:
         self._default_model, self._n_ctx, self._greeting = default_model, n_ctx, greeting
         self._served: Served | None = None
-        self._api = make_api(self._get)
-        self._api.router.lifespan_context = self._lifespan
+        self._api = make_api(self._get, lifespan=self._lifespan)
 
     def _get(self) -> Served:
         assert self._served is not None, "the lifespan has begun before the first request"

@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Generic, TypeVar
 
+from multi_llm_comparator.core.exceptions import AnswerInterrupted
+
 T = TypeVar("T")
 # What one slow client may leave unread; the streams wait beyond it.
 MAX_UNREAD = 512
@@ -26,6 +28,7 @@ class Relay(Generic[T]):
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._is_over = False
+        self._error: Exception | None = None
         self._work = asyncio.run_coroutine_threadsafe(self._run(sources), loop)
 
     async def _run(self, sources: Sequence[AsyncGenerator[T, None]]) -> None:
@@ -33,6 +36,12 @@ class Relay(Generic[T]):
             async with asyncio.TaskGroup() as tasks:
                 for number, source in enumerate(sources):
                     tasks.create_task(self._pump(number, source))
+        except asyncio.CancelledError:
+            self._error = AnswerInterrupted("the workbench ended while the answer was being written; ask again")
+            raise
+        except Exception as exc:
+            # It is the reader's.
+            self._error = exc
         finally:
             self._is_over = True
             self._wake()
@@ -58,15 +67,18 @@ class Relay(Generic[T]):
         """What has come since the last call, at least one; nothing when all sources have ended.
 
         Raises:
-            Exception: whatever a source raised.
+            AnswerInterrupted: the loop of the sources ended before they did.
+            ExceptionGroup: of whatever the sources raised.
         """
         while not self._unread:
             self._arrived.clear()
+            # In this order: what comes last comes before the end.
+            is_over = self._is_over
             if self._unread:
                 break
-            if self._is_over:
-                if self._work.done():
-                    self._work.result()
+            if is_over:
+                if self._error is not None:
+                    raise self._error
                 return []
             await self._arrived.wait()
         found = [self._unread.popleft() for _ in range(len(self._unread))]

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.server.relay import MAX_UNREAD, Relay
 from multi_llm_comparator.services.bridge import Bridge
 from tests.support.gateways import PATIENCE_S
@@ -75,6 +76,16 @@ async def test_closing_closes_the_sources():
     async with asyncio.timeout(PATIENCE_S):
         for source in sources:
             await source.closed.wait()
+
+
+async def test_a_loop_that_ends_is_told_to_the_reader():
+    bridge = Bridge()
+    relay = Relay(bridge.loop, [Source(None).numbers()])
+    await relay.batch()
+    closing = asyncio.create_task(asyncio.to_thread(bridge.close))
+    with pytest.raises(AnswerInterrupted):
+        await read(relay)
+    await closing
 
 
 async def test_what_a_source_raises_is_raised_to_the_reader(loop):

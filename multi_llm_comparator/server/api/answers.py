@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from multi_llm_comparator.core.config import MIN_TEMPERATURE
 from multi_llm_comparator.core.events import Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.server.api.errors import ApiError, api_error
@@ -117,7 +118,10 @@ class Answers:
         """What comes next; a failure only after all that came before it has been handed out."""
         if self._failure is not None:
             raise self._failure
-        batch = await self._relay.batch()
+        try:
+            batch = await self._relay.batch()
+        except AnswerInterrupted as exc:
+            raise api_error(type(exc).__name__, str(exc)) from exc
         for place, (number, event) in enumerate(batch):
             self._failure = _failure(event)
             if self._failure is not None:

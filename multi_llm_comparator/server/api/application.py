@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 
 from multi_llm_comparator import __version__
 from multi_llm_comparator.server.api import completions, messages, models, ollama, upkeep
@@ -34,17 +34,23 @@ PAGES = ("/models",)
 
 
 def make_api(
-    served: Callable[[], Served], *, most_at_once: int = MAX_AT_ONCE, most_bytes: int = MAX_BODY_BYTES
+    served: Callable[[], Served],
+    *,
+    lifespan: Lifespan[FastAPI] | None = None,
+    most_at_once: int = MAX_AT_ONCE,
+    most_bytes: int = MAX_BODY_BYTES,
 ) -> FastAPI:
     """The API over what ``served`` returns, which is asked at each request.
 
     Args:
+        lifespan: what is opened before the first request and closed after the last.
         most_at_once: requests in work at the same time.
         most_bytes: of one body.
     """
     api = FastAPI(
         title="Multi-LLM Comparator",
         version=__version__,
+        lifespan=lifespan,
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,

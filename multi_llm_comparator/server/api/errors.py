@@ -21,6 +21,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.ModelLoadError: (500, "model_load_failed"),
     ours.UnsupportedModelError: (400, "model_not_supported"),
     ours.InsufficientMemoryError: (503, "insufficient_memory"),
+    ours.AnswerInterrupted: (503, "cancelled"),
     ours.ContextOverflowError: (400, "context_length_exceeded"),
     ours.RequestRefusedError: (400, "request_refused"),
     ours.InvalidParameterError: (400, "invalid_value"),
