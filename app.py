@@ -1,4 +1,4 @@
-"""The workbench in one process: `python app.py`, or `streamlit run app.py`.
+"""The workbench in one process, pages and API: `python app.py`, or `streamlit run app.py`.
 
     python app.py [--host 127.0.0.1] [--port 8501] [--allowed-host NAME] [--no-browser]
 
@@ -9,7 +9,6 @@ Beyond 127.0.0.1 the pages open to whoever has the token: it is made at the star
 from __future__ import annotations
 
 import argparse
-import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,18 +16,16 @@ from functools import cache
 from typing import Any
 
 import streamlit as st
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 from streamlit import config
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.server.access import WILDCARDS, Access, access_for, machine_names
-from multi_llm_comparator.server.guard import HEALTH, Guard
+from multi_llm_comparator.server.api.application import Beside, make_api
+from multi_llm_comparator.server.guard import Guard
+from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.kit.logs import explain_script_error
@@ -61,20 +58,12 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
         close_workbench()
 
 
-async def metrics(_: Request) -> Response:
-    """The gateway's figures for Prometheus: counts and times by the names of models and groups, no texts, no keys."""
+def served() -> Served:
+    """What the API answers with: the very models that the pages show."""
     workbench = get_workbench()
-
-    async def render() -> bytes:
-        return workbench.gateway.parts.metrics.render()
-
-    # They are read on the event loop that changes them.
-    body = await asyncio.wrap_future(workbench.bridge.submit(render()))
-    return Response(body, media_type=CONTENT_TYPE_LATEST)
-
-
-async def health(_: Request) -> Response:
-    return PlainTextResponse("ok")
+    return Served(
+        models=workbench.models, engine=workbench.engine, gateway=workbench.gateway, loop=workbench.bridge.loop
+    )
 
 
 def access_at(address: str) -> Access:
@@ -104,11 +93,15 @@ def guarded(inner: ASGIApp) -> Guard:
     return Guard(inner, access(), page_script_hashes())
 
 
+def beside_api(inner: ASGIApp) -> Beside:
+    return Beside(inner, make_api(served))
+
+
 app = st.App(
     "multi_llm_comparator/ui/main.py",
     lifespan=lifespan,
-    routes=[Route(HEALTH, health), Route("/metrics", metrics), *asset_routes()],
-    middleware=[Middleware(guarded), Middleware(UploadBudget)],
+    routes=asset_routes(),
+    middleware=[Middleware(guarded), Middleware(UploadBudget), Middleware(beside_api)],
     on_script_error=explain_script_error,
 )
 

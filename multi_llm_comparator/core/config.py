@@ -19,6 +19,8 @@ TORCH_DTYPES = ("auto", "float32", "float16", "bfloat16")
 LOAD_FIELDS = ("n_ctx", "n_threads", "use_gpu", "low_cpu_mem_usage", "torch_dtype", "quantization", "trust_remote_code")
 
 
+# Below it nothing is left to chance: that is said as 0. The pages begin at 0.1.
+MIN_TEMPERATURE = 0.01
 MIN_CONTEXT, MAX_CONTEXT = 16, 10_000_000
 
 
@@ -73,7 +75,13 @@ class ModelConfig:
         """
         limit = get_settings().max_tokens_limit
         if self.temperature != 0:
-            _between("temperature", self.temperature, 0.1, 2.0, "0 (greedy) or between 0.1 and 2.0")
+            _between(
+                "temperature",
+                self.temperature,
+                MIN_TEMPERATURE,
+                2.0,
+                f"0 (greedy) or between {MIN_TEMPERATURE} and 2.0",
+            )
         _whole_between("max_tokens", self.max_tokens, 1, limit)
         _between("top_p", self.top_p, 0.0, 1.0)
         _whole_between("top_k", self.top_k, 0, 1_000_000)

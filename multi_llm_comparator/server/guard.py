@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multi_llm_comparator.server.access import Access
+from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
 from multi_llm_comparator.server.sign_in import SignIn
 
 HEALTH = "/health"
@@ -105,7 +106,19 @@ async def _answer(response: Response, scope: Scope, receive: Receive, send: Send
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         return
+    if isinstance(response, PlainTextResponse) and is_api(scope["path"]):
+        response = _in_its_form(response, scope["path"])
     response.headers.update(_HEADERS)
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     response.headers["Cache-Control"] = "no-store"
     await response(scope, receive, send)
+
+
+def _in_its_form(response: Response, path: str) -> Response:
+    """The same refusal as clients of the API read it."""
+    said = bytes(response.body).decode().strip()
+    code = "invalid_api_key" if response.status_code == 401 else None
+    told = error_response(path, ApiError(said, response.status_code, code=code))
+    if "retry-after" in response.headers:
+        told.headers["retry-after"] = response.headers["retry-after"]
+    return told

@@ -27,7 +27,10 @@ _ASK = (
     "请打开启动时打印的链接，或输入其中的令牌。"
 )
 _WRONG = "This is not the token that was printed where the app was started. 令牌不正确，请使用启动时打印的令牌。"
-_PLAIN = "A token is needed: open the link that was printed where the app was started.\n"
+_PLAIN = (
+    "A token is needed: open the link that was printed where the app was started. "
+    "Programs send it as 'Authorization: Bearer TOKEN' or as 'x-api-key: TOKEN'.\n"
+)
 _TOO_MANY = "Too many wrong tokens; try again in a minute.\n"
 # Who comes by a link elsewhere brings no strict cookie; asked by a page of our own, the browser does.
 _AGAIN = '<!doctype html><meta http-equiv="refresh" content="0">'
@@ -53,18 +56,18 @@ class SignIn:
         shown = next((value for name, value in query if name == PARAMETER), None)
         if shown is None and self._has_cookie(headers):
             return None
-        bearer = headers.get("authorization", "")
-        if shown is None and not bearer.startswith("Bearer "):
+        sent = _sent(headers)
+        if shown is None and sent is None:
             return _refused(headers, _ASK)
-        return self._judged(scope, headers, shown, bearer.removeprefix("Bearer "), query)
+        return self._judged(scope, headers, shown, sent or "", query)
 
     def _judged(
-        self, scope: Scope, headers: Headers, shown: str | None, bearer: str, query: list[tuple[str, str]]
+        self, scope: Scope, headers: Headers, shown: str | None, sent: str, query: list[tuple[str, str]]
     ) -> Response | None:
         visitor = (scope.get("client") or ("",))[0]
         if self._guesses.are_too_many(visitor):
             return PlainTextResponse(_TOO_MANY, 429, headers={"Retry-After": str(int(WINDOW_S))})
-        if not hmac.compare_digest((bearer if shown is None else shown).encode(), self._token):
+        if not hmac.compare_digest((sent if shown is None else shown).encode(), self._token):
             self._guesses.add(visitor)
             return _refused(headers, _WRONG)
         if shown is None:
@@ -80,6 +83,12 @@ class SignIn:
     def _has_cookie(self, headers: Headers) -> bool:
         found = cookie_parser(headers.get("cookie", "")).get(_cookie(headers["host"]), "")
         return hmac.compare_digest(found.encode(), self._session.encode())
+
+
+def _sent(headers: Headers) -> str | None:
+    """The token as programs send it: OpenAI's clients in the one header, Anthropic's in the other."""
+    bearer = headers.get("authorization", "")
+    return bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else headers.get("x-api-key")
 
 
 def _refused(headers: Headers, said: str) -> Response:

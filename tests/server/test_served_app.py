@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from multi_llm_comparator.server.access import machine_names
+from tests.support.tiny_gguf import chain, word, write_chain
 from tests.support.unasked_server import UnaskedServer
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port, started
 
@@ -133,3 +136,32 @@ def test_what_cannot_be_meant_is_said_in_one_paragraph_and_nothing_starts(
     )
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
+
+
+def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path: Path):
+    folder = tmp_path / "models" / "gguf"
+    folder.mkdir(parents=True)
+    write_chain(folder / "tiny.gguf", chain([word(said) for said in ("\n", "▁one", "▁two")]))
+    port = free_port()
+    with started(tmp_path, "--port", str(port), "--no-browser", MLC_FIRST_MODEL="false") as app:
+        assert "running at" in first_line(app)
+        with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client:
+            asked = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+            assert client.chat.completions.create(**asked).choices[0].message.content == " one two"
+            chunks = list(client.chat.completions.create(**asked, stream=True))
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " one two"
+        assert '<div id="root">' in get(port, "/models", Accept="text/html")[1]
+        assert json.loads(get(port, "/models")[1])["data"][0]["id"] == "tiny"
+        assert get(port, "/v1/nowhere")[0] == 404
+        assert json.loads(get(port, "/openapi.json")[1])["info"]["title"]
+
+
+def test_beyond_loopback_the_api_takes_the_token_of_the_pages(tmp_path: Path):
+    port, token = free_port(), "the-token-of-this-test"
+    options = ("--host", "0.0.0.0", "--port", str(port), "--no-browser")
+    with started(tmp_path, *options, MLC_ACCESS_TOKEN=token) as app:
+        assert "running at" in first_line(app)
+        status, body, _ = get(port, "/v1/models")
+        assert (status, json.loads(body)["error"]["code"]) == (401, "invalid_api_key")
+        assert get(port, "/v1/models", Authorization=f"Bearer {token}")[0] == 200
+        assert get(port, "/v1/models", **{"x-api-key": token})[0] == 200

@@ -1,0 +1,90 @@
+"""Whatever stands in a body, the server answers it: with an answer, or with a refusal that is no fault of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
+from multi_llm_comparator.server.api.application import make_api
+from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, Options, ShowForm
+from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
+from multi_llm_comparator.server.serving import Served
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
+from tests.support.gateways import ActingSource, Given
+
+PATHS = {
+    "/v1/chat/completions": ChatForm,
+    "/v1/completions": CompletionForm,
+    "/v1/messages": MessagesForm,
+    "/v1/messages/count_tokens": Asked,
+    "/api/chat": OllamaChatForm,
+    "/api/generate": OllamaGenerateForm,
+    "/api/show": ShowForm,
+}
+NUMBERS = st.one_of(st.integers(), st.integers(-3, 3), st.floats(), st.floats(0, 2))
+WORDS = st.one_of(
+    st.text(max_size=5), st.sampled_from(["m", "user", "assistant", "system", "text", "auto", "none", ""])
+)
+SIMPLE = st.one_of(st.none(), st.booleans(), NUMBERS, WORDS)
+ANY = st.recursive(
+    SIMPLE, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(WORDS, inner, max_size=3))
+)
+TURN = st.fixed_dictionaries({"role": WORDS, "content": st.one_of(WORDS, ANY)})
+LIKELY = {
+    "model": st.just("m"),
+    "messages": st.lists(TURN, min_size=1, max_size=3),
+    "prompt": st.one_of(WORDS, st.lists(WORDS, max_size=3)),
+    "max_tokens": st.integers(-1, 100),
+    "options": st.dictionaries(
+        st.sampled_from(sorted(Options.model_fields.keys() | Options.neutral)), SIMPLE, max_size=4
+    ),
+}
+
+
+@st.composite
+def bodies(draw):
+    """A path, and a body that is often nearly right."""
+    path = draw(st.sampled_from(sorted(PATHS)))
+    form = PATHS[path]
+    names = sorted(form.model_fields.keys() | form.neutral.keys() | form.ignored)
+    body = {name: draw(LIKELY[name]) for name in LIKELY if name in form.model_fields}
+    for name in draw(st.lists(st.sampled_from(names), max_size=4, unique=True)):
+        body[name] = draw(st.one_of(LIKELY.get(name, SIMPLE), ANY))
+    return path, body
+
+
+@pytest.fixture
+def client(tmp_path):
+    """Asks the application without a socket, on a loop of its own."""
+    with asyncio.Runner() as runner:
+        models = ModelManager(tmp_path)
+        models.scan_models()
+        gateway = Gateway(TaskGroupManager(Given({})), ActingSource(), folder=tmp_path / "gateway")
+        served = Served(models=models, engine=InferenceEngine(models=models), gateway=gateway, loop=runner.get_loop())
+        http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(make_api(lambda: served), raise_app_exceptions=False), base_url="http://api"
+        )
+        yield lambda path, body: runner.run(
+            http.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
+        )
+        runner.run(gateway.aclose())
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(bodies())
+def test_no_body_is_a_fault_of_the_server(client, asked):
+    path, body = asked
+    answer = client(path, body)
+    assert answer.status_code in (200, 400, 404), (answer.status_code, answer.text)
+    if answer.status_code != 200:
+        assert answer.json()["error"]
+    elif "json" in answer.headers["content-type"]:
+        assert all(json.loads(line) for line in answer.text.splitlines())

@@ -1,0 +1,107 @@
+"""The API on a real socket, over whatever a test lets answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+from starlette.types import ASGIApp
+
+from multi_llm_comparator.core.requests import TextSource
+from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.server.api.application import make_api
+from multi_llm_comparator.server.serving import Served
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
+from tests.support.gateways import PATIENCE_S, ActingSource, Given, assert_nothing_held
+
+
+@dataclass
+class ServedApi:
+    """``source`` answers in place of local models, unless the test gave models of its own."""
+
+    url: str
+    http: httpx2.AsyncClient
+    source: ActingSource
+    gateway: Gateway
+
+    async def post(self, path: str, **body: Any) -> httpx2.Response:
+        return await self.http.post(path, json=body)
+
+    async def chat(self, text: str = "hi", **body: Any) -> httpx2.Response:
+        return await self.post(
+            "/v1/chat/completions", **{"model": "m", "messages": [{"role": "user", "content": text}], **body}
+        )
+
+
+@contextlib.asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """``app`` behind uvicorn on a free port; its address."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+        task = asyncio.create_task(server.serve(sockets=[held]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        try:
+            yield f"http://127.0.0.1:{held.getsockname()[1]}"
+        finally:
+            server.should_exit = server.force_exit = True
+            await task
+
+
+@contextlib.asynccontextmanager
+async def served_api(
+    folder: Path,
+    *,
+    config: dict[str, Any] | str | None = None,
+    local: TextSource | None = None,
+    models: ModelManager | None = None,
+    engine: InferenceEngine | None = None,
+    wrapped: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    default_model: str = "",
+    **bounds: int,
+) -> AsyncIterator[ServedApi]:
+    """The API over ``local`` (a source that acts as told, by default); afterwards nothing is held by anybody."""
+    source = ActingSource()
+    models = models or ModelManager(folder / "models")
+    models.scan_models()
+    engine = engine or InferenceEngine(models=models)
+    gateway = Gateway(TaskGroupManager(Given(config or {})), local or source, folder=folder / "gateway")
+    served = Served(
+        models=models,
+        engine=engine,
+        gateway=gateway,
+        loop=asyncio.get_running_loop(),
+        default_model=default_model,
+    )
+    api = make_api(lambda: served, **bounds)
+    try:
+        async with (
+            listening(wrapped(api)) as url,
+            httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False) as http,
+        ):
+            yield ServedApi(url, http, source, gateway)
+            await until(lambda: not source.running.total())
+        assert_nothing_held(gateway)
+    finally:
+        await gateway.aclose()
+        await engine.aclose()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():
+            await asyncio.sleep(0.005)
+
+
+def frames(text: str) -> list[str]:
+    """The data of server-sent events."""
+    return [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
