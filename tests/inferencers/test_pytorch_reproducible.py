@@ -19,9 +19,9 @@ from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 N_CTX = 512
 PROMPT = " ".join(f"t{(7 * i + 3) % 300}" for i in range(40))
 TOKENS = 12
-# Threads that share their cores with other tests wait for each other: only as many models have two as show something.
+# Threads that share their cores with other tests wait for each other; a float32 product of one row is what they divide.
 KINDS = [
-    ("llama", torch.bfloat16, 2, {}),
+    ("llama", torch.bfloat16, 1, {}),
     ("llama", torch.float32, 2, {}),
     ("gemma2", torch.bfloat16, 1, {}),
     ("gemma3_text", torch.bfloat16, 1, {"sliding_window": 8}),
