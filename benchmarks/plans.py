@@ -253,7 +253,7 @@ async def measure_early_start() -> list[Figure]:
         f"start of a step ready at {READY_AT_S} s while the planner writes until {WRITTEN_S} s "
         f"({SCRIPTED}; peer polls every 10 ms)"
     )
-    lag = {"value": lag_ms, "ours": lag_ms, "peer": polled_ms}
+    lag: dict[str, Any] = {"value": lag_ms, "ours": lag_ms, "peer": polled_ms}
     return [Figure(id="c", name=name, wanted=1.0, sense="at most", value_unit="ms", unit="ms", **lag)]
 
 

@@ -25,7 +25,7 @@ def copy_models(source: Path, names: tuple[str, ...], target: Path) -> None:
     for name in names:
         folder, file = source / "pytorch" / name, source / "gguf" / f"{name}.gguf"
         if folder.is_dir():
-            shutil.copytree(folder, target / "pytorch" / name, copy_function=_link)
+            shutil.copytree(folder, target / "pytorch" / name, copy_function=lambda a, b: _link(Path(a), Path(b)))
         else:
             (target / "gguf").mkdir(parents=True, exist_ok=True)
             _link(file, target / "gguf" / file.name)

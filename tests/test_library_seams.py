@@ -26,7 +26,7 @@ PACKAGE = "multi_llm_comparator"
 def found(dotted: str) -> Any:
     """What ``module:name.name`` names; an AttributeError or ImportError says what is gone."""
     module, _, names = dotted.partition(":")
-    place: Path = import_module(module)
+    place: Any = import_module(module)
     for name in filter(None, names.split(".")):
         place = getattr(place, name)
     return place

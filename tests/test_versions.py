@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from tests.support import versions
 
 ROOT = Path(__file__).parents[1]
 # What a newer minor version of has broken before, or whose insides are used: none is taken before it was tested.
-FAST_MOVING = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "llama-cpp-python")
-FAST_MOVING += ("llguidance", "gguf", "huggingface-hub", "streamlit", "plotly", "openai", "httpx2", "jinja2")
+FAST_MOVING = [
+    *("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes", "llama-cpp-python"),
+    *("llguidance", "gguf", "huggingface-hub", "streamlit", "plotly", "openai", "httpx2", "jinja2"),
+]
 
 
 def requirements() -> dict[str, Requirement]:
@@ -93,7 +97,7 @@ test: .make/test
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with pins of the old version, and where its copies are made."""
     (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(versions.tempfile, "tempdir", str(tmp_path / "tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     # It fetches a program and asks a list of the world's: no test does that.
     monkeypatch.setattr(versions.Trial, "audit", lambda trial: [])
     root = tmp_path / "root"
@@ -148,7 +152,7 @@ def test_pins_come_from_the_oldest_python_that_is_supported(
 ) -> None:
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert metadata["project"]["requires-python"] == ">=" + ".".join(map(str, versions.OLDEST_PYTHON))
-    monkeypatch.setattr(versions.sys, "version_info", (3, 13, 0))
+    monkeypatch.setattr(sys, "version_info", (3, 13, 0))
     assert versions.main(["upgrade"]) == 2
     assert "PYTHON=python3.11" in capsys.readouterr().err
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from demo.composed import arithmetic_families as arithmetic
 from demo.composed import unseen_families as unseen
 from demo.composed import word_families as words
-from demo.composed.arithmetic_families import Drawn, Family, Unsuitable
-from demo.composed.question import ComposedQuestion, Draft, Result
+from demo.composed.arithmetic_families import Drawn, Family
+from demo.composed.question import ComposedQuestion, Draft, Result, Unsuitable
 from demo.world.item import LANGUAGES, Language, Split, split_of
 
 __all__ = ["FAMILIES", "UNSEEN_FAMILIES", "ComposedQuestion", "draw_composed", "generate", "generate_unseen"]

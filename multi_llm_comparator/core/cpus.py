@@ -13,10 +13,11 @@ _BFLOAT16_FLAGS = {"x86_64": {"avx512bw", "avx512vl", "avx512dq"}, "aarch64": {"
 
 
 def available_cpus() -> int:
-    """The CPUs that this process may use: those that it is bound to, where the system can say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The CPUs that this process may use: those that it is bound to, where the system can say, and no more than
+    ``OMP_NUM_THREADS`` if that is set: who shares a machine says so there."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(bound, int(allowed))) if allowed.isdecimal() else bound
 
 
 @cache

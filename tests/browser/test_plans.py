@@ -163,11 +163,12 @@ def test_a_run_is_made_again_otherwise_and_both_charts_share_one_clock(page: Pag
 
 def shown_time(page: Page) -> list[list[float]]:
     """From where to where the charts' time axes go, in thousandths of a second."""
-    return page.evaluate(
+    shown: list[list[float]] = page.evaluate(
         """() => ["plans_gantt", "plans_gantt_other"].map((name) =>
           document.querySelector(`.st-key-${name} .js-plotly-plot`)._fullLayout.xaxis.range
             .map((x) => Math.round(1000 * x)))"""
     )
+    return shown
 
 
 def test_a_stretch_of_time_stays_zoomed_while_the_run_goes_on_in_both_charts(page: Page, done: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,7 +61,7 @@ def test_16_bit_shards_become_every_kind_of_file(tmp_path: Path, dtype: torch.dt
 
 
 def test_quantised_files_keep_vectors_exact_and_shrink(tmp_path: Path) -> None:
-    changes = {"hidden_size": 256, "intermediate_size": 256}
+    changes: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 256}
     checkpoint = write_checkpoint(tmp_path / "model", "llama", byte_level_tokenizer(QWEN2_SPLIT), **changes)
     sizes = {}
     for quantization in ("F16", "Q8_0", "Q6_K", "Q4_K_M", "Q4_0"):

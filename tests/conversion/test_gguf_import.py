@@ -81,7 +81,7 @@ def test_sixteen_bits_go_there_and_back_unchanged(tmp_path: Path, model_type: st
 
 @pytest.mark.parametrize("quantization", ["Q8_0", "Q4_1", "Q4_K_M"])
 def test_quantized_weights_are_read_as_llama_cpp_reads_them(tmp_path: Path, quantization: str) -> None:
-    changes = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 1}
+    changes: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 1}
     checkpoint = write_checkpoint(tmp_path / "model", "llama", byte_level_tokenizer(QWEN2_SPLIT), **changes)
     there = export_gguf(checkpoint, tmp_path / "there.gguf", quantization)
     back = gguf_to_pytorch(there, tmp_path / "back", dtype="float32").out

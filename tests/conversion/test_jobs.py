@@ -76,9 +76,9 @@ async def test_a_job_makes_the_model_and_tells_what_came_of_it(exported: Path, t
     ended = await job.wait()
     assert (ended.state, ended.phase, ended.error) == ("done", "quantizing", None)
     assert ended.report is not None and ended.report.out == tmp_path / "out.gguf" and ended.report.fallbacks
-    assert scans == [True] and jobs.running == () and jobs.jobs == (job,)
+    assert scans == [True] and not jobs.running and jobs.jobs == (job,)
     jobs.forget(job)
-    assert jobs.jobs == ()
+    assert not jobs.jobs
 
 
 async def test_a_checkpoint_is_made_too(jobs: ConversionJobs, exported: Path, tmp_path: Path) -> None:

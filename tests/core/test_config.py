@@ -13,7 +13,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidPara
 
 
 def test_defaults_are_valid() -> None:
-    assert ModelConfig().validate() is None
+    ModelConfig().validate()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_bound_on_max_tokens_is_a_setting(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setenv("MLC_MAX_TOKENS_LIMIT", "9000")
     monkeypatch.setattr(settings, "_current", None)
-    assert ModelConfig(max_tokens=9000).validate() is None
+    ModelConfig(max_tokens=9000).validate()
 
 
 def test_a_single_stop_text_counts_as_a_list_of_one() -> None:

@@ -14,14 +14,25 @@ from multi_llm_comparator.core.cpus import available_cpus, computes_bfloat16, sl
 
 def test_only_the_cpus_count_that_the_process_is_bound_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 6}, raising=False)
     assert available_cpus() == 3
 
 
 def test_where_the_system_knows_no_binding_all_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert available_cpus() == 64
+
+
+@pytest.mark.parametrize(("said", "counted"), [("2", 2), ("8", 3), ("0", 1), ("many", 3), ("4,2", 3), ("", 3)])
+def test_who_shares_the_machine_bounds_it_by_the_variable_that_libraries_read(
+    monkeypatch: pytest.MonkeyPatch, said: str, counted: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {1, 5, 6}, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert available_cpus() == counted
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ def test_a_full_disk_is_told_once_and_not_by_tracebacks(tmp_path: Path, capfd: p
     log = LogFile(tmp_path / "logs" / "workbench.log", max_bytes=10_000, backups=1)
     log.emit(record("there is room"))
     assert log.trouble is None
+    assert log.stream is not None
     descriptor = log.stream.fileno()
     kept, full = os.dup(descriptor), os.open(FULL, os.O_WRONLY)
     os.dup2(full, descriptor)

@@ -19,11 +19,13 @@ CHECK_SEED = 77
 
 
 def config_of(shape: Shape) -> dict[str, Any]:
-    return json.loads((shape.folder / "config.json").read_text())
+    config: dict[str, Any] = json.loads((shape.folder / "config.json").read_text())
+    return config
 
 
 def report_of(shape: Shape) -> dict[str, Any]:
-    return json.loads((shape.folder / "evaluation.json").read_text())
+    report: dict[str, Any] = json.loads((shape.folder / "evaluation.json").read_text())
+    return report
 
 
 @pytest.mark.parametrize("shape", SHAPE_LIST, ids=lambda shape: shape.name)

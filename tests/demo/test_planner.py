@@ -16,7 +16,8 @@ CHECK_SEED = 77
 
 
 def report() -> dict[str, Any]:
-    return json.loads((PLANNER.folder / "evaluation.json").read_text())
+    read: dict[str, Any] = json.loads((PLANNER.folder / "evaluation.json").read_text())
+    return read
 
 
 def test_checkpoint_has_the_documented_shape() -> None:

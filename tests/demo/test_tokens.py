@@ -16,7 +16,7 @@ FOLDERS = [shape.folder for shape in SHAPES.values()]
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
 def folder(request: pytest.FixtureRequest) -> Path:
-    return request.param
+    return Path(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,13 @@ from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 N_CTX = 512
 PROMPT = " ".join(f"t{(7 * i + 3) % 300}" for i in range(40))
 TOKENS = 12
+# Threads that share their cores with other tests wait for each other; a float32 product of one row is what they divide.
 KINDS = [
-    ("llama", torch.bfloat16, {}),
-    ("llama", torch.float32, {}),
-    ("gemma2", torch.bfloat16, {}),
-    ("gemma3_text", torch.bfloat16, {"sliding_window": 8}),
-    ("mamba", torch.float32, {}),
+    ("llama", torch.bfloat16, 1, {}),
+    ("llama", torch.float32, 2, {}),
+    ("gemma2", torch.bfloat16, 1, {}),
+    ("gemma3_text", torch.bfloat16, 1, {"sliding_window": 8}),
+    ("mamba", torch.float32, 1, {}),
 ]
 PARAMETERS = [
     {"temperature": 0, "repeat_penalty": 1.1},
@@ -34,13 +35,13 @@ PARAMETERS = [
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{str(kind[1])[6:]}")
 def engine(request, tmp_path_factory) -> Iterator[PyTorchEngine]:
-    architecture, dtype, changes = request.param
+    architecture, dtype, n_threads, changes = request.param
     # Wide enough to be computed by several threads, and near ties: what is rounded otherwise shows soon.
     sizes = {} if architecture == "mamba" else {"hidden_size": 256, "intermediate_size": 768}
     settings = {"initializer_range": 0.08, **sizes, **changes}
     path = tmp_path_factory.mktemp(architecture)
     make_checkpoint(path, architecture, dtype=dtype, tokenizer=make_word_tokenizer(), **settings)
-    engine = PyTorchEngine(str(path), LoadOptions(n_ctx=N_CTX, n_threads=2, use_gpu=False))
+    engine = PyTorchEngine(str(path), LoadOptions(n_ctx=N_CTX, n_threads=n_threads, use_gpu=False))
     yield engine
     engine.close()
 

@@ -128,6 +128,7 @@ async def test_cores_are_shared_out_as_far_as_the_app_may_use_them(
     given = []
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 4}, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(ModelProcess, "set_threads", lambda process, n_threads: given.append(n_threads))
     await collect(make_engine(quick).stream("quick", ask()))
     assert set(given) == {2}

@@ -33,7 +33,7 @@ def running_postgres() -> Iterator[Path]:
     data = folder / "data"
     try:
         _run([*as_user, programs / "initdb", "-D", data, "-A", "trust", "-U", _ROLE, "-E", "UTF8", "--locale=C", "-N"])
-        control = [*as_user, programs / "pg_ctl", "-D", data, "-w", "-t", "60"]
+        control: list[str | Path] = [*as_user, programs / "pg_ctl", "-D", data, "-w", "-t", "60"]
         _run([*control, "-l", folder / "log", "-o", f"{_FAST} -k {folder}", "start"])
         try:
             yield folder

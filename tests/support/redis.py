@@ -23,7 +23,7 @@ def redis_server(folder: Path) -> Iterator[str]:
     if program is None:
         pytest.fail("these tests need Redis; install it with: sudo apt-get install redis-server")
     path = folder / "redis.sock"
-    command = [program, "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
+    command = [str(program), "--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no"]
     server = subprocess.Popen([*command, "--dir", str(folder)], stdout=subprocess.DEVNULL)
     try:
         _wait_for(path)

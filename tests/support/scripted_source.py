@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Started, TextDelta
@@ -56,7 +56,7 @@ class Call:
         await self.say(*pieces)
         await self.finish()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncGenerator[Event, None]:
         try:
             while True:
                 event, taken = await self._queue.get()
