@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    String,
+    and_,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import URL
 
 from multi_llm_comparator.core.at_work import SAME_START_S, WorkingProcess
@@ -28,6 +43,18 @@ class Leases:
 
     def __init__(self, engine: Engine, url: URL) -> None:
         self._engine, self._url, self._now = engine, url, clock(engine)
+        # Made once: building and compiling a statement takes many times as long as SQLite takes to write a row.
+        in_force = LEASES.c.until > self._now
+        self._of_run = select(LEASES).where(LEASES.c.run_id == bindparam("run_id"), in_force)
+        insert = insert_for(engine, LEASES)
+        changed = {name: insert.excluded[name] for name in ("host", "pid", "began_at", "until")}
+        self._take = (
+            insert.values(until=self._now + bindparam("lease_s", type_=Float(53)))
+            .on_conflict_do_update(
+                index_elements=["run_id"], set_=changed, where=or_(~in_force, _is_of(insert.excluded))
+            )
+            .returning(LEASES.c.run_id)
+        )
 
     def take(self, run_id: str, owner: WorkingProcess, lease_s: float) -> None:
         """Take or renew the lease of a stored run for so many seconds.
@@ -62,7 +89,8 @@ class Leases:
     def all(self) -> list[Lease]:
         """The leases that have not run out."""
         with translated(self._url), self._engine.connect() as connection:
-            return self._leases(connection, LEASES.c.until > self._now)
+            rows = connection.execute(select(LEASES).where(LEASES.c.until > self._now).order_by(LEASES.c.run_id))
+            return [_lease(row._mapping) for row in rows]
 
     def of(self, run_id: str) -> Lease | None:
         """The lease of a run; None where nobody holds it any more."""
@@ -74,14 +102,13 @@ class Leases:
     @staticmethod
     def lock(connection: Connection, run_id: str) -> float:
         """Have everybody else who would write the run wait for this transaction; gives its ``updated_at``."""
-        query = select(RUNS.c.updated_at).where(RUNS.c.id == storable(run_id)).with_for_update()
-        if (found := connection.execute(query).scalar()) is None:
+        if (found := connection.execute(_LOCK, {"run_id": storable(run_id)}).scalar()) is None:
             raise RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
         return float(found)
 
     def held(self, connection: Connection, run_id: str) -> Lease | None:
-        found = self._leases(connection, and_(LEASES.c.run_id == storable(run_id), LEASES.c.until > self._now))
-        return found[0] if found else None
+        found = connection.execute(self._of_run, {"run_id": storable(run_id)}).one_or_none()
+        return None if found is None else _lease(found._mapping)
 
     def refuse_other(self, connection: Connection, run_id: str, owner: WorkingProcess | None) -> None:
         """Raises RunAtWorkError: a process that is not this one holds the lease."""
@@ -91,37 +118,45 @@ class Leases:
 
     def refuse_unless_mine(self, connection: Connection, run_id: str, owner: WorkingProcess) -> None:
         """Raises RunAtWorkError: the process does not hold the lease any more, not even one that ran out."""
-        mine = select(LEASES.c.run_id).where(LEASES.c.run_id == run_id, _is_of(owner))
-        if connection.execute(mine).scalar() is None:
+        if connection.execute(_MINE, {"run_id": run_id, **_who(owner)}).scalar() is None:
             self.refuse_other(connection, run_id, owner)
             raise RunAtWorkError(f"run {run_id!r} was taken over by another process meanwhile; open it again")
 
     def hold(self, connection: Connection, run_id: str, owner: WorkingProcess, lease_s: float) -> None:
-        insert = insert_for(self._engine, LEASES).values(
-            run_id=run_id, host=owner.host, pid=owner.pid, began_at=owner.began_at, until=self._now + lease_s
-        )
-        may = or_(LEASES.c.until <= self._now, _is_of(owner))
-        changed = {name: insert.excluded[name] for name in ("host", "pid", "began_at", "until")}
-        taken = insert.on_conflict_do_update(index_elements=["run_id"], set_=changed, where=may)
-        if connection.execute(taken.returning(LEASES.c.run_id)).scalar() is None:
+        values = {"run_id": run_id, "lease_s": lease_s, **asdict(owner)}
+        if connection.execute(self._take, values).scalar() is None:
             self.refuse_other(connection, run_id, owner)
 
     @staticmethod
     def release(connection: Connection, run_id: str, owner: WorkingProcess) -> None:
-        connection.execute(delete(LEASES).where(LEASES.c.run_id == storable(run_id), _is_of(owner)))
-
-    def _leases(self, connection: Connection, condition: ColumnElement[bool]) -> list[Lease]:
-        rows = connection.execute(select(LEASES).where(condition).order_by(LEASES.c.run_id))
-        return [_lease(row._mapping) for row in rows]
+        connection.execute(_RELEASE, {"run_id": storable(run_id), **_who(owner)})
 
 
 def at_work(run_id: str, owner: WorkingProcess) -> RunAtWorkError:
     return RunAtWorkError(f"process {owner.pid} on {owner.host!r} is at work on run {run_id!r}; stop it there first")
 
 
-def _is_of(owner: WorkingProcess) -> ColumnElement[bool]:
+def _is_of(owner: Any) -> ColumnElement[bool]:
+    """Whether a lease is of a process, given as one or as columns of its fields."""
     began = func.abs(LEASES.c.began_at - owner.began_at) < SAME_START_S
     return and_(LEASES.c.host == owner.host, LEASES.c.pid == owner.pid, began)
+
+
+def _who(owner: WorkingProcess) -> dict[str, Any]:
+    return {f"of_{name}": value for name, value in asdict(owner).items()}
+
+
+class _Given:
+    """A process that is named when the statement is executed: see :func:`_who`."""
+
+    host, pid = bindparam("of_host", type_=String), bindparam("of_pid", type_=Integer)
+    began_at = bindparam("of_began_at", type_=Float(53))
+
+
+_IS_RUN = LEASES.c.run_id == bindparam("run_id")
+_LOCK = select(RUNS.c.updated_at).where(RUNS.c.id == bindparam("run_id")).with_for_update()
+_MINE = select(LEASES.c.run_id).where(_IS_RUN, _is_of(_Given))
+_RELEASE = delete(LEASES).where(_IS_RUN, _is_of(_Given))
 
 
 def _lease(row: Any) -> Lease:

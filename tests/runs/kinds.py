@@ -56,9 +56,12 @@ class Life(ABC):
     def said(self, run: LiveRun) -> str | None:
         """What the run came to."""
 
-    async def stored(self, run: LiveRun, *texts: str) -> LiveRun:
+    async def stored(self, run: LiveRun, *wanted: tuple[str, str]) -> LiveRun:
+        """Wait until items of these states and texts are stored."""
         async with asyncio.timeout(PATIENCE_S):
-            while {item.text for item in await asyncio.to_thread(self.store.load_items, run.id)} < set(texts):
+            while not set(wanted) <= {
+                (i.status, i.text) for i in await asyncio.to_thread(self.store.load_items, run.id)
+            }:
                 await asyncio.sleep(0.01)
         return run
 
@@ -77,7 +80,7 @@ class ComparisonLife(Life):
         await other.answer("7")
         await self.open.start()
         await self.open.say("5")
-        return await self.stored(comparison, "7", "5")
+        return await self.stored(comparison, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
         return answer(run, "a").text
@@ -97,7 +100,7 @@ class PlanLife(Life):
         self.open = await self.source.call(2)
         await self.open.start()
         await self.open.say("5")
-        return await self.stored(run, "7")
+        return await self.stored(run, ("done", "7"))
 
     def said(self, run: LiveRun) -> str | None:
         return run.snapshot().answer
