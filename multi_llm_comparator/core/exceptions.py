@@ -11,6 +11,7 @@
     │   ├── ModelProcessHung        the model's process made no step for too long, or did not stop when told
     │   ├── ModelProcessOverLimit   the model's process took too much memory or time and was ended
     │   ├── AnswerInterrupted       the workbench ended while the answer was being written
+    │   ├── EmptyAnswerError        the model ended its answer without a word
     │   ├── RequestRefusedError     the endpoint found the request itself wrong: asking again changes nothing
     │   │   └── GrammarError        ... the grammar cannot be read, or this model cannot be held to it
     │   ├── KeyRefusedError         the endpoint's key is missing, wrong or not allowed

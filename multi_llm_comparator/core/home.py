@@ -1,8 +1,8 @@
 """The home folder of the workbench: private, and of one workbench at a time.
 
-Two workbenches on one home would each take the other's running answers for interrupted ones, and write over each other.
-The lock is the system's own (``flock``, or its counterpart on Windows): it ends with the process that holds it, however
-that ends. Commands that only read, or add runs of their own, do not take it.
+Two workbenches on one home would write over each other's settings, presets and logs; runs have owners of their own, and
+may be shared (see :mod:`runs.registry`). The lock is the system's own (``flock``, or its counterpart on Windows): it
+ends with the process that holds it, however that ends. Commands that only read, or add runs, do not take it.
 """
 
 from __future__ import annotations

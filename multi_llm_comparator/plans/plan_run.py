@@ -275,9 +275,10 @@ class PlanRun(LiveRun):
         executor = PlanExecutor(self._source, self.options.executor, journal=self, on_change=self._changed)
         self.steps = executor.runs
         known: list[MutableMapping[str, StepRun]] = [finished, *(attempt.begun for attempt in self.planning)]
-        await self.save()
         if isinstance(steps, Plan):
             self._enter("running")
+        await self.save()
+        if isinstance(steps, Plan):
             await executor.execute(steps, finished=known)
             return
         async with contextlib.aclosing(steps):

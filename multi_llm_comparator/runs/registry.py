@@ -194,7 +194,7 @@ class RunRegistry:
         return run
 
     def _read(self, run_id: str) -> tuple[LiveRun, bool]:
-        record = self.store.load_run(run_id)
+        record, items = self.store.load_whole(run_id)
         kind = self._kinds.get(record.kind)
         if kind is None:
             raise RunNotFoundError(f"run {run_id!r} is a {record.kind!r}, which this version does not know")
@@ -202,7 +202,7 @@ class RunRegistry:
         if is_ours and record.status in ACTIVE:
             # Held by this process, but not at work here: what worked on it is gone.
             record = replace(record, status="interrupted")
-        run = kind.restore(record, self.store.load_items(run_id))
+        run = kind.restore(record, items)
         run.owner = None if is_ours else record.owner
         return run, is_ours
 

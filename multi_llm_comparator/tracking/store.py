@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Connection, delete, func, select
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError
@@ -150,11 +150,40 @@ class Store:
             RunNotFoundError: no run has this id.
         """
         with translated(self._url), self._engine.connect() as connection:
-            rows = list(connection.execute(self._queries.whole(storable(run_id))))
-            found = run_fields(connection, rows)
+            return self._run(connection, storable(run_id))
+
+    def load_items(self, run_id: str) -> list[ItemRecord]:
+        """Read all items of a run, by position, key and attempt."""
+        with translated(self._url), self._engine.connect() as connection:
+            return self._items(connection, storable(run_id))
+
+    def load_whole(self, run_id: str) -> tuple[RunRecord, list[ItemRecord]]:
+        """Read a run and its items as they were at one moment, whoever writes them meanwhile.
+
+        Raises:
+            RunNotFoundError: no run has this id.
+        """
+        # A transaction of SQLite sees one moment anyway.
+        options = {"isolation_level": "REPEATABLE READ"} if self._engine.dialect.name == "postgresql" else {}
+        with translated(self._url), self._engine.connect().execution_options(**options) as connection:
+            return self._run(connection, storable(run_id)), self._items(connection, storable(run_id))
+
+    def _run(self, connection: Connection, run_id: str) -> RunRecord:
+        found = run_fields(connection, list(connection.execute(self._queries.whole(run_id))))
         if not found:
             raise _not_stored(run_id)
         return RunRecord(**found[0])
+
+    @staticmethod
+    def _items(connection: Connection, run_id: str) -> list[ItemRecord]:
+        columns = [column for column in ITEMS.c if column.name != "folded"]
+        query = select(*columns).where(ITEMS.c.run_id == run_id)
+        rows = connection.execute(query.order_by(ITEMS.c.position, ITEMS.c.key, ITEMS.c.attempt)).all()
+        tags: dict[tuple[str, int], list[str]] = {}
+        tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(TAGS.c.run_id == run_id, TAGS.c.key != "")
+        for key, attempt, tag in connection.execute(tagged.order_by(TAGS.c.tag)):
+            tags.setdefault((key, attempt), []).append(tag)
+        return [ItemRecord(**row._mapping, tags=tuple(tags.get((row.key, row.attempt), ()))) for row in rows]
 
     def version_of(self, run_id: str) -> float:
         """The ``updated_at`` of a run.
@@ -167,21 +196,6 @@ class Store:
             if (found := connection.execute(query).scalar()) is None:
                 raise _not_stored(run_id)
             return float(found)
-
-    def load_items(self, run_id: str) -> list[ItemRecord]:
-        """Read all items of a run, by position, key and attempt."""
-        columns = [column for column in ITEMS.c if column.name != "folded"]
-        query = select(*columns).where(ITEMS.c.run_id == storable(run_id))
-        query = query.order_by(ITEMS.c.position, ITEMS.c.key, ITEMS.c.attempt)
-        tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(
-            TAGS.c.run_id == storable(run_id), TAGS.c.key != ""
-        )
-        with translated(self._url), self._engine.connect() as connection:
-            tags: dict[tuple[str, int], list[str]] = {}
-            for key, attempt, tag in connection.execute(tagged):
-                tags.setdefault((key, attempt), []).append(tag)
-            rows = connection.execute(query).all()
-        return [ItemRecord(**row._mapping, tags=tuple(sorted(tags.get((row.key, row.attempt), ())))) for row in rows]
 
     def load_points(self, run_id: str, series: str | None = None, *, from_step: int = 0) -> list[Point]:
         """Read the points of a run's curves, or of one of them, by series and step; at most MAX_POINTS."""

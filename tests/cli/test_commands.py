@@ -179,6 +179,13 @@ async def test_a_single_model_is_measured_on_the_same_questions(place, server):
     assert (await command(place, "baseline", "--query", "What is it?"))[1] == "The answer is 568.\n"
     assert one(place, "single_model_results/big/*/report.md").exists()
     assert server.count("boss") == 0
+    store = Store(f"sqlite:///{Path(os.environ['MLC_HOME']) / 'workbench.db'}")
+    runs = store.list_runs()
+    assert [(r.title, r.status, r.origin, r.models) for r in runs] == [
+        ("What is it?", "done", "cli", ("big",)),
+        ("What is (23 + 48) * (17 - 9)?", "done", "cli", ("big",)),
+    ]
+    store.close()
 
 
 async def test_what_cannot_be_answered_is_said_and_shown_by_the_exit_code(place, server):

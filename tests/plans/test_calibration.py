@@ -61,8 +61,8 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(store, regi
     # A workbench that was just opened has none of them in memory.
     again = PlanRegistry(RunRegistry(store), ByTarget())
     read: list[str] = []
-    load = store.load_run
-    monkeypatch.setattr(store, "load_run", lambda run_id: read.append(run_id) or load(run_id))
+    load = store.load_whole
+    monkeypatch.setattr(store, "load_whole", lambda run_id: read.append(run_id) or load(run_id))
     calibration = Calibration(again)
     first = await calibration.profiles({"small"})
     # As for an old run that is opened meanwhile.

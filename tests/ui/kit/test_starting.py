@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import signal
 import stat
@@ -12,8 +13,10 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 
+from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.tracking.store import Store
 from tests.tracking.records import a_run, an_item
 from tests.ui.test_app import PATIENCE_S, ROOT, address_of, free_port, started
@@ -57,7 +60,8 @@ def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path):
     with started(tmp_path, "--port", str(free_port()), "--no-browser") as app:
         address_of(app)
         store = Store(f"sqlite:///{tmp_path / 'workbench.db'}")
-        store.save_run(a_run(status="running"), [an_item(status="running")])
+        owner = WorkingProcess(platform.node(), app.pid, psutil.Process(app.pid).create_time())
+        store.save_run(a_run(status="running"), [an_item(status="running")], owner=owner, lease_s=PATIENCE_S)
         config = tmp_path / "config.json"
         models = {"small_model": "nobody", "large_model": "nobody", "router_model": "nobody"}
         config.write_text(json.dumps({"models": models, "query": "hello?"}))

@@ -1,0 +1,109 @@
+"""Each kind of run, brought to where something of it is finished and stored, and something is half done."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.plans.parse import parse_plan
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.store import Store
+from tests.comparison.asking import PANES, answer
+from tests.plans.test_parse import PLAN
+from tests.plans.test_plan_run import OPTIONS
+from tests.support.scripted_source import Call, ScriptedSource
+
+PATIENCE_S = 30.0
+
+
+class Life(ABC):
+    """A process that works on runs of one kind; ``open`` is the request that is half answered."""
+
+    # What the finished part says, how much is there of the other, and what the run comes to.
+    finished = "7"
+    result = "568"
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.source = store, ScriptedSource()
+        self.runs = RunRegistry(store, save_interval_s=0.02)
+        self.open: Call
+
+    @abstractmethod
+    async def half(self) -> LiveRun:
+        """A run of which one part is finished and stored, and another half done."""
+
+    async def resumed(self, run: LiveRun) -> None:
+        """A resumed run has asked for what was open, and for nothing else: answer that."""
+        call = await self.source.call(0)
+        await call.answer(self.rest)
+        await run.wait()
+        assert len(self.source.calls) == 1
+
+    @property
+    @abstractmethod
+    def rest(self) -> str:
+        """What a resumed request is answered with."""
+
+    async def end(self, run: LiveRun) -> None:
+        await self.open.say("68")
+        await self.open.finish()
+        await run.wait()
+
+    @abstractmethod
+    def said(self, run: LiveRun) -> str | None:
+        """What the run came to."""
+
+    async def stored(self, run: LiveRun, *wanted: tuple[str, str]) -> LiveRun:
+        """Wait until items of these states and texts are stored."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not set(wanted) <= {
+                (i.status, i.text) for i in await asyncio.to_thread(self.store.load_items, run.id)
+            }:
+                await asyncio.sleep(0.01)
+        return run
+
+
+class ComparisonLife(Life):
+    rest = "68"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = ComparisonRegistry(self.runs, self.source, lambda target: None)
+
+    async def half(self) -> LiveRun:
+        comparison = await self.registry.create(PANES)
+        await comparison.send("What is it?")
+        self.open, other = await self.source.next_calls(2)
+        await other.answer("7")
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(comparison, ("done", "7"), ("running", "5"))
+
+    def said(self, run: LiveRun) -> str | None:
+        return answer(run, "a").text
+
+
+class PlanLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = PlanRegistry(self.runs, self.source)
+
+    async def half(self) -> LiveRun:
+        run = await self.registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
+        for call in await self.source.next_calls(2):
+            await call.answer("7")
+        self.open = await self.source.call(2)
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("done", "7"))
+
+    def said(self, run: LiveRun) -> str | None:
+        return run.snapshot().answer
+
+
+KINDS: dict[str, type[Life]] = {"comparison": ComparisonLife, "plan": PlanLife}

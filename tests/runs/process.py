@@ -1,0 +1,27 @@
+"""Another process on the same database: it brings a run half way, says so, and finishes it when it is told to.
+
+Usage: python -m tests.runs.process DATABASE_URL KIND
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from multi_llm_comparator.tracking.store import Store
+from tests.runs.kinds import KINDS
+
+
+async def main(url: str, kind: str) -> None:
+    store = Store(url)
+    life = KINDS[kind](store)
+    run = await life.half()
+    print(run.id, flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await life.end(run)
+    await life.runs.aclose()
+    store.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
