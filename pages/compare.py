@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.ui.compare.answer_actions import draw_closer_look
-from multi_llm_comparator.ui.compare.answer_marks import load_marks
+from multi_llm_comparator.ui.compare.answer_marks import draw_marks_dialog, load_marks
 from multi_llm_comparator.ui.compare.board import draw_board
 from multi_llm_comparator.ui.compare.composer import draw_composer, draw_welcome, send
 from multi_llm_comparator.ui.compare.pane_setup import draw_setup
@@ -25,6 +25,7 @@ if comparison is None or not comparison.snapshot().turns:
 else:
     snapshot = comparison.snapshot()
     load_marks(comparison.id)
+    draw_marks_dialog(snapshot)
     draw_composer(comparison)
     draw_closer_look(snapshot)
     draw_prompt_editor(send)

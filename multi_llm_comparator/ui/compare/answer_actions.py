@@ -11,7 +11,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.core.requests import UNREPEATABLE
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.compare.answer_card import others_at_work
-from multi_llm_comparator.ui.compare.answer_marks import draw_marks, marks_line
+from multi_llm_comparator.ui.compare.answer_marks import draw_marks_button, marks_line
 from multi_llm_comparator.ui.compare.state import draft_panes, ensure_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
@@ -44,7 +44,7 @@ def draw_actions(
             copy_button(answer.text, t("act.copy"), key=f"copy_{key}")
         _draw_closer_look(answer, key)
         if answer.progress.is_over:
-            draw_marks(comparison.id, answer, key)
+            draw_marks_button(answer, key)
         if answer.attempts > 1:
             _draw_attempts(comparison, turn, answer, key)
         if shared and answer.text and answer.progress.is_over:

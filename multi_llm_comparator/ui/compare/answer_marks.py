@@ -8,7 +8,7 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.comparison.documents import item_key
-from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.tracking.records import ItemMarks, ItemRef
 from multi_llm_comparator.ui.history.marks import draw_tags_and_note
@@ -18,7 +18,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
 
 NOTE_CHARS = 120
-_MARKS = "compare_marks"
+_MARKS, _MARKED = "compare_marks", "compare_marked"
 
 
 def load_marks(run_id: str) -> None:
@@ -27,15 +27,30 @@ def load_marks(run_id: str) -> None:
     st.session_state[_MARKS] = attempt(lambda: get_workbench().store.marks.of_items(run_id), run_id) or {}
 
 
-def draw_marks(run_id: str, answer: AnswerSnapshot, key: str) -> None:
-    """A button for tags and a note, on an answer that is over."""
+def draw_marks_button(answer: AnswerSnapshot, key: str) -> None:
+    """What opens tags and note of an answer that is over."""
+    if st.button(t("history.mark_answer"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{key}"):
+        st.session_state[_MARKED] = (answer.turn, answer.pane_id)
+        st.rerun()
+
+
+def draw_marks_dialog(snapshot: ComparisonSnapshot) -> None:
+    """The dialog, if one was asked for; drawn outside the fragment that polls, which would close it."""
+    turn, pane_id = st.session_state.get(_MARKED, (len(snapshot.turns), ""))
+    if turn >= len(snapshot.turns) or (answer := snapshot.turns[turn].answers.get(pane_id)) is None:
+        return
     item = _item(answer)
     known = _known(item)
-    with st.popover(
-        t("history.mark_answer"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{key}", on_change="rerun"
-    ) as box:
-        if box.open:
-            draw_tags_and_note(run_id, known.tags, known.note, item, kept=lambda: load_marks(run_id))
+
+    @st.dialog(t("history.mark_answer"), on_dismiss=_end_marking)
+    def dialog() -> None:
+        draw_tags_and_note(snapshot.id, known.tags, known.note, item)
+
+    dialog()
+
+
+def _end_marking() -> None:
+    st.session_state.pop(_MARKED, None)
 
 
 def marks_line(answer: AnswerSnapshot) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -17,10 +17,31 @@ from multi_llm_comparator.workbench import get_workbench
 
 MAX_TITLE_CHARS = 200
 MAX_OFFERED = 500
+_MARKED = "history_marked"
 
 
-def draw_marks(run: RunSummary) -> None:
-    """Title, tags and note of a run; each is kept as soon as it is entered."""
+def draw_marks_button(run: RunSummary) -> None:
+    """What opens title, tags and note of a run."""
+
+    def ask() -> None:
+        st.session_state[_MARKED] = run.id
+
+    st.button(t("history.mark"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{run.id}", on_click=ask)
+
+
+def draw_marks_dialog(runs: Sequence[RunSummary]) -> None:
+    """The dialog, if one was asked for: a menu has too little room beside a row low on a small screen."""
+    for run in runs:
+        if run.id == st.session_state.get(_MARKED):
+            st.dialog(t("history.mark"), on_dismiss=_end_marking)(_draw_marks)(run)
+
+
+def _end_marking() -> None:
+    st.session_state.pop(_MARKED, None)
+
+
+def _draw_marks(run: RunSummary) -> None:
+    """Each is kept as soon as it is entered."""
     key = f"history_title_{run.id}"
 
     def rename() -> None:
@@ -34,21 +55,17 @@ def draw_marks(run: RunSummary) -> None:
         _draw_parent(run.parent_id)
 
 
-def draw_tags_and_note(
-    run_id: str, tags: Sequence[str], note: str, item: ItemRef | None = None, kept: Callable[[], None] = lambda: None
-) -> None:
-    """Tags and note of a run, or of an item of it; ``kept`` is called when one of them was changed."""
+def draw_tags_and_note(run_id: str, tags: Sequence[str], note: str, item: ItemRef | None = None) -> None:
+    """Tags and note of a run, or of an item of it."""
     marks = get_workbench().store.marks
     place = run_id if item is None else f"{run_id}_{item.key}_{item.attempt}"
     tags_key, note_key = f"history_tags_{place}", f"history_note_{place}"
 
     def keep_tags() -> None:
         attempt(lambda: marks.set_tags(run_id, st.session_state[tags_key], item), run_id)
-        kept()
 
     def keep_note() -> None:
         attempt(lambda: marks.set_note(run_id, st.session_state[note_key], item), run_id)
-        kept()
 
     known = [tag for tag, _ in attempt(marks.all_tags) or ()][:MAX_OFFERED]
     st.multiselect(

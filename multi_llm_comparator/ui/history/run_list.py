@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.tracking.records import RunFilter, RunSummary
 from multi_llm_comparator.ui.history.filters import clear_filters, has_filters
 from multi_llm_comparator.ui.history.kinds import KINDS, open_page_of
-from multi_llm_comparator.ui.history.marks import draw_marks
+from multi_llm_comparator.ui.history.marks import draw_marks_button, draw_marks_dialog
 from multi_llm_comparator.ui.history.picked import delete_runs, draw_pick, draw_pick_all, draw_picked
 from multi_llm_comparator.ui.history.rows import row
 from multi_llm_comparator.ui.history.run_files import draw_exports
@@ -40,6 +40,7 @@ def draw_runs(wanted: RunFilter) -> None:
         for run in runs:
             _draw_run(run, parents.get(run.parent_id or "", ""))
     _draw_paging(page, pages, total)
+    draw_marks_dialog(runs)
 
 
 def _titles_of_parents(runs: list[RunSummary]) -> dict[str, str]:
@@ -77,11 +78,7 @@ def _draw_run(run: RunSummary, parent: str) -> None:
             disabled=run.kind not in KINDS,
         ):
             open_page_of(run)
-        with st.popover(
-            t("history.mark"), icon=":material/sell:", type="tertiary", key=f"icon_mark_{run.id}", on_change="rerun"
-        ) as marks:
-            if marks.open:
-                draw_marks(run)
+        draw_marks_button(run)
         with st.popover(
             t("run.export"), icon=":material/download:", type="tertiary", key=f"icon_export_{run.id}", on_change="rerun"
         ) as export:

@@ -153,6 +153,17 @@ def test_a_run_is_named_tagged_and_noted_and_found_by_all_three(both):
     assert listed(opened(search="fruit")) == listed(opened(search="better here")) == [comparison]
 
 
+def test_title_tags_and_note_are_kept_as_they_are_entered(both):
+    bench, comparison, _ = both
+    test = opened()
+    test.button(key=f"icon_mark_{comparison}").click().run()
+    test.text_input(key=f"history_title_{comparison}").set_value("Fruit").run()
+    test.text_area(key=f"history_note_{comparison}").set_value("Ask again.").run()
+    assert not test.exception
+    [kept] = [run for run in bench.store.list_runs() if run.id == comparison]
+    assert (kept.title, kept.note) == ("Fruit", "Ask again.")
+
+
 def test_a_tag_on_one_answer_finds_its_run_and_stands_at_its_card(both):
     bench, comparison, _ = both
     key = bench.store.load_items(comparison)[0].key
