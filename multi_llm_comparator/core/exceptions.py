@@ -13,7 +13,7 @@
     │   ├── AnswerInterrupted       the workbench ended while the answer was being written
     │   ├── EmptyAnswerError        the model ended its answer without a word
     │   ├── RequestRefusedError     the endpoint found the request itself wrong: asking again changes nothing
-    │   │   └── GrammarError        ... the grammar cannot be read, or this model cannot be held to it
+    │   │   └── GrammarError        ... the constraint cannot be read, or this model cannot be held to it
     │   ├── KeyRefusedError         the endpoint's key is missing, wrong or not allowed
     │   ├── RateLimitedError        the endpoint asks to come back later
     │   ├── ProviderUnavailableError no connection, a server error, a stream cut or unreadable
@@ -108,11 +108,11 @@ class RequestRefusedError(InferenceError):
     """The endpoint found the request itself wrong (HTTP 400, 422): it is neither retried nor sent elsewhere."""
 
 
-CANNOT_WRITE = "the grammar wants a text that this model has no tokens for; ask without a grammar, or another model"
+CANNOT_WRITE = "the constraint wants a text that this model has no tokens for; ask without it, or ask another model"
 
 
 class GrammarError(RequestRefusedError):
-    """The request's grammar cannot be read, or the model that is asked cannot write what it wants."""
+    """The request's constraint cannot be read, or the model that is asked cannot write what it wants."""
 
 
 class KeyRefusedError(InferenceError):

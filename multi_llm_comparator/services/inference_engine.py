@@ -366,9 +366,9 @@ class _Observer:
 async def _is_done_without(waiting: asyncio.Event, entry: asyncio.Future[Resident]) -> bool:
     """Whether ``entry`` is done before ``waiting`` says that it has to wait."""
     waited = asyncio.ensure_future(waiting.wait())
-    either: set[asyncio.Future[Any]] = {entry, waited}
+    both: set[asyncio.Future[Any]] = {entry, waited}
     try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waited.cancel()
     return entry.done()

@@ -17,6 +17,7 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers import base
 from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.constraints import Matcher
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
@@ -61,11 +62,11 @@ def values() -> Iterator[dict[int, list[bytes]]]:
     seen: dict[int, list[bytes]] = {}
     pick = Sampler.pick
 
-    def look(sampler: Sampler, context: Any, row: int) -> int:
+    def look(sampler: Sampler, context: Any, row: int, matcher: Matcher | None = None) -> int:
         pointer = ctypes.cast(llama_cpp.llama_get_logits_ith(context, row), ctypes.POINTER(ctypes.c_float))
         logits = bytes((ctypes.c_float * tiny_gguf.VOCABULARY_SIZE).from_address(ctypes.addressof(pointer.contents)))
         seen.setdefault(id(sampler), []).append(hashlib.sha256(logits).digest())
-        return pick(sampler, context, row)
+        return pick(sampler, context, row, matcher)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Sampler, "pick", look)
@@ -80,11 +81,13 @@ class Observed(GgufEngine):
         self._values = values
         self.computed: dict[str, list[bytes]] = {}
 
-    def _sampler_of(self, request: GenerationRequest) -> Sampler:
-        sampler = super()._sampler_of(request)
-        self._values.pop(id(sampler), None)
-        self.computed[request.id] = self._values.setdefault(id(sampler), [])
-        return sampler
+    def _admit(self, request: GenerationRequest) -> None:
+        super()._admit(request)
+        for begun in self._answers:
+            if begun.request is request:
+                # Another sampler may have had the same place in memory before.
+                self._values.pop(id(begun.sampler), None)
+                self.computed[request.id] = self._values.setdefault(id(begun.sampler), [])
 
 
 Open = Callable[..., Observed]
