@@ -20,6 +20,8 @@ from multi_llm_comparator.server.access import machine_names
 from tests.support.unasked_server import UnaskedServer
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port, started
 
+pytestmark = pytest.mark.slow
+
 FOREIGN_SOCKETS = 100
 
 

@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[2]
 _OPEN = """
 import sys
 from multi_llm_comparator.tracking.store import Store
+
+pytestmark = pytest.mark.slow
 print("ready", flush=True)
 sys.stdin.readline()
 print(Store(sys.argv[1]).count_runs(), flush=True)
