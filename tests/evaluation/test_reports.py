@@ -4,7 +4,6 @@ import csv
 import json
 import re
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -45,7 +44,7 @@ async def solved(question: str = "What | is <b>it</b>?", large: str | None = "56
     return run
 
 
-def verdict(part: Any) -> Verdict:
+def verdict(part) -> Verdict:
     return Verdict(part=part, judge="judge", scores=parse_scores(part, scores(part)))
 
 
@@ -53,7 +52,7 @@ def pictures(report: Path) -> list[Path]:
     return [report.parent / name for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", report.read_text(encoding="utf-8"))]
 
 
-async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp_path: Path) -> None:
+async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp_path):
     run = await solved()
     outlook = outlook_of(run, PROFILES)
     assert outlook.prediction is not None and outlook.prediction.error is not None
@@ -82,27 +81,27 @@ async def test_the_report_of_a_question_has_answer_figures_charts_and_theory(tmp
     assert parse_plan((tmp_path / "plan.xml").read_text(encoding="utf-8")) == run.plan
 
 
-async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path: Path) -> None:
+async def test_a_speed_without_end_is_null_in_the_file_of_a_run(tmp_path):
     run = await solved()
     write_run_report(tmp_path, run, outlook_of(run, {**PROFILES, "small": ModelProfile(0.01, float("inf"))}))
     data = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert data["theory"]["profiles"]["small"]["tokens_per_second"] is None
 
 
-async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path: Path) -> None:
+async def test_a_run_without_an_answer_has_a_report_that_says_why(tmp_path):
     run = await solved(large=None)
     report = write_run_report(tmp_path, run, outlook_of(run, PROFILES))
     assert "out of order" in report.read_text(encoding="utf-8")
 
 
-async def test_the_report_says_which_steps_have_no_answer(tmp_path: Path) -> None:
+async def test_the_report_says_which_steps_have_no_answer(tmp_path):
     run = await solved()
     assert "Without an answer" not in write_run_report(tmp_path, run).read_text(encoding="utf-8")
     run.steps["2"].state, run.steps["2"].answer = "failed", None
     assert "Without an answer: steps 2." in write_run_report(tmp_path, run).read_text(encoding="utf-8")
 
 
-async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_known(tmp_path: Path) -> None:
+async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_known(tmp_path):
     run = await solved()
     text = write_run_report(tmp_path, run, outlook_of(run, PROFILES)).read_text(encoding="utf-8")
     assert "Cut at their" not in text and "no earlier run" not in text
@@ -113,7 +112,7 @@ async def test_the_report_says_which_answers_were_cut_and_of_whom_nothing_is_kno
     assert "how long `large` alone would have taken is not known: no earlier run tells how fast it is." in text
 
 
-async def test_one_line_says_what_a_run_took_and_the_large_model_alone() -> None:
+async def test_one_line_says_what_a_run_took_and_the_large_model_alone():
     run = await solved()
     line = in_one_line(run, outlook_of(run, PROFILES))
     assert re.fullmatch(r"[\d.]+ s, predicted [\d.]+ s for .* s without loading; `large` alone .* times as \w+", line)
@@ -121,7 +120,7 @@ async def test_one_line_says_what_a_run_took_and_the_large_model_alone() -> None
     assert "is not known: there is no answer" in in_one_line(failed, outlook_of(failed, {}))
 
 
-async def test_the_report_draws_which_step_needs_which(tmp_path: Path) -> None:
+async def test_the_report_draws_which_step_needs_which(tmp_path):
     run = await solved()
     assert tmp_path / "dag.svg" in pictures(write_run_report(tmp_path, run))
     drawn = ElementTree.parse(tmp_path / "dag.svg").getroot()
@@ -131,11 +130,11 @@ async def test_the_report_draws_which_step_needs_which(tmp_path: Path) -> None:
     assert len(list(drawn.iter(f"{space}polygon"))) == 2
 
 
-async def test_a_run_without_steps_has_no_graph() -> None:
+async def test_a_run_without_steps_has_no_graph():
     assert graph_of(PlanRun(ByTarget(), "q", OPTIONS, run_id="r"), ()) == ""
 
 
-async def test_a_long_run_is_drawn_up_to_its_putting_together() -> None:
+async def test_a_long_run_is_drawn_up_to_its_putting_together():
     steps = [Step(str(n), "Do it.", 2, 9) for n in range(1, 260)]
     run = PlanRun(ByTarget(small="7", large="568"), "q", OPTIONS, run_id="r")
     await run.execute(plan=Plan(tuple(steps)))
@@ -145,7 +144,7 @@ async def test_a_long_run_is_drawn_up_to_its_putting_together() -> None:
     assert "(without 59 more rows)" in graph_of(run, ())
 
 
-async def test_a_model_that_is_not_known_yet_has_no_prediction() -> None:
+async def test_a_model_that_is_not_known_yet_has_no_prediction():
     assert predict(await solved(), {"small": PROFILES["small"]}) is None
 
 
@@ -158,7 +157,7 @@ async def outcomes() -> list[QuestionOutcome]:
     return [outcome_of(q, await solved(q.text), (verdict("executor"),)) for q in questions]
 
 
-async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tmp_path: Path) -> None:
+async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tmp_path):
     found = await outcomes()
     report = write_dataset_report(tmp_path, found, {"data set": "x.json"}, notes=["A note."])
     assert report.name == "dataset_report.md"
@@ -173,7 +172,7 @@ async def test_the_report_of_a_data_set_has_accuracy_and_the_planning_figures(tm
     assert planning_figures(found).mean_compression_ratio == pytest.approx(2 / 3)
 
 
-async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path: Path) -> None:
+async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path):
     found = await outcomes()
     rows = {row.difficulty: row for row in split_by_difficulty(found)}
     assert (rows[2].small, rows[2].large, rows[6].small, rows[6].large) == (6, 0, 0, 3)
@@ -187,11 +186,11 @@ async def test_steps_are_counted_by_difficulty_and_by_who_solved_them(tmp_path: 
             read_results(tmp_path / name)
 
 
-def test_a_report_with_nothing_in_it_can_be_written(tmp_path: Path) -> None:
+def test_a_report_with_nothing_in_it_can_be_written(tmp_path):
     assert "–" in write_dataset_report(tmp_path, [], {}).read_text(encoding="utf-8")
 
 
-def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path: Path) -> None:
+def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path):
     folder = report_folder(tmp_path, "single", ["../../etc/x", "a/b", "a/b", ".."])
     assert folder.parent.parent == tmp_path / "single"
     assert folder.parent.name == "etc-x__a-b__model"
@@ -199,7 +198,7 @@ def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path: 
     assert report_folder(tmp_path, "single", ["../../etc/x", "a/b", ".."]) != folder
 
 
-def test_foreign_text_cannot_break_out_of_its_place(tmp_path: Path) -> None:
+def test_foreign_text_cannot_break_out_of_its_place(tmp_path):
     assert table(("a", "b"), [("x|y\nz", "<script>")]).splitlines()[2] == "| x\\|y z | &lt;script> |"
     assert quoted("a\n```\nb").startswith("````text\n")
     write_csv(tmp_path / "x.csv", [{"a": "=1+1", "b": -1}])
@@ -207,7 +206,7 @@ def test_foreign_text_cannot_break_out_of_its_place(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(0, 1e6), st.floats(0, 1e6), st.text())))
-def test_charts_of_anything_are_well_formed(spans: Any) -> None:
+def test_charts_of_anything_are_well_formed(spans):
     rows = [SpanRow(label, (Span(a, a + b, group, "pale", label),), is_marked=True) for label, a, b, group in spans]
     bars = [Bar(label, a, group) for label, a, _, group in spans]
     nodes = {str(n): Node(label, a, n % 3, group, note=label) for n, (label, a, _, group) in enumerate(spans)}

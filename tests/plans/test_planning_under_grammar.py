@@ -21,8 +21,6 @@ from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
 from tests.support.requests import answer
 
-pytestmark = pytest.mark.slow
-
 MODELS = Path(__file__).parents[2] / "models"
 DEMO = [
     ("gguf", MODELS / "gguf" / "demo-small-F16.gguf"),

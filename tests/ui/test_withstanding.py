@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -15,19 +14,19 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.log_file import LogFile
 from multi_llm_comparator.ui.kit import logs
-from multi_llm_comparator.ui.workbench import Workbench, scan_again
+from multi_llm_comparator.ui.workbench import scan_again
 from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import PATIENCE_S, asked, asked_of, html_of, opened
 
 FULL = Path("/dev/full")
 
 
-def told(test: Any) -> list[str]:
+def told(test) -> list[str]:
     return [element.value for element in (*test.caption, *test.info, *test.warning, *test.toast)]
 
 
 @pytest.mark.parametrize("page", ["compare", "models", "plans"])
-def test_while_models_are_being_looked_for_the_page_says_so(bench: Workbench, page: str) -> None:
+def test_while_models_are_being_looked_for_the_page_says_so(bench, page):
     bench.models.available_models = []
     bench.models.announce_scan()
     test = opened(page)
@@ -38,7 +37,7 @@ def test_while_models_are_being_looked_for_the_page_says_so(bench: Workbench, pa
     assert not any("Looking for models" in text for text in told(opened(page)))
 
 
-def test_panes_used_last_are_not_lost_for_models_that_are_still_to_be_found(bench: Workbench) -> None:
+def test_panes_used_last_are_not_lost_for_models_that_are_still_to_be_found(bench):
     asked(bench, "cedar")
     test = opened()
     chosen = [pane.target for pane in test.session_state["compare_panes"]]
@@ -52,17 +51,15 @@ def test_panes_used_last_are_not_lost_for_models_that_are_still_to_be_found(benc
     assert [pane.target for pane in test.session_state["compare_panes"]] == chosen
 
 
-def test_a_save_that_fails_shows_while_the_answer_is_being_written(
-    bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*args: Any, **options: Any) -> None:
+def test_a_save_that_fails_shows_while_the_answer_is_being_written(bench, tmp_path, monkeypatch):
+    def full(*args, **options):
         raise StoreError("the disk of the database is full; make room and try again")
 
     slow = scripted_model(tmp_path, "slow", otherwise="one two three", faults=[{"kind": "hang", "after_tokens": 1}])
     bench.models.available_models.append(slow)
     monkeypatch.setattr(bench.store, "save_run", full)
 
-    async def ask() -> Any:
+    async def ask():
         comparison = await bench.comparisons.create([Pane.new(slow.id)])
         await comparison.send("hello")
         await comparison._recorder.flush()
@@ -76,7 +73,7 @@ def test_a_save_that_fails_shows_while_the_answer_is_being_written(
     bench.bridge.run(comparison.stop(), timeout_s=PATIENCE_S)
 
 
-def test_a_run_that_another_program_changed_goes_on_here_and_the_page_says_so(bench: Workbench) -> None:
+def test_a_run_that_another_program_changed_goes_on_here_and_the_page_says_so(bench):
     comparison = asked(bench, "ash")
     before = comparison.id
     stored = bench.store.load_run(before)
@@ -89,12 +86,12 @@ def test_a_run_that_another_program_changed_goes_on_here_and_the_page_says_so(be
     assert {run.title for run in bench.store.list_runs()} == {stored.title, "sums (2)"}
 
 
-def _fields(record: Any) -> dict:
+def _fields(record) -> dict:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 @pytest.mark.parametrize("page", ["compare", "plans"])
-def test_a_prompt_that_is_too_long_stays_in_the_box_and_the_limit_is_said(bench: Workbench, page: str) -> None:
+def test_a_prompt_that_is_too_long_stays_in_the_box_and_the_limit_is_said(bench, page):
     asked_of(bench, bench.models.get_available_models()[0].id)
     test = opened(page)
     (box,) = test.chat_input
@@ -111,7 +108,7 @@ def failing_page() -> None:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="this system has no device that is always full")
-def test_an_error_that_could_not_be_logged_does_not_point_to_the_log() -> None:
+def test_an_error_that_could_not_be_logged_does_not_point_to_the_log():
     root = logging.getLogger()
     before = list(root.handlers)
     logs.start_logging()
