@@ -43,7 +43,10 @@ def test_arguments_for_pytest_take_the_place_of_everything() -> None:
 
 
 def test_the_fast_tests_leave_out_what_is_slow() -> None:
-    assert '"not browser and not nightly and not slow"' in make("--dry-run", "test-fast").stdout
+    planned = make("--dry-run", "test-fast").stdout
+    assert '-m "not nightly and not slow"' in planned
+    assert {"tests/core", "tests/plans", "tests/ui/kit"} <= set(planned.split())
+    assert not {"tests/browser", "tests/inferencers", "tests/support", "tests/conftest.py"} & set(planned.split())
 
 
 def test_what_is_needed_to_work_on_it_comes_with_one_command() -> None:

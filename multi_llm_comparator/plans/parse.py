@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
@@ -49,6 +49,8 @@ class PlanParser:
         self._preamble = Preamble()
         self._mender = Mender(self._note)
         self._xml: XMLPullParser[Element] = XMLPullParser(["start", "end"])
+        # Since expat 2.6 (Python 3.13, late 3.11 and 3.12) short pieces wait for more unless it is told otherwise.
+        self._flush: Callable[[], None] = getattr(self._xml, "flush", lambda: None)
         self._steps: dict[str, Step] = {}
         self._needed: set[str] = set()
         self._characters = 0
@@ -129,6 +131,7 @@ class PlanParser:
     def _read(self, markup: str, found: list[Step]) -> None:
         try:
             self._xml.feed(markup)
+            self._flush()
             for event in self._xml.read_events():
                 kind, element = cast("tuple[str, Element]", event)
                 self._take(kind, element, found)

@@ -43,6 +43,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("python"))
 def test_a_python_example_runs(code: Any, place: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -52,6 +53,7 @@ def test_a_python_example_runs(code: Any, place: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", blocks("bash"))
 def test_a_command_works(code: Any) -> None:
     for line in filter(None, (line.split("#")[0].strip() for line in code.splitlines())):

@@ -24,6 +24,8 @@ from multi_llm_comparator.groups import Gateway
 from tests.support.gateways import answer, asking, failure, gateway_of, hang, text_of
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 ANSWER = "the whole answer"
 FAULT_RATE = 0.2
 HANGS_AFTER_S = 400.0

@@ -24,6 +24,8 @@ from multi_llm_comparator.groups.redis_limits import RedisLimits, connect
 from tests.support.gateways import ActingSource, Gate, Given, ask, failure, gateway_of, text_of
 from tests.support.redis import redis_server
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

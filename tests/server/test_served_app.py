@@ -23,6 +23,8 @@ from tests.support.tiny_gguf import chain, word, write_chain
 from tests.support.unasked_server import UnaskedServer
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port, started
 
+pytestmark = pytest.mark.slow
+
 FOREIGN_SOCKETS = 100
 
 

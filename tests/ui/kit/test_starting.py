@@ -22,6 +22,8 @@ from multi_llm_comparator.tracking.store import Store
 from tests.tracking.records import a_run, an_item
 from tests.ui.test_app import PATIENCE_S, ROOT, address_of, free_port, started
 
+pytestmark = pytest.mark.slow
+
 CLI = ("-m", "multi_llm_comparator.cli")
 SETTINGS_BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30)
