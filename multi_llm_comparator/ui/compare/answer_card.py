@@ -20,6 +20,7 @@ from multi_llm_comparator.ui.kit.html_pieces import (
     error_title,
     figure,
     letter_badge,
+    model_title,
     note_chip,
     problem,
     state_chip,
@@ -49,11 +50,8 @@ def draw_head(answer: AnswerSnapshot, index: int, tone: Tone) -> DeltaGenerator:
 
 
 def _head(answer: AnswerSnapshot, index: int, tone: Tone) -> str:
-    name = escape(answer.model_name)
-    return (
-        f'<div class="mlc-head">{letter_badge(index, tone)}<span class="mlc-name" title="{name}">{name}</span>'
-        f"{_state(answer)}</div>{_phases(answer, tone)}{_remarks(answer)}"
-    )
+    head = f"{letter_badge(index, tone)}{model_title(answer.model_name)}{_state(answer)}"
+    return f'<div class="mlc-head">{head}</div>{_phases(answer, tone)}{_remarks(answer)}'
 
 
 def _state(answer: AnswerSnapshot) -> str:

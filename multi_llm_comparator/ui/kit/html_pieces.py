@@ -11,6 +11,8 @@ from multi_llm_comparator.ui.kit.markdown import bounded
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
 
 MAX_PROBLEM_CHARS = 4000
+# Of a model's name: a quantization, or what it was made from.
+TAIL_CHARS = 14
 
 
 def letter(index: int) -> str:
@@ -29,6 +31,12 @@ def dot(tone: Tone) -> str:
 def model_label(name: str, tone: Tone) -> str:
     """A model's name behind its colour."""
     return f'<span class="mlc-nowrap">{dot(tone)}{escape(name)}</span>'
+
+
+def model_title(name: str) -> str:
+    """A model's name that is shortened in its middle where there is no room: quantizations of one differ at the end."""
+    head, tail = escape(name[:-TAIL_CHARS]), escape(name[-TAIL_CHARS:])
+    return f'<span class="mlc-name" title="{escape(name)}"><span>{head}</span><span>{tail}</span></span>'
 
 
 def state_chip(state: AnswerState, elapsed: str = "") -> str:
