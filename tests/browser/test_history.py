@@ -110,7 +110,7 @@ def button(page: Page, language: str, key: str) -> Locator:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     chromium: Browser, place: Place, width: int, language: str
-):
+) -> None:
     page = opened(chromium, place, width, language)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "nothing is cut at the side"
     expect(row(page, place.plan)).to_contain_text(translate(language, "kind.plan"))
@@ -148,7 +148,7 @@ def test_both_kinds_are_listed_filtered_tagged_compared_and_deleted(
     page.context.close()
 
 
-def test_several_runs_are_exported_as_one_archive(chromium: Browser, place: Place):
+def test_several_runs_are_exported_as_one_archive(chromium: Browser, place: Place) -> None:
     page = opened(chromium, place, 1280, "en")
     pick(page, place.comparison, place.plan)
     page.locator(".st-key-history_export button").first.click()
@@ -159,7 +159,7 @@ def test_several_runs_are_exported_as_one_archive(chromium: Browser, place: Plac
     page.context.close()
 
 
-def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(chromium: Browser, place: Place):
+def test_a_row_leads_to_its_run_and_an_answer_there_is_tagged(chromium: Browser, place: Place) -> None:
     page = opened(chromium, place, 1280, "en")
     row(page, place.comparison).get_by_role("button", name=translate("en", "history.open")).click()
     expect(page.locator(".mlc-prompt")).to_have_text("A prompt about quinces")

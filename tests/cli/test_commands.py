@@ -264,7 +264,9 @@ def test_a_mistyped_model_is_blamed_for_what_was_typed(
     assert "small_model" not in said
 
 
-async def test_a_stored_run_is_exported_in_any_format_from_the_command_line(place, server):
+async def test_a_stored_run_is_exported_in_any_format_from_the_command_line(
+    place: Path, server: ScriptedServer
+) -> None:
     configure(place, server)
     await command(place, "plan")
     store = Store(get_settings().resolved_database_url)
@@ -287,7 +289,9 @@ async def test_a_stored_run_is_exported_in_any_format_from_the_command_line(plac
         (("nowhere", "--language", "fr"), "no language 'fr'; there are en, zh"),
     ],
 )
-async def test_what_cannot_be_exported_is_refused_with_the_reason(place, words, reason):
+async def test_what_cannot_be_exported_is_refused_with_the_reason(
+    place: Path, words: tuple[str, ...], reason: str
+) -> None:
     code, _, err = await command(place, "export", *words)
     assert code == 2
     assert reason in err

@@ -45,7 +45,7 @@ def test_a_value_out_of_range_is_refused_by_name(field: str, value: Any) -> None
         config.validate()
 
 
-def test_refused_values_are_value_errors_as_documented():
+def test_refused_values_are_value_errors_as_documented() -> None:
     with pytest.raises(ValueError, match=r"between 0\.01 and 2\.0"):
         ModelConfig(temperature=3).validate()
 

@@ -15,7 +15,7 @@ from multi_llm_comparator.core.readable import cut_line, seconds
         (3780, "1 h 03 min", "1 小时 03 分"),
     ],
 )
-def test_seconds_have_a_unit_in_both_languages(value, english, chinese):
+def test_seconds_have_a_unit_in_both_languages(value: float | None, english: str, chinese: str) -> None:
     assert (seconds(value), seconds(value, "zh")) == (english, chinese)
 
 
@@ -29,5 +29,5 @@ def test_seconds_have_a_unit_in_both_languages(value, english, chinese):
         ("", 5, ""),
     ],
 )
-def test_a_line_that_was_cut_ends_in_an_ellipsis(text, most, line):
+def test_a_line_that_was_cut_ends_in_an_ellipsis(text: str, most: int, line: str) -> None:
     assert cut_line(text, most) == line

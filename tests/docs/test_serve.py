@@ -23,10 +23,10 @@ def blocks(language: str) -> list[str]:
     return [part.partition("```")[0] for part in parts]
 
 
-def test_the_tables_of_fields_are_up_to_date():
+def test_the_tables_of_fields_are_up_to_date() -> None:
     sys.path.insert(0, str(ROOT / "docs"))
     try:
-        from make_serve_tables import written
+        from make_serve_tables import written  # type: ignore[import-not-found]
     finally:
         sys.path.pop(0)
     text = PAGE.read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("code", blocks("py"), ids=["openai", "anthropic", "ollama"])
-def test_a_client_in_python_prints_an_answer(code, place):
+def test_a_client_in_python_prints_an_answer(code: str, place: str) -> None:
     code = code.replace(WRITTEN_ON, place)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -54,7 +54,7 @@ def test_a_client_in_python_prints_an_answer(code, place):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
-def test_curl_gets_what_the_page_says(place):
+def test_curl_gets_what_the_page_says(place: str) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl")]
     assert len(lines) == 3
     for line in lines:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class ByTarget:
         self.asked: list[tuple[str, GenerationRequest]] = []
         self._answers = answers
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         self.asked.append((target, request))
         answer = self._answers[target]
         if isinstance(answer, list):

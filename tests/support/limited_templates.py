@@ -39,7 +39,7 @@ def tried(sources: Sequence[str]) -> list[Tried]:
         done = subprocess.run(command, input=left, capture_output=True, text=True)
         outcomes += [Tried(**json.loads(line)) for line in done.stdout.splitlines()]
         if done.returncode:
-            assert done.returncode == -getattr(signal, chat.TEMPLATE.signal), done.stderr
+            assert done.returncode == -getattr(signal, time_limits.TEMPLATE.signal), done.stderr
             outcomes.append(Tried(ENDED, "", 0))
     return outcomes
 
@@ -57,6 +57,6 @@ def _peak_bytes() -> int:
 
 if __name__ == "__main__":
     time_limits.switch_on()
-    chat.TEMPLATE = replace(chat.TEMPLATE, seconds=SECONDS, soft_seconds=SOFT_SECONDS)
+    vars(chat)["TEMPLATE"] = replace(time_limits.TEMPLATE, seconds=SECONDS, soft_seconds=SOFT_SECONDS)
     for given in json.load(sys.stdin):
         print(json.dumps(asdict(_try(given))), flush=True)

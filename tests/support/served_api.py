@@ -82,7 +82,7 @@ async def served_api(
         loop=asyncio.get_running_loop(),
         default_model=default_model,
     )
-    api = make_api(lambda: served, **bounds)
+    api = make_api(lambda: served, **bounds)  # type: ignore[arg-type]
     try:
         async with (
             listening(wrapped(api)) as url,
