@@ -15,6 +15,8 @@ BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model 
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+# What fails beside other tests is shown, and tried once more alone: it must pass then.
+AGAIN := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not nightly"
 
 .PHONY: run test test-fast dev attack lint upgrade test-newest demo-models benchmarks clean
 
@@ -29,8 +31,8 @@ test: .make/test
 	$(BRING_FIRST_MODEL)
 ifeq ($(strip $(ARGS)),)
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) --cov -m "not browser and not nightly"
-	$(BIN)/python -m pytest tests/browser -m "not nightly"
+	$(PYTEST) --cov -m "not browser and not nightly" || $(AGAIN)
+	$(BIN)/python -m pytest tests/browser -m "not nightly" || $(AGAIN) tests/browser
 else
 	$(PYTEST) $(ARGS)
 endif
