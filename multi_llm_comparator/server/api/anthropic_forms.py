@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.forms import (
     MAX_MESSAGES,
@@ -14,6 +15,7 @@ from multi_llm_comparator.server.api.forms import (
     Content,
     Count,
     Form,
+    JsonSchema,
     Name,
     Share,
     Stops,
@@ -39,6 +41,17 @@ class Turn(Form):
     content: Annotated[list[TextPart], BeforeValidator(_said_only), Field(max_length=MAX_PARTS)]
 
 
+class OutputFormat(Form):
+    type: Literal["json_schema"]
+    described: JsonSchema = Field(alias="schema")
+
+
+class OutputConfig(Form):
+    neutral: ClassVar = {"effort": ("medium",), "task_budget": ()}
+
+    format: OutputFormat | None = None
+
+
 class Asked(Form):
     """What both paths read. A last turn of the assistant's is gone on with."""
 
@@ -59,8 +72,6 @@ class Asked(Form):
         "container": (),
         "context_management": (),
         "mcp_servers": ([],),
-        "output_config": ({},),
-        "output_format": (),
         "thinking": ({"type": "disabled"},),
         "tool_choice": ({"type": "none"}, {"type": "auto"}),
         "tools": ([],),
@@ -71,6 +82,15 @@ class Asked(Form):
         description="roles user, assistant; text, or a list of text blocks; a last one of the assistant is continued"
     )
     system: Content = Field(default=[], description="text, or a list of text blocks")
+    output_config: OutputConfig = Field(
+        default=OutputConfig(), description="`format`: a `json_schema`, to which the answer is held token by token"
+    )
+    output_format: OutputFormat | None = Field(default=None, description="the same, as older clients say it")
+
+    @property
+    def constraint(self) -> Constraint | None:
+        wanted = self.output_config.format or self.output_format
+        return Constraint.of_schema(wanted.described) if wanted else None
 
     @property
     def continues(self) -> bool:

@@ -32,7 +32,10 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
     messages = tuple(message.message() for message in form.messages)
     requests = [
         GenerationRequest(
-            messages=messages, config=form.config(n_ctx, most, choice), continue_final=form.continue_final_message
+            messages=messages,
+            config=form.config(n_ctx, most, choice),
+            continue_final=form.continue_final_message,
+            constraint=form.response_format.constraint,
         )
         for choice in range(form.n)
     ]

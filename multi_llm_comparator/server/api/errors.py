@@ -24,6 +24,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.AnswerInterrupted: (503, "cancelled"),
     ours.ContextOverflowError: (400, "context_length_exceeded"),
     ours.RequestRefusedError: (400, "request_refused"),
+    ours.GrammarError: (400, "invalid_schema"),
     ours.InvalidParameterError: (400, "invalid_value"),
     # The key of an endpoint behind a name is not the client's.
     ours.KeyRefusedError: (502, "upstream_key_refused"),
@@ -36,6 +37,8 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.FirstTokenTimeoutError: (504, "upstream_timeout"),
     ours.DeadlineExceededError: (504, "timeout"),
 }
+# By such a code, the field of OpenAI's form that is to blame.
+_BLAMED = {"model_not_found": "model", "invalid_schema": "response_format"}
 _OPENAI_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -86,7 +89,7 @@ def api_error(error_type: str, message: str) -> ApiError:
     """What a client is told of one of our errors, by its type's name."""
     kinds = type(error_from_name(error_type, message)).__mro__
     status, code = next(_STATUS[kind] for kind in kinds if kind in _STATUS)
-    return ApiError(message, status, code=code, param="model" if code == "model_not_found" else None)
+    return ApiError(message, status, code=code, param=_BLAMED.get(code))
 
 
 def field_error(problems: Sequence[Mapping[str, Any]], refused: Mapping[str, str]) -> ApiError:

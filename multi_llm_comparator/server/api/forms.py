@@ -7,7 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.exceptions import InvalidParameterError
 
 MAX_MESSAGES = 2048
 MAX_PARTS = 256
@@ -51,6 +54,20 @@ class Form(BaseModel):
         return value is None or name in cls.ignored or value in cls.neutral.get(name, ())
 
 
+def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError: too large, or no plain JSON."""
+    try:
+        Constraint.of_schema(schema)
+    except InvalidParameterError as exc:
+        raise ValueError(str(exc)) from exc
+    return schema
+
+
+# Whether a model can be held to all of it shows when it is asked.
+JsonSchema = Annotated[dict[str, Any], AfterValidator(_checked_schema)]
+ANY_JSON_OBJECT = Constraint.of_schema({"type": "object"})
+
+
 class TextPart(Form):
     """A part of a message. Where the text should be cached is the server's own business here."""
 
@@ -73,7 +90,6 @@ def joined(parts: list[TextPart]) -> str:
 
 _TOOLS = "is not served yet: ask without tools"
 _LOGPROBS = "is not served yet: no log-probabilities are given"
-_FORMAT = "is not served yet: ask for JSON in the prompt"
 _SAMPLER = "is not among the samplers here"
 _IMAGES = "is not served yet: only text is read"
 _DRAWING = "is not served: no model draws here"
@@ -87,7 +103,6 @@ REFUSED: dict[str, str] = {
     "context_management": "is not served: send the conversation that counts",
     "echo": "is not served yet: the prompt is not given back",
     "embedding_only": "is not served: models write here",
-    "format": _FORMAT,
     "frequency_penalty": _SAMPLER,
     "function_call": _TOOLS,
     "functions": _TOOLS,
@@ -100,12 +115,11 @@ REFUSED: dict[str, str] = {
     "mirostat": _SAMPLER,
     "modalities": _IMAGES,
     "moderation": "is not served: nothing here judges answers",
-    "output_config": _FORMAT,
-    "output_format": _FORMAT,
+    "effort": _EFFORT,
+    "task_budget": "is not served: bound the answer by 'max_tokens'",
     "parallel_tool_calls": _TOOLS,
     "reasoning_effort": _EFFORT,
     "repeat_last_n": "is not served: penalties look at the last 64 tokens",
-    "response_format": _FORMAT,
     "steps": _DRAWING,
     "suffix": "is not served: models write on from the prompt only",
     "template": "is not served: the model's own template is used; send 'raw' for none",

@@ -27,7 +27,12 @@ async def messages(form: MessagesForm, request: Request) -> Response:
     check_temperature(form.temperature)
     tokens_within(form.max_tokens, "max_tokens")
     served = await served_by(request)
-    asked = GenerationRequest(messages=form.asked(), config=form.config(served.n_ctx), continue_final=form.continues)
+    asked = GenerationRequest(
+        messages=form.asked(),
+        config=form.config(served.n_ctx),
+        continue_final=form.continues,
+        constraint=form.constraint,
+    )
     name = f"msg_{uuid.uuid4().hex}"
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:

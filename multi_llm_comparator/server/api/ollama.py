@@ -36,7 +36,9 @@ async def chat(form: OllamaChatForm, request: Request) -> Response:
     asked = form.asked()
     if not asked:
         return await _loaded(request, form, config, _as_message)
-    return await _answered(request, form, GenerationRequest(messages=asked, config=config), _as_message)
+    return await _answered(
+        request, form, GenerationRequest(messages=asked, config=config, constraint=form.constraint), _as_message
+    )
 
 
 @router.post("/generate")
@@ -48,7 +50,8 @@ async def generate(form: OllamaGenerateForm, request: Request) -> Response:
     asked = form.asked()
     if not asked:
         return await _loaded(request, form, config, _as_response)
-    return await _answered(request, form, GenerationRequest(messages=asked, config=config, raw=form.raw), _as_response)
+    generation = GenerationRequest(messages=asked, config=config, raw=form.raw, constraint=form.constraint)
+    return await _answered(request, form, generation, _as_response)
 
 
 @router.get("/tags")

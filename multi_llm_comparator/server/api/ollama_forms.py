@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT, ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.forms import (
     MAX_MESSAGES,
     Factor,
     Form,
+    JsonSchema,
     Name,
     Penalty,
     Share,
@@ -85,12 +87,15 @@ class Options(Form):
         )
 
 
+def _as_schema(value: Any) -> Any:
+    return {"": {}, "json": {"type": "object"}}.get(value, value) if isinstance(value, str) else value
+
+
 class OllamaForm(Form):
     """What both paths read. How long a model stays loaded is decided here by what memory there is."""
 
     ignored = frozenset({"keep_alive"})
     neutral: ClassVar = {
-        "format": ("",),
         "images": ([],),
         "logprobs": (False,),
         "think": (False,),
@@ -99,7 +104,14 @@ class OllamaForm(Form):
 
     model: Name | None = Field(default=None, description="a name of `/v1/models`, with or without `:latest`")
     stream: bool = Field(default=True, description="send the answer as it is written, one JSON object a line")
+    format: Annotated[JsonSchema, BeforeValidator(_as_schema)] = Field(
+        default={}, description="`json`, or a JSON schema, to which the answer is held token by token"
+    )
     options: Options = Field(default=Options(), description="see below")
+
+    @property
+    def constraint(self) -> Constraint | None:
+        return Constraint.of_schema(self.format) if self.format else None
 
 
 class OllamaMessage(Form):

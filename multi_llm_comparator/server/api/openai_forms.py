@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.forms import (
+    ANY_JSON_OBJECT,
     MAX_CHOICES,
     MAX_MESSAGES,
     MAX_PROMPTS,
@@ -16,6 +18,7 @@ from multi_llm_comparator.server.api.forms import (
     Count,
     Factor,
     Form,
+    JsonSchema,
     Name,
     Penalty,
     Share,
@@ -104,6 +107,31 @@ class Sampling(Form):
         )
 
 
+class NamedSchema(Form):
+    """A model is always held to the schema, whether that is asked for strictly or not."""
+
+    ignored = frozenset({"name", "description", "strict"})
+
+    described: JsonSchema = Field(alias="schema")
+
+
+class ResponseFormat(Form):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
+
+    @model_validator(mode="after")
+    def _schema_is_there(self) -> ResponseFormat:
+        if (self.type == "json_schema") != (self.json_schema is not None):
+            raise ValueError("'json_schema' belongs to the type 'json_schema', and to no other")
+        return self
+
+    @property
+    def constraint(self) -> Constraint | None:
+        if self.json_schema is not None:
+            return Constraint.of_schema(self.json_schema.described)
+        return ANY_JSON_OBJECT if self.type == "json_object" else None
+
+
 class ChatForm(Sampling):
     """``POST /v1/chat/completions``."""
 
@@ -116,7 +144,6 @@ class ChatForm(Sampling):
         "moderation": (),
         "parallel_tool_calls": (True, False),
         "reasoning_effort": (),
-        "response_format": ({"type": "text"},),
         "tool_choice": ("none", "auto"),
         "tools": ([],),
         "verbosity": ("medium",),
@@ -127,6 +154,10 @@ class ChatForm(Sampling):
         description="roles system, developer, user, assistant; text, or a list of text parts"
     )
     max_completion_tokens: Count | None = Field(default=None, description="the same as `max_tokens`, and before it")
+    response_format: ResponseFormat = Field(
+        default=ResponseFormat(type="text"),
+        description="`text`, `json_object`, or `json_schema`, to which the answer is held token by token",
+    )
     continue_final_message: bool = Field(default=False, description="go on with the last message, the assistant's")
     add_generation_prompt: bool | None = Field(
         default=None, description="must be the opposite of `continue_final_message`, if given"

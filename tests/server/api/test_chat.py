@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import (
     BudgetExceededError,
     ContextOverflowError,
+    GrammarError,
     InsufficientMemoryError,
     ModelNotFoundError,
     ProviderUnavailableError,
@@ -145,6 +147,27 @@ async def test_an_answer_that_was_begun_is_gone_on_with(api):
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))
 
 
+SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+
+
+async def test_a_schema_holds_the_answer(api):
+    for wanted, schema in (
+        ({"type": "json_object"}, {"type": "object"}),
+        ({"type": "json_schema", "json_schema": {"name": "age", "schema": SCHEMA, "strict": True}}, SCHEMA),
+    ):
+        assert (await api.chat(response_format=wanted)).status_code == 200
+        assert api.source.requests[-1].constraint == Constraint.of_schema(schema)
+    assert (await api.chat(response_format={"type": "text"})).status_code == 200
+    assert api.source.requests[-1].constraint is None
+
+
+async def test_a_schema_that_no_model_can_be_held_to_is_the_clients_error(api):
+    api.source.usual["m"] = GrammarError("unevaluatedProperties is not known")
+    error = (await api.chat(response_format={"type": "json_object"})).json()["error"]
+    assert (error["param"], error["type"]) == ("response_format", "invalid_request_error")
+    assert "unevaluatedProperties" in error["message"]
+
+
 async def test_hints_are_ignored_and_null_is_as_good_as_nothing(api):
     hints = {name: {"a": 1} for name in HINTS}
     nulls = dict.fromkeys(("tools", "logprobs", "stop", "seed", "temperature", "response_format"))
@@ -162,7 +185,13 @@ async def test_what_asks_for_nothing_is_taken(api, name):
     [
         ("tools", [{"type": "function", "function": {"name": "f"}}], "tools"),
         ("tool_choice", "required", "tool_choice"),
-        ("response_format", {"type": "json_object"}, "response_format"),
+        ("response_format", {"type": "yaml"}, "response_format.type"),
+        ("response_format", {"type": "json_schema"}, "response_format"),
+        (
+            "response_format",
+            {"type": "json_schema", "json_schema": {"name": "x"}},
+            "response_format.json_schema.schema",
+        ),
         ("logprobs", True, "logprobs"),
         ("top_logprobs", 3, "top_logprobs"),
         ("logit_bias", {"5": 1}, "logit_bias"),

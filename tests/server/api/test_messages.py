@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ContextOverflowError, NoModelAvailableError, ProviderUnavailableError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.anthropic_forms import MessagesForm
@@ -121,3 +122,12 @@ async def test_what_does_not_count_or_does_not_fit_is_told_so(api):
     api.source.scripts["m"].popleft()
     answer = await ask(api, "/v1/messages/count_tokens")
     assert answer.status_code == 400 and "5000 tokens" in answer.json()["error"]["message"]
+
+
+async def test_a_schema_holds_the_answer(api):
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    wanted = {"type": "json_schema", "schema": schema}
+    for fields in ({"output_config": {"format": wanted}}, {"output_format": wanted}):
+        body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], **fields}
+        assert (await api.http.post("/v1/messages", json=body)).status_code == 200
+        assert api.source.requests[-1].constraint == Constraint.of_schema(schema)

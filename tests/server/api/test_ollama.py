@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ModelNotFoundError, ProviderUnavailableError
 from multi_llm_comparator.core.requests import Message
 from tests.support.gateways import break_after_text, hang_after_text
@@ -66,7 +67,7 @@ async def test_options_reach_the_model_and_defaults_are_ollamas(api):
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
-        ("/api/chat", {"format": "json"}, "format"),
+        ("/api/chat", {"format": "yaml"}, "format"),
         ("/api/chat", {"tools": [{"type": "function"}]}, "tools"),
         ("/api/chat", {"think": True}, "think"),
         ("/api/chat", {"options": {"mirostat": 1}}, "options.mirostat"),
@@ -119,3 +120,11 @@ async def test_no_prompt_loads_the_model(api):
     (answer,) = await lines(api, "/api/generate", model="tiny:latest")
     assert (answer["done"], answer["done_reason"]) == (True, "load")
     assert (await api.post("/api/chat", model="none")).status_code == 404
+
+
+async def test_a_format_holds_the_answer(api):
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    for wanted, held in (("json", {"type": "object"}), (schema, schema)):
+        body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "format": wanted}
+        assert (await api.http.post("/api/chat", json=body)).status_code == 200
+        assert api.source.requests[-1].constraint == Constraint.of_schema(held)
