@@ -35,6 +35,7 @@ STEPS = (
 PROFILES = {
     ("birch", "step"): Profile(0.5, 10.0),
     ("cedar", "step"): Profile(1.0, 5.0),
+    ("cedar", "answer"): Profile(1.0, 5.0),
     ("ash", "plan"): Profile(2.0, 0.5),
 }
 
