@@ -168,14 +168,7 @@ def test_json_names_what_everything_is(run):
 
 
 def test_a_speed_that_json_cannot_hold_is_left_out(run):
-    outlook = outlook_of(
-        run,
-        {
-            ("birch", "step"): Profile(0.5, float("inf")),
-            ("cedar", "step"): Profile(1.0, 5.0),
-            ("ash", "plan"): Profile(2.0, 0.5),
-        },
-    )
+    outlook = outlook_of(run, {**PROFILES, ("birch", "step"): Profile(0.5, float("inf"))})
     data = json.loads(export_plan_run(run, "json", outlook=outlook), parse_constant=pytest.fail)
     [birch] = [profile for profile in data["theory"]["profiles"] if profile["target"] == "birch"]
     assert birch["tokens_per_second"] is None
