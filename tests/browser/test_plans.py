@@ -280,9 +280,9 @@ def test_a_run_is_exported_in_all_formats(page: Page, done: str, tmp_path: Path)
 
 def test_a_past_run_is_found_and_opened(page: Page, done: str) -> None:
     page.get_by_role("button", name="Runs").click()
-    page.get_by_placeholder("Search questions and models").fill("offers")
-    page.get_by_placeholder("Search questions and models").press("Enter")
-    rows = page.locator('[class*="st-key-plans_run_"]')
+    page.get_by_placeholder("Search titles, prompts and answers").fill("offers")
+    page.get_by_placeholder("Search titles, prompts and answers").press("Enter")
+    rows = page.locator('[class*="st-key-plans_runs_row_"]')
     expect(rows.first).to_contain_text(QUESTION)
     rows.last.get_by_role("button", name="Open").click()
     expect(state(page)).to_be_visible()
