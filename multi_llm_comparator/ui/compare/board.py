@@ -10,6 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.ui.compare import answer_card as card
 from multi_llm_comparator.ui.compare.answer_actions import draw_actions
 from multi_llm_comparator.ui.compare.prompt_editor import draw_edit_button
@@ -20,7 +21,8 @@ from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import Tone, pane_tones
 from multi_llm_comparator.ui.kit.scrolling import open_at_beginning, scroll_to
 
-POLL_S = 0.15
+# A browser takes up to a tenth of a second of a core to draw what is new: on a small machine, from the models.
+POLL_S = 0.4 if available_cpus() <= 4 else 0.15
 WATCH_S = 2.0
 TURNS_SHOWN = 8
 _LONG_PROMPT_CHARS = 700
@@ -58,8 +60,9 @@ def draw_board(comparison: Comparison) -> None:
         if len(latest.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
             scroll_to(f"st-key-turn_prompt_{len(latest.turns) - 1}", mark)
         is_ahead = st.session_state.pop(_AHEAD, False)
-        if is_ahead:
+        if is_ahead or _is_reading(latest.turns[first_live:]):
             _show_first_words(comparison, waiting)
+        if is_ahead:
             # Drawing the whole page keeps a browser from showing what it has just been sent.
             sleep(SETTLE_S)
         if is_ahead or latest.is_running != snapshot.is_running:
@@ -98,6 +101,11 @@ def _show_first_words(comparison: Comparison, waiting: _Waiting) -> None:
             answer = turns[turn].answers[pane_id]
             if answer.progress.is_over or card.draw_first_words(answer, place):
                 del waiting[turn, pane_id]
+
+
+def _is_reading(turns: Sequence[TurnSnapshot]) -> bool:
+    """Whether first words can come at any moment."""
+    return any(answer.progress.state == "prefill" for turn in turns for answer in turn.answers.values())
 
 
 def _watch(comparison: Comparison, version: int) -> None:
