@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 # The versions that were tested, of everything; CONSTRAINTS=/dev/null takes the newest that requirements.txt allows.
 CONSTRAINTS ?= constraints.txt
+# What is optional for users is not for the tests: all of it is tried for real.
+EXTRAS := $(wildcard extras/*.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Without it (offline, for instance) everything else works: it says in one line why it is not there.
 BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model || true
@@ -90,8 +92,8 @@ $(BIN)/python:
 	$(PIP) --no-deps --editable .
 	@mkdir -p .make && touch $@
 
-.make/test: requirements.txt requirements-test.txt .make/run
-	$(PIP) -c $(CONSTRAINTS) -r requirements-test.txt
+.make/test: requirements.txt requirements-test.txt $(EXTRAS) .make/run
+	$(PIP) -c $(CONSTRAINTS) -r requirements-test.txt $(EXTRAS:%=-r %)
 	@mkdir -p .make && touch $@
 
 # Of the models only what was made or fetched here; somebody's own stay.

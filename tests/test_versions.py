@@ -112,6 +112,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "models" / "huge.gguf").write_text("x")
     (root / "constraints.txt").write_text("thing==1.0\n")
     for name in versions.REQUIREMENTS:
+        (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("thing>=1\n")
     return root
 
