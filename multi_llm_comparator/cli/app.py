@@ -56,7 +56,7 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is gone on with.")
+    Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is resumed.")
 ]
 
 
