@@ -19,7 +19,7 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARS + 1)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 SampleKind = Literal["fixed", "best", "worst"]
 Level = Literal["info", "warning", "error"]
-Outcome = Literal["done", "stopped", "failed"]
+Outcome = Literal["done", "stopped", "failed", "interrupted"]
 
 
 class _Event(BaseModel):
@@ -93,7 +93,7 @@ class Result(_Event):
 
 
 class Ended(_Event):
-    """The last line of an attempt that was not killed; ``type`` and ``text`` are those of the error."""
+    """The last line of an attempt that was not killed; ``type`` and ``text`` say why it is not done."""
 
     event: Literal["ended"] = "ended"
     outcome: Outcome

@@ -55,7 +55,7 @@ class Roomy:
 @asynccontextmanager
 async def opened(folder: Path, machine: Roomy | None = None, **options: Any) -> AsyncIterator[JobRegistry]:
     """The jobs of one app, from its start to its end."""
-    store = Store(f"sqlite:///{folder / 'runs.db'}")
+    store = Store(f"sqlite:///{folder / 'workbench.db'}")
     runs = RunRegistry(store, save_interval_s=0.05)
     jobs = JobRegistry(runs, folder / "jobs", machine or Roomy(), **options)
     await jobs.open()
