@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 
 from multi_llm_comparator.core.clock import now
 
-MAX_LINE_BYTES = 128 * 1024
+# Three texts, each of characters that take six bytes in JSON, fit.
+MAX_LINE_BYTES = 512 * 1024
 MAX_TEXT_CHARS = 16_000
 MAX_NAME_CHARS = 64
 # As the store keeps it.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.machine import Held
+from multi_llm_comparator.jobs.process import end_group, find_process
 from multi_llm_comparator.jobs.queue import Room, cpus_of
 from multi_llm_comparator.jobs.registry import JobRegistry
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
@@ -33,6 +35,16 @@ def trial_kind(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     (about / "entry_points.txt").write_text("[multi_llm_comparator.jobs]\ntrial = tests.jobs.trial_jobs:count\n")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
+
+
+@pytest.fixture(autouse=True)
+def no_job_is_left(tmp_path: Path) -> Iterator[None]:
+    """Jobs outlive who started them: those of a test that failed are ended here."""
+    yield
+    for place in (tmp_path / "jobs").glob("*"):
+        found = find_process(JobFolder(place))
+        if found is not None:
+            end_group(place.name, found.pid)
 
 
 class Roomy:
