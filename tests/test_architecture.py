@@ -28,7 +28,7 @@ ALLOWED = {
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
     "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs"},
     "conversion": {"core", "inferencers", "services", "tracking"},
-    "training": {"core", "inferencers", "services", "tracking", "conversion"},
+    "training": {"core", "inferencers", "services", "tracking", "conversion", "runs"},
 }
 FACES = {"ui", "server", "cli"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}
