@@ -35,7 +35,7 @@ def is_correct(question: Question, text: str) -> bool | None:
     final = final_answer(text)
     if question.answer is not None and same_answer(question.answer, final):
         return True
-    if question.choice is not None and (chosen := _chosen(final)) is not None:
+    if question.choice is not None and (chosen := chosen_letter(final)) is not None:
         return chosen == question.choice
     return question.answer is not None and same_answer(question.answer, _last_number(final))
 
@@ -91,7 +91,7 @@ def _boxed(text: str) -> str:
     return found
 
 
-def _chosen(final: str) -> str | None:
+def chosen_letter(final: str) -> str | None:
     """The letter of a choice: the one an answer begins with or consists of, else the last one in brackets."""
     final = unicodedata.normalize("NFKC", final).strip("*_`$: .")
     if leading := _ALONE.fullmatch(final) or _LEADING.match(final):
