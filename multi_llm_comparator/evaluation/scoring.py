@@ -37,7 +37,7 @@ def is_correct(question: Question, text: str) -> bool | None:
         return True
     if question.choice is not None and (chosen := chosen_letter(final)) is not None:
         return chosen == question.choice
-    return question.answer is not None and same_answer(question.answer, _last_number(final))
+    return question.answer is not None and same_answer(question.answer, last_number(final))
 
 
 def final_answer(text: str) -> str:
@@ -100,7 +100,8 @@ def chosen_letter(final: str) -> str | None:
     return str(found[-1]) if found else None
 
 
-def _last_number(text: str) -> str:
+def last_number(text: str) -> str:
+    """The last number in a text as it is written there; empty without one."""
     found = _NUMBER.findall(text)
     return str(found[-1]) if found else ""
 
