@@ -29,7 +29,7 @@ ALLOWED = {
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
     "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs", "jobs"},
     "conversion": {"core", "inferencers", "services", "tracking"},
-    "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs"},
+    "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
 FACES = {"ui", "server", "cli"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}

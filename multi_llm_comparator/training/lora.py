@@ -25,7 +25,7 @@ from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
 from multi_llm_comparator.training.chat_rows import Row, rows_of
-from multi_llm_comparator.training.instruction_data import InstructionData, read_instruction_data
+from multi_llm_comparator.training.data.dataset import InstructionData, read_instruction_data
 from multi_llm_comparator.training.tuned_checkpoint import write_checkpoint
 from multi_llm_comparator.training.tuning_loop import TuningLoop, has_checkpoint
 from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
@@ -48,7 +48,7 @@ def tune(
 
     Args:
         model_path: a checkpoint directory, not quantised. It stays as it is.
-        data_path: JSON or JSON lines, see :mod:`~multi_llm_comparator.training.instruction_data`.
+        data_path: JSON or JSON lines, see :mod:`~multi_llm_comparator.training.data.formats`.
         output_dir: the new checkpoint directory; there must be none yet.
         on_start: told before the first step what is learnt from and what is left out. Interrupting it leaves nothing.
         on_progress: told before the first step and after each.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import InvalidParameterError
-from multi_llm_comparator.training.left_out import Reason
+from multi_llm_comparator.training.data.left_out import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
