@@ -10,6 +10,7 @@ from typing import Literal
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.training.data.dataset import HUB
 from multi_llm_comparator.ui.kit import figures as say
 
 SourceKind = Literal["example", "upload", "path", "hub"]
@@ -45,6 +46,16 @@ def example_for(base: ModelInfo | None) -> Source:
     """The example that this model can learn something from."""
     name = _EXAMPLE_OF_DEMO if base is not None and base.name.startswith("demo-") else _EXAMPLE
     return Source("example", name, f"{name}.jsonl")
+
+
+def source_at(location: str) -> Source:
+    """What was chosen, by where it was read from."""
+    path = Path(location)
+    if path.parent == _EXAMPLES and path.stem in EXAMPLE_PROMPTS:
+        return Source("example", path.stem, path.name)
+    if location.startswith(HUB):
+        return Source("hub", location, location.removeprefix(HUB))
+    return Source("path", location, path.name)
 
 
 def keep_upload(name: str, content: bytes, folder: Path) -> Source:

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.training.data.spec import Cleaning, ColumnMapping
+from multi_llm_comparator.training.data.spec import Cleaning, ColumnMapping, SplitSpec
 from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.tune.sources import Source
 
@@ -28,6 +28,7 @@ class Draft:
         source: None takes the example that ships.
         mapping: which columns say what, where the form of the data was not recognised, or is not to be used.
         cleaning: what is left out.
+        share: of the rows that is kept aside to measure with.
         evaluation_sets: files or folders of sets whose texts must not be in the data.
         preset: name of the preset; "" is what is suggested for this model and data.
         changes: options that differ from the preset, by name.
@@ -41,6 +42,7 @@ class Draft:
     source: Source | None = None
     mapping: ColumnMapping | None = None
     cleaning: Cleaning = Cleaning()
+    share: float = SplitSpec().share
     evaluation_sets: tuple[str, ...] = ()
     preset: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
