@@ -172,7 +172,10 @@ class JobRun(LiveRun):
         self.stored_state = document.state
         self._state = "interrupted" if is_interrupted else document.state
         self.created_at, self.begun_at, self.ended_at = document.created_at, document.begun_at, document.ended_at
-        self.place, self.attempt, self.pid, self.share = document.place, document.attempt, document.pid, document.share
+        self.place, self.attempt, self.share = document.place, document.attempt, document.share
+        # Its own word, if the app ended before it had stored the number.
+        working = self.folder.process()
+        self.pid = working.pid if working is not None and working.is_here else document.pid
         self.is_stop_asked, self.error = document.stop_asked, document.error
         self.leftovers = tuple(document.leftovers)
         self.read_to = self.stored_to = document.read_to
@@ -195,6 +198,8 @@ class JobRun(LiveRun):
 
     def _follow(self, process: JobProcess | None) -> None:
         self._process, self.pid = process, process.pid if process else self.pid
+        if self.recorder is not None:
+            self.recorder.urge()
         self._over.clear()
         self._kill_at = time.monotonic() + self._grace_s if self.is_stop_asked else float("inf")
         if self.is_stop_asked and process is not None:

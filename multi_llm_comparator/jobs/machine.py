@@ -45,7 +45,8 @@ class ThisMachine:
         models = [model for model in self._engine.loaded_models() if same_memory(model.device, CPU)]
         held = [(job.needs.memory_bytes, own_bytes(job.pid) if job.pid is not None else 0) for job in running]
         limit = self._engine.memory_manager.limit_bytes(CPU)
-        under_limit = limit - sum(map(_taken, models)) - sum(max(promised, taken) for promised, taken in held)
+        jobs_bytes = sum(max(promised, taken) for promised, taken in held)
+        under_limit = limit - sum(map(_taken, models)) - jobs_bytes
         coming = sum(map(_coming, models)) + sum(max(0, promised - taken) for promised, taken in held)
         total_cpus, numbers = available_cpus(), _gpu_numbers()
         used = Room(limit, 0, total_cpus, 0)
@@ -58,6 +59,7 @@ class ThisMachine:
             free_cpus=max(0, total_cpus - sum(cpus_of(job.needs, used) for job in running)),
             total_gpus=len(numbers),
             free_gpus=tuple(number for number in numbers if number not in busy),
+            jobs_bytes=jobs_bytes,
             models=len(models),
             idle=tuple(idle),
         )

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -140,8 +141,10 @@ def end_group(run_id: str, leader: int) -> tuple[Leftover, ...]:
     for process in in_session:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    _, alive = psutil.wait_procs(in_session, timeout=GONE_WITHIN_S)
-    return tuple(_leftovers([*alive, *elsewhere]))
+    until = time.monotonic() + GONE_WITHIN_S
+    while (alive := _leftovers(in_session)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return (*alive, *_leftovers(elsewhere))
 
 
 def _session(pid: int) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.jobs.documents import read_document, read_sample, restored_account
 from multi_llm_comparator.jobs.entries import OTHER_PAGE, PAGES, entry_of, job_kinds
 from multi_llm_comparator.jobs.folder import JobFolder
+from multi_llm_comparator.jobs.grid import MAX_GRID, GridTable, grid_specs, table_of
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
 from multi_llm_comparator.jobs.machine import Held, Machine
 from multi_llm_comparator.jobs.process import Share, find_process
@@ -101,6 +102,33 @@ class JobRegistry:
         self.runs.adopt(run)
         self.put(run)
         return run
+
+    async def start_grid(self, spec: JobSpec, axes: Mapping[str, Sequence[Any]]) -> str:
+        """Queue a job for every combination of options, such as ``{"learning_rate": [1e-4, 2e-4], "rank": [8, 16]}``.
+
+        Returns:
+            The id that all of them have as ``parent_id``: see :meth:`grid_table`.
+
+        Raises:
+            ConfigurationError, InsufficientMemoryError, JobError, QueueFullError, StoreError: see :meth:`start`. Where
+                it is refused, nothing is started.
+        """
+        specs = grid_specs(spec, axes)
+        for one in specs:
+            await self._refuse(one, len(specs))
+        grid_id = new_job_id()
+        for one in specs:
+            await self._start(one, grid_id)
+        return grid_id
+
+    async def grid_table(self, parent_id: str) -> GridTable:
+        """The jobs of a grid side by side, in the order in which they were queued."""
+        return table_of([run.snapshot() for run in await self._children(parent_id)])
+
+    async def _children(self, parent_id: str) -> Sequence[JobRun]:
+        found = await self.list(RunFilter(parent_id=parent_id), MAX_GRID)
+        runs = [await self.get(summary.id) for summary in found]
+        return sorted(runs, key=lambda run: run.created_at)
 
     async def _refuse(self, spec: JobSpec, count: int) -> None:
         entry_of(spec.kind)
@@ -277,8 +305,7 @@ class JobRegistry:
         room = await asyncio.to_thread(self._machine.room, held)
         order = [run for run in self._in_order() if run.spec.backend == "local"]
         admission = admit([Waiting(r.id, r.spec.needs, self._passed.get(r.id, 0)) for r in order], room)
-        for run_id, count in admission.passed.items():
-            self._passed[run_id] = self._passed.get(run_id, 0) + count
+        self._passed |= admission.passed
         for run in order:
             if run.id in admission.waits and run.waits_for != admission.waits[run.id]:
                 run.waits_for = admission.waits[run.id]

@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
@@ -48,11 +48,8 @@ class Roomy:
             self.memory_bytes - sum(job.needs.memory_bytes for job in running),
             self.cpus,
             self.cpus - sum(cpus_of(job.needs, whole) for job in running),
+            jobs_bytes=sum(job.needs.memory_bytes for job in running),
         )
-
-
-class OpenJobs(Protocol):
-    def __call__(self, **options: Any) -> Any: ...
 
 
 @asynccontextmanager
@@ -71,12 +68,21 @@ async def opened(folder: Path, machine: Roomy | None = None, **options: Any) -> 
 
 
 def trial(**options: Any) -> JobSpec:
+    """Counts: see :mod:`tests.jobs.trial_jobs`."""
     return make_spec({"kind": "trial", "title": "counts", "options": options})
 
 
 async def over(run: JobRun) -> JobSnapshot:
     await asyncio.wait_for(run.wait(), TIMEOUT_S)
     return run.snapshot()
+
+
+async def counting(run: JobRun) -> int:
+    """Wait until a job has counted to 1; its process."""
+    await until(lambda: run.snapshot().samples)
+    pid = run.snapshot().pid
+    assert pid is not None
+    return pid
 
 
 async def until(condition: Callable[[], object], *, look: Callable[[], Awaitable[object]] | None = None) -> None:
