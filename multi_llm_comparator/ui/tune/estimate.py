@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from itertools import product
 
 import streamlit as st
 
-from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
+from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.training.estimate import Estimate
 from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.actions import inform, perform
+from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
@@ -92,49 +91,34 @@ def _draw_title(base: ModelInfo, data_name: str) -> str:
 
 
 def start(title: str, options: TuningOptions, estimate: Estimate | None) -> None:
-    """Put the job, or each of the grid, into the queue and turn to the first."""
-    try:
-        specs = specs_of(title, options, estimate, grid_values())
-    except MultiLLMError as exc:
-        # A pair of the grid that cannot be: nothing of it is started.
-        perform(_refused(exc))
-        return
-    started: list[str] = []
-    parent = current_draft().made_from
-    for spec in specs:
-        run = perform(get_workbench().jobs.start(spec, parent_id=parent or next(iter(started), None)), timeout_s=STARTING_S)
-        if run is None:
-            break
-        started.append(run.id)
+    """Put the job, or each of the grid, into the queue, and turn to the first."""
+    spec = attempt(lambda: spec_of(title, options, estimate))
+    started = () if spec is None else _started(spec)
     if started:
         show_run(started[0])
-        show_beside(tuple(started[1:]))
+        show_beside(started[1:])
         change_draft(made_from=None)
         inform(tn("tune.started", len(started)))
 
 
-async def _refused(error: MultiLLMError) -> None:
-    raise error
+def spec_of(title: str, options: TuningOptions, estimate: Estimate | None) -> JobSpec:
+    """The job as the queue wants it.
 
-
-def specs_of(
-    title: str, options: TuningOptions, estimate: Estimate | None, grid: dict[str, tuple[float, ...] | tuple[int, ...]]
-) -> list[JobSpec]:
-    """The jobs to start: one, or one for each combination of the grid's values, named after what is its own."""
+    Raises:
+        ConfigurationError: it cannot be a job.
+    """
     needs = {"memory_bytes": estimate.peak_bytes if estimate is not None else 0}
-    specs = []
-    for values in product(*grid.values()):
-        own = dict(zip(grid, values, strict=True))
-        named = " · ".join(f"{value:g}" for value in own.values())
-        changed = options.changed(**own) if own else options
-        specs.append(
-            make_spec(
-                {
-                    "kind": TUNING,
-                    "title": cut_line(f"{title} · {named}" if own else title, MAX_TITLE_CHARS),
-                    "options": changed.to_dict(),
-                    "needs": needs,
-                }
-            )
-        )
-    return specs
+    return make_spec({"kind": TUNING, "title": title, "options": options.to_dict(), "needs": needs})
+
+
+def _started(spec: JobSpec) -> tuple[str, ...]:
+    """The ids of the jobs that were queued, the first one first; none where that was refused."""
+    jobs, axes = get_workbench().jobs, grid_values()
+    if not axes:
+        run = perform(jobs.start(spec, parent_id=current_draft().made_from), timeout_s=STARTING_S)
+        return () if run is None else (run.id,)
+    grid_id = perform(jobs.start_grid(spec, axes), timeout_s=STARTING_S)
+    if grid_id is None:
+        return ()
+    found = perform(jobs.list(RunFilter(kind=TUNING, parent_id=grid_id), MAX_GRID)) or []
+    return tuple(run.id for run in sorted(found, key=lambda run: run.created_at))

@@ -122,19 +122,13 @@ def _draw_field(field: Field, value: Any, suggested: Any) -> None:
 
 def _draw_number(field: Field, value: Any, label: str, why: str, key: str, changed: Any) -> None:
     low, high = bounds(field.name)
-    kind = int if field.kind == "whole" else float
-    st.number_input(
-        label,
-        kind(low),
-        kind(high),
-        None if value in (None, "auto") else kind(value),
-        kind(field.step),
-        format=field.form,
-        key=key,
-        placeholder=t("tune.option_auto") if field.can_be_off else None,
-        help=why,
-        on_change=changed,
-    )
+    now = None if value in (None, "auto") else value
+    placeholder = t("tune.option_auto") if field.can_be_off else None
+    number: Any = int if field.kind == "whole" else float
+    least, most, step = number(low), number(high), number(field.step)
+    shown = None if now is None else number(now)
+    given: dict[str, Any] = {"key": key, "placeholder": placeholder, "help": why, "on_change": changed}
+    st.number_input(label, least, most, shown, step, format=field.form, **given)
 
 
 def choice_name(option: str, value: Any) -> str:

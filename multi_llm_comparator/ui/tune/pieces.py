@@ -33,10 +33,10 @@ def tokens_html(pieces: Sequence[tuple[str, bool]]) -> str:
         spans.append(f"<span{kind}>{escape(text).replace(chr(10), _BREAK + chr(10))}</span>")
     more = len(pieces) - MAX_TOKENS_SHOWN
     rest = f" … +{more:,}" if more > 0 else ""
-    learnt = sum(is_learnt for _, is_learnt in pieces)
+    count = sum(is_learnt for _, is_learnt in pieces)
     legend = (
-        f'<div class="mlc-tune-legend"><span><i class="mlc-learnt"></i>{escape(t("tune.learnt", n=say.count(learnt)))}'
-        f"</span><span><i></i>{escape(t('tune.not_learnt', n=say.count(len(pieces) - learnt)))}</span></div>"
+        f'<div class="mlc-tune-legend"><span><i class="mlc-learnt"></i>{escape(t("tune.learnt", n=say.count(count)))}'
+        f"</span><span><i></i>{escape(t('tune.not_learnt', n=say.count(len(pieces) - count)))}</span></div>"
     )
     return f'{legend}<div class="mlc-tune-tokens">{"".join(spans)}{rest}</div>'
 
