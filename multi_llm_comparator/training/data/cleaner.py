@@ -48,7 +48,7 @@ REPORT_FILE = "cleaning.json"
 # How often, in rows, progress is told.
 TELL_EVERY = 200
 
-Progress = Callable[[str, int], None]
+Progress = Callable[[str, int, int | None], None]
 
 
 def clean(
@@ -58,7 +58,7 @@ def clean(
     tokens: TokenReader | None = None,
     validation: Dataset | None = None,
     evaluation: EvaluationIndex | None = None,
-    progress: Progress = lambda phase, rows: None,
+    progress: Progress = lambda phase, rows, total: None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> CleanReport:
     """Clean a data set by its own specification, and split it.
@@ -69,7 +69,8 @@ def clean(
         tokens: how the model reads chats; None leaves lengths unknown.
         validation: what to measure with, where it is a data set of its own.
         evaluation: questions that the data must not have in it.
-        progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done.
+        progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done,
+            and of how many, where that is known; of what is read it is an estimate.
         is_stopped: asked now and then; once it says so, the report covers what was read so far.
 
     Raises:
@@ -181,7 +182,7 @@ class _Cleaning:
     def read(self, dataset: Dataset, *, is_validation: bool = False) -> None:
         for count, found in enumerate(dataset):
             if count % TELL_EVERY == 0:
-                self._progress("reading", count)
+                self._progress("reading", count, dataset.about_rows)
                 if self._stops():
                     return
             self.rows_read = self.rows_read if is_validation else found.number
@@ -225,7 +226,7 @@ class _Cleaning:
     def finish(self) -> _Kept:
         """Write what stays."""
         self._spilled.flush()
-        self._progress("comparing", len(self._groups))
+        self._progress("comparing", 0, len(self._groups))
         same = [np.array(numbers, np.uint64) for numbers in (self._questions, self._groups)]
         alike = self._near.alike(same, self._stops)
         path = self._folder / "kept.jsonl"
@@ -249,7 +250,7 @@ class _Cleaning:
     def _spilled_examples(self) -> Iterator[tuple[int, Example]]:
         for number, example in enumerate(ExampleFile(self._spilled_path, len(self._groups))):
             if number % TELL_EVERY == 0:
-                self._progress("tokenising" if self._tokens else "writing", number)
+                self._progress("tokenising" if self._tokens else "writing", number, len(self._groups))
                 if self._stops():
                     return
             yield number, example

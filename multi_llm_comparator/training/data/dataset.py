@@ -57,6 +57,14 @@ class Dataset:
     def name(self) -> str:
         return repr(str(self.files.root))
 
+    @property
+    def about_rows(self) -> int | None:
+        """How many rows it has, estimated by the length of the first ones; None where there is no telling."""
+        if not self.sample or any(file.suffix.lower() == ".parquet" for file in self.files.files):
+            return None
+        mean_chars = sum(len(str(row)) for row in self.sample) / len(self.sample)
+        return min(self.spec.max_rows, max(1, round(self.files.size_bytes / mean_chars)))
+
     def __iter__(self) -> Iterator[Example | Refused]:
         """All that the rows teach, or why not; in the order of the files.
 
