@@ -40,6 +40,7 @@ from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection,
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.training.trainer import train
 from multi_llm_comparator.workbench import finder, local_names, opened, scanned_models
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -200,6 +201,9 @@ async def _baseline(
         if not config.query:
             raise ConfigurationError("there is nothing to ask: give --query or --dataset")
         return await single.ask_one(work, Path(config.system.reports), target, config.query, timeout_s)
+
+
+app.command("tune")(train)
 
 
 def _with_query(config: CooperationConfig, query: str) -> CooperationConfig:
