@@ -187,7 +187,8 @@ class JobRun(LiveRun):
         """Start its process and follow it. What goes wrong is its error."""
         self.share = self.share or share
         self.attempt += 1
-        self.begun_at, self.pid, self.account.ended = self.begun_at or now(), None, None
+        self.begun_at, self.pid = self.begun_at or now(), None
+        self.account.phase, self.account.ended = "", None
         self.show("running")
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.
@@ -359,6 +360,8 @@ class JobRun(LiveRun):
         ended = self.account.ended
         if ended is not None:
             trouble = Trouble(ended.type, ended.text) if ended.outcome == "failed" else None
+            if ended.outcome == "interrupted":
+                self._note(ended.text)
             await self._end(ended.outcome, trouble)
         elif self.is_stop_asked:
             self._note(f"it did not end within {self._grace_s:.0f} s and was killed; its last checkpoint counts")

@@ -28,7 +28,7 @@ from multi_llm_comparator.services.child_process import child_environment
 JOB_VARIABLE = "MLC_JOB"
 # How the process of a job ends when another one has its folder.
 AT_WORK_ALREADY = 75
-MODULES = {"local": "multi_llm_comparator.jobs.run", "ray": "multi_llm_comparator.jobs.ray_backend"}
+RUN_MODULE = "multi_llm_comparator.jobs.run"
 # Killed processes are gone within milliseconds, unless one hangs in the kernel.
 GONE_WITHIN_S = 5.0
 
@@ -97,7 +97,7 @@ def start_process(run_id: str, folder: JobFolder, spec: JobSpec, share: Share) -
     try:
         with folder.log.open("ab") as printed:
             child = subprocess.Popen(
-                [sys.executable, "-m", MODULES[spec.backend], str(folder.path), "--bound-log"],
+                [sys.executable, "-m", RUN_MODULE, str(folder.path), "--bound-log"],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,

@@ -7,10 +7,12 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import (
+    ConfigurationError,
     InsufficientMemoryError,
     JobError,
     MultiLLMError,
@@ -35,6 +37,7 @@ MAX_QUEUED = 100
 LOOK_EVERY_S = 2.0
 MAX_FOUND_AGAIN = 200
 
+_IS_ADDRESS = re.compile(r"https?://[^\s/@]+/?")
 _IS_ID = re.compile(r"[0-9a-f]{12}")
 
 log = logging.getLogger(__name__)
@@ -134,7 +137,9 @@ class JobRegistry:
         entry_of(spec.kind)
         if len(self._queued) + count > MAX_QUEUED:
             raise QueueFullError(f"{len(self._queued)} jobs wait already, of at most {MAX_QUEUED}; stop some, or wait")
-        if spec.backend == "local":
+        if spec.backend == "ray":
+            refuse_cluster(spec)
+        else:
             never = too_much(spec.needs, await asyncio.to_thread(self._machine.room, ()))
             if never is not None and never.missing_bytes:
                 text = f"{spec.title!r} {never.text}; choose a smaller model or batch, or raise the memory limit"
@@ -147,17 +152,23 @@ class JobRegistry:
 
     # --- to find ----------------------------------------------------------------------------------------------------
 
-    async def open(self) -> None:
-        """Begin to start jobs: those that waited when the app ended wait again, those at work are followed."""
+    async def open(self, *, find: bool = True) -> None:
+        """Begin to start jobs. With ``find``, those that waited when the app ended wait again, and those at work are
+        followed; what of them cannot be read is left out, and the log says so."""
         self._is_open = True
-        states = ("queued", "running", "interrupted")
-        for kind in job_kinds():
-            for found in await self.runs.list(RunFilter(kind=kind, states=states), MAX_FOUND_AGAIN):
-                try:
-                    await self.get(found.id)
-                except MultiLLMError as exc:
-                    log.warning("job %s is not found again: %s", found.id, exc)
+        if find:
+            try:
+                for found in await self.list(RunFilter(states=("queued", "running", "interrupted")), MAX_FOUND_AGAIN):
+                    await self._find_again(found.id)
+            except MultiLLMError as exc:
+                log.error("jobs of earlier are not found again: %s", exc)
         self._tend()
+
+    async def _find_again(self, run_id: str) -> None:
+        try:
+            await self.get(run_id)
+        except MultiLLMError as exc:
+            log.warning("job %s is not found again: %s", run_id, exc)
 
     async def get(self, run_id: str) -> JobRun:
         """See :meth:`RunRegistry.get`."""
@@ -332,3 +343,12 @@ class JobRegistry:
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.gather(self._tending, return_exceptions=True)
+
+
+def refuse_cluster(spec: JobSpec) -> None:
+    """Raises ConfigurationError: Ray is not installed here, or the address is none."""
+    if find_spec("ray") is None:
+        raise ConfigurationError(f"{spec.title!r} is to run on a Ray cluster, and Ray is missing: pip install '.[ray]'")
+    if not _IS_ADDRESS.fullmatch(spec.address or ""):
+        wanted = "the address of the cluster's dashboard, such as 'http://127.0.0.1:8265'"
+        raise ConfigurationError(f"{spec.address!r} is no address of a Ray cluster; give {wanted}")
