@@ -9,17 +9,17 @@ from pathlib import Path
 import streamlit as st
 
 from multi_llm_comparator.training.data.contamination import Contamination, SetContamination
-from multi_llm_comparator.training.data.report import CleanReport, RuleCount
-from multi_llm_comparator.training.data.spec import Rule
+from multi_llm_comparator.training.data.report import RuleCount
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.tune.data_work import Cleaned
 from multi_llm_comparator.ui.tune.pieces import histogram_html
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
 
 # The switch of each rule that has one, by the name of the rule.
-SWITCHES: Mapping[Rule, str] = {
+SWITCHES: Mapping[str, str] = {
     "exact_duplicate": "exact_duplicates",
     "near_duplicate": "near_duplicates",
     "encoding": "encoding",
@@ -31,7 +31,7 @@ MAX_SETS, MAX_SETS_CHARS = 16, 4000
 MAX_SHARE = 0.5
 
 
-def draw_cleaning(report: CleanReport, max_tokens: int) -> None:
+def draw_cleaning(report: Cleaned, max_tokens: int) -> None:
     """What was found, what is left, and what one may decide of it."""
     st.html(_figures(report))
     left, right = st.columns([3, 2], gap="medium")
@@ -44,12 +44,12 @@ def draw_cleaning(report: CleanReport, max_tokens: int) -> None:
     _draw_contamination(report.contamination)
 
 
-def _figures(report: CleanReport) -> str:
+def _figures(report: Cleaned) -> str:
     pieces = [
         figure(say.count(report.read), t("tune.rows_read"), t("tune.rows_read_why")),
         figure(say.count(report.left_out), t("tune.rows_left_out"), t("tune.rows_left_out_why")),
-        figure(say.count(len(report.train)), t("tune.rows_learnt"), t("tune.rows_learnt_why")),
-        figure(say.count(len(report.validation)), t("tune.rows_validation"), t("tune.rows_validation_why")),
+        figure(say.count(report.train), t("tune.rows_learnt"), t("tune.rows_learnt_why")),
+        figure(say.count(report.validation), t("tune.rows_validation"), t("tune.rows_validation_why")),
     ]
     if (known := report.statistics) is not None:
         pieces += [
@@ -68,7 +68,7 @@ def bins(statistics: DataStatistics) -> list[tuple[int, int, int]]:
     return found
 
 
-def _draw_rules(counts: Mapping[Rule, RuleCount]) -> None:
+def _draw_rules(counts: Mapping[str, RuleCount]) -> None:
     quiet = []
     for rule, count in counts.items():
         if rule == "contaminated" or (not count.found and rule not in SWITCHES):
@@ -82,7 +82,7 @@ def _draw_rules(counts: Mapping[Rule, RuleCount]) -> None:
         st.html(f'<div class="mlc-muted">{escape(t("tune.nothing_found", rules=names))}</div>')
 
 
-def _draw_rule(rule: Rule, count: RuleCount) -> None:
+def _draw_rule(rule: str, count: RuleCount) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"tune_rule_{rule}"):
         if switch := SWITCHES.get(rule):
             key = f"tune_switch_{switch}_{draft_revision()}"

@@ -37,11 +37,11 @@ def draw_preview(spec: DataSpec, base: ModelInfo, found: Inspected) -> None:
             st.html(problem(t("tune.preview_title"), refusal(shown.error)))
         elif shown.value is None:
             st.html(f'<div class="mlc-waiting">{escape(t("tune.preview_waits"))}</div>')
-        elif shown.value.why:
-            st.html(problem(t("tune.preview_title"), shown.value.why))
         else:
             for row in shown.value.rows:
                 st.html(tokens_html(row))
+            for why in shown.value.problems:
+                st.html(problem(t("tune.preview_title"), why))
         if found.first_row is not None and number == 1:
             with st.expander(t("tune.raw_row"), key="tune_raw_row"):
                 text = json.dumps(found.first_row, ensure_ascii=False, indent=1, default=str)

@@ -9,7 +9,6 @@ import streamlit as st
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.training.data.report import CleanReport
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.estimate import Estimate, estimate
@@ -23,7 +22,7 @@ from multi_llm_comparator.ui.tune.asked import Asked, watch
 from multi_llm_comparator.ui.tune.bases import current_base, draw_base
 from multi_llm_comparator.ui.tune.cleaning import draw_cleaning
 from multi_llm_comparator.ui.tune.data import data_spec, draw_source
-from multi_llm_comparator.ui.tune.data_work import cleaned, inspected
+from multi_llm_comparator.ui.tune.data_work import Cleaned, cleaned, inspected
 from multi_llm_comparator.ui.tune.estimate import draw_estimate
 from multi_llm_comparator.ui.tune.form import draw_form
 from multi_llm_comparator.ui.tune.pieces import block
@@ -79,7 +78,7 @@ def _draw_data(source: Source | None, base: ModelInfo) -> DataSpec | None:
     return spec if is_readable else None
 
 
-def _draw_cleaning(spec: DataSpec | None, base: ModelInfo) -> CleanReport | None:
+def _draw_cleaning(spec: DataSpec | None, base: ModelInfo) -> Cleaned | None:
     with block(3, "cleaning"):
         if spec is None:
             st.html(f'<div class="mlc-waiting">{escape(t("tune.choose_data"))}</div>')
