@@ -30,6 +30,8 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.training.data.data_process import DataProcess
+from multi_llm_comparator.training.data.distillations import DistillationRegistry
 
 # Where commands start their runs, as lists show it.
 COMMAND_LINE = "cli"
@@ -50,6 +52,7 @@ class Services:
     plans: PlanRegistry
     jobs: JobRegistry
     calibration: Calibration
+    distillations: DistillationRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ class Workbench(Services):
     bridge: Bridge
     conversions: ConversionJobs
     first_forms: FirstForms
+    data: DataProcess
 
 
 def _services(
@@ -83,6 +87,7 @@ def _services(
         "plans": plans,
         "jobs": JobRegistry(runs, settings.home / "jobs", ThisMachine(engine)),
         "calibration": Calibration(plans),
+        "distillations": DistillationRegistry(runs, gateway),
     }
 
 
@@ -204,6 +209,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
         bridge=bridge,
         conversions=conversions,
         first_forms=first_forms,
+        data=DataProcess(),
     )
 
 
@@ -253,6 +259,7 @@ def close_workbench() -> None:
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.data.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)

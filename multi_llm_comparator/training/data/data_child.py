@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -103,19 +103,23 @@ def inspected(dataset: Dataset) -> dict[str, Any]:
     shown: list[dict[str, Any]] = []
     if not detection.needs_mapping:
         for found in islice(dataset, SHOWN_ROWS):
-            is_refused = isinstance(found, Refused)
-            shown.append({"where": found.where, "why": found.why} if is_refused else _bounded(to_dict(found)))
+            if isinstance(found, Refused):
+                shown.append({"where": found.where, "why": found.why})
+            else:
+                shown.append(_bounded(to_dict(found)))
     return {
         "detection": {**asdict(detection), "reason": detection.reason, "needs_mapping": detection.needs_mapping},
         "notes": list(dataset.notes),
         "files": len(dataset.files.files),
         "size_bytes": dataset.files.size_bytes,
         "about_rows": dataset.about_rows,
-        "sample": [
-            {str(name)[:200]: excerpt(value) for name, value in row.items()} for row in dataset.sample[:SHOWN_ROWS]
-        ],
+        "sample": [_row(row) for row in dataset.sample[:SHOWN_ROWS]],
         "examples": shown,
     }
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name)[:200]: excerpt(value) for name, value in row.items()}
 
 
 def _bounded(value: Any) -> Any:

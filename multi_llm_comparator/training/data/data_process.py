@@ -40,8 +40,8 @@ class DataProcess:
         self._idle: asyncio.TimerHandle | None = None
 
     async def inspect(self, spec: DataSpec) -> dict[str, Any]:
-        """What a data set is: ``detection``, ``notes``, ``size_bytes``, ``about_rows``, the ``sample`` of its first rows
-        as they are, and what the first ``examples`` become (or ``why`` they cannot be used).
+        """What a data set is: ``detection``, ``notes``, ``size_bytes``, ``about_rows``, the ``sample`` of its first
+        rows as they are, and what the first ``examples`` become (or ``why`` they cannot be used).
 
         Raises:
             DocumentError: it cannot be read.
