@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import t
@@ -15,7 +15,6 @@ from multi_llm_comparator.ui.tune.bases import tunable_models
 from multi_llm_comparator.ui.tune.options import FIELDS
 from multi_llm_comparator.ui.tune.sources import source_at
 from multi_llm_comparator.ui.tune.state import Draft, leave_run, set_draft
-
 
 
 def options_of(job: JobSnapshot) -> TuningOptions | None:

@@ -61,7 +61,8 @@ def _draw(job: JobSnapshot, beside: list[JobSnapshot]) -> None:
 def _draw_charts(job: JobSnapshot, beside: list[JobSnapshot]) -> None:
     page, name = page_tone(), f"tuning-{job.id}"
     lines = [
-        JobLine(one.title, MODEL_TONES[place % len(MODEL_TONES)], one.curves) for place, one in enumerate([job, *beside])
+        JobLine(one.title, MODEL_TONES[place % len(MODEL_TONES)], one.curves)
+        for place, one in enumerate([job, *beside])
     ]
     with st.container(key="tune_charts"):
         left, right = st.columns([3, 2], gap="small")

@@ -25,7 +25,12 @@ MIN_SMOOTHED = 8
 _LOSS_PX, _SMALL_PX = 330, 330
 _NAME_CHARS = 40
 # Where the small charts stand, as shares of the figure's width and height.
-_PLACES = (((0.0, 0.44), (0.6, 0.93)), ((0.56, 1.0), (0.6, 0.93)), ((0.0, 0.44), (0.0, 0.33)), ((0.56, 1.0), (0.0, 0.33)))
+_PLACES = (
+    ((0.0, 0.44), (0.6, 0.93)),
+    ((0.56, 1.0), (0.6, 0.93)),
+    ((0.0, 0.44), (0.0, 0.33)),
+    ((0.56, 1.0), (0.0, 0.33)),
+)
 _BYTES_PER_GB = 1e9
 
 

@@ -11,7 +11,6 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.training.data.dataset import HUB
 from multi_llm_comparator.training.data.spec import DataSpec, SplitSpec
 from multi_llm_comparator.ui.kit.actions import attempt, show_notices
-from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.sources import KINDS, Source, SourceKind, example_for, keep_upload
 from multi_llm_comparator.ui.tune.state import Draft, change_draft, current_draft, draft_revision
@@ -112,5 +111,3 @@ def data_spec(source: Source, draft: Draft) -> DataSpec:
         split=SplitSpec(share=draft.share),
         contamination=draft.evaluation_sets,
     )
-
-

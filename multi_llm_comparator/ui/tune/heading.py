@@ -9,8 +9,8 @@ from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.tune.beside import draw_beside_choice
 from multi_llm_comparator.ui.tune.again import duplicate
+from multi_llm_comparator.ui.tune.beside import draw_beside_choice
 from multi_llm_comparator.ui.tune.jobs import TUNING, delete, resume, stop
 from multi_llm_comparator.ui.tune.state import draft_revision, leave_run, open_run
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
-from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.training.data.distillation import Distillation, DistillationSnapshot
+from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.state import RUN, beside_ids, forget_run, leave_run, show_beside, show_run
 from multi_llm_comparator.workbench import get_workbench
 
@@ -16,17 +20,19 @@ READING_S = 60.0
 DELETING_S = 60.0
 
 
-def current_job() -> JobSnapshot | None:
-    """The job of the address, else the one that the session had open. An unknown one is said and dropped."""
+def current() -> JobSnapshot | DistillationSnapshot | None:
+    """What the address names, else what the session had open. An unknown run is said and dropped."""
     run_id = RUN.read()
     if not run_id:
         return None
-    found = taken(run_id)
-    if found is None:
+    run = perform(get_workbench().runs.get(run_id, LiveRun), run_id, timeout_s=READING_S)  # type: ignore[type-abstract]
+    if not isinstance(run, JobRun | Distillation):
+        if run is not None:
+            warn(t("tune.other_kind"))
         leave_run()
         return None
-    show_run(found.id)
-    return found
+    show_run(run.id)
+    return run.snapshot()
 
 
 def taken(run_id: str) -> JobSnapshot | None:

@@ -19,6 +19,7 @@ _DRAFT, _REVISION = "tune_draft", "tune_revision"
 RUN, WITH = AddressedId("run", "tune_run"), AddressedId("with", "tune_with")
 MAX_BESIDE = 5
 
+
 @dataclass(frozen=True)
 class Draft:
     """The next job as it is set up; what is empty is chosen by the page.

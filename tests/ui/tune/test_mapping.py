@@ -10,7 +10,9 @@ def test_columns_are_guessed_by_their_names() -> None:
 
 
 def test_a_part_of_a_name_is_enough() -> None:
-    assert guessed(["user_question", "final_answer"]) == ColumnMapping(user=("user_question",), assistant="final_answer")
+    assert guessed(["user_question", "final_answer"]) == ColumnMapping(
+        user=("user_question",), assistant="final_answer"
+    )
 
 
 def test_a_list_of_turns_is_taken_for_a_conversation() -> None:

@@ -9,7 +9,9 @@ def sample(step: int, prompt: str, answer: str) -> Sample:
 
 
 def test_answers_are_ordered_by_prompt_and_the_last_one_at_a_step_counts() -> None:
-    found = answers_by_step([sample(0, "a", "old"), sample(0, "b", "x"), sample(5, "a", "new"), sample(5, "a", "newer")])
+    found = answers_by_step(
+        [sample(0, "a", "old"), sample(0, "b", "x"), sample(5, "a", "new"), sample(5, "a", "newer")]
+    )
     assert found == {"a": {0: "old", 5: "newer"}, "b": {0: "x"}}
 
 
