@@ -18,7 +18,7 @@ TIE_NATS = 1e-3
 
 MAX_CONTINUATIONS = 256
 MAX_CHARACTERS = 4 * 1024 * 1024
-MAX_TOKENS = 1024 * 1024
+MAX_TOKENS = 256 * 1024
 MAX_TOP_K = 1024
 # Numbers that one request may ask for beyond one a token: they travel as text.
 MAX_NUMBERS = 1024 * 1024

@@ -26,10 +26,12 @@ from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.scorer import Scorer
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
@@ -58,6 +60,7 @@ class GgufEngine(Engine):
         self._batch = Batch(self._runtime.n_batch)
         self._prompt_rows = self._rows_per_step()
         self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
+        self._scoring: GgufScoring | None = None
         self._waiting = WaitingLine()
         vocabulary = self._vocabulary
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
@@ -112,6 +115,12 @@ class GgufEngine(Engine):
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
         self._lanes.set_threads(self._runtime.n_threads)
+        if self._scoring is not None:
+            self._scoring.set_threads(self._runtime.n_threads)
+
+    def open_scorer(self) -> Scorer:
+        self._scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
+        return Scorer(self._scoring, GgufScoreTokenizer(self._vocabulary, self._template), self._n_ctx)
 
     def close(self) -> None:
         # It reads the model's vocabulary.

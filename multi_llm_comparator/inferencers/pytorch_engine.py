@@ -27,8 +27,10 @@ from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, 
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
+from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, vocabulary_for_constraints
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
 _log = logging.getLogger(__name__)
@@ -132,6 +134,12 @@ class PyTorchEngine(Engine):
 
     def set_threads(self, n_threads: int | None) -> None:
         self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
+
+    def open_scorer(self) -> Scorer:
+        backend = PyTorchScoring(
+            self._model, self._device, can_share=not isinstance(self._decoder, SingleDecoder), n_ctx=self._n_ctx
+        )
+        return Scorer(backend, self._encoder, self._n_ctx)
 
     def close(self) -> None:
         self._constraints.close()

@@ -282,7 +282,7 @@ class InferenceEngine:
             InvalidParameterError: a configuration is wrong; nothing has been started then.
         """
         for model in models:
-            self._known[model.id] = model
+            self.know(model)
             configs.get(model.id, ModelConfig()).validate()
         return iterate_results(self, prompt, models, configs)
 
@@ -335,6 +335,10 @@ class InferenceEngine:
         except Exception as exc:
             log.exception("an inferencer factory failed for %r", model.name)
             raise ModelLoadError(f"an inferencer factory failed for {model.name!r}: {exc}") from exc
+
+    def know(self, model: ModelInfo) -> None:
+        """Have a model found by its id that no models folder holds."""
+        self._known[model.id] = model
 
     def trouble_with(self, target: str) -> MultiLLMError | None:
         """Why the model of this id or name cannot be asked at all, as asking it would say; None if it can be tried."""
