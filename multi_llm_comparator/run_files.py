@@ -15,6 +15,10 @@ from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
+from multi_llm_comparator.evaluation.measuring.export import FORMATS as EVALUATION_FORMATS
+from multi_llm_comparator.evaluation.measuring.export import export_evaluation
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.plans.export import FORMATS as PLAN_FORMATS
 from multi_llm_comparator.plans.export import export_plan_run
 from multi_llm_comparator.plans.plan_run import KIND as PLAN
@@ -53,6 +57,7 @@ class RunFiles:
         self._kinds: Mapping[str, tuple[tuple[str, ...], Make]] = {
             COMPARISON: (COMPARISON_FORMATS, self._comparison),
             PLAN: (PLAN_FORMATS, self._plan),
+            EVALUATION: (EVALUATION_FORMATS, self._evaluation),
         }
 
     def formats(self, kind: str) -> tuple[str, ...]:
@@ -121,3 +126,7 @@ class RunFiles:
         run = (await self._runs.get(run_id, PlanRun)).snapshot()
         outlook = await self._calibration.outlook(run)
         return await asyncio.to_thread(export_plan_run, run, format, language, outlook)
+
+    async def _evaluation(self, run_id: str, format: str, language: Language) -> bytes:
+        snapshot = (await self._runs.get(run_id, EvaluationRun)).snapshot()
+        return await asyncio.to_thread(export_evaluation, snapshot, format, language)

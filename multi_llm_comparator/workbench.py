@@ -16,6 +16,12 @@ from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
+from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
+from multi_llm_comparator.evaluation.tasks.base import Task
+from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
+from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
@@ -47,6 +53,7 @@ class Services:
     comparisons: ComparisonRegistry
     plans: PlanRegistry
     calibration: Calibration
+    evaluations: EvaluationRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +86,18 @@ def _services(
         "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
         "plans": plans,
         "calibration": Calibration(plans),
+        "evaluations": EvaluationRegistry(
+            runs,
+            Sources(FreshAnswers(gateway), engine, lambda target: models.find(target) is not None),
+            open_tasks,
+            in_flight=max(1, settings.parallel_requests),
+        ),
     }
+
+
+def open_tasks(choice: TaskChoice) -> list[Task]:
+    """The data of a published task. Raises DocumentError: it cannot be read."""
+    return load_tasks(choice.name, choice.data or HUB, choice.options)
 
 
 # --- for commands ---------------------------------------------------------------------------------------------------
