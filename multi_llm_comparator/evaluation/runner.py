@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
+from multi_llm_comparator.core.exceptions import DocumentError, ModelNotFoundError, MultiLLMError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.models import ModelInfo
@@ -62,10 +63,11 @@ def evaluate(
     _print(model, results)
     if output_file is not None:
         document = {"model": str(model_path), "options": asdict(options), "tasks": [one.document() for one in results]}
-        write_atomically(output_file, json_text(document).encode())
+        write_atomically(output_file, json_text(document))
         messages.print(f"written: {output_file}")
     if any(result.failed for result in results):
-        raise DocumentError("some items could not be asked; the table counts them, the output file has the reasons")
+        messages.print("some items could not be asked: the table counts them, --output keeps the reasons", style="red")
+        raise typer.Exit(FAILED)
 
 
 async def measure(model: ModelInfo, tasks: Sequence[Task], config: ModelConfig) -> list[TaskResult]:
@@ -102,9 +104,9 @@ def _fitting(model: ModelInfo, n_ctx: int) -> int:
 
 
 def _print(model: ModelInfo, results: Sequence[TaskResult]) -> None:
-    table = Table(title=model.name)
+    table = Table(title=model.name, box=SIMPLE_HEAD)
     for heading in ("task", "version", "right", "of", "share", "95%", "ties", "how", "failed"):
-        table.add_column(heading, justify="left" if heading in ("task", "how") else "right")
+        table.add_column(heading, no_wrap=True, justify="left" if heading in ("task", "how") else "right")
     groups: dict[str, list[TaskResult]] = {}
     for result in results:
         groups.setdefault(result.task.group, []).append(result)
@@ -112,20 +114,29 @@ def _print(model: ModelInfo, results: Sequence[TaskResult]) -> None:
     for group, members in groups.items():
         if len(members) > 1:
             table.add_section()
-            table.add_row(*TaskResult.joined(group, members).cells())
+            table.add_row(*TaskResult.joined_cells(group, members))
     output.print(table)
 
 
 def main() -> None:
+    """Entry point: errors become one message and an exit code, never a traceback."""
     try:
-        app(standalone_mode=False)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except MultiLLMError as exc:
-        messages.print(f"error: {exc}")
-        sys.exit(FAILED)
+        code = app(standalone_mode=False) or 0
     except typer.Exit as exc:
-        sys.exit(exc.exit_code)
+        code = exc.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except MultiLLMError as exc:
+        messages.print(f"error: {exc}", style="red")
+        code = WRONG if isinstance(exc, DocumentError | ModelNotFoundError) else FAILED
+    except OSError as exc:
+        messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
+        code = FAILED
+    except Exception as exc:
+        if (wrong := shown(exc)) is None:
+            raise
+        code = wrong
+    sys.exit(code)
 
 
 if __name__ == "__main__":

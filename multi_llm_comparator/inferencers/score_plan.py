@@ -103,7 +103,7 @@ def best_prefix(oldest: Row, rows: Sequence[Row], held: Sequence[Held]) -> tuple
         value = count * n - max(0, n - known)
         if n >= MIN_PREFIX and value > best_value:
             best, best_value = n, value
-    return (source if best >= known else None), min(known, best), best
+    return source, min(known, best), best
 
 
 def together(oldest: Row, rows: Sequence[Row], length: int, budget: int, max_rows: int, max_lines: int) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -85,7 +85,7 @@ async def answer_items(
     text: TextSource,
     scorer: TextScorer | None,
     at_once: int = AT_ONCE,
-) -> AsyncIterator[Answered]:
+) -> AsyncGenerator[Answered, None]:
     """Ask all items, so many at once; answers come as they are ready. Closing the iterator cancels what is asked."""
     waiting: set[asyncio.Task[Answered]] = set()
     left = iter(items)
