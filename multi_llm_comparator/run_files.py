@@ -15,6 +15,10 @@ from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
+from multi_llm_comparator.evaluation.measuring.export import FORMATS as EVALUATION_FORMATS
+from multi_llm_comparator.evaluation.measuring.export import export_evaluation
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.jobs.entries import job_kinds
 from multi_llm_comparator.jobs.export import FORMATS as JOB_FORMATS
 from multi_llm_comparator.jobs.export import export_job
@@ -58,6 +62,7 @@ class RunFiles:
             COMPARISON: (COMPARISON_FORMATS, self._comparison),
             PLAN: (PLAN_FORMATS, self._plan),
             **dict.fromkeys(job_kinds(), (JOB_FORMATS, self._job)),
+            EVALUATION: (EVALUATION_FORMATS, self._evaluation),
         }
 
     def formats(self, kind: str) -> tuple[str, ...]:
@@ -130,3 +135,7 @@ class RunFiles:
     async def _job(self, run_id: str, format: str, language: Language) -> bytes:
         job = (await self._runs.get(run_id, JobRun)).snapshot()
         return await asyncio.to_thread(export_job, job, format)
+
+    async def _evaluation(self, run_id: str, format: str, language: Language) -> bytes:
+        snapshot = (await self._runs.get(run_id, EvaluationRun)).snapshot()
+        return await asyncio.to_thread(export_evaluation, snapshot, format, language)

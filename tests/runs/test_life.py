@@ -177,4 +177,8 @@ async def test_another_kind_is_told_from_one_that_is_not_there(life, store):
 
     with pytest.raises(RunNotFoundError, match="open it on its own page"):
         await life.runs.get(run.id, Other)
-    assert {kind.name: kind.page for kind in life.runs.kinds} in ({"comparison": "compare"}, {"plan": "plans"})
+    assert {kind.name: kind.page for kind in life.runs.kinds} in (
+        {"comparison": "compare"},
+        {"plan": "plans"},
+        {"evaluation": "measure"},
+    )
