@@ -20,6 +20,8 @@ CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME, PICKLED_NAME = "adapter_model.safetensors", "adapter_model.bin"
 MAX_CONFIG_BYTES = 2**20
 MAX_RANK = 4096
+# What peft takes for the rank and for alpha where the file does not say.
+DEFAULT = 8
 MAX_PATTERNS = 4096
 # One matrix pair for each linear layer: a model of 200 layers with 7 each, and experts, stays below.
 MAX_PAIRS = 32_768
@@ -104,8 +106,8 @@ def adapter_settings(data: Mapping[str, Any]) -> AdapterSettings:
         )
     base = data.get("base_model_name_or_path")
     return AdapterSettings(
-        rank=_rank(data.get("r")),
-        alpha=_number(data.get("lora_alpha"), "lora_alpha"),
+        rank=_rank(data.get("r", DEFAULT)),
+        alpha=_number(data.get("lora_alpha", DEFAULT), "lora_alpha"),
         alphas=_alphas(data.get("alpha_pattern") or {}),
         uses_rslora=bool(data.get("use_rslora")),
         base=base[:512] if isinstance(base, str) else "",

@@ -106,6 +106,17 @@ def write_gguf_adapter(folder: Path, base: GgufBase, out: Path, *, name: str | N
     return out
 
 
+def adapted_names(modules: Mapping[str, tuple[int, int]], base: GgufBase) -> dict[str, tuple[int, int]]:
+    """The widths of modules of transformers, by the base's names of these matrices.
+
+    Raises:
+        UnsupportedModelError: adapters for this architecture cannot be converted here.
+        ModelLoadError: a module that the architecture does not have.
+    """
+    targets = _TargetNames(base)
+    return {targets(module): widths for module, widths in modules.items()}
+
+
 def _add_metadata(writer: GGUFWriter, base: GgufBase, name: str, alpha: float | None) -> None:
     writer.add_type("adapter")
     writer.add_string("adapter.type", "lora")
@@ -150,7 +161,9 @@ def _stored(folder: Path) -> dict[str, StoredTensor]:
     stored = stored_tensors((file,))
     odd = next((name for name, tensor in stored.items() if tensor.dtype not in FLOATS), None)
     if odd is not None:
-        raise UnsupportedModelError(f"tensor {odd[:120]!r} is stored as {stored[odd].dtype!r}, which is no usual number")
+        raise UnsupportedModelError(
+            f"tensor {odd[:120]!r} is stored as {stored[odd].dtype!r}, which is no usual number"
+        )
     return stored
 
 

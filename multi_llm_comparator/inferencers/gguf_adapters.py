@@ -110,8 +110,8 @@ class GgufAdapters:
         if self.size_bytes + size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:
             raise InsufficientMemoryError(
                 f"the adapter takes {size_bytes / 1e6:.0f} MB, and of the {self.max_bytes / 1e6:.0f} MB that adapters "
-                f"of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, or merge the "
-                "adapter into its base"
+                f"of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, or merge "
+                "the adapter into its base"
             )
 
     def _load(self, path: str) -> Any:

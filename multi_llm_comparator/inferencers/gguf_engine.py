@@ -106,7 +106,8 @@ class GgufEngine(Engine):
             self._events += self._waiting.news()
         if not self._answers and not self._events:
             self._constraints.wait()
-        for self._group in groups_of(self._answers, self._group):
+        for group in groups_of(self._answers, self._group):
+            self._group = group
             self._adapters.use(self._runtime.context, self._group)
             if self._decode():
                 self._sample(self._runtime.context)

@@ -133,7 +133,7 @@ class AdapterBank:
         self._hooked: set[str] = set()
         self._stack: _Stack | None = None
         self._pass: _Pass | None = None
-        weights = int(model.get_memory_footprint()) if hasattr(model, "get_memory_footprint") else 0
+        weights = sum(weight.nbytes for weight in model.parameters())
         self.max_bytes = max(MIN_BANK_BYTES, int(BANK_SHARE * weights))
 
     @property
@@ -201,8 +201,8 @@ class AdapterBank:
         if self.size_bytes + adapter.size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:
             raise InsufficientMemoryError(
                 f"the adapter takes {adapter.size_bytes / 1e6:.0f} MB, and of the {self.max_bytes / 1e6:.0f} MB that "
-                f"adapters of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, or "
-                "merge the adapter into its base"
+                f"adapters of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, "
+                "or merge the adapter into its base"
             )
 
     def _load(self, path: str, stamp: Stamp) -> LoadedAdapter:

@@ -157,9 +157,7 @@ class BatchDecoder(PlainDecoder):
     def _known(self, wanted: list[int], key: Hashable) -> RowState | None:
         """Keys and values for the longest known beginning of ``wanted``, in the batch or among the kept ones."""
         kept, count = self._kept.longest(wanted, key)
-        shared = [
-            shared_prefix(row.tokens[: row.done], wanted) if row.adapter_key == key else 0 for row in self._rows
-        ]
+        shared = [shared_prefix(row.tokens[: row.done], wanted) if row.adapter_key == key else 0 for row in self._rows]
         best = max(shared, default=0)
         if max(best, count) < MIN_SHARED_TOKENS:
             return None

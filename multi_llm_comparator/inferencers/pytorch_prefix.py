@@ -31,9 +31,7 @@ class KeptConversations:
 
     def keep(self, tokens: list[int], state: RowState, key: Hashable = None) -> None:
         """Remember a conversation; what it contains as its own beginning is forgotten."""
-        self._kept = deque(
-            kept for kept in self._kept if kept.key != key or tokens[: len(kept.tokens)] != kept.tokens
-        )
+        self._kept = deque(kept for kept in self._kept if kept.key != key or tokens[: len(kept.tokens)] != kept.tokens)
         self._kept.append(Kept(tokens, state, key))
         while len(self._kept) > self._max_conversations or self.tokens > self._max_tokens:
             self._kept.popleft()
