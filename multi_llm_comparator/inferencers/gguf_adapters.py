@@ -54,7 +54,7 @@ class GgufAdapters:
         self._model = model
         self._loaded: dict[Stamp, Any] = {}
         # Which adapter each context has now, by the context's address.
-        self._set: dict[int, AnswerAdapter | None] = {}
+        self._set: dict[int, tuple[Any, AnswerAdapter | None]] = {}
         self.max_bytes = max(MIN_BANK_BYTES, int(BANK_SHARE * weights_bytes))
 
     @property
@@ -83,7 +83,7 @@ class GgufAdapters:
     def use(self, context: Any, adapter: AnswerAdapter | None) -> None:
         """Have a context compute with this adapter from now on, None: with the base alone."""
         address = ctypes.cast(context, ctypes.c_void_p).value or 0
-        if self._set.get(address) == adapter:
+        if self._set.get(address, (context, None))[1] == adapter:
             return
         handles = [] if adapter is None else [self._loaded[adapter.stamp]]
         scales = [] if adapter is None else [adapter.scale]
@@ -93,7 +93,7 @@ class GgufAdapters:
             len(handles),
             (ctypes.c_float * len(scales))(*scales),
         )
-        self._set[address] = adapter
+        self._set[address] = context, adapter
 
     def close(self) -> None:
         """Forget them; llama.cpp frees them with the model."""
@@ -101,18 +101,23 @@ class GgufAdapters:
         self._set.clear()
 
     def _make_room(self, size_bytes: int, in_use: set[Stamp]) -> None:
-        busy = {adapter.stamp for adapter in self._set.values() if adapter is not None} | in_use
         for stamp in list(self._loaded):
             if self.size_bytes + size_bytes <= self.max_bytes and len(self._loaded) < MAX_ADAPTERS:
                 break
-            if stamp not in busy:
-                llama_cpp.llama_adapter_lora_free(self._loaded.pop(stamp))
+            if stamp not in in_use:
+                self._free(stamp)
         if self.size_bytes + size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:
             raise InsufficientMemoryError(
                 f"the adapter takes {size_bytes / 1e6:.0f} MB, and of the {self.max_bytes / 1e6:.0f} MB that adapters "
                 f"of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, or merge "
                 "the adapter into its base"
             )
+
+    def _free(self, stamp: Stamp) -> None:
+        for context, adapter in list(self._set.values()):
+            if adapter is not None and adapter.stamp == stamp:
+                self.use(context, None)
+        llama_cpp.llama_adapter_lora_free(self._loaded.pop(stamp))
 
     def _load(self, path: str) -> Any:
         error_log.begin()

@@ -203,6 +203,18 @@ def test_damaged_matrices_are_refused(base: Path, engine: PyTorchEngine, tmp_pat
     assert "must hold an object" in failure(engine, place)
 
 
+def test_pickled_matrices_are_read_as_matrices_or_not_at_all(base: Path, engine: PyTorchEngine, tmp_path: Path) -> None:
+    place = make_adapter(tmp_path / "it", base)
+    wanted = answer(engine, ask(place)).text
+    file = place / "adapter_model.safetensors"
+    matrices = {name: torch.from_numpy(value) for name, value in load_file(file).items()}
+    file.unlink()
+    torch.save(matrices, place / "adapter_model.bin")
+    assert answer(engine, ask(place)).text == wanted
+    (place / "adapter_model.bin").write_bytes(b"cos\nsystem\n(S'touch /tmp/never'\ntR.")
+    assert "refused" in failure(engine, place) or "not loaded" in failure(engine, place)
+
+
 def test_models_that_are_decoded_row_by_row_take_adapters_too(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "slides", "mistral", tokenizer=make_word_tokenizer(), sliding_window=8)
     adapter = make_adapter(tmp_path / "lora", folder, seed=1)
@@ -216,5 +228,3 @@ def test_models_that_are_decoded_row_by_row_take_adapters_too(tmp_path: Path) ->
 class _Row:
     def __init__(self, bank: AdapterBank, adapter: Path) -> None:
         self.adapter = bank.take(str(adapter), 1.0, ())
-
-

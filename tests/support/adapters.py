@@ -44,7 +44,13 @@ def make_adapter(
             second = random.normal(0, spread, (outputs, own)).astype(np.float32)
             tensors[f"base_model.model.{module}.lora_A.weight"] = first
             tensors[f"base_model.model.{module}.lora_B.weight"] = second
-    told = {"peft_type": "LORA", "base_model_name_or_path": str(base), "r": rank, "lora_alpha": 2 * rank, "bias": "none"}
+    told = {
+        "peft_type": "LORA",
+        "base_model_name_or_path": str(base),
+        "r": rank,
+        "lora_alpha": 2 * rank,
+        "bias": "none",
+    }
     told |= {"target_modules": list(targets), "fan_in_fan_out": False, "task_type": "CAUSAL_LM"}
     if ranks:
         told["rank_pattern"] = ranks

@@ -93,7 +93,9 @@ def is_adapter(model: ModelInfo) -> bool:
 def _on_base(adapter: ModelInfo, base: ModelInfo, note: str | None) -> ModelInfo:
     kept = {name: value for name, value in base.config.items() if name not in ("problem", "title")}
     config: dict[str, Any] = copy.deepcopy(kept)
-    own: dict[str, Any] = {key: adapter.config[key] for key in ("rank", "files", "source", "lineage") if key in adapter.config}
+    own: dict[str, Any] = {
+        key: adapter.config[key] for key in ("rank", "files", "source", "lineage") if key in adapter.config
+    }
     config |= own
     config |= {"file_format": adapter.config.get("file_format"), "base_model": base.name}
     warnings = [*adapter.config.get("warnings", []), *([note] if note else [])]
