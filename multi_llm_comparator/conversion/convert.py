@@ -73,7 +73,7 @@ def canonical_target(target: str) -> str:
 def possible_targets(model: ModelInfo) -> tuple[str, ...]:
     """What a model that was found on disk can become, by what its headers say; empty for what cannot be converted."""
     architecture = model.config.get("architecture")
-    if not model.is_loadable:
+    if not model.is_loadable or model.base is not None:
         return ()
     if model.model_type is ModelType.PYTORCH:
         is_plain = model.config.get("file_format") == "safetensors" and Path(model.path).is_dir()

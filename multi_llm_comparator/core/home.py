@@ -39,6 +39,7 @@ OURS = (
     "logs",
     "keys",
     "gateway",
+    "adapters",
 )
 
 
