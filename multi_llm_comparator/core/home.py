@@ -42,6 +42,7 @@ OURS = (
     "keys",
     "gateway",
     "jobs",
+    "adapters",
 )
 
 
