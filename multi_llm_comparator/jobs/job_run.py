@@ -186,7 +186,7 @@ class JobRun(LiveRun):
         self.share = self.share or share
         self.attempt += 1
         self.begun_at, self.pid = self.begun_at or now(), None
-        self.account.phase, self.account.ended = "", None
+        self.account.begin_again()
         self.show("running")
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.

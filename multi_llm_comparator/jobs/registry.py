@@ -347,6 +347,8 @@ class JobRegistry:
     async def aclose(self) -> None:
         """Start no more jobs; those at work go on, and are found again."""
         self._is_open = False
+        for run in self._running.values():
+            log.warning("job %s (%s) goes on without the app, which follows it again once opened", run.id, run.title)
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.gather(self._tending, return_exceptions=True)
