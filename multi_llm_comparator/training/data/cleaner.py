@@ -71,7 +71,8 @@ def clean(
         evaluation: questions that the data must not have in it.
         progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done,
             and of how many, where that is known; of what is read it is an estimate.
-        is_stopped: asked now and then; once it says so, the report covers what was read so far.
+        is_stopped: asked now and then; once it says so, the report counts what was found until then and is not
+            complete: learn nothing from it.
 
     Raises:
         DocumentError: a file cannot be read, or nothing is left to learn from.
@@ -103,7 +104,7 @@ def clean(
         is_complete=work.is_complete,
     )
     write_atomically(folder / REPORT_FILE, json_text(report.to_dict()) + "\n")
-    if not len(report.train):
+    if not len(report.train) and report.is_complete:
         raise DocumentError(f"{dataset.name} has nothing to learn from: {_said(report)}")
     return report
 
