@@ -97,7 +97,7 @@ def clean(
         counts=work.counts,
         shortened=work.shortened,
         kept=kept.file,
-        train=kept.file.only(set(range(len(kept.file))) - lines),
+        train=kept.file.without(lines),
         validation=kept.file.only(lines),
         statistics=kept.statistics(lines) if tokens else None,
         contamination=evaluation.result() if evaluation else None,
@@ -280,7 +280,8 @@ class _Cleaning:
             return example, rows
         answers = tuple(index for index, _, _ in measured[0].rows)
         is_shortened = isinstance(example, Chat) and bool(answers)
-        self._count("too_long", _found(example, problems[0]), is_left_out=not is_shortened)
+        rule: Rule = "invalid" if any(one.is_refused for one in measured) else "too_long"
+        self._count(rule, _found(example, problems[0]), is_left_out=not is_shortened)
         if not isinstance(example, Chat) or not answers:
             return None
         self.shortened += 1

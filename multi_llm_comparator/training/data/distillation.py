@@ -41,6 +41,7 @@ class DistillationSnapshot:
     error: str
     created_at: float
     ended_at: float | None
+    version: int
 
     @property
     def done(self) -> int:
@@ -90,6 +91,7 @@ class Distillation(LiveRun):
             error=self.error,
             created_at=self.created_at,
             ended_at=self.ended_at,
+            version=self.version,
         )
 
     # --- life -------------------------------------------------------------------------------------------------------

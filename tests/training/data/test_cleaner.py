@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,18 @@ def test_what_is_too_long_is_left_out_and_shorter_answers_of_the_chat_stay(tmp_p
     assert (statistics.rows, statistics.tokens, statistics.longest) == (2, sum(lengths), max(lengths))
     assert statistics.learnt_tokens == sum(row.learnt_tokens for row in rows)
     assert sum(count for _, count in statistics.lengths) == 2
+
+
+def test_what_the_template_refuses_is_invalid_not_too_long(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(DEMO, model, ignore=shutil.ignore_patterns("*.safetensors"))
+    refuse = "{% if messages|length > 1 %}{{ raise_exception('one message only') }}{% endif %}{{ messages[0].content }}"
+    (model / "chat_template.jinja").write_text(refuse)
+    row = {"instruction": "What is 1 + 1?", "output": "2", "history": [["hi", "hello"]]}
+    report = cleaned(tmp_path, row, *GOOD, tokens=ModelTokens(model, 256))
+    assert report.counts["too_long"].found == 0
+    assert "one message only" in report.counts["invalid"].examples[0].why
+    assert report.shortened == 1
 
 
 def test_questions_of_an_evaluation_set_are_warned_of_or_left_out(tmp_path: Path) -> None:
