@@ -71,7 +71,8 @@ def clean(
         evaluation: questions that the data must not have in it.
         progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done,
             and of how many, where that is known; of what is read it is an estimate.
-        is_stopped: asked now and then; once it says so, the report covers what was read so far.
+        is_stopped: asked now and then; once it says so, the report counts what was found until then and is not
+            complete: learn nothing from it.
 
     Raises:
         DocumentError: a file cannot be read, or nothing is left to learn from.
@@ -96,14 +97,14 @@ def clean(
         counts=work.counts,
         shortened=work.shortened,
         kept=kept.file,
-        train=kept.file.only(set(range(len(kept.file))) - lines),
+        train=kept.file.without(lines),
         validation=kept.file.only(lines),
         statistics=kept.statistics(lines) if tokens else None,
         contamination=evaluation.result() if evaluation else None,
         is_complete=work.is_complete,
     )
     write_atomically(folder / REPORT_FILE, json_text(report.to_dict()) + "\n")
-    if not len(report.train):
+    if not len(report.train) and report.is_complete:
         raise DocumentError(f"{dataset.name} has nothing to learn from: {_said(report)}")
     return report
 
@@ -279,7 +280,8 @@ class _Cleaning:
             return example, rows
         answers = tuple(index for index, _, _ in measured[0].rows)
         is_shortened = isinstance(example, Chat) and bool(answers)
-        self._count("too_long", _found(example, problems[0]), is_left_out=not is_shortened)
+        rule: Rule = "invalid" if any(one.is_refused for one in measured) else "too_long"
+        self._count(rule, _found(example, problems[0]), is_left_out=not is_shortened)
         if not isinstance(example, Chat) or not answers:
             return None
         self.shortened += 1

@@ -107,11 +107,14 @@ def open_dataset(spec: DataSpec) -> Dataset:
     """
     if spec.source.startswith(HUB):
         raise DocumentError(f"{spec.source!r} is on the Hub; fetch it first, and name the folder that it came to")
-    source = Path(spec.source).expanduser()
+    return _opened(spec, Path(spec.source).expanduser())
+
+
+def _opened(spec: DataSpec, source: Path) -> Dataset:
     try:
         return Dataset(spec, find_files(source, spec.files))
     except OSError as exc:
-        raise DocumentError(f"cannot read {spec.source!r}: {exc.strerror or exc}") from exc
+        raise DocumentError(f"cannot read {str(source)!r}: {exc.strerror or exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,8 @@ def read_instruction_data(path: str | Path) -> InstructionData:
     Raises:
         DocumentError: the file cannot be read, or has nothing to learn from.
     """
-    dataset = open_dataset(DataSpec(source=str(path)))
+    # Not by a specification: the name of a file may be no text.
+    dataset = _opened(DataSpec(source="."), Path(path))
     chats: list[Chat] = []
     left_out = LeftOut()
     for found in dataset:
