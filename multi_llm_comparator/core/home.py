@@ -41,6 +41,7 @@ OURS = (
     "logs",
     "keys",
     "gateway",
+    "jobs",
 )
 
 
