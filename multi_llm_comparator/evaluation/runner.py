@@ -45,7 +45,9 @@ def evaluate(
     data: Annotated[
         str, typer.Option(help="Folder with the data sets as their authors publish them, or 'hub'.")
     ] = "data",
-    tasks: Annotated[str, typer.Option(help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "mmlu,ceval",
+    tasks: Annotated[
+        str, typer.Option(help="mmlu, ceval, gsm8k, bbh, or a file of your own: several with commas.")
+    ] = "mmlu,ceval",
     subjects: Annotated[str, typer.Option(help="Only these subjects, with commas.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject, the first ones.")] = None,
     shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples; usually 5.")] = None,
