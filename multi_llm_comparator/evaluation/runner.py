@@ -35,7 +35,8 @@ from multi_llm_comparator.services.scan.single import model_at
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 N_CTX = 2048
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
-output = PlainConsole(markup=False, highlight=False)
+# A file or a pipe has no width of its own, and names of tasks are long.
+output = PlainConsole(markup=False, highlight=False, width=None if sys.stdout.isatty() else 140)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
