@@ -134,7 +134,8 @@ class PyTorchScoring:
         return _lines(logits[0])
 
     def close(self) -> None:
-        del self._forward
+        # It holds the model.
+        self.__dict__.pop("_forward", None)
 
 
 def _arrange(
