@@ -155,14 +155,14 @@ class _Tuning:
         )
         for note in cleaned.notes:
             self.report.note("info", note)
-        for rule, count in cleaned.counts.items():
+        for count in cleaned.counts.values():
             if count.found:
                 became = (
                     f"{count.left_out:,} left out" if count.left_out else f"{count.found:,} found, learnt all the same"
                 )
                 first = f": {count.examples[0].why} ({count.examples[0].where})" if count.examples else ""
                 level: Level = "warning" if count.left_out else "info"
-                self.report.note(level, f"{became}, {rule.replace('_', ' ')}{first}")
+                self.report.note(level, f"{became}{first}")
         is_dpo = self.options.method == "dpo"
         if cleaned.detection.is_preference != is_dpo:
             they = "pairs of answers" if cleaned.detection.is_preference else "chats"
