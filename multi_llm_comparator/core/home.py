@@ -40,6 +40,7 @@ OURS = (
     "keys",
     "gateway",
     "jobs",
+    "adapters",
 )
 
 
