@@ -154,7 +154,7 @@ class _Tuning:
             self.work / "data",
             tokens=tokens,
             validation=beside,
-            progress=lambda phase, rows: self.report.progress(rows, max(rows, 1), "rows"),
+            progress=lambda phase, rows, total: self.report.progress(rows, max(total or rows, 1), "rows"),
         )
         for note in cleaned.notes:
             self.report.note("info", note)

@@ -33,7 +33,7 @@ def tunable_models() -> list[ModelInfo]:
     found = [
         m
         for m in loadable_models()
-        if m.model_type is ModelType.PYTORCH and Path(m.path).is_dir() and not m.config.get("base_model")
+        if m.model_type is ModelType.PYTORCH and Path(m.path).is_dir() and m.base is None
     ]
     return sorted(found, key=lambda m: (m.size, m.name))
 
@@ -95,7 +95,7 @@ def _facts(model: ModelInfo) -> str:
 
 def _draw_others() -> None:
     """GGUF models, and what makes a PyTorch checkpoint of one."""
-    others = [m for m in loadable_models() if m.model_type is ModelType.GGUF]
+    others = [m for m in loadable_models() if m.model_type is ModelType.GGUF and m.base is None]
     if not others:
         return
     with st.popover(tn("tune.not_tunable", len(others)), type="tertiary", key="tune_others", on_change="rerun") as box:

@@ -60,7 +60,7 @@ def loss_chart(lines: Sequence[JobLine], page: str) -> Figure:
             ink = INK[page] if alone else colour
             name = t("tune.series_validation_loss") if alone else t("tune.validation_of", name=title)
             traces.append(_line(checked, name, ink, dash="dot", markers=True, legend=True))
-    return {"data": traces, "layout": _loss_layout(page)}
+    return {"data": traces, "layout": _loss_layout(page, is_empty=not any(trace["x"] for trace in traces))}
 
 
 def small_charts(curves: Mapping[str, Sequence[Point]], tone: Tone, page: str) -> Figure:
@@ -77,7 +77,8 @@ def small_charts(curves: Mapping[str, Sequence[Point]], tone: Tone, page: str) -
                 "yaxis": f"y{suffix}",
             }
         )
-        look = {"zeroline": False, "fixedrange": True, "gridcolor": FAINT[page], "nticks": 4, "tickfont": {"size": 10}}
+        look: dict[str, Any] = {"zeroline": False, "fixedrange": True, "gridcolor": FAINT[page], "nticks": 4}
+        look |= {"tickfont": {"size": 10}, "showticklabels": bool(points)}
         axes[f"xaxis{suffix}"] = {**look, "domain": list(across), "anchor": f"y{suffix}", "rangemode": "tozero"}
         axes[f"yaxis{suffix}"] = {
             **look,
@@ -148,7 +149,7 @@ def _line(
     }
 
 
-def _loss_layout(page: str) -> Figure:
+def _loss_layout(page: str, *, is_empty: bool) -> Figure:
     axis: dict[str, Any] = {"zeroline": False, "gridcolor": FAINT[page]}
     return {
         **chart_look.layout(page),
@@ -160,7 +161,8 @@ def _loss_layout(page: str) -> Figure:
             "rangemode": "tozero",
             "title": {"text": t("tune.axis_step"), "standoff": 6, "font": {"size": 12}},
         },
-        "yaxis": {**axis, "fixedrange": True},
+        # Without a point there is no scale yet.
+        "yaxis": {**axis, "fixedrange": True, "showticklabels": not is_empty},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "uirevision": "kept",
     }

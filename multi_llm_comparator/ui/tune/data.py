@@ -1,4 +1,4 @@
-"""The block of data: where it comes from, what was recognised, which columns are what, and a row as it will be learnt."""
+"""Where the data comes from, and what the job will read of it."""
 
 from __future__ import annotations
 

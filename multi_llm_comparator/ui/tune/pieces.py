@@ -56,5 +56,6 @@ def histogram_html(bins: Sequence[tuple[int, int, int]], limit: int) -> str:
         height = 100 * count / most
         bars.append(f'<span{kind} style="height:{height:.1f}%" title="{why}"></span>')
     ends = (bins[0][0], bins[-1][1]) if bins else (0, 0)
-    axis = f"<span>{say.count(ends[0])}</span><span>{escape(t('tune.histogram_axis'))}</span><span>{say.count(ends[1])}</span>"
+    named = (say.count(ends[0]), escape(t("tune.histogram_axis")), say.count(ends[1]))
+    axis = "".join(f"<span>{words}</span>" for words in named)
     return f'<div class="mlc-bars">{"".join(bars)}</div><div class="mlc-bars-axis">{axis}</div>'

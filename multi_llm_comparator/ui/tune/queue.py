@@ -22,9 +22,9 @@ MAX_SHOWN = 12
 def draw_queue(open_id: str | None) -> None:
     """Jobs at work, but for one that is open by itself; nothing where there are none."""
     seen = [(job.id, job.state) for job in at_work()]
-    if not [run_id for run_id, _ in seen if run_id != open_id]:
-        if open_id is None or not seen:
-            return
+    if not seen or [run_id for run_id, _ in seen] == [open_id]:
+        # Looked at again whenever the page is drawn; a job that is open by itself is followed by its board.
+        return
 
     @st.fragment(run_every=POLL_S)
     def live() -> None:
@@ -92,7 +92,8 @@ def _draw_job(job: JobSnapshot, *, is_open: bool, can_move: bool) -> None:
 def _row(job: JobSnapshot) -> str:
     said = waits_for(job) if job.state == "queued" else _at_work(job)
     title = f'<div class="mlc-row-title" title="{escape(job.title)}">{escape(job.title)}</div>'
-    return f'<div class="mlc-run">{title}<div class="mlc-models">{state_of_run(job.state)}<span class="mlc-muted">{escape(said)}</span></div></div>'
+    state = f'{state_of_run(job.state)}<span class="mlc-muted">{escape(said)}</span>'
+    return f'<div class="mlc-run">{title}<div class="mlc-models">{state}</div></div>'
 
 
 def _at_work(job: JobSnapshot) -> str:

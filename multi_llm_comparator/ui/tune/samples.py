@@ -36,6 +36,7 @@ def draw_samples(samples: Sequence[Sample], job_id: str) -> None:
             value=kept if kept in steps[:-1] else steps[0],
             format_func=_step_name,
             key=f"tune_old_slider_{job_id}_{len(steps)}",
+            width=420,
         )
         st.session_state[f"tune_old_{job_id}"] = old
     st.html(beside_html(by_prompt, old, steps[-1]))

@@ -1,4 +1,4 @@
-"""Setting up a job: base, data, cleaning, settings, estimate, from top to bottom; sensible without touching anything."""
+"""Setting up a job: base, data, cleaning, settings, estimate, from top to bottom."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from multi_llm_comparator.ui.tune.sources import Source
 _DRAFT, _REVISION = "tune_draft", "tune_revision"
 RUN, WITH = AddressedId("run", "tune_run"), AddressedId("with", "tune_with")
 MAX_BESIDE = 5
+USUAL_CLEANING, USUAL_SHARE = Cleaning(), SplitSpec().share
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Draft:
     base: str = ""
     source: Source | None = None
     mapping: ColumnMapping | None = None
-    cleaning: Cleaning = Cleaning()
-    share: float = SplitSpec().share
+    cleaning: Cleaning = USUAL_CLEANING
+    share: float = USUAL_SHARE
     evaluation_sets: tuple[str, ...] = ()
     preset: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)

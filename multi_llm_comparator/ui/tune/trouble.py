@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
-from multi_llm_comparator.ui.kit.html_pieces import error_title, problem
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.html_pieces import problem
+from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.tune.again import duplicate, with_less_memory
 from multi_llm_comparator.ui.tune.jobs import resume
 
@@ -22,7 +22,9 @@ def draw_trouble(job: JobSnapshot) -> None:
         return
     if job.state != "failed" or job.error is None:
         return
-    st.html(problem(error_title(job.error.type), job.error.text))
+    known = f"error.title.{job.error.type}"
+    title = t(known if known in texts(current_language()) else "tune.failed")
+    st.html(problem(title, job.error.text))
     with st.container(horizontal=True, key="tune_next_step"):
         if job.error.type in _MEMORY:
             _button("less_memory", ":material/compress:", with_less_memory, job)

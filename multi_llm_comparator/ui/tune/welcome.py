@@ -22,7 +22,7 @@ def draw_new() -> None:
         return
     if not perform(get_workbench().runs.count(RunFilter(kind=TUNING))):
         said = f"<h2>{escape(t('tune.welcome'))}</h2><p>{escape(t('tune.welcome_text'))}</p>"
-        st.html(f'<div class="mlc-hero">{said}</div>')
+        st.html(f'<div class="mlc-hero mlc-tune-hero">{said}</div>')
     tune, write = st.tabs([t("tune.tab_tune"), t("tune.tab_write")], key="tune_new_tabs", on_change="rerun")
     with tune:
         if tune.open:
