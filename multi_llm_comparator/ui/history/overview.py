@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
+from multi_llm_comparator.core.readable import seconds
+from multi_llm_comparator.evaluation.measuring.cells import Cell
+from multi_llm_comparator.evaluation.measuring.results import results_of
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
 from multi_llm_comparator.plans.export_html import figure_rows
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.outlook import Outlook
@@ -16,6 +21,9 @@ from multi_llm_comparator.ui.kit.html_pieces import state_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip
+
+# Prompts of an evaluation that stand beside those of another run.
+MAX_PARTS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +53,33 @@ class Overview:
 
     figures: dict[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+
+
+def evaluation_overview(snapshot: EvaluationSnapshot) -> Overview:
+    """Prompt by prompt, with the first answer of each model; the figures are the models' scores."""
+    results = results_of(snapshot)
+    figures = {}
+    for found in results.subjects:
+        name = f"{snapshot.spec.subject(found.subject).name} · {found.source}"
+        figures[name] = f"{mean_words(found.interval)} ({interval_words(found.interval)})"
+    parts = []
+    for number, item in enumerate(snapshot.items[:MAX_PARTS]):
+        cells = [(subject, snapshot.cell(number, subject.id)) for subject in snapshot.spec.subjects]
+        answers = [_cell(subject.name, subject.target, cell) for subject, cell in cells if cell is not None]
+        parts.append(Part(prompt=item.title, answers=tuple(answers)))
+    return Overview(figures=figures, parts=tuple(parts))
+
+
+def _cell(name: str, target: str, cell: Cell) -> ShownAnswer:
+    value = say.NOTHING if cell.value is None else f"{cell.value:.2g}"
+    return ShownAnswer(
+        model=name,
+        target=target,
+        chip=state_chip("done" if cell.state == "done" else "failed"),
+        text=cell.text,
+        error=cell.error or "",
+        figures=(value, seconds(cell.duration_s, current_language())),
+    )
 
 
 def comparison_overview(snapshot: ComparisonSnapshot) -> Overview:
