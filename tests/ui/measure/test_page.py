@@ -13,7 +13,7 @@ from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.evaluation.measuring.making import evaluation, prompt_set
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, html_of, run_of
+from tests.ui.test_pages import MAIN, PAGES, asked, html_of, run_of
 
 PATIENCE_S = 60.0
 ROWS = prompt_set(("What is 23 * 17?", "391"), ("What is 2 + 2?", "4"), compare="contains")
@@ -146,3 +146,23 @@ def test_history_knows_evaluations_and_opens_them(adders: Workbench) -> None:
     assert not test.exception
     assert "Sums" in html_of(test)
     assert run.state == "done"
+
+
+def test_a_comparison_is_added_to_a_set_with_one_click(bench: Workbench) -> None:
+    kept = PromptSets().save(ROWS)
+    comparison = asked(bench, "ash", prompt="And then?")
+
+    def page(run_id: str) -> None:
+        from multi_llm_comparator.ui.measure.adding import draw_add_to_set
+        from multi_llm_comparator.workbench import get_workbench
+
+        bench = get_workbench()
+        draw_add_to_set(bench.bridge.run(bench.comparisons.get(run_id)).snapshot())
+
+    test = AppTest.from_function(page, args=(comparison.id,), default_timeout=PATIENCE_S).run()
+    test.button(key=f"compare_add_to_set_{comparison.id}").click().run()
+    assert not test.exception
+    assert [row.prompt for row in PromptSets().load(kept.id).rows][-1] == "And then?"
+    test.selectbox(key=f"compare_to_set_{comparison.id}").select("").run()
+    test.button(key=f"compare_add_to_set_{comparison.id}").click().run()
+    assert {facts.name for facts in PromptSets().list()} == {"Mine", "And then?"}
