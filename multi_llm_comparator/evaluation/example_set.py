@@ -12,7 +12,7 @@ _PERSON = {
     "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
 }
 # Prompt, how it is compared, what is expected, tag.
-_ROWS = (
+_ROWS: tuple[tuple[str, str, str, str, dict[str, str]], ...] = (
     ("What is the capital of {{country}}?", "contains", "Paris", "facts", {"country": "France"}),
     ("What is the capital of {{country}}?", "contains", "Canberra", "facts", {"country": "Australia"}),
     ("Which planet is the largest in our solar system?", "contains", "Jupiter", "facts", {}),
