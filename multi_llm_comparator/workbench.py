@@ -17,6 +17,8 @@ from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.jobs.machine import ThisMachine
+from multi_llm_comparator.jobs.registry import JobRegistry
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
 from multi_llm_comparator.prediction.calibration import Calibration
@@ -46,6 +48,7 @@ class Services:
     runs: RunRegistry
     comparisons: ComparisonRegistry
     plans: PlanRegistry
+    jobs: JobRegistry
     calibration: Calibration
 
 
@@ -78,6 +81,7 @@ def _services(
         "runs": runs,
         "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
         "plans": plans,
+        "jobs": JobRegistry(runs, settings.home / "jobs", ThisMachine(engine)),
         "calibration": Calibration(plans),
     }
 
@@ -133,6 +137,7 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        await services.jobs.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -187,6 +192,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     services = _services(settings, models, gateway)
     bridge, engine = get_bridge(), services["engine"]
     bridge.submit(services["gateway"].start())
+    bridge.submit(services["jobs"].open())
     # A large folder takes its time; the pages say meanwhile what is being done.
     bridge.submit(asyncio.to_thread(models.scan_models))
     conversions = ConversionJobs(models.scan_models)
@@ -243,6 +249,7 @@ def close_workbench() -> None:
     if workbench is None:
         return
     workbench.models.end_scan()
+    workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)

@@ -30,6 +30,7 @@
     ├── RunNotFoundError            no stored run under this id
     ├── RunAtWorkError              another process is at work on the run
     ├── PlanError                   a plan that cannot be used; its kinds are in :mod:`plans.errors`
+    ├── JobError                    a job that could not be started, or broke
     ├── TrainingError               a model that could not be tuned
     ├── ConversionError             a model that could not be converted for a reason outside its files
     ├── StoreError                  the database cannot be opened, read or written
@@ -186,6 +187,10 @@ class RunAtWorkError(MultiLLMError):
 
 class PlanError(MultiLLMError):
     """A plan that cannot be used as it is."""
+
+
+class JobError(MultiLLMError):
+    """The process of a job could not be started, or what it did broke."""
 
 
 class TrainingError(MultiLLMError):

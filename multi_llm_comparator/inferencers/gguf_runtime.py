@@ -196,6 +196,27 @@ class LlamaRuntime:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         return self._open_context(params)
 
+    def open_scoring(self, n_sequences: int, room: int, n_batch: int) -> Any:
+        """A context for scoring, which reads at most ``n_batch`` tokens in one call and holds at least ``room`` tokens
+        and as many again as one request may have.
+
+        Raises:
+            ModelLoadError: there is no memory for it.
+        """
+        params = self._context_params()
+        params.n_ctx = max(self._options.cache_tokens, self.n_ctx + room)
+        params.n_seq_max = n_sequences
+        # llama.cpp ends the process where a call could not hold a token of each sequence.
+        params.n_batch = max(n_batch, n_sequences)
+        params.n_ubatch = min(params.n_batch, N_BATCH)
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self.n_threads
+        if not self.on_gpu:
+            # Kept in 16 bit, or added up by flash attention on a CPU, sums depend on who else is in the batch.
+            params.type_k = params.type_v = llama_cpp.GGML_TYPE_F32
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        return self._open_context(params)
+
     def _open_shared(self) -> Any:
         """The context that all other answers share."""
         options, params = self._options, self._context_params()
