@@ -61,9 +61,9 @@ class GgufEngine(Engine):
         self._batch = Batch(self._runtime.n_batch)
         self._prompt_rows = self._rows_per_step()
         self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
-        self._scoring: GgufScoring | None = None
         self._adapters = GgufAdapters(self._runtime.model, self._runtime.weights_bytes)
         self._group: AnswerAdapter | None = None  # whose answers a step decodes now
+        self._scoring: dict[GgufScoring, AnswerAdapter | None] = {}
         self._waiting = WaitingLine()
         vocabulary = self._vocabulary
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
@@ -121,12 +121,16 @@ class GgufEngine(Engine):
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
         self._lanes.set_threads(self._runtime.n_threads)
-        if self._scoring is not None:
-            self._scoring.set_threads(self._runtime.n_threads)
+        for scoring in self._scoring:
+            scoring.set_threads(self._runtime.n_threads)
 
-    def open_scorer(self) -> Scorer:
-        self._scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
-        return Scorer(self._scoring, GgufScoreTokenizer(self._vocabulary, self._template), self._n_ctx)
+    def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
+        own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
+        scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
+        self._scoring[scoring] = own
+        self._adapters.use(scoring.context, own)
+        scoring.on_close = lambda: self._scoring_ends(scoring)
+        return Scorer(scoring, GgufScoreTokenizer(self._vocabulary, self._template), self._n_ctx)
 
     def close(self) -> None:
         # It reads the model's vocabulary.
@@ -167,8 +171,15 @@ class GgufEngine(Engine):
     def _adapter_for(self, request: GenerationRequest) -> AnswerAdapter | None:
         if not request.adapter:
             return None
-        in_use = [answer.adapter for answer in self._answers if answer.adapter is not None]
-        return self._adapters.take(request.adapter, request.config.adapter_scale, in_use)
+        return self._adapters.take(request.adapter, request.config.adapter_scale, self._in_use())
+
+    def _in_use(self) -> list[AnswerAdapter]:
+        adapters = [*(answer.adapter for answer in self._answers), *self._scoring.values()]
+        return [adapter for adapter in adapters if adapter is not None]
+
+    def _scoring_ends(self, scoring: GgufScoring) -> None:
+        del self._scoring[scoring]
+        self._adapters.forget(scoring.context)
 
     def _has_room_for(self, request: GenerationRequest) -> bool:
         has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle
