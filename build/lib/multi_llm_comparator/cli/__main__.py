@@ -1,3 +1,0 @@
-from multi_llm_comparator.cli.app import main
-
-main()

@@ -1,1 +1,0 @@
-"""Comparisons: one prompt, up to four panes, many turns; live objects that outlive the page."""

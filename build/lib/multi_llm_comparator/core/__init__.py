@@ -1,1 +1,0 @@
-"""The words everybody uses: types, events, configuration, errors. Imports nothing of ours."""

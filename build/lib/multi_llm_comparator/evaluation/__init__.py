@@ -1,1 +1,0 @@
-"""Whether answers are right: data sets, scoring, judges, reports."""

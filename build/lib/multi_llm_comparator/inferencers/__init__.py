@@ -1,1 +1,0 @@
-"""Engines: one loaded model that decodes for many requests; one kind per file."""

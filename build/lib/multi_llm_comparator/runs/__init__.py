@@ -1,1 +1,0 @@
-"""The life of everything long: started, watched, stopped, found again, resumed, deleted."""

@@ -1,1 +1,0 @@
-"""The HTTP API: OpenAI's form, Anthropic's and Ollama's, over everything that can answer."""

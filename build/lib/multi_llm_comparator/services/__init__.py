@@ -1,1 +1,0 @@
-"""Local models: finding them, fitting them into memory, running each in a process of its own."""

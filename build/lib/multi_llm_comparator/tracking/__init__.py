@@ -1,1 +1,0 @@
-"""The run store: everything that outlives a page, in SQL."""

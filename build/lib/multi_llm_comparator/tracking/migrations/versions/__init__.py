@@ -1,1 +1,0 @@
-"""One file per step; never edit one that was released."""

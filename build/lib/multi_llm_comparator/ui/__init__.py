@@ -1,1 +1,0 @@
-"""Streamlit components that the pages share."""
