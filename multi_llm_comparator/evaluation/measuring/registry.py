@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Duel
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, read_item, read_run
+from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
 from multi_llm_comparator.evaluation.measuring.materials import OpenTasks
 from multi_llm_comparator.evaluation.measuring.recording import RecordedEvaluation
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -41,7 +43,7 @@ class EvaluationRegistry:
         in_flight: how many prompts one subject is asked at a time.
     """
 
-    name, page = KIND, "measure"
+    name, page, formats = KIND, "measure", FORMATS
 
     def __init__(self, runs: RunRegistry, sources: Sources, open_tasks: OpenTasks, *, in_flight: int = 4) -> None:
         self.runs, self._sources, self._open_tasks, self._in_flight = runs, sources, open_tasks, in_flight
@@ -58,6 +60,10 @@ class EvaluationRegistry:
     async def get(self, run_id: str) -> EvaluationRun:
         """See :meth:`RunRegistry.get`."""
         return await self.runs.get(run_id, EvaluationRun)
+
+    async def export(self, run_id: str, format: str, language: Language) -> bytes:
+        snapshot = (await self.get(run_id)).snapshot()
+        return await asyncio.to_thread(export_evaluation, snapshot, format, language)
 
     async def resume(self, run_id: str) -> EvaluationRun:
         """Ask what has no answer yet, also what failed. See :meth:`RunRegistry.resume`."""
