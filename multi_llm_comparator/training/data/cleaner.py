@@ -1,8 +1,8 @@
 """Cleaning a data set: what cannot or should not be learnt is left out, counted and shown.
 
 Two passes. The first reads rows, applies the rules that look at one row, and puts what stays into a file; the second
-leaves out near duplicates, what is too long for the model and what is contaminated. A million rows need about 300 MB of
-memory and as much disk as they have, besides 512 bytes a row.
+leaves out near duplicates, what is too long for the model and what is contaminated. A million rows need about half a
+gigabyte of memory and as much disk as they have, besides 512 bytes a row.
 """
 
 from __future__ import annotations
