@@ -10,6 +10,9 @@ import pytest
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
+from multi_llm_comparator.training.data.data_process import DataProcess
+from multi_llm_comparator.training.data.hub_data import fetched, fetched_here
+from multi_llm_comparator.training.data.spec import DataSpec
 from tests.support.hub_server import COMMIT, HubServer, serving
 
 ROW = json.dumps({"prompt": "hi", "completion": "hello"}).encode() + b"\n"
@@ -57,3 +60,22 @@ async def test_what_cannot_be_had_is_said(hub: Any, tmp_path: Path) -> None:
     offline = HubClient(tmp_path / "models", endpoint="http://127.0.0.1:9")
     with pytest.raises(DownloadError, match="cannot be reached"):
         await fetch_dataset(offline, named("org/rows"), tmp_path)
+
+
+async def test_the_app_brings_data_of_the_hub_before_a_child_looks_at_it(hub: Any, tmp_path: Path) -> None:
+    client = HubClient(tmp_path / "models", endpoint=hub.url)
+    process = DataProcess(fetch=lambda spec: fetched(spec, client, tmp_path))
+    seen = await process.inspect(DataSpec(source="hf:org/rows"))
+    assert seen["detection"]["reason"] == "a prompt with a completion in 3 of 3 rows"
+    assert "another split" in seen["notes"][0]
+    with pytest.raises(DownloadError, match="no dataset"):
+        await process.inspect(DataSpec(source="hf:org/none"))
+    await process.aclose()
+
+
+def test_a_job_brings_it_itself(hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("MLC_HOME", str(tmp_path))
+    found = fetched_here(DataSpec(source="hf:org/rows"))
+    assert Path(found.source, "data", "train.jsonl").is_file()
+    assert fetched_here(found) is found

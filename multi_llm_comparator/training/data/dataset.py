@@ -16,10 +16,9 @@ from multi_llm_comparator.training.data.files import DataFiles, encoding_for, fi
 from multi_llm_comparator.training.data.formats import examples_of, group_of
 from multi_llm_comparator.training.data.left_out import LeftOut
 from multi_llm_comparator.training.data.rows import Row
-from multi_llm_comparator.training.data.spec import MAX_ROWS, DataSpec, Rule
+from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, Rule
 from multi_llm_comparator.training.data.turns import Unusable
 
-HUB = "hf:"
 MAX_EXCERPT_CHARS = 300
 
 

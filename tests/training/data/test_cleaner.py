@@ -185,6 +185,13 @@ def test_the_report_is_a_file_and_the_rest_is_tidied_up(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "work").iterdir()} == {REPORT_FILE, "kept.jsonl"}
 
 
+def test_the_same_rows_have_the_same_hash_wherever_they_lie(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one, same, other = cleaned(tmp_path, *GOOD), cleaned(tmp_path / "other", *GOOD), cleaned(tmp_path, *GOOD[1:])
+    assert one.lineage == same.lineage
+    assert one.lineage["kept_sha256"] != other.lineage["kept_sha256"]
+
+
 def test_stopped_it_reports_what_it_has(tmp_path: Path) -> None:
     path = written(tmp_path, *({"prompt": f"ask {n}", "completion": f"answer {n}"} for n in range(1000)))
     calls: list[tuple[str, int]] = []

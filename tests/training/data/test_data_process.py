@@ -67,7 +67,7 @@ async def test_data_is_inspected_previewed_and_cleaned_outside_the_app(
 
     with pytest.raises(DocumentError, match="no example number 100"):
         await process.preview(spec, 99, str(DEMO), 256)
-    with pytest.raises(DocumentError, match="no file or folder"):
+    with pytest.raises(DocumentError, match="no such file or folder"):
         await process.inspect(DataSpec(source=str(tmp_path / "nothing")))
     with pytest.raises(ModelLoadError):
         await process.preview(spec, 0, str(tmp_path), 256)

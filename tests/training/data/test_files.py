@@ -157,7 +157,7 @@ def test_files_have_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         for number in range(3):
             (tmp_path / f"{number}.json").write_text("[]")
         find_files(tmp_path)
-    with pytest.raises(DocumentError, match="no file or folder"):
+    with pytest.raises(DocumentError, match="no such file or folder"):
         find_files(tmp_path / "nothing")
 
 
