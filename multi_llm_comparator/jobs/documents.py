@@ -67,7 +67,7 @@ def run_record(run: JobRun) -> RunRecord:
         pid=run.pid,
         share=run.share,
         stop_asked=run.is_stop_asked,
-        read_to=run.stored_to,
+        read_to=run.telling.stored_to,
         phase=account.phase,
         progress=account.progress,
         notes=list(account.notes),
