@@ -249,7 +249,11 @@ class JobRun(LiveRun):
         await self._begin_again()
 
     async def opened(self) -> None:
-        if self.stored_state in ACTIVE:
+        # Without its folder nothing is known of it: another machine has it, or it was moved and may come back.
+        if not await asyncio.to_thread(self.folder.spec_file.exists):
+            return
+        is_alive = await asyncio.to_thread(find_process, self.folder) is not None
+        if self.stored_state in ACTIVE or (self.stored_state == "interrupted" and is_alive):
             await self._begin_again()
 
     async def _begin_again(self) -> None:

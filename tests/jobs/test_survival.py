@@ -122,6 +122,23 @@ async def test_what_left_the_session_of_a_job_and_outlives_it_is_named(tmp_path:
     kill(left.pid)
 
 
+async def test_a_job_whose_folder_is_elsewhere_is_left_as_it_is_until_the_folder_is_back(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    async with opened(tmp_path) as jobs:
+        run = await jobs.start(trial(gate=str(gate)))
+        pid = await counting(run)
+    aside = run.folder.path.rename(tmp_path / "aside")
+    async with opened(tmp_path) as jobs:
+        assert (await jobs.get(run.id)).state == "interrupted"
+    aside.rename(run.folder.path)
+    async with opened(tmp_path) as jobs:
+        again = await jobs.get(run.id)
+        assert again.snapshot().pid == pid
+        gate.touch()
+        job = await over(again)
+    assert (job.state, job.attempt) == ("done", 1)
+
+
 async def test_a_job_is_never_at_work_twice(tmp_path: Path) -> None:
     async with opened(tmp_path) as jobs:
         run = await jobs.start(trial(gate=str(tmp_path / "go")))
