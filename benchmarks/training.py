@@ -78,7 +78,7 @@ class Contestant:
             self._process.stdin.write(line)
             self._process.stdin.flush()
         while answer := self._process.stdout.readline():
-            if answer.startswith("{"):
+            if answer.startswith('{"'):
                 told: dict[str, Any] = json.loads(answer)
                 return told
         raise SystemExit(f"a contestant ended with code {self._process.wait()}; run it by itself to see why")
