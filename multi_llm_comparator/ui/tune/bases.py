@@ -31,9 +31,7 @@ MAX_LISTED = 12
 def tunable_models() -> list[ModelInfo]:
     """PyTorch checkpoints whose weights can be read here, the smallest first."""
     found = [
-        m
-        for m in loadable_models()
-        if m.model_type is ModelType.PYTORCH and Path(m.path).is_dir() and m.base is None
+        m for m in loadable_models() if m.model_type is ModelType.PYTORCH and Path(m.path).is_dir() and m.base is None
     ]
     return sorted(found, key=lambda m: (m.size, m.name))
 
