@@ -12,6 +12,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
 from multi_llm_comparator.ui.kit.theme import page_tone
+from multi_llm_comparator.ui.tune.again import options_of
 from multi_llm_comparator.ui.tune.curves import JobLine, loss_chart, small_charts
 from multi_llm_comparator.ui.tune.figures import status, strip
 from multi_llm_comparator.ui.tune.jobs import taken
@@ -49,7 +50,8 @@ def _draw(job: JobSnapshot, beside: list[JobSnapshot]) -> None:
         [t("tune.tab_answers"), t("tune.tab_validation"), t("tune.tab_lineage"), t("tune.tab_log")], key="tune_tabs"
     )
     with answers:
-        draw_samples(job.samples, job.id)
+        options = options_of(job)
+        draw_samples(job.samples, job.id, options.fixed_prompts if options is not None else ())
     with rows:
         draw_validation(job.samples)
     with data:

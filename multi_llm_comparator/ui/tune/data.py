@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
 import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
 from multi_llm_comparator.training.data.dataset import HUB
 from multi_llm_comparator.training.data.spec import DataSpec, SplitSpec
-from multi_llm_comparator.ui.kit.actions import attempt, show_notices
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import attempt, refusal, show_notices
+from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.tune.asked import asked, forget
 from multi_llm_comparator.ui.tune.sources import KINDS, Source, SourceKind, example_for, keep_upload
 from multi_llm_comparator.ui.tune.state import Draft, change_draft, current_draft, draft_revision
 from multi_llm_comparator.workbench import get_workbench
@@ -36,6 +41,9 @@ def draw_source(base: ModelInfo | None) -> Source | None:
         _draw_location("path", source)
     else:
         _draw_location("hub", source)
+        if source.kind == "hub" and source.value.startswith(HUB):
+            _fetch(source)
+            return None
     return source if source.kind == kind else None
 
 
@@ -92,13 +100,36 @@ def _draw_location(kind: SourceKind, source: Source) -> None:
 
     st.text_input(
         t(f"tune.{kind}"),
-        source.value.removeprefix(HUB) if source.kind == kind else "",
+        (source.name if kind == "hub" else source.value) if source.kind == kind else "",
         key=key,
         placeholder=t(f"tune.{kind}_placeholder"),
         max_chars=MAX_LOCATION_CHARS,
         help=t(f"tune.{kind}_why"),
         on_change=changed,
     )
+
+
+def _fetch(source: Source) -> None:
+    """Bring a data set of the Hub to this machine, once; then it is read as the folder that it came to."""
+
+    async def work(tell: Callable[[str], None]) -> Path:
+        workbench = get_workbench()
+
+        def on_progress(done_bytes: int, total_bytes: int) -> None:
+            tell(f"{say.size(done_bytes)} / {say.size(total_bytes)}")
+
+        wanted = named(source.value)
+        return await fetch_dataset(workbench.hub, wanted, workbench.settings.home, on_progress=on_progress)
+
+    found = asked("fetched", source.value, work)
+    if found.error is not None:
+        st.html(problem(t("tune.data_refused"), refusal(found.error)))
+        st.button(t("act.retry"), icon=":material/refresh:", key="tune_fetch_again", on_click=forget, args=("fetched",))
+    elif found.value is None:
+        st.html(f'<div class="mlc-waiting">{escape(t("tune.fetching", name=source.name))}</div>')
+    else:
+        change_draft(source=Source("hub", str(found.value), source.name))
+        st.rerun()
 
 
 def data_spec(source: Source, draft: Draft) -> DataSpec:

@@ -8,7 +8,7 @@ from multi_llm_comparator.training.data.detection import Detection
 from multi_llm_comparator.training.data.spec import ColumnMapping
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.tune.data_work import Inspected
 from multi_llm_comparator.ui.tune.mapping import draw_mapping, guessed
@@ -28,7 +28,7 @@ def draw_form(found: Inspected) -> bool:
         _draw_recognised(detection)
     else:
         if not detection.usable:
-            st.info(t("tune.needs_mapping", looked_at=str(detection.looked_at)), icon=":material/table:")
+            st.info(tm("tune.needs_mapping", looked_at=detection.looked_at), icon=":material/table:")
         else:
             st.html(_chips("form_mapped", detection))
         draw_mapping(detection.columns)

@@ -11,7 +11,7 @@ from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.training.data.distillation import Distillation, DistillationSnapshot
 from multi_llm_comparator.ui.kit.actions import perform, warn
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.tune.state import RUN, beside_ids, forget_run, leave_run, show_beside, show_run
+from multi_llm_comparator.ui.tune.state import asked_run, beside_ids, forget_run, leave_run, show_beside, show_run
 from multi_llm_comparator.workbench import get_workbench
 
 TUNING = "tuning"
@@ -22,7 +22,7 @@ DELETING_S = 60.0
 
 def current() -> JobSnapshot | DistillationSnapshot | None:
     """What the address names, else what the session had open. An unknown run is said and dropped."""
-    run_id = RUN.read()
+    run_id = asked_run()
     if not run_id:
         return None
     run = perform(get_workbench().runs.get(run_id, LiveRun), run_id, timeout_s=READING_S)  # type: ignore[type-abstract]

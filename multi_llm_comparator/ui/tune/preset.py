@@ -12,7 +12,7 @@ from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.presets import PRESETS
 from multi_llm_comparator.training.tuning_options import MAX_FIXED_PROMPTS, MAX_PROMPT_CHARS, TuningOptions
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.tune.options import FIELDS, draw_options
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision
@@ -115,7 +115,7 @@ def _draw_grid(options: TuningOptions) -> None:
     for name, shown, now in (("rates", shown_rates, options.learning_rate), ("ranks", shown_ranks, options.rank)):
         _draw_values(name, shown, f"{now / 2:g}, {now:g}, {now * 2:g}" if name == "rates" else f"{now}, {now * 2}")
     if grid_size() > MAX_GRID:
-        st.error(t("tune.grid_most", n=MAX_GRID), icon=":material/error:")
+        st.error(tm("tune.grid_most", n=MAX_GRID), icon=":material/error:")
     elif grid_size() > 1:
         pairs = product(draft.rates or (options.learning_rate,), draft.ranks or (options.rank,))
         st.html(f'<div class="mlc-muted">{escape(" · ".join(f"{rate:g} × {rank}" for rate, rank in pairs))}</div>')
@@ -157,7 +157,7 @@ def ranks_in(text: str) -> tuple[int, ...]:
 
 
 def _draw_prompts(options: TuningOptions) -> None:
-    st.caption(t("tune.prompts_why", n=MAX_FIXED_PROMPTS))
+    st.caption(tm("tune.prompts_why", n=MAX_FIXED_PROMPTS))
     key = f"tune_prompts_text_{draft_revision()}"
 
     def changed() -> None:

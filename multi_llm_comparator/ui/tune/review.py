@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, show_n
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import figure, model_label, problem
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.tune.sources import Source
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, leave_run, set_draft
@@ -138,7 +138,8 @@ def _draw_answers(run: DistillationSnapshot) -> None:
     pages = max(1, -(-len(listed) // PAGE))
     page = 1
     if pages > 1:
-        page = int(st.number_input(t("tune.write_page", n=pages), 1, pages, 1, key=f"tune_write_page_{run.id}_{shown}"))
+        key = f"tune_write_page_{run.id}_{shown}"
+        page = int(st.number_input(tm("tune.write_page", n=pages), 1, pages, 1, key=key))
     for prompt in listed[(page - 1) * PAGE : page * PAGE]:
         _draw_answer(run.id, prompt, run.answers[prompt.key])
     if not listed:

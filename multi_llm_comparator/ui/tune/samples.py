@@ -19,9 +19,10 @@ MAX_PROMPTS = 8
 MAX_ROWS = 12
 
 
-def draw_samples(samples: Sequence[Sample], job_id: str) -> None:
-    """Answers to the fixed prompts at two evaluations beside each other; nothing before the first evaluation."""
-    by_prompt = answers_by_step(samples)
+def draw_samples(samples: Sequence[Sample], job_id: str, asked: Sequence[str] = ()) -> None:
+    """Answers to the fixed prompts at two evaluations beside each other; nothing before the first evaluation. ``asked``
+    is the order of the prompts, where it is known."""
+    by_prompt = answers_by_step(samples, asked)
     if not by_prompt:
         st.html(f'<div class="mlc-waiting">{escape(t("tune.no_samples"))}</div>')
         return
@@ -42,13 +43,14 @@ def draw_samples(samples: Sequence[Sample], job_id: str) -> None:
     st.html(beside_html(by_prompt, old, steps[-1]))
 
 
-def answers_by_step(samples: Sequence[Sample]) -> dict[str, dict[int, str]]:
-    """Of each fixed prompt the answers by step; prompts in their order."""
-    found: dict[str, dict[int, str]] = {}
+def answers_by_step(samples: Sequence[Sample], asked: Sequence[str] = ()) -> dict[str, dict[int, str]]:
+    """Of each fixed prompt the answers by step: prompts in the order in which they are ``asked``, then the others."""
+    found: dict[str, dict[int, str]] = {prompt: {} for prompt in asked}
     for sample in samples:
         if sample.kind == "fixed":
             found.setdefault(sample.prompt, {})[sample.step] = sample.answer
-    return dict(list(found.items())[:MAX_PROMPTS])
+    answered = [(prompt, answers) for prompt, answers in found.items() if answers]
+    return dict(answered[:MAX_PROMPTS])
 
 
 def beside_html(by_prompt: dict[str, dict[int, str]], old: int, new: int) -> str:

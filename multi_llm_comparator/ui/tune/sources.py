@@ -21,7 +21,7 @@ _EXAMPLE_OF_DEMO, _EXAMPLE = "sourced_sums", "sourced_answers"
 # What is asked at each evaluation; none of it stands in the examples.
 EXAMPLE_PROMPTS = {
     _EXAMPLE: ("Why is the sky blue?", "What is the capital of Japan?", "How many legs does an ant have?"),
-    _EXAMPLE_OF_DEMO: ("What is 21 + 34?", "What is 70 - 8?", "What is 9 + 9?"),
+    _EXAMPLE_OF_DEMO: ("What is 23 + 34?", "What is 70 - 8?", "What is 9 + 9?"),
 }
 # Uploads stay for as long as a job may be resumed; so their folder is bounded, and never emptied by itself.
 MAX_UPLOADS_BYTES = 2 * 10**9
@@ -30,7 +30,8 @@ MAX_NAME_CHARS = 80
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was chosen. ``value`` is a path, a Hub name or an example's name, ``name`` what the page calls it."""
+    """What was chosen. ``value`` is a path, an example's name, or ``hf:owner/name`` of what was not fetched yet;
+    ``name`` is what the page calls it."""
 
     kind: SourceKind
     value: str
@@ -38,7 +39,7 @@ class Source:
 
     @property
     def location(self) -> str:
-        """The path or the Hub name to read from."""
+        """The path to read from."""
         return str(_EXAMPLES / f"{self.value}.jsonl") if self.kind == "example" else self.value
 
 

@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.tune.sources import Source
 
 _DRAFT, _REVISION = "tune_draft", "tune_revision"
-RUN, WITH = AddressedId("run", "tune_run"), AddressedId("with", "tune_with")
+_RUN, _WITH = AddressedId("run", "tune_run"), AddressedId("with", "tune_with")
 MAX_BESIDE = 5
 USUAL_CLEANING, USUAL_SHARE = Cleaning(), SplitSpec().share
 
@@ -80,25 +80,30 @@ def draft_revision() -> int:
     return int(st.session_state.get(_REVISION, 0))
 
 
+def asked_run() -> str | None:
+    """The id of the run in the address, else of the one that the session had open."""
+    return _RUN.read()
+
+
 def open_run(run_id: str) -> None:
     """Turn to another job."""
-    RUN.ask(run_id)
+    _RUN.ask(run_id)
     show_beside(())
 
 
 def show_run(run_id: str) -> None:
-    RUN.write(run_id)
+    _RUN.write(run_id)
 
 
 def leave_run() -> None:
     """Set up another job; this one stays where it is."""
-    RUN.write(None)
+    _RUN.write(None)
     show_beside(())
 
 
 def forget_run(run_id: str) -> None:
     """A job was deleted: if this session had it open it is not to be looked for again."""
-    if RUN.kept() == run_id:
+    if _RUN.kept() == run_id:
         leave_run()
     elif run_id in beside_ids():
         show_beside(tuple(other for other in beside_ids() if other != run_id))
@@ -106,10 +111,10 @@ def forget_run(run_id: str) -> None:
 
 def beside_ids() -> tuple[str, ...]:
     """The jobs whose curves lie over those of the open one."""
-    asked = WITH.read() or ""
+    asked = _WITH.read() or ""
     return tuple(dict.fromkeys(filter(None, asked.split(","))))[:MAX_BESIDE]
 
 
 def show_beside(run_ids: tuple[str, ...]) -> None:
     """Draw these jobs' curves over the open one's; none, for the open one alone."""
-    WITH.write(",".join(run_ids[:MAX_BESIDE]) or None)
+    _WITH.write(",".join(run_ids[:MAX_BESIDE]) or None)

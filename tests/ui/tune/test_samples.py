@@ -15,6 +15,11 @@ def test_answers_are_ordered_by_prompt_and_the_last_one_at_a_step_counts() -> No
     assert found == {"a": {0: "old", 5: "newer"}, "b": {0: "x"}}
 
 
+def test_prompts_stand_in_the_order_in_which_they_were_asked() -> None:
+    found = answers_by_step([sample(0, "second", "x"), sample(0, "first", "y")], ["first", "unanswered", "second"])
+    assert list(found) == ["first", "second"]
+
+
 def test_rows_of_the_validation_are_no_fixed_prompts_and_there_are_not_endlessly_many() -> None:
     many = [sample(0, str(number), "x") for number in range(3 * MAX_PROMPTS)]
     best = Sample(step=0, kind="best", prompt="row", answer="x")
