@@ -23,6 +23,8 @@ from multi_llm_comparator.evaluation.tasks.base import Task
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.jobs.machine import ThisMachine
+from multi_llm_comparator.jobs.registry import JobRegistry
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
 from multi_llm_comparator.prediction.calibration import Calibration
@@ -34,6 +36,8 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.training.data.data_process import DataProcess
+from multi_llm_comparator.training.data.distillations import DistillationRegistry
 
 # Where commands start their runs, as lists show it.
 COMMAND_LINE = "cli"
@@ -52,7 +56,9 @@ class Services:
     runs: RunRegistry
     comparisons: ComparisonRegistry
     plans: PlanRegistry
+    jobs: JobRegistry
     calibration: Calibration
+    distillations: DistillationRegistry
     evaluations: EvaluationRegistry
 
 
@@ -65,6 +71,7 @@ class Workbench(Services):
     bridge: Bridge
     conversions: ConversionJobs
     first_forms: FirstForms
+    data: DataProcess
 
 
 def _services(
@@ -76,6 +83,8 @@ def _services(
     gateway = make_gateway(engine)
     runs = RunRegistry(store, origin=origin)
     plans = PlanRegistry(runs, gateway)
+    jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
+    engine.memory_manager.other_work = jobs.held_bytes
     return {
         "settings": settings,
         "models": models,
@@ -85,7 +94,9 @@ def _services(
         "runs": runs,
         "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
         "plans": plans,
+        "jobs": jobs,
         "calibration": Calibration(plans),
+        "distillations": DistillationRegistry(runs, gateway),
         "evaluations": EvaluationRegistry(
             runs,
             Sources(FreshAnswers(gateway), engine, lambda target: models.find(target) is not None),
@@ -151,6 +162,7 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        await services.jobs.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -205,6 +217,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     services = _services(settings, models, gateway)
     bridge, engine = get_bridge(), services["engine"]
     bridge.submit(services["gateway"].start())
+    bridge.submit(services["jobs"].open())
     # A large folder takes its time; the pages say meanwhile what is being done.
     bridge.submit(asyncio.to_thread(models.scan_models))
     conversions = ConversionJobs(models.scan_models)
@@ -216,6 +229,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
         bridge=bridge,
         conversions=conversions,
         first_forms=first_forms,
+        data=DataProcess(),
     )
 
 
@@ -261,9 +275,11 @@ def close_workbench() -> None:
     if workbench is None:
         return
     workbench.models.end_scan()
+    workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.data.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)

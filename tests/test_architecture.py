@@ -22,13 +22,14 @@ ALLOWED = {
     "services": {"core", "inferencers", "tracking"},
     "tracking": {"core"},
     "runs": {"core", "tracking"},
+    "jobs": {"core", "services", "tracking", "runs"},
     "groups": {"core", "inferencers", "services", "tracking"},
     "comparison": {"core", "services", "groups", "tracking", "charts", "runs"},
     "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
-    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs"},
+    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs", "jobs"},
     "conversion": {"core", "inferencers", "services", "tracking"},
-    "training": {"core", "inferencers", "services", "tracking", "conversion"},
+    "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
 FACES = {"ui", "server", "cli"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}

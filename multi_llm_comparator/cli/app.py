@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from multi_llm_comparator.cli import dataset, measure, single
 from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.cli.export import export as write_export
+from multi_llm_comparator.cli.jobs import jobs_commands
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
@@ -42,7 +43,8 @@ from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection,
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
-from multi_llm_comparator.workbench import finder, local_names, opened, scanned_models
+from multi_llm_comparator.training.trainer import train
+from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
 
 DEFAULT_CONFIG = Path("config.yaml")
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -58,7 +60,7 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is gone on with.")
+    Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is resumed.")
 ]
 
 
@@ -243,9 +245,13 @@ async def _resume(config: CooperationConfig | None, run_id: str) -> bool:
 
 
 async def _export(run_id: str, format: str, language: str, to: str | None) -> bool:
-    # No model is asked, so none is looked for.
+    return await _without_models(lambda work: write_export(work, run_id, format, language, to))
+
+
+async def _without_models(do: Callable[[Services], Coroutine[Any, Any, bool]]) -> bool:
+    """Do what asks no model, so that none is looked for."""
     async with opened(ModelManager(get_settings().models_dir), reach_without(_config_of("any"))) as work:
-        return await write_export(work, run_id, format, language, to)
+        return await do(work)
 
 
 async def _baseline(
@@ -260,6 +266,9 @@ async def _baseline(
         if not config.query:
             raise ConfigurationError("there is nothing to ask: give --query or --dataset")
         return await single.ask_one(work, Path(config.system.reports), target, config.query, timeout_s)
+
+
+app.command("tune")(train)
 
 
 def _with_query(config: CooperationConfig, query: str) -> CooperationConfig:
@@ -294,6 +303,9 @@ def _run(work: Coroutine[Any, Any, bool]) -> None:
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     raise typer.Exit(OK if is_done else FAILED)
+
+
+app.add_typer(jobs_commands(lambda do: _run(_without_models(do))), name="jobs")
 
 
 def _keep_log() -> Path:

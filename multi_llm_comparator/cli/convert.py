@@ -17,6 +17,7 @@ from multi_llm_comparator.core.private_files import use_ordinary_umask
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.workbench import scanned_models
 
+TARGET_NAMES = ", ".join(TARGETS)
 _PHASES: dict[Phase, str] = {
     "reading": "reading the source",
     "writing": "writing weights",
@@ -31,15 +32,19 @@ def convert_model(
         Path | None, typer.Argument(help="Folder or .gguf file to make; among the models of this machine if absent.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", help=f"What to make: {', '.join(TARGETS)}. By OUT's name if absent.")
+        str | None,
+        typer.Option(
+            "--to",
+            help=f"What to make: {TARGET_NAMES}; of an adapter also itself as GGUF: adapter. By OUT's name if absent.",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
 ) -> None:
-    """Convert a model: PyTorch to GGUF, GGUF to PyTorch, GGUF to another quantization."""
+    """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
     use_ordinary_umask()
-    found = _found(source)
+    found, adapter, name = _found(source)
     wanted = target or _by_name(out)
-    place = out or suggested_out(found, wanted, get_settings().models_dir)
+    place = out or suggested_out(found, wanted, get_settings().models_dir, adapter=name)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     # Drawn when there is news: rich's own refreshing would be a thread.
     with Progress(*columns, console=messages, auto_refresh=False, transient=True) as bar:
@@ -48,13 +53,19 @@ def convert_model(
         def show(phase: Phase, share: float) -> None:
             bar.update(task, description=_PHASES[phase], completed=share, refresh=messages.is_terminal)
 
-        report = convert(found, place, wanted, overwrite=overwrite, progress=show)
+        report = convert(found, place, wanted, adapter=adapter, overwrite=overwrite, progress=show)
     output.print(_summary(report))
 
 
-def _found(source: str) -> Path:
+def _found(source: str) -> tuple[Path, Path | None, str]:
+    """What is to be converted, and the adapter that is merged into it, with its name."""
     path = Path(source).expanduser()
-    return path if path.exists() else Path(scanned_models().get(source).path)
+    if path.exists():
+        return path, None, ""
+    model = scanned_models().get(source)
+    if model.base is None:
+        return Path(model.path), None, ""
+    return Path(model.base.path), Path(model.path), model.name.removeprefix(f"{model.base.name}:")
 
 
 def _by_name(out: Path | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 CPU_DESCRIPTION = Path("/proc/cpuinfo")
 # What oneDNN, which computes for torch, wants of a processor before it takes bfloat16: all of a row.
 _BFLOAT16_FLAGS = {"x86_64": {"avx512bw", "avx512vl", "avx512dq"}, "aarch64": {"bf16"}}
+_OWN_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def available_cpus() -> int:
@@ -29,13 +30,26 @@ def computes_bfloat16() -> bool:
     wanted = _BFLOAT16_FLAGS.get(platform.machine())
     if wanted is None or not CPU_DESCRIPTION.exists():
         return True
-    for line in CPU_DESCRIPTION.read_text(encoding="utf-8", errors="replace").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return wanted <= set(value.split())
-    return True
+    flags = _flags()
+    return flags is None or wanted <= flags
 
 
 def slow_on_cpu(dtype: str) -> bool:
     """Whether a CPU had better compute in float32 what is stored as ``dtype`` (``float16``, ``bfloat16``, ...)."""
     return dtype == "float16" or (dtype == "bfloat16" and not computes_bfloat16())
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether this CPU has instructions of its own for products of bfloat16 matrices: several times float32's speed."""
+    flags = _flags() if CPU_DESCRIPTION.exists() else None
+    return flags is not None and bool(_OWN_BFLOAT16_FLAGS & flags)
+
+
+def _flags() -> set[str] | None:
+    """What the processor has, in the system's words; None if it does not say."""
+    for line in CPU_DESCRIPTION.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return set(value.split())
+    return None

@@ -41,6 +41,8 @@ OURS = (
     "logs",
     "keys",
     "gateway",
+    "jobs",
+    "adapters",
 )
 
 

@@ -25,6 +25,7 @@ _WORDS = {
     "list_type": _LIST,
     "tuple_type": _LIST,
     "string_type": "must be text; put it in quotes",
+    "string_unicode": "must be readable as text; rename what it names",
     "string_too_long": "is longer than {max_length} characters; shorten it",
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,

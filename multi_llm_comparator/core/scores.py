@@ -41,6 +41,7 @@ class ScoreRequest:
         config: how the model is loaded; what is about sampling plays no part.
         is_rolling: a continuation may be longer than the context: it is then read window by window, each of which
             predicts what none before it did. Needs an empty prefix.
+        adapter: the folder or file of a LoRA adapter, as in a :class:`~core.requests.GenerationRequest`.
         may_truncate: a prefix that does not fit loses its beginning, as with lm-eval, and the result says how many
             tokens; else the request fails.
         top_k: give for each token of the continuations the likeliest so many tokens, too.
@@ -58,6 +59,7 @@ class ScoreRequest:
     may_truncate: bool = False
     top_k: int = 0
     at: tuple[Tokens, ...] = ()
+    adapter: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.continuations) <= MAX_CONTINUATIONS or not all(self.continuations):

@@ -107,7 +107,7 @@ class Engine(ABC):
     def set_threads(self, n_threads: int) -> None:
         """Use at most this many CPU threads from the next step on."""
 
-    def open_scorer(self) -> Scorer:
+    def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
         """What scores texts with this model; opened at most once, and closed before the engine.
 
         Raises:

@@ -7,7 +7,7 @@ they compare share those of their row and are read in a second one. The cache is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,7 @@ class GgufScoring:
     """
 
     max_rows = MAX_ROWS
+    on_close: Callable[[], None] | None = None
 
     def __init__(self, runtime: LlamaRuntime, n_vocab: int, chunk: int) -> None:
         self.n_vocab, self.can_share = n_vocab, not runtime.is_stateful
@@ -63,6 +64,11 @@ class GgufScoring:
         self.held_tokens = int(llama_cpp.llama_n_ctx(self._context)) - room
         self._batch = Batch(self._capacity)
         self._free = list(range(KEPT))
+
+    @property
+    def context(self) -> Any:
+        """Its llama.cpp context; None once it is closed."""
+        return self._context
 
     def as_error(self, exc: Exception) -> MultiLLMError:
         return as_request_error(exc)
@@ -108,6 +114,8 @@ class GgufScoring:
 
     def close(self) -> None:
         if self._context:
+            if self.on_close is not None:
+                self.on_close()
             llama_cpp.llama_free(self._context)
         self._context = None
 

@@ -111,7 +111,7 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
         quantization=quantization,
         n_ctx=_context(config, options, notes),
         n_ctx_train=_trained_context(config),
-        stop_ids=_stop_ids(model, tokenizer),
+        stop_ids=_stop_ids(model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id),
         notes=notes,
     )
 
@@ -244,6 +244,29 @@ def _quantization_config(quantization: str, compute_dtype: torch.dtype) -> Any:
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=compute_dtype)
 
 
+def load_tokenizer(path: str) -> tuple[Any, frozenset[int]]:
+    """A checkpoint's tokenizer without its weights, and the tokens that end an answer.
+
+    Raises:
+        ModelLoadError: its files are missing or damaged.
+    """
+    from transformers import AutoConfig, GenerationConfig
+
+    quieten()
+    _check_is_causal_lm(path, _read_config(path), LoadOptions())
+    try:
+        with tokenizer_named(ModelLoadError, "while it is read"):
+            config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+            tokenizer = _load_tokenizer(path, trust_remote_code=False)
+            try:
+                generation = GenerationConfig.from_pretrained(path, local_files_only=True)
+            except OSError:
+                generation = GenerationConfig.from_model_config(config)
+            return tokenizer, _stop_ids(generation.eos_token_id, config.eos_token_id, tokenizer.eos_token_id)
+    except Exception as exc:
+        raise as_load_error(exc, path) from exc
+
+
 def _load_tokenizer(path: str, trust_remote_code: bool) -> Any:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -291,10 +314,10 @@ def _trained_context(config: Any) -> int | None:
     return trained if isinstance(trained, int) and trained > 0 else None
 
 
-def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+def _stop_ids(*named: Any) -> frozenset[int]:
     """The tokens that end an answer, wherever the checkpoint names them."""
     found: set[int] = set()
-    for ids in (model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id):
+    for ids in named:
         if isinstance(ids, int):
             found.add(ids)
         elif ids is not None:

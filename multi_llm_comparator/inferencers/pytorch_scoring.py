@@ -13,12 +13,14 @@ answers does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
+from multi_llm_comparator.inferencers.pytorch_adapters import AllRows, RowAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error
 from multi_llm_comparator.inferencers.score_lines import Lines
 from multi_llm_comparator.inferencers.score_plan import Held, Row
@@ -78,9 +80,13 @@ class PyTorchScoring:
 
     max_rows = MAX_ROWS
 
-    def __init__(self, model: Any, device: torch.device, *, can_share: bool, n_ctx: int) -> None:
+    def __init__(
+        self, model: Any, device: torch.device, *, can_share: bool, n_ctx: int, adapter: RowAdapter | None = None
+    ) -> None:
         self._forward, self._device, self._layers = Forward(model), device, len(layer_kinds(model)) if can_share else 0
         self.can_share = can_share
+        self._adapters, self._adapter = adapters_of(model), adapter
+        self._adapters.keep(adapter)
         self.n_vocab = model.config.get_text_config(decoder=True).vocab_size
         self.held_tokens = 2 * n_ctx
         chunk = MAX_CHUNK_TOKENS
@@ -104,7 +110,8 @@ class PyTorchScoring:
         done = len(held.tokens)
         positions = torch.arange(done, done + len(tokens), device=self._device)[None]
         ids = torch.tensor([list(tokens)], device=self._device)
-        logits, cache = self._forward.lines(ids, new_cache(held.state), max(1, n_logits), positions=positions)
+        with self._adapted():
+            logits, cache = self._forward.lines(ids, new_cache(held.state), max(1, n_logits), positions=positions)
         held.state = state_of(cache)
         return _lines(logits[0]) if n_logits else None
 
@@ -125,16 +132,23 @@ class PyTorchScoring:
         if self._adds_mask:
             hidden = torch.finfo(self._dtype).min
             seen = torch.zeros_like(seen, dtype=self._dtype).masked_fill_(~seen, hidden)
-        logits, _ = self._forward.lines(ids, cache, tails + 1, positions=positions, mask=seen)
+        with self._adapted():
+            logits, _ = self._forward.lines(ids, cache, tails + 1, positions=positions, mask=seen)
         return [_of_tails(row, _lines(logits[number])) for number, row in enumerate(rows)]
 
     @torch.inference_mode()
     def alone(self, tokens: Sequence[int], n_logits: int) -> Lines:
-        logits, _ = self._forward.lines(torch.tensor([list(tokens)], device=self._device), None, n_logits)
+        with self._adapted():
+            logits, _ = self._forward.lines(torch.tensor([list(tokens)], device=self._device), None, n_logits)
         return _lines(logits[0])
 
+    def _adapted(self) -> AbstractContextManager[None]:
+        return self._adapters.rows([AllRows(self._adapter)])
+
     def close(self) -> None:
-        del self._forward
+        self._adapters.release(self._adapter)
+        # It holds the model.
+        self.__dict__.pop("_forward", None)
 
 
 def _arrange(

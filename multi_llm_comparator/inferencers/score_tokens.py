@@ -63,14 +63,15 @@ class Piece:
     numbers: list[int]
 
 
-def encode(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int) -> Encoded:
-    """Tokens of a request for a model whose context holds ``n_ctx``.
+def encode(request: ScoreRequest, tokenizer: ScoreTokenizer, n_ctx: int, n_vocab: int) -> Encoded:
+    """Tokens of a request for a model whose context holds ``n_ctx`` of its ``n_vocab`` tokens.
 
     Raises:
         ContextOverflowError: it does not fit, and may not be cut.
-        InferenceError: a text has no tokens, or the template refuses the conversation.
+        InferenceError: a text has no tokens, an id is none of the model's, or the template refuses the conversation.
     """
     _check_size(request, n_ctx)
+    _check_ids(request, n_vocab)
     encoded = _rolling(request, tokenizer, n_ctx) if request.is_rolling else _fitted(request, tokenizer, n_ctx)
     n_tokens = sum(len(tail) for piece in encoded.pieces for tail in piece.tails)
     if n_tokens > MAX_TOKENS or n_tokens * request.top_k > MAX_NUMBERS:
@@ -193,6 +194,15 @@ def _begin(tokenizer: ScoreTokenizer) -> int:
     if tokenizer.begin is None:
         raise InferenceError("the prefix is empty and this model has no token to begin a text with; give it a prefix")
     return tokenizer.begin
+
+
+def _check_ids(request: ScoreRequest, n_vocab: int) -> None:
+    """Refuse ids that would be read as whatever lies behind the vocabulary."""
+    prefix = () if request.messages else (request.prefix,)
+    for ids in (part for part in (*prefix, *request.continuations, *request.at) if not isinstance(part, str)):
+        for id in ids:
+            if not isinstance(id, int) or not 0 <= id < n_vocab:
+                raise InferenceError(f"{id!r} is none of this model's {n_vocab} tokens: it is from another tokenizer")
 
 
 def _check_size(request: ScoreRequest, n_ctx: int) -> None:

@@ -145,7 +145,7 @@ class Scorer:
 
     def _encode(self, request: ScoreRequest) -> None:
         try:
-            encoded = encode(request, self.tokenizer, self.n_ctx)
+            encoded = encode(request, self.tokenizer, self.n_ctx, self.backend.n_vocab)
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
             self._fail(request.id, as_request_error(exc))

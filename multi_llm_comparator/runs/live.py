@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.runs.recorder import Recorder
@@ -19,7 +19,7 @@ class LiveRun(ABC):
     refuses to be changed. ``kind`` is the name of its :class:`RunKind`.
     """
 
-    kind: ClassVar[str]
+    kind: str
     owner: WorkingProcess | None = None
     recorder: Recorder | None = None
 

@@ -7,7 +7,7 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -53,6 +53,7 @@ class RunRegistry:
         self.store, self.owner = store, this_process()
         self._origin, self._save_interval_s, self._lease_s = origin, save_interval_s, lease_s
         self._kinds: dict[str, RunKind] = {}
+        self._when_deleted: list[Callable[[Sequence[str]], None]] = []
         # The most recently used last. Whatever a page still holds stays findable after it was dropped from here, so
         # that there are never two live objects of one run.
         self._live: OrderedDict[str, LiveRun] = OrderedDict()
@@ -68,6 +69,10 @@ class RunRegistry:
 
     def register(self, kind: RunKind) -> None:
         self._kinds[kind.name] = kind
+
+    def when_deleted(self, clean: Callable[[Sequence[str]], None]) -> None:
+        """Have ``clean`` called, in a thread, with the ids of deleted runs: a kind may keep files of its own."""
+        self._when_deleted.append(clean)
 
     @property
     def kinds(self) -> tuple[RunKind, ...]:
@@ -283,7 +288,10 @@ class RunRegistry:
                 self._followed.pop(run_id, None)
                 if run is not None:
                     await run.discard()
-            return await asyncio.to_thread(self.store.delete_runs, run_ids, owner=self.owner)
+            deleted = await asyncio.to_thread(self.store.delete_runs, run_ids, owner=self.owner)
+            for clean in self._when_deleted:
+                await asyncio.to_thread(clean, tuple(run_ids))
+            return deleted
 
     async def aclose(self) -> None:
         """The process ends: everything is stopped, marked as interrupted, and saved."""

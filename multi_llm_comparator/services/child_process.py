@@ -40,12 +40,12 @@ def child_environment(
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in keep or not (_is_secret(name) or (not goes_online and _ADDRESS_WITH_PASSWORD.search(value)))
+        if name in keep or not (is_secret(name) or (not goes_online and _ADDRESS_WITH_PASSWORD.search(value)))
     }
     return {**kept, **clock.child_environment(), **(changes or {}), "PYTHONPATH": path}
 
 
-def _is_secret(name: str) -> bool:
+def is_secret(name: str) -> bool:
     return name not in _NAMED_SO_BUT_HARMLESS and _SECRET_NAME.search(name) is not None
 
 

@@ -35,6 +35,7 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
+from multi_llm_comparator.services.adapters import adapted
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.services.custom_inference import InferencerFactory, stream_custom
 from multi_llm_comparator.services.devices import CPU, same_memory
@@ -141,6 +142,7 @@ class InferenceEngine:
         self, model: ModelInfo, request: GenerationRequest | ScoreRequest
     ) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
+        model, request = await adapted(model, request, self._settings.home)
         options = load_options(model, request.config, self._settings.parallel_requests)
         for safe in (False, True):
             waiting = asyncio.Event()
@@ -225,7 +227,7 @@ class InferenceEngine:
         Raises:
             MultiLLMError: why it cannot be.
         """
-        model = self._resolve(target)
+        model = self._resolve(target).loaded_as
         config = config or ModelConfig()
         config.validate()
         options = load_options(model, config, self._settings.parallel_requests)
@@ -234,7 +236,7 @@ class InferenceEngine:
 
     async def unload(self, target: str) -> None:
         """Take a model out of memory at once; its running requests fail."""
-        await self._table().unload(self._resolve(target).id)
+        await self._table().unload(self._resolve(target).loaded_as.id)
 
     def loaded_models(self) -> list[LoadedModel]:
         """What is in memory now, with measured memory."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, Failed, Scored, TextDelta, event_to_dict
+from multi_llm_comparator.core.events import Event, Scored, TextDelta, event_to_dict
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
@@ -31,7 +31,7 @@ from multi_llm_comparator.inferencers.registry import open_engine, preload
 from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
 
 if TYPE_CHECKING:
-    from multi_llm_comparator.inferencers.scorer import Scorer
+    from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
 
 # The page must answer while four models load or write. Whoever waits for a model that loads waits longer the more
 # others write meanwhile: so it goes before those. Both are beyond the app's own niceness.
@@ -51,7 +51,7 @@ class Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._engine: Engine | None = None
-        self._scorer: Scorer | None = None
+        self._scorer: AdaptedScorers | None = None
         self._told_at = 0.0
         self._untold: list[Event] = []
 
@@ -107,12 +107,11 @@ class Worker:
         self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
 
     def _score(self, engine: Engine, request: ScoreRequest) -> None:
-        try:
-            self._scorer = self._scorer or engine.open_scorer()
-        except MultiLLMError as exc:
-            self._untold.append(Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc)))
-        else:
-            self._scorer.submit(request)
+        if self._scorer is None:
+            from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
+
+            self._scorer = AdaptedScorers(engine.open_scorer)
+        self._scorer.submit(request)
 
     def _step(self) -> None:
         """A step of what is being written, and one of what is being scored: neither waits for the other's end."""

@@ -18,10 +18,11 @@ from multi_llm_comparator.core.exceptions import InferenceError, UnsupportedMode
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
-from multi_llm_comparator.training.instruction_data import Chat
-from multi_llm_comparator.training.left_out import LeftOut
+from multi_llm_comparator.training.data.chats import Chat
+from multi_llm_comparator.training.data.left_out import LeftOut
 
 IGNORED = -100  # a label that no loss counts, as torch's cross_entropy has it
+TOO_LONG = "longer than {} tokens"
 _ANSWER = "probe4d1e"
 
 
@@ -38,40 +39,61 @@ class Row:
         return int((self.labels != IGNORED).sum())
 
 
-def rows_of(
-    chats: Iterable[Chat], tokenizer: Any, stop_ids: frozenset[int], max_tokens: int, left_out: LeftOut
-) -> list[Row]:
-    """The rows of all chats, in their order.
+class RowMaker:
+    """Makes the rows of chats for one model.
 
-    An answer that the template refuses, or that is longer than ``max_tokens`` with its prompt and would lose its end,
-    is left out and counted.
+    Args:
+        tokenizer: the model's.
+        stop_ids: the tokens that end an answer of it.
+        max_tokens: the most that a row may have.
 
     Raises:
         UnsupportedModelError: nothing says how this model ends an answer.
     """
-    encoder = PromptEncoder(tokenizer)
-    end = end_of_answer(encoder, tokenizer, stop_ids)
-    rows: list[Row] = []
-    for chat in chats:
+
+    def __init__(self, tokenizer: Any, stop_ids: frozenset[int], max_tokens: int) -> None:
+        self._tokenizer, self._max_tokens = tokenizer, max_tokens
+        self._encoder = PromptEncoder(tokenizer)
+        self._end = end_of_answer(self._encoder, tokenizer, stop_ids)
+
+    def rows(self, chat: Chat, left_out: LeftOut) -> dict[int, Row]:
+        """The rows of a chat, by the index of the answer that each teaches.
+
+        An answer that the template refuses, or that is longer than ``max_tokens`` with its prompt and would lose its
+        end, is left out and counted.
+        """
+        rows: dict[int, Row] = {}
         for index in chat.learnt:
             request = GenerationRequest(messages=chat.messages[:index])
             try:
-                rendered, prompt = encoder.encode(request)
+                rendered, prompt = self._encoder.encode(request)
             except InferenceError as exc:
                 left_out.add(str(exc), chat.where)
                 continue
-            answer = _answer_ids(tokenizer, rendered, chat.messages[index].content)
-            if len(prompt) + len(answer) + 1 > max_tokens:
-                left_out.add(f"longer than {max_tokens} tokens", chat.where)
-                if len(prompt) >= max_tokens:
+            answer = _answer_ids(self._tokenizer, rendered, chat.messages[index].content)
+            if len(prompt) + len(answer) + 1 > self._max_tokens:
+                left_out.add(TOO_LONG.format(self._max_tokens), chat.where)
+                if len(prompt) >= self._max_tokens:
                     # So are the answers after it, whose prompts have this one in them.
                     break
                 continue
-            ids = np.array([*prompt, *answer, end], dtype=np.int32)
+            ids = np.array([*prompt, *answer, self._end], dtype=np.int32)
             labels = ids.copy()
             labels[: len(prompt)] = IGNORED
-            rows.append(Row(ids, labels))
-    return rows
+            rows[index] = Row(ids, labels)
+        return rows
+
+
+def rows_of(
+    chats: Iterable[Chat], tokenizer: Any, stop_ids: frozenset[int], max_tokens: int, left_out: LeftOut
+) -> list[Row]:
+    """The rows of all chats, in their order; see :meth:`RowMaker.rows`.
+
+    Raises:
+        UnsupportedModelError: nothing says how this model ends an answer.
+    """
+    maker = RowMaker(tokenizer, stop_ids, max_tokens)
+    return [row for chat in chats for row in maker.rows(chat, left_out).values()]
 
 
 def _answer_ids(tokenizer: Any, prompt: RenderedPrompt, answer: str) -> list[int]:

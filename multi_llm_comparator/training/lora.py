@@ -1,11 +1,11 @@
-"""Tuning a local model on chats by LoRA: from a data file and a checkpoint to a new checkpoint."""
+"""Tuning a local model by LoRA: from a data set and a checkpoint to an adapter, and to a checkpoint with it merged."""
 
 from __future__ import annotations
 
-import hashlib
+import gc
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,66 +20,63 @@ from multi_llm_comparator.core.exceptions import (
     UnsupportedModelError,
 )
 from multi_llm_comparator.core.work_folder import open_work_folder
-from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
-from multi_llm_comparator.training.chat_rows import Row, rows_of
-from multi_llm_comparator.training.instruction_data import InstructionData, read_instruction_data
-from multi_llm_comparator.training.tuned_checkpoint import write_checkpoint
-from multi_llm_comparator.training.tuning_loop import TuningLoop, has_checkpoint
-from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
+from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, LoadedModel, load_checkpoint
+from multi_llm_comparator.jobs.events import Level
+from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.training.allocator import keep_freed_memory
+from multi_llm_comparator.training.base_model import load_options, refuse_what_cannot_be_tuned, rounding_note
+from multi_llm_comparator.training.chat_rows import Row, RowMaker
+from multi_llm_comparator.training.checkpoints import has_checkpoint
+from multi_llm_comparator.training.data.chats import Chat, PreferencePair
+from multi_llm_comparator.training.data.chats import Example as DataExample
+from multi_llm_comparator.training.data.cleaner import clean
+from multi_llm_comparator.training.data.dataset import open_dataset
+from multi_llm_comparator.training.data.left_out import LeftOut
+from multi_llm_comparator.training.data.report import CleanReport
+from multi_llm_comparator.training.data.tokens import ModelTokens
+from multi_llm_comparator.training.estimate import Estimate, estimate
+from multi_llm_comparator.training.fingerprints import data_fingerprint
+from multi_llm_comparator.training.lineage import lineage_of
+from multi_llm_comparator.training.model_facts import model_facts
+from multi_llm_comparator.training.objectives import Example, Examples
+from multi_llm_comparator.training.tuned_checkpoint import write_adapter, write_checkpoint
+from multi_llm_comparator.training.tuning_loop import TuningLoop
+from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.training.tuning_result import TuningResult, TuningStart
+
+# What changes how a tuning is computed and not what comes out: a tuning may be resumed with others.
+_MAY_CHANGE = ("options.pack_tokens", "options.checkpointing", "options.mlflow_uri", "options.output_dir")
 
 
-def tune(
-    model_path: str | Path,
-    data_path: str | Path,
-    output_dir: str | Path,
-    options: TuningOptions | None = None,
-    *,
-    on_start: Callable[[TuningStart], None] = lambda _: None,
-    on_progress: Callable[[TuningProgress], None] = lambda _: None,
-    is_stopped: Callable[[], bool] = lambda: False,
-) -> TuningResult:
-    """Teach a model the answers of a data file, and write it with what it learnt merged in.
+def tune(options: TuningOptions, work: Path, report: Report, *, adapter: Path | None = None) -> TuningResult:
+    """Teach a model the answers of a data set.
 
-    While it works, checkpoints are in ``.NAME.tuning`` beside ``output_dir``. Stopped or killed, the same call goes on
-    from the last one; that folder goes when the model is there.
+    Stopped or killed, the same call resumes from the last checkpoint in ``work``.
 
     Args:
-        model_path: a checkpoint directory, not quantised. It stays as it is.
-        data_path: JSON or JSON lines, see :mod:`~multi_llm_comparator.training.instruction_data`.
-        output_dir: the new checkpoint directory; there must be none yet.
-        on_start: told before the first step what is learnt from and what is left out. Interrupting it leaves nothing.
-        on_progress: told before the first step and after each.
-        is_stopped: asked after each step.
+        work: a folder for checkpoints and what else is needed meanwhile; made if absent.
+        report: told of everything, and asked after each step whether to stop.
+        adapter: where the trained adapter goes, as a folder that peft reads; None: nowhere by itself.
 
     Raises:
-        ConfigurationError: ``output_dir`` exists or cannot be made, or was begun with other data or options.
+        ConfigurationError: ``output_dir`` exists or cannot be made, or ``work`` was begun with other data or options.
         DocumentError: the data cannot be read, or has nothing that this model can learn.
-        ModelLoadError: the model cannot be loaded, or not be tuned.
-        RunAtWorkError: another process is tuning into ``output_dir``.
+        ModelLoadError: the model cannot be loaded, not be tuned, or it would not fit into memory.
+        RunAtWorkError: another process is at work in ``work``.
         TrainingError: the training failed.
     """
-    options = options or TuningOptions()
-    base, data = Path(model_path).absolute(), Path(data_path)
-    # Not resolved: what a link points to must not be what is made.
-    output = Path(os.path.abspath(output_dir))  # noqa: PTH100
-    _check_output(output)
+    base = Path(options.model_path).absolute()
+    output = _checked_output(options)
     files = CheckpointFiles(base)
-    if files.config.get("quantization_config"):
-        raise UnsupportedModelError(
-            f"{str(base)!r} is quantised, and what is learnt could not be merged into it; tune the checkpoint that it "
-            "was made from"
-        )
-    chats = read_instruction_data(data)
-    setup = {"options": options.to_dict(), "model": files.fingerprint(), "data": _fingerprint(data)}
-    work = output.with_name(f".{output.name}.tuning")
-    open_work_folder(work, setup)
+    refuse_what_cannot_be_tuned(files, options)
+    setup = {"options": options.to_dict(), "model": files.fingerprint(), "data": data_fingerprint(options.data)}
+    open_work_folder(work, setup, may_change=_MAY_CHANGE)
     try:
         # Another process may have come to its end since this one looked.
-        _check_output(output)
-        result = _Tuning(base, data, output, work, options, setup).run(chats, on_start, on_progress, is_stopped)
+        _checked_output(options)
+        result = _Tuning(options, base, output, adapter, work, setup, report).run()
         if result.is_done:
             shutil.rmtree(work, ignore_errors=True)
         return result
@@ -89,7 +86,7 @@ def tune(
         raise _as_training_error(exc, base) from exc
     finally:
         if not has_checkpoint(work):
-            # Nothing to go on from: the next attempt may have other options.
+            # Nothing to resume: the next attempt may have other options.
             shutil.rmtree(work, ignore_errors=True)
 
 
@@ -97,60 +94,163 @@ def tune(
 class _Tuning:
     """One call's work, once its folder is its own."""
 
-    base: Path
-    data: Path
-    output: Path
-    work: Path
     options: TuningOptions
+    base: Path
+    output: Path | None
+    adapter: Path | None
+    work: Path
     setup: dict[str, Any]
+    report: Report
 
-    def run(
-        self,
-        data: InstructionData,
-        on_start: Callable[[TuningStart], None],
-        on_progress: Callable[[TuningProgress], None],
-        is_stopped: Callable[[], bool],
-    ) -> TuningResult:
+    def run(self) -> TuningResult:
+        keep_freed_memory()
         limit_threads(available_cpus())
-        loaded = load_checkpoint(str(self.base), LoadOptions(n_ctx=self.options.max_tokens))
-        left_out = data.left_out
-        rows = rows_of(data.chats, loaded.tokenizer, loaded.stop_ids, loaded.n_ctx, left_out)
-        if not rows:
-            raise DocumentError(f"{str(self.data)!r} has nothing that {str(self.base)!r} can learn: {left_out}")
+        self.report.phase("reading")
+        cleaned = self._cleaned()
+        expected = self._estimated(cleaned)
+        self.report.phase("loading")
+        loaded = load_checkpoint(str(self.base), load_options(self.options, CheckpointFiles(self.base)))
+        for note in (*loaded.notes, rounding_note(str(loaded.dtype).removeprefix("torch."))):
+            # In which numbers an engine would compute it is another question.
+            if note and not note.startswith(FLOAT32[:16]):
+                self.report.note("info", note)
+        left_out = LeftOut()
+        train, validation = (self._examples(found, loaded, left_out) for found in (cleaned.train, cleaned.validation))
+        for reason in left_out:
+            self.report.note("warning", str(reason))
+        if not len(train):
+            why = _told(cleaned, left_out)
+            raise DocumentError(f"{self.options.data.source!r} has nothing that {str(self.base)!r} can learn: {why}")
         start = TuningStart(
-            answers=len(rows),
-            learnt_tokens=sum(row.learnt_tokens for row in rows),
-            left_out=tuple(left_out),
-            vocabulary=_checked_vocabulary(loaded, rows),
+            answers=len(train),
+            learnt_tokens=sum(row.learnt_tokens for example in train.rows for row in example),
+            tokens=sum(len(row.input_ids) for example in train.rows for row in example),
+            kept_aside=len(validation),
+            left_out=cleaned.left_out + len(left_out),
+            vocabulary=_checked_vocabulary(loaded, train.rows),
         )
-        on_start(start)
-        loop = TuningLoop(loaded, rows, self.options, self.work, on_progress=on_progress, is_stopped=is_stopped)
-        is_done = loop.run()
-        losses = loop.losses
+        hashes = {"model_hash": self.setup["model"], "data_hash": self.setup["data"]}
+        facts = {"start": start.to_dict(), "data": cleaned.to_dict(), "estimate": expected.to_dict()}
+        self.report.result(facts | hashes)
+        loop = TuningLoop(
+            loaded,
+            train,
+            validation,
+            self.options,
+            self.work,
+            checkpointing=expected.checkpointing,
+            report=self.report,
+        )
+        return self._ended(loop, loop.run(), start, cleaned, loaded)
+
+    def _cleaned(self) -> CleanReport:
+        spec = self.options.data
+        context = model_facts(self.base).context or self.options.max_tokens
+        tokens = ModelTokens(self.base, min(self.options.max_tokens, context))
+        path = spec.split.path
+        beside = open_dataset(spec.model_copy(update={"source": path, "files": ()})) if path else None
+        cleaned = clean(
+            open_dataset(spec),
+            self.work / "data",
+            tokens=tokens,
+            validation=beside,
+            progress=lambda phase, rows, total: self.report.progress(rows, max(total or rows, 1), "rows"),
+        )
+        for note in cleaned.notes:
+            self.report.note("info", note)
+        for count in cleaned.counts.values():
+            if count.found:
+                became = (
+                    f"{count.left_out:,} left out" if count.left_out else f"{count.found:,} found, learnt all the same"
+                )
+                first = f": {count.examples[0].why} ({count.examples[0].where})" if count.examples else ""
+                level: Level = "warning" if count.left_out else "info"
+                self.report.note(level, f"{became}{first}")
+        is_dpo = self.options.method == "dpo"
+        if cleaned.detection.is_preference != is_dpo:
+            they = "pairs of answers" if cleaned.detection.is_preference else "chats"
+            raise DocumentError(
+                f"{spec.source!r} has {they}; they are for the method {'lora' if is_dpo else 'dpo'!r}, not "
+                f"{self.options.method!r}"
+            )
+        return cleaned
+
+    def _estimated(self, cleaned: CleanReport) -> Estimate:
+        """What it will need; with the estimate alone it is known whether to compute the forward pass twice.
+
+        Raises:
+            InsufficientMemoryError: it cannot fit.
+        """
+        assert cleaned.statistics is not None
+        expected = estimate(self.options, cleaned.statistics, model_facts(self.base))
+        expected.check_fits(self.base.name)
+        return expected
+
+    def _examples(self, found: Iterable[DataExample], loaded: LoadedModel, left_out: LeftOut) -> Examples:
+        maker = RowMaker(loaded.tokenizer, loaded.stop_ids, min(loaded.n_ctx, self.options.max_tokens))
+        made = Examples()
+        for example in found:
+            if isinstance(example, Chat):
+                for index, row in maker.rows(example, left_out).items():
+                    made.add((row,), example.messages[index - 1].content)
+            elif rows := _pair(example, maker, left_out):
+                made.add(rows, example.prompt[-1].content)
+        return made
+
+    def _ended(
+        self, loop: TuningLoop, is_done: bool, start: TuningStart, cleaned: CleanReport, loaded: LoadedModel
+    ) -> TuningResult:
         step, steps = loop.steps
+        state = loop.state
+        result = TuningResult(is_done=is_done, step=step, steps=steps, start=start, state=state)
         if is_done:
-            notes = {"base": self.base.name, "data_file": self.data.name, **self.setup}
-            notes |= {"steps": steps, "losses": losses}
-            write_checkpoint(loop.merged(), self.base, self.output, self.work, notes)
-        return TuningResult(
-            is_done=is_done,
-            step=step,
-            steps=steps,
-            start=start,
-            first_loss=losses[0] if losses else None,
-            last_loss=losses[-1] if losses else None,
-        )
+            self.report.phase("saving")
+            if self.options.keep_best and (problem := loop.take_best()):
+                self.report.note("warning", problem)
+            notes = lineage_of(self.options, self.base, self.setup, result, cleaned)
+            adapter = self.adapter or self.work / "adapter"
+            write_adapter(loop.model, self.base, adapter, notes)
+            if self.adapter is not None:
+                self.report.artefact("adapter", adapter, base=str(self.base))
+            if self.output is not None:
+                # The trained model is let go before the one to merge into is loaded.
+                del loop, loaded
+                gc.collect()
+                write_checkpoint(adapter, self.base, self.output, self.work, notes)
+                self.report.artefact("checkpoint", self.output, base=str(self.base))
+        self.report.result(result.to_dict())
+        return result
 
 
-def _check_output(output: Path) -> None:
+def _pair(pair: PreferencePair, maker: RowMaker, left_out: LeftOut) -> Example | None:
+    rows: list[Row] = [row for side in pair.sides for row in maker.rows(side, left_out).values()]
+    return tuple(rows) if len(rows) == 2 else None
+
+
+def _told(cleaned: CleanReport, left_out: LeftOut) -> str:
+    reasons = [str(reason) for reason in left_out]
+    reasons += [
+        f"{count.left_out:,} left out: {count.examples[0].why} ({count.examples[0].where})"
+        for count in cleaned.counts.values()
+        if count.left_out
+    ]
+    return "; ".join(reasons) or "it is empty"
+
+
+def _checked_output(options: TuningOptions) -> Path | None:
+    if options.output_dir is None:
+        return None
+    # Not resolved: what a link points to must not be what is made.
+    output = Path(os.path.abspath(options.output_dir))  # noqa: PTH100
     if output.exists() or output.is_symlink():
         raise ConfigurationError(f"{str(output)!r} is there already; give another output_dir, or move it away")
+    return output
 
 
-def _checked_vocabulary(loaded: LoadedModel, rows: Sequence[Row]) -> int:
+def _checked_vocabulary(loaded: LoadedModel, examples: Iterable[Example]) -> int:
     """How many tokens the model knows, which must be all that the rows have."""
     known = int(loaded.model.get_input_embeddings().num_embeddings)
-    highest = max(int(row.input_ids.max()) for row in rows)
+    highest = max(int(row.input_ids.max()) for example in examples for row in example)
     if highest >= known:
         raise UnsupportedModelError(
             f"the tokenizer makes tokens up to {highest}, and the model knows {known}; the two do not belong together"
@@ -158,14 +258,10 @@ def _checked_vocabulary(loaded: LoadedModel, rows: Sequence[Row]) -> int:
     return known
 
 
-def _fingerprint(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _as_training_error(exc: Exception, base: Path) -> TrainingError:
     if is_out_of_memory(exc):
         return TrainingError(
-            f"memory ran out while {str(base)!r} was tuned; lower batch_size or max_tokens, or unload other models"
+            f"memory ran out while {str(base)!r} was tuned; lower pack_tokens or max_tokens, switch checkpointing on, "
+            "or unload other models"
         )
     return TrainingError(f"tuning {str(base)!r} failed: {type(exc).__name__}: {detail(exc)}")

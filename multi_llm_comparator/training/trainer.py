@@ -1,100 +1,136 @@
-"""The command that tunes a model: ``python -m multi_llm_comparator.training.trainer``.
+"""The command that tunes a model: ``python -m multi_llm_comparator.training.trainer``, or ``llm-cooperation tune``.
 
-Exit codes: 0 done, 1 the training failed, 2 wrong use, 130 stopped by Ctrl+C; the same command then goes on.
+Exit codes: 0 done, 1 the training failed, 2 wrong use, 130 stopped by Ctrl+C; the same command then resumes.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
-from multi_llm_comparator.core.usage_errors import shown
-from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress, TuningResult, TuningStart
+from multi_llm_comparator.core.usage_errors import shown as shown_usage
+from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.training.job import tune_in
+from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
+from multi_llm_comparator.training.tuning_printer import TuningPrinter, chance, shown
 
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
-DEFAULTS = TuningOptions()
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+def _usual(name: str) -> Any:
+    return TuningOptions.model_fields[name].default
+
+
+def _option(name: str, help_text: str) -> Any:
+    return typer.Option(f"--{name}", help=help_text)
+
+
 def train(
-    model_path: Annotated[Path, typer.Option("--model_path", help="Folder of the PyTorch model to tune.")],
-    data_path: Annotated[Path, typer.Option("--data_path", help="Chats to learn from, .json or .jsonl.")],
-    output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder for the tuned model; must not exist.")],
-    epochs: Annotated[float, typer.Option(help="How often each answer is seen.")] = DEFAULTS.epochs,
-    learning_rate: Annotated[float, typer.Option("--learning_rate", help="At its highest.")] = DEFAULTS.learning_rate,
-    rank: Annotated[int, typer.Option(help="Of the LoRA adapters.")] = DEFAULTS.rank,
-    batch_size: Annotated[int, typer.Option("--batch_size", help="Answers in a step.")] = DEFAULTS.batch_size,
+    model_path: Annotated[Path, _option("model_path", "Folder of the PyTorch model to tune.")],
+    data_path: Annotated[Path, _option("data_path", "File or folder of chats to learn from.")],
+    output_dir: Annotated[Path, _option("output_dir", "Folder for the tuned model; must not exist.")],
+    method: Annotated[str, _option("method", "lora, qlora or dpo.")] = _usual("method"),
+    epochs: Annotated[float, _option("epochs", "How often each answer is seen.")] = _usual("epochs"),
+    learning_rate: Annotated[float, _option("learning_rate", "At its highest.")] = _usual("learning_rate"),
+    schedule: Annotated[str, _option("schedule", "cosine, linear or constant.")] = _usual("schedule"),
+    warmup_share: Annotated[float, _option("warmup_share", "Steps over which the rate rises.")] = _usual(
+        "warmup_share"
+    ),
+    rank: Annotated[int, _option("rank", "Of the LoRA adapters.")] = _usual("rank"),
+    alpha: Annotated[float | None, _option("alpha", "Their scale times the rank; twice the rank if not given.")] = None,
+    dropout: Annotated[float, _option("dropout", "Share of their input that is left out.")] = _usual("dropout"),
+    target: Annotated[
+        list[str] | None, _option("target", "A layer that gets one; again for more. All if none.")
+    ] = None,
+    batch_size: Annotated[int, _option("batch_size", "Answers in a micro-batch.")] = _usual("batch_size"),
+    accumulation: Annotated[int, _option("accumulation", "Micro-batches in a step.")] = _usual("accumulation"),
     max_tokens: Annotated[
-        int, typer.Option("--max_tokens", help="Longer chats are left out; no more than the model's context.")
-    ] = DEFAULTS.max_tokens,
-    seed: Annotated[int, typer.Option(help="Of the adapters and the order of answers.")] = DEFAULTS.seed,
+        int, _option("max_tokens", "Longer chats are left out; no more than the model's context.")
+    ] = _usual("max_tokens"),
+    pack_tokens: Annotated[int, _option("pack_tokens", "Computed in one pass.")] = _usual("pack_tokens"),
+    packing: Annotated[bool, typer.Option("--packing/--no_packing", help="Several answers in a pass.")] = True,
+    precision: Annotated[str, _option("precision", "auto, float32 or bfloat16.")] = _usual("precision"),
+    checkpointing: Annotated[str, _option("checkpointing", "auto, true or false: less memory, slower.")] = "auto",
+    validation_share: Annotated[float, _option("validation_share", "Of the rows, kept aside to measure on.")] = 0.0,
+    validation_path: Annotated[Path | None, _option("validation_path", "Chats to measure on.")] = None,
+    evaluate_every: Annotated[str, _option("evaluate_every", "Steps, or auto.")] = "auto",
+    early_stopping_patience: Annotated[
+        int | None, _option("early_stopping_patience", "Evaluations without progress before it ends.")
+    ] = None,
+    prompt: Annotated[list[str] | None, _option("prompt", "Answered at each evaluation; again for more.")] = None,
+    clean: Annotated[bool, typer.Option("--clean/--no_clean", help="Leave out duplicates and damaged text.")] = False,
+    seed: Annotated[int, _option("seed", "Of the adapters and the order of answers.")] = _usual("seed"),
+    mlflow_uri: Annotated[str | None, _option("mlflow_uri", "Where MLflow is told of it.")] = None,
 ) -> None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
-    options = TuningOptions(
-        epochs=epochs,
-        learning_rate=learning_rate,
-        rank=rank,
-        batch_size=batch_size,
-        max_tokens=max_tokens,
-        seed=seed,
-    )
-    with _shown_progress() as bar, _asked_to_stop(bar) as asked:
-        messages.print(f"Loading {model_path} …")
-        # torch and its company take seconds to import; a wrong option is told before.
-        from multi_llm_comparator.training.lora import tune
-
-        result = tune(
-            model_path,
-            data_path,
-            output_dir,
-            options,
-            on_start=bar.start,
-            on_progress=bar,
-            is_stopped=lambda: bool(asked),
-        )
-    _tell(result, output_dir)
+    given = dict(locals())
+    options = _options(given)
+    output = Path(os.path.abspath(output_dir))  # noqa: PTH100 - a link is not what it points to
+    with shown(messages) as printer, _asked_to_stop(printer) as asked:
+        tune_in(options, output.with_name(f".{output.name}.tuning"), Report(printer, lambda: bool(asked)))
+    _tell(printer.result, output_dir)
 
 
-def _tell(result: TuningResult, output_dir: Path) -> None:
-    start = result.start
-    if not result.is_done:
-        messages.print(f"stopped after step {result.step} of {result.steps}; the same command goes on from there")
+app.command()(train)
+
+
+def _options(given: dict[str, Any]) -> TuningOptions:
+    """What was given on the command line, as the options of a tuning. Paths are made absolute: a job could take them.
+
+    Raises:
+        InvalidParameterError: a value is out of its range.
+    """
+    data_path, validation = given.pop("data_path"), given.pop("validation_path")
+    split = {"share": given.pop("validation_share"), "path": str(validation.absolute()) if validation else None}
+    if not given.pop("clean"):
+        cleaning = dict.fromkeys(("exact_duplicates", "near_duplicates", "encoding", "leftovers"), False)
+    else:
+        cleaning = {}
+    given["data"] = {"source": str(data_path.absolute()), "split": split, "cleaning": cleaning}
+    given["model_path"] = str(given["model_path"].absolute())
+    given["output_dir"] = os.path.abspath(given["output_dir"])  # noqa: PTH100
+    given["targets"], given["fixed_prompts"] = given.pop("target") or (), given.pop("prompt") or ()
+    choices = {"true": True, "false": False}
+    given["checkpointing"] = choices.get(given["checkpointing"], given["checkpointing"])
+    every = given["evaluate_every"]
+    given["evaluate_every"] = int(every) if every.isdecimal() else every
+    return tuning_options(given)
+
+
+def _tell(result: dict[str, Any], output_dir: Path) -> None:
+    start = result["start"]
+    if not result["is_done"]:
+        messages.print(f"stopped after step {result['step']} of {result['steps']}; the same command resumes there")
         raise typer.Exit(INTERRUPTED)
-    losses = f", loss {result.first_loss:.3f} to {result.last_loss:.3f}" if result.last_loss is not None else ""
-    left_out = f", {start.left_out_count:,} left out" if start.left_out else ""
-    messages.print(
-        f"learnt {start.answers:,} answers ({start.learnt_tokens:,} tokens){losses}{left_out}", style="green"
-    )
-    if result.is_worse_than_chance:
+    first, last = result["first_loss"], result["last_loss"]
+    losses = f", loss {first:.3f} to {last:.3f}" if last is not None else ""
+    before, best = result["first_validation_loss"], result["best_validation_loss"]
+    measured = f", validation loss {before:.3f} to {best:.3f}" if best is not None else ""
+    left_out = f", {start['left_out']:,} left out" if start["left_out"] else ""
+    said = f"learnt {start['answers']:,} answers ({start['learnt_tokens']:,} tokens){losses}{measured}{left_out}"
+    messages.print(said, style="green")
+    if last is not None and last > start["chance_loss"]:
         messages.print(
-            f"{_chance(result.last_loss, start)}: it has learnt nothing that helps. If the loss fell, give it more "
+            f"{chance(last, start)}: it has learnt nothing that helps. If the loss fell, give it more "
             "--epochs or a higher --learning_rate; if it rose, a lower one; else tune a model that knows such text",
             style="yellow",
         )
     typer.echo(output_dir)
 
 
-def _chance(loss: float | None, start: TuningStart) -> str:
-    return (
-        f"a loss of {loss:.2f} is worse than guessing among the model's {start.vocabulary:,} tokens "
-        f"({start.chance_loss:.2f})"
-    )
-
-
 @contextlib.contextmanager
-def _asked_to_stop(bar: _Bar) -> Iterator[list[int]]:
+def _asked_to_stop(printer: TuningPrinter) -> Iterator[list[int]]:
     """Signals that ask to stop, as they come.
 
     Before the first step nothing would be lost, and a second one no longer waits for the step to end: they interrupt.
@@ -102,7 +138,7 @@ def _asked_to_stop(bar: _Bar) -> Iterator[list[int]]:
     asked: list[int] = []
 
     def remember(number: int, _: object) -> None:
-        if asked or not bar.has_begun:
+        if asked or not printer.has_begun:
             raise KeyboardInterrupt
         asked.append(number)
         messages.print("stopping after this step …")
@@ -113,61 +149,6 @@ def _asked_to_stop(bar: _Bar) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Bar:
-    """A progress bar that begins with the first step."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-        self._start: TuningStart | None = None
-
-    def start(self, start: TuningStart) -> None:
-        """What is left out is said while it can still be mended: before the first step."""
-        messages.print(f"{start.answers:,} answers to learn ({start.learnt_tokens:,} tokens)")
-        for reason in start.left_out:
-            messages.print(str(reason), style="yellow")
-        self._start = start
-
-    @property
-    def has_begun(self) -> bool:
-        return self._task is not None
-
-    def __call__(self, told: TuningProgress) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task("tuning", total=told.steps, loss="", left="")
-            messages.print(f"{told.steps - told.step:,} of {told.steps:,} steps to go")
-        self._progress.update(
-            self._task,
-            completed=told.step,
-            total=told.steps,
-            loss="" if told.loss is None else f"loss {told.loss:.3f}",
-            left="" if told.seconds_left is None else f"about {timedelta(seconds=round(told.seconds_left))} left",
-        )
-        self._warn_of_chance(told)
-        if messages.is_terminal:
-            self._progress.refresh()
-
-    def _warn_of_chance(self, told: TuningProgress) -> None:
-        """Once, by the first loss: waiting for the end would cost the whole tuning."""
-        if told.loss is None or self._start is None:
-            return
-        start, self._start = self._start, None
-        if told.loss > start.chance_loss:
-            messages.print(
-                f"{_chance(told.loss, start)}: this model does not know such text yet, or its tokenizer is another "
-                "model's. Ctrl+C stops; a model that can answer such chats at least badly learns them sooner",
-                style="yellow",
-            )
-
-
-@contextlib.contextmanager
-def _shown_progress() -> Iterator[_Bar]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"))
-    more = (TimeElapsedColumn(), TextColumn("{task.fields[loss]}"), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, *more, console=messages, auto_refresh=False) as progress:
-        yield _Bar(progress)
 
 
 def main() -> None:
@@ -185,7 +166,7 @@ def main() -> None:
         messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
         code = FAILED
     except Exception as exc:
-        if (wrong := shown(exc)) is None:
+        if (wrong := shown_usage(exc)) is None:
             raise
         code = wrong
     sys.exit(code)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.core.exceptions import ContextOverflowError
+from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError
 from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.inferencers.score_plan import MIN_PREFIX, Held, Row, best_prefix, common_length, together
 from multi_llm_comparator.inferencers.score_tokens import encode, rolling_windows
@@ -48,25 +48,31 @@ def test_windows_of_a_long_text_predict_each_token_once_and_fit(tokens: list[int
 
 
 def test_blanks_at_the_end_of_a_prefix_belong_to_the_continuation() -> None:
-    (piece,) = encode(ScoreRequest(prefix="is: ", continuations=("A", "BC")), Letters(), 64).pieces
+    (piece,) = encode(ScoreRequest(prefix="is: ", continuations=("A", "BC")), Letters(), 64, 256).pieces
     assert piece.context == [ord(letter) for letter in "is:"]
     assert piece.tails == [[ord(letter) for letter in tail] for tail in (" A", " BC")]
 
 
 def test_an_empty_prefix_stands_for_the_begin_mark() -> None:
-    (piece,) = encode(ScoreRequest(prefix="", continuations=("AB",)), Letters(), 64).pieces
+    (piece,) = encode(ScoreRequest(prefix="", continuations=("AB",)), Letters(), 64, 256).pieces
     assert (piece.context, piece.tails) == ([0], [[65, 66]])
 
 
 def test_what_does_not_fit_loses_its_beginning_if_it_may_and_fails_if_not() -> None:
     request = ScoreRequest(prefix="abcdefgh", continuations=("X", "YZ"), may_truncate=True)
-    encoded = encode(request, Letters(), 4)
+    encoded = encode(request, Letters(), 4, 256)
     assert [(len(piece.context), len(piece.tails[0])) for piece in encoded.pieces] == [(4, 1), (3, 2)]
     assert encoded.truncated_tokens == 5
     with pytest.raises(ContextOverflowError, match="raise n_ctx"):
-        encode(ScoreRequest(prefix="abcdefgh", continuations=("X",)), Letters(), 4)
+        encode(ScoreRequest(prefix="abcdefgh", continuations=("X",)), Letters(), 4, 256)
     with pytest.raises(ContextOverflowError, match="rolling"):
-        encode(ScoreRequest(prefix="ab", continuations=("abcdefgh",), may_truncate=True), Letters(), 4)
+        encode(ScoreRequest(prefix="ab", continuations=("abcdefgh",), may_truncate=True), Letters(), 4, 256)
+
+
+@pytest.mark.parametrize("wrong", [{"prefix": (1, 256)}, {"continuations": ((-1,),)}, {"at": ((300,),)}])
+def test_ids_of_another_vocabulary_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InferenceError, match="another tokenizer"):
+        encode(ScoreRequest(**{"prefix": "a", "continuations": ("b",), **wrong}), Letters(), 64, 256)
 
 
 @given(TOKENS, TOKENS)

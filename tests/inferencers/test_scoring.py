@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from multi_llm_comparator.core.events import Failed, Finished
+from multi_llm_comparator.core.events import Event, Failed, Finished, Scored, TextDelta
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.scores import TIE_NATS, ScoreRequest, ScoreResult
 from multi_llm_comparator.inferencers import prefill_chunk
@@ -199,12 +199,12 @@ def test_answers_are_written_beside_scores_and_neither_changes(
     engine.submit(asked)
     for one in again(QUESTIONS):
         scorer.submit(one)
-    text, scored = "", []
+    events: list[Event] = []
     while engine.is_busy or scorer.is_busy:
-        text += "".join(getattr(event, "text", "") for event in engine.step()) if engine.is_busy else ""
-        scored += (
-            [ScoreResult.from_dict(event.result) for event in scorer.step(is_shared=True)] if scorer.is_busy else []
-        )  # type: ignore[attr-defined]
+        events += engine.step() if engine.is_busy else []
+        events += scorer.step(is_shared=True) if scorer.is_busy else []
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+    scored = [ScoreResult.from_dict(event.result) for event in events if isinstance(event, Scored)]
     assert text == before.text
     assert sorted(one.logprob for r in scored for one in r.continuations) == pytest.approx(
         sorted(one.logprob for r in alone for one in r.continuations), abs=TIE_NATS

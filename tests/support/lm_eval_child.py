@@ -31,6 +31,20 @@ def with_rows(config: dict[str, Any], splits: dict[str, str]) -> dict[str, Any]:
     return {**config, "dataset_path": "json", "dataset_kwargs": {"data_files": splits}}
 
 
+def ours(job: dict[str, Any]) -> Any:
+    """Our engine as lm-eval's model."""
+    from multi_llm_comparator.core.config import ModelConfig
+    from multi_llm_comparator.evaluation.lm_eval_model import EngineLM
+    from multi_llm_comparator.services.bridge import get_bridge
+    from multi_llm_comparator.services.inference_engine import InferenceEngine
+    from multi_llm_comparator.services.scan.single import model_at
+
+    engine, model = InferenceEngine(), model_at(job["model"])
+    engine.know(model)
+    config = ModelConfig(n_ctx=job["n_ctx"], torch_dtype="float32")
+    return EngineLM(engine, model.id, config, run=get_bridge().run)
+
+
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     import torch
@@ -39,8 +53,10 @@ def main() -> None:
     from lm_eval.tasks import TaskManager
 
     torch.set_num_threads(1)
-    model = HFLM(
-        pretrained=job["model"], dtype="float32", device="cpu", batch_size=job["batch_size"], max_length=job["n_ctx"]
+    model = (
+        ours(job)
+        if job["ours"]
+        else HFLM(pretrained=job["model"], dtype="float32", device="cpu", batch_size=1, max_length=job["n_ctx"])
     )
     configs = [with_rows(shipped(one["family"], one["template"], one["file"]), one["splits"]) for one in job["tasks"]]
     results = simple_evaluate(

@@ -15,8 +15,8 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.training.chat_rows import IGNORED, end_of_answer, rows_of
-from multi_llm_comparator.training.instruction_data import Chat
-from multi_llm_comparator.training.left_out import LeftOut
+from multi_llm_comparator.training.data.chats import Chat
+from multi_llm_comparator.training.data.left_out import LeftOut
 
 DEMO = Path(__file__).parents[2] / "models" / "pytorch" / "demo-small"
 MESSAGES = (

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -19,25 +18,22 @@ from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
+    InvalidParameterError,
     ModelLoadError,
     RunAtWorkError,
     TrainingError,
     UnsupportedModelError,
 )
 from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInferencer
-from multi_llm_comparator.training import lora, tuning_loop
-from multi_llm_comparator.training.lora import tune
+from multi_llm_comparator.training import lora, tuning_watch
 from multi_llm_comparator.training.tuning_loop import TuningLoop
-from multi_llm_comparator.training.tuning_options import TuningOptions, TuningProgress
+from tests.training.tunings import DEMO, PAIRS, Told, tune
 
 # One worker imports the training libraries, which takes seconds.
 pytestmark = pytest.mark.xdist_group("tuning")
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "models" / "pytorch" / "demo-small"
 ANSWER = "blue"
-PAIRS = [{"prompt": f"What colour is box {n}?", "completion": ANSWER} for n in range(16)]
-QUICK = TuningOptions(epochs=2, batch_size=4)
 STEPS = 8
 
 
@@ -59,12 +55,12 @@ def work_folder(out: Path) -> Path:
 
 def test_a_tuned_model_gives_the_answers_it_was_taught(data: Path, out: Path) -> None:
     before = {file.name: file.read_bytes() for file in DEMO.iterdir()}
-    told: list[TuningProgress] = []
-    result = tune(DEMO, data, out, TuningOptions(epochs=20, learning_rate=5e-3), on_progress=told.append)
+    told = Told()
+    result = tune(data, out, told, epochs=20, learning_rate=5e-3, batch_size=8)
     assert (result.is_done, result.step, result.steps, result.start.answers) == (True, 40, 40, 16)
     assert result.first_loss is not None and result.last_loss is not None and result.last_loss < result.first_loss / 4
-    assert [t.step for t in told] == list(range(41))
-    assert told[0].seconds_left is None and told[-1].seconds_left == 0
+    assert [step for step, _ in told.curve("loss")] == list(range(1, 41))
+    assert told.told_steps[-1].left_s == 0
     inferencer = PyTorchInferencer()
     inferencer.load_model(str(out), {"temperature": 0, "max_tokens": 8})
     assert "".join(inferencer.generate_stream("What colour is box 77?")) == ANSWER
@@ -73,7 +69,7 @@ def test_a_tuned_model_gives_the_answers_it_was_taught(data: Path, out: Path) ->
 
 
 def test_everything_but_the_weights_is_as_it_was(data: Path, out: Path) -> None:
-    tune(DEMO, data, out, QUICK)
+    tune(data, out)
     for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
         assert (out / name).read_bytes() == (DEMO / name).read_bytes()
     old, new = load_file(DEMO / "model.safetensors"), load_file(out / "model.safetensors")
@@ -84,64 +80,33 @@ def test_everything_but_the_weights_is_as_it_was(data: Path, out: Path) -> None:
 
 
 def test_a_stopped_tuning_goes_on_and_ends_as_if_it_had_not_been_stopped(data: Path, out: Path, tmp_path: Path) -> None:
-    steps: list[int] = []
-    stopped = tune(
-        DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step), is_stopped=lambda: steps[-1] == 3
-    )
+    stopped = tune(data, out, Told(stops_at=3))
     assert (stopped.is_done, stopped.step, stopped.steps) == (False, 3, STEPS)
     assert work_folder(out).is_dir() and not out.exists()
-    steps.clear()
-    result = tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step))
-    assert result.is_done and steps == list(range(3, STEPS + 1))
-    tune(DEMO, data, tmp_path / "whole", QUICK)
+    told = Told()
+    result = tune(data, out, told)
+    assert result.is_done and [step for step, _ in told.curve("loss")] == list(range(4, STEPS + 1))
+    tune(data, tmp_path / "whole")
     in_parts, whole = (load_file(folder / "model.safetensors") for folder in (out, tmp_path / "whole"))
     for name, tensor in whole.items():
         torch.testing.assert_close(in_parts[name], tensor)
 
 
-KILLED = """
-import os, signal, sys
-from multi_llm_comparator.training import tuning_loop
-from multi_llm_comparator.training.lora import tune
-from tests.training.test_lora import DEMO, QUICK
-
-tuning_loop.CHECKPOINT_EVERY_S = 0.0
-
-def die(told):
-    if told.step == 5:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-tune(DEMO, sys.argv[1], sys.argv[2], QUICK, on_progress=die)
-"""
-
-
-def test_a_killed_tuning_goes_on_from_its_last_whole_checkpoint(data: Path, out: Path) -> None:
-    subprocess.run([sys.executable, "-c", KILLED, str(data), str(out)], cwd=ROOT, check=False)
-    (last,) = [json.loads(p.read_text(encoding="utf-8"))["step"] for p in work_folder(out).glob("last_*.json")]
-    assert last == 4
-    # Half of later ones, as a process that dies while it writes leaves them.
-    for number in (6, 7, 8):
-        (work_folder(out) / f"checkpoint-{number}").mkdir()
-    steps: list[int] = []
-    assert tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step)).is_done
-    assert steps == list(range(4, STEPS + 1))
-
-
 def test_other_options_are_another_tuning(data: Path, out: Path) -> None:
-    tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
+    tune(data, out, Told(stops_at=1))
     with pytest.raises(ConfigurationError, match=r"options\.rank"):
-        tune(DEMO, data, out, replace(QUICK, rank=4))
+        tune(data, out, rank=4)
 
 
 def test_nobody_else_tunes_into_the_same_folder(data: Path, out: Path) -> None:
-    tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
+    tune(data, out, Told(stops_at=1))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         path = work_folder(out) / "worker.json"
         worker = json.loads(path.read_text(encoding="utf-8"))
         began = psutil.Process(other.pid).create_time()
         path.write_text(json.dumps({**worker, "pid": other.pid, "began_at": began}), encoding="utf-8")
         with pytest.raises(RunAtWorkError, match=str(other.pid)):
-            tune(DEMO, data, out, QUICK)
+            tune(data, out)
         other.kill()
 
 
@@ -150,7 +115,7 @@ def test_what_is_there_is_not_written_over(data: Path, out: Path, tmp_path: Path
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for there in (out, tmp_path / "link", out / "new" / ".."):
         with pytest.raises(ConfigurationError, match="is there already"):
-            tune(DEMO, data, there, QUICK)
+            tune(data, there)
 
 
 def test_what_another_process_made_meanwhile_is_left_and_learnt_anew_by_nobody(
@@ -164,7 +129,7 @@ def test_what_another_process_made_meanwhile_is_left_and_learnt_anew_by_nobody(
 
     monkeypatch.setattr(CheckpointFiles, "fingerprint", meanwhile)
     with pytest.raises(ConfigurationError, match="is there already"):
-        tune(DEMO, data, out, QUICK, on_progress=lambda _: pytest.fail("it was learnt"))
+        tune(data, out, Told(then=lambda step: pytest.fail("it was learnt")))
     assert not work_folder(out).exists()
 
 
@@ -177,40 +142,45 @@ def test_a_model_that_could_not_be_written_needs_no_learning_again(
     with monkeypatch.context() as patch:
         patch.setattr(lora, "write_checkpoint", full)
         with pytest.raises(TrainingError, match="No space left"):
-            tune(DEMO, data, out, QUICK)
-    steps: list[int] = []
-    result = tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step))
-    assert (result.is_done, steps) == (True, [STEPS])
+            tune(data, out)
+    told = Told()
+    assert tune(data, out, told).is_done
+    assert (told.curve("loss"), told.told_steps[-1].done) == ([], STEPS)
 
 
 def test_a_folder_that_came_in_the_way_costs_no_learning(data: Path, out: Path) -> None:
-    def in_the_way(told: TuningProgress) -> None:
-        if told.step == STEPS:
+    def in_the_way(step: int) -> None:
+        if step == STEPS:
             out.mkdir()
 
     with pytest.raises(TrainingError, match="is there by now"):
-        tune(DEMO, data, out, QUICK, on_progress=in_the_way)
+        tune(data, out, Told(then=in_the_way))
     out.rmdir()
-    steps: list[int] = []
-    assert tune(DEMO, data, out, QUICK, on_progress=lambda told: steps.append(told.step)).is_done
-    assert steps == [STEPS]
+    told = Told()
+    assert tune(data, out, told).is_done
+    assert told.curve("loss") == []
     assert not work_folder(out).exists()
 
 
 def test_a_damaged_checkpoint_is_named_with_what_to_do(data: Path, out: Path) -> None:
-    tune(DEMO, data, out, QUICK, is_stopped=lambda: True)
+    tune(data, out, Told(stops_at=1))
     (work_folder(out) / "checkpoint-1" / "optimizer.pt").write_bytes(b"")
     with pytest.raises(TrainingError, match=r"checkpoint-1.* cannot be read.*delete .* to begin anew"):
-        tune(DEMO, data, out, QUICK)
+        tune(data, out)
 
 
-def test_names_that_are_no_text_and_the_licence_are_kept(data: Path, out: Path, tmp_path: Path) -> None:
+def test_a_name_that_is_no_text_is_refused_with_what_to_do(data: Path, out: Path, tmp_path: Path) -> None:
     odd = data.rename(tmp_path / os.fsdecode(b"d\xff.json"))
+    with pytest.raises(InvalidParameterError, match=r"data\.source must be readable as text; rename"):
+        tune(odd, out)
+
+
+def test_the_licence_is_kept(data: Path, out: Path, tmp_path: Path) -> None:
     licensed = tmp_path / "licensed"
     shutil.copytree(DEMO, licensed)
     (licensed / "README.md").write_text("---\nlicense: apache-2.0\n---\n# Fine\n", encoding="utf-8")
-    tune(licensed, odd, out, replace(QUICK, epochs=1))
-    assert json.loads((out / "tuning.json").read_text(encoding="utf-8"))["data_file"] == odd.name
+    tune(data, out, model=licensed, epochs=1)
+    assert json.loads((out / "tuning.json").read_text(encoding="utf-8"))["data_file"] == data.name
     assert CheckpointFiles(out).licence == "apache-2.0"
 
 
@@ -225,7 +195,7 @@ def test_a_tokenizer_of_another_model_is_refused(data: Path, out: Path, tmp_path
     (mixed / "config.json").write_text(json.dumps(config), encoding="utf-8")
     save_file(weights, mixed / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UnsupportedModelError, match="do not belong together"):
-        tune(mixed, data, out, QUICK)
+        tune(data, out, model=mixed)
 
 
 def test_a_tokenizer_without_end_and_padding_tokens_will_do(data: Path, out: Path, tmp_path: Path) -> None:
@@ -234,17 +204,17 @@ def test_a_tokenizer_without_end_and_padding_tokens_will_do(data: Path, out: Pat
     path = bare / "tokenizer_config.json"
     settings = {**json.loads(path.read_text(encoding="utf-8")), "eos_token": None, "pad_token": None}
     path.write_text(json.dumps(settings), encoding="utf-8")
-    assert tune(bare, data, out, replace(QUICK, epochs=1)).is_done
+    assert tune(data, out, model=bare, epochs=1).is_done
 
 
 def test_a_chat_beyond_the_context_is_left_out_and_told(data: Path, out: Path) -> None:
     data.write_text(json.dumps([*PAIRS, {"prompt": "x " * 3000, "completion": ANSWER}]), encoding="utf-8")
-    result = tune(DEMO, data, out, replace(QUICK, epochs=1))
-    assert result.start is not None
-    (reason,) = result.start.left_out
-    assert (reason.why, reason.count) == ("longer than 1024 tokens", 1)
-    with pytest.raises(DocumentError, match=r"nothing that .* can learn: 17 left out: longer than 8 tokens"):
-        tune(DEMO, data, out.with_name("other"), replace(QUICK, max_tokens=8))
+    told = Told()
+    result = tune(data, out, told, epochs=1)
+    assert (result.start.answers, result.start.left_out) == (16, 1)
+    assert "1 left out" in told.notes and "longer than 1024 tokens" in told.notes
+    with pytest.raises(DocumentError, match=r"nothing to learn from: 17 left out: longer than 8 tokens"):
+        tune(data, out.with_name("other"), max_tokens=8)
 
 
 def test_a_loss_that_is_no_number_ends_it_with_advice(data: Path, out: Path, tmp_path: Path) -> None:
@@ -254,7 +224,7 @@ def test_a_loss_that_is_no_number_ends_it_with_advice(data: Path, out: Path, tmp
     weights["model.norm.weight"][0] = float("inf")
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(TrainingError, match="lower the learning rate"):
-        tune(broken, data, out, QUICK)
+        tune(data, out, model=broken)
     assert not out.exists() and not work_folder(out).exists()
 
 
@@ -262,29 +232,34 @@ def test_memory_that_runs_out_is_told_with_advice(data: Path, out: Path, monkeyp
     def run(_: TuningLoop) -> bool:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    with monkeypatch.context() as patch, pytest.raises(TrainingError, match="lower batch_size"):
+    with monkeypatch.context() as patch, pytest.raises(TrainingError, match="lower pack_tokens"):
         patch.setattr(TuningLoop, "run", run)
-        tune(DEMO, data, out, QUICK)
+        tune(data, out)
     # ... which is then possible.
-    assert tune(DEMO, data, out, replace(QUICK, batch_size=2, epochs=0.5)).is_done
+    assert tune(data, out, batch_size=2, epochs=0.5).is_done
 
 
 def test_memory_beyond_the_limit_ends_a_tuning_with_the_numbers(
     data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning_loop, "work_limit_bytes", lambda: 1_000_000)
-    with pytest.raises(TrainingError, match=r"the tuning used \d+\.\d GB of at most 0\.0 GB .*lower batch_size"):
-        tune(DEMO, data, out, QUICK)
+    monkeypatch.setattr(tuning_watch, "work_limit_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(tuning_watch, "WATCH_EVERY_S", 0.0)
+    with pytest.raises(TrainingError, match=r"the tuning used \d+\.\d GB of at most 0\.0 GB .*lower pack_tokens"):
+        tune(data, out)
     assert not out.exists()
+    monkeypatch.undo()
+    told = Told()
+    assert tune(data, out, told, pack_tokens=64, checkpointing=True).is_done
+    assert told.curve("loss")[0][0] == 2
 
 
 def test_what_is_no_model_or_quantised_is_refused(data: Path, out: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelLoadError, match="not a checkpoint directory"):
-        tune(tmp_path / "none", data, out, QUICK)
+        tune(data, out, model=tmp_path / "none")
     quantised = tmp_path / "quantised"
     shutil.copytree(DEMO, quantised)
     config = json.loads((quantised / "config.json").read_text(encoding="utf-8"))
     config["quantization_config"] = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     (quantised / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(UnsupportedModelError, match="is quantised"):
-        tune(quantised, data, out, QUICK)
+        tune(data, out, model=quantised)

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.requests import Message
-from multi_llm_comparator.training import instruction_data
-from multi_llm_comparator.training.instruction_data import Chat, InstructionData, read_instruction_data
-from multi_llm_comparator.training.left_out import MAX_REASONS, OTHER, LeftOut
+from multi_llm_comparator.training.data import dataset
+from multi_llm_comparator.training.data.chats import Chat
+from multi_llm_comparator.training.data.dataset import InstructionData, read_instruction_data
+from multi_llm_comparator.training.data.left_out import MAX_REASONS, OTHER, LeftOut
 from tests.support.material import OWN, real
 
 ASKED = (Message("user", "hi"), Message("assistant", "hello"))
@@ -68,7 +69,7 @@ def test_what_a_prompt_says_and_what_weighs_nothing_is_not_learnt(tmp_path: Path
 
 
 def test_records_are_bounded_whatever_is_in_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instruction_data, "MAX_RECORDS", 3)
+    monkeypatch.setattr(dataset, "MAX_ROWS", 3)
     with pytest.raises(DocumentError, match="more than 3 records"):
         read_instruction_data(written(tmp_path, *[{}] * 4))
 

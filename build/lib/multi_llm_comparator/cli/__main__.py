@@ -1,0 +1,3 @@
+from multi_llm_comparator.cli.app import main
+
+main()

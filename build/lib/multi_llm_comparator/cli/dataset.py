@@ -1,0 +1,154 @@
+"""A whole data set: solved, turned into question-plan pairs, or asked of a single model."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from multi_llm_comparator.cli.display import messages, output, show_while, standing_view
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
+from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs
+from multi_llm_comparator.evaluation.dataset_run import DatasetRun, OutcomeJournal, Solve, Standing
+from multi_llm_comparator.evaluation.datasets import read_dataset
+from multi_llm_comparator.evaluation.judging import Judge
+from multi_llm_comparator.evaluation.report_dataset import write_dataset_report
+from multi_llm_comparator.evaluation.reports import report_folder
+from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
+from multi_llm_comparator.plans.config import CooperationConfig, parse_config
+from multi_llm_comparator.plans.roles import Cast
+from multi_llm_comparator.workbench import Services
+
+Mode = Literal["dataset", "build", "baseline"]
+TRAINER = "python -m multi_llm_comparator.training.trainer"
+
+
+def is_dataset_folder(text: str) -> bool:
+    return (Path(text) / SETUP_FILE).is_file()
+
+
+def stored_config(folder: Path) -> tuple[Mode, CooperationConfig, dict[str, Any]]:
+    """What a folder was begun with: mode, configuration, and what else the mode needs.
+
+    Raises:
+        DocumentError: the folder is none of a data-set run.
+        ConfigurationError: its configuration is not of this version.
+    """
+    setup = read_setup(folder)
+    mode, config = setup.get("mode"), setup.get("config")
+    if mode not in ("dataset", "build", "baseline") or not isinstance(config, dict):
+        raise DocumentError(f"{str(folder)!r} is not the folder of a data-set run")
+    return mode, parse_config(config, str(folder / SETUP_FILE)), setup
+
+
+async def evaluate(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
+    """Solve all questions together and report; whether any was answered."""
+    judge = Judge(work.gateway, cast.judge) if cast.judge else None
+    solve = partial(_solver, work, config, cast, judge)
+    return await _solve_all(config, solve, "dataset", folder or _new_folder(config, cast), _about(config, cast))
+
+
+def _solver(
+    work: Services, config: CooperationConfig, cast: Cast, judge: Judge | None, begun: OutcomeJournal
+) -> Solver:
+    """Its runs are stored as any other: they can be opened on the page, and predictions learn from them."""
+    options, evaluation = cast.options, config.evaluation
+    return Solver(work.gateway, options, judge=judge, evaluation=evaluation, plans=work.plans, begun=begun)
+
+
+async def build(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
+    """Have plans written, solved where that is wanted, and the pairs saved; whether there is any."""
+    section = config.dataset.build
+    judge = Judge(work.gateway, cast.judge) if cast.judge else None
+    plan_only = PlanOnly(work.gateway, cast.options, judge=judge if config.evaluation.judges_plans else None)
+
+    def solve(journal: OutcomeJournal) -> Solve:
+        executes = section.use_models_for_execution
+        return _solver(work, config, cast, judge, journal) if executes else plan_only
+
+    return await _solve_all(config, solve, "build", folder or _new_folder(config, cast), _about(config, cast))
+
+
+async def baseline(
+    work: Services, config: CooperationConfig, model: str, timeout_s: float | None, folder: Path | None
+) -> bool:
+    """Ask one model all questions; whether any was answered."""
+    solve = Baseline(work.gateway, model, timeout_s=timeout_s, plans=work.plans)
+    folder = folder or report_folder(Path(config.system.reports), "single_model_results", [model])
+    about = {"model": model, "data set": config.dataset.path or "", "timeout": timeout_s or "none"}
+    return await _solve_all(
+        config, lambda _: solve, "baseline", folder, about, {"model": model, "timeout_s": timeout_s}
+    )
+
+
+async def _solve_all(
+    config: CooperationConfig,
+    solve: Callable[[OutcomeJournal], Solve],
+    mode: Mode,
+    folder: Path,
+    about: Mapping[str, object],
+    more: Mapping[str, Any] | None = None,
+) -> bool:
+    questions = read_dataset(config.dataset.path or "", config.dataset.limit)
+    journal = OutcomeJournal(folder, {"mode": mode, "config": config.model_dump(mode="json"), **(more or {})})
+    run = DatasetRun(questions, journal, solve(journal), in_flight=config.system.questions_in_flight)
+    try:
+        await show_while(run.run(), lambda: standing_view(run.standing()))
+    except asyncio.CancelledError:
+        messages.print(f"stopped; go on with: llm-cooperation resume {folder}")
+        raise
+    notes = _write_pairs(config, run, folder) if mode == "build" else []
+    report = write_dataset_report(folder, run.outcomes, about, notes=notes)
+    for line in (*notes, _summary(run.standing())):
+        output.print(line)
+    messages.print(f"report: {report}")
+    return any(outcome.state == "done" for outcome in run.outcomes)
+
+
+def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> list[str]:
+    count = write_pairs(
+        folder,
+        run.outcomes,
+        save_thinking=config.dataset.build.save_thinking,
+        system_prompt=config.models.planner_prompt,
+    )
+    if count:
+        data = shlex.quote(str(folder / PAIRS_FILE))
+        messages.print(
+            f"tune a planner with: {TRAINER} --data_path {data} --model_path MODEL --output_dir NEW_MODEL",
+            soft_wrap=True,
+        )
+    return [f"{count} of {len(run.outcomes)} question-plan pairs were kept, in {PAIRS_FILE}."]
+
+
+def _summary(standing: Standing) -> str:
+    parts = [f"{standing.ended} of {standing.total} questions"]
+    if standing.accuracy is not None:
+        parts.append(f"{standing.correct} of {standing.judged} right ({100 * standing.accuracy:.1f}%)")
+    if standing.failed:
+        parts.append(f"{standing.failed} failed and will be asked again when this run is resumed")
+    return ", ".join(parts)
+
+
+def _new_folder(config: CooperationConfig, cast: Cast) -> Path:
+    executor = cast.options.executor
+    models = [cast.options.router_model, executor.small_model, executor.large_model]
+    return report_folder(Path(config.system.reports), "dataset", models)
+
+
+def _about(config: CooperationConfig, cast: Cast) -> dict[str, object]:
+    executor = cast.options.executor
+    return {
+        "data set": config.dataset.path or "",
+        "planner": cast.options.router_model,
+        "small model": executor.small_model,
+        "large model": executor.large_model,
+        "threshold": executor.threshold if executor.enable_threshold else "off: all steps to the large model",
+        "workers": executor.workers,
+        "questions in flight": config.system.questions_in_flight,
+        "judge": cast.judge or "none",
+    }

@@ -1,0 +1,1 @@
+"""Comparisons: one prompt, up to four panes, many turns; live objects that outlive the page."""

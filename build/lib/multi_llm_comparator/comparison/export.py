@@ -1,0 +1,83 @@
+"""A run as a file, in four formats; the JSON one can be read in again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+from multi_llm_comparator.comparison.documents import SCHEMA_VERSION, answer_document, run_document
+from multi_llm_comparator.comparison.export_csv import export_csv
+from multi_llm_comparator.comparison.export_html import export_html
+from multi_llm_comparator.comparison.export_markdown import export_markdown
+from multi_llm_comparator.comparison.importing import FORMAT, MAX_IMPORT_BYTES, import_run
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
+
+__all__ = ["FORMATS", "MAX_IMPORT_BYTES", "export_run", "import_run"]
+
+FORMATS = ("html", "json", "csv", "markdown")
+
+
+def export_run(snapshot: ComparisonSnapshot, format: str, language: Language = "en") -> bytes:
+    """Make the file.
+
+    Args:
+        snapshot: the run, also one that is still being written.
+        format: ``json`` (complete, can be imported), ``csv`` (a row for each answer), ``markdown`` or ``html`` (one
+            file that needs nothing else).
+        language: of the words in Markdown and HTML; names in JSON and CSV are the same everywhere.
+
+    Raises:
+        ConfigurationError: another format.
+    """
+    writers: Mapping[str, Callable[[], str]] = {
+        "json": lambda: export_json(snapshot),
+        "csv": lambda: export_csv(snapshot),
+        "markdown": lambda: export_markdown(snapshot, language),
+        "html": lambda: export_html(snapshot, language),
+    }
+    if format not in writers:
+        raise ConfigurationError(f"no export format {format!r}; there are {', '.join(writers)}")
+    return writers[format]().encode("utf-8", "replace")
+
+
+def export_json(snapshot: ComparisonSnapshot) -> str:
+    """Everything that is known of a run, as :class:`ExportedRun` reads it."""
+    attempts = (answer for turn in snapshot.turns for attempts in turn.attempts.values() for answer in attempts)
+    document = {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "exported_at": now(),
+        "id": snapshot.id,
+        "title": snapshot.title,
+        "created_at": snapshot.created_at,
+        "run": run_document(snapshot),
+        "answers": [_exported(answer) for answer in attempts],
+    }
+    # Escaped beyond ASCII only where UTF-8 has no way to say it (half of a surrogate pair).
+    text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
+    return text if _encodable(text) else json.dumps(document, indent=1, allow_nan=False)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _exported(answer: AnswerSnapshot) -> dict[str, object]:
+    return {
+        "id": answer.answer_id,
+        "turn": answer.turn,
+        "pane_id": answer.pane_id,
+        "attempt": answer.attempt,
+        "state": answer.progress.state,
+        "text": answer.text,
+        "record": answer_document(answer),
+        "figures": asdict(answer.figures),
+    }

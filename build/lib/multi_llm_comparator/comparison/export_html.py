@@ -1,0 +1,138 @@
+"""A run as one HTML file that loads nothing and runs nothing: it can be mailed, kept and opened anywhere.
+
+Whatever models and users wrote is escaped: Markdown is rendered with HTML switched off, without images, and with links
+only to the web. A content security policy in the page forbids scripts and every request besides.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, Template
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from multi_llm_comparator.comparison.export_chart import Bar, bars_of
+from multi_llm_comparator.comparison.export_labels import (
+    FIGURE_NAMES,
+    LABELS,
+    figure_cells,
+    state_words,
+    turn_title,
+)
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import Language, iso_time
+
+# Markdown takes time to render; a longer text is shown as it is.
+_MAX_RENDERED_CHARS = 200_000
+_THOUGHTS = re.compile(r"<think>(.*?)(?:</think>|\Z)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of an answer, rendered."""
+
+    is_thought: bool
+    html: Markup
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One answer as the page shows it."""
+
+    answer: AnswerSnapshot
+    is_chosen: bool
+    pieces: tuple[Piece, ...]
+    parameters: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One turn as the page shows it."""
+
+    title: str
+    prompt: str
+    cards: tuple[Card, ...]
+    earlier: tuple[Card, ...]
+    bars: tuple[Bar, ...]
+    rows: tuple[tuple[str, list[str]], ...]
+
+
+def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
+    """The whole run as a page."""
+    words = LABELS[language]
+    return _template().render(
+        run=snapshot,
+        words=words,
+        language="zh-CN" if language == "zh" else "en",
+        created=iso_time(snapshot.created_at),
+        exported=iso_time(now()),
+        sections=[_section(turn, language, snapshot.shared_thread or turn.is_picked) for turn in snapshot.turns],
+        figure_names=[words[name] for name in FIGURE_NAMES],
+    )
+
+
+@cache
+def _template() -> Template:
+    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
+    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True})
+    reader.enable("table").enable("strikethrough").disable("image")
+    reader.validateLink = lambda url: url.lower().startswith(("http://", "https://"))  # type: ignore[method-assign]
+    return reader
+
+
+def render(text: str) -> Markup:
+    """Markdown to HTML that can do nothing but be read."""
+    if len(text) > _MAX_RENDERED_CHARS:
+        return Markup("<pre>{}</pre>").format(text)
+    return Markup(_markdown().render(text))
+
+
+def _pieces(text: str) -> Iterator[Piece]:
+    end = 0
+    for thought in _THOUGHTS.finditer(text):
+        if before := text[end : thought.start()].strip():
+            yield Piece(False, render(before))
+        yield Piece(True, render(thought[1].strip()))
+        end = thought.end()
+    if rest := text[end:].strip():
+        yield Piece(False, render(rest))
+
+
+def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
+    shown = list(turn.answers.values())
+    every = [answer for attempts in turn.attempts.values() for answer in attempts]
+    return Section(
+        title=turn_title(turn.index, language),
+        prompt=turn.prompt,
+        cards=tuple(_card(answer, turn, marks_chosen, language) for answer in shown),
+        earlier=tuple(
+            _card(answer, turn, marks_chosen, language)
+            for answer in every
+            if turn.answers[answer.pane_id] is not answer
+        ),
+        bars=bars_of(shown),
+        rows=tuple((f"{a.model_name} · {a.attempt}/{a.attempts}", figure_cells(a.figures)) for a in every),
+    )
+
+
+def _card(answer: AnswerSnapshot, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
+    return Card(
+        answer=answer,
+        is_chosen=marks_chosen and turn.goes_on_from(answer),
+        pieces=tuple(_pieces(answer.text)),
+        parameters=json.dumps(asdict(answer.config), ensure_ascii=False, indent=2),
+        state=state_words(answer, language),
+    )

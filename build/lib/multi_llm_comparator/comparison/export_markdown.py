@@ -1,0 +1,72 @@
+"""A run as Markdown: every text in a fence that it cannot leave, so that it arrives as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from multi_llm_comparator.comparison.export_labels import (
+    FIGURE_NAMES,
+    LABELS,
+    figure_cells,
+    state_words,
+    turn_title,
+)
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.markdown_text import fenced, one_line, table
+from multi_llm_comparator.core.readable import Language, iso_time
+
+
+def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
+    """The whole run, turn by turn."""
+    words = LABELS[language]
+    lines = [
+        f"# {one_line(snapshot.title) or words['comparison']}",
+        "",
+        f"- {words['created']}: {iso_time(snapshot.created_at)}",
+        f"- {words['exported']}: {iso_time(now())}",
+        f"- ID: {one_line(snapshot.id)}",
+    ]
+    if snapshot.imported_from:
+        lines.append(f"- {words['imported_from']}: {one_line(snapshot.imported_from.run_id)}")
+    if snapshot.shared_thread:
+        lines.append(f"- {words['shared_thread']}")
+    for turn in snapshot.turns:
+        lines += ["", *_turn(turn, language, snapshot.shared_thread)]
+    return "\n".join(lines) + "\n"
+
+
+def _turn(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
+    words = LABELS[language]
+    yield from (f"## {turn_title(turn.index, language)}", "", f"### {words['prompt']}", "", *fenced(turn.prompt), "")
+    attempts = [answer for answers in turn.attempts.values() for answer in answers]
+    for answer in attempts:
+        yield from _answer(answer, turn, language, marks_chosen or turn.is_picked)
+    yield from (f"### {words['figures']}", "")
+    header = [words["model"], words["attempt"], *(words[name] for name in FIGURE_NAMES)]
+    yield from table(header, [[a.model_name, str(a.attempt), *figure_cells(a.figures)] for a in attempts])
+
+
+def _answer(answer: AnswerSnapshot, turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
+    words, progress = LABELS[language], answer.progress
+    title = f"### {one_line(answer.model_name)} · {words['attempt']} {answer.attempt}/{answer.attempts}"
+    is_chosen = marks_chosen and turn.goes_on_from(answer)
+    yield from (f"{title} · {words['chosen']}" if is_chosen else title, "")
+    yield from (*fenced(answer.text, "markdown"), "")
+    yield f"- {words['state']}: {state_words(answer, language)}"
+    if progress.finish_reason:
+        yield f"- {words['reason']}: {words[progress.finish_reason]}"
+    if answer.figures.contended_by:
+        yield f"- {words['contended']}: {one_line(', '.join(answer.figures.contended_by))}"
+    if answer.figures.batched_with:
+        yield f"- {words['batched_with']}: {answer.figures.batched_with}"
+    if progress.error:
+        yield f"- {words['error']}: {one_line(progress.error_type or '')}: {one_line(progress.error)}"
+    yield f"- {words['seed']}: {answer.legs[0].seed}"
+    yield f"- {words['model']}: {one_line(answer.target)} {one_line(answer.model.path)}"
+    yield f"- {words['fingerprint']}: {one_line(answer.model.fingerprint or '–')}"
+    versions = ", ".join(f"{name} {number}" for name, number in answer.versions.items())
+    yield f"- {words['versions']}: {one_line(versions)}"
+    yield f"- {words['parameters']}: {one_line(', '.join(f'{k}={v!r}' for k, v in asdict(answer.config).items()))}"
+    yield from ("", f"#### {words['rendered_prompt']}", "", *fenced(answer.legs[0].prompt), "")

@@ -1,0 +1,83 @@
+"""The process of one conversion in the background.
+
+Started by :mod:`conversion.jobs` with ``python -m``. One request comes as a line of JSON on standard input; lines of
+JSON go back: ``progress`` a few times a second, then ``result`` or ``error``. SIGTERM ends it, cleanly.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.conversion.convert import convert
+from multi_llm_comparator.conversion.report import Phase
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.services.worker import be_nicer, die_with_parent
+
+TELL_EVERY_S = 0.2
+# Behind the models that answer: nobody waits for a conversion as one waits for a word.
+NICENESS = 10
+
+log = logging.getLogger(__name__)
+
+# Whatever a library prints must not get between our lines.
+_to_app, sys.stdout = sys.stdout, sys.stderr
+
+
+def tell(kind: str, **content: Any) -> None:
+    """One line to the app; a closed pipe ends this process, as it should when the app is gone."""
+    _to_app.write(json.dumps({"kind": kind, **content}) + "\n")
+    _to_app.flush()
+
+
+class _Teller:
+    """Passes progress on, now and then."""
+
+    def __init__(self) -> None:
+        self._told_at = -TELL_EVERY_S
+        self._phase: Phase | None = None
+
+    def __call__(self, phase: Phase, share: float) -> None:
+        if phase != self._phase or now() - self._told_at >= TELL_EVERY_S:
+            self._phase, self._told_at = phase, now()
+            tell("progress", phase=phase, share=share)
+
+
+def main() -> None:
+    request = json.loads(sys.stdin.readline())
+    die_with_parent(request["parent"])
+    # As an exception it passes through everything that cleans up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    be_nicer(NICENESS)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    source, out = Path(request["source"]), Path(request["out"])
+    # This is the edge of the process: whatever happens has to become a line for the app.
+    try:
+        report = convert(source, out, request["target"], overwrite=request["overwrite"], progress=_Teller())
+        tell("result", report=report.to_dict())
+    except BrokenPipeError:
+        sys.exit(1)
+    except MultiLLMError as exc:
+        tell("error", type=type(exc).__name__, message=str(exc))
+    except Exception as exc:
+        log.exception("the conversion of %r failed", str(source))
+        tell("error", type="ConversionError", message=_explained(exc, source))
+
+
+def _explained(exc: Exception, source: Path) -> str:
+    match exc:
+        case OSError():
+            return f"{exc.filename or str(source)!r}: {exc.strerror or exc}; check the disk and the folder"
+        case MemoryError():
+            return f"{source.name!r} needs more memory than there is; unload models and try again"
+        case _:
+            return f"{source.name!r} could not be converted: {type(exc).__name__}: {str(exc)[:300]}"
+
+
+if __name__ == "__main__":
+    main()

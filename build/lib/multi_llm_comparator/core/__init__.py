@@ -1,0 +1,1 @@
+"""The words everybody uses: types, events, configuration, errors. Imports nothing of ours."""

@@ -1,0 +1,99 @@
+"""What one asks of a model, and of whatever stands in for one."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.events import Event
+
+Role = Literal["system", "user", "assistant"]
+# A note (see events.Started) from where a constraint cannot be kept to.
+UNCONSTRAINED = "This answer was to keep to a given form, which cannot be asked for there: it was written freely."
+# Another, from where nobody here can promise that an answer comes again as it was.
+UNREPEATABLE = "Whether this answer can be repeated depends on where it was written: nothing here can promise it."
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation: its text and, for models that see, images as ``https:`` or ``data:`` URLs."""
+
+    role: Role
+    content: str
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One answer that is wanted.
+
+    ``config.system_prompt`` is put before ``messages`` unless they begin with a system message. With
+    ``continue_final`` the last message is the assistant's and the model goes on writing it. With ``raw`` the last
+    message's content goes to the model as it is: no template, special tokens still only as text.
+    Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
+    else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
+    """
+
+    messages: tuple[Message, ...]
+    config: ModelConfig = field(default_factory=ModelConfig)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    continue_final: bool = False
+    raw: bool = False
+    run_id: str = ""
+    constraint: Constraint | None = None
+
+    def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
+        """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
+        where it is not ``is_promised``."""
+        unmet = (
+            (UNCONSTRAINED, self.constraint is not None and is_free),
+            (UNREPEATABLE, self.config.reproducible and not is_promised),
+        )
+        return tuple(note for note, is_so in unmet if is_so)
+
+    def with_system_prompt(self) -> tuple[Message, ...]:
+        """The messages with the configuration's system prompt in front, if there is one and none stands there."""
+        prompt = self.config.system_prompt
+        if not prompt or (self.messages and self.messages[0].role == "system"):
+            return self.messages
+        return (Message("system", prompt), *self.messages)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> GenerationRequest:
+        return cls(
+            messages=tuple(Message(m["role"], m["content"], tuple(m.get("images", ()))) for m in data["messages"]),
+            config=ModelConfig.from_dict(data["config"]),
+            id=data["id"],
+            continue_final=data.get("continue_final", False),
+            raw=data.get("raw", False),
+            run_id=data.get("run_id", ""),
+            constraint=Constraint.from_dict(data["constraint"]) if data.get("constraint") else None,
+        )
+
+
+class TextSource(Protocol):
+    """Anything that answers: the local engine, a gateway over many models, a test's script."""
+
+    def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Answer ``request`` with the model (or whatever stands behind the name) ``target``.
+
+        The last event is Finished or Failed; nothing is raised. Closing the iterator (``aclose``) cancels the request.
+        """
+        ...
+
+
+class OneRun:
+    """A source whose requests all belong to one run, so that they share what a budget per run allows."""
+
+    def __init__(self, source: TextSource, run_id: str) -> None:
+        self._source, self._run_id = source, run_id
+
+    def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        return self._source.stream(target, replace(request, run_id=self._run_id))

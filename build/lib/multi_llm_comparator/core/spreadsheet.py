@@ -1,0 +1,27 @@
+"""Tables as CSV that spreadsheets read and do not run."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+# What makes a spreadsheet take a cell for a formula; such text gets an apostrophe in front.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What lets spreadsheets read Chinese.
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], *, names: Sequence[str] = (), line_end: str = "\r\n") -> str:
+    """One line for each row under a heading: ``names``, or the names of the first row."""
+    written, rows = io.StringIO(), list(rows)
+    heading = list(names) or (list(rows[0]) if rows else [])
+    writer = csv.DictWriter(written, fieldnames=heading, lineterminator=line_end)
+    writer.writeheader()
+    writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
+    return written.getvalue()
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell

@@ -1,0 +1,150 @@
+"""One answer as its events leave it: text, state, and figures that come from the model process's own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from multi_llm_comparator.core.events import (
+    Attempted,
+    CacheHit,
+    Contended,
+    Cost,
+    Event,
+    Failed,
+    FellBack,
+    Finished,
+    FinishReason,
+    Loaded,
+    Loading,
+    MemoryMeasured,
+    Queued,
+    Reading,
+    Started,
+    TextDelta,
+)
+
+AnswerState = Literal["queued", "loading", "prefill", "running", "done", "stopped", "failed"]
+OVER: frozenset[AnswerState] = frozenset({"done", "stopped", "failed"})
+
+
+@dataclass
+class AnswerProgress:
+    """Folds the events of one request. All times are seconds since the epoch; None means not yet, or never."""
+
+    requested_at: float
+    state: AnswerState = "queued"
+    text: str = ""
+    loading_at: float | None = None
+    started_at: float | None = None
+    first_token_at: float | None = None
+    last_token_at: float | None = None
+    ended_at: float | None = None
+    load_s: float | None = None
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    read_tokens: int = 0
+    tokens: int = 0
+    memory_bytes: int | None = None
+    prompt: str = ""
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+    contended_by: tuple[str, ...] = ()
+    batched_with: int = 0
+    finish_reason: FinishReason | None = None
+    error_type: str | None = None
+    error: str | None = None
+    ahead: int | None = None
+    answered_by: str | None = None
+    attempts: int = 0
+    fallbacks: int = 0
+    cache_age_s: float | None = None
+    cost_usd: float | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take one event into account."""
+        match event:
+            case Queued(ahead=ahead):
+                self.state, self.ahead = "queued", ahead
+            case Loading(at=at):
+                self.state, self.loading_at = "loading", at
+            case Loaded(seconds=seconds, memory_bytes=memory, notes=notes):
+                self.load_s, self.memory_bytes, self.notes = seconds, memory, notes
+            case Started():
+                self._start(event)
+            case Reading(tokens=tokens):
+                self.read_tokens = tokens
+            case TextDelta():
+                self._grow(event)
+            case MemoryMeasured(memory_bytes=memory):
+                self.memory_bytes = memory
+            case Contended(others=others, batched=batched):
+                self.contended_by = tuple(sorted({*self.contended_by, *others}))
+                self.batched_with = max(self.batched_with, batched)
+            case Finished(reason=reason, completion_tokens=tokens, at=at):
+                self.state = "stopped" if reason == "cancelled" else "done"
+                self.finish_reason, self.tokens, self.ended_at = reason, tokens, at
+            case Failed(error_type=kind, message=message, at=at):
+                self.state, self.error_type, self.error, self.ended_at = "failed", kind, message, at
+            case _:
+                self._note_gateway(event)
+
+    def _note_gateway(self, event: Event) -> None:
+        match event:
+            case Attempted(model=model, number=number):
+                self.answered_by, self.attempts, self.notes = model, number, ()
+            case FellBack():
+                self.fallbacks += 1
+            case CacheHit(model=model, age_s=age_s):
+                self.answered_by, self.cache_age_s = model, age_s
+            case Cost(usd=usd, prompt_tokens=prompt_tokens):
+                self.cost_usd, self.prompt_tokens = usd, prompt_tokens
+
+    def _start(self, event: Started) -> None:
+        self.state, self.started_at = "prefill", event.at
+        self.prompt_tokens, self.cached_tokens = event.prompt_tokens, event.cached_tokens
+        self.read_tokens = event.cached_tokens
+        self.prompt, self.seed = event.prompt, event.seed
+        # Those of the loaded model, which came before, and those of this answer may say the same.
+        self.notes = tuple(dict.fromkeys((*self.notes, *event.notes)))
+
+    def _grow(self, event: TextDelta) -> None:
+        self.state = "running"
+        self.first_token_at = self.first_token_at or event.at
+        self.last_token_at, self.tokens = event.at, event.tokens
+        self.text += event.text
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+    @property
+    def queued_s(self) -> float | None:
+        """From the request to the prompt being read, without the time that loading took."""
+        if self.started_at is None:
+            return None
+        return max(0.0, self.started_at - self.requested_at - (self.load_s or 0.0))
+
+    @property
+    def prefill_s(self) -> float | None:
+        """From the prompt being read to the first token."""
+        return _span(self.started_at, self.first_token_at)
+
+    @property
+    def ttft_s(self) -> float | None:
+        """Time to first token, from the request: queue, load and prefill together."""
+        return _span(self.requested_at, self.first_token_at)
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed of decoding alone: tokens after the first, over the time since the first."""
+        span = _span(self.first_token_at, self.last_token_at)
+        return (self.tokens - 1) / span if span and self.tokens > 1 else None
+
+    @property
+    def duration_s(self) -> float | None:
+        return _span(self.requested_at, self.ended_at)
+
+
+def _span(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start

@@ -1,0 +1,1 @@
+"""Whether answers are right: data sets, scoring, judges, reports."""

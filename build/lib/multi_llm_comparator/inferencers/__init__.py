@@ -1,0 +1,1 @@
+"""Engines: one loaded model that decodes for many requests; one kind per file."""

@@ -1,0 +1,243 @@
+"""From a conversation to the text a model reads: its own chat template, or a plain prompt where it has none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Template
+from jinja2.exceptions import TemplateError
+
+from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
+from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
+
+# Those of real models have 30,000 at most, and compiling takes 20 µs and 2 kB for each.
+MAX_SOURCE_CHARS = 128 * 1024
+MAX_TEXT_CHARS = 16 * 1024 * 1024  # of one prompt
+NO_TEMPLATE = "The model has no chat template: it was given a plain prompt."
+SYSTEM_FOLDED = "The model's chat template takes no system prompt: it was put in front of the first user message."
+
+# Whatever a stranger's program can raise while it runs: a template is not ours to debug.
+_FAULTS: tuple[type[Exception], ...] = (
+    TemplateError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LimitReached,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPart:
+    """A stretch of the prompt. Only in a template's part may the text of a special token become that token."""
+
+    text: str
+    is_template: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """What the model reads, in order, and what a person should know about it."""
+
+    parts: tuple[PromptPart, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts)
+
+
+class ChatTemplate:
+    """A model's chat template (Jinja, as in Hugging Face's ``chat_template``), or the plain prompt without one.
+
+    A template that cannot be used (broken, oversized, dropping what the user says) counts as none; :attr:`problem`
+    says why. ``special_tokens`` are the texts that the tokenizer turns into control tokens: where a message contains
+    one, its content becomes a part of its own that is no template's, so that the text stays text.
+    """
+
+    def __init__(
+        self, source: str | None, *, bos_token: str = "", eos_token: str = "", special_tokens: Iterable[str] = ()
+    ) -> None:
+        self._variables = {"bos_token": bos_token, "eos_token": eos_token, "tools": None, "documents": None}
+        self._special_tokens = tuple(token for token in dict.fromkeys(special_tokens) if token.strip())
+        self._source = source or ""
+        self._template: Template | None = None
+        self.problem: str | None = None
+        self._folded = SYSTEM_FOLDED
+        if source is not None and source.strip():
+            self._compile()
+        self._takes_system = self._template is not None and self._shows("system")
+
+    @property
+    def is_present(self) -> bool:
+        """Whether prompts go through a template."""
+        return self._template is not None
+
+    def render(self, request: GenerationRequest) -> RenderedPrompt:
+        """The prompt for ``request``; the model's answer (or its continuation) follows immediately.
+
+        Raises:
+            InferenceError: the conversation is empty, or the template refuses it.
+        """
+        if request.raw:
+            content = request.messages[-1].content if request.messages else ""
+            return RenderedPrompt((PromptPart(content, is_template=False),))
+        messages = request.with_system_prompt()
+        begun = ""
+        if request.continue_final:
+            if not messages or messages[-1].role != "assistant":
+                raise InferenceError("there is no answer to continue: the last message must be the assistant's")
+            begun, messages = messages[-1].content, messages[:-1]
+        if not messages:
+            raise InferenceError("the conversation is empty; send at least one message")
+        if self._template is None:
+            return RenderedPrompt((PromptPart(_plain(messages) + begun, is_template=False),), (self.note,))
+        return self._through_template(messages, begun)
+
+    def _through_template(self, messages: Sequence[Message], begun: str) -> RenderedPrompt:
+        notes: tuple[str, ...] = ()
+        if not self._takes_system and messages[0].role == "system":
+            messages, notes = _fold_system(messages), (self._folded,)
+        try:
+            parts = self._parts(messages)
+        except _FAULTS as exc:
+            verb = "refuses" if isinstance(exc, TemplateRefusal) else "fails on"
+            raise InferenceError(
+                f"the model's chat template {verb} this conversation: {str(exc)!r}; change its messages "
+                "or send the text without the template (raw)"
+            ) from exc
+        # What follows the template's opening of the answer continues it exactly where the model left off, which
+        # rendering the answer as a finished message would not: templates trim it or cut out its reasoning.
+        if begun:
+            parts.append(PromptPart(begun, is_template=not self._has_special_token(begun)))
+        return RenderedPrompt(_merge(parts), notes)
+
+    def _compile(self) -> None:
+        if len(self._source) > MAX_SOURCE_CHARS:
+            self.problem = f"it has {len(self._source)} characters, over the limit of {MAX_SOURCE_CHARS}"
+            return
+        try:
+            with limited(TEMPLATE):
+                self._template = chat_sandbox().from_string(self._source)
+            if not self._shows("user"):
+                self.problem = self.problem or "it refuses or drops what the user says"
+        except _FAULTS as exc:
+            self.problem = f"{type(exc).__name__}: {exc}"
+        if self.problem is not None:
+            self._template = None
+
+    def _shows(self, role: str) -> bool:
+        """Whether the template accepts a message of this role and shows its content."""
+        marker = "probe7c3a"
+        probe = [{"role": role, "content": marker}]
+        if role != "user":
+            probe.append({"role": "user", "content": "hello"})
+        try:
+            return marker in self._run(probe)
+        except TemplateRefusal:
+            return False
+        except _FAULTS as exc:
+            if role == "user":
+                raise
+            # No "no" but a fault: whoever sends such a message is told.
+            self._folded = f"{SYSTEM_FOLDED} It fails on one: {type(exc).__name__}: {exc}"
+            return False
+
+    def _run(self, messages: list[dict[str, str]]) -> str:
+        assert self._template is not None
+        pieces, size = [], 0
+        with limited(TEMPLATE):
+            for piece in self._template.generate(messages=messages, add_generation_prompt=True, **self._variables):
+                size += len(piece)
+                if size > MAX_TEXT_CHARS:
+                    raise TemplateError(f"it makes a prompt of more than {MAX_TEXT_CHARS} characters")
+                pieces.append(piece)
+        return "".join(pieces)
+
+    def _parts(self, messages: Sequence[Message]) -> list[PromptPart]:
+        """Run the template with a placeholder for each content that holds a special token's text."""
+        hidden = [message.content.strip() for message in messages if self._has_special_token(message.content)]
+        if not hidden:
+            return [PromptPart(self._run([_entry(m, m.content) for m in messages]), is_template=True)]
+        mark = self._unused_character(messages)
+        entries = []
+        for message in messages:
+            content = message.content
+            if self._has_special_token(content):
+                core = content.strip()  # the space around stays visible to templates that trim it
+                content = content.replace(core, f"{mark}{hidden.index(core)}{mark}", 1)
+            entries.append(_entry(message, content))
+        return self._split(self._run(entries), mark, hidden)
+
+    def _split(self, text: str, mark: str, hidden: list[str]) -> list[PromptPart]:
+        pieces = re.split(f"{mark}(\\d+){mark}", text)
+        if any(mark in piece for piece in pieces[::2]):
+            raise TemplateError("it rewrites a message that contains the text of a special token; take that text out")
+        return [
+            PromptPart(hidden[int(piece)] if i % 2 else piece, is_template=not i % 2) for i, piece in enumerate(pieces)
+        ]
+
+    def _has_special_token(self, text: str) -> bool:
+        return any(token in text for token in self._special_tokens)
+
+    def _unused_character(self, messages: Sequence[Message]) -> str:
+        """A private-use character (no case, no meaning, no escape in JSON) that occurs nowhere in this prompt."""
+        used = {*self._source, *(character for message in messages for character in message.content)}
+        for code in range(0xE000, 0xF900):
+            if chr(code) not in used:
+                return chr(code)
+        raise TemplateError("the messages use up all private-use characters; take some out")
+
+    @property
+    def note(self) -> str:
+        """What to say where there is no template that could be used."""
+        if self.problem is None:
+            return NO_TEMPLATE
+        return f"The model's chat template cannot be used ({self.problem}): it was given a plain prompt."
+
+
+def _entry(message: Message, content: str) -> dict[str, str]:
+    return {"role": message.role, "content": content}
+
+
+def _fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The conversation with its system message put in front of what the user says first."""
+    system, *rest = messages
+    if rest and rest[0].role == "user":
+        first = Message("user", f"{system.content}\n\n{rest[0].content}")
+        return (first, *rest[1:])
+    return (Message("user", system.content), *rest)
+
+
+def _plain(messages: Sequence[Message]) -> str:
+    """A prompt for a model that only continues text.
+
+    One question is given as it is, so that the model continues it; of a longer conversation the speakers are named,
+    since nothing else tells them apart.
+    """
+    system = [message.content for message in messages if message.role == "system"]
+    turns = [message for message in messages if message.role != "system"]
+    if len(turns) <= 1:
+        return "\n\n".join([*system, *(turn.content for turn in turns)])
+    lines = [f"{'User' if turn.role == 'user' else 'Assistant'}: {turn.content.strip()}" for turn in turns]
+    return "\n\n".join([*system, *lines, "Assistant:"])
+
+
+def _merge(parts: Iterable[PromptPart]) -> tuple[PromptPart, ...]:
+    """The parts without empty ones, neighbouring parts of the template joined."""
+    merged: list[PromptPart] = []
+    for part in parts:
+        if merged and part.is_template and merged[-1].is_template:
+            merged[-1] = PromptPart(merged[-1].text + part.text, is_template=True)
+        elif part.text:
+            merged.append(part)
+    return tuple(merged)

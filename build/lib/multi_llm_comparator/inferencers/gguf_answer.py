@@ -1,0 +1,121 @@
+"""One answer on its way: what it was asked, where it stands, what it has said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.chat import RenderedPrompt
+from multi_llm_comparator.inferencers.constraints import Matcher
+from multi_llm_comparator.inferencers.gguf_lanes import Lane
+from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_slots import Slot
+from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.text import AnswerStream
+
+
+@dataclass(eq=False, slots=True)
+class Answer:
+    """State of one request that has a slot: one of those that share a context, or its ``lane``'s.
+
+    ``chosen`` are tokens of the answer that the model has yet to read: the one that was picked last, and those that its
+    constraint made follow, at most ``most_forced`` at once.
+    """
+
+    request: GenerationRequest
+    rendered: RenderedPrompt
+    prompt: list[int]
+    slot: Slot
+    sampler: Sampler
+    vocabulary: Vocabulary
+    n_ctx: int
+    lane: Lane | None = None
+    matcher: Matcher | None = None
+    most_forced: int = 0
+    is_started: bool = False
+    tokens: int = 0
+    chosen: list[int] = field(default_factory=list)
+    stream: AnswerStream = field(init=False)
+    _limit: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        config = self.request.config
+        self.stream = AnswerStream(config.stop)
+        self._limit = min(config.max_tokens, self.n_ctx - len(self.prompt))
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether the whole prompt is read."""
+        return len(self.slot.tokens) >= len(self.prompt)
+
+    def started(self) -> Started:
+        """The first event, once what is known of the prompt is in the slot."""
+        self.is_started = True
+        return Started(
+            request_id=self.request.id,
+            prompt_tokens=len(self.prompt),
+            cached_tokens=len(self.slot.tokens),
+            prompt=self.rendered.text,
+            seed=self.sampler.seed,
+            notes=self.rendered.notes,
+        )
+
+    def accept(self, token: int) -> tuple[TextDelta | None, FinishReason | None]:
+        """Take the token that was picked, and those that must follow it; returns their text, if they have any part in
+        it, and why the answer ends."""
+        self.chosen = []
+        text, reason = self._take(token)
+        if reason is None and self.matcher is not None:
+            for forced in self.matcher.forced()[: self.most_forced]:
+                self.sampler.remember(forced)
+                more, reason = self._take(forced)
+                text += more
+                if reason is not None:
+                    break
+        if not self.chosen:
+            return None, reason
+        return TextDelta(request_id=self.request.id, text=text, tokens=self.tokens), reason
+
+    def _take(self, token: int) -> tuple[str, FinishReason | None]:
+        """The text that one token adds, and why the answer ends with it, if it does."""
+        piece = self._piece(token)
+        if piece is None or token == self.request.config.eos_token_id:
+            return "", self._usual_end
+        self.tokens += 1
+        self.chosen.append(token)
+        text, is_stopped = self.stream.push(piece)
+        if self.matcher is not None:
+            self.matcher.accept(token, self._limit - self.tokens)
+        if is_stopped:
+            return text, "stop"
+        if self.matcher is not None and self.matcher.is_used_up:
+            return text, self._usual_end
+        return text, "length" if self.tokens >= self._limit else None
+
+    def _piece(self, token: int) -> bytes | None:
+        # What a constraint allows is text as it stands, with the space before it.
+        if self.tokens or self.matcher is not None:
+            return self.vocabulary.piece(token)
+        return self.vocabulary.first_piece(token, self.prompt[-1])
+
+    @property
+    def _usual_end(self) -> FinishReason:
+        """What was made to end was cut, however whole it looks."""
+        return "length" if self.matcher is not None and self.matcher.is_closing else "stop"
+
+    def finished(self, reason: FinishReason) -> list[Event]:
+        """The last events: text that was held back, and the end."""
+        events: list[Event] = []
+        held = self.stream.flush()
+        if held:
+            events.append(TextDelta(request_id=self.request.id, text=held, tokens=self.tokens))
+        events.append(
+            Finished(
+                request_id=self.request.id,
+                reason=reason,
+                prompt_tokens=len(self.prompt),
+                completion_tokens=self.tokens,
+            )
+        )
+        return events

@@ -1,0 +1,353 @@
+"""GGUF models: one llama.cpp context that decodes for many requests in one loop.
+
+Each step is one ``llama_batch``: one token for every answer that is being written, and a stretch of the prompts that
+are being read. Prompts that begin alike are read once. Reproducible answers each take a call of their own beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be read before llama.cpp's libraries
+
+# isort: split
+import llama_cpp
+
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
+from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, ModelLoadError, MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
+from multi_llm_comparator.inferencers.chat import ChatTemplate
+from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.gguf_answer import Answer
+from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_lanes import Lanes
+from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
+from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
+from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_slots import SlotTable
+from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
+from multi_llm_comparator.inferencers.request_queue import WaitingLine
+
+# No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
+MAX_TOKEN_BYTES = 256
+# How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
+MAX_FORCED = MIN_STEP_TOKENS - 1
+_NO_ROOM = 1
+_WARM_UP_TOKENS = 8
+
+
+class GgufEngine(Engine):
+    """One loaded GGUF model. Up to ``options.parallel`` requests decode together; more wait in line.
+
+    A ``reproducible`` request gets the same tokens for the same prompt, parameters and seed from the same file, loaded
+    with the same options (threads and ``parallel`` apart) by the same build on the same machine: alone or beside
+    others, first or after others, with however many threads. A text that was cut and continued is another prompt.
+    Of other requests that is only likely: sums in another order, as in a batch of another size, can differ in their
+    last digit.
+    """
+
+    def __init__(self, path: str, options: LoadOptions) -> None:
+        self._runtime = LlamaRuntime(path, options)
+        self._n_ctx = options.n_ctx
+        self._vocabulary = Vocabulary(self._runtime.vocab)
+        self._template = self._chat_template()
+        self._slots = SlotTable(self._runtime.memory, options.parallel, is_stateful=self._runtime.is_stateful)
+        self._batch = Batch(self._runtime.n_batch)
+        self._prompt_rows = self._rows_per_step()
+        self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
+        self._waiting = WaitingLine()
+        vocabulary = self._vocabulary
+        self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
+        # All answers' tokens of a step fit into one batch.
+        self._most_forced = max(0, min(MAX_FORCED, self._runtime.n_batch // options.parallel - 1))
+        self._answers: list[Answer] = []
+        self._events: list[Event] = []
+        # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
+        self._rows: list[tuple[Answer, list[int], int | None]] = []
+        self._info = self._describe(options)
+        self._warm_up()
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return {**self._info, "n_threads": self._runtime.n_threads}
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._answers or self._events or self._waiting)
+
+    def submit(self, request: GenerationRequest) -> None:
+        if self._waiting.is_full:
+            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            return
+        self._waiting.join(request)
+        self._constraints.begin(request)
+
+    def cancel(self, request_id: str) -> None:
+        for answer in self._answers:
+            if answer.request.id == request_id:
+                self._end(answer, "cancelled")
+                return
+        if self._waiting.leave(request_id) is not None:
+            self._constraints.leave(request_id)
+            self._events.append(
+                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
+            )
+
+    def step(self) -> list[Event]:
+        while request := self._waiting.take_first(self._has_room_for):
+            self._admit(request)
+        if self._waiting:
+            self._events += self._waiting.news()
+        if not self._answers and not self._events:
+            self._constraints.wait()
+        if self._shared() and self._decode():
+            self._sample(self._runtime.context)
+        self._decode_alone()
+        events, self._events = self._events, []
+        return events
+
+    def set_threads(self, n_threads: int) -> None:
+        self._runtime.set_threads(n_threads)
+        self._lanes.set_threads(self._runtime.n_threads)
+
+    def close(self) -> None:
+        # It reads the model's vocabulary.
+        self._constraints.close()
+        for answer in self._answers:
+            answer.sampler.close()
+        self._answers.clear()
+        self._lanes.close()
+        self._runtime.close()
+
+    def _admit(self, request: GenerationRequest) -> None:
+        try:
+            rendered = self._template.render(request)
+            size = len(rendered.text)
+            if size > MAX_TOKEN_BYTES * self._n_ctx:
+                raise _overflow(f"{size} characters", self._n_ctx)
+            prompt = self._vocabulary.tokenize(rendered.parts)
+            if len(prompt) >= self._n_ctx:
+                raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
+            matcher = self._constraints.take(request)
+            lane = self._lanes.open(prompt) if request.config.reproducible else None
+        except Exception as exc:
+            # Past here it would end the process, and with it the answers to everybody else.
+            self._fail(request.id, as_request_error(exc))
+            return
+        if lane is not None:
+            lane.begin(prompt)
+        slot = lane.slot if lane is not None else self._slots.take(prompt)
+        sampler, vocabulary = Sampler(request.config, self._vocabulary.size), self._vocabulary
+        # What is repeated must not depend on how many may write at once.
+        forced = self._most_forced if lane is None else MAX_FORCED
+        self._answers.append(
+            Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced)
+        )
+
+    def _has_room_for(self, request: GenerationRequest) -> bool:
+        has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle
+        return has_room and self._constraints.is_ready(request)
+
+    def _shared(self) -> list[Answer]:
+        """The answers that are written together."""
+        return [answer for answer in self._answers if answer.lane is None]
+
+    def _fill(self, joining: Iterable[Answer]) -> None:
+        """Put into the batch what was chosen of each answer being written, and prompt rows for those of ``joining``."""
+        batch = self._batch
+        batch.clear()
+        self._rows = []
+        for answer in self._shared():
+            if answer.is_decoding:
+                self._add_chosen(answer)
+        room = self._joining_rows if self._rows else self._prompt_rows
+        room = min(room, self._runtime.n_batch - batch.rows)
+        for answer in joining:
+            if room > 0 and (answer.is_started or self._begin(answer)):
+                room -= self._add_prompt(answer, room)
+
+    def _begin(self, answer: Answer) -> bool:
+        """Take over what is read already of the prompt; False while another reads what both share."""
+        if not self._slots.is_ready(answer.slot):
+            return False
+        self._events.append(answer.started())
+        return True
+
+    def _add_chosen(self, answer: Answer) -> None:
+        slot, run = answer.slot, answer.chosen
+        row = self._batch.add_run(run, len(slot.tokens), slot.sequence, last_wants_logits=True)
+        self._rows.append((answer, run, row))
+
+    def _add_prompt(self, answer: Answer, room: int) -> int:
+        done = len(answer.slot.tokens)
+        run = answer.prompt[done : done + room]
+        is_last = done + len(run) == len(answer.prompt)
+        row = self._batch.add_run(run, done, answer.slot.sequence, last_wants_logits=is_last)
+        self._rows.append((answer, run, row if is_last else None))
+        return len(run)
+
+    def _decode(self) -> bool:
+        """Run one batch; False when there was nothing to run, it is to be told first, or it failed (told by then)."""
+        self._fill([answer for answer in self._shared() if not answer.is_decoding])
+        if any(isinstance(event, Started) for event in self._events):
+            # Told before the reading, which may take seconds.
+            return False
+        while self._rows:
+            code = self._run(self._runtime.context)
+            if code == 0:
+                return True
+            if code != _NO_ROOM:
+                self._break_down(code)
+                return False
+            self._make_room()
+        return False
+
+    def _run(self, context: Any) -> int:
+        self._batch.struct.n_tokens = self._batch.rows
+        return int(llama_cpp.llama_decode(context, self._batch.struct))
+
+    def _decode_alone(self) -> None:
+        """A call for each reproducible answer that is being written, and for the first whose prompt is being read."""
+        alone = [answer for answer in self._answers if answer.lane is not None]
+        reading = [answer for answer in alone if not answer.is_decoding]
+        for answer in [*(answer for answer in alone if answer.is_decoding), *reading[:1]]:
+            assert answer.lane is not None
+            self._fill_alone(answer)
+            code = self._run(answer.lane.context)
+            if code == 0:
+                self._sample(answer.lane.context)
+            else:
+                self._break_down(code)
+
+    def _fill_alone(self, answer: Answer) -> None:
+        self._batch.clear()
+        self._rows = []
+        if answer.is_decoding:
+            self._add_chosen(answer)
+            return
+        if not answer.is_started:
+            self._events.append(answer.started())
+        self._add_prompt(answer, self._lanes.stretch)
+
+    def _sample(self, context: Any) -> None:
+        for answer, run, row in self._rows:
+            answer.slot.tokens += run
+            if row is None:
+                self._events.append(Reading(request_id=answer.request.id, tokens=len(answer.slot.tokens)))
+                continue
+            try:
+                token = answer.sampler.pick(context, row, answer.matcher)
+            except InferenceError as exc:
+                # What is kept of a text whose values are no numbers would spoil the next answer that begins like it.
+                self._drop(answer, forget=True)
+                self._fail(answer.request.id, exc)
+                continue
+            delta, reason = answer.accept(token)
+            if delta is not None:
+                self._events.append(delta)
+            if reason is not None:
+                self._end(answer, reason)
+
+    def _make_room(self) -> None:
+        """The context's memory is full: drop what is least missed, and fill the batch again with what remains."""
+        if self._slots.evict():
+            return
+        batched = [answer for answer, _, _ in self._rows]
+        decoding = [answer for answer in batched if answer.is_decoding]
+        joining = [answer for answer in batched if not answer.is_decoding]
+        kept = [] if decoding else joining[:1]
+        halted = [a for a in self._shared() if not a.is_decoding and a.slot.tokens and a not in kept]
+        if halted:
+            # Youngest first: it reads its prompt again when others have ended.
+            self._slots.clear(halted[-1].slot)
+        elif len(joining) == len(kept):
+            self._give_up(decoding, joining)
+            kept = []
+        self._fill(kept)
+
+    def _give_up(self, decoding: list[Answer], joining: list[Answer]) -> None:
+        if decoding:
+            self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
+        for answer in joining:
+            self._drop(answer, forget=True)
+            self._fail(answer.request.id, _overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
+
+    def _break_down(self, code: int) -> None:
+        """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
+        error = InferenceError(f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}")
+        for answer, _, _ in self._rows:
+            self._drop(answer, forget=True)
+            self._fail(answer.request.id, error)
+
+    def _end(self, answer: Answer, reason: FinishReason) -> None:
+        self._drop(answer)
+        self._events += answer.finished(reason)
+
+    def _drop(self, answer: Answer, *, forget: bool = False) -> None:
+        """Give its place to others; ``forget`` leaves nothing there to be used again."""
+        self._answers.remove(answer)
+        answer.sampler.close()
+        if answer.lane is not None:
+            answer.lane.release(forget=forget)
+        else:
+            self._slots.release(answer.slot, forget=forget)
+
+    def _fail(self, request_id: str, error: MultiLLMError) -> None:
+        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
+
+    def _chat_template(self) -> ChatTemplate:
+        vocabulary = self._vocabulary
+        return ChatTemplate(
+            self._runtime.chat_template,
+            bos_token=vocabulary.text(vocabulary.bos),
+            eos_token=vocabulary.text(vocabulary.eos),
+            special_tokens=vocabulary.special_tokens(),
+        )
+
+    @property
+    def _joining_rows(self) -> int:
+        """Prompt tokens a step beside answers that are being written: those must not wait long for who joins."""
+        return max(MIN_STEP_TOKENS, self._prompt_rows // 4)
+
+    def _rows_per_step(self) -> int:
+        if self._runtime.on_gpu:
+            return self._runtime.n_batch
+        return tokens_per_step(self._runtime.parameters, self._runtime.n_batch)
+
+    def _describe(self, options: LoadOptions) -> dict[str, Any]:
+        runtime = self._runtime
+        return {
+            "model_type": "gguf",
+            "architecture": runtime.architecture,
+            "description": runtime.description,
+            "device": runtime.device,
+            "vocab_size": self._vocabulary.size,
+            "model_size": runtime.parameters,
+            "n_ctx": self._n_ctx,
+            "n_ctx_train": runtime.n_ctx_train,
+            "parallel": options.parallel,
+            "chat_template": self._template.is_present,
+            "safe": options.safe,
+            "notes": runtime_notes(runtime, options, self._template),
+        }
+
+    def _warm_up(self) -> None:
+        """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after."""
+        token = self._vocabulary.bos or 0
+        self._batch.clear()
+        self._batch.add_run([token] * min(_WARM_UP_TOKENS, self._n_ctx), 0, 0, last_wants_logits=True)
+        if code := self._run(self._runtime.context):
+            reason = error_log.text or "it gives no reason"
+            self._runtime.close()
+            raise ModelLoadError(f"{self._runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}")
+        llama_cpp.llama_memory_clear(self._runtime.memory, True)
+
+
+def _overflow(size: str, n_ctx: int) -> ContextOverflowError:
+    return ContextOverflowError(
+        f"the prompt has {size} but the context holds {n_ctx} tokens, one of them for the answer; "
+        "raise n_ctx or shorten the conversation"
+    )

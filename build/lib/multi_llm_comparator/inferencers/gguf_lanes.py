@@ -1,0 +1,98 @@
+"""Contexts of their own for answers that must come out the same each time.
+
+What changes an answer's sums in llama.cpp: how many rows are decoded in one call, where a prompt is cut while it is
+read, which cells of the cache it lies in and, with flash attention on a CPU, the number of threads. So a lane holds one
+sequence from the first cell on, reads prompts in stretches of one length, and writes one token a call, or those that
+its constraint makes follow each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llama_cpp
+
+from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
+from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
+from multi_llm_comparator.inferencers.gguf_slots import Slot, common_prefix
+
+
+class Lane:
+    """One context with one sequence."""
+
+    def __init__(self, context: Any, stretch: int, *, is_stateful: bool) -> None:
+        self.context = context
+        self.slot = Slot(0)
+        self._stretch, self._is_stateful = stretch, is_stateful
+        self._memory = llama_cpp.llama_get_memory(context)
+
+    def begin(self, prompt: list[int]) -> None:
+        """Take on a prompt. Whole stretches that it has in common with the one before need not be read again: they
+        were read as they would be."""
+        kept = min(self.known_of(prompt), len(prompt) - 1) // self._stretch * self._stretch
+        if not kept or not llama_cpp.llama_memory_seq_rm(self._memory, 0, kept, -1):
+            self.clear()
+            kept = 0
+        self.slot.tokens, self.slot.coming, self.slot.is_busy = prompt[:kept], prompt, True
+
+    def known_of(self, prompt: list[int]) -> int:
+        """How many tokens of a prompt are in memory as reading them would leave them there."""
+        read = self.slot.coming[: len(self.slot.tokens)]
+        return 0 if self._is_stateful else common_prefix(prompt, read)
+
+    def clear(self) -> None:
+        """Forget all, also the values themselves: what is no number would spoil sums even where it does not count."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self.slot.tokens, self.slot.coming = [], []
+
+    def release(self, *, forget: bool = False) -> None:
+        """The answer is over; what of its prompt is read may serve a later one, unless it is to be forgotten."""
+        if forget:
+            self.clear()
+        self.slot.is_busy = False
+
+
+class Lanes:
+    """As many lanes as were needed at once so far, at most as many as fit where the shared context's memory would.
+
+    Args:
+        runtime: the model.
+        stretch: how many tokens of a prompt are read in one call.
+        most: the bound.
+    """
+
+    def __init__(self, runtime: LlamaRuntime, stretch: int, most: int) -> None:
+        self._runtime, self.stretch, self._most = runtime, stretch, most
+        self._lanes: list[Lane] = []
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._lanes) < self._most or any(not lane.slot.is_busy for lane in self._lanes)
+
+    def open(self, prompt: list[int]) -> Lane:
+        """The idle lane that knows most of ``prompt``, or a new one where none is idle.
+
+        Raises:
+            InsufficientMemoryError: there is no memory for another.
+        """
+        idle = [lane for lane in self._lanes if not lane.slot.is_busy]
+        if idle:
+            return max(idle, key=lambda lane: lane.known_of(prompt))
+        try:
+            context = self._runtime.open_lane(self.stretch)
+        except ModelLoadError as exc:
+            raise InsufficientMemoryError(
+                f"no context of its own, which a reproducible answer needs: {exc}, or switch Reproducible off"
+            ) from exc
+        self._lanes.append(Lane(context, self.stretch, is_stateful=self._runtime.is_stateful))
+        return self._lanes[-1]
+
+    def set_threads(self, n_threads: int) -> None:
+        for lane in self._lanes:
+            llama_cpp.llama_set_n_threads(lane.context, n_threads, n_threads)
+
+    def close(self) -> None:
+        """Free all contexts; harmless when done already."""
+        for lane in self._lanes:
+            llama_cpp.llama_free(lane.context)
+        self._lanes.clear()

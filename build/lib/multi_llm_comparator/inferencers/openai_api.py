@@ -1,0 +1,342 @@
+"""Models behind an OpenAI-compatible endpoint (the chat completions API), streamed.
+
+Retrying is the gateway's: the client here tries once, and every failure becomes one of ours, with no key in it.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import json
+import math
+import re
+import ssl
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx2
+import openai
+from pydantic import SecretStr
+
+from multi_llm_comparator.core.bounded_http import bound_answer
+from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.exceptions import (
+    ContextOverflowError,
+    InferenceError,
+    KeyRefusedError,
+    ProviderUnavailableError,
+    RateLimitedError,
+    RequestRefusedError,
+)
+from multi_llm_comparator.core.keys import KeyMask, remember_key, scrub
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+
+MAX_CONNECTIONS = 4000
+MAX_MESSAGE_CHARS = 500
+READ_TIMEOUT_S = 600.0
+THINK, THOUGHT = "<think>\n", "\n</think>\n\n"
+# What the client library raises, its own errors and those it lets through for answers of no shape it knows.
+_FOREIGN = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+_OVERFLOW = re.compile(r"(?i)context.{0,20}(length|window|size|limit)|too many tokens|prompt is too long")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """Where a model is and what its endpoint understands.
+
+    ``sampling="extended"`` also sends ``top_k`` and ``repetition_penalty``, which vLLM and llama-server know; "none"
+    sends no sampling parameters at all, which most reasoning models refuse.
+    ``grammar`` says which constraints it takes: JSON schemas ("openai"), also GBNF and choices ("llama-server"), also
+    regular expressions ("vllm"), or none. What it does not take is not sent.
+    """
+
+    base_url: str
+    model: str
+    sees_images: bool = False
+    sampling: Literal["openai", "extended", "none"] = "openai"
+    grammar: Literal["none", "openai", "llama-server", "vllm"] = "none"
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    connect_timeout_s: float = 5.0
+
+
+class OpenAIEndpoint:
+    """One model of one endpoint. Connections are kept open between requests until :meth:`aclose`."""
+
+    def __init__(self, options: EndpointOptions, key: SecretStr | None = None) -> None:
+        self.options = options
+        if key is not None:
+            remember_key(key)
+        self._client = openai.AsyncOpenAI(
+            base_url=options.base_url,
+            api_key=key.get_secret_value() if key else "none",
+            max_retries=0,
+            http_client=_http_client(options),
+        )
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Answer ``request``; the last event is Finished. Closing the iterator closes the connection.
+
+        Raises:
+            RequestRefusedError: 400 or 422, or a content filter.
+            ContextOverflowError: prompt and answer do not fit.
+            KeyRefusedError, RateLimitedError: 401 or 403, 429.
+            ProviderUnavailableError: anything else that went wrong on the way or over there.
+        """
+        try:
+            stream = await self._client.chat.completions.create(**self._arguments(request))
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        try:
+            is_free = request.constraint is not None and not self._constrained(request.constraint)
+            notes = request.notes(is_free=is_free, is_promised=False)
+            yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
+            reader = _ChunkReader(request)
+            async for chunk in stream:
+                text = reader.read(chunk)
+                if text:
+                    yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
+            if text := reader.rest():
+                yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
+            yield reader.finish()
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        finally:
+            await stream.close()
+
+    async def check(self) -> None:
+        """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.
+
+        Raises:
+            LookupError: the endpoint has no such list, so nothing can be said.
+        """
+        try:
+            await self._client.models.list(timeout=self.options.connect_timeout_s * 2)
+        except _FOREIGN as exc:
+            if isinstance(exc, openai.APIStatusError) and exc.status_code in (404, 405, 501):
+                raise LookupError(f"{self.options.base_url!r} has no list of models") from None
+            raise self._translated(exc) from None
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    def _arguments(self, request: GenerationRequest) -> dict[str, Any]:
+        config = request.config
+        self._refuse_what_it_cannot(request)
+        arguments: dict[str, Any] = {
+            "model": self.options.model,
+            "messages": [self._message(message) for message in request.with_system_prompt()],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            self.options.max_tokens_field: config.max_tokens,
+        }
+        if self.options.sampling != "none":
+            arguments["temperature"] = 0.0 if config.is_greedy else config.temperature
+            arguments |= {"top_p": config.top_p, "presence_penalty": config.presence_penalty}
+        if config.seed is not None:
+            arguments["seed"] = config.seed
+        if config.stop:
+            arguments["stop"] = list(config.stop)
+        if more := self._beyond_the_standard(request):
+            arguments["extra_body"] = more
+        return arguments
+
+    def _refuse_what_it_cannot(self, request: GenerationRequest) -> None:
+        """The plain API begins a new answer where it should go on with one, and that must not look like one text."""
+        model = self.options.model
+        if request.raw:
+            raise RequestRefusedError(f"the endpoint of {model!r} takes conversations only, no text without a template")
+        if request.continue_final and self.options.sampling != "extended":
+            raise RequestRefusedError(
+                f"the endpoint of {model!r} cannot go on from a given beginning; ask it in a new prompt to go on, or"
+                " declare it with 'sampling: extended' if it is vLLM or llama-server"
+            )
+
+    def _beyond_the_standard(self, request: GenerationRequest) -> dict[str, Any]:
+        config, more = request.config, dict[str, Any]()
+        if self.options.sampling == "extended":
+            more |= {"top_k": config.top_k, "repetition_penalty": config.repeat_penalty}
+            if request.continue_final:
+                more |= {"continue_final_message": True, "add_generation_prompt": False}
+        if request.constraint is not None:
+            more |= self._constrained(request.constraint)
+        return more
+
+    def _constrained(self, constraint: Constraint) -> dict[str, Any]:
+        """The fields that hold an answer to ``constraint`` over there; none where it does not take such a one.
+
+        This alone decides what an endpoint is told: GBNF goes to those that are declared to take it, and nobody else.
+        """
+        takes = self.options.grammar
+        if takes == "none":
+            return {}
+        if constraint.json_schema is not None:
+            schema = {"name": "answer", "schema": json.loads(constraint.json_schema)}
+            return {"response_format": {"type": "json_schema", "json_schema": schema}}
+        if takes == "llama-server" and (gbnf := _gbnf(constraint)):
+            return {"grammar": gbnf}
+        if takes != "vllm":
+            return {}
+        if constraint.regex is not None:
+            return {"structured_outputs": {"regex": constraint.regex}}
+        if constraint.choices:
+            return {"structured_outputs": {"choice": list(constraint.choices)}}
+        return {"structured_outputs": {"grammar": constraint.gbnf}} if constraint.gbnf else {}
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        if not message.images:
+            return {"role": message.role, "content": message.content}
+        if not self.options.sees_images:
+            raise RequestRefusedError(f"the model {self.options.model!r} has no tag 'vision' and takes no images")
+        parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
+        parts += [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
+        return {"role": message.role, "content": parts}
+
+    def _translated(self, error: Exception) -> InferenceError:
+        """Our error for anything that the client raises. Its text is scrubbed and the original is let go: a request
+        object, with the key in its headers, hangs on it."""
+        cause = f" ({error.__cause__})" if isinstance(error, openai.APIConnectionError) and error.__cause__ else ""
+        said = scrub((str(error) or type(error).__name__) + cause)[:MAX_MESSAGE_CHARS]
+        text = f"{self.options.model!r} at {self.options.base_url!r}: {said}"
+        if isinstance(error, openai.APIStatusError):
+            return _status_error(error, text)
+        return ProviderUnavailableError(text)
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Reading the certificates of all authorities takes a tenth of a second: once is enough."""
+    return httpx2.create_ssl_context()
+
+
+def _http_client(options: EndpointOptions) -> httpx2.AsyncClient:
+    """Connections by way of the proxy that the environment names, if any; none of them leads to this machine itself."""
+    try:
+        return httpx2.AsyncClient(
+            limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=100),
+            timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=options.connect_timeout_s),
+            verify=_tls(),
+            mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]")),
+            # Else most servers would pack their answers, for which a stream of tokens waits.
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [bound_answer]},
+            # They would take the messages, and perhaps the key, to a place nobody configured.
+            follow_redirects=False,
+        )
+    except (ImportError, ValueError) as exc:
+        # The proxy's address may hold a password, so it is not quoted.
+        raise ProviderUnavailableError(
+            f"the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used ({type(exc).__name__}): give an http://"
+            " or https:// address"
+        ) from None
+
+
+def _gbnf(constraint: Constraint) -> str | None:
+    """The constraint in GBNF, where it brings that or is a list of texts, which are spelt as in JSON there."""
+    if not constraint.choices or constraint.gbnf:
+        return constraint.gbnf
+    return "root ::= " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in constraint.choices)
+
+
+class _ChunkReader:
+    """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
+
+    What a reasoning model thinks comes in a field of its own; it is given in a ``<think>`` block, as local models do.
+    A key of ours that the endpoint writes into its answer is masked before anybody sees or keeps it.
+    """
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self._request_id = request.id
+        self._reason: str | None = None
+        self._usage: tuple[int, int] | None = None
+        self._half = ""
+        self._mask = KeyMask()
+        self._is_thinking = False
+        self.deltas = 0
+
+    def read(self, chunk: Any) -> str:
+        """The chunk's text, whole characters only."""
+        try:
+            usage = chunk.usage
+            if usage is not None:
+                self._usage = (int(usage.prompt_tokens), int(usage.completion_tokens))
+            if not chunk.choices:
+                return ""
+            choice = chunk.choices[0]
+            self._reason = choice.finish_reason or self._reason
+            piece = self._piece(choice.delta) if choice.delta is not None else ""
+        except (AttributeError, TypeError, ValueError, LookupError) as exc:
+            said = scrub(str(exc))[:MAX_MESSAGE_CHARS]
+            raise ProviderUnavailableError(
+                f"the endpoint sent something that is no chunk of an answer: {said}"
+            ) from None
+        self.deltas += bool(piece)
+        return self._mask.push(self._whole(piece)) if piece else ""
+
+    def rest(self) -> str:
+        """What was held back because a key could have begun so."""
+        return self._mask.flush()
+
+    def _piece(self, delta: Any) -> str:
+        text = delta.content or ""
+        if not isinstance(text, str):
+            raise TypeError("content is not text")
+        # DeepSeek's, vLLM's and llama-server's name for it, then OpenRouter's and newer vLLM's.
+        thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+        if thought and isinstance(thought, str) and not self._is_thinking:
+            self._is_thinking, thought = True, f"{THINK}{thought}"
+        if text and self._is_thinking:
+            self._is_thinking, text = False, f"{THOUGHT}{text}"
+        return (thought if isinstance(thought, str) else "") + text
+
+    def _whole(self, piece: str) -> str:
+        """JSON may cut a character beyond U+FFFF in two halves; hold the first until the second comes."""
+        piece, self._half = self._half + piece, ""
+        if "\ud800" <= piece[-1] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
+        return piece.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def finish(self) -> Finished:
+        """The end of the answer, if it has one."""
+        if self._reason is None:
+            raise ProviderUnavailableError("the endpoint's stream was cut before the answer's end")
+        if self._reason == "content_filter":
+            raise RequestRefusedError("the endpoint's content filter stopped the answer")
+        reason: FinishReason = "length" if self._reason == "length" else "stop"
+        prompt, completion = self._usage or (0, 0)
+        return Finished(request_id=self._request_id, reason=reason, prompt_tokens=prompt, completion_tokens=completion)
+
+
+def _status_error(error: openai.APIStatusError, text: str) -> InferenceError:
+    status = error.status_code
+    if status in (400, 413, 422) and (error.code == "context_length_exceeded" or _OVERFLOW.search(text)):
+        return ContextOverflowError(text)
+    if status in (400, 422):
+        return RequestRefusedError(text)
+    if status in (401, 403):
+        return KeyRefusedError(text)
+    if status == 429:
+        return RateLimitedError(text, retry_after_s=_retry_after_s(error.response.headers))
+    return ProviderUnavailableError(text)
+
+
+def _retry_after_s(headers: httpx2.Headers) -> float | None:
+    """Seconds of ``Retry-After``, which is a number or a date (RFC 9110, 10.2.3), or of ``retry-after-ms``."""
+    value, milliseconds = headers.get("retry-after"), headers.get("retry-after-ms")
+    try:
+        seconds = float(milliseconds) / 1000 if milliseconds else float(value or "nan")
+    except ValueError:
+        date = email.utils.parsedate_tz(value or "")
+        seconds = email.utils.mktime_tz(date) - time.time() if date else math.nan
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,133 @@
+"""One request while it is answered: its tokens, where its text stands, when it ends."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from multi_llm_comparator.core.events import Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.exceptions import ContextOverflowError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.constraints import Matcher
+from multi_llm_comparator.inferencers.pytorch_decoders import Row
+from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, check_token
+from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder
+from multi_llm_comparator.inferencers.text import StopMatcher
+
+LITTLE_ROOM = (
+    "Room for {} tokens of answer, not {}: the context holds {}; load the model with a larger n_ctx, or shorten the "
+    "conversation."
+)
+
+
+class Answer(Row):
+    """The state of one request.
+
+    ``tokens`` are the prompt's and the answer's so far.
+
+    Raises:
+        InferenceError: the prompt cannot be made.
+        ContextOverflowError: it leaves no room for an answer.
+    """
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        encoder: PromptEncoder,
+        tokenizer: Any,
+        n_ctx: int,
+        stop_ids: frozenset[int],
+        matcher: Matcher | None = None,
+    ) -> None:
+        self.id = request.id
+        self._prompt, tokens = encoder.encode(request)
+        super().__init__(tokens)
+        self.prompt_tokens = len(self.tokens)
+        if self.prompt_tokens >= n_ctx:
+            raise ContextOverflowError(
+                f"the prompt has {self.prompt_tokens} tokens and the context holds {n_ctx}, with the answer; "
+                "shorten the conversation, or load the model with a larger n_ctx"
+            )
+        config = request.config
+        self.is_alone = config.reproducible
+        self._seed = secrets.randbelow(2**32) if config.seed is None else config.seed
+        room = n_ctx - self.prompt_tokens
+        self._max_tokens = min(config.max_tokens, room)
+        self._room_notes = () if config.max_tokens <= room else (LITTLE_ROOM.format(room, config.max_tokens, n_ctx),)
+        own_stop = frozenset() if config.eos_token_id is None else frozenset({config.eos_token_id})
+        self._stop_ids = stop_ids | own_stop
+        self._stops = StopMatcher(config.stop)
+        self._text = Detokenizer(tokenizer, self.tokens if encoder.continues_text(request) else ())
+        self.sampler = RowSampler(config, self._seed)
+        self.matcher = matcher
+
+    @property
+    def completion_tokens(self) -> int:
+        return len(self.tokens) - self.prompt_tokens
+
+    @property
+    def answered(self) -> list[int]:
+        """The tokens of the answer alone: those that penalties look at."""
+        return self.tokens[self.prompt_tokens :]
+
+    def started(self, model_notes: Sequence[str]) -> Started:
+        """The model begins to read; ``done`` tokens it knows already. ``model_notes`` hold for all its answers."""
+        return Started(
+            request_id=self.id,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.done,
+            prompt=self._prompt.text,
+            seed=self._seed,
+            notes=(*self._prompt.notes, *self._room_notes, *model_notes),
+        )
+
+    def take(self, picked: int | None) -> tuple[TextDelta | None, FinishReason | None]:
+        """The model's next token: the text it adds, and the reason if it is the last one.
+
+        Raises:
+            InferenceError: there is none, for the model's output was not a number, or its constraint leaves none.
+        """
+        if self.matcher is not None:
+            self.matcher.check()
+        token = check_token(picked)
+        if token in self._stop_ids:
+            return None, self._usual_end
+        self.tokens.append(token)
+        text, is_stopped = self._stops.push(self._text.push(token))
+        reason: FinishReason | None = None
+        if is_stopped:
+            reason = "stop"
+        elif self._ends_with(token):
+            reason = self._usual_end
+        elif self.completion_tokens >= self._max_tokens:
+            reason = "length"
+        return TextDelta(request_id=self.id, text=text, tokens=self.completion_tokens), reason
+
+    @property
+    def _usual_end(self) -> FinishReason:
+        """What was made to end was cut, however whole it looks."""
+        return "length" if self.matcher is not None and self.matcher.is_closing else "stop"
+
+    def _ends_with(self, token: int) -> bool:
+        """Whether the constraint, if there is one, is used up by ``token``."""
+        if self.matcher is None:
+            return False
+        self.matcher.accept(token, self._max_tokens - self.completion_tokens)
+        return self.matcher.is_used_up
+
+    def end(self, reason: FinishReason) -> list[TextDelta | Finished]:
+        """What is left to say when the answer is over."""
+        text, is_stopped = self._stops.push(self._text.flush())
+        if not is_stopped:
+            text += self._stops.flush()
+        events: list[TextDelta | Finished] = []
+        if text:
+            events.append(TextDelta(request_id=self.id, text=text, tokens=self.completion_tokens))
+        finished = Finished(
+            request_id=self.id,
+            reason=reason,
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+        )
+        return [*events, finished]

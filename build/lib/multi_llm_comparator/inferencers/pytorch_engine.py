@@ -1,0 +1,271 @@
+"""A PyTorch checkpoint that decodes for many requests: the loop around the model.
+
+One step either reads a bounded chunk of one waiting prompt or decodes one token for every active request; while both
+wait for it, they take turns.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from multi_llm_comparator.inferencers import pytorch_environment as environment
+
+# isort: split
+import torch
+
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
+from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
+from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.pytorch_answer import Answer
+from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
+from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
+from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
+from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
+from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, vocabulary_for_constraints
+from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.transformers_seam import attention_of
+
+_log = logging.getLogger(__name__)
+
+
+def warm_up() -> None:
+    """Import what a first load needs, while nobody waits for it."""
+    import_common()
+
+
+class PyTorchEngine(Engine):
+    """One checkpoint directory in this process.
+
+    Raises:
+        ModelLoadError: it cannot be loaded; see :func:`load_checkpoint`.
+    """
+
+    def __init__(self, path: str, options: LoadOptions) -> None:
+        self._options = options
+        # Loading is reading, mostly; more threads would be in the way of the models that are answering meanwhile.
+        environment.limit_threads(1)
+        loaded = load_checkpoint(path, options)
+        self._model, self._tokenizer, self._device = loaded.model, loaded.tokenizer, loaded.device
+        self._n_ctx, self._stop_ids = loaded.n_ctx, loaded.stop_ids
+        self._encoder = PromptEncoder(loaded.tokenizer)
+        self._weights_bytes = int(loaded.model.get_memory_footprint())
+        self._decoder, notes = self._open_decoder(loaded, path)
+        n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
+        self._constraints = ConstraintCompiler(
+            lambda: vocabulary_for_constraints(loaded.tokenizer, n_vocab, loaded.stop_ids), n_vocab, loaded.stop_ids
+        )
+        self.set_threads(None)
+        self._info = _describe(loaded, self._encoder, self._decoder, (*loaded.notes, *notes))
+        self._waiting = WaitingLine()
+        self._reading: Answer | None = None
+        self._answers: dict[str, Answer] = {}
+        self._sampler: StepSampler | None = None
+        self._read_tokens = 0  # of prompts, since the last token of the active requests
+        self._events: list[Event] = []
+
+    def _open_decoder(self, loaded: LoadedModel, path: str) -> tuple[Decoder, list[str]]:
+        options = self._options
+        try:
+            return open_decoder(
+                loaded.model,
+                loaded.device,
+                parallel=options.parallel,
+                n_ctx=loaded.n_ctx,
+                n_threads=options.threads(self._weights_bytes),
+                packs=not options.safe,
+            )
+        except RuntimeError as exc:
+            raise as_load_error(exc, path) from exc
+
+    @property
+    def info(self) -> dict[str, Any]:
+        return {**self._info, "n_threads": self._n_threads}
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._answers or self._events or self._waiting)
+
+    def submit(self, request: GenerationRequest) -> None:
+        if self._waiting.is_full:
+            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+        else:
+            self._waiting.join(request)
+            self._constraints.begin(request)
+
+    @torch.inference_mode()
+    def cancel(self, request_id: str) -> None:
+        if request_id in self._answers:
+            self._end(self._answers[request_id], "cancelled")
+        elif self._waiting.leave(request_id) is not None:
+            self._constraints.leave(request_id)
+            self._events.append(
+                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
+            )
+
+    @torch.inference_mode()
+    def step(self) -> list[Event]:
+        self._admit()
+        self._events.extend(self._waiting.news())
+        # That a prompt is being read is told before it is, for that may take seconds.
+        if not any(isinstance(event, Started) for event in self._events):
+            self._work()
+        if not self._answers and not self._events:
+            self._constraints.wait()
+        events, self._events = self._events, []
+        return events
+
+    def _work(self) -> None:
+        """One chunk of a prompt, or one token of every answer."""
+        # Short prompts that come together are read together, and all their answers begin in the same batch; but those
+        # under way never wait for more than a chunk.
+        if self._reading is not None and (self._read_tokens < self._decoder.chunk_tokens or not self._decoder.rows):
+            self._read(self._reading)
+        elif self._decoder.rows:
+            self._decode()
+            self._read_tokens = 0
+
+    def set_threads(self, n_threads: int | None) -> None:
+        self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
+
+    def close(self) -> None:
+        self._constraints.close()
+        self._answers.clear()
+        self._reading = self._sampler = None
+        self._decoder.clear()
+        del self._model, self._decoder, self._tokenizer, self._encoder
+        self._release_memory()
+
+    def _admit(self) -> None:
+        """Begin with waiting requests; one whose prompt is known already becomes a row without being read."""
+        while self._reading is None and len(self._decoder.rows) < self._options.parallel:
+            request = self._waiting.take_first(self._constraints.is_ready)
+            if request is None:
+                return
+            try:
+                matcher = self._constraints.take(request)
+                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids, matcher)
+            except Exception as exc:
+                # Past here it would end the process, and with it the answers to everybody else.
+                self._fail(request.id, as_request_error(exc))
+                continue
+            self._answers[answer.id] = answer
+            try:
+                self._decoder.begin(answer)
+                self._events.append(answer.started(self._info["notes"]))
+                if answer.done and len(answer.unread) == 1:
+                    self._join(answer)
+                else:
+                    self._reading = answer
+            except Exception as exc:
+                self._give_up([answer], exc)
+
+    def _read(self, answer: Answer) -> None:
+        known = answer.done
+        try:
+            logits = self._decoder.read(answer)
+            self._read_tokens += answer.done - known
+            if logits is None:
+                self._events.append(Reading(request_id=answer.id, tokens=answer.done))
+                return
+            self._reading = None
+            _constrain([answer], logits)
+            first = StepSampler([answer.sampler], [answer.answered], self._device).pick(logits)
+            self._take([answer], first)
+            if answer.id in self._answers:
+                self._join(answer)
+        except Exception as exc:
+            self._give_up([answer], exc)
+
+    def _decode(self) -> None:
+        rows = [row for row in self._decoder.rows if isinstance(row, Answer)]
+        try:
+            logits = self._decoder.decode()
+            if self._sampler is None:
+                histories = [row.answered for row in rows]
+                self._sampler = StepSampler([row.sampler for row in rows], histories, self._device)
+            _constrain(rows, logits)
+            self._take(rows, self._sampler.pick(logits))
+        except Exception as exc:
+            self._give_up(rows, exc)
+            self._decoder.clear()
+
+    def _take(self, rows: Sequence[Answer], tokens: Sequence[int | None]) -> None:
+        for answer, token in zip(rows, tokens, strict=True):
+            try:
+                delta, reason = answer.take(token)
+            except InferenceError as exc:
+                self._forget(answer, keep=False)
+                self._fail(answer.id, exc)
+                continue
+            if delta is not None:
+                self._events.append(delta)
+            if reason is not None:
+                self._end(answer, reason)
+
+    def _join(self, answer: Answer) -> None:
+        self._decoder.join(answer)
+        self._sampler = None
+
+    def _end(self, answer: Answer, reason: FinishReason) -> None:
+        self._events.extend(answer.end(reason))
+        self._forget(answer, keep=True)
+
+    def _forget(self, answer: Answer, *, keep: bool) -> None:
+        del self._answers[answer.id]
+        if self._reading is answer:
+            self._reading = None
+        self._decoder.end(answer, keep=keep)
+        self._sampler = None
+
+    def _give_up(self, answers: Sequence[Answer], exc: Exception) -> None:
+        """A forward pass failed: so do the requests that were in it, and only they."""
+        error = as_inference_error(exc)
+        _log.error("a forward pass with %d requests failed", len(answers), exc_info=exc)
+        for answer in answers:
+            if answer.id in self._answers:
+                self._forget(answer, keep=False)
+                self._fail(answer.id, error)
+        self._release_memory()
+
+    def _fail(self, request_id: str, error: MultiLLMError) -> None:
+        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
+
+    def _release_memory(self) -> None:
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self._device.type == "mps":
+            torch.mps.empty_cache()
+
+
+def _constrain(rows: Sequence[Answer], logits: torch.Tensor) -> None:
+    """Leave each row that has a constraint only what that allows."""
+    for row, answer in enumerate(rows):
+        if answer.matcher is not None:
+            logits[row].masked_fill_(torch.from_numpy(answer.matcher.forbidden()).to(logits.device), -torch.inf)
+
+
+def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]) -> dict[str, Any]:
+    config = loaded.model.config
+    return {
+        "model_type": "pytorch",
+        "architecture": (config.architectures or [type(loaded.model).__name__])[0],
+        "device": str(loaded.device),
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "quantization": loaded.quantization,
+        "vocab_size": config.get_text_config(decoder=True).vocab_size,
+        "model_size": loaded.model.num_parameters(),
+        "weights_bytes": loaded.model.get_memory_footprint(),
+        "n_ctx": loaded.n_ctx,
+        "n_ctx_train": loaded.n_ctx_train,
+        "decoder": "one by one" if isinstance(decoder, SingleDecoder) else "batch",
+        "attention": attention_of(loaded.model),
+        "chat_template": encoder.template.is_present,
+        "notes": list(notes),
+    }

@@ -1,0 +1,139 @@
+"""Prompts to tokens and tokens back to text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import llguidance
+from llguidance.hf import from_tokenizer
+
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.inferencers.chat import ChatTemplate, RenderedPrompt
+from multi_llm_comparator.inferencers.constraints import SLICES
+from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
+from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
+
+# A character has at most 4 bytes, a token of a byte-level vocabulary at least one: after so many tokens without a
+# whole character the bytes are not going to become one.
+MAX_PENDING_TOKENS = 8
+CONTEXT_TOKENS = 6
+REPLACEMENT = "\ufffd"
+
+
+class PromptEncoder:
+    """Renders and tokenises a request as the model's own template and tokenizer do."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self.template = ChatTemplate(
+            _template_source(tokenizer),
+            bos_token=tokenizer.bos_token or "",
+            eos_token=tokenizer.eos_token or "",
+            special_tokens=_special_texts(tokenizer),
+        )
+        # What the tokenizer itself puts around a text; an end mark there would end the answer before it began.
+        with limited(TOKENIZER), tokenizer_named(ModelLoadError, "on an empty text"):
+            around = tokenizer.encode("", add_special_tokens=True)
+        bos = tokenizer.bos_token_id
+        self._lead = [bos] if bos is not None and bos in around else []
+
+    def encode(self, request: GenerationRequest) -> tuple[RenderedPrompt, list[int]]:
+        """The prompt as text and as tokens.
+
+        Raises:
+            InferenceError: the template refuses the conversation, or nothing is left to read.
+        """
+        prompt = self.template.render(request)
+        # A template writes the begin mark itself; a plain prompt gets it as the tokenizer would give it.
+        ids = [] if self.is_chat(request) else list(self._lead)
+        with limited(TOKENIZER), tokenizer_named(InferenceError, "over this prompt"):
+            for part in prompt.parts:
+                ids += self._tokenizer.encode(
+                    part.text, add_special_tokens=False, split_special_tokens=not part.is_template
+                )
+        if not ids:
+            raise InferenceError("the prompt is empty; write something for the model to read")
+        return prompt, ids
+
+    def is_chat(self, request: GenerationRequest) -> bool:
+        """Whether the request goes through a chat template, so that its answer is a text of its own."""
+        return self.template.is_present and not request.raw
+
+    def continues_text(self, request: GenerationRequest) -> bool:
+        """Whether the answer joins on to text before it, so that a space at its beginning belongs to it."""
+        return request.continue_final or not self.is_chat(request)
+
+
+class Detokenizer:
+    """Text of a growing list of tokens, in whole characters and in time linear in their number.
+
+    A token's text may depend on its neighbours (spaces, characters made of several tokens). So the last tokens whose
+    text is out are decoded with and without the new ones, and the difference is new text. ``context`` are tokens
+    before the first one, whose text is not repeated.
+    """
+
+    def __init__(self, tokenizer: Any, context: Sequence[int] = ()) -> None:
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        self._tokenizer = backend if backend is not None else tokenizer
+        self._ids = list(context[-CONTEXT_TOKENS:])
+        self._settled = len(self._ids)  # tokens of self._ids whose text is out
+        self._settled_text = self._decode(self._ids) if self._ids else ""
+
+    def push(self, token: int) -> str:
+        """The text that ``token`` completes; empty while a character is incomplete or for a special token."""
+        self._ids.append(token)
+        text = self._decode(self._ids)
+        if text.endswith(REPLACEMENT) and len(self._ids) - self._settled < MAX_PENDING_TOKENS:
+            return ""
+        return self._settle(text)
+
+    def flush(self) -> str:
+        """What the answer's end leaves; a character that never became whole is dropped."""
+        if self._settled == len(self._ids):
+            return ""
+        return self._settle(self._decode(self._ids)).rstrip(REPLACEMENT)
+
+    def _settle(self, text: str) -> str:
+        new = text[len(self._settled_text) :]
+        if new:
+            self._ids = self._ids[self._settled :]
+            self._settled = len(self._ids)
+            self._settled_text = self._decode(self._ids)
+        elif len(self._ids) - self._settled >= MAX_PENDING_TOKENS:
+            # Special tokens only: they have no text, so the oldest of them need not be kept.
+            del self._ids[self._settled : -1]
+        return new
+
+    def _decode(self, ids: list[int]) -> str:
+        with tokenizer_named(InferenceError, "over the answer"):
+            text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text
+
+
+def vocabulary_for_constraints(tokenizer: Any, n_vocab: int, stop_ids: frozenset[int]) -> llguidance.LLTokenizer:
+    """The vocabulary as llguidance takes it.
+
+    Args:
+        tokenizer: the model's.
+        n_vocab: how many logits the model gives, which may be more than the tokenizer has tokens.
+        stop_ids: the tokens that end an answer.
+
+    Raises:
+        ValueError: it cannot be used.
+    """
+    return from_tokenizer(tokenizer, n_vocab, sorted(stop_ids) or None, SLICES)
+
+
+def _template_source(tokenizer: Any) -> str | None:
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
+    return template if isinstance(template, str) else None
+
+
+def _special_texts(tokenizer: Any) -> Iterable[str]:
+    """The texts that the tokenizer turns into control tokens wherever it meets them."""
+    added = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return (*tokenizer.all_special_tokens, *added)

@@ -1,0 +1,79 @@
+"""What this machine has for jobs: its memory, cores and GPUs, less what models and running jobs hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from multi_llm_comparator.core.cpus import available_cpus
+from multi_llm_comparator.jobs.process import Share
+from multi_llm_comparator.jobs.queue import Room, cpus_of
+from multi_llm_comparator.jobs.snapshot import IdleModel
+from multi_llm_comparator.jobs.spec import Needs
+from multi_llm_comparator.services.devices import CPU, free_ram_bytes, gpus, same_memory
+from multi_llm_comparator.services.inference_engine import InferenceEngine, LoadedModel
+from multi_llm_comparator.services.memory_watch import own_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A running job: what it said that it needs, what it was given, and its process."""
+
+    needs: Needs
+    share: Share | None
+    pid: int | None
+
+
+class Machine(Protocol):
+    """Where jobs run."""
+
+    def room(self, running: Sequence[Held]) -> Room:
+        """What it has, beside these jobs. Called in a thread."""
+
+
+class ThisMachine:
+    """This machine, as an engine shares it with jobs.
+
+    Memory that models or jobs were promised and have not taken yet counts as taken.
+    """
+
+    def __init__(self, engine: InferenceEngine) -> None:
+        self._engine = engine
+
+    def room(self, running: Sequence[Held]) -> Room:
+        models = [model for model in self._engine.loaded_models() if same_memory(model.device, CPU)]
+        held = [(job.needs.memory_bytes, own_bytes(job.pid) if job.pid is not None else 0) for job in running]
+        limit = self._engine.memory_manager.limit_bytes(CPU)
+        jobs_bytes = sum(max(promised, taken) for promised, taken in held)
+        under_limit = limit - sum(map(_taken, models)) - jobs_bytes
+        coming = sum(map(_coming, models)) + sum(max(0, promised - taken) for promised, taken in held)
+        total_cpus, numbers = available_cpus(), _gpu_numbers()
+        used = Room(limit, 0, total_cpus, 0)
+        busy = {number for job in running if job.share is not None for number in job.share.gpus}
+        idle = [IdleModel(m.model_id, m.name, _taken(m)) for m in models if m.idle_since is not None]
+        return Room(
+            total_bytes=limit,
+            free_bytes=max(0, min(under_limit, free_ram_bytes() - coming)),
+            total_cpus=total_cpus,
+            free_cpus=max(0, total_cpus - sum(cpus_of(job.needs, used) for job in running)),
+            total_gpus=len(numbers),
+            free_gpus=tuple(number for number in numbers if number not in busy),
+            jobs_bytes=jobs_bytes,
+            models=len(models),
+            idle=tuple(idle),
+        )
+
+
+def _taken(model: LoadedModel) -> int:
+    """What a model holds, or is promised as long as it loads."""
+    return model.estimated_bytes if model.state == "loading" else model.memory_bytes or model.estimated_bytes
+
+
+def _coming(model: LoadedModel) -> int:
+    return max(0, model.estimated_bytes - (model.memory_bytes or 0)) if model.state == "loading" else 0
+
+
+def _gpu_numbers() -> list[int]:
+    names = [gpu.name.partition(":")[2] for gpu in gpus() if gpu.name.startswith("cuda:")]
+    return sorted(int(number) for number in names if number.isdecimal())

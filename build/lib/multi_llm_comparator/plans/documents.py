@@ -1,0 +1,155 @@
+"""A plan run as plain data: what the store keeps, what is exported, and what a run is resumed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.plan import Plan, Step
+from multi_llm_comparator.plans.plan_run import KIND, Phase, PlanOptions, PlanRun
+from multi_llm_comparator.plans.planner import PlanningAttempt
+from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+
+SCHEMA_VERSION = 1
+_STEP_RUN = TypeAdapter(StepRun)
+
+
+class PlanRunDocument(BaseModel):
+    """Everything of a run but its steps' outcomes, which are stored one by one as they end."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @field_validator("state", mode="before")
+    @classmethod
+    def _as_called_now(cls, state: Any) -> Any:
+        """The first release had more states; their phases are in the table since the store was migrated."""
+        return {"new": "queued", "planning": "running", "aggregating": "running"}.get(state, state)
+
+    question: str
+    options: PlanOptions
+    state: RunState
+    phase: Phase = ""
+    created_at: float
+    ended_at: float | None = None
+    # The first release kept here who was at work.
+    worker: WorkingProcess | None = None
+    pauses: list[tuple[float, float]] = []
+    steps: tuple[Step, ...] | None = None
+    plan_is_direct: bool = False
+    planning: list[PlanningAttempt] = []
+    aggregate: AnswerProgress | None = None
+    answer: str | None = None
+    error: str | None = None
+
+
+def run_document(run: PlanRun) -> PlanRunDocument:
+    # The attempts' plans are the run's own, or unusable: either way their text says it all.
+    planning = [replace(attempt, plan=None) for attempt in run.planning]
+    return PlanRunDocument(
+        question=run.question,
+        options=run.options,
+        state=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        pauses=run.pauses,
+        steps=run.plan.steps if run.plan else None,
+        plan_is_direct=run.plan_is_direct,
+        planning=planning,
+        aggregate=run.aggregate,
+        answer=run.answer,
+        error=run.error,
+    )
+
+
+def run_record(run: PlanRun) -> RunRecord:
+    """What the store keeps of a run; its line in lists names the models."""
+    executor = run.options.executor
+    names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
+    return RunRecord(
+        id=run.id,
+        kind=KIND,
+        title=run.title,
+        detail=", ".join(filter(None, names)),
+        models=tuple(filter(None, names)),
+        status=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        updated_at=now(),
+        document=run_document(run).model_dump(mode="json"),
+        search_text=f"{run.question}\n{run.answer or ''}",
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def step_item(run_id: str, step: StepRun, position: int = 0) -> ItemRecord:
+    """What the store keeps of a step, the ``position``-th of its plan."""
+    document: dict[str, Any] = _STEP_RUN.dump_python(step, mode="json")
+    return ItemRecord(
+        run_id=run_id,
+        key=step.step.id,
+        position=position,
+        status=step.state,
+        text=step.answer or "",
+        record=document,
+        updated_at=now(),
+    )
+
+
+def read_run(record: RunRecord) -> PlanRunDocument:
+    """The stored run.
+
+    Raises:
+        DocumentError: it is no plan run, or not one that this version can read.
+    """
+    if record.kind != KIND:
+        raise DocumentError(f"run {record.id!r} is a {record.kind}, not a plan")
+    try:
+        return PlanRunDocument.model_validate(dict(record.document))
+    except ValidationError as exc:
+        raise DocumentError(f"the stored plan {record.id!r} cannot be read: {exc.error_count()} problems") from exc
+
+
+def read_step(record: ItemRecord) -> StepRun:
+    """A stored step.
+
+    Raises:
+        DocumentError: it cannot be read.
+    """
+    try:
+        return _STEP_RUN.validate_python(dict(record.record))
+    except ValidationError as exc:
+        raise DocumentError(f"the stored step {record.key!r} cannot be read") from exc
+
+
+def restored_plan(document: PlanRunDocument) -> Plan | None:
+    return Plan(document.steps) if document.steps is not None else None
+
+
+def end_steps(steps: Iterable[StepRun]) -> None:
+    """Nobody works on the run any more: none of its steps is still at work."""
+    for step in steps:
+        if not step.is_over:
+            was_begun = step.state == "running"
+            step.state, step.error = ("stopped", None) if was_begun else ("skipped", "the run was stopped")
+
+
+def restored_steps(document: PlanRunDocument, stored: list[StepRun]) -> dict[str, StepRun]:
+    """The steps of the stored run, by id, in the order of its plan.
+
+    What is stored of a plan that was given up are no steps of this run.
+    """
+    if document.steps is not None:
+        known = {step.step.id: step for step in stored}
+        return {s.id: known[s.id] for s in document.steps if s.id in known and known[s.id].step == s}
+    given_up = {(i, s.started_at) for attempt in document.planning for i, s in attempt.begun.items()}
+    left = [s for s in stored if (s.step.id, s.started_at) not in given_up]
+    return {s.step.id: s for s in sorted(left, key=lambda s: s.arrived_at)}

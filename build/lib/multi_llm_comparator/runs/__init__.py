@@ -1,0 +1,1 @@
+"""The life of everything long: started, watched, stopped, found again, resumed, deleted."""

@@ -1,0 +1,41 @@
+"""The API with models of its own, opened when the server starts and closed when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.server.api.application import make_api
+from multi_llm_comparator.server.serving import Served, opened
+
+
+class Alone:
+    """An ASGI application.
+
+    Args:
+        default_model: answers requests that name none.
+        n_ctx: tokens of context of local models.
+        greeting: printed once requests are answered.
+    """
+
+    def __init__(self, *, default_model: str = "", n_ctx: int = ModelConfig.n_ctx, greeting: str = "") -> None:
+        self._default_model, self._n_ctx, self._greeting = default_model, n_ctx, greeting
+        self._served: Served | None = None
+        self._api = make_api(self._get, lifespan=self._lifespan)
+
+    def _get(self) -> Served:
+        assert self._served is not None, "the lifespan has begun before the first request"
+        return self._served
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        async with opened(default_model=self._default_model, n_ctx=self._n_ctx) as self._served:
+            print(self._greeting, flush=True)
+            yield
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._api(scope, receive, send)

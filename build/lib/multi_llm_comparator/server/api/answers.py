@@ -1,0 +1,172 @@
+"""Answers to the requests of one call: asked on the gateway's event loop, watched from the server's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+
+from multi_llm_comparator.core.config import MIN_TEMPERATURE
+from multi_llm_comparator.core.events import Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.exceptions import AnswerInterrupted
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.relay import Relay
+from multi_llm_comparator.server.serving import Served
+
+
+@dataclass
+class Answer:
+    """One answer so far. Times are the events' own."""
+
+    text: list[str] = field(default_factory=list)
+    tokens: int = 0
+    started: Started | None = None
+    first_text_at: float | None = None
+    load_s: float = 0.0
+    finished: Finished | None = None
+
+    def apply(self, event: Event) -> None:
+        match event:
+            case Loaded(seconds=seconds):
+                self.load_s = seconds
+            case Started():
+                self.started = event
+            case TextDelta(text=text, tokens=tokens):
+                self.text.append(text)
+                self.tokens = tokens
+                self.first_text_at = self.first_text_at or event.at
+            case Finished():
+                self.finished = event
+
+    @property
+    def whole_text(self) -> str:
+        return "".join(self.text)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.finished.prompt_tokens if self.finished else self.started.prompt_tokens if self.started else 0
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.finished.completion_tokens if self.finished else self.tokens
+
+    @property
+    def cached_tokens(self) -> int:
+        return self.started.cached_tokens if self.started else 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it ended for its length."""
+        return self.finished is not None and self.finished.reason == "length"
+
+
+class Answers:
+    """The answers of ``target`` to ``requests``, in their order. Whoever makes one closes it."""
+
+    def __init__(self, served: Served, target: str, requests: Sequence[GenerationRequest]) -> None:
+        self.answers = [Answer() for _ in requests]
+        self._relay = Relay(served.loop, [served.gateway.stream(target, request) for request in requests])
+        self._early: list[tuple[int, Event]] = []
+        self._failure: ApiError | None = None
+
+    async def begin(self) -> None:
+        """Wait for the first text, or the first end: what fails before is told with a status of its own.
+
+        Raises:
+            ApiError: the first failure.
+        """
+        try:
+            while batch := await self._next():
+                self._early += batch
+                if any(isinstance(event, TextDelta | Finished) for _, event in batch):
+                    return
+        except BaseException:
+            self.close()
+            raise
+
+    async def events(self) -> AsyncGenerator[list[tuple[int, Event]], None]:
+        """Whatever happens, in batches with the number of the answer, until all are finished.
+
+        Raises:
+            ApiError: the first failure.
+        """
+        try:
+            early, self._early = self._early, []
+            if early:
+                yield early
+            while batch := await self._next():
+                yield batch
+        finally:
+            self.close()
+
+    async def whole(self) -> list[Answer]:
+        """The finished answers.
+
+        Raises:
+            ApiError: the first failure.
+        """
+        async for _ in self.events():
+            pass
+        return self.answers
+
+    def close(self) -> None:
+        """End what is still being written."""
+        self._relay.close()
+
+    async def _next(self) -> list[tuple[int, Event]]:
+        """What comes next; a failure only after all that came before it has been handed out."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            batch = await self._relay.batch()
+        except AnswerInterrupted as exc:
+            raise api_error(type(exc).__name__, str(exc)) from exc
+        for place, (number, event) in enumerate(batch):
+            self._failure = _failure(event)
+            if self._failure is not None:
+                return batch[:place] or await self._next()
+            self.answers[number].apply(event)
+        return batch
+
+
+def _failure(event: Event) -> ApiError | None:
+    """What a client is told of an answer that will not be whole."""
+    match event:
+        case Failed(error_type=kind, message=message):
+            return api_error(kind, message)
+        case Finished(reason="cancelled"):
+            return ApiError("the answer was ended before it was whole; ask again", 503, code="cancelled")
+    return None
+
+
+def target_of(served: Served, model: str | None) -> str:
+    """Who is asked.
+
+    Raises:
+        ApiError: nobody is named, and there is no default.
+    """
+    if target := model or served.default_model:
+        return target
+    said = "'model' is missing; GET /v1/models lists what there is"
+    raise ApiError(said, code="missing_required_parameter", param="model")
+
+
+def tokens_within(wanted: int | None, param: str) -> int:
+    """The tokens an answer may have.
+
+    Raises:
+        ApiError: more than the workbench allows.
+    """
+    limit = get_settings().max_tokens_limit
+    if wanted is not None and wanted > limit:
+        said = f"{param!r} is {wanted}, and an answer has {limit} tokens at most; raise max_tokens_limit"
+        raise ApiError(said, code="invalid_value", param=param)
+    return wanted or limit
+
+
+def check_temperature(temperature: float) -> None:
+    """Raises ApiError: too small to be drawn with."""
+    if 0 < temperature < MIN_TEMPERATURE:
+        said = f"'temperature' is {temperature!r}; give 0 for greedy, or at least {MIN_TEMPERATURE}"
+        raise ApiError(said, code="invalid_value", param="temperature")

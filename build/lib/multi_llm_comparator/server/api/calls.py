@@ -1,0 +1,79 @@
+"""From a request over HTTP to answers, and from answers to what is sent: the part that all forms share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
+from multi_llm_comparator.server.api.errors import ApiError
+from multi_llm_comparator.server.leaving import Streamed, unless_left
+from multi_llm_comparator.server.serving import Served
+
+EVENT_STREAM, JSON_LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
+
+
+async def served_by(request: Request) -> Served:
+    """What this request is answered with, once the models are known."""
+    served: Served = request.app.state.served()
+    await served.scanned()
+    return served
+
+
+async def whole_answer(
+    request: Request,
+    model: str | None,
+    requests: Sequence[GenerationRequest],
+    written: Callable[[str, list[Answer]], dict[str, Any]],
+) -> Response:
+    """One body with everything in it. A client that leaves ends the decoding."""
+    served = await served_by(request)
+    target = target_of(served, model)
+    answers = Answers(served, target, requests)
+    try:
+        return JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
+    finally:
+        answers.close()
+
+
+async def streamed_answer(
+    request: Request,
+    model: str | None,
+    requests: Sequence[GenerationRequest],
+    written: Callable[[str, Answers], AsyncGenerator[bytes, None]],
+    told: Callable[[ApiError], bytes],
+    media_type: str,
+) -> Response:
+    """A stream that begins with the first text. What fails before has a status of its own; what fails later is a frame
+    that ``told`` writes, and the end."""
+    served = await served_by(request)
+    target = target_of(served, model)
+    answers = Answers(served, target, requests)
+    await unless_left(request.receive, answers.begin())
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        try:
+            async for chunk in written(target, answers):
+                yield chunk
+        except ApiError as exc:
+            yield told(exc)
+        finally:
+            answers.close()
+
+    return Streamed(chunks(), media_type)
+
+
+def as_json(data: Any) -> bytes:
+    """Half a character that a model wrote becomes U+FFFD: no client could read it."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def as_event(data: Any, name: str = "") -> bytes:
+    """One server-sent event."""
+    head = f"event: {name}\n".encode() if name else b""
+    return head + b"data: " + as_json(data) + b"\n\n"

@@ -1,0 +1,156 @@
+"""``/v1/chat/completions`` and ``/v1/completions``."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from multi_llm_comparator.core.events import Event, Finished, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, tokens_within
+from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.errors import ApiError, openai_body
+from multi_llm_comparator.server.api.forms import MAX_PROMPTS
+from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm, Sampling
+
+router = APIRouter(tags=["OpenAI"])
+DONE = b"data: [DONE]\n\n"
+
+
+@router.post("/chat/completions")
+async def chat_completions(form: ChatForm, request: Request) -> Response:
+    """Answer a conversation."""
+    _check_ending(form)
+    param = "max_completion_tokens" if form.max_completion_tokens else "max_tokens"
+    n_ctx, most = await _bounds(request, form, form.wanted_tokens, param)
+    messages = tuple(message.message() for message in form.messages)
+    requests = [
+        GenerationRequest(
+            messages=messages,
+            config=form.config(n_ctx, most, choice),
+            continue_final=form.continue_final_message,
+            constraint=form.response_format.constraint,
+        )
+        for choice in range(form.n)
+    ]
+    return await _answered(request, form, requests, _Style("chatcmpl-", "chat.completion", "chat.completion.chunk"))
+
+
+@router.post("/completions")
+async def completions(form: CompletionForm, request: Request) -> Response:
+    """Write on from one prompt or several, each as it is."""
+    if form.n * len(form.prompt) > MAX_PROMPTS:
+        raise ApiError(f"'n' times the prompts are more than {MAX_PROMPTS} answers; send several requests", param="n")
+    n_ctx, most = await _bounds(request, form, form.wanted_tokens, "max_tokens")
+    requests = [
+        GenerationRequest(messages=(Message("user", prompt),), config=form.config(n_ctx, most, choice), raw=True)
+        for prompt in form.prompt
+        for choice in range(form.n)
+    ]
+    return await _answered(request, form, requests, _Style("cmpl-", "text_completion", "text_completion"))
+
+
+async def _bounds(request: Request, form: Sampling, wanted: int | None, param: str) -> tuple[int, int]:
+    check_temperature(form.temperature)
+    return (await served_by(request)).n_ctx, tokens_within(wanted, param)
+
+
+def _check_ending(form: ChatForm) -> None:
+    if form.continue_final_message and form.messages[-1].role != "assistant":
+        said = "'continue_final_message' goes on with an answer, and the last message is not the assistant's"
+        raise ApiError(said, param="continue_final_message")
+    if form.add_generation_prompt not in (None, not form.continue_final_message):
+        said = "'add_generation_prompt' must be the opposite of 'continue_final_message'"
+        raise ApiError(said, param="add_generation_prompt")
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How one of the two kinds writes what it has."""
+
+    prefix: str
+    whole: str
+    chunk: str
+
+    @property
+    def is_chat(self) -> bool:
+        return self.whole != self.chunk
+
+    def choice(self, number: int, answer: Answer) -> dict[str, Any]:
+        said: dict[str, Any] = {"text": answer.whole_text}
+        if self.is_chat:
+            said = {"message": {"role": "assistant", "content": answer.whole_text, "refusal": None}}
+        return {"index": number, **said, "logprobs": None, "finish_reason": _reason(answer)}
+
+    def piece(self, number: int, text: str, reason: str | None = None) -> dict[str, Any]:
+        said: dict[str, Any] = {"delta": {"content": text} if text else {}} if self.is_chat else {"text": text}
+        return {"index": number, **said, "logprobs": None, "finish_reason": reason}
+
+    def opening(self, number: int) -> dict[str, Any]:
+        delta = {"role": "assistant", "content": ""}
+        return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
+
+
+def _reason(answer: Answer) -> str:
+    return "length" if answer.is_cut else "stop"
+
+
+def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
+    """Each prompt counts once, however many answers it has."""
+    prompts = answers[::n]
+    read, written = sum(one.prompt_tokens for one in prompts), sum(one.completion_tokens for one in answers)
+    return {
+        "prompt_tokens": read,
+        "completion_tokens": written,
+        "total_tokens": read + written,
+        "prompt_tokens_details": {"cached_tokens": sum(one.cached_tokens for one in prompts)},
+    }
+
+
+async def _answered(request: Request, form: Sampling, requests: list[GenerationRequest], style: _Style) -> Response:
+    head: dict[str, Any] = {"id": style.prefix + uuid.uuid4().hex, "created": int(time.time())}
+
+    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+        choices = [style.choice(number, answer) for number, answer in enumerate(answers)]
+        return {**head, "object": style.whole, "model": target, "choices": choices, "usage": _usage(answers, form.n)}
+
+    if not form.stream:
+        return await whole_answer(request, form.model, requests, whole)
+
+    async def chunks(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
+        more: dict[str, Any] = {"usage": None} if form.stream_options.include_usage else {}
+        frame = {**head, "object": style.chunk, "model": target}
+
+        def chunk(choice: dict[str, Any]) -> bytes:
+            return as_event({**frame, "choices": [choice], **more})
+
+        if style.is_chat:
+            yield b"".join(chunk(style.opening(number)) for number in range(len(requests)))
+        async for batch in answers.events():
+            written = b"".join(chunk(choice) for choice in _pieces(batch, answers, style))
+            if written:
+                yield written
+        if form.stream_options.include_usage:
+            yield as_event({**frame, "choices": [], "usage": _usage(answers.answers, form.n)})
+        yield DONE
+
+    return await streamed_answer(request, form.model, requests, chunks, _told, EVENT_STREAM)
+
+
+def _pieces(batch: list[tuple[int, Event]], answers: Answers, style: _Style) -> Iterable[dict[str, Any]]:
+    for number, event in batch:
+        match event:
+            case TextDelta(text=text) if text:
+                yield style.piece(number, text)
+            case Finished():
+                yield style.piece(number, "", _reason(answers.answers[number]))
+
+
+def _told(error: ApiError) -> bytes:
+    return as_event(openai_body(error))

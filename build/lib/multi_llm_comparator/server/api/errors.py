@@ -1,0 +1,169 @@
+"""Errors as each kind of client expects them: OpenAI's form, Anthropic's, Ollama's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from multi_llm_comparator.core import exceptions as ours
+from multi_llm_comparator.core.exceptions import MultiLLMError, error_from_name
+
+MAX_SHOWN_CHARS = 2000
+RETRY_AFTER_S = 1
+# By our errors, the nearest one in the tree: status, and OpenAI's code for it.
+_STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
+    ours.MultiLLMError: (500, "internal_error"),
+    ours.ModelNotFoundError: (404, "model_not_found"),
+    ours.ModelLoadError: (500, "model_load_failed"),
+    ours.UnsupportedModelError: (400, "model_not_supported"),
+    ours.InsufficientMemoryError: (503, "insufficient_memory"),
+    ours.AnswerInterrupted: (503, "cancelled"),
+    ours.ContextOverflowError: (400, "context_length_exceeded"),
+    ours.RequestRefusedError: (400, "request_refused"),
+    ours.GrammarError: (400, "invalid_schema"),
+    ours.InvalidParameterError: (400, "invalid_value"),
+    # The key of an endpoint behind a name is not the client's.
+    ours.KeyRefusedError: (502, "upstream_key_refused"),
+    ours.RateLimitedError: (429, "rate_limit_exceeded"),
+    ours.LimitExceededError: (429, "rate_limit_exceeded"),
+    ours.BudgetExceededError: (429, "insufficient_quota"),
+    ours.CircuitOpenError: (503, "model_unavailable"),
+    ours.NoModelAvailableError: (503, "model_unavailable"),
+    ours.ProviderUnavailableError: (502, "upstream_failed"),
+    ours.FirstTokenTimeoutError: (504, "upstream_timeout"),
+    ours.DeadlineExceededError: (504, "timeout"),
+}
+# By such a code, the field of OpenAI's form that is to blame.
+_BLAMED = {"model_not_found": "model", "invalid_schema": "response_format"}
+_OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    408: "timeout_error",
+    413: "invalid_request_error",
+    429: "rate_limit_error",
+}
+_ANTHROPIC_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+_WORDS = {
+    400: "the body is not readable as JSON: it is nested too deep, or not in UTF-8",
+    404: "there is no {path!r}; GET /openapi.json lists the paths",
+    405: "{path!r} does not take {method}; GET /openapi.json lists what it takes",
+    413: "the body is too large; shorten what it asks",
+}
+
+
+class ApiError(Exception):
+    """What a client is told.
+
+    Args:
+        message: what is wrong and what to do.
+        status: of HTTP.
+        code: OpenAI's short name for it.
+        param: the field of the request that is to blame.
+    """
+
+    def __init__(self, message: str, status: int = 400, *, code: str | None = None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.status, self.code, self.param = message[:MAX_SHOWN_CHARS], status, code, param
+
+
+def api_error(error_type: str, message: str) -> ApiError:
+    """What a client is told of one of our errors, by its type's name."""
+    kinds = type(error_from_name(error_type, message)).__mro__
+    status, code = next(_STATUS[kind] for kind in kinds if kind in _STATUS)
+    return ApiError(message, status, code=code, param=_BLAMED.get(code))
+
+
+def field_error(problems: Sequence[Mapping[str, Any]], refused: Mapping[str, str]) -> ApiError:
+    """The first of pydantic's problems, with the field's place as ``param``.
+
+    Args:
+        refused: by name, why a field of the standard is not taken.
+    """
+    problem = problems[0]
+    param = _place([part for part in problem["loc"] if part != "body"])
+    if problem["type"] == "json_invalid":
+        return ApiError(f"the body is not readable as JSON: {problem['ctx']['error']}", code="invalid_json")
+    if problem["type"] == "extra_forbidden":
+        name = str(problem["loc"][-1])
+        said = f"{param!r} {refused[name]}" if name in refused else f"there is no field {param!r}; take it out"
+        return ApiError(said, code="unsupported_parameter" if name in refused else "unknown_parameter", param=param)
+    if not param:
+        return ApiError("the body must be one JSON object", code="invalid_json")
+    if problem["type"] == "missing":
+        return ApiError(f"{param!r} is missing; give it", code="missing_required_parameter", param=param)
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return ApiError(f"{param!r} is wrong: {said}", code="invalid_value", param=param)
+
+
+def _place(parts: Sequence[str | int]) -> str:
+    """A field's place as OpenAI writes it, such as ``messages[0].content``."""
+    place = ""
+    for part in parts:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
+    return place[:200]
+
+
+def openai_body(error: ApiError) -> dict[str, Any]:
+    kind = _OPENAI_TYPES.get(error.status, "server_error")
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+
+
+def anthropic_body(error: ApiError) -> dict[str, Any]:
+    kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
+    return {"type": "error", "error": {"type": kind, "message": error.message}}
+
+
+def ollama_body(error: ApiError) -> dict[str, Any]:
+    return {"error": error.message}
+
+
+def is_api(path: str) -> bool:
+    """Whether only clients of the API ask for it, not browsers."""
+    return path.startswith(("/v1/", "/api/"))
+
+
+def body_for(path: str, error: ApiError) -> dict[str, Any]:
+    """The error in the form of whose path was asked."""
+    if path.startswith("/api/"):
+        return ollama_body(error)
+    if path.removeprefix("/v1").startswith("/messages"):
+        return anthropic_body(error)
+    return openai_body(error)
+
+
+def error_response(path: str, error: ApiError) -> Response:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status in (429, 503) else None
+    return JSONResponse(body_for(path, error), error.status, headers)
+
+
+async def tell_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error_response(request.url.path, error)
+
+
+async def tell_http_error(request: Request, error: Exception) -> Response:
+    """What the framework itself found wrong: no such path, no such method, a body too large or unreadable."""
+    status = getattr(error, "status_code", 500)
+    said = _WORDS.get(status, "{phrase}").format(
+        method=request.method, path=request.url.path, phrase=HTTPStatus(status).phrase
+    )
+    return error_response(request.url.path, ApiError(said, status))

@@ -1,0 +1,137 @@
+"""What requests of all forms share: a field is honoured, ignored as a harmless hint, or refused. None is dropped in
+silence, so that an answer is never other than it was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.exceptions import InvalidParameterError
+
+MAX_MESSAGES = 2048
+MAX_PARTS = 256
+MAX_CHOICES = 16
+MAX_PROMPTS = 128
+Name = Annotated[str, Field(min_length=1, max_length=300)]
+Text = Annotated[str, Field(max_length=8 * 2**20)]
+Stop = Annotated[str, Field(min_length=1, max_length=256)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+Factor = Annotated[float, Field(ge=0.1, le=2)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+def as_list(value: Any) -> Any:
+    """One text where a list of texts may stand."""
+    return [value] if isinstance(value, str) else value
+
+
+Stops = Annotated[list[Stop], BeforeValidator(as_list), Field(max_length=16)]
+
+
+class Form(BaseModel):
+    """Null means absent. ``ignored`` are hints that change no answer; of ``neutral`` fields, which cannot be honoured,
+    the values given here ask for nothing and are taken."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    ignored: ClassVar[frozenset[str]] = frozenset()
+    neutral: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_asks_for_nothing(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {name: value for name, value in data.items() if not cls._asks_for_nothing(name, value)}
+
+    @classmethod
+    def _asks_for_nothing(cls, name: str, value: Any) -> bool:
+        return value is None or name in cls.ignored or value in cls.neutral.get(name, ())
+
+
+def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError: too large, or no plain JSON."""
+    try:
+        Constraint.of_schema(schema)
+    except InvalidParameterError as exc:
+        raise ValueError(str(exc)) from exc
+    return schema
+
+
+# Whether a model can be held to all of it shows when it is asked.
+JsonSchema = Annotated[dict[str, Any], AfterValidator(_checked_schema)]
+ANY_JSON_OBJECT = Constraint.of_schema({"type": "object"})
+
+
+class TextPart(Form):
+    """A part of a message. Where the text should be cached is the server's own business here."""
+
+    ignored = frozenset({"cache_control", "citations", "annotations"})
+
+    type: Literal["text"] = Field(description="only text is read")
+    text: Text
+
+
+def as_parts(value: Any) -> Any:
+    return [{"type": "text", "text": value}] if isinstance(value, str) else value
+
+
+Content = Annotated[list[TextPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
+
+
+def joined(parts: list[TextPart]) -> str:
+    return "".join(part.text for part in parts)
+
+
+_TOOLS = "is not served yet: ask without tools"
+_LOGPROBS = "is not served yet: no log-probabilities are given"
+_SAMPLER = "is not among the samplers here"
+_IMAGES = "is not served yet: only text is read"
+_DRAWING = "is not served: no model draws here"
+_EFFORT = "is not served yet: a model thinks as its template has it"
+# Why a field of one of the standards is refused, whatever form it comes in.
+REFUSED: dict[str, str] = {
+    "audio": _IMAGES,
+    "best_of": "is not served: ask for 'n' answers and choose",
+    "container": _TOOLS,
+    "context": "is not served: send the conversation as messages",
+    "context_management": "is not served: send the conversation that counts",
+    "echo": "is not served yet: the prompt is not given back",
+    "embedding_only": "is not served: models write here",
+    "frequency_penalty": _SAMPLER,
+    "function_call": _TOOLS,
+    "functions": _TOOLS,
+    "height": _DRAWING,
+    "images": _IMAGES,
+    "logit_bias": _SAMPLER,
+    "logprobs": _LOGPROBS,
+    "mcp_servers": _TOOLS,
+    "min_p": _SAMPLER,
+    "mirostat": _SAMPLER,
+    "modalities": _IMAGES,
+    "moderation": "is not served: nothing here judges answers",
+    "effort": _EFFORT,
+    "task_budget": "is not served: bound the answer by 'max_tokens'",
+    "parallel_tool_calls": _TOOLS,
+    "reasoning_effort": _EFFORT,
+    "repeat_last_n": "is not served: penalties look at the last 64 tokens",
+    "steps": _DRAWING,
+    "suffix": "is not served: models write on from the prompt only",
+    "template": "is not served: the model's own template is used; send 'raw' for none",
+    "tfs_z": _SAMPLER,
+    "think": _EFFORT,
+    "thinking": _EFFORT,
+    "tool_calls": _TOOLS,
+    "tool_choice": _TOOLS,
+    "tools": _TOOLS,
+    "top_logprobs": _LOGPROBS,
+    "typical_p": _SAMPLER,
+    "verbosity": _EFFORT,
+    "web_search_options": _TOOLS,
+    "width": _DRAWING,
+}

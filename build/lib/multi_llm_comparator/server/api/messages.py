@@ -1,0 +1,120 @@
+"""Anthropic's ``/v1/messages`` and ``/v1/messages/count_tokens``."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
+from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
+from multi_llm_comparator.server.leaving import unless_left
+
+router = APIRouter(tags=["Anthropic"])
+
+
+@router.post("/messages")
+async def messages(form: MessagesForm, request: Request) -> Response:
+    """Answer a conversation."""
+    check_temperature(form.temperature)
+    tokens_within(form.max_tokens, "max_tokens")
+    served = await served_by(request)
+    asked = GenerationRequest(
+        messages=form.asked(),
+        config=form.config(served.n_ctx),
+        continue_final=form.continues,
+        constraint=form.constraint,
+    )
+    name = f"msg_{uuid.uuid4().hex}"
+
+    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+        content = [{"type": "text", "text": answers[0].whole_text}]
+        return _message(name, target, content, _reason(answers[0]), _usage(answers[0]))
+
+    async def events(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
+        answer = answers.answers[0]
+        start = {**_usage(answer), "output_tokens": 0}
+        yield _event("message_start", message=_message(name, target, [], None, start))
+        yield _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        async for batch in answers.events():
+            if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
+                yield _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
+        yield _event("content_block_stop", index=0)
+        end = {"stop_reason": _reason(answer), "stop_sequence": None}
+        yield _event("message_delta", delta=end, usage=_usage(answer)) + _event("message_stop")
+
+    if form.stream:
+        return await streamed_answer(request, form.model, [asked], events, _told, EVENT_STREAM)
+    return await whole_answer(request, form.model, [asked], whole)
+
+
+@router.post("/messages/count_tokens")
+async def count_tokens(form: Asked, request: Request) -> Response:
+    """The tokens that a conversation has for a model, as that model itself counts them: it is given the conversation
+    and stopped before it writes."""
+    served = await served_by(request)
+    target = target_of(served, form.model)
+    config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
+    asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues)
+    answers = Answers(served, target, [asked])
+    try:
+        tokens = await unless_left(request.receive, _read(answers))
+    finally:
+        answers.close()
+    if not tokens:
+        said = f"{target!r} is answered by an endpoint that does not say how many tokens a prompt has"
+        raise ApiError(said, param="model")
+    return JSONResponse({"input_tokens": tokens})
+
+
+async def _read(answers: Answers) -> int:
+    """The tokens of the prompt, as soon as they are known; 0 if they are not."""
+    async for _ in answers.events():
+        if answers.answers[0].started is not None:
+            break
+    return answers.answers[0].prompt_tokens
+
+
+def _message(
+    name: str, target: str, content: list[dict[str, Any]], reason: str | None, usage: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": name,
+        "type": "message",
+        "role": "assistant",
+        "model": target,
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def _reason(answer: Answer) -> str:
+    return "max_tokens" if answer.is_cut else "end_turn"
+
+
+def _usage(answer: Answer) -> dict[str, Any]:
+    """Anthropic counts what was read anew apart from what was in a cache."""
+    return {
+        "input_tokens": answer.prompt_tokens - answer.cached_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": answer.cached_tokens,
+        "output_tokens": answer.completion_tokens,
+    }
+
+
+def _event(kind: str, **data: Any) -> bytes:
+    return as_event({"type": kind, **data}, kind)
+
+
+def _told(error: ApiError) -> bytes:
+    return as_event(anthropic_body(error), "error")

@@ -1,0 +1,111 @@
+"""Names that can be asked, and what stands behind them: ``/v1/models``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.server.api.answers import target_of
+from multi_llm_comparator.server.api.calls import served_by
+from multi_llm_comparator.server.api.errors import ApiError
+from multi_llm_comparator.server.serving import Served
+
+router = APIRouter(tags=["OpenAI"])
+OWNER = "multi-llm-comparator"
+Kind = Literal["local", "endpoint", "group", "pool", "node"]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One name. ``info`` is there for a local model; ``model`` names what an endpoint has behind it."""
+
+    name: str
+    kind: Kind
+    info: ModelInfo | None = None
+    owner: str = OWNER
+
+    @property
+    def modified_at(self) -> int:
+        """Seconds since the epoch: when its file was last written; 0 for what has none."""
+        try:
+            return int(Path(self.info.path).stat().st_mtime) if self.info else 0
+        except OSError:
+            return 0
+
+    def as_openai(self) -> dict[str, Any]:
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": self.modified_at,
+            "owned_by": self.owner,
+            "kind": self.kind,
+            "context_length": self.info.config.get("context_length") if self.info else None,
+        }
+
+
+def offers(served: Served) -> list[Offer]:
+    """Whatever can be asked at this moment: local models that can be loaded, then what the groups' file names and has a
+    model for."""
+    found: dict[str, Offer] = {}
+    for info in served.models.get_available_models():
+        if info.is_loadable:
+            name = served.models.unique_name(info.id)
+            found[name] = Offer(name, "local", info)
+    config = served.gateway.groups.config
+    endpoints = [Offer(name, "endpoint", owner=one.provider) for name, one in config.models.items() if one.is_remote]
+    named: list[Offer] = [
+        *endpoints,
+        *(Offer(name, "group") for name in config.task_groups),
+        *(Offer(name, "pool") for name in config.polling_pools),
+        *(Offer(name, "node") for name in config.nodes),
+    ]
+    return [*found.values(), *(offer for offer in named if offer.name not in found and _can_answer(served, offer.name))]
+
+
+def _can_answer(served: Served, target: str) -> bool:
+    """Whether one model behind the name is an endpoint, or here."""
+    try:
+        models = served.gateway.groups.route(target).models()
+    except MultiLLMError:
+        return False
+    config = served.gateway.groups.config
+    declared = ((model, config.declaration(model)) for model in models)
+    return any(one.is_remote or served.engine.trouble_with(one.local or model) is None for model, one in declared)
+
+
+def offer_of(served: Served, target: str) -> Offer:
+    """What a name means: one of the list, a model's id, or a level of a group.
+
+    Raises:
+        ApiError: 404.
+    """
+    listed = offers(served)
+    for offer in listed:
+        if target == offer.name or (offer.info is not None and target == offer.info.id):
+            return offer
+    if not served.gateway.groups.targets.names_local_model(target) and _can_answer(served, target):
+        return Offer(target, "group")
+    hint = did_you_mean(target, [offer.name for offer in listed])
+    raise ApiError(
+        f"there is no model {target!r}{hint} (GET /v1/models lists them)", 404, code="model_not_found", param="model"
+    )
+
+
+@router.get("/models")
+async def list_models(request: Request) -> dict[str, Any]:
+    """Everything that can be asked."""
+    served = await served_by(request)
+    return {"object": "list", "data": [offer.as_openai() for offer in offers(served)]}
+
+
+@router.get("/models/{model:path}")
+async def one_model(model: str, request: Request) -> dict[str, Any]:
+    """One name."""
+    served = await served_by(request)
+    return offer_of(served, target_of(served, model)).as_openai()

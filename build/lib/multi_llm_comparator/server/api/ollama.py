@@ -1,0 +1,200 @@
+"""Ollama's ``/api/chat``, ``/api/generate``, ``/api/tags``, ``/api/show`` and ``/api/version``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from multi_llm_comparator import __version__
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
+from multi_llm_comparator.server.api.models import Offer, offer_of, offers
+from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaForm, OllamaGenerateForm, ShowForm
+from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.serving import Served
+
+router = APIRouter(prefix="/api", tags=["Ollama"])
+LATEST = ":latest"
+# Puts a text where the kind of answer has it.
+Put = Callable[[str], dict[str, Any]]
+
+
+@router.post("/chat")
+async def chat(form: OllamaChatForm, request: Request) -> Response:
+    """Answer a conversation."""
+    config = await _config(request, form)
+    asked = form.asked()
+    if not asked:
+        return await _loaded(request, form, config, _as_message)
+    return await _answered(
+        request, form, GenerationRequest(messages=asked, config=config, constraint=form.constraint), _as_message
+    )
+
+
+@router.post("/generate")
+async def generate(form: OllamaGenerateForm, request: Request) -> Response:
+    """Answer one prompt."""
+    if form.raw and form.system:
+        raise ApiError("'system' has no place in a 'raw' prompt; write it into the prompt", param="system")
+    config = await _config(request, form)
+    asked = form.asked()
+    if not asked:
+        return await _loaded(request, form, config, _as_response)
+    generation = GenerationRequest(messages=asked, config=config, raw=form.raw, constraint=form.constraint)
+    return await _answered(request, form, generation, _as_response)
+
+
+@router.get("/tags")
+async def tags(request: Request) -> dict[str, Any]:
+    """Everything that can be asked."""
+    return {"models": [_tag(offer) for offer in offers(await served_by(request))]}
+
+
+@router.post("/show")
+async def show(form: ShowForm, request: Request) -> dict[str, Any]:
+    """What is known of one name."""
+    served = await served_by(request)
+    offer = offer_of(served, _plain(served, target_of(served, form.model or form.name)))
+    info = offer.info.config if offer.info else {}
+    architecture = str(info.get("architecture") or offer.kind)
+    known = {
+        "general.architecture": architecture,
+        "general.parameter_count": info.get("parameters"),
+        f"{architecture}.context_length": info.get("context_length"),
+    }
+    return {
+        "modelfile": "",
+        "parameters": "",
+        "template": "",
+        "details": _details(offer),
+        "model_info": {name: value for name, value in known.items() if value is not None},
+        "capabilities": ["completion"],
+        "modified_at": _time(offer.modified_at),
+    }
+
+
+@router.get("/version")
+async def version() -> dict[str, str]:
+    """This server's version."""
+    return {"version": __version__}
+
+
+async def _config(request: Request, form: OllamaForm) -> ModelConfig:
+    check_temperature(form.options.temperature)
+    most = tokens_within(form.options.wanted_tokens, "num_predict")
+    return form.options.config((await served_by(request)).n_ctx, most)
+
+
+async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest, put: Put) -> Response:
+    began_at = now()
+    served = await served_by(request)
+    model = _plain(served, target_of(served, form.model))
+
+    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+        return {**_head(target), **put(answers[0].whole_text), **_end(answers[0], began_at)}
+
+    async def lines(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
+        async for batch in answers.events():
+            if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
+                yield as_json({**_head(target), **put(text), "done": False}) + b"\n"
+        yield as_json({**_head(target), **put(""), **_end(answers.answers[0], began_at)}) + b"\n"
+
+    if form.stream:
+        return await streamed_answer(request, model, [asked], lines, _told, JSON_LINES)
+    return await whole_answer(request, model, [asked], whole)
+
+
+async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: Put) -> Response:
+    """Load a local model ahead of its first question; whatever else answers has nothing to load."""
+    served = await served_by(request)
+    offer = offer_of(served, _plain(served, target_of(served, form.model)))
+    if offer.info is not None:
+        try:
+            await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
+        except MultiLLMError as exc:
+            raise api_error(type(exc).__name__, str(exc)) from exc
+    body = {**_head(offer.name), **put(""), "done": True, "done_reason": "load"}
+    return Response(as_json(body) + b"\n", media_type=JSON_LINES) if form.stream else JSONResponse(body)
+
+
+def _plain(served: Served, target: str) -> str:
+    """Ollama's clients add ``:latest`` to a name without a tag."""
+    if target.endswith(LATEST) and served.models.find(target) is None:
+        return target.removesuffix(LATEST)
+    return target
+
+
+def _as_message(text: str) -> dict[str, Any]:
+    return {"message": {"role": "assistant", "content": text}}
+
+
+def _as_response(text: str) -> dict[str, Any]:
+    return {"response": text}
+
+
+def _head(target: str) -> dict[str, Any]:
+    return {"model": target, "created_at": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
+
+
+def _end(answer: Answer, began_at: float) -> dict[str, Any]:
+    """How it ended, and what it took, in nanoseconds."""
+    ended_at = answer.finished.at if answer.finished else now()
+    read_at = answer.started.at if answer.started else began_at
+    first_at = answer.first_text_at or ended_at
+    return {
+        "done": True,
+        "done_reason": "length" if answer.is_cut else "stop",
+        "total_duration": _nanoseconds(now() - began_at),
+        "load_duration": _nanoseconds(answer.load_s),
+        "prompt_eval_count": answer.prompt_tokens,
+        "prompt_eval_duration": _nanoseconds(first_at - read_at),
+        "eval_count": answer.completion_tokens,
+        "eval_duration": _nanoseconds(ended_at - first_at),
+    }
+
+
+def _nanoseconds(seconds: float) -> int:
+    return max(0, int(seconds * 1e9))
+
+
+def _tag(offer: Offer) -> dict[str, Any]:
+    return {
+        "name": offer.name,
+        "model": offer.name,
+        "modified_at": _time(offer.modified_at),
+        "size": offer.info.size if offer.info else 0,
+        "digest": offer.info.id if offer.info else "",
+        "details": _details(offer),
+    }
+
+
+def _details(offer: Offer) -> dict[str, Any]:
+    info = offer.info.config if offer.info else {}
+    family = str(info.get("architecture") or offer.kind)
+    parameters = info.get("parameters")
+    return {
+        "parent_model": "",
+        "format": offer.info.model_type.value if offer.info else offer.kind,
+        "family": family,
+        "families": [family],
+        "parameter_size": f"{parameters / 1e6:.1f}M" if parameters else "",
+        "quantization_level": str(info.get("quantization") or ""),
+    }
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _told(error: ApiError) -> bytes:
+    return as_json(ollama_body(error)) + b"\n"

@@ -1,0 +1,124 @@
+"""One gate before every route and websocket: for whom a request is, which page sent it, what a browser may do with the
+answer. What does not pass reaches nothing behind it, Streamlit least of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from multi_llm_comparator.server.access import Access
+from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
+from multi_llm_comparator.server.sign_in import SignIn
+
+HEALTH = "/health"
+_WRONG_HOST = "This app does not answer under this name. Whoever runs it can allow it with --allowed-host NAME.\n"
+_WRONG_ORIGIN = "This app does not answer to pages of others.\n"
+_POLICY_VIOLATION = 1008
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    # Else a browser looks up the names in links before anybody clicks, and a name can carry text out.
+    "X-DNS-Prefetch-Control": "off",
+}
+
+
+class Guard:
+    """An ASGI app around another.
+
+    Args:
+        app: what is guarded.
+        access: names it may be asked by, and the token where one is needed.
+        script_hashes: of scripts within its pages, as a Content-Security-Policy names them: ``sha256-...``.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, script_hashes: Iterable[str] = ()) -> None:
+        self._app = app
+        self._access = access
+        self._sign_in = SignIn(access.token) if access.token else None
+        self._scripts = "".join(f" '{one}'" for one in script_hashes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if refused := self._refusal(scope, headers):
+            await _answer(refused, scope, receive, send)
+            return
+        # Checked here: what stands behind would ask the network for this machine's address to judge it.
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"origin"]
+        await self._app(scope, receive, self._secured(send, headers["host"]) if scope["type"] == "http" else send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        own_address = (scope.get("server") or (None,))[0]
+        if len(hosts) != 1 or not self._access.allows(hosts[0], own_address):
+            return PlainTextResponse(_WRONG_HOST, 403)
+        if len(origins) > 1 or (origins and origins[0] not in (f"http://{hosts[0]}", f"https://{hosts[0]}")):
+            return PlainTextResponse(_WRONG_ORIGIN, 403)
+        if self._sign_in is None or (scope["type"] == "http" and scope["path"] == HEALTH):
+            return None
+        return self._sign_in.answer(scope, headers)
+
+    def _secured(self, send: Send, host: str) -> Send:
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                headers["Content-Security-Policy"] = self._policy(host)
+            await send(message)
+
+        return secured
+
+    def _policy(self, host: str) -> str:
+        """What the pages need, and nothing from elsewhere. Streamlit starts components from blob: addresses that its
+        own scripts make, and writes its styles into the page."""
+        return "; ".join(
+            (
+                "default-src 'none'",
+                f"script-src 'self' blob:{self._scripts}",
+                "style-src 'self' 'unsafe-inline'",
+                "img-src 'self' data: blob:",
+                "font-src 'self' data:",
+                # Some browsers do not count a websocket as 'self'.
+                f"connect-src 'self' ws://{host} wss://{host}",
+                "worker-src 'self' blob:",
+                "media-src 'self' blob:",
+                "manifest-src 'self'",
+                "frame-src 'none'",
+                "object-src 'none'",
+                "base-uri 'none'",
+                "form-action 'self'",
+                "frame-ancestors 'self'",
+            )
+        )
+
+
+async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
+        return
+    if isinstance(response, PlainTextResponse) and is_api(scope["path"]):
+        response = _in_its_form(response, scope["path"])
+    response.headers.update(_HEADERS)
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    response.headers["Cache-Control"] = "no-store"
+    await response(scope, receive, send)
+
+
+def _in_its_form(response: Response, path: str) -> Response:
+    """The same refusal as clients of the API read it."""
+    said = bytes(response.body).decode().strip()
+    code = "invalid_api_key" if response.status_code == 401 else None
+    told = error_response(path, ApiError(said, response.status_code, code=code))
+    if "retry-after" in response.headers:
+        told.headers["retry-after"] = response.headers["retry-after"]
+    return told

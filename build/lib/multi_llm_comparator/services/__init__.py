@@ -1,0 +1,1 @@
+"""Local models: finding them, fitting them into memory, running each in a process of its own."""

@@ -1,0 +1,294 @@
+"""Downloading models from the Hugging Face Hub, with progress, cancel and resume.
+
+The work is done in a child process (:mod:`services.hub_worker`), so that cancelling is ending it. Files gather in a
+hidden folder that no scan looks into and move to where models are found only when all are there and checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DownloadError
+from multi_llm_comparator.core.models import ModelType
+from multi_llm_comparator.core.private_files import make_model_folder, umask_for_models
+from multi_llm_comparator.core.telemetry import SWITCHED_OFF
+from multi_llm_comparator.services.child_process import child_environment
+from multi_llm_comparator.services.hub_files import (
+    HubChoice,
+    HubListing,
+    RemoteFile,
+    destinations,
+    read_listing,
+    repository_id,
+)
+
+__all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubListing", "RemoteFile"]
+
+DownloadState = Literal["running", "checking", "done", "failed", "cancelled"]
+STAGING = ".downloads"
+# The only child that is given a key of the user's: gated models need it.
+HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
+LOOK_UP_TIMEOUT_S = 120.0
+MAX_LINE_BYTES = 16 * 2**20
+MAX_KEPT = 50
+# Left free on the disk beyond the model itself.
+SPARE_BYTES = 200 * 10**6
+SPEED_WINDOW_S = 10.0
+# The Hub serves larger files only through a protocol of its own.
+LARGEST_FILE_BYTES = 50 * 10**9
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadProgress:
+    """How far a download is. Speed is over the last ten seconds; None means not known."""
+
+    state: DownloadState
+    done_bytes: int
+    total_bytes: int
+    file: str = ""
+    bytes_per_second: float | None = None
+    error: str | None = None
+    path: Path | None = None
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds still to go at this speed."""
+        if not self.bytes_per_second or self.state != "running":
+            return None
+        return (self.total_bytes - self.done_bytes) / self.bytes_per_second
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+
+class HubDownload:
+    """One download. Its :attr:`progress` is a snapshot that any thread may read."""
+
+    def __init__(self, client: HubClient, listing: HubListing, choice: HubChoice) -> None:
+        self.listing, self.choice = listing, choice
+        self.started_at = now()
+        self.progress = DownloadProgress("running", 0, choice.size_bytes)
+        self._seen: deque[tuple[float, int]] = deque(maxlen=200)
+        self._task = asyncio.create_task(self._run(client))
+
+    async def _run(self, client: HubClient) -> None:
+        try:
+            path = await client.download(self.listing, self.choice, self._note)
+            self.progress = replace(self.progress, state="done", done_bytes=self.progress.total_bytes, path=path)
+        except DownloadError as exc:
+            self.progress = replace(self.progress, state="failed", error=str(exc))
+        except asyncio.CancelledError:
+            self.progress = replace(self.progress, state="cancelled")
+            raise
+        except Exception as exc:
+            # The edge of a background task: nobody else would see it, and the download would seem to run for ever.
+            log.exception("the download of %r failed", self.listing.repo_id)
+            error = f"the download itself failed ({type(exc).__name__}: {str(exc)[:300]}); the log has the details"
+            self.progress = replace(self.progress, state="failed", error=error)
+
+    def _note(self, message: dict[str, Any]) -> None:
+        done = min(int(message["done_bytes"]), self.progress.total_bytes)
+        self._seen.append((now(), done))
+        while self._seen[-1][0] - self._seen[0][0] > SPEED_WINDOW_S:
+            self._seen.popleft()
+        (first_at, first), (last_at, last) = self._seen[0], self._seen[-1]
+        speed = (last - first) / (last_at - first_at) if last_at > first_at and last > first else None
+        self.progress = replace(
+            self.progress,
+            state="checking" if message["state"] == "checking" else "running",
+            done_bytes=done,
+            file=message["file"] or self.progress.file,
+            bytes_per_second=speed,
+        )
+
+    async def wait(self) -> DownloadProgress:
+        """Wait until it is over, however it ends."""
+        await asyncio.wait({self._task})
+        return self.progress
+
+    async def cancel(self) -> None:
+        """End it at once; what has arrived is kept, and starting it again goes on from there."""
+        self._task.cancel()
+        await asyncio.wait({self._task})
+        if not self.progress.is_over:
+            # Cancelled before its first step.
+            self.progress = replace(self.progress, state="cancelled")
+
+
+class HubClient:
+    """Looks models up and downloads them into a models folder. Its coroutines belong to one event loop.
+
+    Args:
+        models_dir: the folder with ``pytorch/`` and ``gguf/``.
+        endpoint: address of the Hub or of a mirror; None means ``HF_ENDPOINT``, else the Hub itself. A token is taken
+            from where huggingface_hub keeps it (``HF_TOKEN`` or its login).
+    """
+
+    def __init__(self, models_dir: str | Path, *, endpoint: str | None = None) -> None:
+        self.models_dir = Path(models_dir)
+        self.endpoint = endpoint
+        self._downloads: list[HubDownload] = []
+
+    @property
+    def downloads(self) -> tuple[HubDownload, ...]:
+        """All downloads of this process, newest first; finished ones beyond the last fifty are forgotten."""
+        return tuple(reversed(self._downloads))
+
+    async def look_up(self, name: str, revision: str | None = None) -> HubListing:
+        """List what a repository offers.
+
+        Args:
+            name: ``owner/name``, or the address of its page.
+            revision: a branch, tag or commit; None means the main branch.
+
+        Raises:
+            DownloadError: no such repository, no access, not reachable, or nothing in it that can be run.
+        """
+        repo_id = repository_id(name)
+        request = {"op": "look_up", "repo_id": repo_id, "revision": revision}
+        try:
+            async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
+                async with contextlib.aclosing(self._ask(request)) as messages:
+                    answer = [message async for message in messages][-1]
+        except TimeoutError:
+            raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
+        return read_listing(repo_id, answer)
+
+    def start(self, listing: HubListing, choice: HubChoice) -> HubDownload:
+        """Begin a download in the background (call it on the event loop) and keep it in :attr:`downloads`.
+
+        Raises:
+            DownloadError: the same one is running.
+        """
+        for other in self._downloads:
+            same_place = destinations(self.models_dir, other.listing.repo_id, other.choice).values()
+            if not other.progress.is_over and set(same_place) & set(
+                destinations(self.models_dir, listing.repo_id, choice).values()
+            ):
+                raise DownloadError(f"{choice.title!r} is being downloaded already")
+        over = [download for download in self._downloads if download.progress.is_over]
+        for old in over[: max(0, len(over) - MAX_KEPT)]:
+            self._downloads.remove(old)
+        download = HubDownload(self, listing, choice)
+        self._downloads.append(download)
+        return download
+
+    async def aclose(self) -> None:
+        """Cancel whatever runs."""
+        await asyncio.gather(*(download.cancel() for download in self._downloads if not download.progress.is_over))
+
+    async def download(
+        self, listing: HubListing, choice: HubChoice, on_progress: Callable[[dict[str, Any]], None]
+    ) -> Path:
+        """Fetch a choice and put it where scans find it; returns the model's path.
+
+        Raises:
+            DownloadError: it is there already, does not fit on the disk, or what the Hub or the network says.
+        """
+        places = destinations(self.models_dir, listing.repo_id, choice)
+        model = next(iter(places.values()))
+        model = model.parent if choice.kind is ModelType.PYTORCH else model
+        taken = next((path for path in (model, *places.values()) if path.exists()), None)
+        if taken is not None:
+            raise DownloadError(f"{str(taken)!r} is there already; delete or rename it first")
+        huge = next((file.name for file in choice.files if file.size_bytes > LARGEST_FILE_BYTES), None)
+        if huge is not None:
+            raise DownloadError(f"{huge!r} is larger than 50 GB; fetch it with 'hf download' and scan its folder")
+        staging = self._staging(listing, choice)
+        try:
+            make_model_folder(staging)
+            _check_disk(staging, choice)
+        except OSError as exc:
+            raise DownloadError(f"{str(staging)!r} cannot be written: {exc.strerror}; check the folder") from exc
+        request = {
+            "op": "download",
+            "repo_id": listing.repo_id,
+            "commit": listing.commit,
+            "folder": str(staging.resolve()),
+            "files": [asdict(file) for file in choice.files],
+        }
+        async with contextlib.aclosing(self._ask(request)) as messages:
+            async for message in messages:
+                if message["kind"] == "progress":
+                    on_progress(message)
+        _settle(staging, places, model)
+        return model
+
+    def _staging(self, listing: HubListing, choice: HubChoice) -> Path:
+        """Where partial files wait; the same choice at the same commit finds them again."""
+        what = json.dumps([listing.repo_id, listing.commit, [file.name for file in choice.files]])
+        return self.models_dir / STAGING / hashlib.sha256(what.encode()).hexdigest()[:16]
+
+    async def _ask(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Run one request in a child process; closing the iterator, or cancelling, ends the child."""
+        child = await _spawn()
+        assert child.stdin is not None and child.stdout is not None
+        try:
+            line = json.dumps({**request, "endpoint": self.endpoint, "parent": os.getpid()})
+            child.stdin.write(line.encode() + b"\n")
+            while answer := await child.stdout.readline():
+                message: dict[str, Any] = json.loads(answer)
+                if message["kind"] == "error":
+                    raise DownloadError(message["message"])
+                yield message
+                if message["kind"] == "result":
+                    return
+            raise DownloadError(f"the download of {request['repo_id']!r} ended unexpectedly; try again")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+
+def _check_disk(staging: Path, choice: HubChoice) -> None:
+    there = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
+    needed = max(0, choice.size_bytes - there) + SPARE_BYTES
+    free = shutil.disk_usage(staging).free
+    if needed > free:
+        raise DownloadError(
+            f"{choice.title!r} needs {needed / 1e9:.1f} GB of disk, of which {free / 1e9:.1f} GB are free; "
+            "free some space, or choose a smaller one"
+        )
+
+
+def _settle(staging: Path, places: dict[str, Path], model: Path) -> None:
+    """Move finished files to where scans find them; a checkpoint's folder appears in one step."""
+    try:
+        make_model_folder(model.parent)
+        if all(model in place.parents for place in places.values()):
+            staging.replace(model)
+            return
+        for name, place in places.items():
+            (staging / name).replace(place)
+        shutil.rmtree(staging)
+    except OSError as exc:
+        raise DownloadError(f"{str(model)!r} could not be put in place: {exc.strerror}; check the folder") from exc
+
+
+async def _spawn() -> asyncio.subprocess.Process:
+    environment = child_environment(SWITCHED_OFF, keep=HUB_TOKENS, goes_online=True)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "multi_llm_comparator.services.hub_worker"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=MAX_LINE_BYTES,
+        env=environment,
+        umask=umask_for_models(),
+    )

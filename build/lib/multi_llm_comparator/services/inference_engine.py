@@ -1,0 +1,398 @@
+"""Answers from local models: many at once, each in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.cpus import available_cpus
+from multi_llm_comparator.core.events import (
+    Contended,
+    Event,
+    Failed,
+    Finished,
+    Loaded,
+    Loading,
+    MemoryMeasured,
+    Queued,
+    TextDelta,
+)
+from multi_llm_comparator.core.exceptions import (
+    ModelLoadError,
+    ModelNotFoundError,
+    ModelProcessDied,
+    MultiLLMError,
+    UnsupportedModelError,
+)
+from multi_llm_comparator.core.models import InferenceResult, ModelInfo, ModelType
+from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
+from multi_llm_comparator.services.bridge import get_bridge
+from multi_llm_comparator.services.custom_inference import InferencerFactory, stream_custom
+from multi_llm_comparator.services.devices import CPU, same_memory
+from multi_llm_comparator.services.memory_manager import MemoryManager
+from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
+from multi_llm_comparator.services.results import iterate_results
+from multi_llm_comparator.services.turns import Turns
+
+# How often a model's memory is measured while it writes.
+MEASURE_EVERY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """One model in memory, as a page shows it. ``active`` counts its requests; ``idle_since`` None means busy."""
+
+    key: str
+    model_id: str
+    name: str
+    state: ResidentState
+    memory_bytes: int | None
+    estimated_bytes: int
+    active: int
+    pid: int | None
+    device: str
+    options: LoadOptions
+    info: dict[str, Any]
+    idle_since: float | None
+
+
+class InferenceEngine:
+    """Runs local models and streams their answers; a :class:`~core.requests.TextSource`.
+
+    The coroutines belong to one event loop, the bridge's unless one uses the engine from a loop of one's own; the
+    synchronous methods go through the bridge. Nothing is started before the first use.
+
+    Args:
+        memory_manager: decides what fits; by default 80% of the machine.
+        models: where targets are looked up; models handed to :meth:`run_inference` are known without it.
+    """
+
+    def __init__(
+        self,
+        memory_manager: MemoryManager | None = None,
+        *,
+        models: ModelManager | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._settings = settings or get_settings()
+        self.memory_manager = memory_manager or MemoryManager(
+            max_memory_gb=self._settings.max_memory_gb, mode=self._settings.memory_mode
+        )
+        self._models = models
+        self._known: dict[str, ModelInfo] = {}
+        self._factories: list[InferencerFactory] = []
+        self._residency: Residency | None = None
+        self._turns = Turns()
+        self.active_inferencers: dict[str, BaseInferencer] = {}
+
+    # Asking
+
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Answer ``request`` with the model whose id or name is ``target``.
+
+        The last event is Finished or Failed; nothing is raised. Closing the iterator cancels the request.
+        """
+        over = False
+        try:
+            request.config.validate()
+            model = self._resolve(target)
+            inferencer = self._custom_inferencer(model)
+            with self._turns.place() as place:
+                if self.memory_manager.mode == "in_turn":
+                    async for ahead in place.come_up():
+                        yield Queued(request_id=request.id, ahead=ahead)
+                events = stream_custom(inferencer, model, request) if inferencer else self._stream_local(model, request)
+                async with contextlib.aclosing(events) as stream:
+                    async for event in stream:
+                        over = isinstance(event, Finished | Failed)
+                        yield event
+        except MultiLLMError as exc:
+            if not over:
+                yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+
+    async def _stream_local(self, model: ModelInfo, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
+        options = load_options(model, request.config, self._settings.parallel_requests)
+        for safe in (False, True):
+            waiting = asyncio.Event()
+            use = self._table().use(model, engine_of(model), options, waiting.set, safe=safe)
+            async with contextlib.AsyncExitStack() as stack:
+                entry = asyncio.ensure_future(stack.enter_async_context(use))
+                try:
+                    if not await _is_done_without(waiting, entry):
+                        yield Queued(request_id=request.id)
+                    resident = await entry
+                finally:
+                    await _give_up(entry)
+                is_over = False
+                async with contextlib.aclosing(self._answer(resident, request)) as events:
+                    async for event in events:
+                        is_over = isinstance(event, Finished | Failed)
+                        yield event
+            if is_over:
+                return
+
+    async def _answer(self, resident: Resident, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """The answer of one model in memory; without an end where its process crashed early."""
+        loaded_before = resident.state == "ready"
+        if not loaded_before:
+            yield Loading(request_id=request.id, model=resident.model.name)
+        process = await self._table().ready(resident)
+        self._share_threads()
+        yield Loaded(
+            request_id=request.id,
+            model=resident.model.name,
+            seconds=0.0 if loaded_before else resident.load_s,
+            memory_bytes=await self._table().measure(resident),
+            notes=tuple(resident.info["notes"]),
+        )
+        observer = _Observer()
+        resident.decoding += 1
+        try:
+            async with contextlib.aclosing(process.generate(request)) as events:
+                async for event in events:
+                    if isinstance(event, Failed) and await self._crashed_early(resident, event):
+                        return
+                    if isinstance(event, TextDelta) and (
+                        contended := observer.contended(event, *self._beside(resident))
+                    ):
+                        yield contended
+                    held = await self._table().measure(resident) if observer.is_measuring_due(event) else None
+                    if held is not None:
+                        yield MemoryMeasured(request_id=event.request_id, at=event.at, memory_bytes=held)
+                    yield event
+        finally:
+            resident.decoding -= 1
+
+    async def _crashed_early(self, resident: Resident, event: Failed) -> bool:
+        process = resident.process
+        if process is None or event.error_type != ModelProcessDied.__name__ or resident.options.safe:
+            return False
+        if process.has_decoded or not process.crashed:
+            return False
+        await self._table().remember_crash(resident)
+        return True
+
+    def _beside(self, resident: Resident) -> tuple[set[str], int]:
+        """The models that decode on the same device, and how many other requests this one decodes itself."""
+        others = (r for r in self._table().residents() if r.key != resident.key and r.decoding)
+        return {r.model.name for r in others if same_memory(r.device, resident.device)}, resident.batched
+
+    def _share_threads(self) -> None:
+        """Divide the cores among the models that are at work: more threads than cores spin against each other."""
+        busy = [r for r in self._table().residents() if r.active and r.device == CPU]
+        share = max(1, available_cpus() // max(1, len(busy)))
+        for resident in busy:
+            if resident.process is not None and resident.state == "ready" and resident.process.is_alive:
+                resident.process.set_threads(min(share, resident.options.n_threads or share))
+
+    # Models in memory
+
+    async def load(self, target: str, config: ModelConfig | None = None) -> None:
+        """Load a model ahead of its first question.
+
+        Raises:
+            MultiLLMError: why it cannot be.
+        """
+        model = self._resolve(target)
+        config = config or ModelConfig()
+        config.validate()
+        options = load_options(model, config, self._settings.parallel_requests)
+        async with self._table().use(model, engine_of(model), options, lambda: None) as resident:
+            await self._table().ready(resident)
+
+    async def unload(self, target: str) -> None:
+        """Take a model out of memory at once; its running requests fail."""
+        await self._table().unload(self._resolve(target).id)
+
+    def loaded_models(self) -> list[LoadedModel]:
+        """What is in memory now, with measured memory."""
+        return [self._describe(r) for r in self._residency.residents()] if self._residency else []
+
+    def _describe(self, resident: Resident) -> LoadedModel:
+        return LoadedModel(
+            key=resident.key,
+            model_id=resident.model.id,
+            name=resident.model.name,
+            state=resident.state,
+            memory_bytes=self._table().memory_bytes(resident),
+            estimated_bytes=resident.estimate.total_bytes,
+            active=resident.active,
+            pid=resident.process.pid if resident.process else None,
+            device=resident.device,
+            options=resident.options,
+            info=resident.info,
+            idle_since=None if resident.active else resident.idle_since,
+        )
+
+    async def start(self) -> None:
+        """Get ready for PyTorch models. Optional: everything works without, the first answer just comes later."""
+        self._table().spare.rest()
+
+    async def aclose(self) -> None:
+        """End all model processes."""
+        if self._residency is not None:
+            await self._residency.aclose()
+            self._residency = None
+
+    def close(self) -> None:
+        get_bridge().run(self.aclose())
+
+    # The synchronous interface
+
+    def run_inference(
+        self, prompt: str, models: Sequence[ModelInfo], configs: Mapping[str, ModelConfig]
+    ) -> Iterator[dict[str, InferenceResult]]:
+        """Answer one prompt with several models at once, yielding all results so far whenever one of them grows.
+
+        A model that fails has its reason in ``result.error``; the others go on. Ending the iteration cancels the rest.
+
+        Raises:
+            InvalidParameterError: a configuration is wrong; nothing has been started then.
+        """
+        for model in models:
+            self._known[model.id] = model
+            configs.get(model.id, ModelConfig()).validate()
+        return iterate_results(self, prompt, models, configs)
+
+    def create_inferencer(self, model_info: ModelInfo) -> BaseInferencer:
+        """An inferencer in this very process, for scripts that want no second one.
+
+        Raises:
+            UnsupportedModelError: no factory and no engine takes this model.
+            ModelLoadError: a factory failed.
+        """
+        if custom := self._custom_inferencer(model_info):
+            return custom
+        if model_info.model_type is ModelType.PYTORCH:
+            from multi_llm_comparator.inferencers.pytorch_inferencer import PyTorchInferencer
+
+            return PyTorchInferencer()
+        if model_info.model_type is ModelType.GGUF:
+            from multi_llm_comparator.inferencers.gguf_inferencer import GGUFInferencer
+
+            return GGUFInferencer()
+        raise UnsupportedModelError(f"no inferencer for {model_info.name!r}; register a factory for it")
+
+    def register_inferencer_factory(self, factory: InferencerFactory) -> None:
+        """Have ``factory(model_info)`` asked first for each model; it returns None for those it does not take."""
+        self._factories.append(factory)
+
+    def cleanup_resources(self) -> None:
+        """Unload everything."""
+        for inferencer in self.active_inferencers.values():
+            inferencer.unload_model()
+        self.active_inferencers.clear()
+        self.close()
+        self.memory_manager.cleanup()
+
+    # Inside
+
+    def _table(self) -> Residency:
+        if self._residency is None:
+            self._residency = Residency(self.memory_manager, self._settings, self._rebalance)
+        return self._residency
+
+    def _rebalance(self) -> None:
+        if self._residency is not None:
+            self._share_threads()
+
+    def _custom_inferencer(self, model: ModelInfo) -> BaseInferencer | None:
+        try:
+            made = (factory(model) for factory in self._factories)
+            return next((inferencer for inferencer in made if inferencer is not None), None)
+        except Exception as exc:
+            log.exception("an inferencer factory failed for %r", model.name)
+            raise ModelLoadError(f"an inferencer factory failed for {model.name!r}: {exc}") from exc
+
+    def trouble_with(self, target: str) -> MultiLLMError | None:
+        """Why the model of this id or name cannot be asked at all, as asking it would say; None if it can be tried."""
+        try:
+            self._resolve(target)
+        except MultiLLMError as exc:
+            return exc
+        return None
+
+    def _resolve(self, target: str) -> ModelInfo:
+        model = self._known.get(target) or (self._models.find(target) if self._models else None)
+        if model is None:
+            names = [m.name for m in self._models.get_available_models() if m.is_loadable] if self._models else []
+            raise ModelNotFoundError(
+                f"no model named {target!r} is on this machine{did_you_mean(target, names)} "
+                "(the Models page lists them, and scans again)"
+            )
+        if model.problem:
+            raise UnsupportedModelError(f"{model.name!r} cannot be loaded: {model.problem}")
+        return model
+
+
+class _Observer:
+    """What the app alone sees of an answer: who else decodes meanwhile, and when its memory is to be measured."""
+
+    def __init__(self) -> None:
+        self._neighbours: set[str] = set()
+        self._most_batched = 0
+        self._measured_at = now()
+
+    def contended(self, event: TextDelta, others: set[str], batched: int) -> Contended | None:
+        """Tells of neighbours that were not there before, if there are any."""
+        new = others - self._neighbours
+        if not new and batched <= self._most_batched:
+            return None
+        self._neighbours |= new
+        self._most_batched = max(self._most_batched, batched)
+        return Contended(request_id=event.request_id, others=tuple(sorted(new)), batched=self._most_batched)
+
+    def is_measuring_due(self, event: Event) -> bool:
+        is_due = isinstance(event, TextDelta) and now() - self._measured_at >= MEASURE_EVERY_S
+        if is_due or isinstance(event, Finished):
+            self._measured_at = now()
+            return True
+        return False
+
+
+async def _is_done_without(waiting: asyncio.Event, entry: asyncio.Future[Resident]) -> bool:
+    """Whether ``entry`` is done before ``waiting`` says that it has to wait."""
+    waited = asyncio.ensure_future(waiting.wait())
+    both: set[asyncio.Future[Any]] = {entry, waited}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waited.cancel()
+    return entry.done()
+
+
+async def _give_up(entry: asyncio.Future[Resident]) -> None:
+    """Wait for nothing any more, if it is still waited for."""
+    if not entry.done():
+        entry.cancel()
+        with contextlib.suppress(asyncio.CancelledError, MultiLLMError):
+            await entry
+
+
+def load_options(model: ModelInfo, config: ModelConfig, parallel: int) -> LoadOptions:
+    """How a model is loaded for this configuration.
+
+    The usual context is nobody's wish: a model that was made for less gets what it was made for, so that those who
+    leave it as it is share one loaded model with those who ask for just that.
+    """
+    options = LoadOptions.from_config(config, parallel=parallel)
+    trained = model.config.get("context_length") or options.n_ctx
+    return replace(options, n_ctx=min(options.n_ctx, trained)) if options.n_ctx == ModelConfig.n_ctx else options
+
+
+def engine_of(model: ModelInfo) -> str:
+    """The name of the engine that runs a model."""
+    return str(model.config.get("engine") or model.model_type.value)

@@ -1,0 +1,336 @@
+"""Which models are in memory: admits, loads, shares, evicts.
+
+A model is resident under a key made of its id, its load options and its files' sizes and times: four panes on one model
+share one process, the same model in 4 bit beside itself in 16 bit is two, and one whose files were replaced is loaded
+anew. One lock guards the table; loading itself happens outside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError, MultiLLMError
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.load_notes import load_notes
+from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
+from multi_llm_comparator.services.model_process import ModelProcess
+from multi_llm_comparator.services.safe_settings import SafeSettings
+from multi_llm_comparator.services.scan.fingerprint import model_stamps
+from multi_llm_comparator.services.spare import Spare
+
+ResidentState = Literal["loading", "ready", "failed"]
+# While it waits for memory, a request looks again at least this often: another program may have freed some.
+RECHECK_S = 2.0
+# So long a model is loaded further after the last one who wanted it has stopped.
+GIVEN_UP_AFTER_S = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Resident:
+    """One model in memory, or on its way there."""
+
+    model: ModelInfo
+    engine: str
+    options: LoadOptions
+    files: str
+    estimate: MemoryEstimate
+    state: ResidentState = "loading"
+    process: ModelProcess | None = None
+    loading: asyncio.Task[None] | None = None
+    load_s: float = 0.0
+    info: dict[str, Any] = field(default_factory=dict)
+    error: MultiLLMError | None = None
+    active: int = 0
+    decoding: int = 0
+    idle_since: float = field(default_factory=now)
+
+    @property
+    def key(self) -> str:
+        return key_of(self.model, self.options, self.files)
+
+    @property
+    def is_usable(self) -> bool:
+        return self.state == "loading" or (self.process is not None and self.process.is_alive)
+
+    @property
+    def batched(self) -> int:
+        """Other requests that are answered together with one of this model's."""
+        return max(0, min(self.decoding, self.options.parallel) - 1)
+
+    @property
+    def device(self) -> str:
+        return str(self.info.get("device") or self.estimate.device)
+
+
+def key_of(model: ModelInfo, options: LoadOptions, files: str) -> str:
+    """Under which a model is resident; ``files`` says which contents its files have."""
+    return f"{model.id}:{options!r}:{files}"
+
+
+class Residency:
+    """The table of resident models. Bound to the event loop it is first used on."""
+
+    def __init__(self, memory: MemoryManager, settings: Settings, on_change: Callable[[], None]) -> None:
+        self._memory = memory
+        self._settings = settings
+        self._on_change = on_change
+        self._safe = SafeSettings(settings.home / "safe_settings.json")
+        self._table: dict[str, Resident] = {}
+        self._changed = asyncio.Condition()
+        self._asking = 0
+        self._giving_up: set[asyncio.Task[None]] = set()
+        self.spare = Spare(enabled=settings.spare_process, load_timeout_s=settings.load_timeout_s)
+
+    def residents(self) -> list[Resident]:
+        return list(self._table.values())
+
+    def memory_bytes(self, resident: Resident) -> int | None:
+        """Measured memory of a resident model, or None while that is not known."""
+        if resident.process is None or not resident.process.is_alive:
+            return None
+        template = resident.process.template
+        if template is None:
+            return self._memory.process_bytes(resident.process.pid, resident.device)
+        return self._memory.forked_bytes(resident.process.pid, template, self._forks(template))
+
+    def _forks(self, template: int) -> int:
+        """How many models share the memory of this template."""
+        alive = (r.process for r in self._table.values() if r.process is not None and r.process.is_alive)
+        return sum(process.template == template for process in alive)
+
+    async def measure(self, resident: Resident) -> int | None:
+        """The same without keeping the loop waiting: a GPU's driver takes its time to answer, so does shared memory."""
+        if resident.device.startswith("cuda") or (resident.process and resident.process.template):
+            return await asyncio.to_thread(self.memory_bytes, resident)
+        return self.memory_bytes(resident)
+
+    @contextlib.asynccontextmanager
+    async def use(
+        self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None], *, safe: bool = False
+    ) -> AsyncIterator[Resident]:
+        """Hold a model in memory while the block runs; on entry it may still be loading (see :meth:`ready`).
+
+        ``on_wait`` is called once if the request has to wait for memory.
+
+        Raises:
+            InsufficientMemoryError: it can never fit under the limit.
+        """
+        self._asking += 1
+        self.spare.work()
+        try:
+            resident = await self._admit(model, engine, replace(options, safe=safe), on_wait)
+            try:
+                yield resident
+            finally:
+                await self._leave(resident)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self.spare.rest()
+
+    async def _leave(self, resident: Resident) -> None:
+        resident.active -= 1
+        resident.idle_since = now()
+        async with self._changed:
+            if not resident.is_usable:
+                await self._drop(resident)
+            self._changed.notify_all()
+        if self._is_unwanted(resident):
+            task = asyncio.create_task(self._give_up(resident))
+            self._giving_up.add(task)
+            task.add_done_callback(self._giving_up.discard)
+        self._on_change()
+
+    def _is_unwanted(self, resident: Resident) -> bool:
+        """Whether it is being loaded although nobody waits for it any more."""
+        return resident.state == "loading" and not resident.active and self._table.get(resident.key) is resident
+
+    async def _give_up(self, resident: Resident) -> None:
+        """Stopping a question stops the loading too, after a moment in which one may ask again."""
+        await asyncio.sleep(GIVEN_UP_AFTER_S)
+        async with self._changed:
+            if self._is_unwanted(resident):
+                log.info("%r is not loaded any further: nobody waits for it", resident.model.name)
+                await self._drop(resident)
+                self._changed.notify_all()
+        self._on_change()
+
+    async def ready(self, resident: Resident) -> ModelProcess:
+        """Wait until the model has been loaded.
+
+        Raises:
+            MultiLLMError: why it could not be.
+        """
+        if resident.loading is not None:
+            # Only waited for: a pane that is stopped must not end the loading for three others, nor may a loading that
+            # is called off cancel who waits for it.
+            await asyncio.wait({resident.loading})
+        if resident.error is not None:
+            raise resident.error
+        assert resident.process is not None
+        return resident.process
+
+    async def unload(self, model_id: str) -> None:
+        """Unload a model in all its forms, at once; its running requests fail."""
+        async with self._changed:
+            for resident in [r for r in self._table.values() if r.model.id == model_id]:
+                await self._drop(resident)
+            self._changed.notify_all()
+        self._on_change()
+
+    async def remember_crash(self, resident: Resident) -> None:
+        """Use safe settings for this model from now on."""
+        log.warning("%r crashed with the usual settings; using safe ones from now on", resident.model.name)
+        self._safe.remember(resident.model)
+        try:
+            await asyncio.to_thread(self._safe.save)
+        except OSError as exc:
+            log.warning("that could not be written down (%s), so it holds until the app ends", exc)
+
+    async def aclose(self) -> None:
+        for task in self._giving_up:
+            task.cancel()
+        async with self._changed:
+            for resident in list(self._table.values()):
+                await self._drop(resident)
+        await self.spare.aclose()
+
+    async def _admit(
+        self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None]
+    ) -> Resident:
+        async with self._changed:
+            told = False
+            while True:
+                # Looked up anew each time: meanwhile the model may have crashed, or its files may have been replaced.
+                options = replace(options, safe=options.safe or self._safe.needed(model))
+                files = f"{hash(model_stamps(model)):x}"
+                resident = self._table.get(key_of(model, options, files))
+                if resident is not None and not resident.is_usable:
+                    await self._drop(resident)
+                    resident = None
+                resident = resident or await self._make_room(model, engine, options, files)
+                if resident is not None:
+                    resident.active += 1
+                    return resident
+                if not told:
+                    on_wait()
+                    told = True
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), RECHECK_S)
+
+    async def _make_room(self, model: ModelInfo, engine: str, options: LoadOptions, files: str) -> Resident | None:
+        """Start loading if it fits, after unloading what is idle; None means: wait for a busy one to end."""
+        for outdated in [r for r in self._table.values() if (r.model.id, r.options) == (model.id, options)]:
+            if not outdated.active:
+                await self._drop(outdated)
+        estimate = self._memory.estimate(model, options)
+        while leaving := self._leaving(estimate):
+            for name in leaving:
+                await self._drop(self._table[name])
+        if leaving is None:
+            return None
+        resident = Resident(model, engine, options, files, estimate)
+        resident.loading = asyncio.create_task(self._load(resident))
+        self._table[resident.key] = resident
+        return resident
+
+    def _leaving(self, estimate: MemoryEstimate) -> tuple[str, ...] | None:
+        """Which models must be unloaded for one more; None: it must wait for a busy one to end.
+
+        To be asked again once they are: what a fork shared with others is not free then.
+        """
+        footprints = [self._footprint(r) for r in self._table.values()]
+        try:
+            return self._memory.plan_load(estimate, footprints)
+        except InsufficientMemoryError:
+            if self._memory.must_wait(estimate, footprints):
+                return None
+            raise
+
+    def _footprint(self, resident: Resident) -> Footprint:
+        measured, expected = self.memory_bytes(resident), resident.estimate.total_bytes
+        is_loading = resident.state == "loading"
+        return Footprint(
+            key=resident.key,
+            device=resident.device,
+            bytes=expected if is_loading or measured is None else measured,
+            idle_since=None if resident.active or is_loading else resident.idle_since,
+            coming_bytes=max(0, expected - (measured or 0)) if is_loading else 0,
+        )
+
+    async def _load(self, resident: Resident) -> None:
+        """Load; after a crash, once more with safe settings. The outcome is in the resident; only a drop cancels it."""
+        try:
+            await self._attempt(resident)
+            crashed = resident.error is not None and resident.process is not None and resident.process.crashed
+            if crashed and self._make_safe(resident):
+                await self.remember_crash(resident)
+                await self._attempt(resident)
+        finally:
+            resident.state = "ready" if resident.error is None else "failed"
+            self._on_change()
+
+    def _make_safe(self, resident: Resident) -> bool:
+        """Change to safe settings, under whose key later requests look for the model.
+
+        False if it has them already, or another does by now, which the next request will find, or it was unloaded.
+        """
+        options = replace(resident.options, safe=True)
+        if self._table.get(resident.key) is not resident:
+            return False
+        if key_of(resident.model, options, resident.files) in self._table:
+            return False
+        del self._table[resident.key]
+        resident.options, resident.estimate = options, self._memory.estimate(resident.model, options)
+        self._table[resident.key] = resident
+        return True
+
+    async def _attempt(self, resident: Resident) -> None:
+        resident.error = None
+        start = now()
+        try:
+            process = resident.process = await self.spare.take(resident.engine, safe=resident.options.safe)
+            loaded = await process.load(
+                resident.model.name,
+                resident.engine,
+                resident.model.path,
+                resident.options,
+                timeout_s=self._settings.load_timeout_s,
+                max_bytes=self._memory.process_limit_bytes(resident.estimate, resident.options),
+            )
+        except MultiLLMError as exc:
+            resident.error = exc if isinstance(exc, ModelLoadError) else ModelLoadError(str(exc))
+            if resident.process is not None:
+                await resident.process.close()
+            return
+        notes = load_notes(resident.model, resident.options, loaded["info"])
+        resident.info, resident.load_s = {**loaded["info"], "notes": list(notes)}, now() - start
+        for note in notes:
+            log.info("%r: %s", resident.model.name, note)
+        process.watch(self._settings.hang_timeout_s)
+
+    async def _drop(self, resident: Resident) -> None:
+        """Take a model out of the table and end its process; the lock is held."""
+        if self._table.get(resident.key) is resident:
+            del self._table[resident.key]
+        if resident.process is not None:
+            resident.process.kill()
+        if resident.loading is not None and not resident.loading.done():
+            # Said before: whoever waits for the loading wakes when it ends.
+            reason = f"{resident.model.name!r} was unloaded while it was being loaded; ask again to load it"
+            resident.state, resident.error = "failed", ModelLoadError(reason)
+            resident.loading.cancel()
+            await asyncio.wait({resident.loading})
+        if resident.process is not None:
+            await resident.process.close()
+        self._memory.cleanup()

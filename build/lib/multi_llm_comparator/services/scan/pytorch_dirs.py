@@ -1,0 +1,176 @@
+"""Folders and loose files with PyTorch weights as models."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.services.scan.entry import FileStamp, model_entry, stamps
+from multi_llm_comparator.services.scan.fields import text, whole
+from multi_llm_comparator.services.scan.hf_config import (
+    config_problem,
+    config_warnings,
+    describe_config,
+    generation_defaults,
+    has_chat_template,
+    quantized_bits,
+    tokenizer_problem,
+)
+from multi_llm_comparator.services.scan.origin import NOTES_FILE, told_origin
+from multi_llm_comparator.services.scan.pytorch_weights import (
+    SUFFIXES,
+    Weights,
+    describe_safetensors,
+    find_weights,
+    pickle_problem,
+)
+from multi_llm_comparator.services.scan.reading import read_json
+from multi_llm_comparator.services.scan.walk import Folder
+
+ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
+_ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
+# Beyond this a folder is no checkpoint but somebody's dump; stamping it at each scan would take seconds.
+_MAX_FILES = 5_000
+
+
+def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) -> Iterator[ModelInfo]:
+    """The PyTorch models in one folder itself: at most one checkpoint or adapter, else each loose file.
+
+    ``inside_model`` says that a folder above is a checkpoint: then a config.json without weights is a part of that.
+    """
+    names = frozenset(path.name for path in folder.files)
+    if len(names) <= _MAX_FILES and MODEL_CONFIG in names:
+        weights = find_weights(folder.path, names)
+        has_gguf = any(name.lower().endswith(".gguf") for name in names)
+        if weights is not None or not (has_gguf or inside_model or ADAPTER_CONFIG in names):
+            yield _checkpoint_entry(folder, source)
+            return
+    if len(names) <= _MAX_FILES and ADAPTER_CONFIG in names:
+        yield _adapter_entry(folder, source)
+    elif MODEL_CONFIG not in names and not inside_model:
+        yield from (_loose_entry(path, source) for path in folder.files if path.suffix.lower() in SUFFIXES)
+
+
+def is_checkpoint(folder: Folder) -> bool:
+    """Whether what lies beneath ``folder`` belongs to a model in it."""
+    return any(path.name in (MODEL_CONFIG, ADAPTER_CONFIG) for path in folder.files)
+
+
+def _checkpoint_entry(folder: Folder, source: str) -> ModelInfo:
+    return _folder_entry(folder, source, _describe_checkpoint(folder.path, stamps(folder.files)))
+
+
+def _adapter_entry(folder: Folder, source: str) -> ModelInfo:
+    return _folder_entry(folder, source, _describe_adapter(folder.path, stamps(folder.files)))
+
+
+def _folder_entry(folder: Folder, source: str, described: dict[str, Any]) -> ModelInfo:
+    config = {**copy.deepcopy(described), "source": source}
+    size = sum(mark.size for mark in stamps(Path(path) for path in config["files"]))
+    return model_entry(folder.path.name, folder.path, ModelType.PYTORCH, size=size, config=config)
+
+
+@lru_cache(maxsize=1024)
+def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, Any]:
+    """Read all JSON files and headers; a folder is read again only when one of its files has changed."""
+    names = frozenset(Path(mark.path).name for mark in marks)
+    weights = find_weights(folder, names) or Weights(problem="it has a config.json but no weights; fetch those too")
+    described: dict[str, Any] = {"files": [str(path) for path in weights.files], "file_format": weights.file_format}
+    problems = [weights.problem]
+    try:
+        config = read_json(folder / MODEL_CONFIG)
+    except ModelLoadError as exc:
+        config = {}
+        problems.insert(0, str(exc))
+    else:
+        problems.insert(0, config_problem(config))
+        described |= describe_config(config)
+        described["warnings"] = config_warnings(config)
+    quantized = quantized_bits(config)
+    described_weights, damage = _read_weights(weights, quantized[1] if quantized else None)
+    described |= described_weights
+    described["quantization"] = _quantization(described, quantized)
+    described["chat_template"] = has_chat_template(folder, names)
+    described["generation"] = generation_defaults(folder, names)
+    described["converted_from"] = _origin(folder, names)
+    problems += [damage, tokenizer_problem(names)]
+    described["problem"] = next(filter(None, problems), None)
+    return {
+        key: value for key, value in described.items() if value not in (None, "", {}) and (value or key != "warnings")
+    }
+
+
+def _origin(folder: Path, names: frozenset[str]) -> str | None:
+    try:
+        return told_origin(read_json(folder / NOTES_FILE), "name", "through") if NOTES_FILE in names else None
+    except ModelLoadError:
+        # Of no use to anybody but a reader.
+        return None
+
+
+def _read_weights(weights: Weights, bits: int | None) -> tuple[dict[str, Any], str | None]:
+    """What the weights files say, and what is wrong with them."""
+    if weights.file_format == "safetensors":
+        try:
+            return describe_safetensors(weights.files, bits=bits), None
+        except ModelLoadError as exc:
+            return {}, str(exc)
+    total = sum(mark.size for mark in stamps(weights.files))
+    if not weights.file_format.startswith("PyTorch"):
+        return {"weight_bytes": total}, None
+    return {"weight_bytes": total}, next(filter(None, map(pickle_problem, weights.files)), None)
+
+
+def _quantization(described: dict[str, Any], quantized: tuple[str, int | None] | None) -> str | None:
+    if quantized:
+        method, bits = quantized
+        return f"{bits}-bit {method}" if bits else method
+    dtype: str | None = described.get("stored_dtype") or described.get("dtype")
+    return dtype
+
+
+@lru_cache(maxsize=1024)
+def _describe_adapter(folder: Path, marks: Sequence[FileStamp]) -> dict[str, Any]:
+    names = frozenset(Path(mark.path).name for mark in marks)
+    described: dict[str, Any] = {"architecture": "LoRA adapter", "file_format": "adapter"}
+    files = [folder / name for name in _ADAPTER_WEIGHTS if name in names][:1]
+    described["files"] = [str(path) for path in files]
+    try:
+        config = read_json(folder / ADAPTER_CONFIG)
+        described["architecture"] = f"{text(config, 'peft_type') or 'LoRA'} adapter"
+        described["base_model"] = text(config, "base_model_name_or_path")
+        described["rank"] = whole(config, "r")
+        base = described["base_model"]
+        problem = f"an adapter, not a whole model: load its base {base!r}, or merge the two" if base else None
+        problem = problem or "an adapter that does not name its base model; 'base_model_name_or_path' should"
+        if not files:
+            problem = f"an adapter without weights ({_ADAPTER_WEIGHTS[0]!r}); fetch those too"
+        elif files[0].suffix == ".safetensors":
+            described |= describe_safetensors(files)
+    except ModelLoadError as exc:
+        problem = str(exc)
+    return {key: value for key, value in {**described, "problem": problem}.items() if value is not None}
+
+
+def _loose_entry(path: Path, source: str) -> ModelInfo:
+    mark = stamps([path])[0]
+    config = {**_describe_loose(mark), "source": source, "files": [str(path)]}
+    return model_entry(path.stem, path, ModelType.PYTORCH, size=mark.size, config=config)
+
+
+@lru_cache(maxsize=4096)
+def _describe_loose(mark: FileStamp) -> dict[str, Any]:
+    path = Path(mark.path)
+    why = f"weights alone: {MODEL_CONFIG!r} and a tokenizer must lie beside them, in a folder of their own"
+    if path.suffix.lower() != ".safetensors":
+        return {"file_format": "PyTorch (pickle)", "weight_bytes": mark.size, "problem": pickle_problem(path) or why}
+    try:
+        described = describe_safetensors([path])
+    except ModelLoadError as exc:
+        return {"file_format": "safetensors", "problem": str(exc)}
+    return {"file_format": "safetensors", **described, "quantization": described["stored_dtype"], "problem": why}

@@ -1,0 +1,1 @@
+"""One file per step; never edit one that was released."""

@@ -1,0 +1,97 @@
+"""The tables, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+# The revision of migrations/versions that makes what is declared here.
+SCHEMA_REVISION = "0002"
+
+metadata = MetaData()
+
+
+def _of_a_run() -> Column[str]:
+    return Column("run_id", String(64), ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True)
+
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("updated_at", Float(53), nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("document", JSON, nullable=False),
+    # Title, detail and prompts with case folded away: no database folds Chinese, Greek and German text alike.
+    Column("folded", Text, nullable=False),
+    Column("phase", String(32), nullable=False, server_default=""),
+    Column("origin", String(32), nullable=False, server_default=""),
+    # No foreign key: what was made from a run stays when that one is deleted.
+    Column("parent_id", String(64)),
+    # What users add. A run that is saved again leaves these as they are.
+    Column("renamed", Text),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("folded_marks", Text, nullable=False, server_default=""),
+    Index("runs_by_time", "created_at", "id"),
+)
+
+# Who works on a run, until when if it does not say so again. A table of its own: renewing it must not touch the run.
+leases = Table(
+    "leases",
+    metadata,
+    _of_a_run(),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("began_at", Float(53), nullable=False),
+    Column("until", Float(53), nullable=False),
+)
+
+models = Table(
+    "run_models",
+    metadata,
+    _of_a_run(),
+    Column("model", String(500), primary_key=True),
+    Index("runs_by_model", "model"),
+)
+
+# The parts of a run that have an outcome of their own: an answer, a step, a question of a data set.
+items = Table(
+    "items",
+    metadata,
+    _of_a_run(),
+    Column("key", String(128), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("status", String(32), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("score", Float(53)),
+    Column("record", JSON, nullable=False),
+    Column("updated_at", Float(53), nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+)
+
+# Of runs (key "", attempt 0) and of their items.
+tags = Table(
+    "tags",
+    metadata,
+    _of_a_run(),
+    Column("key", String(128), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("tag", String(64), primary_key=True),
+    Index("runs_by_tag", "tag"),
+)
+
+points = Table(
+    "points",
+    metadata,
+    _of_a_run(),
+    Column("series", String(128), primary_key=True),
+    Column("step", Integer, primary_key=True),
+    Column("value", Float(53), nullable=False),
+    Column("at", Float(53), nullable=False),
+)

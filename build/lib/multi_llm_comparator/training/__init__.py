@@ -1,0 +1,1 @@
+"""Making models: tuning by LoRA."""

@@ -1,0 +1,1 @@
+"""Streamlit components that the pages share."""

@@ -1,0 +1,130 @@
+"""The row above the conversation: which model answers in which pane, and with what parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.limits import MAX_PANES
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.ui.compare.parameters import draw_parameters
+from multi_llm_comparator.ui.compare.state import add_pane, change_model, draft_panes, pane_choices, remove_pane
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.choices import Choice, listed, type_name
+from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone, pane_tones
+
+
+def draw_setup() -> None:
+    """One column for each pane, and a button for one more."""
+    panes = draft_panes()
+    choices = pane_choices()
+    if not panes and not choices:
+        return
+    with st.container(key="compare_setup"):
+        room_for_more = len(panes) < MAX_PANES and bool(choices)
+        tones = pane_tones([pane.target if pane.target in choices else "" for pane in panes])
+        columns = st.columns([*([6] * len(panes)), *([1] if room_for_more else [])], vertical_alignment="top")
+        for index, (pane, tone, column) in enumerate(zip(panes, tones, columns, strict=False)):
+            with column:
+                _draw_pane(pane, index, tone, choices, is_only=len(panes) == 1)
+        if room_for_more:
+            columns[-1].button(
+                t("setup.add_short"),
+                icon=":material/add:",
+                key="compare_add_pane",
+                help=t("setup.add"),
+                on_click=add_pane,
+                type="tertiary",
+            )
+
+
+def _draw_pane(pane: Pane, index: int, tone: Tone, choices: Mapping[str, Choice], *, is_only: bool) -> None:
+    choice = choices.get(pane.target)
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
+        st.html(letter_badge(index, tone), width="content")
+        _draw_model_choice(pane, index, choices)
+        with st.popover(
+            t("setup.parameters", letter=letter(index)),
+            icon=":material/tune:",
+            key=f"icon_tune_{pane.id}",
+            on_change="rerun",
+        ) as popover:
+            if popover.open:
+                draw_parameters(pane.id, choice)
+        if not is_only:
+            st.button(
+                t("setup.remove", letter=letter(index)),
+                icon=":material/close:",
+                key=f"icon_remove_{pane.id}",
+                type="tertiary",
+                on_click=remove_pane,
+                args=(pane.id,),
+            )
+    st.html(_facts_line(pane, choice))
+
+
+def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) -> None:
+    options = listed(choices, pane.target)
+    if pane.target not in choices:
+        options = [pane.target, *options]
+    key = f"compare_model_{pane.id}"
+    # Another run may have been opened since this widget was last drawn.
+    if st.session_state.get(key, pane.target) != pane.target:
+        st.session_state[key] = pane.target
+
+    def choose() -> None:
+        change_model(pane, choices[st.session_state[key]])
+
+    st.selectbox(
+        t("setup.model", letter=letter(index)),
+        options,
+        options.index(pane.target),
+        key=key,
+        format_func=lambda target: choices[target].label if target in choices else t("setup.gone", name=target),
+        label_visibility="collapsed",
+        on_change=choose,
+    )
+
+
+def _facts_line(pane: Pane, choice: Choice | None) -> str:
+    """What the model is, in a few words, and how it will answer where that differs from the usual."""
+    if choice is None:
+        return note_chip(t("setup.missing"), t("setup.missing_why", name=pane.target), STATE_TONES["failed"])
+    words = [
+        t("setup.greedy") if pane.config.is_greedy else t("setup.temperature", value=f"{pane.config.temperature:g}")
+    ]
+    if pane.config.reproducible:
+        words.append(t("setup.reproducible"))
+    words = [*(choice.facts or _facts(choice.model)), *words]
+    line = f'<span class="mlc-muted">{escape(" · ".join(filter(None, words)))}</span>'
+    line += _shorter_context(pane, choice.model)
+    if choice.model is not None and choice.model.config.get("chat_template") is False:
+        line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
+    if pane.config.system_prompt:
+        line += " " + note_chip(t("setup.system"), pane.config.system_prompt[:300], STATE_TONES["queued"])
+    return f'<div class="mlc-facts-line">{line}</div>'
+
+
+def _shorter_context(pane: Pane, model: ModelInfo | None) -> str:
+    """Says so where the conversation has less room than the model could give it."""
+    trained = (model.config.get("context_length") if model else None) or 0
+    if trained <= pane.config.n_ctx:
+        return ""
+    text = t("setup.context", tokens=say.context(pane.config.n_ctx), trained=say.context(trained))
+    return f' <span class="mlc-muted" title="{escape(t("setup.context_why"))}">· {escape(text)}</span>'
+
+
+def _facts(model: ModelInfo | None) -> list[str]:
+    if model is None:
+        return []
+    known = model.config
+    return [
+        type_name(model.model_type),
+        say.parameters(known["parameters"]) if known.get("parameters") else "",
+        str(known.get("quantization") or ""),
+    ]

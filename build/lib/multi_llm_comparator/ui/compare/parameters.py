@@ -1,0 +1,279 @@
+"""What tunes one pane: sampling, prompt, loading, presets. One click away, never in the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.pane import Pane, differing
+from multi_llm_comparator.core.config import QUANTIZATIONS, TORCH_DTYPES, ModelConfig
+from multi_llm_comparator.core.exceptions import InvalidParameterError
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui.compare.presets import draw_presets
+from multi_llm_comparator.ui.compare.state import draft_panes, recommended, replace_pane
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.choices import Choice
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.i18n import t
+
+MAX_SYSTEM_PROMPT_CHARS = 20_000
+MAX_STOPS = 16
+# Below this a temperature is not allowed, other than 0 itself.
+LOWEST_TEMPERATURE = 0.1
+
+
+@st.fragment
+def draw_parameters(pane_id: str, choice: Choice | None) -> None:
+    """The form. Every change takes effect at once in the draft; nothing has to be saved."""
+    model = choice.model if choice else None
+    pane = next((pane for pane in draft_panes() if pane.id == pane_id), None)
+    if pane is None:
+        return
+    # A preset or the recommended values replace everything: new keys make the widgets take them.
+    key = f"compare_p_{pane_id}_{pane.target}_{st.session_state.get(_generation(pane_id), 0)}"
+    with st.container(key=f"popover_form_{pane_id}"):
+        # Filled last: it follows what is set beside it.
+        switch = st.container()
+        sampling, prompt, loading, presets = st.tabs(
+            [t("param.sampling"), t("param.prompt"), t("param.loading"), t("param.presets")]
+        )
+        with sampling:
+            changes = _draw_sampling(pane.config, key)
+        with prompt:
+            changes |= _draw_prompt(pane.config, key)
+        with loading:
+            if choice is not None and choice.kind == "remote":
+                st.caption(t("param.loading_remote"))
+            else:
+                changes |= _draw_loading(pane.config, model, key)
+        with presets:
+            by_hand = pane.set_by_hand(recommended(model))
+            draw_presets(pane, lambda config, chosen: take_config(pane_id, config, by_hand | chosen), key)
+        pane = _keep(pane, changes, recommended(model))
+        with switch:
+            _draw_reproducible(pane, choice, key)
+        if st.button(t("param.reset"), icon=":material/restart_alt:", type="tertiary", key=f"{key}_reset"):
+            take_config(pane_id, recommended(model), frozenset())
+            st.rerun(scope="fragment")
+
+
+def take_config(pane_id: str, config: ModelConfig, by_hand: frozenset[str]) -> None:
+    """Put a whole set of parameters into a pane, ``by_hand`` of which the reader chose."""
+    pane = next(pane for pane in draft_panes() if pane.id == pane_id)
+    replace_pane(pane.with_parameters(config, by_hand))
+    st.session_state[_generation(pane_id)] = st.session_state.get(_generation(pane_id), 0) + 1
+
+
+def _generation(pane_id: str) -> str:
+    return f"compare_generation_{pane_id}"
+
+
+def _keep(pane: Pane, changes: dict[str, Any], recommended: ModelConfig) -> Pane:
+    """Take over what was changed in the form: the reader chose that."""
+    config = replace(pane.config, **changes)
+    try:
+        config.validate()
+    except InvalidParameterError as exc:
+        st.warning(plain(exc))
+        return pane
+    if chosen := differing(config, pane.config):
+        pane = pane.with_parameters(config, pane.set_by_hand(recommended) | chosen)
+        replace_pane(pane)
+    return pane
+
+
+def _draw_reproducible(pane: Pane, choice: Choice | None, key: str) -> None:
+    """The switch, and what cannot be promised where the model is not this machine's own."""
+    key = f"{key}_reproducible"
+
+    def switch() -> None:
+        asked = next(other for other in draft_panes() if other.id == pane.id)
+        _keep(asked, {"reproducible": st.session_state[key]}, recommended(choice.model if choice else None))
+
+    # It moves by itself with temperature and seed, also while it is on the page.
+    st.session_state[key] = pane.config.reproducible
+    st.toggle(t("param.reproducible"), key=key, help=t("param.reproducible_why"), on_change=switch)
+    if choice is not None and choice.kind != "local":
+        st.caption(t("param.reproducible_remote"))
+    elif choice is not None and choice.model is not None and choice.model.model_type is ModelType.CUSTOM:
+        st.caption(t("param.reproducible_custom"))
+
+
+def _draw_sampling(config: ModelConfig, key: str) -> dict[str, Any]:
+    left, right = st.columns(2)
+    with left:
+        choice = _draw_choice(config, key)
+    with right:
+        return choice | _draw_limits(config, key)
+
+
+def _draw_choice(config: ModelConfig, key: str) -> dict[str, Any]:
+    """How the next token is chosen."""
+    temperature = st.slider(
+        t("param.temperature"),
+        0.0,
+        2.0,
+        float(config.temperature),
+        0.05,
+        key=f"{key}_temperature",
+        help=t("param.temperature_why"),
+    )
+    top_p = st.slider(
+        t("param.top_p"), 0.0, 1.0, float(config.top_p), 0.01, key=f"{key}_top_p", help=t("param.top_p_why")
+    )
+    top_k = st.number_input(
+        t("param.top_k"), 0, 100_000, config.top_k, 1, key=f"{key}_top_k", help=t("param.top_k_why")
+    )
+    seed = st.number_input(
+        t("param.seed"),
+        0,
+        2**32 - 1,
+        config.seed,
+        1,
+        key=f"{key}_seed",
+        placeholder=t("param.seed_random"),
+        help=t("param.seed_why"),
+    )
+    allowed = temperature if temperature == 0 else max(temperature, LOWEST_TEMPERATURE)
+    return {
+        "temperature": allowed,
+        "top_p": top_p,
+        "top_k": int(top_k),
+        "seed": None if seed is None else int(seed),
+    }
+
+
+def _draw_limits(config: ModelConfig, key: str) -> dict[str, Any]:
+    """How long the answer may be, and how much it may repeat."""
+    limit = get_settings().max_tokens_limit
+    max_tokens = st.number_input(
+        t("param.max_tokens"),
+        1,
+        limit,
+        min(config.max_tokens, limit),
+        64,
+        key=f"{key}_max_tokens",
+        help=t("param.max_tokens_why", limit=say.count(limit)),
+    )
+    repeat = st.slider(
+        t("param.repeat_penalty"),
+        0.1,
+        2.0,
+        float(config.repeat_penalty),
+        0.05,
+        key=f"{key}_repeat",
+        help=t("param.repeat_penalty_why"),
+    )
+    presence = st.slider(
+        t("param.presence_penalty"),
+        -2.0,
+        2.0,
+        float(config.presence_penalty),
+        0.1,
+        key=f"{key}_presence",
+        help=t("param.presence_penalty_why"),
+    )
+    return {"max_tokens": int(max_tokens), "repeat_penalty": repeat, "presence_penalty": presence}
+
+
+def _draw_prompt(config: ModelConfig, key: str) -> dict[str, Any]:
+    system_prompt = st.text_area(
+        t("param.system_prompt"),
+        config.system_prompt,
+        key=f"{key}_system",
+        placeholder=t("param.system_prompt_example"),
+        max_chars=MAX_SYSTEM_PROMPT_CHARS,
+        height=150,
+    )
+    stops = [as_typed(stop) for stop in config.stop]
+    chosen = st.multiselect(
+        t("param.stop"),
+        stops,
+        stops,
+        key=f"{key}_stop",
+        accept_new_options=True,
+        max_selections=MAX_STOPS,
+        placeholder=t("param.stop_example"),
+        help=t("param.stop_why"),
+    )
+    return {"system_prompt": system_prompt or "", "stop": tuple(from_typed(stop) for stop in chosen if stop)}
+
+
+def as_typed(stop: str) -> str:
+    r"""A stop text as it is shown for editing: line ends and tabs as ``\n`` and ``\t``."""
+    return stop.replace("\\", "\\\\").replace("\n", "\\n").replace("\t", "\\t")
+
+
+def from_typed(shown: str) -> str:
+    r"""What was typed, with ``\n``, ``\t`` and ``\\`` meaning what they mean in code."""
+    escapes = {"n": "\n", "t": "\t", "\\": "\\"}
+    pieces: list[str] = []
+    at = 0
+    while at < len(shown):
+        if shown[at] == "\\" and shown[at + 1 : at + 2] in escapes:
+            pieces.append(escapes[shown[at + 1]])
+            at += 2
+        else:
+            pieces.append(shown[at])
+            at += 1
+    return "".join(pieces)
+
+
+def _draw_loading(config: ModelConfig, model: ModelInfo | None, key: str) -> dict[str, Any]:
+    """What belongs to the loaded model: a change here loads it anew with the next prompt."""
+    st.caption(t("param.loading_why"))
+    trained = (model.config.get("context_length") if model else None) or 0
+    changes: dict[str, Any] = {
+        "n_ctx": int(
+            st.number_input(
+                t("param.n_ctx"),
+                16,
+                10_000_000,
+                config.n_ctx,
+                256,
+                key=f"{key}_n_ctx",
+                help=t("param.n_ctx_why", trained=say.count(trained) if trained else say.NOTHING),
+            )
+        ),
+        "use_gpu": st.toggle(t("param.use_gpu"), config.use_gpu, key=f"{key}_use_gpu", help=t("param.use_gpu_why")),
+    }
+    threads = st.number_input(
+        t("param.n_threads"),
+        1,
+        1024,
+        config.n_threads,
+        1,
+        key=f"{key}_n_threads",
+        placeholder=t("param.n_threads_auto"),
+        help=t("param.n_threads_why"),
+    )
+    changes["n_threads"] = None if threads is None else int(threads)
+    if model is not None and model.model_type is ModelType.PYTORCH:
+        changes |= _draw_pytorch(config, key)
+    return changes
+
+
+def _draw_pytorch(config: ModelConfig, key: str) -> dict[str, Any]:
+    left, right = st.columns(2)
+    quantization = left.selectbox(
+        t("param.quantization"),
+        QUANTIZATIONS,
+        QUANTIZATIONS.index(config.quantization),
+        key=f"{key}_quantization",
+        format_func=lambda value: t(f"param.quantization_{value}"),
+        help=t("param.quantization_why"),
+    )
+    dtype = right.selectbox(
+        t("param.dtype"),
+        TORCH_DTYPES,
+        TORCH_DTYPES.index(config.torch_dtype),
+        key=f"{key}_dtype",
+        help=t("param.dtype_why"),
+    )
+    trust = st.toggle(t("param.trust"), config.trust_remote_code, key=f"{key}_trust", help=t("param.trust_why"))
+    if trust:
+        st.warning(t("param.trust_warning"), icon=":material/gpp_maybe:")
+    return {"quantization": quantization, "torch_dtype": dtype, "trust_remote_code": trust}

@@ -1,0 +1,241 @@
+"""What one browser session compares: the panes being set up, and the run in the address.
+
+The run itself lives in the registry and in the store; a session only knows its id. The panes are a draft until a prompt
+is sent, so that two tabs can prepare different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.documents import PaneDocument, pane_document, pane_from, validated
+from multi_llm_comparator.comparison.limits import MAX_PANES
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.core.config import MIN_CONTEXT, ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, MultiLLMError
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.ui.compare.first_panes import first_models
+from multi_llm_comparator.ui.kit import preferences
+from multi_llm_comparator.ui.kit.actions import inform, perform, warn
+from multi_llm_comparator.ui.kit.addressed import AddressedId
+from multi_llm_comparator.ui.kit.choices import Choice, listed, local_choices, targets_of_groups
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.workbench import get_workbench
+
+# What makers give recommendations for.
+_RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
+_PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
+# Whether the panes are still the page's own example.
+_UNTOUCHED = "compare_panes_untouched"
+# A run that was picked from a list: what another program made of it is wanted, not what goes on from it here.
+_AS_STORED = "compare_as_stored"
+
+
+def current_run() -> Comparison | None:
+    """The run this page shows: the address's, else the one the session had open. An unknown one is said and dropped."""
+    run_id = _RUN.read()
+    if not run_id:
+        return None
+    workbench = get_workbench()
+    if st.session_state.get(_AS_STORED) != run_id:
+        run_id = workbench.runs.branch_of(run_id) or run_id
+    try:
+        comparison = workbench.bridge.run(workbench.comparisons.get(run_id))
+    except MultiLLMError as exc:
+        warn(str(exc))
+        leave_run()
+        return None
+    if _RUN.kept() != comparison.id or _PANES not in st.session_state:
+        save_draft(comparison.snapshot().panes)
+    show_run(comparison.id)
+    return comparison
+
+
+def followed(comparison: Comparison) -> Comparison:
+    """The run as it is now: as it is stored, if another process works on it."""
+    if comparison.owner is None:
+        return comparison
+    return perform(get_workbench().comparisons.get(comparison.id), comparison.id) or comparison
+
+
+def show_run(run_id: str) -> None:
+    """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
+    _RUN.write(run_id)
+
+
+def leave_run() -> None:
+    """Start afresh with the same panes; the run stays in the history."""
+    _RUN.write(None)
+
+
+def open_run(run_id: str) -> None:
+    """Turn to another run, with its panes."""
+    st.session_state.pop(_PANES, None)
+    st.session_state[_AS_STORED] = run_id
+    _RUN.write(run_id)
+
+
+def forget_run(run_id: str) -> None:
+    """A run was deleted: if this session had it open it is not to be looked for again."""
+    if _RUN.kept() == run_id:
+        leave_run()
+
+
+def draft_panes() -> list[Pane]:
+    """The panes as they are set up now. At first those used last, else the page's own example, which goes on filling
+    in until somebody changes it."""
+    if _PANES not in st.session_state:
+        remembered = _remembered()
+        if get_workbench().models.is_scanning:
+            # The models that a visitor used last may be the next to be found.
+            return remembered or _first_choice()
+        st.session_state[_PANES] = remembered or _first_choice()
+        st.session_state[_UNTOUCHED] = not remembered
+    elif st.session_state.get(_UNTOUCHED) and not _RUN.kept():
+        st.session_state[_PANES] = _fill_in(st.session_state[_PANES])
+    panes: list[Pane] = st.session_state[_PANES]
+    return panes
+
+
+def save_draft(panes: Sequence[Pane]) -> None:
+    st.session_state[_PANES] = list(panes)
+    st.session_state[_UNTOUCHED] = False
+
+
+def replace_pane(pane: Pane) -> None:
+    save_draft([pane if other.id == pane.id else other for other in draft_panes()])
+
+
+def add_pane() -> None:
+    """One more pane, with a model that no other pane has, if there is one."""
+    panes = draft_panes()
+    known = pane_choices()
+    choices = [known[target] for target in listed(known)]
+    if len(panes) >= MAX_PANES or not choices:
+        return
+    taken = {pane.target for pane in panes}
+    choice = next((c for c in choices if c.target not in taken), choices[0])
+    save_draft([*panes, Pane.new(choice.target, recommended(choice.model))])
+
+
+def remove_pane(pane_id: str) -> None:
+    save_draft([pane for pane in draft_panes() if pane.id != pane_id])
+
+
+def change_model(pane: Pane, choice: Choice) -> None:
+    """Another model: what the reader chose stays, the rest is what its makers recommend, and what changed is said."""
+    # Its parameters may have been changed since it was drawn.
+    pane = next((now for now in draft_panes() if now.id == pane.id), pane)
+    changed = pane.with_model(choice.target, recommended_for(pane), recommended(choice.model))
+    replace_pane(changed)
+    if told := _changes(pane.config, changed.config, choice.model):
+        inform(t("setup.changed", model=choice.label, changes="; ".join(told)))
+
+
+def _changes(before: ModelConfig, after: ModelConfig, model: ModelInfo | None) -> list[str]:
+    """What changed by itself with the model, such as "temperature 0.7 → 0.2, as its makers recommend"."""
+    theirs = model.config.get("generation") or {} if model else {}
+    told: dict[str, list[str]] = {"recommended": [], "usual": []}
+    for name in _RECOMMENDED:
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            told["recommended" if name in theirs else "usual"].append(f"{t(f'param.{name}')} {old:g} → {new:g}")
+    return [t(f"setup.as_{why}", changes=", ".join(changes)) for why, changes in told.items() if changes]
+
+
+def recommended_for(pane: Pane) -> ModelConfig:
+    """The parameters that the pane's model comes with."""
+    choice = pane_choices().get(pane.target)
+    return recommended(choice.model if choice else None)
+
+
+def recommended(model: ModelInfo | None) -> ModelConfig:
+    """The parameters that a model comes with, as far as they are allowed; the rest as usual, and no longer a context
+    than the model was made for."""
+    config = ModelConfig()
+    for name, value in (model.config.get("generation") or {} if model else {}).items():
+        try:
+            candidate = replace(config, **{name: value})
+            candidate.validate()
+        except (MultiLLMError, TypeError):
+            continue
+        config = candidate
+    trained = (model.config.get("context_length") if model else None) or config.n_ctx
+    return replace(config, n_ctx=max(MIN_CONTEXT, min(config.n_ctx, trained)))
+
+
+def loadable_models() -> list[ModelInfo]:
+    return [model for model in get_workbench().models.get_available_models() if model.is_loadable]
+
+
+def pane_choices() -> dict[str, Choice]:
+    """All that a pane can ask, by target: the models of this machine by id, then what the task groups' file names."""
+    return local_choices(loadable_models()) | targets_of_groups()
+
+
+def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
+    """The open run with these panes, or a new one; None when that was refused, and the reader was told."""
+    comparison = current_run()
+    workbench = get_workbench()
+    if comparison is None:
+        comparison = perform(workbench.comparisons.create(panes))
+    elif tuple(panes) != comparison.snapshot().panes:
+        comparison = comparison if perform(_applied(comparison, panes), comparison.id) else None
+    if comparison is not None:
+        show_run(comparison.id)
+        if not st.session_state.get(_UNTOUCHED):
+            preferences.update(panes=[pane_document(pane) for pane in panes])
+    return comparison
+
+
+async def _applied(comparison: Comparison, panes: Sequence[Pane]) -> bool:
+    await comparison.set_panes(panes)
+    return True
+
+
+def _remembered() -> list[Pane]:
+    known = pane_choices()
+    panes: list[Pane] = []
+    for entry in preferences.load().panes[:MAX_PANES]:
+        pane = _pane_of(entry)
+        if pane is not None and pane.target in known:
+            panes.append(pane)
+    return panes
+
+
+def _pane_of(entry: Any) -> Pane | None:
+    try:
+        # Other panes by these ids may be on the page already.
+        pane = pane_from(validated(PaneDocument, {**entry, "id": Pane.new("").id}, "a remembered pane"))
+        pane.config.validate()
+    except (TypeError, ConfigurationError, DocumentError):
+        return None
+    return pane
+
+
+def _first_choice() -> list[Pane]:
+    """The page's own example. Without any model here, the first that the task groups' file names."""
+    chosen = first_models(sorted(loadable_models(), key=lambda m: m.size), get_workbench().settings.models_dir)
+    if not chosen:
+        return [Pane.new(target) for target in list(pane_choices())[:1]]
+    return [Pane.new(model.id, recommended(model)) for model in chosen]
+
+
+def choose_models(models: Sequence[ModelInfo], *, fills_in: bool = False) -> None:
+    """Set the panes to these models, with the parameters that their makers recommend.
+
+    ``fills_in``: they are the page's own example, to which its other models come as they are made.
+    """
+    save_draft([Pane.new(model.id, recommended(model)) for model in models])
+    st.session_state[_UNTOUCHED] = fills_in
+
+
+def _fill_in(panes: list[Pane]) -> list[Pane]:
+    """The page's own example with what has come to it since; panes that stand there stay the same."""
+    kept = {pane.target: pane for pane in panes}
+    return [kept.get(pane.target, pane) for pane in _first_choice()]

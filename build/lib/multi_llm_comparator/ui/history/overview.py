@@ -1,0 +1,143 @@
+"""A run of any kind in the form in which two of them stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.jobs.events import Sample
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.plans.export_html import figure_rows
+from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
+from multi_llm_comparator.plans.outlook import Outlook
+from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.html_pieces import state_chip
+from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
+from multi_llm_comparator.ui.plans.targets import name_of
+from multi_llm_comparator.ui.plans.tones import step_chip
+
+LOSSES = ("loss", "validation_loss")
+# Of a job that asks more at a step, the first.
+MAX_SAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownAnswer:
+    """One answer. ``target`` is who was asked, by which its colour is found; ``chip`` is HTML, ``error`` what went
+    wrong, ``figures`` are words with their units."""
+
+    model: str
+    target: str
+    chip: str
+    text: str
+    error: str = ""
+    figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One prompt with what was answered: a turn of a comparison, a step of a plan."""
+
+    prompt: str
+    answers: tuple[ShownAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """``figures`` are the run's own, by name; ``parts`` what was asked and answered, in order."""
+
+    figures: dict[str, str] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+
+
+def comparison_overview(snapshot: ComparisonSnapshot) -> Overview:
+    """Turn by turn, with the attempt of each pane that is shown."""
+    shown = [answer for turn in snapshot.turns for answer in turn.answers.values()]
+    figures = {
+        t("history.figure_turns"): say.count(len(snapshot.turns)),
+        t("history.figure_answers"): say.count(len(shown)),
+        t("history.figure_tokens"): say.count(sum(answer.figures.tokens for answer in shown)),
+        t("history.figure_time"): say.seconds(_sum([answer.figures.duration_s for answer in shown])),
+        t("history.figure_cost"): say.dollars(_sum([answer.figures.cost_usd for answer in shown])),
+    }
+    parts = [Part(prompt=turn.prompt, answers=tuple(map(_answer, turn.answers.values()))) for turn in snapshot.turns]
+    return Overview(figures=figures, parts=tuple(parts))
+
+
+def _answer(answer: AnswerSnapshot) -> ShownAnswer:
+    known = answer.figures
+    return ShownAnswer(
+        model=answer.model_name,
+        target=answer.target,
+        chip=state_chip(answer.progress.state),
+        text=answer.text,
+        error=answer.progress.error or "",
+        figures=_words(known.tokens, known.tokens_per_second, known.ttft_s, known.duration_s),
+    )
+
+
+def plan_overview(run: PlanRun, outlook: Outlook) -> Overview:
+    """The question with the final answer, then step by step."""
+    metrics = run_metrics(run)
+    large = run.options.executor.large_model
+    text = run.answer or (run.aggregate.text if run.aggregate else "")
+    final = ShownAnswer(model=t("history.whole_answer"), target="", chip="", text=text, error=run.error or "")
+    parts = [Part(prompt=run.question, answers=(final,))]
+    parts += [
+        Part(prompt=f"{step.step.id}: {step.step.task}", answers=(_step(step, step.target or large),))
+        for step in run.steps.values()
+    ]
+    return Overview(figures=dict(figure_rows(metrics, outlook, current_language())), parts=tuple(parts))
+
+
+def job_overview(job: JobSnapshot) -> Overview:
+    """How far it is and what came out; then what it answered at the last step at which it was asked."""
+    figures = {t("history.figure_state"): t(f"status.{job.state}")}
+    if job.progress is not None:
+        figures[t("history.figure_steps")] = f"{say.count(job.progress.done)} / {say.count(job.progress.total)}"
+    figures[t("history.figure_job_time")] = say.seconds((job.ended or now()) - job.begun if job.begun else None)
+    for name, curve in job.curves.items():
+        if name in LOSSES and curve:
+            figures[t(f"history.figure_{name}")] = f"{curve[-1].value:.4g}"
+    last = max((sample.step for sample in job.samples), default=0)
+    parts = [Part(prompt=s.prompt, answers=(_sample(s),)) for s in job.samples if s.step == last and s.kind == "fixed"]
+    return Overview(figures=figures, parts=tuple(parts[:MAX_SAMPLES]))
+
+
+def _sample(sample: Sample) -> ShownAnswer:
+    return ShownAnswer(model=t("history.at_step", step=say.count(sample.step)), target="", chip="", text=sample.answer)
+
+
+def _step(step: StepRun, target: str) -> ShownAnswer:
+    known = step_metrics(step)
+    return ShownAnswer(
+        model=name_of(known.model or target),
+        target=target,
+        chip=step_chip(step.state),
+        text=step.answer or "",
+        error=step.error or "",
+        figures=_words(known.tokens, known.tokens_per_second, known.ttft_s, known.duration_s),
+    )
+
+
+def _words(
+    tokens: int, tokens_per_second: float | None, ttft_s: float | None, duration_s: float | None
+) -> tuple[str, ...]:
+    """What is known of an answer, with units."""
+    words = [tn("history.of_tokens", tokens, tokens=say.count(tokens))]
+    if tokens_per_second is not None:
+        words.append(t("history.of_speed", speed=say.speed(tokens_per_second)))
+    if ttft_s is not None:
+        words.append(t("history.of_ttft", time=say.seconds(ttft_s)))
+    if duration_s is not None:
+        words.append(say.seconds(duration_s))
+    return tuple(words)
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

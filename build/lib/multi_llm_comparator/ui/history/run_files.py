@@ -1,0 +1,93 @@
+"""Runs as files: one in each of its formats, several as an archive, and one read in again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
+from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.run_files import RunFiles
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import inform, perform, warn
+from multi_llm_comparator.ui.kit.i18n import current_language, t
+from multi_llm_comparator.workbench import get_workbench
+
+# What runs of every kind can be exported as.
+ARCHIVED_AS = ("json", "html", "markdown", "csv")
+EXPORT_S, ARCHIVE_S = 60.0, 600.0
+
+
+def draw_exports(kind: str, run_id: str, created_at: float, title: str, *, leave_out: Collection[str] = ()) -> None:
+    """One button for each format; the file is made when it is asked for, from the run as it is then.
+
+    ``leave_out`` are formats that the run cannot have yet.
+    """
+    stem = file_stem(kind, created_at, title, run_id)
+    for name in run_files().formats(kind):
+        ending, media_type = FILE_KINDS[name]
+        st.download_button(
+            t(f"export.{name}"),
+            data=partial(_file, kind, run_id, name, current_language()),
+            file_name=f"{stem}.{ending}",
+            mime=media_type,
+            key=f"export_{kind}_{name}_{run_id}",
+            help=t(f"export.{kind}_{name}_why"),
+            on_click="ignore",
+            width="stretch",
+            disabled=name in leave_out,
+        )
+
+
+def draw_archives(run_ids: Sequence[str]) -> None:
+    """One button for each format that all kinds have: the runs as one ZIP file."""
+    day = say.moment(now(), st.context.timezone)[:10]
+    for name in ARCHIVED_AS:
+        st.download_button(
+            f"ZIP · {t(f'export.{name}')}",
+            data=partial(_archive, tuple(run_ids), name, current_language()),
+            file_name=f"runs-{day}-{name}.zip",
+            mime="application/zip",
+            key=f"history_archive_{name}",
+            help=t("history.archive_why"),
+            on_click="ignore",
+            width="stretch",
+        )
+
+
+def run_files() -> RunFiles:
+    workbench = get_workbench()
+    return RunFiles(workbench.runs, workbench.calibration)
+
+
+# No session in these two: a file is made when the browser fetches it.
+def _file(kind: str, run_id: str, name: str, language: Language) -> bytes:
+    return get_workbench().bridge.run(run_files().data(kind, run_id, name, language), timeout_s=EXPORT_S)
+
+
+def _archive(run_ids: tuple[str, ...], name: str, language: Language) -> bytes:
+    return get_workbench().bridge.run(run_files().archive(run_ids, name, language), timeout_s=ARCHIVE_S)
+
+
+def draw_import(opened: Callable[[str], None]) -> None:
+    """Read a comparison that was exported as JSON; it is opened as a run of its own."""
+    upload = st.file_uploader(
+        t("run.import"),
+        type="json",
+        key=f"compare_import_{st.session_state.get('compare_imports', 0)}",
+        help=t("run.import_why"),
+        max_upload_size=MAX_IMPORT_BYTES >> 20,
+    )
+    if upload is None:
+        return
+    st.session_state["compare_imports"] = st.session_state.get("compare_imports", 0) + 1
+    if upload.size > MAX_IMPORT_BYTES:
+        warn(t("run.import_too_large", limit=say.size(MAX_IMPORT_BYTES)))
+    elif (run := perform(get_workbench().comparisons.import_run(upload.getvalue()), timeout_s=EXPORT_S)) is not None:
+        opened(run.id)
+        inform(t("run.imported"))
+    st.rerun()

@@ -1,0 +1,23 @@
+"""What all charts look like: their inks, on light pages and on dark ones, and what their layouts share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Figure = dict[str, Any]
+
+INK = {"light": "#1c2027", "dark": "#e7e9ee"}
+MUTED = {"light": "#6b7280", "dark": "#9aa3b2"}
+FAINT = {"light": "rgba(28,32,39,0.10)", "dark": "rgba(231,233,238,0.12)"}
+
+
+def layout(page: str) -> Figure:
+    """The page shows through, nothing is dragged or zoomed. ``page`` is "light" or "dark"."""
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"size": 12.5},
+        "hoverlabel": {"align": "left"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED[page]},
+        "dragmode": False,
+    }

@@ -1,0 +1,104 @@
+"""Getting a model from the Hugging Face Hub: look it up by name, choose a file, watch it arrive, cancel."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.services.hub import HubDownload, HubListing
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import perform, show_notices
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.i18n import t, tm
+from multi_llm_comparator.workbench import get_workbench, scan_again
+
+MAX_NAME_CHARS = 300
+REFRESH_S = 0.7
+# The Hub itself is given a minute to answer.
+LOOK_UP_TIMEOUT_S = 65.0
+_LISTING = "models_listing"
+
+
+def draw_search() -> None:
+    """Ask what a repository offers, and start fetching one of it."""
+    with st.form("models_hub_form", border=False):
+        name = st.text_input(
+            t("download.name"), key="models_hub_name", placeholder=t("download.name_example"), max_chars=MAX_NAME_CHARS
+        )
+        if st.form_submit_button(t("download.look_up"), icon=":material/search:", key="models_hub_look_up") and name:
+            with st.spinner(t("download.asking")):
+                hub = get_workbench().hub
+                st.session_state[_LISTING] = perform(hub.look_up(name), timeout_s=LOOK_UP_TIMEOUT_S)
+            show_notices()
+    listing: HubListing | None = st.session_state.get(_LISTING)
+    if listing is not None:
+        _draw_choices(listing)
+
+
+def _draw_choices(listing: HubListing) -> None:
+    choice = st.selectbox(
+        tm("download.choice", name=listing.repo_id),
+        range(len(listing.choices)),
+        format_func=lambda i: f"{listing.choices[i].title} · {say.size(listing.choices[i].size_bytes)}",
+        key=f"models_hub_choice_{listing.commit}",
+    )
+    for note in listing.notes:
+        st.caption(plain(note))
+    if listing.choices[choice].is_pickle:
+        st.warning(t("download.pickle"), icon=":material/gpp_maybe:")
+    if st.button(t("download.start"), icon=":material/download:", type="primary", key="models_hub_start"):
+        perform(_start(listing, choice))
+        st.session_state.pop(_LISTING, None)
+        st.rerun()
+
+
+async def _start(listing: HubListing, choice: int) -> None:
+    get_workbench().hub.start(listing, listing.choices[choice])
+
+
+def draw_downloads() -> None:
+    """All downloads of this process. While one runs its figures are renewed; when one is done its model is found."""
+    downloads = get_workbench().hub.downloads
+    running = [download for download in downloads if not download.progress.is_over]
+    if not downloads:
+        return
+
+    @st.fragment(run_every=REFRESH_S if running else None)
+    def live() -> None:
+        show_notices()
+        for number, download in enumerate(downloads):
+            _draw_download(download, number)
+        if any(download.progress.is_over for download in running):
+            scan_again()
+            st.rerun()
+
+    live()
+
+
+def _draw_download(download: HubDownload, number: int) -> None:
+    progress = download.progress
+    name = f"{download.listing.repo_id} · {download.choice.title}"
+    with st.container(border=True, key=f"models_hub_download_{number}"):
+        share = progress.done_bytes / progress.total_bytes if progress.total_bytes else 0.0
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if progress.is_over:
+                st.markdown(tm(f"download.{progress.state}", name=name), width="stretch")
+            else:
+                st.progress(min(1.0, share), text=plain(f"{name} · {_words(download)}"))
+                if st.button(t("download.cancel"), icon=":material/close:", key=f"models_hub_cancel_{number}"):
+                    perform(download.cancel())
+                    st.rerun()
+        if progress.error:
+            st.error(plain(progress.error), icon=":material/error:")
+
+
+def _words(download: HubDownload) -> str:
+    progress = download.progress
+    if progress.state == "checking":
+        return t("download.checking")
+    return t(
+        "download.progress",
+        done=say.size(progress.done_bytes),
+        total=say.size(progress.total_bytes),
+        speed=f"{say.size(progress.bytes_per_second)}/s" if progress.bytes_per_second else say.NOTHING,
+        left=say.seconds(progress.eta_s),
+    )

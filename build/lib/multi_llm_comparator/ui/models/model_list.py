@@ -1,0 +1,112 @@
+"""The models that were found: one row each, sorted and filtered, with what is wrong where something is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.choices import type_name
+from multi_llm_comparator.ui.kit.html_pieces import dot, empty, note_chip
+from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, model_tone
+from multi_llm_comparator.ui.models.convert import draw_convert_button
+from multi_llm_comparator.ui.models.details import ask_for_details
+from multi_llm_comparator.workbench import get_workbench
+
+PAGE_SIZE = 40
+_COLUMNS = ("name", "kind", "architecture", "parameters", "quantization", "context", "template", "size")
+
+SORTS: dict[str, Callable[[ModelInfo], tuple[bool, object]]] = {
+    "name": lambda model: (not model.is_loadable, model.name.casefold()),
+    "size": lambda model: (not model.is_loadable, -model.size),
+    "parameters": lambda model: (not model.is_loadable, -(model.config.get("parameters") or 0)),
+}
+
+
+def matching(models: Sequence[ModelInfo], text: str, sort: str) -> list[ModelInfo]:
+    """The models whose name, kind, architecture, quantization, source or path contain every word of ``text``."""
+    words = text.casefold().split()
+    found = [model for model in models if all(word in _searched(model) for word in words)]
+    return sorted(found, key=SORTS[sort])
+
+
+def _searched(model: ModelInfo) -> str:
+    known = model.config
+    fields = (known.get("architecture"), known.get("quantization"), known.get("source"), type_name(model.model_type))
+    return " ".join([model.name, model.path, *(str(field) for field in fields if field)]).casefold()
+
+
+def draw_models(models: Sequence[ModelInfo], text: str) -> None:
+    """A page of rows; further ones at the press of a button."""
+    if not models and get_workbench().models.is_scanning:
+        return
+    if not models:
+        st.html(
+            empty(t("models.no_match"), t("models.no_match_text", text=text))
+            if text
+            else empty(t("models.empty"), t("models.empty_text"))
+        )
+        return
+    st.html(_header())
+    shown = st.session_state.get("models_shown", PAGE_SIZE)
+    for model in models[:shown]:
+        _draw_row(model)
+    if len(models) > shown and st.button(
+        tn("models.show_more", len(models) - shown), key="models_more", type="tertiary"
+    ):
+        st.session_state["models_shown"] = shown + PAGE_SIZE
+        st.rerun()
+
+
+def _draw_row(model: ModelInfo) -> None:
+    with st.container(
+        horizontal=True, vertical_alignment="center", key=f"model_row_{model.id}", wrap=False, gap="small"
+    ):
+        st.html(_row(model), width="stretch")
+        draw_convert_button(model)
+        st.button(
+            t("models.details"),
+            key=f"models_details_{model.id}",
+            type="tertiary",
+            on_click=ask_for_details,
+            args=(model.id,),
+        )
+
+
+def _header() -> str:
+    cells = "".join(f'<span class="mlc-c-{name}">{escape(t(f"models.column_{name}"))}</span>' for name in _COLUMNS)
+    return f'<div class="mlc-table mlc-table-head">{cells}</div>'
+
+
+def _row(model: ModelInfo) -> str:
+    known = model.config
+    template = known.get("chat_template")
+    cells = {
+        "kind": type_name(model.model_type),
+        "architecture": str(known.get("architecture") or say.NOTHING),
+        "parameters": say.parameters(known.get("parameters")),
+        "quantization": str(known.get("quantization") or say.NOTHING),
+        "context": say.context(known.get("context_length")),
+        "template": say.NOTHING if template is None else t("models.yes" if template else "models.no"),
+        "size": say.size(model.size),
+    }
+    tone = model_tone(model.id) if model.is_loadable else UNKNOWN
+    row = "mlc-table" if model.is_loadable else "mlc-table mlc-off"
+    rest = "".join(
+        f'<span class="mlc-c-{name}" title="{escape(text)}">{escape(text)}</span>' for name, text in cells.items()
+    )
+    source = str(known.get("source") or "")
+    problem = ""
+    if model.problem:
+        problem = note_chip(t("models.not_loadable"), model.problem, STATE_TONES["failed"])
+    elif known.get("warnings"):
+        problem = note_chip(t("models.warning"), " ".join(known["warnings"]), STATE_TONES["loading"])
+    name = escape(model.name)
+    return (
+        f'<div class="{row}"><span class="mlc-c-name" title="{escape(model.path)}">'
+        f"{dot(tone)}<b>{name}</b> {problem}<i>{escape(source)}</i></span>{rest}</div>"
+    )

@@ -1,0 +1,115 @@
+"""The row above a plan: who plans, who solves easy and hard steps, where hard begins, how many at once."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.plans.plan import EASIEST, HARDEST
+from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.html_pieces import dot
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.palette import UNKNOWN
+from multi_llm_comparator.ui.plans.state import MAX_WORKERS, change_setup, current_setup, setup_revision
+from multi_llm_comparator.ui.plans.targets import known_targets, offered_targets
+
+
+def draw_setup() -> None:
+    """Three models, the threshold, the workers; the rest behind a button."""
+    setup = current_setup()
+    targets = known_targets()
+    offered = offered_targets(setup.planner, setup.small, setup.large)
+    with st.container(key="plans_setup"):
+        planner, small, large, threshold, workers, more = st.columns(
+            [3, 3, 3, 1.6, 1.6, 0.7], gap="small", vertical_alignment="bottom"
+        )
+        with planner:
+            _draw_target("planner", setup.planner, ["", *offered], {"": t("plan.by_hand"), **targets})
+        with small:
+            _draw_target("small", setup.small, offered, targets, off=not setup.enable_threshold)
+        with large:
+            _draw_target("large", setup.large, offered, targets)
+        with threshold:
+            _draw_label(t("plan.threshold"), t("plan.threshold_why"))
+            _number("threshold", setup.threshold, EASIEST, HARDEST + 1, disabled=not setup.enable_threshold)
+        with workers:
+            _draw_label(t("plan.workers"), t("plan.workers_why"))
+            _number("workers", setup.workers, 1, MAX_WORKERS)
+        with more, st.popover(t("plan.more"), icon=":material/tune:", key="icon_plans_tune", on_change="rerun") as box:
+            if box.open:
+                _draw_more()
+
+
+def _draw_label(text: str, why: str, tone: str = "") -> None:
+    st.html(f'<div class="mlc-label" title="{escape(why)}">{tone}{escape(text)}</div>')
+
+
+def _draw_target(part: str, value: str, options: list[str], names: dict[str, str], *, off: bool = False) -> None:
+    tone = tone_of(value) if value else UNKNOWN
+    _draw_label(t(f"plan.part_{part}"), t(f"plan.part_{part}_why"), dot(tone))
+    if value not in options:
+        options = [value, *options]
+    st.selectbox(
+        t(f"plan.part_{part}"),
+        options,
+        options.index(value),
+        key=_key(part),
+        format_func=lambda target: names.get(target, t("setup.gone", name=target)),
+        label_visibility="collapsed",
+        disabled=off,
+        on_change=_changed,
+        args=(part,),
+    )
+
+
+def _number(name: str, value: int, lowest: int, highest: int, *, disabled: bool = False) -> None:
+    st.number_input(
+        t(f"plan.{name}"),
+        lowest,
+        highest,
+        value,
+        key=_key(name),
+        label_visibility="collapsed",
+        disabled=disabled,
+        on_change=_changed,
+        args=(name,),
+    )
+
+
+def _draw_more() -> None:
+    setup = current_setup()
+    st.toggle(
+        t("plan.enable_threshold"),
+        setup.enable_threshold,
+        key=_key("enable_threshold"),
+        help=t("plan.enable_threshold_why"),
+        on_change=_changed,
+        args=("enable_threshold",),
+    )
+    st.toggle(
+        t("plan.ends_with_last_step"),
+        setup.ends_with_last_step,
+        key=_key("ends_with_last_step"),
+        help=t("plan.ends_with_last_step_why"),
+        on_change=_changed,
+        args=("ends_with_last_step",),
+    )
+    st.text_input(
+        t("plan.result_after"),
+        setup.result_after,
+        key=_key("result_after"),
+        help=t("plan.result_after_why"),
+        max_chars=20,
+        on_change=_changed,
+        args=("result_after",),
+    )
+
+
+def _key(name: str) -> str:
+    """Widgets are made anew when their values were changed otherwise than through them: see :func:`setup_revision`."""
+    return f"plans_setup_{name}_{setup_revision()}"
+
+
+def _changed(name: str) -> None:
+    change_setup(**{name: st.session_state[_key(name)]})

@@ -1,0 +1,261 @@
+"""The one place where everything is put together: for the pages, and for commands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.conversion.first_forms import FirstForms
+from multi_llm_comparator.conversion.jobs import ConversionJobs
+from multi_llm_comparator.core.home import HomeLock, open_home
+from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.jobs.machine import ThisMachine
+from multi_llm_comparator.jobs.registry import JobRegistry
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.plans.roles import FindLocal, Reach
+from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.services.bridge import Bridge, get_bridge
+from multi_llm_comparator.services.hub import HubClient
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.tracking.database import database_file
+from multi_llm_comparator.tracking.store import Store
+
+# Where commands start their runs, as lists show it.
+COMMAND_LINE = "cli"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What answers and what is kept: the models found, the engine that runs them, the gateway that answers for groups
+    of them, the stored runs, the runs of this process, their kinds, and what plans tell of the models."""
+
+    settings: Settings
+    models: ModelManager
+    engine: InferenceEngine
+    gateway: Gateway
+    store: Store
+    runs: RunRegistry
+    comparisons: ComparisonRegistry
+    plans: PlanRegistry
+    jobs: JobRegistry
+    calibration: Calibration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench(Services):
+    """What a page may ask besides: ``lock`` keeps the home for this process, ``bridge`` leads to the event loop."""
+
+    lock: HomeLock
+    hub: HubClient
+    bridge: Bridge
+    conversions: ConversionJobs
+    first_forms: FirstForms
+
+
+def _services(
+    settings: Settings, models: ModelManager, make_gateway: Callable[[InferenceEngine], Gateway], *, origin: str = ""
+) -> dict[str, Any]:
+    """The fields of :class:`Services`. Raises StoreError: the database cannot be used."""
+    store = Store(settings.resolved_database_url)
+    engine = InferenceEngine(models=models, settings=settings)
+    gateway = make_gateway(engine)
+    runs = RunRegistry(store, origin=origin)
+    plans = PlanRegistry(runs, gateway)
+    return {
+        "settings": settings,
+        "models": models,
+        "engine": engine,
+        "gateway": gateway,
+        "store": store,
+        "runs": runs,
+        "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "plans": plans,
+        "jobs": JobRegistry(runs, settings.home / "jobs", ThisMachine(engine)),
+        "calibration": Calibration(plans),
+    }
+
+
+# --- for commands ---------------------------------------------------------------------------------------------------
+
+
+class _HeldGroups:
+    """Groups that are made, not read from a file."""
+
+    def __init__(self, groups: dict[str, Any]) -> None:
+        self._groups = groups
+
+    def load(self, name: str) -> dict[str, Any]:
+        return self._groups
+
+
+def scanned_models() -> ModelManager:
+    """The models of this machine."""
+    models = ModelManager(get_settings().models_dir)
+    models.scan_models()
+    return models
+
+
+def finder(models: ModelManager) -> FindLocal:
+    """Finds a model by id, name or folder."""
+
+    def find(name: str) -> str | None:
+        if models.find(name) is not None:
+            return name
+        path = Path(name).expanduser()
+        here = [m for m in models.get_available_models() if path.exists() and Path(m.path).resolve() == path.resolve()]
+        return here[0].id if here else None
+
+    return find
+
+
+def local_names(models: ModelManager) -> list[str]:
+    """What can be loaded here, by name: what a mistyped one is compared with."""
+    return [model.name for model in models.get_available_models() if model.is_loadable]
+
+
+@contextlib.asynccontextmanager
+async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
+    """What a command works with, on its own event loop; at the end every model process is ended."""
+    for variable, key in reach.keys.items():
+        os.environ[variable] = key.get_secret_value()
+
+    def gateway(engine: InferenceEngine) -> Gateway:
+        return Gateway(TaskGroupManager(_HeldGroups(reach.groups)), engine, local_trouble=engine.trouble_with)
+
+    services = Services(**_services(get_settings(), models, gateway, origin=COMMAND_LINE))
+    try:
+        yield services
+    finally:
+        await services.jobs.aclose()
+        await services.runs.aclose()
+        await services.gateway.aclose()
+        await services.engine.aclose()
+        services.store.close()
+
+
+# --- for the pages --------------------------------------------------------------------------------------------------
+
+# Who asks for a scan is shown what it found, as long as it does not take longer than a page may.
+PATIENCE_S = 1.0
+
+_current: Workbench | None = None
+_lock = threading.Lock()
+
+
+def get_workbench() -> Workbench:
+    """The workbench of this process, opened on first use."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = _open()
+        return _current
+
+
+def _open() -> Workbench:
+    """Raises ConfigurationError, StoreError: the home or the database cannot be used, or is in use; nothing is open."""
+    settings = get_settings()
+    open_home(settings.home)
+    lock = HomeLock(settings.home, database_file(settings.resolved_database_url))
+    lock.take()
+    try:
+        return _opened(settings, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _opened(settings: Settings, lock: HomeLock) -> Workbench:
+    models, groups = ModelManager(settings.models_dir), TaskGroupManager()
+    groups.load_or_empty()
+
+    def gateway(engine: InferenceEngine) -> Gateway:
+        return Gateway(
+            groups,
+            engine,
+            folder=settings.home / "gateway",
+            local_names=models.unique_name,
+            local_context=models.context_length,
+            local_trouble=engine.trouble_with,
+        )
+
+    services = _services(settings, models, gateway)
+    bridge, engine = get_bridge(), services["engine"]
+    bridge.submit(services["gateway"].start())
+    bridge.submit(services["jobs"].open())
+    # A large folder takes its time; the pages say meanwhile what is being done.
+    bridge.submit(asyncio.to_thread(models.scan_models))
+    conversions = ConversionJobs(models.scan_models)
+    first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
+    return Workbench(
+        **services,
+        lock=lock,
+        hub=HubClient(settings.models_dir),
+        bridge=bridge,
+        conversions=conversions,
+        first_forms=first_forms,
+    )
+
+
+def is_answering(engine: InferenceEngine) -> bool:
+    """Whether a model is being loaded or asked at this moment."""
+    return any(model.active or model.state == "loading" for model in engine.loaded_models())
+
+
+def prepare_first_model(*, bring: bool = False) -> None:
+    """Make the other forms of the first model in the background, unless the settings say not to. ``bring``: fetch it
+    first where it is missing."""
+    workbench = get_workbench()
+
+    async def start() -> None:
+        workbench.first_forms.start(bring=bring)
+
+    if workbench.settings.first_model:
+        workbench.bridge.submit(start())
+
+
+def apply_settings() -> None:
+    """Bring changed settings into effect: memory limits at once, model places by scanning again."""
+    workbench = get_workbench()
+    settings = get_settings()
+    memory = workbench.engine.memory_manager
+    memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
+    scan_again()
+
+
+def scan_again() -> None:
+    """Look for models anew, in the background; :attr:`ModelManager.is_scanning` says until when."""
+    workbench = get_workbench()
+    workbench.models.announce_scan()
+    workbench.bridge.submit(asyncio.to_thread(workbench.models.scan_models))
+    workbench.models.wait_for_scan(PATIENCE_S)
+
+
+def close_workbench() -> None:
+    """End what runs, then every model process. Harmless when nothing was opened."""
+    global _current
+    with _lock:
+        workbench, _current = _current, None
+    if workbench is None:
+        return
+    workbench.models.end_scan()
+    workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
+    workbench.bridge.close()
+    workbench.store.close()
+    workbench.lock.release()

@@ -1,0 +1,57 @@
+"""The loss of learnt tokens, without ever holding the logits of all of them.
+
+A vocabulary of 50,000 to 250,000 makes logits the largest thing of a step. Here they are made for a few hundred tokens
+at a time, their gradient is taken at once, and they are dropped: what is kept is of the width of the model. The idea is
+that of Liger's fused cross entropy (https://arxiv.org/abs/2410.10989); the last layer is frozen, so it needs no
+gradient of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS
+
+
+class _TokenLosses(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+    ) -> torch.Tensor:
+        losses = torch.empty(len(targets), dtype=torch.float32, device=hidden.device)
+        slopes = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for begin in range(0, len(targets), LOSS_CHUNK_TOKENS):
+            part = slice(begin, begin + LOSS_CHUNK_TOKENS)
+            logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
+            wanted = targets[part, None]
+            total = logits.logsumexp(-1, keepdim=True)
+            losses[part] = (total - logits.gather(1, wanted)).squeeze(1)
+            if slopes is not None:
+                # The slope of the loss by the logits: what is believed of each token, less 1 for the right one.
+                believed = logits.sub_(total).exp_()
+                believed.scatter_add_(1, wanted, torch.full_like(total, -1.0))
+                slopes[part] = believed.to(weight.dtype) @ weight
+        if slopes is not None:
+            ctx.save_for_backward(slopes)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, *slope: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        (slopes,) = ctx.saved_tensors
+        return slopes * slope[0].unsqueeze(1).to(slopes.dtype), None, None, None
+
+
+def token_losses(
+    hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor
+) -> torch.Tensor:
+    """Negative log likelihoods in nats, float32, of the shape (tokens,).
+
+    Args:
+        hidden: what the last layer reads, (tokens, width).
+        weight: of the last layer, (vocabulary, width), frozen; ``bias`` (vocabulary,) or None.
+        targets: the token that follows each, (tokens,), int64.
+    """
+    losses: torch.Tensor = _TokenLosses.apply(hidden, weight, bias, targets)  # type: ignore[no-untyped-call]
+    return losses

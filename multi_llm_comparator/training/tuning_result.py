@@ -1,0 +1,76 @@
+"""What a tuning learns from, and how it ended."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from multi_llm_comparator.training.checkpoints import TuningState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningStart:
+    """What a tuning is about to learn from: ``answers`` (or pairs) of ``tokens``, of which ``learnt_tokens`` count in
+    the loss; ``kept_aside`` are what it is measured on, ``left_out`` rows and answers are neither. The model knows
+    ``vocabulary`` tokens.
+    """
+
+    answers: int
+    learnt_tokens: int
+    tokens: int
+    kept_aside: int
+    left_out: int
+    vocabulary: int
+
+    @property
+    def chance_loss(self) -> float:
+        """The mean loss per token of who guesses among all tokens: the natural logarithm of their number."""
+        return math.log(self.vocabulary)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"chance_loss": self.chance_loss}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningResult:
+    """How a tuning ended.
+
+    ``is_done`` False means that it was stopped at ``step``: the same call resumes there.
+    """
+
+    is_done: bool
+    step: int
+    steps: int
+    start: TuningStart
+    state: TuningState
+
+    @property
+    def first_loss(self) -> float | None:
+        return self.state.losses[0][1] if self.state.losses else None
+
+    @property
+    def last_loss(self) -> float | None:
+        return self.state.losses[-1][1] if self.state.losses else None
+
+    @property
+    def is_worse_than_chance(self) -> bool:
+        """Whether guessing among the tokens would have done better than the tuned model does."""
+        return self.last_loss is not None and self.last_loss > self.start.chance_loss
+
+    def to_dict(self) -> dict[str, Any]:
+        """Figures as JSON data, without curves."""
+        validation = self.state.validation
+        return {
+            "is_done": self.is_done,
+            "step": self.step,
+            "steps": self.steps,
+            "first_loss": self.first_loss,
+            "last_loss": self.last_loss,
+            "first_validation_loss": validation[0][1] if validation else None,
+            "last_validation_loss": validation[-1][1] if validation else None,
+            "best_validation_loss": self.state.best_loss if self.state.best_step is not None else None,
+            "best_step": self.state.best_step,
+            "training_s": self.state.trained_s,
+            "start": self.start.to_dict(),
+        }
