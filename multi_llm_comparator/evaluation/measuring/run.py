@@ -38,6 +38,7 @@ from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import ACTIVE, RunState
 
 SNAPSHOT_TIMEOUT_S = 15.0
+MAX_TITLE_CHARS = 200
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,9 @@ class EvaluationRun(LiveRun):
 
     @property
     def title(self) -> str:
-        return self.spec.title or ", ".join(subject.name for subject in self.spec.subjects)[:200]
+        """As it was named, else what is asked: the prompt set and the tasks."""
+        asked = [*([self.spec.prompts.name] if self.spec.prompts else []), *(task.name for task in self.spec.tasks)]
+        return self.spec.title or ", ".join(asked)[:MAX_TITLE_CHARS]
 
     @property
     def is_over(self) -> bool:

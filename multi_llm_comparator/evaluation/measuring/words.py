@@ -72,17 +72,17 @@ _EN = {
 _ZH = {
     "prompts_n": "{n} 条提示词",
     "items_n": "{n} 道题",
-    "better": "{better} 优于 {worse}：高 {points} 个百分点（{low} 至 {high}），p = {p}。在 {items} 中，"
+    "better": "{better} 优于 {worse}：高 {points} 个百分点（{low} 至 {high}），p = {p}。在{items}中，"
     "{better} 在 {ups} 条上更好，{worse} 在 {downs} 条上更好。",
-    "not_separable": "{first} 与 {second}：{items} 不足以区分，约需 {needed} 条。",
-    "no_difference": "{first} 与 {second}：{items} 无法区分，未见差异（一方胜 {ups} 条，另一方胜 {downs} 条）。",
-    "alike": "{first} 与 {second} 在全部 {items} 上得分相同：这类题目中至多 {most} 能区分二者。",
+    "not_separable": "{first} 与 {second}：{items}不足以区分，约需 {needed} 条。",
+    "no_difference": "{first} 与 {second}：{items}无法区分，未见差异（一方胜 {ups} 条，另一方胜 {downs} 条）。",
+    "alike": "{first} 与 {second} 在全部{items}上得分相同：这类题目中至多 {most} 能区分二者。",
     "nothing": "{first} 与 {second}：没有两者都有得分的题目。",
     "trust": "由 {judge} 评判：与您评分的一致性 kappa 为 {kappa}（{n} 条）；{judged} 次评判中 {flips} 由顺序决定。",
     "trust_none": "由 {judge} 评判，尚不知它与您是否一致：请亲自给一些回答打分（目前 0 条）。"
     "{judged} 次评判中有 {flips} 由顺序决定。",
-    "visible_before": "若有 {discordance} 的回答不同，{items} 可以显示 {points} 个百分点以上的差异。",
-    "visible_none": "若有 {discordance} 的回答不同，{items} 太少，无法显示任何差异。",
+    "visible_before": "若有 {discordance} 的回答不同，{items}可以显示 {points} 个百分点以上的差异。",
+    "visible_none": "若有 {discordance} 的回答不同，{items}太少，无法显示任何差异。",
     "report": "评测",
     "created": "创建于",
     "verdict": "结论",

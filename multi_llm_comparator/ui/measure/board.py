@@ -85,8 +85,10 @@ def _draw_status(snapshot: EvaluationSnapshot) -> None:
         words.append(escape(t("measure.judged", done=snapshot.judged[0], total=snapshot.judged[1])))
     if snapshot.is_running and (left := snapshot.left_s):
         words.append(escape(t("measure.left", time=say.seconds(left))))
-    words.append(escape(tn("measure.items", len(snapshot.items))) if snapshot.items else "")
-    st.html(f'<div class="mlc-models" data-measure="{snapshot.state}">{" · ".join(filter(None, words))}</div>')
+    if snapshot.items:
+        words.append(escape(tn("measure.items", len(snapshot.items))))
+    pieces = "".join(f"<span>{word}</span>" for word in words)
+    st.html(f'<div class="mlc-models" data-measure="{snapshot.state}">{pieces}</div>')
     if snapshot.error:
         st.html(problem(t("measure.failed_title"), snapshot.error))
 

@@ -13,6 +13,7 @@ from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import source_name, words_of
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
+from multi_llm_comparator.ui.kit.scrolling import scroll_to
 from multi_llm_comparator.ui.measure.answers import draw_answers
 from multi_llm_comparator.ui.measure.state import taken
 
@@ -38,12 +39,13 @@ def draw_matrix(run: EvaluationRun) -> None:
         hide_index=True,
         key=f"measure_matrix_{snapshot.id}",
         on_select=lambda: _pick(snapshot.id, shown),
-        selection_mode="single-row",
+        selection_mode=("single-row", "single-cell"),
         column_config=_columns(snapshot),
         height=min(38 + 35 * len(shown), 420),
     )
     if picked is not None:
         draw_answers(run, snapshot, picked, shown)
+        scroll_to("st-key-measure_answers", f"{snapshot.id}:{picked}")
 
 
 def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
@@ -90,7 +92,8 @@ def picked_key(run_id: str) -> str:
 
 def _pick(run_id: str, shown: list[int]) -> None:
     state: Any = st.session_state.get(f"measure_matrix_{run_id}")
-    rows = state["selection"]["rows"] if state else []
+    chosen = state["selection"] if state else {}
+    rows = [row for row, _ in chosen.get("cells", ())] or list(chosen.get("rows", ()))
     st.session_state[picked_key(run_id)] = shown[rows[0]] if rows and rows[0] < len(shown) else None
 
 

@@ -114,7 +114,7 @@ def example_models() -> list[ModelInfo]:
     """Two quantizations of the first model, else two demo models, else the two smallest."""
     models = sorted(loadable_models(), key=lambda model: model.size)
     ways = [m for m in four_ways(models, get_workbench().settings.models_dir) if m.config.get("quantization")]
-    return (ways or demo_four(models) or models)[-2:]
+    return next((some for some in (ways, demo_four(models)) if len(some) > 1), models)[-2:]
 
 
 def label_of(target: str) -> str:
@@ -135,7 +135,6 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
     options = TaskOptions(shots=setup.shots, limit=setup.limit or None, chat=setup.chat)
     judge = {"target": setup.judge, "mode": setup.judge_mode, "rubric": setup.rubric}
     return checked_spec(
-        title=prompts.name if prompts and not setup.tasks else "",
         subjects=subjects,
         prompts=prompts,
         tasks=[TaskChoice(name=name, data=setup.data.strip() or None, options=options) for name in setup.tasks],
