@@ -129,8 +129,10 @@ class GgufEngine(Engine):
         scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
         self._scoring[scoring] = own
         self._adapters.use(scoring.context, own)
+        begins = self._runtime.declares_begin
+        tokenizer = GgufScoreTokenizer(self._vocabulary, self._template, declares_begin=begins)
         scoring.on_close = lambda: self._scoring_ends(scoring)
-        return Scorer(scoring, GgufScoreTokenizer(self._vocabulary, self._template), self._n_ctx)
+        return Scorer(scoring, tokenizer, self._n_ctx)
 
     def close(self) -> None:
         # It reads the model's vocabulary.

@@ -132,6 +132,11 @@ class LlamaRuntime:
         text = self._header("general.file_type")
         return int(text) if text.isdigit() else None
 
+    @property
+    def declares_begin(self) -> bool:
+        """Whether the file names a token that begins a text; where it does not, llama.cpp makes one up."""
+        return self._header("tokenizer.ggml.bos_token_id").isdigit()
+
     def _header(self, name: str) -> str:
         buffer = ctypes.create_string_buffer(256)
         llama_cpp.llama_model_meta_val_str(self.model, name.encode(), buffer, len(buffer))

@@ -193,13 +193,14 @@ class GgufScoring:
 class GgufScoreTokenizer:
     """A GGUF model's tokenizer, as :class:`~inferencers.score_tokens.ScoreTokenizer` has it."""
 
-    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
-        self._vocabulary, self.template = vocabulary, template
+    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate, *, declares_begin: bool = True) -> None:
+        self._vocabulary, self.template, self._declares_begin = vocabulary, template, declares_begin
 
     @property
     def begin(self) -> int | None:
         bos, eos = self._vocabulary.bos, self._vocabulary.eos
-        return eos if bos is None else bos
+        # A made-up one is none that the checkpoint has: the two would be asked different things.
+        return eos if bos is None or (eos is not None and not self._declares_begin) else bos
 
     def of_text(self, text: str) -> list[int]:
         return self._vocabulary.tokenize([PromptPart(text, is_template=False)])
