@@ -136,11 +136,11 @@ def restored_account(document: JobDocument, items: list[Sample]) -> Account:
     return account
 
 
-def sample_item(run_id: str, sample: Sample, position: int) -> ItemRecord:
+def sample_item(run_id: str, sample: Sample) -> ItemRecord:
     return ItemRecord(
         run_id=run_id,
         key=sample_key(sample),
-        position=position,
+        position=sample.step,
         status="done",
         text=sample.answer,
         score=sample.score,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 import uuid
+from dataclasses import replace
 from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
@@ -22,6 +22,7 @@ from multi_llm_comparator.jobs.process import (
     Share,
     end_group,
     find_process,
+    how_it_ended,
     start_process,
 )
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble, WaitsFor
@@ -35,7 +36,7 @@ from multi_llm_comparator.tracking.store import Store
 FOLLOW_EVERY_S = 0.5
 # A job that was told to stop ends its step and writes a checkpoint.
 STOP_GRACE_S = 120.0
-# One that is deleted has nothing to write; what it started elsewhere, it may still end.
+# One that is deleted may still end what it started elsewhere.
 DISCARD_GRACE_S = 5.0
 STARTING, STOPPING = "starting", "stopping"
 
@@ -183,7 +184,8 @@ class JobRun(LiveRun):
 
     async def launch(self, share: Share) -> None:
         """Start its process and follow it. What goes wrong is its error."""
-        self.share = self.share or share
+        # Threads stay as they were: they decide in which order numbers are added up.
+        self.share = replace(share, threads=self.share.threads if self.share else share.threads)
         self.attempt += 1
         self.begun_at, self.pid = self.begun_at or now(), None
         self.account.begin_again()
@@ -191,7 +193,12 @@ class JobRun(LiveRun):
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.
             await self._commit()
-            self._follow(await asyncio.to_thread(start_process, self._id, self.folder, self.spec, self.share))
+            process = await asyncio.to_thread(start_process, self._id, self.folder, self.spec, self.share)
+            if self.recorder is not None and self.recorder.is_closed:
+                # It was deleted while it began.
+                await asyncio.to_thread(end_group, self._id, process.pid)
+            else:
+                self._follow(process)
         except MultiLLMError as exc:
             await self._end("failed", Trouble(type(exc).__name__, str(exc)))
 
@@ -215,6 +222,8 @@ class JobRun(LiveRun):
         self.is_stop_asked = True
         self._kill_at = min(self._kill_at, time.monotonic() + self._grace_s)
         self.show()
+        if self.recorder is not None:
+            self.recorder.urge()
         self.tell_to_stop()
 
     def tell_to_stop(self) -> None:
@@ -236,7 +245,7 @@ class JobRun(LiveRun):
     async def _let_go(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task})
 
     async def resume(self) -> None:
         """Have it wait for its turn again; its kind continues from the last checkpoint. One that is done stays so."""
@@ -245,6 +254,7 @@ class JobRun(LiveRun):
         self.folder.make(self.spec)
         self.folder.stop_file.unlink(missing_ok=True)
         self.error, self.ended_at, self.is_stop_asked, self.leftovers = None, None, False, ()
+        self.stored_state = "queued"
         self._over.clear()
         await self._begin_again()
 
@@ -252,8 +262,7 @@ class JobRun(LiveRun):
         # Without its folder nothing is known of it: another machine has it, or it was moved and may come back.
         if not await asyncio.to_thread(self.folder.spec_file.exists):
             return
-        is_alive = await asyncio.to_thread(find_process, self.folder) is not None
-        if self.stored_state in ACTIVE or (self.stored_state == "interrupted" and is_alive):
+        if self.stored_state in ACTIVE or await asyncio.to_thread(find_process, self.folder) is not None:
             await self._begin_again()
 
     async def _begin_again(self) -> None:
@@ -261,8 +270,14 @@ class JobRun(LiveRun):
         process = await asyncio.to_thread(find_process, self.folder)
         was_running = process is not None or (self._state == "interrupted" and self.stored_state == "running")
         self.stored_state = "queued"
+        before = self._state
         self.show("running" if was_running else "queued")
-        await self._commit()
+        try:
+            await self._commit()
+        except MultiLLMError:
+            # Another process was faster, or nothing can be stored: nobody works on it here.
+            self.show(before)
+            raise
         if was_running:
             self._follow(process)
         else:
@@ -333,8 +348,7 @@ class JobRun(LiveRun):
         if self.pid is not None:
             self.leftovers = await asyncio.to_thread(end_group, self._id, self.pid)
         for left in self.leftovers:
-            what = f"process {left.pid} ({left.name}), which the job started, still runs"
-            self._note(f"{what} and holds {left.memory_bytes / 1e9:.2f} GB; end it with 'kill {left.pid}'")
+            self._note(left.text)
         ended = self.account.ended
         if ended is not None:
             trouble = Trouble(ended.type, ended.text) if ended.outcome == "failed" else None
@@ -349,7 +363,7 @@ class JobRun(LiveRun):
             text = f"the process of the job ended with code {code}; the last that it printed: {last[:300]}"
             await self._end("failed", Trouble("JobError", text))
         else:
-            self._note(f"the process of the job {_how(code)}; resume it to continue from its last checkpoint")
+            self._note(f"the process of the job {how_it_ended(code)}; resume it to continue from its last checkpoint")
             await self._end("interrupted")
 
     def _note(self, text: str) -> None:
@@ -359,11 +373,11 @@ class JobRun(LiveRun):
         self.error, self.ended_at, self.waits_for = error, now(), None
         self.show(state)
         if self.recorder is not None:
+            # What cannot be written now is tried again.
+            self.recorder.touch()
             await self.recorder.flush()
-            if self.recorder.has_unsaved:
-                self.recorder.touch()
-        self._over.set()
         self._queue.note_change(self)
+        self._over.set()
 
     # --- to be recorded ---------------------------------------------------------------------------------------------
 
@@ -375,8 +389,7 @@ class JobRun(LiveRun):
         return run_record(self)
 
     def item_record(self, key: str) -> ItemRecord:
-        sample = self.account.sample(key)
-        return sample_item(self._id, sample, sample.step)
+        return sample_item(self._id, self.account.sample(key))
 
     def note_save_error(self, message: str | None) -> None:
         if message != self._save_error:
@@ -385,11 +398,3 @@ class JobRun(LiveRun):
 
     def branch(self) -> None:
         return None
-
-
-def _how(code: int | None) -> str:
-    if code is None or code >= 0:
-        return "is gone without having said how it ended"
-    name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
-    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"

@@ -29,12 +29,14 @@ from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
 from multi_llm_comparator.jobs.machine import Held, Machine, held_bytes
 from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
+from multi_llm_comparator.jobs.snapshot import WaitsFor
 from multi_llm_comparator.jobs.spec import JobSpec, changed
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord, RunSummary
 
 MAX_QUEUED = 100
+MAX_ON_CLUSTERS = 16
 # While one waits, what is free is looked at so often: models come and go, other programs too.
 LOOK_EVERY_S = 2.0
 MAX_FOUND_AGAIN = 200
@@ -303,9 +305,15 @@ class JobRegistry:
         self._wake()
         if self._is_open and self._queued and self._tending is None:
             self._tending = asyncio.create_task(self._tend_queue())
-            self._tending.add_done_callback(lambda done: setattr(self, "_tending", None))
 
     async def _tend_queue(self) -> None:
+        try:
+            await self._tend_while_jobs_wait()
+        finally:
+            # Not by a callback: a job that comes before that was called would wait for nobody.
+            self._tending = None
+
+    async def _tend_while_jobs_wait(self) -> None:
         while self._queued:
             self._changed.clear()
             try:
@@ -328,12 +336,23 @@ class JobRegistry:
             if run.id in admission.waits and run.waits_for != admission.waits[run.id]:
                 run.waits_for = admission.waits[run.id]
                 run.show()
-        for run in elsewhere:
-            # A cluster has a queue of its own.
-            await self._launch(run, Share(1))
+        await self._admit_elsewhere(elsewhere)
         for run_id, share in admission.starts.items():
             if run_id in self._queued:
                 await self._launch(self._queued[run_id], share)
+
+    async def _admit_elsewhere(self, waiting: Sequence[JobRun]) -> None:
+        """A cluster has a queue of its own; each job that it has costs a process here."""
+        free = MAX_ON_CLUSTERS - sum(run.spec.backend != "local" for run in self._running.values())
+        for run in waiting[: max(0, free)]:
+            await self._launch(run, Share(1))
+        for ahead, run in enumerate(waiting[max(0, free) :]):
+            wait = WaitsFor(
+                what="turn", text=f"waits for one of {MAX_ON_CLUSTERS} jobs on clusters to end", ahead=ahead
+            )
+            if run.waits_for != wait:
+                run.waits_for = wait
+                run.show()
 
     def _held(self) -> tuple[Held, ...]:
         local = (run for run in self._running.values() if run.spec.backend == "local")
