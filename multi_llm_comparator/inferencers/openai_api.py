@@ -34,7 +34,7 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.keys import KeyMask, remember_key, scrub
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import COARSE_TIE_NATS, ScoreRequest, ScoreResult
 from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
 
 MAX_CONNECTIONS = 4000
@@ -135,7 +135,7 @@ class OpenAIEndpoint:
                     raise UnsupportedModelError(f"{self._translated(exc)}: it scores no prompts") from None
                 raise self._translated(exc) from None
             found.append(score_of(answer, prefix, text))
-        return ScoreResult(continuations=tuple(found), notes=(NOTE,))
+        return ScoreResult(continuations=tuple(found), notes=(NOTE,), tie_nats=COARSE_TIE_NATS)
 
     async def check(self) -> None:
         """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.
