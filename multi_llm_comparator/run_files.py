@@ -15,6 +15,10 @@ from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.jobs.entries import job_kinds
+from multi_llm_comparator.jobs.export import FORMATS as JOB_FORMATS
+from multi_llm_comparator.jobs.export import export_job
+from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.plans.export import FORMATS as PLAN_FORMATS
 from multi_llm_comparator.plans.export import export_plan_run
 from multi_llm_comparator.plans.plan_run import KIND as PLAN
@@ -53,6 +57,7 @@ class RunFiles:
         self._kinds: Mapping[str, tuple[tuple[str, ...], Make]] = {
             COMPARISON: (COMPARISON_FORMATS, self._comparison),
             PLAN: (PLAN_FORMATS, self._plan),
+            **dict.fromkeys(job_kinds(), (JOB_FORMATS, self._job)),
         }
 
     def formats(self, kind: str) -> tuple[str, ...]:
@@ -121,3 +126,7 @@ class RunFiles:
         run = (await self._runs.get(run_id, PlanRun)).snapshot()
         outlook = await self._calibration.outlook(run)
         return await asyncio.to_thread(export_plan_run, run, format, language, outlook)
+
+    async def _job(self, run_id: str, format: str, language: Language) -> bytes:
+        job = (await self._runs.get(run_id, JobRun)).snapshot()
+        return await asyncio.to_thread(export_job, job, format)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from multi_llm_comparator.cli import dataset, single
 from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.cli.export import export as write_export
+from multi_llm_comparator.cli.jobs import jobs_commands
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
@@ -41,7 +42,7 @@ from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.training.trainer import train
-from multi_llm_comparator.workbench import finder, local_names, opened, scanned_models
+from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
 
 DEFAULT_CONFIG = Path("config.yaml")
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -184,9 +185,13 @@ async def _resume(config: CooperationConfig | None, run_id: str) -> bool:
 
 
 async def _export(run_id: str, format: str, language: str, to: str | None) -> bool:
-    # No model is asked, so none is looked for.
+    return await _without_models(lambda work: write_export(work, run_id, format, language, to))
+
+
+async def _without_models(do: Callable[[Services], Coroutine[Any, Any, bool]]) -> bool:
+    """Do what asks no model, so that none is looked for."""
     async with opened(ModelManager(get_settings().models_dir), reach_without(_config_of("any"))) as work:
-        return await write_export(work, run_id, format, language, to)
+        return await do(work)
 
 
 async def _baseline(
@@ -238,6 +243,9 @@ def _run(work: Coroutine[Any, Any, bool]) -> None:
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     raise typer.Exit(OK if is_done else FAILED)
+
+
+app.add_typer(jobs_commands(lambda do: _run(_without_models(do))), name="jobs")
 
 
 def _keep_log() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from multi_llm_comparator.jobs.job_run import JobRun
 
 SCHEMA_VERSION = 1
+# What a search finds of a job's options.
+MAX_SEARCH_CHARS = 20_000
 
 
 class JobDocument(BaseModel):
@@ -64,7 +67,7 @@ def run_record(run: JobRun) -> RunRecord:
         pid=run.pid,
         share=run.share,
         stop_asked=run.is_stop_asked,
-        read_to=run.stored_to,
+        read_to=run.telling.stored_to,
         phase=account.phase,
         progress=account.progress,
         notes=list(account.notes),
@@ -87,7 +90,7 @@ def run_record(run: JobRun) -> RunRecord:
         models=models_of(run.spec),
         schema_version=SCHEMA_VERSION,
         document=document.model_dump(mode="json"),
-        search_text="",
+        search_text=json.dumps(run.spec.options, ensure_ascii=False)[:MAX_SEARCH_CHARS],
     )
 
 

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraint
 
 from multi_llm_comparator.core.clock import now
 
-MAX_LINE_BYTES = 128 * 1024
+# Three texts, each of characters that take six bytes in JSON, fit.
+MAX_LINE_BYTES = 512 * 1024
 MAX_TEXT_CHARS = 16_000
 MAX_NAME_CHARS = 64
 # As the store keeps it.
@@ -19,7 +20,7 @@ Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARS + 1)]
 Count = Annotated[int, Field(ge=0, le=2**53)]
 SampleKind = Literal["fixed", "best", "worst"]
 Level = Literal["info", "warning", "error"]
-Outcome = Literal["done", "stopped", "failed"]
+Outcome = Literal["done", "stopped", "failed", "interrupted"]
 
 
 class _Event(BaseModel):
@@ -93,7 +94,7 @@ class Result(_Event):
 
 
 class Ended(_Event):
-    """The last line of an attempt that was not killed; ``type`` and ``text`` are those of the error."""
+    """The last line of an attempt that was not killed; ``type`` and ``text`` say why it is not done."""
 
     event: Literal["ended"] = "ended"
     outcome: Outcome

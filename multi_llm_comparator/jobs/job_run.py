@@ -10,10 +10,10 @@ import uuid
 from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
-from multi_llm_comparator.jobs.account import Account, as_point, sample_key
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.jobs.account import Account
 from multi_llm_comparator.jobs.documents import JobDocument, run_record, sample_item
-from multi_llm_comparator.jobs.events import Note, PointMade, Sample, read_event
+from multi_llm_comparator.jobs.events import Note
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.process import (
     AT_WORK_ALREADY,
@@ -26,13 +26,13 @@ from multi_llm_comparator.jobs.process import (
 )
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble, WaitsFor
 from multi_llm_comparator.jobs.spec import JobSpec
+from multi_llm_comparator.jobs.telling import Telling
 from multi_llm_comparator.runs.live import LiveRun
-from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, Point, RunRecord, RunState
+from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, RunRecord, RunState
 from multi_llm_comparator.tracking.store import Store
 
 # How often the events of a job are read.
 FOLLOW_EVERY_S = 0.5
-READ_BYTES = 2**20
 # A job that was told to stop ends its step and writes a checkpoint.
 STOP_GRACE_S = 120.0
 # One that is deleted has nothing to write; what it started elsewhere, it may still end.
@@ -95,11 +95,8 @@ class JobRun(LiveRun):
         self.error: Trouble | None = None
         self.leftovers: tuple[Leftover, ...] = ()
         self.waits_for: WaitsFor | None = None
-        # How much of the events file was read, and how much of that is in the store.
-        self.read_to = self.stored_to = 0
-        self._unstored: list[Point] = []
+        self.telling = Telling(run_id, folder, store, self.account)
         self._save_error: str | None = None
-        self._log: tuple[int, tuple[str, ...]] = (-1, ())
         self._process: JobProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._kill_at = float("inf")
@@ -149,7 +146,7 @@ class JobRun(LiveRun):
             result=self.account.result,
             error=self.error,
             waits_for=self.waits_for if self._state == "queued" else None,
-            log_tail=self._log[1],
+            log_tail=self.telling.log_tail,
             created=self.created_at,
             begun=self.begun_at,
             ended=self.ended_at,
@@ -167,16 +164,20 @@ class JobRun(LiveRun):
         self._version += 1
         self._snapshot = self._taken()
 
-    def take_over(self, document: JobDocument, *, is_interrupted: bool) -> None:
-        """Become what is stored; ``is_interrupted``: nobody works on it."""
+    def take_over(self, document: JobDocument, account: Account, *, is_interrupted: bool) -> None:
+        """Become what is stored, and what was told; ``is_interrupted``: nobody works on it."""
         self.stored_state = document.state
         self._state = "interrupted" if is_interrupted else document.state
         self.created_at, self.begun_at, self.ended_at = document.created_at, document.begun_at, document.ended_at
-        self.place, self.attempt, self.pid, self.share = document.place, document.attempt, document.pid, document.share
+        self.place, self.attempt, self.share = document.place, document.attempt, document.share
+        # Its own word, if the app ended before it had stored the number.
+        working = self.folder.process()
+        self.pid = working.pid if working is not None and working.is_here else document.pid
         self.is_stop_asked, self.error = document.stop_asked, document.error
         self.leftovers = tuple(document.leftovers)
-        self.read_to = self.stored_to = document.read_to
-        self._log = self.folder.log_size(), self.folder.log_tail()
+        self.account = account
+        self.telling = Telling(self._id, self.folder, self._store, account)
+        self.telling.begin_at(document.read_to)
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
@@ -184,7 +185,8 @@ class JobRun(LiveRun):
         """Start its process and follow it. What goes wrong is its error."""
         self.share = self.share or share
         self.attempt += 1
-        self.begun_at, self.pid, self.account.ended = self.begun_at or now(), None, None
+        self.begun_at, self.pid = self.begun_at or now(), None
+        self.account.begin_again()
         self.show("running")
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.
@@ -195,6 +197,8 @@ class JobRun(LiveRun):
 
     def _follow(self, process: JobProcess | None) -> None:
         self._process, self.pid = process, process.pid if process else self.pid
+        if self.recorder is not None:
+            self.recorder.urge()
         self._over.clear()
         self._kill_at = time.monotonic() + self._grace_s if self.is_stop_asked else float("inf")
         if self.is_stop_asked and process is not None:
@@ -245,7 +249,11 @@ class JobRun(LiveRun):
         await self._begin_again()
 
     async def opened(self) -> None:
-        if self.stored_state in ACTIVE:
+        # Without its folder nothing is known of it: another machine has it, or it was moved and may come back.
+        if not await asyncio.to_thread(self.folder.spec_file.exists):
+            return
+        is_alive = await asyncio.to_thread(find_process, self.folder) is not None
+        if self.stored_state in ACTIVE or (self.stored_state == "interrupted" and is_alive):
             await self._begin_again()
 
     async def _begin_again(self) -> None:
@@ -304,38 +312,14 @@ class JobRun(LiveRun):
 
     async def _read(self) -> bool:
         """Take in what was told since; whether there may be more."""
-        lines, to = await asyncio.to_thread(self.folder.read_events, self.read_to, READ_BYTES)
-        has_more, self.read_to = to > self.read_to, to
-        events = [event for event in map(read_event, lines) if event is not None]
-        for event in events:
-            self.account.add(event)
-        self._unstored += [as_point(event) for event in events if isinstance(event, PointMade)]
-        keys = [sample_key(event) for event in events if isinstance(event, Sample)]
-        await self._store_points()
-        is_log_new = await self._read_log()
-        if has_more or is_log_new:
+        news = await self.telling.look()
+        if news.has_more or news.is_log_new:
             self.show()
-        if has_more and self.recorder is not None:
-            self.recorder.touch(*(key for key in dict.fromkeys(keys) if self.account.holds(key)))
-        return has_more
-
-    async def _store_points(self) -> None:
-        if self._unstored:
-            try:
-                await asyncio.to_thread(self._store.save_points, self._id, self._unstored)
-            except StoreError as exc:
-                # They are told again by the file, from where the store has them.
-                self.note_save_error(str(exc))
-                return
-            self._unstored = []
-        self.stored_to = self.read_to
-
-    async def _read_log(self) -> bool:
-        size = self.folder.log_size()
-        if size == self._log[0]:
-            return False
-        self._log = size, await asyncio.to_thread(self.folder.log_tail)
-        return True
+        if news.has_more and self.recorder is not None:
+            self.recorder.touch(*news.samples)
+        if news.save_error is not None:
+            self.note_save_error(news.save_error)
+        return news.has_more
 
     # --- to end -----------------------------------------------------------------------------------------------------
 
@@ -354,12 +338,14 @@ class JobRun(LiveRun):
         ended = self.account.ended
         if ended is not None:
             trouble = Trouble(ended.type, ended.text) if ended.outcome == "failed" else None
+            if ended.outcome == "interrupted":
+                self._note(ended.text)
             await self._end(ended.outcome, trouble)
         elif self.is_stop_asked:
             self._note(f"it did not end within {self._grace_s:.0f} s and was killed; its last checkpoint counts")
             await self._end("stopped")
         elif code is not None and code > 0:
-            last = next((line for line in reversed(self._log[1]) if line.strip()), "nothing")
+            last = next((line for line in reversed(self.telling.log_tail) if line.strip()), "nothing")
             text = f"the process of the job ended with code {code}; the last that it printed: {last[:300]}"
             await self._end("failed", Trouble("JobError", text))
         else:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ from multi_llm_comparator.services.child_process import child_environment
 JOB_VARIABLE = "MLC_JOB"
 # How the process of a job ends when another one has its folder.
 AT_WORK_ALREADY = 75
-MODULES = {"local": "multi_llm_comparator.jobs.run", "ray": "multi_llm_comparator.jobs.ray_backend"}
+RUN_MODULE = "multi_llm_comparator.jobs.run"
 # Killed processes are gone within milliseconds, unless one hangs in the kernel.
 GONE_WITHIN_S = 5.0
 
@@ -96,7 +97,7 @@ def start_process(run_id: str, folder: JobFolder, spec: JobSpec, share: Share) -
     try:
         with folder.log.open("ab") as printed:
             child = subprocess.Popen(
-                [sys.executable, "-m", MODULES[spec.backend], str(folder.path), "--bound-log"],
+                [sys.executable, "-m", RUN_MODULE, str(folder.path), "--bound-log"],
                 stdin=subprocess.DEVNULL,
                 stdout=printed,
                 stderr=subprocess.STDOUT,
@@ -140,8 +141,10 @@ def end_group(run_id: str, leader: int) -> tuple[Leftover, ...]:
     for process in in_session:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    _, alive = psutil.wait_procs(in_session, timeout=GONE_WITHIN_S)
-    return tuple(_leftovers([*alive, *elsewhere]))
+    until = time.monotonic() + GONE_WITHIN_S
+    while (alive := _leftovers(in_session)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return (*alive, *_leftovers(elsewhere))
 
 
 def _session(pid: int) -> int | None:

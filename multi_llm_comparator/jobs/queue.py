@@ -1,7 +1,8 @@
 """Who may begin: pure decisions about waiting jobs and what the machine has left.
 
 Jobs begin in their order. One that does not fit yet may be passed by others that do, so that a small one need not wait
-for memory that a large one waits for; but only so often: then nobody passes it until it has begun.
+for memory that a large one waits for; but only so often: then nobody passes it until it has begun. That holds where the
+end of other jobs would make room for it: one that waits for models to be unloaded holds up nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ MAX_PASSED = 4
 class Room:
     """What a machine has, and what of it is left for jobs to begin now, beside models and running jobs.
 
-    ``models`` counts those that are loaded, ``idle`` are those of them that may be unloaded. GPUs go by number.
+    Running jobs hold ``jobs_bytes``. ``models`` counts those that are loaded, ``idle`` are those of them that may be
+    unloaded. GPUs go by number.
     """
 
     total_bytes: int
@@ -30,6 +32,7 @@ class Room:
     free_cpus: int
     total_gpus: int = 0
     free_gpus: tuple[int, ...] = ()
+    jobs_bytes: int = 0
     models: int = 0
     idle: tuple[IdleModel, ...] = ()
 
@@ -45,7 +48,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who begins now, with its share of the machine, what the others wait for, and how often each was passed now."""
+    """Who begins now, with its share of the machine; what the others wait for, and how often each was passed so far."""
 
     starts: Mapping[str, Share] = field(default_factory=dict)
     waits: Mapping[str, WaitsFor] = field(default_factory=dict)
@@ -61,22 +64,18 @@ def admit(queue: Sequence[Waiting], room: Room) -> Admission:
     """Decide about a queue, first come first."""
     starts: dict[str, Share] = {}
     waits: dict[str, WaitsFor] = {}
+    # Those that wait for other jobs to end, with how often others began before them.
     passed: dict[str, int] = {}
-    is_barred = False
     for job in queue:
-        reason = _reason(job, room, ahead=len([w for w in waits.values() if w.what != "never"]), is_barred=is_barred)
+        is_barred = any(count >= MAX_PASSED for count in passed.values())
+        reason = _reason(job, room, ahead=len(waits), is_barred=is_barred)
         if reason is None:
-            share, room = _take(job, room)
-            starts[job.run_id] = share
-            for run_id, wait in waits.items():
-                if wait.what != "never":
-                    passed[run_id] = passed.get(run_id, 0) + 1
-        else:
-            waits[job.run_id] = reason
-        is_barred = is_barred or any(
-            w.run_id in waits and waits[w.run_id].what != "never" and w.passed + passed.get(w.run_id, 0) >= MAX_PASSED
-            for w in queue
-        )
+            starts[job.run_id], room = _take(job, room)
+            passed = {run_id: count + 1 for run_id, count in passed.items()}
+            continue
+        waits[job.run_id] = reason
+        if reason.what != "never" and job.needs.memory_bytes <= room.free_bytes + room.jobs_bytes:
+            passed[job.run_id] = job.passed
     return Admission(starts, waits, passed)
 
 
@@ -105,13 +104,18 @@ def _reason(job: Waiting, room: Room, *, ahead: int, is_barred: bool) -> WaitsFo
         return WaitsFor(what="gpus", text=text, ahead=ahead)
     missing = needs.memory_bytes - room.free_bytes
     if missing > 0:
-        loaded = f": {room.models} model{'s are' if room.models != 1 else ' is'} loaded" if room.models else ""
-        idle = f", {len(room.idle)} of them idle" if room.idle else ""
-        text = f"waits for {_gb(missing)}{loaded}{idle}"
+        text = f"waits for {_gb(missing)}{_who_holds(room)}"
         return WaitsFor(
             what="memory", text=text, missing_bytes=missing, models=room.models, idle=room.idle, ahead=ahead
         )
     return None
+
+
+def _who_holds(room: Room) -> str:
+    models = f"{room.models} model{'s are' if room.models != 1 else ' is'} loaded" if room.models else ""
+    idle = f" ({len(room.idle)} idle)" if room.idle else ""
+    jobs = f"jobs hold {_gb(room.jobs_bytes)}" if room.jobs_bytes else ""
+    return f": {' and '.join(filter(None, (models + idle, jobs)))}" if models or jobs else ""
 
 
 def _take(job: Waiting, room: Room) -> tuple[Share, Room]:
@@ -119,6 +123,7 @@ def _take(job: Waiting, room: Room) -> tuple[Share, Room]:
     left = replace(
         room,
         free_bytes=room.free_bytes - job.needs.memory_bytes,
+        jobs_bytes=room.jobs_bytes + job.needs.memory_bytes,
         free_cpus=room.free_cpus - cpus,
         free_gpus=room.free_gpus[job.needs.gpus :],
     )

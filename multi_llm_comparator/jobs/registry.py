@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import (
+    ConfigurationError,
     InsufficientMemoryError,
     JobError,
     MultiLLMError,
@@ -20,8 +22,9 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.jobs.documents import read_document, read_sample, restored_account
 from multi_llm_comparator.jobs.entries import OTHER_PAGE, PAGES, entry_of, job_kinds
 from multi_llm_comparator.jobs.folder import JobFolder
+from multi_llm_comparator.jobs.grid import MAX_GRID, GridTable, grid_specs, table_of
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
-from multi_llm_comparator.jobs.machine import Held, Machine
+from multi_llm_comparator.jobs.machine import Held, Machine, held_bytes
 from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
 from multi_llm_comparator.jobs.spec import JobSpec, changed
@@ -34,6 +37,7 @@ MAX_QUEUED = 100
 LOOK_EVERY_S = 2.0
 MAX_FOUND_AGAIN = 200
 
+_IS_ADDRESS = re.compile(r"https?://[^\s/@]+/?")
 _IS_ID = re.compile(r"[0-9a-f]{12}")
 
 log = logging.getLogger(__name__)
@@ -102,11 +106,40 @@ class JobRegistry:
         self.put(run)
         return run
 
+    async def start_grid(self, spec: JobSpec, axes: Mapping[str, Sequence[Any]]) -> str:
+        """Queue a job for every combination of options, such as ``{"learning_rate": [1e-4, 2e-4], "rank": [8, 16]}``.
+
+        Returns:
+            The id that all of them have as ``parent_id``: see :meth:`grid_table`.
+
+        Raises:
+            ConfigurationError, InsufficientMemoryError, JobError, QueueFullError, StoreError: see :meth:`start`. Where
+                it is refused, nothing is started.
+        """
+        specs = grid_specs(spec, axes)
+        for one in specs:
+            await self._refuse(one, len(specs))
+        grid_id = new_job_id()
+        for one in specs:
+            await self._start(one, grid_id)
+        return grid_id
+
+    async def grid_table(self, parent_id: str) -> GridTable:
+        """The jobs of a grid side by side, in the order in which they were queued."""
+        return table_of([run.snapshot() for run in await self._children(parent_id)])
+
+    async def _children(self, parent_id: str) -> Sequence[JobRun]:
+        found = await self.list(RunFilter(parent_id=parent_id), MAX_GRID)
+        runs = [await self.get(summary.id) for summary in found]
+        return sorted(runs, key=lambda run: run.created_at)
+
     async def _refuse(self, spec: JobSpec, count: int) -> None:
         entry_of(spec.kind)
         if len(self._queued) + count > MAX_QUEUED:
             raise QueueFullError(f"{len(self._queued)} jobs wait already, of at most {MAX_QUEUED}; stop some, or wait")
-        if spec.backend == "local":
+        if spec.backend == "ray":
+            refuse_cluster(spec)
+        else:
             never = too_much(spec.needs, await asyncio.to_thread(self._machine.room, ()))
             if never is not None and never.missing_bytes:
                 text = f"{spec.title!r} {never.text}; choose a smaller model or batch, or raise the memory limit"
@@ -119,17 +152,23 @@ class JobRegistry:
 
     # --- to find ----------------------------------------------------------------------------------------------------
 
-    async def open(self) -> None:
-        """Begin to start jobs: those that waited when the app ended wait again, those at work are followed."""
+    async def open(self, *, find: bool = True) -> None:
+        """Begin to start jobs. With ``find``, those that waited when the app ended wait again, and those at work are
+        followed; what of them cannot be read is left out, and the log says so."""
         self._is_open = True
-        states = ("queued", "running", "interrupted")
-        for kind in job_kinds():
-            for found in await self.runs.list(RunFilter(kind=kind, states=states), MAX_FOUND_AGAIN):
-                try:
-                    await self.get(found.id)
-                except MultiLLMError as exc:
-                    log.warning("job %s is not found again: %s", found.id, exc)
+        if find:
+            try:
+                for found in await self.list(RunFilter(states=("queued", "running", "interrupted")), MAX_FOUND_AGAIN):
+                    await self._find_again(found.id)
+            except MultiLLMError as exc:
+                log.error("jobs of earlier are not found again: %s", exc)
         self._tend()
+
+    async def _find_again(self, run_id: str) -> None:
+        try:
+            await self.get(run_id)
+        except MultiLLMError as exc:
+            log.warning("job %s is not found again: %s", run_id, exc)
 
     async def get(self, run_id: str) -> JobRun:
         """See :meth:`RunRegistry.get`."""
@@ -147,11 +186,11 @@ class JobRegistry:
         """A job from what is stored of it. Called in a thread."""
         document = read_document(record)
         run = self._made(record.id, document.spec)
-        run.account = restored_account(document, [read_sample(item) for item in items])
+        account = restored_account(document, [read_sample(item) for item in items])
         for series in document.series:
             for point in self.runs.store.load_points(record.id, series):
-                run.account.add_point(point)
-        run.take_over(document, is_interrupted=record.status == "interrupted")
+                account.add_point(point)
+        run.take_over(document, account, is_interrupted=record.status == "interrupted")
         run.recorder = self.runs.recorder(run, record)
         run.show()
         return run
@@ -273,12 +312,10 @@ class JobRegistry:
 
     async def _admit(self) -> None:
         elsewhere = [run for run in self._in_order() if run.spec.backend != "local"]
-        held = [Held(r.spec.needs, r.share, r.pid) for r in self._running.values() if r.spec.backend == "local"]
-        room = await asyncio.to_thread(self._machine.room, held)
+        room = await asyncio.to_thread(self._machine.room, self._held())
         order = [run for run in self._in_order() if run.spec.backend == "local"]
         admission = admit([Waiting(r.id, r.spec.needs, self._passed.get(r.id, 0)) for r in order], room)
-        for run_id, count in admission.passed.items():
-            self._passed[run_id] = self._passed.get(run_id, 0) + count
+        self._passed |= admission.passed
         for run in order:
             if run.id in admission.waits and run.waits_for != admission.waits[run.id]:
                 run.waits_for = admission.waits[run.id]
@@ -289,6 +326,14 @@ class JobRegistry:
         for run_id, share in admission.starts.items():
             if run_id in self._queued:
                 await self._launch(self._queued[run_id], share)
+
+    def _held(self) -> tuple[Held, ...]:
+        local = (run for run in self._running.values() if run.spec.backend == "local")
+        return tuple(Held(run.spec.needs, run.share, run.pid) for run in local)
+
+    def held_bytes(self) -> tuple[int, int]:
+        """RAM that jobs at work hold or were promised, and what of that they have yet to take."""
+        return held_bytes(self._held())
 
     async def _launch(self, run: JobRun, share: Share) -> None:
         self._queued.pop(run.id, None)
@@ -302,6 +347,17 @@ class JobRegistry:
     async def aclose(self) -> None:
         """Start no more jobs; those at work go on, and are found again."""
         self._is_open = False
+        for run in self._running.values():
+            log.warning("job %s (%s) goes on without the app, which follows it again once opened", run.id, run.title)
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.gather(self._tending, return_exceptions=True)
+
+
+def refuse_cluster(spec: JobSpec) -> None:
+    """Raises ConfigurationError: Ray is not installed here, or the address is none."""
+    if find_spec("ray") is None:
+        raise ConfigurationError(f"{spec.title!r} is to run on a Ray cluster, and Ray is missing: pip install '.[ray]'")
+    if not _IS_ADDRESS.fullmatch(spec.address or ""):
+        wanted = "the address of the cluster's dashboard, such as 'http://127.0.0.1:8265'"
+        raise ConfigurationError(f"{spec.address!r} is no address of a Ray cluster; give {wanted}")

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.jobs.events import (
@@ -36,10 +36,8 @@ TELL_PROGRESS_EVERY_S = 0.2
 _ALWAYS_TOLD = (Ended, Artefact, Result)
 
 
-class Sink(Protocol):
-    """Where events go: a file that the app follows, or whatever prints them."""
-
-    def __call__(self, event: JobEvent) -> None: ...
+# Where events go: a file that the app follows, or whatever prints them.
+Sink = Callable[[JobEvent], None]
 
 
 class Report:

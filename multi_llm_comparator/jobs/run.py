@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--bound-log", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     folder = JobFolder(arguments.folder.absolute())
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     switch_off_telemetry()
     lock = FileLock(folder.lock, timeout=0, mode=0o600)
     try:
@@ -71,6 +71,10 @@ def main() -> None:
         keep_bounded(folder.log)
     with lock:
         sys.exit(work(spec, folder))
+
+
+def log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _said(message: str, code: int) -> int:
@@ -98,6 +102,10 @@ def told(spec: JobSpec, folder: JobFolder, sink: Sink, stop: Stop) -> Ended:
     try:
         folder.work.mkdir(parents=True, exist_ok=True)
         folder.out.mkdir(parents=True, exist_ok=True)
+        if spec.backend == "ray":
+            from multi_llm_comparator.jobs.ray_backend import work_on_cluster
+
+            return work_on_cluster(spec, folder, sink, stop)
         load_entry(spec.kind)(spec.options, folder.path, Report(sink, stop))
     except MultiLLMError as exc:
         log.warning("the job failed: %s", exc)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 
+from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.machine import Held
+from multi_llm_comparator.jobs.process import end_group, find_process
 from multi_llm_comparator.jobs.queue import Room, cpus_of
 from multi_llm_comparator.jobs.registry import JobRegistry
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
@@ -35,6 +37,16 @@ def trial_kind(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH")))))
 
 
+@pytest.fixture(autouse=True)
+def no_job_is_left(tmp_path: Path) -> Iterator[None]:
+    """Jobs outlive who started them: those of a test that failed are ended here."""
+    yield
+    for place in (tmp_path / "jobs").glob("*"):
+        found = find_process(JobFolder(place))
+        if found is not None:
+            end_group(place.name, found.pid)
+
+
 class Roomy:
     """A machine of a chosen size on which nothing but jobs is at work."""
 
@@ -48,17 +60,14 @@ class Roomy:
             self.memory_bytes - sum(job.needs.memory_bytes for job in running),
             self.cpus,
             self.cpus - sum(cpus_of(job.needs, whole) for job in running),
+            jobs_bytes=sum(job.needs.memory_bytes for job in running),
         )
-
-
-class OpenJobs(Protocol):
-    def __call__(self, **options: Any) -> Any: ...
 
 
 @asynccontextmanager
 async def opened(folder: Path, machine: Roomy | None = None, **options: Any) -> AsyncIterator[JobRegistry]:
     """The jobs of one app, from its start to its end."""
-    store = Store(f"sqlite:///{folder / 'runs.db'}")
+    store = Store(f"sqlite:///{folder / 'workbench.db'}")
     runs = RunRegistry(store, save_interval_s=0.05)
     jobs = JobRegistry(runs, folder / "jobs", machine or Roomy(), **options)
     await jobs.open()
@@ -71,12 +80,21 @@ async def opened(folder: Path, machine: Roomy | None = None, **options: Any) -> 
 
 
 def trial(**options: Any) -> JobSpec:
+    """Counts: see :mod:`tests.jobs.trial_jobs`."""
     return make_spec({"kind": "trial", "title": "counts", "options": options})
 
 
 async def over(run: JobRun) -> JobSnapshot:
     await asyncio.wait_for(run.wait(), TIMEOUT_S)
     return run.snapshot()
+
+
+async def counting(run: JobRun) -> int:
+    """Wait until a job has counted to 1; its process."""
+    await until(lambda: run.snapshot().samples)
+    pid = run.snapshot().pid
+    assert pid is not None
+    return pid
 
 
 async def until(condition: Callable[[], object], *, look: Callable[[], Awaitable[object]] | None = None) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError, InsufficientMemoryError
 from multi_llm_comparator.jobs.spec import changed, make_spec
-from tests.jobs.conftest import opened, over, trial, until
+from tests.jobs.conftest import counting, opened, over, trial
 
 
 async def test_a_job_tells_what_it_does_and_what_came_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,24 +38,24 @@ async def test_what_a_job_told_is_there_when_the_app_is_opened_again(tmp_path: P
 
 
 async def test_a_job_that_is_stopped_ends_between_two_steps_and_continues_when_it_is_resumed(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
     async with opened(tmp_path) as jobs:
-        run = await jobs.start(trial(steps=40, pause_s=0.1))
-        await until(lambda: run.snapshot().samples)
+        run = await jobs.start(trial(steps=20, gate=str(gate)))
+        await counting(run)
         await jobs.stop(run.id)
         stopped = await over(run)
-        assert stopped.state == "stopped" and not stopped.notes
-        told = len(stopped.samples)
-        assert 0 < told < 40
+        assert (stopped.state, stopped.notes, len(stopped.samples)) == ("stopped", (), 1)
+        gate.touch()
         await jobs.resume(run.id)
         done = await over(run)
     assert (done.state, done.attempt) == ("done", 2)
-    assert [point.step for point in done.curves["loss"]] == list(range(1, 41))
+    assert [point.step for point in done.curves["loss"]] == list(range(1, 21))
 
 
 async def test_a_job_that_does_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     async with opened(tmp_path, grace_s=0.5) as jobs:
-        run = await jobs.start(trial(steps=10_000, pause_s=0.05, deaf=True))
-        await until(lambda: run.snapshot().samples)
+        run = await jobs.start(trial(gate=str(tmp_path / "go"), deaf=True))
+        await counting(run)
         await jobs.stop(run.id)
         job = await over(run)
     assert job.state == "stopped"

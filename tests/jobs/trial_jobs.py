@@ -14,17 +14,21 @@ from multi_llm_comparator.jobs.report import Report
 
 
 def count(options: dict[str, Any], folder: Path, report: Report) -> None:
-    """Count to ``steps``, resumed where the last attempt ended; options have it misbehave."""
-    steps, pause_s = int(options.get("steps", 3)), float(options.get("pause_s", 0))
+    """Count to ``steps``, resumed where the last attempt ended; options have it misbehave.
+
+    With ``gate`` it goes no further than to 1 before there is a file of that name.
+    """
+    steps, gate = int(options.get("steps", 3)), options.get("gate")
     checkpoint = folder / "work" / "counted"
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     report.phase("counting")
     if options.get("child"):
         _start_child(folder, own_session=options["child"] == "escaping")
     for step in range(done + 1, steps + 1):
+        while step > 1 and gate and not Path(gate).exists() and (options.get("deaf") or not report.is_stopped):
+            time.sleep(0.02)
         if report.is_stopped and not options.get("deaf"):
             return
-        time.sleep(pause_s)
         if step == options.get("fails_at"):
             raise TrainingError("there is no such number; count to less")
         if step == options.get("breaks_at"):

@@ -10,19 +10,24 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
+from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import KIND as PLAN
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.compare import state as compare
-from multi_llm_comparator.ui.history.overview import Overview, comparison_overview, plan_overview
+from multi_llm_comparator.ui.history.overview import Overview, comparison_overview, job_overview, plan_overview
 from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
-from multi_llm_comparator.ui.kit.navigation import go_to
+from multi_llm_comparator.ui.kit.navigation import go_to, page_names
 from multi_llm_comparator.ui.plans import state as plans
 from multi_llm_comparator.workbench import get_workbench
 
 READING_S = 60.0
+_JOB_ICON = ":material/model_training:"
+# The job that the page Tune shows.
+_JOB = AddressedId("run", "tune_run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,16 @@ async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
     return run, await workbench.calibration.outlook(run)
 
 
+def _forget_job(run_id: str) -> None:
+    if _JOB.kept() == run_id:
+        _JOB.write(None)
+
+
+def _job_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().jobs.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else job_overview(found.snapshot())
+
+
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
@@ -75,6 +90,14 @@ KINDS: dict[str, KindOnPages] = {
         forget=plans.forget_run,
         overview=_plan_overview,
     ),
+}
+
+
+# A job whose page is not offered is listed and exported like any other run; there is nowhere to open it.
+KINDS |= {
+    kind: KindOnPages(page=page, icon=_JOB_ICON, open=_JOB.ask, forget=_forget_job, overview=_job_overview)
+    for kind, page in JOB_PAGES.items()
+    if page in page_names()
 }
 
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.jobs.events import Sample
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.plans.export_html import figure_rows
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.outlook import Outlook
@@ -16,6 +19,10 @@ from multi_llm_comparator.ui.kit.html_pieces import state_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip
+
+LOSSES = ("loss", "validation_loss")
+# Of a job that asks more at a step, the first.
+MAX_SAMPLES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,24 @@ def plan_overview(run: PlanRun, outlook: Outlook) -> Overview:
         for step in run.steps.values()
     ]
     return Overview(figures=dict(figure_rows(metrics, outlook, current_language())), parts=tuple(parts))
+
+
+def job_overview(job: JobSnapshot) -> Overview:
+    """How far it is and what came out; then what it answered at the last step at which it was asked."""
+    figures = {t("history.figure_state"): t(f"status.{job.state}")}
+    if job.progress is not None:
+        figures[t("history.figure_steps")] = f"{say.count(job.progress.done)} / {say.count(job.progress.total)}"
+    figures[t("history.figure_job_time")] = say.seconds((job.ended or now()) - job.begun if job.begun else None)
+    for name, curve in job.curves.items():
+        if name in LOSSES and curve:
+            figures[t(f"history.figure_{name}")] = f"{curve[-1].value:.4g}"
+    last = max((sample.step for sample in job.samples), default=0)
+    parts = [Part(prompt=s.prompt, answers=(_sample(s),)) for s in job.samples if s.step == last and s.kind == "fixed"]
+    return Overview(figures=figures, parts=tuple(parts[:MAX_SAMPLES]))
+
+
+def _sample(sample: Sample) -> ShownAnswer:
+    return ShownAnswer(model=t("history.at_step", step=say.count(sample.step)), target="", chip="", text=sample.answer)
 
 
 def _step(step: StepRun, target: str) -> ShownAnswer:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.ui.history.kinds import kind_name
 from multi_llm_comparator.ui.kit.choices import tone_of
@@ -16,7 +17,7 @@ from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_ch
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone
 
-TITLE_CHARS, NOTE_CHARS = 160, 200
+TITLE_CHARS, NOTE_CHARS, DETAIL_CHARS = 160, 200, 120
 MODELS_SHOWN = 4
 STATES = ("queued", "running", "done", "failed", "stopped", "interrupted")
 _TONES: Mapping[str, Tone] = {
@@ -56,10 +57,14 @@ def traits(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str
     pieces.append(state_of_run(run.status))
     if run.origin:
         pieces.append(_origin_chip(run.origin))
-    if run.parent_id is not None:
+    is_job = run.kind in JOB_PAGES
+    # The jobs of a grid have a parent that is no run.
+    if run.parent_id is not None and (parent or not is_job):
         what = t("history.made_from", title=parent) if parent else t("history.made_from_gone")
         pieces.append(note_chip(cut_line(what, 60), what, STATE_TONES["queued"]))
-    models = run.models or tuple(filter(None, run.detail.split(", ")))
+    if is_job and run.detail:
+        pieces.append(f'<span class="mlc-muted">{escape(cut_line(run.detail, DETAIL_CHARS))}</span>')
+    models = run.models or (() if is_job else tuple(filter(None, run.detail.split(", "))))
     pieces += [f"<span>{model_label(name, tone_of(name))}</span>" for name in models[:MODELS_SHOWN]]
     if len(models) > MODELS_SHOWN:
         more = ", ".join(models[MODELS_SHOWN:])

@@ -59,7 +59,8 @@ def _draw_nothing() -> None:
         return
     st.html(empty(t("history.empty"), t("history.empty_text")))
     with st.container(horizontal=True, horizontal_alignment="center"):
-        for kind, known in KINDS.items():
+        # The first kind of each page stands for all that begins there.
+        for kind, known in {known.page: (kind, known) for kind, known in reversed(KINDS.items())}.values():
             if st.button(t(f"history.begin_{kind}"), icon=known.icon, key=f"history_begin_{kind}", type="primary"):
                 go_to(known.page)
 

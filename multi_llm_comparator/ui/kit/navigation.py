@@ -20,6 +20,10 @@ _ICONS = {
 }
 
 
+def page_names() -> tuple[str, ...]:
+    return tuple(_ICONS)
+
+
 def pages() -> dict[str, st.Page]:
     """All pages by name, with titles in the reader's language."""
     return {

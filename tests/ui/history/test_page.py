@@ -6,7 +6,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.tracking.records import ItemRef, RunRecord
+from multi_llm_comparator.jobs.events import Sample
+from multi_llm_comparator.jobs.snapshot import JobProgress, JobSnapshot
+from multi_llm_comparator.jobs.spec import make_spec
+from multi_llm_comparator.tracking.records import ItemRef, Point, RunRecord
+from multi_llm_comparator.ui.history.overview import job_overview
 from multi_llm_comparator.ui.history.run_list import PAGE_SIZE
 from multi_llm_comparator.ui.kit import i18n
 from tests.support.made_runs import MadeRuns
@@ -83,6 +87,28 @@ def test_runs_of_all_kinds_are_listed_newest_first(both):
     shown = html_of(test)
     assert "about apples" in shown and QUESTION in shown
     assert said("kind.comparison") in shown and said("kind.plan") in shown
+
+
+def test_a_job_is_listed_with_how_far_it_is_and_a_grid_is_no_run_that_it_was_made_from(bench):
+    store_of_many(bench, 1, kind="tuning", title="lora", detail="2 of 9 steps, loss 0.5", parent_id="a-grid")
+    test = opened()
+    shown = html_of(test)
+    assert said("kind.tuning") in shown and "2 of 9 steps, loss 0.5" in shown
+    assert said("history.made_from_gone") not in shown
+
+
+def test_a_job_stands_beside_another_with_its_losses_and_last_answers(bench):
+    spec = make_spec({"kind": "tuning", "title": "lora"})
+    curves = {"loss": (Point(series="loss", step=8, value=0.25, at=0.0),), "learning_rate": ()}
+    samples = [Sample(step=step, kind="fixed", prompt="Why?", answer=f"answer {step}") for step in (1, 8)]
+    job = JobSnapshot(
+        id="j", version=1, spec=spec, title="lora", state="done", created=0.0, begun=1.0, ended=3.0,
+        curves=curves, samples=samples, progress=JobProgress(8, 8),
+    )  # fmt: skip
+    overview = job_overview(job)
+    assert overview.figures == {"state": "done", "steps": "8 / 8", "time since it began": "2.0 s", "loss": "0.25"}
+    (part,) = overview.parts
+    assert (part.prompt, part.answers[0].model, part.answers[0].text) == ("Why?", "at step 8", "answer 8")
 
 
 @pytest.mark.parametrize(

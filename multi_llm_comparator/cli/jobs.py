@@ -1,0 +1,128 @@
+"""``llm-cooperation jobs``: tunings and other long work, from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import typer
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.core.plain_text import plain
+from multi_llm_comparator.core.readable import iso_time
+from multi_llm_comparator.jobs.job_run import JobRun
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.workbench import Services
+
+MAX_LISTED = 50
+LOG_LINES = 10
+
+RunId = Annotated[str, typer.Argument(help="A job's id.")]
+# Runs a command's work with the services to its end.
+Perform = Callable[[Callable[[Services], Coroutine[Any, Any, bool]]], None]
+
+
+def jobs_commands(perform: Perform) -> typer.Typer:
+    """The commands below ``jobs``."""
+    commands = typer.Typer(no_args_is_help=True, help="Tunings and other long work: list, show, stop, resume.")
+
+    @commands.command("list")
+    def list_jobs() -> None:
+        """List jobs, newest first."""
+        perform(_list)
+
+    @commands.command()
+    def show(run: RunId) -> None:
+        """Show a job: how far it is, what came out, what it printed last."""
+        perform(lambda work: _show(work, run))
+
+    @commands.command()
+    def stop(run: RunId) -> None:
+        """Have a job write a checkpoint and end, also one that the app follows."""
+        perform(lambda work: _stop(work, run))
+
+    @commands.command()
+    def resume(run: RunId) -> None:
+        """Continue a job from its last checkpoint, and show how far it is. Ctrl+C leaves it at work."""
+        perform(lambda work: _resume(work, run))
+
+    return commands
+
+
+async def _list(work: Services) -> bool:
+    found = await work.jobs.list(limit=MAX_LISTED)
+    if not found:
+        messages.print("there are no jobs; start one on the page Tune")
+    for run in found:
+        output.print(plain(_line(run)))
+    return True
+
+
+def _line(run: RunSummary) -> str:
+    said = f"  {run.detail}" if run.detail else ""
+    return f"{run.id}  {iso_time(run.created_at)}  {run.stage:<12}  {run.kind:<12}  {run.title}{said}"
+
+
+async def _show(work: Services, run_id: str) -> bool:
+    for line in described((await work.jobs.get(run_id)).snapshot()):
+        output.print(plain(line))
+    return True
+
+
+def described(job: JobSnapshot) -> list[str]:
+    """What is to be said of a job, in lines."""
+    lines = [f"{job.title} ({job.spec.kind})", f"state: {job.state}{f', {job.phase}' if job.phase else ''}"]
+    if job.waits_for is not None:
+        lines.append(job.waits_for.text)
+    if job.progress is not None:
+        left = f", about {job.progress.left_s:.0f} s left" if job.progress.left_s is not None else ""
+        lines.append(f"progress: {job.progress.done} of {job.progress.total} {job.progress.unit}{left}")
+    lines += [f"{name}: {curve[-1].value:.6g} at step {curve[-1].step}" for name, curve in job.curves.items() if curve]
+    lines += [f"{note.level}: {note.text}" for note in job.notes]
+    lines += [f"{artefact.kind}: {artefact.path}" for artefact in job.artefacts]
+    if job.result is not None:
+        lines.append(f"result: {', '.join(f'{name} {value}' for name, value in job.result.items())}")
+    if job.error is not None:
+        lines.append(f"error: {job.error.text}")
+    lines.append(f"folder: {job.folder}")
+    if job.log_tail:
+        lines += ["log:", *(f"  {line}" for line in job.log_tail[-LOG_LINES:])]
+    return lines
+
+
+async def _stop(work: Services, run_id: str) -> bool:
+    await work.jobs.stop(run_id)
+    messages.print(f"job {run_id} was told to stop; it writes a checkpoint first")
+    return True
+
+
+async def _resume(work: Services, run_id: str) -> bool:
+    await work.jobs.open(find=False)
+    run = await work.jobs.resume(run_id)
+    try:
+        await show_while(run.wait(), lambda: job_view(run))
+    except BaseException:
+        # Ctrl+C arrives here as a cancellation.
+        messages.print(f"the job goes on by itself; see: llm-cooperation jobs show {run_id}")
+        raise
+    for line in described(run.snapshot()):
+        output.print(plain(line))
+    return run.state == "done"
+
+
+def job_view(run: JobRun) -> RenderableType:
+    """A job at work: its phase, a bar, its newest loss."""
+    job = run.snapshot()
+    said = job.waits_for.text if job.waits_for is not None else job.phase or job.state
+    losses = [f"{name} {curve[-1].value:.4g}" for name, curve in job.curves.items() if curve and "loss" in name]
+    row = Table.grid(padding=(0, 1))
+    progress = job.progress
+    if progress is not None:
+        bar = ProgressBar(total=max(1, progress.total), completed=progress.done, width=30)
+        row.add_row(bar, Text(plain(f"{progress.done} of {progress.total} {progress.unit}  ·  {'  ·  '.join(losses)}")))
+    return Group(Text(plain(said), "cyan"), row)

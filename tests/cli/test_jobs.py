@@ -1,0 +1,41 @@
+"""``llm-cooperation jobs`` as a person types it, on jobs that an app has left."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.core.settings import default_home
+from tests.jobs.conftest import counting, opened, over, trial, trial_kind
+
+__all__ = ["trial_kind"]
+ROOT = Path(__file__).parents[2]
+
+
+async def typed(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "multi_llm_comparator.cli", "jobs", *words]
+    return await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+async def test_a_job_is_listed_shown_stopped_and_resumed(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    async with opened(default_home()) as jobs:
+        run = await jobs.start(trial(steps=3, gate=str(gate)))
+        await counting(run)
+        told = await typed("stop", run.id)
+        assert told.returncode == 0, told.stderr
+        assert (await over(run)).state == "stopped"
+    listed = await typed("list")
+    assert f"{run.id}" in listed.stdout and "stopped" in listed.stdout and "1 of 3 steps, loss 1" in listed.stdout
+    gate.touch()
+    resumed = await typed("resume", run.id)
+    assert resumed.returncode == 0, resumed.stderr
+    shown = await typed("show", run.id)
+    for line in ("state: done", "progress: 3 of 3 steps", "loss: 0.333333 at step 3", "  step 3"):
+        assert line in shown.stdout
+    assert (await typed("show", "nothing")).returncode == 2
