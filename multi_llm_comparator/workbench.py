@@ -30,6 +30,9 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.training.data.data_process import DataProcess
+from multi_llm_comparator.training.data.distillations import DistillationRegistry
+from multi_llm_comparator.training.data.hub_data import fetched
 
 # Where commands start their runs, as lists show it.
 COMMAND_LINE = "cli"
@@ -50,6 +53,7 @@ class Services:
     plans: PlanRegistry
     jobs: JobRegistry
     calibration: Calibration
+    distillations: DistillationRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,7 @@ class Workbench(Services):
     bridge: Bridge
     conversions: ConversionJobs
     first_forms: FirstForms
+    data: DataProcess
 
 
 def _services(
@@ -85,6 +90,7 @@ def _services(
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
+        "distillations": DistillationRegistry(runs, gateway),
     }
 
 
@@ -198,14 +204,16 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     # A large folder takes its time; the pages say meanwhile what is being done.
     bridge.submit(asyncio.to_thread(models.scan_models))
     conversions = ConversionJobs(models.scan_models)
+    hub = HubClient(settings.models_dir)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
     return Workbench(
         **services,
         lock=lock,
-        hub=HubClient(settings.models_dir),
+        hub=hub,
         bridge=bridge,
         conversions=conversions,
         first_forms=first_forms,
+        data=DataProcess(fetch=lambda spec: fetched(spec, hub, settings.home)),
     )
 
 
@@ -255,6 +263,7 @@ def close_workbench() -> None:
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)
+    workbench.bridge.run(workbench.data.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)

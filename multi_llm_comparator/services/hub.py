@@ -164,7 +164,7 @@ class HubClient:
         request = {"op": "look_up", "repo_id": repo_id, "revision": revision}
         try:
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
-                async with contextlib.aclosing(self._ask(request)) as messages:
+                async with contextlib.aclosing(self.ask(request)) as messages:
                     answer = [message async for message in messages][-1]
         except TimeoutError:
             raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
@@ -223,7 +223,7 @@ class HubClient:
             "folder": str(staging.resolve()),
             "files": [asdict(file) for file in choice.files],
         }
-        async with contextlib.aclosing(self._ask(request)) as messages:
+        async with contextlib.aclosing(self.ask(request)) as messages:
             async for message in messages:
                 if message["kind"] == "progress":
                     on_progress(message)
@@ -235,8 +235,13 @@ class HubClient:
         what = json.dumps([listing.repo_id, listing.commit, [file.name for file in choice.files]])
         return self.models_dir / STAGING / hashlib.sha256(what.encode()).hexdigest()[:16]
 
-    async def _ask(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """Run one request in a child process; closing the iterator, or cancelling, ends the child."""
+    async def ask(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """Run one request of :mod:`services.hub_worker` in a child process; closing the iterator, or cancelling, ends
+        the child.
+
+        Raises:
+            DownloadError: what the Hub or the network says.
+        """
         child = await _spawn()
         assert child.stdin is not None and child.stdout is not None
         try:

@@ -102,7 +102,13 @@ class Download:
 
     def _stream(self, name: str, part: Path, have: int, size: int) -> None:
         request = self._request
-        url = hf_hub_url(request["repo_id"], name, revision=request["commit"], endpoint=request["endpoint"])
+        url = hf_hub_url(
+            request["repo_id"],
+            name,
+            repo_type=request.get("repo_type", "model"),
+            revision=request["commit"],
+            endpoint=request["endpoint"],
+        )
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         if have:
             headers["Range"] = f"bytes={have}-"
@@ -139,9 +145,9 @@ class DamagedFileError(Exception):
 
 def look_up(request: dict[str, Any]) -> None:
     """Tell which files a repository has."""
-    info = HfApi(endpoint=request["endpoint"]).model_info(
-        request["repo_id"], revision=request["revision"], files_metadata=True
-    )
+    api = HfApi(endpoint=request["endpoint"])
+    about = api.dataset_info if request.get("repo_type") == "dataset" else api.model_info
+    info = about(request["repo_id"], revision=request["revision"], files_metadata=True)
     siblings = (info.siblings or [])[:MAX_FILES]
     files = [{"name": s.rfilename, "size_bytes": s.size, "sha256": s.lfs.sha256 if s.lfs else None} for s in siblings]
     tell("result", commit=info.sha, files=files, gated=bool(info.gated))
@@ -162,7 +168,8 @@ def explain(exc: Exception, request: dict[str, Any]) -> str:
         case errors.GatedRepoError():
             return f"{repo!r} is gated: accept its conditions on its page, then set HF_TOKEN to a token of yours"
         case errors.RepositoryNotFoundError():
-            return f"the Hub has no model {repo!r}, or it is private: check the name, or set HF_TOKEN"
+            what = request.get("repo_type", "model")
+            return f"the Hub has no {what} {repo!r}, or it is private: check the name, or set HF_TOKEN"
         case errors.RevisionNotFoundError():
             return f"{repo!r} has no revision {request.get('revision')!r}; leave it empty for the newest"
         case errors.OfflineModeIsEnabled():

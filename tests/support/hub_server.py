@@ -80,8 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         hub, path = self.server_hub, self.path.partition("?")[0]
         hub.requests.append((self.command, path, self.headers.get("Range")))
-        if path.startswith("/api/models/"):
-            repo = path.removeprefix("/api/models/").partition("/revision/")[0]
+        if path.startswith(("/api/models/", "/api/datasets/")):
+            repo = path.split("/", 3)[3].partition("/revision/")[0]
             if self._refused(repo):
                 return
             if (body := hub.packed.get(repo)) is not None:
@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             self._send(200, json.dumps(hub.listing(repo)).encode(), {"Content-Type": "application/json"}, with_body)
             return
-        repo, _, rest = path.lstrip("/").partition("/resolve/")
+        repo, _, rest = path.lstrip("/").removeprefix("datasets/").partition("/resolve/")
         name = rest.partition("/")[2]
         if not self._refused(repo):
             self._send_file(name, hub.repositories[repo].get(name), with_body)

@@ -1,15 +1,16 @@
 """Cleaning a data set: what cannot or should not be learnt is left out, counted and shown.
 
 Two passes. The first reads rows, applies the rules that look at one row, and puts what stays into a file; the second
-leaves out near duplicates, what is too long for the model and what is contaminated. A million rows need about 300 MB of
-memory and as much disk as they have, besides 512 bytes a row.
+leaves out near duplicates, what is too long for the model and what is contaminated. A million rows need about half a
+gigabyte of memory and as much disk as they have, besides 512 bytes a row.
 """
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +49,7 @@ REPORT_FILE = "cleaning.json"
 # How often, in rows, progress is told.
 TELL_EVERY = 200
 
-Progress = Callable[[str, int], None]
+Progress = Callable[[str, int, int | None], None]
 
 
 def clean(
@@ -58,7 +59,7 @@ def clean(
     tokens: TokenReader | None = None,
     validation: Dataset | None = None,
     evaluation: EvaluationIndex | None = None,
-    progress: Progress = lambda phase, rows: None,
+    progress: Progress = lambda phase, rows, total: None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> CleanReport:
     """Clean a data set by its own specification, and split it.
@@ -69,8 +70,10 @@ def clean(
         tokens: how the model reads chats; None leaves lengths unknown.
         validation: what to measure with, where it is a data set of its own.
         evaluation: questions that the data must not have in it.
-        progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done.
-        is_stopped: asked now and then; once it says so, the report covers what was read so far.
+        progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done,
+            and of how many, where that is known; of what is read it is an estimate.
+        is_stopped: asked now and then; once it says so, the report counts what was found until then and is not
+            complete: learn nothing from it.
 
     Raises:
         DocumentError: a file cannot be read, or nothing is left to learn from.
@@ -95,14 +98,15 @@ def clean(
         counts=work.counts,
         shortened=work.shortened,
         kept=kept.file,
-        train=kept.file.only(set(range(len(kept.file))) - lines),
+        train=kept.file.without(lines),
         validation=kept.file.only(lines),
         statistics=kept.statistics(lines) if tokens else None,
         contamination=evaluation.result() if evaluation else None,
         is_complete=work.is_complete,
+        lineage={"files": len(dataset.files.files), "kept_sha256": kept.digest.hexdigest()},
     )
     write_atomically(folder / REPORT_FILE, json_text(report.to_dict()) + "\n")
-    if not len(report.train):
+    if not len(report.train) and report.is_complete:
         raise DocumentError(f"{dataset.name} has nothing to learn from: {_said(report)}")
     return report
 
@@ -126,6 +130,7 @@ class _Kept:
     lines: array[int]
     tokens: array[int]
     learnt: array[int]
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def statistics(self, validation: frozenset[int]) -> DataStatistics:
         """Of what is not kept aside."""
@@ -181,7 +186,7 @@ class _Cleaning:
     def read(self, dataset: Dataset, *, is_validation: bool = False) -> None:
         for count, found in enumerate(dataset):
             if count % TELL_EVERY == 0:
-                self._progress("reading", count)
+                self._progress("reading", count, dataset.about_rows)
                 if self._stops():
                     return
             self.rows_read = self.rows_read if is_validation else found.number
@@ -225,7 +230,7 @@ class _Cleaning:
     def finish(self) -> _Kept:
         """Write what stays."""
         self._spilled.flush()
-        self._progress("comparing", len(self._groups))
+        self._progress("comparing", 0, len(self._groups))
         same = [np.array(numbers, np.uint64) for numbers in (self._questions, self._groups)]
         alike = self._near.alike(same, self._stops)
         path = self._folder / "kept.jsonl"
@@ -243,13 +248,15 @@ class _Cleaning:
                 kept.groups.append(int(alike.groups[number]))
                 kept.is_validation.append(self._is_validation[number])
                 file.write(write_line(stays))
+                # Wherever the files lie, the same rows have the same hash.
+                kept.digest.update(write_line(replace(stays, where="")).encode())
         kept.file = ExampleFile(path, len(kept.groups))
         return kept
 
     def _spilled_examples(self) -> Iterator[tuple[int, Example]]:
         for number, example in enumerate(ExampleFile(self._spilled_path, len(self._groups))):
             if number % TELL_EVERY == 0:
-                self._progress("tokenising" if self._tokens else "writing", number)
+                self._progress("tokenising" if self._tokens else "writing", number, len(self._groups))
                 if self._stops():
                     return
             yield number, example
@@ -278,7 +285,8 @@ class _Cleaning:
             return example, rows
         answers = tuple(index for index, _, _ in measured[0].rows)
         is_shortened = isinstance(example, Chat) and bool(answers)
-        self._count("too_long", _found(example, problems[0]), is_left_out=not is_shortened)
+        rule: Rule = "invalid" if any(one.is_refused for one in measured) else "too_long"
+        self._count(rule, _found(example, problems[0]), is_left_out=not is_shortened)
         if not isinstance(example, Chat) or not answers:
             return None
         self.shortened += 1

@@ -16,10 +16,9 @@ from multi_llm_comparator.training.data.files import DataFiles, encoding_for, fi
 from multi_llm_comparator.training.data.formats import examples_of, group_of
 from multi_llm_comparator.training.data.left_out import LeftOut
 from multi_llm_comparator.training.data.rows import Row
-from multi_llm_comparator.training.data.spec import MAX_ROWS, DataSpec, Rule
+from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, Rule
 from multi_llm_comparator.training.data.turns import Unusable
 
-HUB = "hf:"
 MAX_EXCERPT_CHARS = 300
 
 
@@ -56,6 +55,14 @@ class Dataset:
     @property
     def name(self) -> str:
         return repr(str(self.files.root))
+
+    @property
+    def about_rows(self) -> int | None:
+        """How many rows it has, estimated by the length of the first ones; None where there is no telling."""
+        if not self.sample or any(file.suffix.lower() == ".parquet" for file in self.files.files):
+            return None
+        mean_chars = sum(len(str(row)) for row in self.sample) / len(self.sample)
+        return min(self.spec.max_rows, max(1, round(self.files.size_bytes / mean_chars)))
 
     def __iter__(self) -> Iterator[Example | Refused]:
         """All that the rows teach, or why not; in the order of the files.
@@ -99,11 +106,14 @@ def open_dataset(spec: DataSpec) -> Dataset:
     """
     if spec.source.startswith(HUB):
         raise DocumentError(f"{spec.source!r} is on the Hub; fetch it first, and name the folder that it came to")
-    source = Path(spec.source).expanduser()
+    return _opened(spec, Path(spec.source).expanduser())
+
+
+def _opened(spec: DataSpec, source: Path) -> Dataset:
     try:
         return Dataset(spec, find_files(source, spec.files))
     except OSError as exc:
-        raise DocumentError(f"cannot read {spec.source!r}: {exc.strerror or exc}") from exc
+        raise DocumentError(f"cannot read {str(source)!r}: {exc.strerror or exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,8 @@ def read_instruction_data(path: str | Path) -> InstructionData:
     Raises:
         DocumentError: the file cannot be read, or has nothing to learn from.
     """
-    dataset = open_dataset(DataSpec(source=str(path)))
+    # Not by a specification: the name of a file may be no text.
+    dataset = _opened(DataSpec(source="."), Path(path))
     chats: list[Chat] = []
     left_out = LeftOut()
     for found in dataset:

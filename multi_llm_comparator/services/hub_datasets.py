@@ -1,0 +1,112 @@
+"""Data sets of the Hugging Face Hub: their data files, fetched once, into a folder of the home."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import DownloadError
+from multi_llm_comparator.core.private_files import make_private_folder
+from multi_llm_comparator.services.hub import LOOK_UP_TIMEOUT_S, SPARE_BYTES, HubClient
+from multi_llm_comparator.services.hub_files import is_plain, repository_id
+
+DATASETS = "datasets"
+ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
+MAX_FILES = 1_000
+MAX_BYTES = 64 * 2**30
+_DONE = ".complete"
+
+
+@dataclass(frozen=True, slots=True)
+class HubDataset:
+    """A data set by its name, and the revision that is wanted (None for the newest)."""
+
+    repo_id: str
+    revision: str | None = None
+
+
+def named(text: str) -> HubDataset:
+    """``owner/name`` or ``owner/name@revision``, with or without ``hf:`` before it.
+
+    Raises:
+        DownloadError: it is no such name.
+    """
+    name, _, revision = text.removeprefix("hf:").partition("@")
+    return HubDataset(repository_id(name.removeprefix("datasets/")), revision or None)
+
+
+async def fetch_dataset(
+    client: HubClient,
+    wanted: HubDataset,
+    home: Path,
+    *,
+    patterns: Sequence[str] = (),
+    on_progress: Callable[[int, int], None] = lambda done_bytes, total_bytes: None,
+) -> Path:
+    """The folder with the data files of a data set, at one commit. What is there already is not fetched again.
+
+    Args:
+        client: asks the Hub.
+        wanted: the data set. A revision that is a whole commit, fetched before, needs no network.
+        home: the workbench's home; files come to ``datasets/owner--name/commit``.
+        patterns: such as ``data/train-*``: which files; none for all data files.
+        on_progress: told how much has arrived.
+
+    Raises:
+        DownloadError: no such data set, no access, not reachable, no data files in it, or too little room.
+    """
+    place = home / DATASETS / wanted.repo_id.replace("/", "--")
+    if wanted.revision and (place / wanted.revision / _DONE).exists() and not patterns:
+        return place / wanted.revision
+    request = {"op": "look_up", "repo_type": "dataset", "repo_id": wanted.repo_id, "revision": wanted.revision}
+    try:
+        async with asyncio.timeout(LOOK_UP_TIMEOUT_S), contextlib.aclosing(client.ask(request)) as messages:
+            answer = [message async for message in messages][-1]
+    except TimeoutError:
+        raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
+    files = _data_files(wanted, answer["files"], patterns)
+    folder = place / str(answer["commit"])
+    missing = [file for file in files if not (folder / file["name"]).is_file()]
+    total = sum(file["size_bytes"] for file in missing)
+    try:
+        make_private_folder(folder)
+        if total + SPARE_BYTES > shutil.disk_usage(folder).free:
+            raise DownloadError(
+                f"{wanted.repo_id!r} needs {total / 1e9:.1f} GB of disk; free some space, or name files"
+            )
+    except OSError as exc:
+        raise DownloadError(f"{str(folder)!r} cannot be written: {exc.strerror}; check the folder") from exc
+    wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": answer["commit"]}
+    download = {**wish, "folder": str(folder.resolve()), "files": missing}
+    async with contextlib.aclosing(client.ask(download)) as messages:
+        async for message in messages:
+            if message["kind"] == "progress":
+                on_progress(int(message["done_bytes"]), total)
+    if not patterns:
+        (folder / _DONE).touch()
+    return folder
+
+
+def _data_files(wanted: HubDataset, listed: Sequence[dict[str, Any]], patterns: Sequence[str]) -> list[dict[str, Any]]:
+    files = [
+        {"name": file["name"], "size_bytes": file["size_bytes"], "sha256": file["sha256"]}
+        for file in listed
+        if isinstance(file["name"], str)
+        and is_plain(file["name"])
+        and isinstance(file["size_bytes"], int)
+        and PurePosixPath(file["name"]).suffix.lower() in ENDINGS
+        and (not patterns or any(fnmatch(file["name"], pattern) for pattern in patterns))
+    ]
+    if not files:
+        raise DownloadError(f"{wanted.repo_id!r} has no data files ({', '.join(ENDINGS)}) of the names that are wanted")
+    if len(files) > MAX_FILES or sum(file["size_bytes"] for file in files) > MAX_BYTES:
+        raise DownloadError(
+            f"{wanted.repo_id!r} has {len(files):,} data files, too many or too large; name some: 'data/train-*'"
+        )
+    return files
