@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +13,15 @@ from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.conversion.convert import TARGETS, convert, suggested_out
 from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
-from multi_llm_comparator.core.exceptions import InvalidParameterError
+from multi_llm_comparator.core.exceptions import InvalidParameterError, MultiLLMError
+from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.private_files import use_ordinary_umask
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.evaluation.export_check import check_files
+from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.workbench import scanned_models
 
+TARGET_NAMES = ", ".join(TARGETS)
 _PHASES: dict[Phase, str] = {
     "reading": "reading the source",
     "writing": "writing weights",
@@ -31,15 +36,22 @@ def convert_model(
         Path | None, typer.Argument(help="Folder or .gguf file to make; among the models of this machine if absent.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--to", help=f"What to make: {', '.join(TARGETS)}. By OUT's name if absent.")
+        str | None,
+        typer.Option(
+            "--to",
+            help=f"What to make: {TARGET_NAMES}; of an adapter also itself as GGUF: adapter. By OUT's name if absent.",
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
+    check: Annotated[
+        bool, typer.Option(help="Load both and compare their predictions, for GGUF files made from PyTorch models.")
+    ] = True,
 ) -> None:
-    """Convert a model: PyTorch to GGUF, GGUF to PyTorch, GGUF to another quantization."""
+    """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
     use_ordinary_umask()
-    found = _found(source)
+    found, adapter, name = _found(source)
     wanted = target or _by_name(out)
-    place = out or suggested_out(found, wanted, get_settings().models_dir)
+    place = out or suggested_out(found, wanted, get_settings().models_dir, adapter=name)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     # Drawn when there is news: rich's own refreshing would be a thread.
     with Progress(*columns, console=messages, auto_refresh=False, transient=True) as bar:
@@ -48,13 +60,39 @@ def convert_model(
         def show(phase: Phase, share: float) -> None:
             bar.update(task, description=_PHASES[phase], completed=share, refresh=messages.is_terminal)
 
-        report = convert(found, place, wanted, overwrite=overwrite, progress=show)
+        report = convert(found, place, wanted, adapter=adapter, overwrite=overwrite, progress=show)
     output.print(_summary(report))
+    if check and wanted.upper() in QUANTIZATIONS and (adapter is not None or found.is_dir()):
+        output.print(_checked(_model_of(source, found), report.out))
 
 
-def _found(source: str) -> Path:
+def _checked(reference: ModelInfo, made: Path) -> str:
+    """What the predictions of a file that was made are worth, or why that is not known."""
+    messages.print("comparing its predictions with the checkpoint's ...")
+    try:
+        return asyncio.run(check_files(reference, made)).sentence
+    except MultiLLMError as exc:
+        return f"not checked: {exc}"
+
+
+def _model_of(source: str, path: Path) -> ModelInfo:
+    """What a conversion began with, as a model that can be loaded."""
+    if Path(source).expanduser().exists():
+        name = path.resolve().name
+        found = [one for one in scan_folder(path.parent, "source") if Path(one.path).resolve() == path.resolve()]
+        return found[0] if found else ModelInfo("", name, str(path), ModelType.PYTORCH, 0)
+    return scanned_models().get(source)
+
+
+def _found(source: str) -> tuple[Path, Path | None, str]:
+    """What is to be converted, and the adapter that is merged into it, with its name."""
     path = Path(source).expanduser()
-    return path if path.exists() else Path(scanned_models().get(source).path)
+    if path.exists():
+        return path, None, ""
+    model = scanned_models().get(source)
+    if model.base is None:
+        return Path(model.path), None, ""
+    return Path(model.base.path), Path(model.path), model.name.removeprefix(f"{model.base.name}:")
 
 
 def _by_name(out: Path | None) -> str:

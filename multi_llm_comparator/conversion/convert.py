@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+from multi_llm_comparator.conversion.adapters import adapter_to_gguf, merge_adapter
 from multi_llm_comparator.conversion.gguf_architecture import CLASSES
 from multi_llm_comparator.conversion.gguf_config import MODEL_TYPES
 from multi_llm_comparator.conversion.gguf_export import FILE_TYPES, QUANTIZATIONS, export_gguf
@@ -14,17 +15,27 @@ from multi_llm_comparator.conversion.gguf_import import DTYPES, gguf_to_pytorch
 from multi_llm_comparator.conversion.gguf_quantize import QUANTIZED, quantize_gguf, report_of
 from multi_llm_comparator.conversion.gguf_source import GgufSource
 from multi_llm_comparator.conversion.places import folder_beside
-from multi_llm_comparator.conversion.report import ConversionReport, Progress, ignore
+from multi_llm_comparator.conversion.report import ConversionReport, Progress, ignore, part_of
 from multi_llm_comparator.core.exceptions import ConversionError, InvalidParameterError, UnsupportedModelError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.inferencers.adapter_config import WEIGHTS_NAME, weights_file
+from multi_llm_comparator.inferencers.gguf_adapter_file import ARCHITECTURES as GGUF_ARCHITECTURES
 from multi_llm_comparator.services.scan.origin import NOTES_FILE
 
 # "pytorch" stands for bfloat16, the type that most checkpoints have.
 TARGETS = ("pytorch", *DTYPES, *QUANTIZATIONS)
+# Of an adapter besides: itself as a GGUF file.
+ADAPTER = "adapter"
 
 
 def convert(
-    source: Path, out: Path, target: str, *, overwrite: bool = False, progress: Progress = ignore
+    source: Path,
+    out: Path,
+    target: str,
+    *,
+    adapter: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = ignore,
 ) -> ConversionReport:
     """Make a model of another format, number type or quantization.
 
@@ -32,6 +43,7 @@ def convert(
         source: a checkpoint folder, or a GGUF file.
         out: the folder to make for a number type of PyTorch, the file to write for a quantization.
         target: one of :data:`TARGETS`.
+        adapter: a peft folder, which is merged into the source on the way, or with the target "adapter" alone written.
         overwrite: whether what a conversion made before may be replaced.
         progress: told how far it is.
 
@@ -44,6 +56,10 @@ def convert(
     wanted = canonical_target(target)
     if out.exists() and not overwrite:
         raise ConversionError(f"{str(out)!r} is there already; delete or rename it, or allow that it is replaced")
+    if adapter is not None:
+        return _with_adapter(source, adapter, out, wanted, progress)
+    if wanted == ADAPTER:
+        raise InvalidParameterError(f"{str(source)!r} is a whole model; the target 'adapter' is for adapters")
     if wanted in DTYPES:
         if source.is_dir():
             raise InvalidParameterError(f"{str(source)!r} is a PyTorch checkpoint already; give a quantization")
@@ -57,13 +73,29 @@ def convert(
     return report_of(out, wanted, time.monotonic() - begun)
 
 
+def _with_adapter(source: Path, adapter: Path, out: Path, wanted: str, progress: Progress) -> ConversionReport:
+    begun = time.monotonic()
+    if out.is_dir():
+        raise ConversionError(f"{str(out)!r} is there already; delete or rename it")
+    if wanted == ADAPTER:
+        return adapter_to_gguf(source, adapter, out)
+    if wanted in DTYPES:
+        return merge_adapter(source, adapter, out, dtype=wanted, progress=progress)
+    with folder_beside(out) as aside:
+        # By this name the file will be called inside.
+        merged = aside / out.stem
+        merge_adapter(source, adapter, merged, dtype="float32", progress=part_of(progress, 0.0, 0.4))
+        export_gguf(merged, out, wanted, progress=part_of(progress, 0.4, 1.0))
+    return report_of(out, wanted, time.monotonic() - begun)
+
+
 def canonical_target(target: str) -> str:
     """A target as it is called here, whatever its case.
 
     Raises:
         InvalidParameterError: there is no such target.
     """
-    known = {name.casefold(): name for name in TARGETS}
+    known = {name.casefold(): name for name in (*TARGETS, ADAPTER)}
     if target.casefold() not in known:
         raise InvalidParameterError(f"the target must be one of {', '.join(TARGETS)}, not {target!r}")
     found = known[target.casefold()]
@@ -75,12 +107,25 @@ def possible_targets(model: ModelInfo) -> tuple[str, ...]:
     architecture = model.config.get("architecture")
     if not model.is_loadable:
         return ()
+    if model.base is not None:
+        return _targets_of_adapter(model, model.base)
     if model.model_type is ModelType.PYTORCH:
         is_plain = model.config.get("file_format") == "safetensors" and Path(model.path).is_dir()
         return QUANTIZATIONS if is_plain and architecture in CLASSES else ()
     if model.model_type is ModelType.GGUF:
         return (*(DTYPES if architecture in MODEL_TYPES else ()), *QUANTIZED)
     return ()
+
+
+def _targets_of_adapter(model: ModelInfo, base: ModelInfo) -> tuple[str, ...]:
+    if not Path(model.path).is_dir() or weights_file(Path(model.path)).name != WEIGHTS_NAME:
+        return ()
+    if base.model_type is ModelType.GGUF:
+        whole = (*DTYPES, *QUANTIZATIONS) if base.config.get("architecture") in MODEL_TYPES else ()
+        return (ADAPTER, *whole) if base.config.get("architecture") in GGUF_ARCHITECTURES else whole
+    is_known = base.config.get("architecture") in CLASSES
+    is_plain = base.config.get("file_format") == "safetensors" and Path(base.path).is_dir()
+    return (*DTYPES, *((*QUANTIZATIONS, ADAPTER) if is_known else ())) if is_plain else ()
 
 
 def _to_pytorch(source: Path, out: Path, dtype: str, progress: Progress) -> ConversionReport:
@@ -105,10 +150,11 @@ def _requantization(target: str) -> str:
     return target
 
 
-def suggested_out(source: Path, target: str, models_dir: Path) -> Path:
+def suggested_out(source: Path, target: str, models_dir: Path, *, adapter: str = "") -> Path:
     """Where a converted model is found by a scan, by a name that tells what was lost before.
 
-    ``tiny-F16.gguf`` becomes ``tiny-Q8_0.gguf``, but ``tiny-Q4_1.gguf`` becomes ``tiny-Q8_0-from-Q4_1.gguf``.
+    ``tiny-F16.gguf`` becomes ``tiny-Q8_0.gguf``, but ``tiny-Q4_1.gguf`` becomes ``tiny-Q8_0-from-Q4_1.gguf``. With an
+    ``adapter`` of that name merged in, its name follows the model's.
 
     Raises:
         InvalidParameterError: an unknown target.
@@ -116,6 +162,9 @@ def suggested_out(source: Path, target: str, models_dir: Path) -> Path:
     """
     wanted = canonical_target(target)
     base, lost = (source.resolve().name, "") if source.is_dir() else _name_parts(source)
+    base += f"-{adapter}" if adapter else ""
+    if wanted == ADAPTER:
+        return models_dir / ModelType.GGUF.value / f"{base}-adapter.gguf"
     if wanted in DTYPES:
         number_type = "" if wanted == "bfloat16" else f"-{wanted}"
         return models_dir / ModelType.PYTORCH.value / f"{base}{number_type}{lost}"

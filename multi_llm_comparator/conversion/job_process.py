@@ -58,7 +58,9 @@ def main() -> None:
     source, out = Path(request["source"]), Path(request["out"])
     # This is the edge of the process: whatever happens has to become a line for the app.
     try:
-        report = convert(source, out, request["target"], overwrite=request["overwrite"], progress=_Teller())
+        adapter = Path(request["adapter"]) if request.get("adapter") else None
+        overwrite = request["overwrite"]
+        report = convert(source, out, request["target"], adapter=adapter, overwrite=overwrite, progress=_Teller())
         tell("result", report=report.to_dict())
     except BrokenPipeError:
         sys.exit(1)

@@ -69,9 +69,12 @@ class ConversionProgress:
 class ConversionJob:
     """One conversion. Its :attr:`progress` is a snapshot that any thread may read."""
 
-    def __init__(self, source: Path, out: Path, target: str, *, overwrite: bool, max_bytes: int) -> None:
+    def __init__(
+        self, source: Path, out: Path, target: str, *, overwrite: bool, max_bytes: int, adapter: Path | None = None
+    ) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.source, self.out, self.target, self.overwrite = source, out, target, overwrite
+        self.adapter = adapter
         self._max_bytes = max_bytes
         self.progress = ConversionProgress()
         self._task: asyncio.Task[None] | None = None
@@ -122,6 +125,7 @@ class ConversionJob:
             "source": str(self.source.absolute()),
             "out": str(self.out.absolute()),
             "target": self.target,
+            "adapter": None if self.adapter is None else str(self.adapter.absolute()),
             "overwrite": self.overwrite,
             "parent": os.getpid(),
         }
@@ -167,7 +171,9 @@ class ConversionJobs:
         """Those at work or waiting for their turn, newest first."""
         return tuple(job for job in self._jobs if not job.progress.is_over)
 
-    def start(self, source: Path, out: Path, target: str, *, overwrite: bool = False) -> ConversionJob:
+    def start(
+        self, source: Path, out: Path, target: str, *, overwrite: bool = False, adapter: Path | None = None
+    ) -> ConversionJob:
         """Begin a conversion, or put it behind those before it. Call it on the event loop.
 
         Args:
@@ -175,6 +181,7 @@ class ConversionJobs:
             out: the folder or file to make.
             target: one of :data:`conversion.convert.TARGETS`.
             overwrite: whether what a conversion made before may be replaced.
+            adapter: a peft folder to merge into the source, or to write alone.
 
         Raises:
             InvalidParameterError: an unknown target.
@@ -187,7 +194,7 @@ class ConversionJobs:
             raise ConversionError(f"{str(out)!r} is there already; delete or rename it, or choose another name")
         if len(self.running) > MAX_WAITING:
             raise ConversionError(f"{MAX_WAITING} conversions wait already; start it when some are done")
-        job = ConversionJob(source, out, wanted, overwrite=overwrite, max_bytes=self._limit_bytes())
+        job = ConversionJob(source, out, wanted, overwrite=overwrite, max_bytes=self._limit_bytes(), adapter=adapter)
         over = [other for other in self._jobs if other.progress.is_over][: MAX_KEPT - 1]
         self._jobs = (job, *(other for other in self._jobs if not other.progress.is_over or other in over))
         job.begin(self._turn, self._made)

@@ -21,6 +21,7 @@ LOAD_FIELDS = ("n_ctx", "n_threads", "use_gpu", "low_cpu_mem_usage", "torch_dtyp
 
 # Below it nothing is left to chance: that is said as 0. The pages begin at 0.1.
 MIN_TEMPERATURE = 0.01
+ADAPTER_SCALES = (-4.0, 4.0)
 MIN_CONTEXT, MAX_CONTEXT = 16, 10_000_000
 
 
@@ -32,7 +33,8 @@ class ModelConfig:
     tokens; ``n_threads`` None shares the machine's cores among the models that are decoding. ``quantization`` is for
     PyTorch checkpoints (bitsandbytes); a GGUF file carries its own. ``pad_token_id`` is taken for compatibility and
     changes nothing: no engine here pads a prompt. ``reproducible`` asks for the same tokens from the same weights,
-    prompt, parameters and seed on the same machine, whatever else runs, at a price in speed.
+    prompt, parameters and seed on the same machine, whatever else runs, at a price in speed. ``adapter_scale`` is how
+    much of a LoRA adapter is added to its base, for targets that are adapters: 0 is the base, 1 the adapter as tuned.
     """
 
     temperature: float = 0.7
@@ -57,6 +59,7 @@ class ModelConfig:
     system_prompt: str = ""
     presence_penalty: float = 0.0
     reproducible: bool = False
+    adapter_scale: float = 1.0
     quantization: str = "none"
     trust_remote_code: bool = False
 
@@ -87,6 +90,7 @@ class ModelConfig:
         _whole_between("top_k", self.top_k, 0, 1_000_000)
         _between("repeat_penalty", self.repeat_penalty, 0.1, 2.0)
         _between("presence_penalty", self.presence_penalty, -2.0, 2.0)
+        _between("adapter_scale", self.adapter_scale, *ADAPTER_SCALES)
         _whole_between("n_ctx", self.n_ctx, MIN_CONTEXT, MAX_CONTEXT)
         for name, low, high in (
             ("n_threads", 1, 1024),

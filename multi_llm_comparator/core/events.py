@@ -7,7 +7,8 @@ Each event is frozen, belongs to one request and is time-stamped (:func:`core.cl
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
 
-``Finished`` or ``Failed`` is always the last one. A failure is an event, never answer text.
+``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``). A failure is an event, never answer
+text.
 Consumers ``match`` on them.
 """
 
@@ -89,6 +90,13 @@ class TextDelta(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scored(Event):
+    """What a score request was for, as :meth:`core.scores.ScoreResult.to_dict` writes it; its stream ends with it."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contended(Event):
     """The device was shared meanwhile, so the speed is not what the model does alone.
 
@@ -122,6 +130,10 @@ class Failed(Event):
 
     error_type: str
     message: str
+
+
+# The events that nothing follows in a model's stream.
+ENDS = (Finished, Failed, Scored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +208,7 @@ _KINDS: dict[str, type[Event]] = {
         Started,
         Reading,
         TextDelta,
+        Scored,
         Contended,
         MemoryMeasured,
         Finished,

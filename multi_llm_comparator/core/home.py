@@ -31,6 +31,8 @@ OURS = (
     "settings.yaml",
     "presets.json",
     "preferences.json",
+    "prompts.json",
+    "prompt_sets",
     "config.json",
     "safe_settings.json",
     "workbench.db*",
@@ -40,6 +42,7 @@ OURS = (
     "keys",
     "gateway",
     "jobs",
+    "adapters",
 )
 
 

@@ -30,7 +30,12 @@ class ModelInfo:
     (list of str), ``source`` (str: where it was found), ``base_model`` (str: for an adapter), ``generation`` (dict:
     parameters that the model's makers recommend, under ModelConfig's names), ``converted_from`` (str: source
     and the types its weights went through), and what the memory estimate needs
-    (``kv_bytes_per_token``, ``weight_bytes``, ``hidden_size``, ``vocab_size``, ...).
+    (``kv_bytes_per_token``, ``weight_bytes``, ``hidden_size``, ``vocab_size``, ...). Of an adapter also ``rank`` (int),
+    ``lineage`` (dict: its ``tuning.json``) and ``adapter_problem`` (str: what is wrong with its own files).
+
+    A LoRA adapter is a model named ``base:adapter``: ``base`` is what it is added to, ``path`` its own folder or file,
+    ``size`` that of its own files, and ``config`` its base's but for what is its own. ``adapters`` are the names of
+    those that were found for this model.
     """
 
     id: str
@@ -39,6 +44,8 @@ class ModelInfo:
     model_type: ModelType
     size: int
     config: dict[str, Any] = field(default_factory=dict)
+    base: ModelInfo | None = None
+    adapters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.id:
@@ -47,6 +54,11 @@ class ModelInfo:
     def generate_id(self) -> str:
         """First 8 hexadecimal digits of the md5 of the path: stable between scans, short enough to type."""
         return hashlib.md5(self.path.encode(), usedforsecurity=False).hexdigest()[:8]
+
+    @property
+    def loaded_as(self) -> ModelInfo:
+        """What is in memory when this model answers: an adapter's base, or itself."""
+        return self.base or self
 
     @property
     def problem(self) -> str | None:

@@ -36,6 +36,8 @@ class GenerationRequest:
     message's content goes to the model as it is: no template, special tokens still only as text.
     Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
     else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
+    ``adapter`` is the folder or file of a LoRA adapter that the answer is computed with, on top of the loaded model, by
+    ``config.adapter_scale``: the engine that looks the target up fills it in.
     """
 
     messages: tuple[Message, ...]
@@ -45,6 +47,7 @@ class GenerationRequest:
     raw: bool = False
     run_id: str = ""
     constraint: Constraint | None = None
+    adapter: str = ""
 
     def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
         """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
@@ -75,6 +78,7 @@ class GenerationRequest:
             raw=data.get("raw", False),
             run_id=data.get("run_id", ""),
             constraint=Constraint.from_dict(data["constraint"]) if data.get("constraint") else None,
+            adapter=data.get("adapter", ""),
         )
 
 

@@ -8,6 +8,7 @@ from multi_llm_comparator.core.events import Event, Finished, FinishReason, Star
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import Matcher
+from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter
 from multi_llm_comparator.inferencers.gguf_lanes import Lane
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import Slot
@@ -33,6 +34,7 @@ class Answer:
     lane: Lane | None = None
     matcher: Matcher | None = None
     most_forced: int = 0
+    adapter: AnswerAdapter | None = None
     is_started: bool = False
     tokens: int = 0
     chosen: list[int] = field(default_factory=list)

@@ -20,16 +20,19 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.scorer import Scorer
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
@@ -58,6 +61,9 @@ class GgufEngine(Engine):
         self._batch = Batch(self._runtime.n_batch)
         self._prompt_rows = self._rows_per_step()
         self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
+        self._adapters = GgufAdapters(self._runtime.model, self._runtime.weights_bytes)
+        self._group: AnswerAdapter | None = None  # whose answers a step decodes now
+        self._scoring: dict[GgufScoring, AnswerAdapter | None] = {}
         self._waiting = WaitingLine()
         vocabulary = self._vocabulary
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
@@ -103,8 +109,11 @@ class GgufEngine(Engine):
             self._events += self._waiting.news()
         if not self._answers and not self._events:
             self._constraints.wait()
-        if self._shared() and self._decode():
-            self._sample(self._runtime.context)
+        for group in groups_of(self._answers, self._group):
+            self._group = group
+            self._adapters.use(self._runtime.context, self._group)
+            if self._decode():
+                self._sample(self._runtime.context)
         self._decode_alone()
         events, self._events = self._events, []
         return events
@@ -112,6 +121,18 @@ class GgufEngine(Engine):
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
         self._lanes.set_threads(self._runtime.n_threads)
+        for scoring in self._scoring:
+            scoring.set_threads(self._runtime.n_threads)
+
+    def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
+        own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
+        scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
+        self._scoring[scoring] = own
+        self._adapters.use(scoring.context, own)
+        begins = self._runtime.declares_begin
+        tokenizer = GgufScoreTokenizer(self._vocabulary, self._template, declares_begin=begins)
+        scoring.on_close = lambda: self._scoring_ends(scoring)
+        return Scorer(scoring, tokenizer, self._n_ctx)
 
     def close(self) -> None:
         # It reads the model's vocabulary.
@@ -120,6 +141,7 @@ class GgufEngine(Engine):
             answer.sampler.close()
         self._answers.clear()
         self._lanes.close()
+        self._adapters.close()
         self._runtime.close()
 
     def _admit(self, request: GenerationRequest) -> None:
@@ -132,28 +154,42 @@ class GgufEngine(Engine):
             if len(prompt) >= self._n_ctx:
                 raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
             matcher = self._constraints.take(request)
-            lane = self._lanes.open(prompt) if request.config.reproducible else None
+            adapter = self._adapter_for(request)
+            lane = self._lanes.open(prompt, adapter) if request.config.reproducible else None
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
             self._fail(request.id, as_request_error(exc))
             return
         if lane is not None:
-            lane.begin(prompt)
-        slot = lane.slot if lane is not None else self._slots.take(prompt)
+            lane.begin(prompt, adapter)
+        slot = lane.slot if lane is not None else self._slots.take(prompt, adapter)
         sampler, vocabulary = Sampler(request.config, self._vocabulary.size), self._vocabulary
         # What is repeated must not depend on how many may write at once.
         forced = self._most_forced if lane is None else MAX_FORCED
         self._answers.append(
-            Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced)
+            Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
         )
+
+    def _adapter_for(self, request: GenerationRequest) -> AnswerAdapter | None:
+        if not request.adapter:
+            return None
+        return self._adapters.take(request.adapter, request.config.adapter_scale, self._in_use())
+
+    def _in_use(self) -> list[AnswerAdapter]:
+        adapters = [*(answer.adapter for answer in self._answers), *self._scoring.values()]
+        return [adapter for adapter in adapters if adapter is not None]
+
+    def _scoring_ends(self, scoring: GgufScoring) -> None:
+        del self._scoring[scoring]
+        self._adapters.forget(scoring.context)
 
     def _has_room_for(self, request: GenerationRequest) -> bool:
         has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle
         return has_room and self._constraints.is_ready(request)
 
     def _shared(self) -> list[Answer]:
-        """The answers that are written together."""
-        return [answer for answer in self._answers if answer.lane is None]
+        """The answers that are written together: llama.cpp computes one adapter at a time."""
+        return [answer for answer in self._answers if answer.lane is None and answer.adapter == self._group]
 
     def _fill(self, joining: Iterable[Answer]) -> None:
         """Put into the batch what was chosen of each answer being written, and prompt rows for those of ``joining``."""
@@ -216,6 +252,7 @@ class GgufEngine(Engine):
         for answer in [*(answer for answer in alone if answer.is_decoding), *reading[:1]]:
             assert answer.lane is not None
             self._fill_alone(answer)
+            self._adapters.use(answer.lane.context, answer.adapter)
             code = self._run(answer.lane.context)
             if code == 0:
                 self._sample(answer.lane.context)

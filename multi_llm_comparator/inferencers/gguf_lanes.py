@@ -8,6 +8,7 @@ its constraint makes follow each other.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import llama_cpp
@@ -26,17 +27,20 @@ class Lane:
         self._stretch, self._is_stateful = stretch, is_stateful
         self._memory = llama_cpp.llama_get_memory(context)
 
-    def begin(self, prompt: list[int]) -> None:
+    def begin(self, prompt: list[int], adapter: Hashable = None) -> None:
         """Take on a prompt. Whole stretches that it has in common with the one before need not be read again: they
         were read as they would be."""
-        kept = min(self.known_of(prompt), len(prompt) - 1) // self._stretch * self._stretch
+        kept = min(self.known_of(prompt, adapter), len(prompt) - 1) // self._stretch * self._stretch
         if not kept or not llama_cpp.llama_memory_seq_rm(self._memory, 0, kept, -1):
             self.clear()
             kept = 0
         self.slot.tokens, self.slot.coming, self.slot.is_busy = prompt[:kept], prompt, True
+        self.slot.adapter = adapter
 
-    def known_of(self, prompt: list[int]) -> int:
+    def known_of(self, prompt: list[int], adapter: Hashable = None) -> int:
         """How many tokens of a prompt are in memory as reading them would leave them there."""
+        if self.slot.adapter != adapter:
+            return 0
         read = self.slot.coming[: len(self.slot.tokens)]
         return 0 if self._is_stateful else common_prefix(prompt, read)
 
@@ -69,7 +73,7 @@ class Lanes:
     def has_room(self) -> bool:
         return len(self._lanes) < self._most or any(not lane.slot.is_busy for lane in self._lanes)
 
-    def open(self, prompt: list[int]) -> Lane:
+    def open(self, prompt: list[int], adapter: Hashable = None) -> Lane:
         """The idle lane that knows most of ``prompt``, or a new one where none is idle.
 
         Raises:
@@ -77,7 +81,7 @@ class Lanes:
         """
         idle = [lane for lane in self._lanes if not lane.slot.is_busy]
         if idle:
-            return max(idle, key=lambda lane: lane.known_of(prompt))
+            return max(idle, key=lambda lane: lane.known_of(prompt, adapter))
         try:
             context = self._runtime.open_lane(self.stretch)
         except ModelLoadError as exc:

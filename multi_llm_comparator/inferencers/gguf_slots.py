@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -16,7 +17,8 @@ MIN_COPIED_TOKENS = 8
 class Slot:
     """One sequence. ``tokens`` are those in its memory, ``coming`` is the prompt that they begin with while busy.
 
-    ``awaits`` is a slot that is still reading the beginning of a prompt that this one shares, and that prompt.
+    ``awaits`` is a slot that is still reading the beginning of a prompt that this one shares, and that prompt. What
+    another ``adapter`` made of the same tokens is of no use.
     """
 
     sequence: int
@@ -25,6 +27,7 @@ class Slot:
     awaits: tuple[Slot, list[int]] | None = None
     is_busy: bool = False
     used_at: int = 0
+    adapter: Hashable = None
 
     @property
     def promised(self) -> list[int]:
@@ -57,10 +60,10 @@ class SlotTable:
     def has_idle(self) -> bool:
         return any(not slot.is_busy for slot in self._slots)
 
-    def take(self, prompt: list[int]) -> Slot:
+    def take(self, prompt: list[int], adapter: Hashable = None) -> Slot:
         """An idle slot for ``prompt``, now busy, with as much of it as is known. One token is always left to read."""
-        best = max(self._slots, key=lambda slot: (self._reusable(prompt, slot), not slot.is_busy))
-        reusable = self._reusable(prompt, best)
+        best = max(self._slots, key=lambda slot: (self._reusable(prompt, slot, adapter), not slot.is_busy))
+        reusable = self._reusable(prompt, best, adapter)
         others = [slot for slot in self._slots if not slot.is_busy and slot is not best]
         # Cutting off most of a long conversation for its first few tokens would be a poor trade; asking the same again
         # is not, and what lies unused in other slots makes each step slower.
@@ -73,7 +76,7 @@ class SlotTable:
             self.clear(slot)
             if reusable >= MIN_COPIED_TOKENS and not self._is_stateful:
                 slot.awaits = (best, best.coming)
-        slot.is_busy, slot.coming, slot.used_at = True, prompt, next(self._clock)
+        slot.is_busy, slot.coming, slot.used_at, slot.adapter = True, prompt, next(self._clock), adapter
         self.is_ready(slot)
         return slot
 
@@ -88,6 +91,8 @@ class SlotTable:
             return False
         slot.awaits = None
         shared = min(common_prefix(slot.coming, source.tokens), len(slot.coming) - 1)
+        if shared and source.adapter != slot.adapter:
+            shared = 0
         if shared:
             llama_cpp.llama_memory_seq_cp(self._memory, source.sequence, slot.sequence, 0, shared)
         slot.tokens = slot.coming[:shared]
@@ -112,7 +117,9 @@ class SlotTable:
         self.clear(min(idle, key=lambda slot: slot.used_at))
         return True
 
-    def _reusable(self, prompt: list[int], slot: Slot) -> int:
+    def _reusable(self, prompt: list[int], slot: Slot, adapter: Hashable) -> int:
+        if slot.adapter != adapter:
+            return 0
         shared = min(common_prefix(prompt, slot.promised), len(prompt) - 1)
         return 0 if self._is_stateful and shared < len(slot.promised) else shared
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
+from multi_llm_comparator.inferencers.pytorch_adapters import RowAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_batch import BatchCache
 from multi_llm_comparator.inferencers.pytorch_environment import fixed_threads
 from multi_llm_comparator.inferencers.pytorch_prefix import MIN_SHARED_TOKENS, KeptConversations, shared_prefix
@@ -40,6 +41,12 @@ class Row:
     done: int = 0
     state: Any = None
     is_alone: bool = False
+    adapter: RowAdapter | None = None
+
+    @property
+    def adapter_key(self) -> Hashable:
+        """Rows of another key have other keys and values for the same tokens."""
+        return None if self.adapter is None else self.adapter.key
 
     @property
     def unread(self) -> list[int]:
@@ -54,6 +61,7 @@ class Decoder(ABC):
         self._model = model
         self._device = device
         self._forward = Forward(model)
+        self._adapters = adapters_of(model)
         self.chunk_tokens = MAX_CHUNK_TOKENS
         if device.type == "cpu":
             self.chunk_tokens = tokens_per_step(model.num_parameters(), MAX_CHUNK_TOKENS)
@@ -106,7 +114,8 @@ class PlainDecoder(Decoder):
     def read(self, row: Row) -> torch.Tensor | None:
         chunk = row.unread[: self.chunk_tokens]
         positions = torch.arange(row.done, row.done + len(chunk), device=self._device)
-        logits, row.state = self._forward(self._ids([chunk]), row.state, positions=positions[None])
+        with self._adapters.rows([row]):
+            logits, row.state = self._forward(self._ids([chunk]), row.state, positions=positions[None])
         row.done += len(chunk)
         return None if row.unread else logits
 
@@ -117,7 +126,8 @@ class PlainDecoder(Decoder):
         if mask is not None and self._adds_mask:
             mask = torch.zeros_like(mask, dtype=self._model.dtype).masked_fill_(~mask, self._hidden)
         ids = self._ids([row.tokens[-1:] for row in rows])
-        logits, _ = self._forward(ids, batch.cache, positions=batch.positions, mask=mask)
+        with self._adapters.rows(rows):
+            logits, _ = self._forward(ids, batch.cache, positions=batch.positions, mask=mask)
         batch.commit()
         for row in rows:
             row.done += 1
@@ -140,14 +150,14 @@ class BatchDecoder(PlainDecoder):
     def begin(self, row: Row) -> None:
         # The last token is always read anew: its logits are wanted.
         wanted = row.tokens[:-1]
-        state = self._known(wanted)
+        state = self._known(wanted, row.adapter_key)
         row.state = new_cache(state)
         row.done = 0 if state is None else state[0][0].shape[2]
 
-    def _known(self, wanted: list[int]) -> RowState | None:
+    def _known(self, wanted: list[int], key: Hashable) -> RowState | None:
         """Keys and values for the longest known beginning of ``wanted``, in the batch or among the kept ones."""
-        kept, count = self._kept.longest(wanted)
-        shared = [shared_prefix(row.tokens[: row.done], wanted) for row in self._rows]
+        kept, count = self._kept.longest(wanted, key)
+        shared = [shared_prefix(row.tokens[: row.done], wanted) if row.adapter_key == key else 0 for row in self._rows]
         best = max(shared, default=0)
         if max(best, count) < MIN_SHARED_TOKENS:
             return None
@@ -178,7 +188,7 @@ class BatchDecoder(PlainDecoder):
         try:
             joined = row in self._rows
             state = self._batch.copy(self._rows.index(row), row.done) if joined else state_of(row.state)
-            self._kept.keep(row.tokens[: row.done], state)
+            self._kept.keep(row.tokens[: row.done], state, row.adapter_key)
         except (RuntimeError, MemoryError) as exc:
             # It would only have saved time later: no answer is to fail for it, and memory is short.
             _log.warning("no conversation is kept, so that the next turn of each reads all of it anew: %s", exc)
@@ -277,7 +287,8 @@ class SingleDecoder(Decoder):
     def advance(self, row: Row, n_tokens: int) -> torch.Tensor:
         """Read so many tokens more, or all of them again where the model keeps nothing."""
         tokens = row.unread[:n_tokens] if self.keeps else row.tokens
-        with fixed_threads(self._n_threads if row.is_alone else torch.get_num_threads()):
+        n_threads = self._n_threads if row.is_alone else torch.get_num_threads()
+        with fixed_threads(n_threads), self._adapters.rows([row]):
             logits, row.state = self._forward(self._ids([tokens]), row.state)
         row.done = row.done + len(tokens) if self.keeps else len(row.tokens)
         return logits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from multi_llm_comparator.inferencers.transformers_seam import RowState
@@ -14,10 +14,11 @@ MIN_SHARED_TOKENS = 4
 
 @dataclass
 class Kept:
-    """A conversation that ended: its tokens and their keys and values."""
+    """A conversation that ended: its tokens and their keys and values, which only rows of the same ``key`` may use."""
 
     tokens: list[int]
     state: RowState
+    key: Hashable = None
 
 
 class KeptConversations:
@@ -28,18 +29,18 @@ class KeptConversations:
         self._max_tokens = max_tokens
         self._kept: deque[Kept] = deque()
 
-    def keep(self, tokens: list[int], state: RowState) -> None:
+    def keep(self, tokens: list[int], state: RowState, key: Hashable = None) -> None:
         """Remember a conversation; what it contains as its own beginning is forgotten."""
-        self._kept = deque(kept for kept in self._kept if tokens[: len(kept.tokens)] != kept.tokens)
-        self._kept.append(Kept(tokens, state))
+        self._kept = deque(kept for kept in self._kept if kept.key != key or tokens[: len(kept.tokens)] != kept.tokens)
+        self._kept.append(Kept(tokens, state, key))
         while len(self._kept) > self._max_conversations or self.tokens > self._max_tokens:
             self._kept.popleft()
 
-    def longest(self, tokens: Sequence[int]) -> tuple[Kept | None, int]:
-        """The conversation that begins like ``tokens`` for longest, and for how many tokens."""
+    def longest(self, tokens: Sequence[int], key: Hashable = None) -> tuple[Kept | None, int]:
+        """The conversation of this key that begins like ``tokens`` for longest, and for how many tokens."""
         best, best_count = None, 0
         for kept in self._kept:
-            count = shared_prefix(kept.tokens, tokens)
+            count = shared_prefix(kept.tokens, tokens) if kept.key == key else 0
             if count > best_count:
                 best, best_count = kept, count
         return best, best_count

@@ -12,6 +12,7 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.services.scan import stores
+from multi_llm_comparator.services.scan.adapters import scan_jobs, with_adapters
 from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.services.scan.walk import ScanBudget
 
@@ -56,7 +57,7 @@ class ModelManager:
                 models = self._scan_home(self.models_dir if directory is None else Path(directory), notes)
                 if directory is None:
                     models += self._scan_further(notes)
-                self.available_models = _with_bases(_each_once(models))
+                self.available_models = with_adapters(_each_once(models))
                 self._keep_notes(notes)
             finally:
                 self._scanned.set()
@@ -112,7 +113,7 @@ class ModelManager:
                 models += scan(root, notes, self._budget())
             elif is_wanted:
                 notes.append(f"{str(root)!r} was not found; switch the place off in the settings, or set its variable")
-        return models
+        return [*models, *scan_jobs(settings.home / "jobs", self._budget())]
 
     def select_models(self, model_ids: list[str]) -> bool:
         """Choose the models to compare.
@@ -195,18 +196,3 @@ def _resolved(path: str) -> Path:
         return Path(path).resolve()
     except (OSError, RuntimeError):  # a link that leads to itself
         return Path(path)
-
-
-def _with_bases(models: list[ModelInfo]) -> list[ModelInfo]:
-    """Say for each adapter whether its base is among the models."""
-    for model in models:
-        base = model.config.get("base_model")
-        if base is None or model.model_type is not ModelType.PYTORCH:
-            continue
-        last = base.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        found = [other for other in models if other.is_loadable and other.name in (base, last)]
-        told = (
-            f"its base is here: {found[0].name!r} ({found[0].id})" if found else f"its base {base!r} was not found here"
-        )
-        model.config["warnings"] = [*model.config.get("warnings", []), told]
-    return models

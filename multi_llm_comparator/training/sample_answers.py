@@ -41,7 +41,9 @@ class AnswerWriter:
     def __init__(self, loaded: LoadedModel, max_tokens: int, *, together: bool) -> None:
         self._loaded, self._max_tokens, self._together = loaded, max_tokens, together
         self._encoder = PromptEncoder(loaded.tokenizer)
-        self._longest = max(1, min(MAX_PROMPT_TOKENS, loaded.n_ctx - max_tokens))
+        # Rows may be kept shorter than what the model can read.
+        context = loaded.n_ctx_train or loaded.n_ctx
+        self._longest = max(1, min(MAX_PROMPT_TOKENS, context - max_tokens))
 
     def asked(self, text: str) -> Question | None:
         """A prompt that somebody wrote; None if the model cannot be asked it."""

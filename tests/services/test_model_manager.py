@@ -125,17 +125,6 @@ def test_the_settings_in_force_are_used_when_none_are_given(
     assert "extra" in [m.name for m in ModelManager(home).scan_models()]
 
 
-def test_an_adapter_says_whether_its_base_is_here(home: Path) -> None:
-    for name, base in (("lora", "someone/alpha"), ("lost", "someone/gone")):
-        folder = home / "pytorch" / name
-        folder.mkdir()
-        (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": base}))
-    manager = ModelManager(home)
-    manager.scan_models()
-    assert manager.find("lora").config["warnings"] == [f"its base is here: 'alpha' ({manager.find('alpha').id})"]
-    assert "'someone/gone' was not found" in manager.find("lost").config["warnings"][0]
-
-
 def test_a_broken_entry_never_hides_the_others(home: Path) -> None:
     (home / "gguf" / "bad.gguf").write_bytes(b"GGUF" + bytes(3))
     (home / "pytorch" / "bad").mkdir()

@@ -13,6 +13,8 @@ from multi_llm_comparator.services.scan import reading
 from multi_llm_comparator.services.scan.folder import scan_folder
 from tests.support.model_files import CONFIG, WEIGHTS, checkpoint, framed, gguf_bytes, safetensors_bytes
 
+PAIR = {f"base_model.model.q.lora_{x}.weight": ("F32", shape) for x, shape in (("A", (8, 64)), ("B", (64, 8)))}
+
 
 def scan_one(folder: Path) -> ModelInfo:
     (model,) = scan_folder(folder, "test")
@@ -168,7 +170,7 @@ def test_an_adapter_is_listed_with_its_base(tmp_path: Path) -> None:
     folder.mkdir()
     stored = {"base_model_name_or_path": "org/base", "peft_type": "LORA", "r": 8}
     (folder / "adapter_config.json").write_text(json.dumps(stored))
-    (folder / "adapter_model.safetensors").write_bytes(safetensors_bytes({"lora_A.weight": ("F32", (8, 64))}))
+    (folder / "adapter_model.safetensors").write_bytes(safetensors_bytes(PAIR))
     model = scan_one(tmp_path)
     assert (model.name, model.config["base_model"], model.config["rank"]) == ("lora", "org/base", 8)
     assert "load its base 'org/base'" in (model.problem or "")

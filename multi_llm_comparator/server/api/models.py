@@ -46,6 +46,7 @@ class Offer:
             "owned_by": self.owner,
             "kind": self.kind,
             "context_length": self.info.config.get("context_length") if self.info else None,
+            **({"parent": self.info.base.name} if self.info and self.info.base else {}),
         }
 
 

@@ -91,6 +91,12 @@ class Sampling(Form):
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**64, description="answer `i` of `n` uses `seed + i`")
     presence_penalty: Penalty = Field(default=0.0, description="against tokens that occurred, -2 to 2")
     repetition_penalty: Factor = Field(default=1.0, description="divides the odds of tokens that occurred, 0.1 to 2")
+    adapter_scale: float = Field(
+        default=1.0,
+        ge=-4,
+        le=4,
+        description="of a model `base:adapter`: how much of the adapter is added, 0 to 1 and beyond",
+    )
 
     def config(self, n_ctx: int, max_tokens: int, choice: int) -> ModelConfig:
         """The parameters of one answer. Defaults are OpenAI's, not the pages'."""
@@ -101,6 +107,7 @@ class Sampling(Form):
             top_k=max(self.top_k, 0),
             repeat_penalty=self.repetition_penalty,
             presence_penalty=self.presence_penalty,
+            adapter_scale=self.adapter_scale,
             seed=None if self.seed is None else (self.seed + choice) % _SEEDS,
             stop=tuple(self.stop),
             n_ctx=n_ctx,
@@ -158,7 +165,7 @@ class ChatForm(Sampling):
         default=ResponseFormat(type="text"),
         description="`text`, `json_object`, or `json_schema`, to which the answer is held token by token",
     )
-    continue_final_message: bool = Field(default=False, description="go on with the last message, the assistant's")
+    continue_final_message: bool = Field(default=False, description="continue the last message, the assistant's")
     add_generation_prompt: bool | None = Field(
         default=None, description="must be the opposite of `continue_final_message`, if given"
     )

@@ -42,6 +42,8 @@ def model_stamps(info: ModelInfo) -> tuple[FileStamp, ...]:
     """The files that decide on a model's text, as they are now."""
     files = [Path(path) for path in info.config.get("files") or [info.path]]
     folder = Path(info.path)
+    if info.base is not None:
+        return (*model_stamps(info.base), *stamps(sorted(files)))
     if folder.is_dir():
         files += [folder / name for name in _COMPANIONS if (folder / name).is_file()]
     return stamps(sorted(files))

@@ -9,7 +9,7 @@ from typing import Any
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.services.scan.fields import recommended, text, whole
 from multi_llm_comparator.services.scan.gguf_header import GgufHeader, GgufTensor, block_sizes
-from multi_llm_comparator.services.scan.origin import NAME_KEY, THROUGH_KEY, told_origin
+from multi_llm_comparator.services.scan.origin import NAME_KEY, SOURCE_KEY, THROUGH_KEY, told_origin
 
 # Kinds of files that share the format but are no model to talk to, by ``general.type``.
 _OTHER_KINDS = {
@@ -50,13 +50,29 @@ def describe_gguf(headers: Sequence[GgufHeader]) -> dict[str, Any]:
         "vocab_size": lengths.get("tokenizer.ggml.tokens") or whole(metadata, f"{architecture}.vocab_size"),
         "base_model": text(metadata, "general.base_model.0.name"),
         "converted_from": told_origin(metadata, NAME_KEY, THROUGH_KEY),
+        "source_fingerprint": text(metadata, SOURCE_KEY),
         "generation": recommended({name: metadata[key] for name, key in _SAMPLING.items() if key in metadata}),
         **_dimensions(metadata, architecture),
         **_weights(tensors, metadata),
     }
     found = {key: value for key, value in config.items() if value is not None and value != {}}
     problem = _problem(headers, architecture, found)
+    if text(metadata, "general.type") == "adapter":
+        found |= {"is_adapter": True, **_adapter_facts(headers[0])}
     return {**found, "problem": problem} if problem else found
+
+
+def _adapter_facts(header: GgufHeader) -> dict[str, Any]:
+    """The rank of a LoRA adapter, or what is wrong with its file."""
+    try:
+        kind = text(header.metadata, "adapter.type")
+        if kind != "lora":
+            raise ModelLoadError(f"an adapter of the kind {kind!r}; only LoRA can be used here")
+        check_tensors(header)
+    except ModelLoadError as exc:
+        return {"adapter_problem": str(exc)}
+    ranks = {tensor.shape[1] for tensor in header.tensors if tensor.name.endswith(".lora_a") and len(tensor.shape) > 1}
+    return {"rank": max(ranks)} if ranks else {"adapter_problem": "an adapter without matrices; fetch it again"}
 
 
 def _dimensions(metadata: dict[str, Any], architecture: str | None) -> dict[str, int | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.inferencers.adapter_config import adapter_settings, matrix_pairs
 from multi_llm_comparator.services.scan.entry import FileStamp, model_entry, stamps
 from multi_llm_comparator.services.scan.fields import text, whole
 from multi_llm_comparator.services.scan.hf_config import (
@@ -29,10 +30,13 @@ from multi_llm_comparator.services.scan.pytorch_weights import (
     find_weights,
     pickle_problem,
 )
-from multi_llm_comparator.services.scan.reading import read_json
+from multi_llm_comparator.services.scan.reading import HeaderRoom, read_json
+from multi_llm_comparator.services.scan.safetensors_header import read_safetensors_header
 from multi_llm_comparator.services.scan.walk import Folder
 
 ADAPTER_CONFIG, MODEL_CONFIG = "adapter_config.json", "config.json"
+# What a tuning run writes beside what it made.
+LINEAGE_FILE = "tuning.json"
 _ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 # Beyond this a folder is no checkpoint but somebody's dump; stamping it at each scan would take seconds.
 _MAX_FILES = 5_000
@@ -51,7 +55,7 @@ def pytorch_entries(folder: Folder, source: str, *, inside_model: bool = False) 
             yield _checkpoint_entry(folder, source)
             return
     if len(names) <= _MAX_FILES and ADAPTER_CONFIG in names:
-        yield _adapter_entry(folder, source)
+        yield adapter_entry(folder, source)
     elif MODEL_CONFIG not in names and not inside_model:
         yield from (_loose_entry(path, source) for path in folder.files if path.suffix.lower() in SUFFIXES)
 
@@ -65,7 +69,8 @@ def _checkpoint_entry(folder: Folder, source: str) -> ModelInfo:
     return _folder_entry(folder, source, _describe_checkpoint(folder.path, stamps(folder.files)))
 
 
-def _adapter_entry(folder: Folder, source: str) -> ModelInfo:
+def adapter_entry(folder: Folder, source: str) -> ModelInfo:
+    """A peft folder as it was found; :mod:`services.scan.adapters` puts it beneath its base."""
     return _folder_entry(folder, source, _describe_adapter(folder.path, stamps(folder.files)))
 
 
@@ -137,7 +142,7 @@ def _quantization(described: dict[str, Any], quantized: tuple[str, int | None] |
 @lru_cache(maxsize=1024)
 def _describe_adapter(folder: Path, marks: Sequence[FileStamp]) -> dict[str, Any]:
     names = frozenset(Path(mark.path).name for mark in marks)
-    described: dict[str, Any] = {"architecture": "LoRA adapter", "file_format": "adapter"}
+    described: dict[str, Any] = {"architecture": "LoRA adapter", "file_format": "adapter", "is_adapter": True}
     files = [folder / name for name in _ADAPTER_WEIGHTS if name in names][:1]
     described["files"] = [str(path) for path in files]
     try:
@@ -145,16 +150,37 @@ def _describe_adapter(folder: Path, marks: Sequence[FileStamp]) -> dict[str, Any
         described["architecture"] = f"{text(config, 'peft_type') or 'LoRA'} adapter"
         described["base_model"] = text(config, "base_model_name_or_path")
         described["rank"] = whole(config, "r")
-        base = described["base_model"]
-        problem = f"an adapter, not a whole model: load its base {base!r}, or merge the two" if base else None
-        problem = problem or "an adapter that does not name its base model; 'base_model_name_or_path' should"
-        if not files:
-            problem = f"an adapter without weights ({_ADAPTER_WEIGHTS[0]!r}); fetch those too"
-        elif files[0].suffix == ".safetensors":
+        described["lineage"] = _lineage(folder, names)
+        _check_adapter(config, files)
+        if files[0].suffix == ".safetensors":
             described |= describe_safetensors(files)
     except ModelLoadError as exc:
-        problem = str(exc)
-    return {key: value for key, value in {**described, "problem": problem}.items() if value is not None}
+        described["adapter_problem"] = str(exc)
+    base = described.get("base_model")
+    problem = f"an adapter, not a whole model: load its base {base!r}, or merge the two" if base else None
+    problem = problem or "an adapter that does not name its base model; 'base_model_name_or_path' should"
+    described["problem"] = described.get("adapter_problem") or problem
+    return {key: value for key, value in described.items() if value is not None}
+
+
+def _check_adapter(config: dict[str, Any], files: Sequence[Path]) -> None:
+    """Raises ModelLoadError where an adapter's own files keep it from being used, whatever its base."""
+    if not files:
+        raise ModelLoadError(f"an adapter without weights ({_ADAPTER_WEIGHTS[0]!r}); fetch those too")
+    adapter_settings(config)
+    if files[0].suffix == ".safetensors":
+        matrix_pairs({tensor.name: tensor.shape for tensor in read_safetensors_header(files[0], HeaderRoom())})
+    elif problem := pickle_problem(files[0]):
+        raise ModelLoadError(problem)
+
+
+def _lineage(folder: Path, names: frozenset[str]) -> dict[str, Any] | None:
+    """How the adapter was tuned, as far as its maker wrote it down; of use to a reader only, so what is damaged is
+    passed by."""
+    try:
+        return read_json(folder / LINEAGE_FILE) if LINEAGE_FILE in names else None
+    except ModelLoadError:
+        return None
 
 
 def _loose_entry(path: Path, source: str) -> ModelInfo:

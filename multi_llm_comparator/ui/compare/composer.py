@@ -8,6 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.compare.board import draw_new_turn
 from multi_llm_comparator.ui.compare.first_panes import demo_four, four_ways, is_demo
@@ -18,18 +19,24 @@ from multi_llm_comparator.ui.compare.state import (
     draft_panes,
     ensure_run,
     loadable_models,
+    offer_prompts,
+    offered_prompts,
     pane_choices,
 )
 from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
+from multi_llm_comparator.ui.measure.library import draw_library
 from multi_llm_comparator.workbench import get_workbench
 
 DEMO_EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
 REAL_EXAMPLES = ("sky", "sea", "sleep", "code", "lake", "robot")
+
+MAX_LABEL_CHARS = 120
 
 
 def draw_composer(comparison: Comparison | None) -> None:
@@ -37,6 +44,7 @@ def draw_composer(comparison: Comparison | None) -> None:
     is_running = comparison is not None and comparison.snapshot().is_running
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         may_write = bool(pane_choices() and draft_panes())
+        draw_library()
         prompt_box("compare_prompt", t("composer.placeholder"), _submit, disabled=not may_write)
         if comparison is not None and is_running:
             st.button(
@@ -88,6 +96,10 @@ def draw_welcome() -> None:
     panes = [known[pane.target].model for pane in draft_panes() if pane.target in known]
     asks_demo = bool(panes) and all(model is not None and is_demo(model) for model in panes)
     st.html(_hero([model for model in panes if model is not None], len(draft_panes())))
+    if offered := offered_prompts():
+        _draw_offered(offered)
+        prepare_charts("compare_prepare")
+        return
     with st.container(key="compare_examples"):
         left, right = st.columns(2)
         for position, name in enumerate(DEMO_EXAMPLES if asks_demo else REAL_EXAMPLES):
@@ -97,6 +109,28 @@ def draw_welcome() -> None:
             )
     _draw_other_panes(asks_demo=asks_demo)
     prepare_charts("compare_prepare")
+
+
+def _draw_offered(prompts: list[str]) -> None:
+    """What another page wants asked of these panes, one click each."""
+    with st.container(key="compare_examples"):
+        left, right = st.columns(2)
+        for position, prompt in enumerate(prompts):
+            (left if position % 2 == 0 else right).button(
+                plain(cut_line(prompt, MAX_LABEL_CHARS)),
+                key=f"compare_offered_{position}",
+                width="stretch",
+                on_click=_send_example,
+                args=(prompt,),
+            )
+        st.button(
+            t("welcome.own_examples"),
+            icon=":material/undo:",
+            type="tertiary",
+            key="compare_offered_end",
+            on_click=offer_prompts,
+            args=((),),
+        )
 
 
 def _example(name: str, *, of_demo: bool) -> tuple[str, str]:

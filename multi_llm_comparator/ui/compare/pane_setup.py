@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import streamlit as st
@@ -10,6 +10,7 @@ import streamlit as st
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.inference_engine import load_options
 from multi_llm_comparator.ui.compare.parameters import draw_parameters
 from multi_llm_comparator.ui.compare.state import add_pane, change_model, draft_panes, pane_choices, remove_pane
 from multi_llm_comparator.ui.kit import figures as say
@@ -27,11 +28,12 @@ def draw_setup() -> None:
         return
     with st.container(key="compare_setup"):
         room_for_more = len(panes) < MAX_PANES and bool(choices)
+        shared = _shared_bases(panes, choices)
         tones = pane_tones([pane.target if pane.target in choices else "" for pane in panes])
         columns = st.columns([*([6] * len(panes)), *([1] if room_for_more else [])], vertical_alignment="top")
         for index, (pane, tone, column) in enumerate(zip(panes, tones, columns, strict=False)):
             with column:
-                _draw_pane(pane, index, tone, choices, is_only=len(panes) == 1)
+                _draw_pane(pane, index, tone, choices, shared.get(pane.id, ()), is_only=len(panes) == 1)
         if room_for_more:
             columns[-1].button(
                 t("setup.add_short"),
@@ -43,7 +45,29 @@ def draw_setup() -> None:
             )
 
 
-def _draw_pane(pane: Pane, index: int, tone: Tone, choices: Mapping[str, Choice], *, is_only: bool) -> None:
+def _shared_bases(panes: Sequence[Pane], choices: Mapping[str, Choice]) -> dict[str, tuple[int, ...]]:
+    """For each pane whose answers come from a model that other panes use too, with adapters of their own: which."""
+    loaded: dict[tuple[str, str], list[int]] = {}
+    adapted = set()
+    for index, pane in enumerate(panes):
+        model = choices[pane.target].model if pane.target in choices else None
+        if model is not None:
+            key = model.loaded_as.id, repr(load_options(model.loaded_as, pane.config, 1))
+            loaded.setdefault(key, []).append(index)
+            adapted |= {key} if model.base is not None else set()
+    together = [indexes for key, indexes in loaded.items() if key in adapted and len(indexes) > 1]
+    return {panes[i].id: tuple(j for j in indexes if j != i) for indexes in together for i in indexes}
+
+
+def _draw_pane(
+    pane: Pane,
+    index: int,
+    tone: Tone,
+    choices: Mapping[str, Choice],
+    shares_with: Sequence[int],
+    *,
+    is_only: bool,
+) -> None:
     choice = choices.get(pane.target)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
         st.html(letter_badge(index, tone), width="content")
@@ -65,7 +89,7 @@ def _draw_pane(pane: Pane, index: int, tone: Tone, choices: Mapping[str, Choice]
                 on_click=remove_pane,
                 args=(pane.id,),
             )
-    st.html(_facts_line(pane, choice))
+    st.html(_facts_line(pane, choice, shares_with))
 
 
 def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) -> None:
@@ -91,18 +115,24 @@ def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) ->
     )
 
 
-def _facts_line(pane: Pane, choice: Choice | None) -> str:
+def _facts_line(pane: Pane, choice: Choice | None, shares_with: Sequence[int]) -> str:
     """What the model is, in a few words, and how it will answer where that differs from the usual."""
     if choice is None:
         return note_chip(t("setup.missing"), t("setup.missing_why", name=pane.target), STATE_TONES["failed"])
     words = [
         t("setup.greedy") if pane.config.is_greedy else t("setup.temperature", value=f"{pane.config.temperature:g}")
     ]
+    if pane.config.adapter_scale != 1:
+        words.append(t("setup.adapter_scale", value=f"{pane.config.adapter_scale:g}"))
     if pane.config.reproducible:
         words.append(t("setup.reproducible"))
     words = [*(choice.facts or _facts(choice.model)), *words]
     line = f'<span class="mlc-muted">{escape(" · ".join(filter(None, words)))}</span>'
     line += _shorter_context(pane, choice.model)
+    if shares_with and choice.model is not None:
+        letters = ", ".join(letter(index) for index in shares_with)
+        why = t("setup.shared_why", base=choice.model.loaded_as.name)
+        line += " " + note_chip(t("setup.shared", letters=letters), why, STATE_TONES["done"])
     if choice.model is not None and choice.model.config.get("chat_template") is False:
         line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
     if pane.config.system_prompt:

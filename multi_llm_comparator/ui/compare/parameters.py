@@ -13,7 +13,7 @@ from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.compare.presets import draw_presets
-from multi_llm_comparator.ui.compare.state import draft_panes, recommended, replace_pane
+from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, replace_pane
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import Choice
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -23,6 +23,8 @@ MAX_SYSTEM_PROMPT_CHARS = 20_000
 MAX_STOPS = 16
 # Below this a temperature is not allowed, other than 0 itself.
 LOWEST_TEMPERATURE = 0.1
+# More than twice an adapter is seldom language any more, and less than none the opposite of what it learnt.
+LEAST_SCALE, MOST_SCALE = 0.0, 2.0
 
 
 @st.fragment
@@ -42,6 +44,8 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
         )
         with sampling:
             changes = _draw_sampling(pane.config, key)
+            if model is not None and model.base is not None:
+                changes |= _draw_adapter(pane.config, model, key)
         with prompt:
             changes |= _draw_prompt(pane.config, key)
         with loading:
@@ -63,6 +67,10 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
 def take_config(pane_id: str, config: ModelConfig, by_hand: frozenset[str]) -> None:
     """Put a whole set of parameters into a pane, ``by_hand`` of which the reader chose."""
     pane = next(pane for pane in draft_panes() if pane.id == pane_id)
+    choice = pane_choices().get(pane.target)
+    if choice is None or choice.model is None or choice.model.base is None:
+        # A preset may have been made for an adapter.
+        config = replace(config, adapter_scale=ModelConfig.adapter_scale)
     replace_pane(pane.with_parameters(config, by_hand))
     st.session_state[_generation(pane_id)] = st.session_state.get(_generation(pane_id), 0) + 1
 
@@ -177,6 +185,21 @@ def _draw_limits(config: ModelConfig, key: str) -> dict[str, Any]:
         help=t("param.presence_penalty_why"),
     )
     return {"max_tokens": int(max_tokens), "repeat_penalty": repeat, "presence_penalty": presence}
+
+
+def _draw_adapter(config: ModelConfig, model: ModelInfo, key: str) -> dict[str, Any]:
+    """How much of the adapter is added to its base."""
+    base = model.loaded_as.name
+    scale = st.slider(
+        t("param.adapter_scale"),
+        LEAST_SCALE,
+        MOST_SCALE,
+        min(MOST_SCALE, max(LEAST_SCALE, float(config.adapter_scale))),
+        0.05,
+        key=f"{key}_adapter_scale",
+        help=t("param.adapter_scale_why", base=base),
+    )
+    return {"adapter_scale": scale}
 
 
 def _draw_prompt(config: ModelConfig, key: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ from multi_llm_comparator.workbench import get_workbench
 # What makers give recommendations for.
 _RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
 _PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
+# Prompts that another page wants asked here.
+_OFFERED, MAX_OFFERED = "compare_offered", 8
 # Whether the panes are still the page's own example.
 _UNTOUCHED = "compare_panes_untouched"
 # A run that was picked from a list: what another program made of it is wanted, not what goes on from it here.
@@ -78,6 +80,17 @@ def open_run(run_id: str) -> None:
     st.session_state.pop(_PANES, None)
     st.session_state[_AS_STORED] = run_id
     _RUN.write(run_id)
+
+
+def offer_prompts(prompts: Sequence[str]) -> None:
+    """Have an empty page offer these prompts instead of its examples, until a prompt was sent."""
+    st.session_state[_OFFERED] = [prompt for prompt in prompts if prompt.strip()][:MAX_OFFERED]
+
+
+def offered_prompts() -> list[str]:
+    """What another page wants asked here."""
+    offered: list[str] = st.session_state.get(_OFFERED, [])
+    return offered
 
 
 def forget_run(run_id: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from multi_llm_comparator.conversion.convert import possible_targets, suggested_out
+from multi_llm_comparator.conversion.convert import ADAPTER, possible_targets, suggested_out
 from multi_llm_comparator.conversion.gguf_import import DTYPES
 from multi_llm_comparator.conversion.jobs import ConversionJob
 from multi_llm_comparator.conversion.sizes import converted_size
@@ -70,8 +70,11 @@ def _draw_choice(model: ModelInfo) -> None:
         format_func=_target_name,
         key=f"models_convert_target_{model.id}",
     )
-    out = attempt(lambda: suggested_out(Path(model.path), target, get_workbench().settings.models_dir))
-    needed = attempt(lambda: converted_size(Path(model.path), target))
+    # Of an adapter the base is converted, with the adapter in it.
+    source, adapter = Path(model.loaded_as.path), model.name.removeprefix(f"{model.loaded_as.name}:")
+    models_dir, added = get_workbench().settings.models_dir, adapter if model.base is not None else ""
+    out = attempt(lambda: suggested_out(source, target, models_dir, adapter=added))
+    needed = 2 * model.size if target == ADAPTER else attempt(lambda: converted_size(source, target))
     show_notices()
     if out is None or needed is None:
         return
@@ -91,16 +94,19 @@ def _draw_choice(model: ModelInfo) -> None:
         key=f"models_convert_start_{model.id}",
         disabled=is_taken or is_too_large,
     ):
-        perform(_start(Path(model.path), out, target))
+        perform(_start(model, out, target))
         _look_away()
         st.rerun()
 
 
-async def _start(source: Path, out: Path, target: str) -> None:
-    get_workbench().conversions.start(source, out, target)
+async def _start(model: ModelInfo, out: Path, target: str) -> None:
+    adapter = Path(model.path) if model.base is not None else None
+    get_workbench().conversions.start(Path(model.loaded_as.path), out, target, adapter=adapter)
 
 
 def _target_name(target: str) -> str:
+    if target == ADAPTER:
+        return t("convert.adapter")
     return f"PyTorch, {target}" if target in DTYPES else f"GGUF, {target}"
 
 

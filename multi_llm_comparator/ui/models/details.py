@@ -10,6 +10,7 @@ from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.conversion.provenance import origin_of
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
@@ -17,6 +18,7 @@ from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import fact_name, facts, problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.models.convert import ask_to_convert
+from multi_llm_comparator.ui.models.lineage import draw_lineage
 from multi_llm_comparator.ui.models.memory_view import begin_load, estimate_of, memory_bar
 from multi_llm_comparator.workbench import get_workbench
 
@@ -24,7 +26,19 @@ _ASKED = "models_details"
 _MAX_FILES = 8
 # Shown in a place of their own, or of use only to the estimate.
 _HIDDEN = frozenset(
-    {"problem", "warnings", "files", "generation", "chat_template", "weight_bytes", "kv_bytes_per_token"}
+    {
+        "problem",
+        "warnings",
+        "files",
+        "generation",
+        "chat_template",
+        "weight_bytes",
+        "kv_bytes_per_token",
+        "lineage",
+        "is_adapter",
+        "adapter_problem",
+        "source_fingerprint",
+    }
 )
 
 
@@ -52,6 +66,7 @@ def draw_details() -> None:
             _look_away()
             ask_to_convert(model.id)
             st.rerun()
+        draw_lineage(model)
         st.html(facts(_facts(model)))
 
     dialog()
@@ -65,7 +80,7 @@ def _draw_memory(model: ModelInfo) -> None:
     """What it would take beside what is loaded, for the context chosen, and the button that loads it."""
     engine = get_workbench().engine
     loaded = engine.loaded_models()
-    is_loaded = any(other.model_id == model.id for other in loaded)
+    is_loaded = any(other.model_id == model.loaded_as.id for other in loaded)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         n_ctx = int(
             st.number_input(
@@ -107,6 +122,11 @@ def _facts(model: ModelInfo) -> list[tuple[str, str]]:
     ]
     if model.is_loadable and (origin := origin_of(Path(model.path))):
         rows.append((t("models.fact_made_from"), t("models.made_from", name=origin.name, through=origin.through)))
+    if check := read_check(Path(model.path)):
+        agreed = t("models.checked_text", agreed=f"{check.top1_agreement:.1%}", kl=f"{check.mean_kl:.2g}")
+        rows.append((t("models.checked"), f"{agreed} ({check.reference})"))
+    if model.adapters:
+        rows.append((t("models.adapters"), ", ".join(model.adapters[:_MAX_FILES])))
     if "chat_template" in known:
         rows.append(
             (t("models.column_template"), t("models.yes") if known["chat_template"] else t("setup.no_template_why"))

@@ -100,11 +100,13 @@ def _row(model: ModelInfo) -> str:
         f'<span class="mlc-c-{name}" title="{escape(text)}">{escape(text)}</span>' for name, text in cells.items()
     )
     source = str(known.get("source") or "")
-    problem = ""
+    problem = (
+        note_chip(t("models.adapter"), t("models.adapter_of", base=model.base.name), UNKNOWN) if model.base else ""
+    )
     if model.problem:
-        problem = note_chip(t("models.not_loadable"), model.problem, STATE_TONES["failed"])
+        problem += note_chip(t("models.not_loadable"), model.problem, STATE_TONES["failed"])
     elif known.get("warnings"):
-        problem = note_chip(t("models.warning"), " ".join(known["warnings"]), STATE_TONES["loading"])
+        problem += note_chip(t("models.warning"), " ".join(known["warnings"]), STATE_TONES["loading"])
     name = escape(model.name)
     return (
         f'<div class="{row}"><span class="mlc-c-name" title="{escape(model.path)}">'

@@ -116,6 +116,12 @@ def change_setup(**changes: Any) -> None:
     preferences.update(plan=asdict(setup))
 
 
+def use_small(target: str) -> None:
+    """Have easy steps solved by this model, as another page asks."""
+    change_setup(small=target)
+    _revise()
+
+
 def setup_revision() -> int:
     """How often the setup was changed otherwise than by its widgets. Those are then made anew: a value that is only set
     from here can be lost on a browser that is still busy drawing the widget."""

@@ -1,0 +1,124 @@
+"""The last block: what the job will need, whether that fits, and the button that starts it."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
+from multi_llm_comparator.tracking.records import RunFilter
+from multi_llm_comparator.training.estimate import Estimate
+from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
+from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
+from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
+from multi_llm_comparator.ui.tune.jobs import TUNING
+from multi_llm_comparator.ui.tune.preset import MAX_GRID, grid_size, grid_values
+from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision, show_beside, show_run
+from multi_llm_comparator.workbench import get_workbench
+
+_PARTS = ("process", "weights", "adapters", "activations", "logits")
+STARTING_S = 60.0
+
+
+def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estimate: Estimate | None) -> None:
+    """Memory and time, and the start. ``estimate`` is None while the data is not counted yet."""
+    if estimate is None:
+        st.html(f'<div class="mlc-waiting">{escape(t("tune.estimate_waits"))}</div>')
+    else:
+        st.html(_figures(estimate))
+        st.html(_bar(estimate))
+        if estimate.why:
+            st.error(t("tune.does_not_fit"), icon=":material/error:")
+            st.html(f'<div class="mlc-muted">{escape(estimate.why)}</div>')
+    title = _draw_title(base, data_name)
+    jobs = grid_size()
+    st.button(
+        t("tune.start") if jobs == 1 else tn("tune.start_n", jobs),
+        icon=":material/play_arrow:",
+        type="primary",
+        key="tune_start",
+        disabled=estimate is None or not estimate.fits or jobs > MAX_GRID,
+        on_click=start,
+        args=(title, options, estimate),
+    )
+
+
+def _figures(estimate: Estimate) -> str:
+    jobs = grid_size()
+    note = None if estimate.is_measured else t("tune.assumed")
+    pieces = [
+        figure(say.size(estimate.peak_bytes), t("tune.estimate_memory"), t("tune.estimate_memory_why")),
+        figure(say.size(estimate.available_bytes), t("tune.estimate_free"), t("tune.estimate_free_why")),
+        figure(f"{estimate.steps * jobs:,}", t("tune.estimate_steps"), t("tune.estimate_steps_why")),
+        figure(say.seconds(estimate.seconds * jobs), t("tune.estimate_time"), t("tune.estimate_time_why"), note=note),
+    ]
+    return f'<div class="mlc-strip">{"".join(pieces)}</div>'
+
+
+def _bar(estimate: Estimate) -> str:
+    """The parts of the memory as shares of what is free."""
+    whole = max(estimate.available_bytes, estimate.peak_bytes, 1)
+    spans, names = [], []
+    for place, part in enumerate(_PARTS):
+        size = estimate.parts.get(part, 0)
+        words = f"{t(f'tune.part_{part}')}: {say.size(size)}"
+        tone = MODEL_TONES[place % len(MODEL_TONES)].css
+        spans.append(f'<span style="width:{100 * size / whole:.2f}%;--tone:{tone}" title="{escape(words)}"></span>')
+        names.append(f'<span><span class="mlc-dot" style="--tone:{tone}"></span>{escape(words)}</span>')
+    if estimate.checkpointing:
+        names.append(note_chip(t("tune.checkpointed"), t("tune.checkpointed_why"), STATE_TONES["loading"]))
+    return f'<div class="mlc-memory">{"".join(spans)}</div><div class="mlc-models">{"".join(names)}</div>'
+
+
+def _draw_title(base: ModelInfo, data_name: str) -> str:
+    usual = cut_line(f"{base.name} · {data_name}", MAX_TITLE_CHARS)
+    key = f"tune_title_{draft_revision()}"
+    st.text_input(
+        t("tune.title"),
+        current_draft().title,
+        key=key,
+        placeholder=usual,
+        max_chars=MAX_TITLE_CHARS,
+        on_change=lambda: change_draft(title=st.session_state[key].strip()),
+    )
+    return current_draft().title or usual
+
+
+def start(title: str, options: TuningOptions, estimate: Estimate | None) -> None:
+    """Put the job, or each of the grid, into the queue, and turn to the first."""
+    spec = attempt(lambda: spec_of(title, options, estimate))
+    started = () if spec is None else _started(spec)
+    if started:
+        show_run(started[0])
+        show_beside(started[1:])
+        change_draft(made_from=None)
+        inform(tn("tune.started", len(started)))
+
+
+def spec_of(title: str, options: TuningOptions, estimate: Estimate | None) -> JobSpec:
+    """The job as the queue wants it.
+
+    Raises:
+        ConfigurationError: it cannot be a job.
+    """
+    needs = {"memory_bytes": estimate.peak_bytes if estimate is not None else 0}
+    return make_spec({"kind": TUNING, "title": title, "options": options.to_dict(), "needs": needs})
+
+
+def _started(spec: JobSpec) -> tuple[str, ...]:
+    """The ids of the jobs that were queued, the first one first; none where that was refused."""
+    jobs, axes = get_workbench().jobs, grid_values()
+    if not axes:
+        run = perform(jobs.start(spec, parent_id=current_draft().made_from), timeout_s=STARTING_S)
+        return () if run is None else (run.id,)
+    grid_id = perform(jobs.start_grid(spec, axes), timeout_s=STARTING_S)
+    if grid_id is None:
+        return ()
+    found = perform(jobs.list(RunFilter(kind=TUNING, parent_id=grid_id), MAX_GRID)) or []
+    return tuple(run.id for run in sorted(found, key=lambda run: run.created_at))

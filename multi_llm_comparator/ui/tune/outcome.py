@@ -1,0 +1,65 @@
+"""What one does with a tuned model: compare it with its base, measure both, export it, put it into plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.ui.compare import state as compare
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.navigation import go_to, pages
+from multi_llm_comparator.ui.plans import state as plans
+from multi_llm_comparator.ui.tune.again import options_of
+from multi_llm_comparator.ui.tune.samples import answers_by_step
+from multi_llm_comparator.ui.tune.tuned import Tuned, draw_export, tuned_of
+
+MEASURE = "measure"
+
+
+def draw_outcome(job: JobSnapshot) -> None:
+    """The buttons of a job that is done, or that was stopped and left an adapter; nothing before."""
+    if not job.is_over:
+        return
+    tuned = tuned_of(job)
+    if tuned is None:
+        if job.state == "done":
+            st.info(t("tune.not_found_yet"), icon=":material/search:")
+        return
+    with st.container(horizontal=True, key="tune_outcome"):
+        if st.button(
+            t("tune.compare"),
+            icon=":material/compare:",
+            type="primary",
+            key="tune_compare",
+            help=t("tune.compare_why"),
+            disabled=tuned.base is None,
+        ):
+            _compare(job, tuned)
+        if MEASURE in pages() and st.button(
+            t("tune.measure"), icon=":material/speed:", key="tune_measure", help=t("tune.measure_why")
+        ):
+            go_to(MEASURE, subjects=",".join(filter(None, (tuned.base.name if tuned.base else "", tuned.target))))
+        draw_export(tuned)
+        if st.button(t("tune.plans"), icon=":material/account_tree:", key="tune_plans", help=t("tune.plans_why")):
+            plans.leave_run()
+            plans.use_small(tuned.target)
+            go_to("plans")
+
+
+def _compare(job: JobSnapshot, tuned: Tuned) -> None:
+    """Base and tuned model in two panes of an empty comparison, with the fixed prompts to click."""
+    assert tuned.base is not None
+    compare.leave_run()
+    config = compare.recommended(tuned.base)
+    compare.save_draft([Pane.new(tuned.base.id, config), Pane.new(tuned.model.id, config)])
+    compare.offer_prompts(prompts_of(job))
+    go_to("compare")
+
+
+def prompts_of(job: JobSnapshot) -> Sequence[str]:
+    """What was asked at each evaluation; before the first one, what was to be asked."""
+    options = options_of(job)
+    return list(answers_by_step(job.samples)) or (options.fixed_prompts if options is not None else ())

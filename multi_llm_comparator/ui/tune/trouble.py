@@ -1,0 +1,55 @@
+"""What went wrong with a job, and the next step as a button."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.ui.kit.html_pieces import problem
+from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
+from multi_llm_comparator.ui.tune.again import duplicate, with_less_memory
+from multi_llm_comparator.ui.tune.jobs import resume
+
+# By the type of the error: what helps.
+_MEMORY = ("InsufficientMemoryError", "ModelProcessOverLimit")
+_DATA = ("DocumentError",)
+
+
+def draw_trouble(job: JobSnapshot) -> None:
+    """Nothing for a job that runs or is done; what happened to the others, and what one can do about it."""
+    if job.state == "interrupted":
+        st.warning(t("tune.interrupted"), icon=":material/power_off:")
+        return
+    if job.state != "failed" or job.error is None:
+        return
+    known = f"error.title.{job.error.type}"
+    title = t(known if known in texts(current_language()) else "tune.failed")
+    st.html(problem(title, job.error.text))
+    with st.container(horizontal=True, key="tune_next_step"):
+        if job.error.type in _MEMORY:
+            _button("less_memory", ":material/compress:", with_less_memory, job)
+        elif job.error.type in _DATA:
+            _button("change_data", ":material/dataset:", duplicate, job)
+        else:
+            _button("change", ":material/content_copy:", duplicate, job)
+        st.button(
+            t("tune.resume"),
+            icon=":material/resume:",
+            type="tertiary",
+            key="tune_next_resume",
+            help=t("tune.resume_why"),
+            on_click=resume,
+            args=(job.id,),
+        )
+
+
+def _button(name: str, icon: str, act: object, job: JobSnapshot) -> None:
+    st.button(
+        t(f"tune.next_{name}"),
+        icon=icon,
+        type="primary",
+        key=f"tune_next_{name}",
+        help=t(f"tune.next_{name}_why"),
+        on_click=act,  # type: ignore[arg-type]
+        args=(job,),
+    )

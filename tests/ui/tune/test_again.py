@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.training.data.spec import Cleaning, ColumnMapping, DataSpec, SplitSpec
+from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.ui.tune.again import draft_of, options_of
+from multi_llm_comparator.ui.tune.data import data_spec
+from multi_llm_comparator.ui.tune.estimate import spec_of
+from multi_llm_comparator.ui.tune.lineage import left_out
+from multi_llm_comparator.workbench import Workbench
+
+DATA = DataSpec(
+    source="/data/sums.csv",
+    format="columns",
+    mapping=ColumnMapping(user=("task",), assistant="solved"),
+    cleaning=Cleaning(refusals=True),
+    split=SplitSpec(share=0.2),
+    contamination=("/data/mmlu",),
+)
+
+
+def job(options: TuningOptions) -> JobSnapshot:
+    return JobSnapshot(
+        id="job1", version=1, spec=spec_of("A job", options, None), title="A job", state="done", created=0.0
+    )
+
+
+def base(bench: Workbench, folder: Path) -> ModelInfo:
+    folder.mkdir()
+    model = ModelInfo("", "small", str(folder), ModelType.PYTORCH, 10)
+    bench.models.available_models.append(model)
+    return model
+
+
+def test_a_copied_job_has_the_same_base_data_and_options(bench: Workbench, tmp_path: Path) -> None:
+    model = base(bench, tmp_path / "small")
+    options = TuningOptions(
+        model_path=model.path, data=DATA, rank=64, learning_rate=1e-5, fixed_prompts=("Hello?",), targets=("q_proj",)
+    )
+    draft = draft_of(job(options))
+    assert draft is not None and draft.base == model.id and draft.source is not None
+    assert data_spec(draft.source, draft) == DATA
+    again = TuningOptions(model_path=model.path, data=DATA).changed(**draft.changes, fixed_prompts=draft.prompts)
+    assert again == options
+
+
+def test_what_is_changed_in_the_copy_holds(bench: Workbench, tmp_path: Path) -> None:
+    options = TuningOptions(model_path=base(bench, tmp_path / "small").path, data=DATA, batch_size=8)
+    draft = draft_of(job(options), batch_size=4, accumulation=2, checkpointing=True)
+    assert draft is not None
+    assert options.changed(**draft.changes).in_step == options.in_step
+
+
+def test_a_job_of_another_kind_has_no_options_and_breaks_nothing() -> None:
+    options = TuningOptions(model_path="/models/one", data=DATA)
+    strange = job(options).spec.model_copy(update={"options": {"whatever": 1}})
+    assert options_of(JobSnapshot(id="x", version=1, spec=strange, title="x", state="done", created=0.0)) is None
+
+
+def test_a_lineage_of_any_shape_is_read_without_harm() -> None:
+    assert left_out({"left_out": {"refusal": {"found": 3, "left_out": 0}, "odd": 7, "worse": {"found": "x"}}}) == [
+        ("refusal", 3, 0)
+    ]
+    assert left_out({"left_out": ["not", "rules"]}) == [] == left_out({})
