@@ -130,7 +130,7 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserCon
     assert page.url == job
     _queue_another(context, address)
 
-    page.locator(".st-key-tune_stop button").click()
+    page.locator(".st-key-tune_stop button").first.click()
     expect_state(page, "stopped")
     stopped_at = steps_done(page)
     page.locator(".st-key-tune_resume button").click()
@@ -182,7 +182,7 @@ def _queue_another(context: BrowserContext, address: str) -> None:
     expect_state(other, "queued")
     expect(other.locator(".mlc-plan-status")).to_contain_text("等待")
     assert no_wider_than_the_page(other)
-    other.locator(".st-key-tune_stop button").click()
+    other.locator(".st-key-tune_stop button").first.click()
     expect_state(other, "stopped")
     other.close()
 
