@@ -76,6 +76,8 @@ def _services(
     gateway = make_gateway(engine)
     runs = RunRegistry(store, origin=origin)
     plans = PlanRegistry(runs, gateway)
+    jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
+    engine.memory_manager.other_work = jobs.held_bytes
     return {
         "settings": settings,
         "models": models,
@@ -85,7 +87,7 @@ def _services(
         "runs": runs,
         "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
         "plans": plans,
-        "jobs": JobRegistry(runs, settings.home / "jobs", ThisMachine(engine)),
+        "jobs": jobs,
         "calibration": Calibration(plans),
         "distillations": DistillationRegistry(runs, gateway),
     }

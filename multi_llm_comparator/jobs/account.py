@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from multi_llm_comparator.jobs.events import (
@@ -39,15 +40,20 @@ class Account:
         self.result: Mapping[str, Any] | None = None
         # How the present attempt ended, None as long as it has not said so.
         self.ended: Ended | None = None
-        self.began_at: float | None = None
         self._curves: dict[str, dict[int, Point]] = {}
         self._drawn: dict[str, Sequence[Point]] = {}
         self._samples: dict[str, Sample] = {}
 
+    def begin_again(self) -> None:
+        """Another attempt begins: what the last one said of its present is no longer so."""
+        self.phase, self.ended = "", None
+        if self.progress is not None:
+            self.progress = replace(self.progress, left_s=None)
+
     def add(self, event: JobEvent) -> None:
         match event:
             case Began():
-                self.phase, self.ended, self.began_at = "", None, event.at
+                self.begin_again()
             case Phase():
                 self.phase = event.name
             case Progress():

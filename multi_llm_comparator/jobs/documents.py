@@ -67,7 +67,7 @@ def run_record(run: JobRun) -> RunRecord:
         pid=run.pid,
         share=run.share,
         stop_asked=run.is_stop_asked,
-        read_to=run.stored_to,
+        read_to=run.telling.stored_to,
         phase=account.phase,
         progress=account.progress,
         notes=list(account.notes),
@@ -136,11 +136,11 @@ def restored_account(document: JobDocument, items: list[Sample]) -> Account:
     return account
 
 
-def sample_item(run_id: str, sample: Sample, position: int) -> ItemRecord:
+def sample_item(run_id: str, sample: Sample) -> ItemRecord:
     return ItemRecord(
         run_id=run_id,
         key=sample_key(sample),
-        position=position,
+        position=sample.step,
         status="done",
         text=sample.answer,
         score=sample.score,

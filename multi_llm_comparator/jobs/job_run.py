@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
 import time
 import uuid
+from dataclasses import replace
 from typing import Protocol
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
-from multi_llm_comparator.jobs.account import Account, as_point, sample_key
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.jobs.account import Account
 from multi_llm_comparator.jobs.documents import JobDocument, run_record, sample_item
-from multi_llm_comparator.jobs.events import Note, PointMade, Sample, read_event
+from multi_llm_comparator.jobs.events import Note
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.process import (
     AT_WORK_ALREADY,
@@ -22,20 +22,21 @@ from multi_llm_comparator.jobs.process import (
     Share,
     end_group,
     find_process,
+    how_it_ended,
     start_process,
 )
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble, WaitsFor
 from multi_llm_comparator.jobs.spec import JobSpec
+from multi_llm_comparator.jobs.telling import Telling
 from multi_llm_comparator.runs.live import LiveRun
-from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, Point, RunRecord, RunState
+from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, RunRecord, RunState
 from multi_llm_comparator.tracking.store import Store
 
 # How often the events of a job are read.
 FOLLOW_EVERY_S = 0.5
-READ_BYTES = 2**20
 # A job that was told to stop ends its step and writes a checkpoint.
 STOP_GRACE_S = 120.0
-# One that is deleted has nothing to write; what it started elsewhere, it may still end.
+# One that is deleted may still end what it started elsewhere.
 DISCARD_GRACE_S = 5.0
 STARTING, STOPPING = "starting", "stopping"
 
@@ -95,11 +96,8 @@ class JobRun(LiveRun):
         self.error: Trouble | None = None
         self.leftovers: tuple[Leftover, ...] = ()
         self.waits_for: WaitsFor | None = None
-        # How much of the events file was read, and how much of that is in the store.
-        self.read_to = self.stored_to = 0
-        self._unstored: list[Point] = []
+        self.telling = Telling(run_id, folder, store, self.account)
         self._save_error: str | None = None
-        self._log: tuple[int, tuple[str, ...]] = (-1, ())
         self._process: JobProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._kill_at = float("inf")
@@ -149,7 +147,7 @@ class JobRun(LiveRun):
             result=self.account.result,
             error=self.error,
             waits_for=self.waits_for if self._state == "queued" else None,
-            log_tail=self._log[1],
+            log_tail=self.telling.log_tail,
             created=self.created_at,
             begun=self.begun_at,
             ended=self.ended_at,
@@ -167,8 +165,8 @@ class JobRun(LiveRun):
         self._version += 1
         self._snapshot = self._taken()
 
-    def take_over(self, document: JobDocument, *, is_interrupted: bool) -> None:
-        """Become what is stored; ``is_interrupted``: nobody works on it."""
+    def take_over(self, document: JobDocument, account: Account, *, is_interrupted: bool) -> None:
+        """Become what is stored, and what was told; ``is_interrupted``: nobody works on it."""
         self.stored_state = document.state
         self._state = "interrupted" if is_interrupted else document.state
         self.created_at, self.begun_at, self.ended_at = document.created_at, document.begun_at, document.ended_at
@@ -178,22 +176,29 @@ class JobRun(LiveRun):
         self.pid = working.pid if working is not None and working.is_here else document.pid
         self.is_stop_asked, self.error = document.stop_asked, document.error
         self.leftovers = tuple(document.leftovers)
-        self.read_to = self.stored_to = document.read_to
-        self._log = self.folder.log_size(), self.folder.log_tail()
+        self.account = account
+        self.telling = Telling(self._id, self.folder, self._store, account)
+        self.telling.begin_at(document.read_to)
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
     async def launch(self, share: Share) -> None:
         """Start its process and follow it. What goes wrong is its error."""
-        self.share = self.share or share
+        # Threads stay as they were: they decide in which order numbers are added up.
+        self.share = replace(share, threads=self.share.threads if self.share else share.threads)
         self.attempt += 1
         self.begun_at, self.pid = self.begun_at or now(), None
-        self.account.phase, self.account.ended = "", None
+        self.account.begin_again()
         self.show("running")
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.
             await self._commit()
-            self._follow(await asyncio.to_thread(start_process, self._id, self.folder, self.spec, self.share))
+            process = await asyncio.to_thread(start_process, self._id, self.folder, self.spec, self.share)
+            if self.recorder is not None and self.recorder.is_closed:
+                # It was deleted while it began.
+                await asyncio.to_thread(end_group, self._id, process.pid)
+            else:
+                self._follow(process)
         except MultiLLMError as exc:
             await self._end("failed", Trouble(type(exc).__name__, str(exc)))
 
@@ -217,6 +222,8 @@ class JobRun(LiveRun):
         self.is_stop_asked = True
         self._kill_at = min(self._kill_at, time.monotonic() + self._grace_s)
         self.show()
+        if self.recorder is not None:
+            self.recorder.urge()
         self.tell_to_stop()
 
     def tell_to_stop(self) -> None:
@@ -238,7 +245,7 @@ class JobRun(LiveRun):
     async def _let_go(self) -> None:
         if self._task is not None:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task})
 
     async def resume(self) -> None:
         """Have it wait for its turn again; its kind continues from the last checkpoint. One that is done stays so."""
@@ -247,11 +254,15 @@ class JobRun(LiveRun):
         self.folder.make(self.spec)
         self.folder.stop_file.unlink(missing_ok=True)
         self.error, self.ended_at, self.is_stop_asked, self.leftovers = None, None, False, ()
+        self.stored_state = "queued"
         self._over.clear()
         await self._begin_again()
 
     async def opened(self) -> None:
-        if self.stored_state in ACTIVE:
+        # Without its folder nothing is known of it: another machine has it, or it was moved and may come back.
+        if not await asyncio.to_thread(self.folder.spec_file.exists):
+            return
+        if self.stored_state in ACTIVE or await asyncio.to_thread(find_process, self.folder) is not None:
             await self._begin_again()
 
     async def _begin_again(self) -> None:
@@ -259,8 +270,14 @@ class JobRun(LiveRun):
         process = await asyncio.to_thread(find_process, self.folder)
         was_running = process is not None or (self._state == "interrupted" and self.stored_state == "running")
         self.stored_state = "queued"
+        before = self._state
         self.show("running" if was_running else "queued")
-        await self._commit()
+        try:
+            await self._commit()
+        except MultiLLMError:
+            # Another process was faster, or nothing can be stored: nobody works on it here.
+            self.show(before)
+            raise
         if was_running:
             self._follow(process)
         else:
@@ -310,38 +327,14 @@ class JobRun(LiveRun):
 
     async def _read(self) -> bool:
         """Take in what was told since; whether there may be more."""
-        lines, to = await asyncio.to_thread(self.folder.read_events, self.read_to, READ_BYTES)
-        has_more, self.read_to = to > self.read_to, to
-        events = [event for event in map(read_event, lines) if event is not None]
-        for event in events:
-            self.account.add(event)
-        self._unstored += [as_point(event) for event in events if isinstance(event, PointMade)]
-        keys = [sample_key(event) for event in events if isinstance(event, Sample)]
-        await self._store_points()
-        is_log_new = await self._read_log()
-        if has_more or is_log_new:
+        news = await self.telling.look()
+        if news.has_more or news.is_log_new:
             self.show()
-        if has_more and self.recorder is not None:
-            self.recorder.touch(*(key for key in dict.fromkeys(keys) if self.account.holds(key)))
-        return has_more
-
-    async def _store_points(self) -> None:
-        if self._unstored:
-            try:
-                await asyncio.to_thread(self._store.save_points, self._id, self._unstored)
-            except StoreError as exc:
-                # They are told again by the file, from where the store has them.
-                self.note_save_error(str(exc))
-                return
-            self._unstored = []
-        self.stored_to = self.read_to
-
-    async def _read_log(self) -> bool:
-        size = self.folder.log_size()
-        if size == self._log[0]:
-            return False
-        self._log = size, await asyncio.to_thread(self.folder.log_tail)
-        return True
+        if news.has_more and self.recorder is not None:
+            self.recorder.touch(*news.samples)
+        if news.save_error is not None:
+            self.note_save_error(news.save_error)
+        return news.has_more
 
     # --- to end -----------------------------------------------------------------------------------------------------
 
@@ -355,8 +348,7 @@ class JobRun(LiveRun):
         if self.pid is not None:
             self.leftovers = await asyncio.to_thread(end_group, self._id, self.pid)
         for left in self.leftovers:
-            what = f"process {left.pid} ({left.name}), which the job started, still runs"
-            self._note(f"{what} and holds {left.memory_bytes / 1e9:.2f} GB; end it with 'kill {left.pid}'")
+            self._note(left.text)
         ended = self.account.ended
         if ended is not None:
             trouble = Trouble(ended.type, ended.text) if ended.outcome == "failed" else None
@@ -367,11 +359,11 @@ class JobRun(LiveRun):
             self._note(f"it did not end within {self._grace_s:.0f} s and was killed; its last checkpoint counts")
             await self._end("stopped")
         elif code is not None and code > 0:
-            last = next((line for line in reversed(self._log[1]) if line.strip()), "nothing")
+            last = next((line for line in reversed(self.telling.log_tail) if line.strip()), "nothing")
             text = f"the process of the job ended with code {code}; the last that it printed: {last[:300]}"
             await self._end("failed", Trouble("JobError", text))
         else:
-            self._note(f"the process of the job {_how(code)}; resume it to continue from its last checkpoint")
+            self._note(f"the process of the job {how_it_ended(code)}; resume it to continue from its last checkpoint")
             await self._end("interrupted")
 
     def _note(self, text: str) -> None:
@@ -381,11 +373,11 @@ class JobRun(LiveRun):
         self.error, self.ended_at, self.waits_for = error, now(), None
         self.show(state)
         if self.recorder is not None:
+            # What cannot be written now is tried again.
+            self.recorder.touch()
             await self.recorder.flush()
-            if self.recorder.has_unsaved:
-                self.recorder.touch()
-        self._over.set()
         self._queue.note_change(self)
+        self._over.set()
 
     # --- to be recorded ---------------------------------------------------------------------------------------------
 
@@ -397,8 +389,7 @@ class JobRun(LiveRun):
         return run_record(self)
 
     def item_record(self, key: str) -> ItemRecord:
-        sample = self.account.sample(key)
-        return sample_item(self._id, sample, sample.step)
+        return sample_item(self._id, self.account.sample(key))
 
     def note_save_error(self, message: str | None) -> None:
         if message != self._save_error:
@@ -407,11 +398,3 @@ class JobRun(LiveRun):
 
     def branch(self) -> None:
         return None
-
-
-def _how(code: int | None) -> str:
-    if code is None or code >= 0:
-        return "is gone without having said how it ended"
-    name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
-    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"

@@ -25,6 +25,13 @@ class Held:
     pid: int | None
 
 
+def held_bytes(running: Sequence[Held]) -> tuple[int, int]:
+    """RAM that running jobs hold, or were promised if that is more, and what of that they have yet to take."""
+    pairs = [(job.needs.memory_bytes, own_bytes(job.pid) if job.pid is not None else 0) for job in running]
+    held = sum(max(promised, taken) for promised, taken in pairs)
+    return held, sum(max(0, promised - taken) for promised, taken in pairs)
+
+
 class Machine(Protocol):
     """Where jobs run."""
 
@@ -43,11 +50,10 @@ class ThisMachine:
 
     def room(self, running: Sequence[Held]) -> Room:
         models = [model for model in self._engine.loaded_models() if same_memory(model.device, CPU)]
-        held = [(job.needs.memory_bytes, own_bytes(job.pid) if job.pid is not None else 0) for job in running]
         limit = self._engine.memory_manager.limit_bytes(CPU)
-        jobs_bytes = sum(max(promised, taken) for promised, taken in held)
+        jobs_bytes, jobs_coming = held_bytes(running)
         under_limit = limit - sum(map(_taken, models)) - jobs_bytes
-        coming = sum(map(_coming, models)) + sum(max(0, promised - taken) for promised, taken in held)
+        coming = sum(map(_coming, models)) + jobs_coming
         total_cpus, numbers = available_cpus(), _gpu_numbers()
         used = Room(limit, 0, total_cpus, 0)
         busy = {number for job in running if job.share is not None for number in job.share.gpus}

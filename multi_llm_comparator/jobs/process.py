@@ -57,6 +57,11 @@ class Leftover:
     name: str
     memory_bytes: int
 
+    @property
+    def text(self) -> str:
+        what = f"process {self.pid} ({self.name}), which the job started, still runs"
+        return f"{what} and holds {self.memory_bytes / 1e9:.2f} GB; end it with 'kill {self.pid}'"
+
 
 class JobProcess:
     """The process of a job, as this app started it or found it again."""
@@ -161,3 +166,12 @@ def _leftovers(processes: Sequence[psutil.Process]) -> list[Leftover]:
             if process.status() != psutil.STATUS_ZOMBIE:
                 left.append(Leftover(process.pid, process.name(), process.memory_info().rss))
     return left
+
+
+def how_it_ended(code: int | None) -> str:
+    """What is known of the end of a process that did not say, by its exit code: ``-signal`` if it was killed."""
+    if code is None or code >= 0:
+        return "is gone without having said how it ended"
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
+    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    return f"was ended by {name}{hint}"

@@ -24,15 +24,17 @@ from multi_llm_comparator.jobs.entries import OTHER_PAGE, PAGES, entry_of, job_k
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.grid import MAX_GRID, GridTable, grid_specs, table_of
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
-from multi_llm_comparator.jobs.machine import Held, Machine
+from multi_llm_comparator.jobs.machine import Held, Machine, held_bytes
 from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
+from multi_llm_comparator.jobs.snapshot import WaitsFor
 from multi_llm_comparator.jobs.spec import JobSpec, changed
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord, RunSummary
 
 MAX_QUEUED = 100
+MAX_ON_CLUSTERS = 16
 # While one waits, what is free is looked at so often: models come and go, other programs too.
 LOOK_EVERY_S = 2.0
 MAX_FOUND_AGAIN = 200
@@ -186,11 +188,11 @@ class JobRegistry:
         """A job from what is stored of it. Called in a thread."""
         document = read_document(record)
         run = self._made(record.id, document.spec)
-        run.account = restored_account(document, [read_sample(item) for item in items])
+        account = restored_account(document, [read_sample(item) for item in items])
         for series in document.series:
             for point in self.runs.store.load_points(record.id, series):
-                run.account.add_point(point)
-        run.take_over(document, is_interrupted=record.status == "interrupted")
+                account.add_point(point)
+        run.take_over(document, account, is_interrupted=record.status == "interrupted")
         run.recorder = self.runs.recorder(run, record)
         run.show()
         return run
@@ -295,9 +297,15 @@ class JobRegistry:
         self._wake()
         if self._is_open and self._queued and self._tending is None:
             self._tending = asyncio.create_task(self._tend_queue())
-            self._tending.add_done_callback(lambda done: setattr(self, "_tending", None))
 
     async def _tend_queue(self) -> None:
+        try:
+            await self._tend_while_jobs_wait()
+        finally:
+            # Not by a callback: a job that comes before that was called would wait for nobody.
+            self._tending = None
+
+    async def _tend_while_jobs_wait(self) -> None:
         while self._queued:
             self._changed.clear()
             try:
@@ -312,8 +320,7 @@ class JobRegistry:
 
     async def _admit(self) -> None:
         elsewhere = [run for run in self._in_order() if run.spec.backend != "local"]
-        held = [Held(r.spec.needs, r.share, r.pid) for r in self._running.values() if r.spec.backend == "local"]
-        room = await asyncio.to_thread(self._machine.room, held)
+        room = await asyncio.to_thread(self._machine.room, self._held())
         order = [run for run in self._in_order() if run.spec.backend == "local"]
         admission = admit([Waiting(r.id, r.spec.needs, self._passed.get(r.id, 0)) for r in order], room)
         self._passed |= admission.passed
@@ -321,12 +328,31 @@ class JobRegistry:
             if run.id in admission.waits and run.waits_for != admission.waits[run.id]:
                 run.waits_for = admission.waits[run.id]
                 run.show()
-        for run in elsewhere:
-            # A cluster has a queue of its own.
-            await self._launch(run, Share(1))
+        await self._admit_elsewhere(elsewhere)
         for run_id, share in admission.starts.items():
             if run_id in self._queued:
                 await self._launch(self._queued[run_id], share)
+
+    async def _admit_elsewhere(self, waiting: Sequence[JobRun]) -> None:
+        """A cluster has a queue of its own; each job that it has costs a process here."""
+        free = MAX_ON_CLUSTERS - sum(run.spec.backend != "local" for run in self._running.values())
+        for run in waiting[: max(0, free)]:
+            await self._launch(run, Share(1))
+        for ahead, run in enumerate(waiting[max(0, free) :]):
+            wait = WaitsFor(
+                what="turn", text=f"waits for one of {MAX_ON_CLUSTERS} jobs on clusters to end", ahead=ahead
+            )
+            if run.waits_for != wait:
+                run.waits_for = wait
+                run.show()
+
+    def _held(self) -> tuple[Held, ...]:
+        local = (run for run in self._running.values() if run.spec.backend == "local")
+        return tuple(Held(run.spec.needs, run.share, run.pid) for run in local)
+
+    def held_bytes(self) -> tuple[int, int]:
+        """RAM that jobs at work hold or were promised, and what of that they have yet to take."""
+        return held_bytes(self._held())
 
     async def _launch(self, run: JobRun, share: Share) -> None:
         self._queued.pop(run.id, None)
@@ -340,6 +366,8 @@ class JobRegistry:
     async def aclose(self) -> None:
         """Start no more jobs; those at work go on, and are found again."""
         self._is_open = False
+        for run in self._running.values():
+            log.warning("job %s (%s) goes on without the app, which follows it again once opened", run.id, run.title)
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.gather(self._tending, return_exceptions=True)

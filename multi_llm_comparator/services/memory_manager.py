@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -66,6 +66,8 @@ class MemoryManager:
             raise InvalidParameterError(f"mode must be one of {', '.join(map(repr, modes))}, not {mode!r}")
         self.max_memory_gb = max_memory_gb
         self.mode: MemoryMode = mode
+        # Asked for the RAM that other work of ours holds, and what of that it has yet to take.
+        self.other_work: Callable[[], tuple[int, int]] = lambda: (0, 0)
 
     def estimate(self, model: ModelInfo, options: LoadOptions) -> MemoryEstimate:
         """What the model will take when it is loaded and used, from its headers alone."""
@@ -117,10 +119,13 @@ class MemoryManager:
 
     def _free_bytes(self, device: str, beside: Sequence[Footprint]) -> int:
         under_limit = self.limit_bytes(device) - sum(item.bytes for item in beside)
-        if self.max_memory_gb is not None or device.startswith("cuda"):
+        if device.startswith("cuda"):
             return under_limit
-        # What is free now is promised to those that are still loading.
-        return min(under_limit, free_ram_bytes() - sum(item.coming_bytes for item in beside))
+        held, coming = self.other_work()
+        if self.max_memory_gb is not None:
+            return under_limit - held
+        # What is free now is promised to those that are still loading, and to work that has just begun.
+        return min(under_limit - held, free_ram_bytes() - coming - sum(item.coming_bytes for item in beside))
 
     def _refusal(self, estimate: MemoryEstimate, free: int, busy: Sequence[Footprint]) -> InsufficientMemoryError:
         needed, limit = estimate.total_bytes, self.limit_bytes(estimate.device)
@@ -129,9 +134,11 @@ class MemoryManager:
             f"overhead {_gb(estimate.overhead_bytes)}) on {estimate.device!r}, where {_gb(max(0, free))} of at most "
             f"{_gb(limit)} can be had"
         )
-        if busy:
-            held = sum(item.bytes for item in busy)
-            advice = f"{len(busy)} busy model(s) hold {_gb(held)}: wait for them, or stop them"
+        held_by_work = 0 if estimate.device.startswith("cuda") else self.other_work()[0]
+        if busy or held_by_work:
+            models = f"{len(busy)} busy model(s) hold {_gb(sum(item.bytes for item in busy))}" if busy else ""
+            work = f"tunings and other jobs hold {_gb(held_by_work)}" if held_by_work else ""
+            advice = f"{' and '.join(filter(None, (models, work)))}: wait for them, or stop them"
         else:
             advice = "choose a smaller model, a shorter context or a quantization, or raise the memory limit"
         return InsufficientMemoryError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -148,13 +149,22 @@ async def test_a_job_runs_on_a_cluster_is_stopped_resumed_found_again_and_interr
         failed = await over(failing)
         assert failed.error is not None and failed.error.type == "TrainingError"
 
-        gate.unlink()
-        last = await jobs.start(on(cluster, trial(gate=str(gate))))
-        await counting(last)
-        cluster.stop()
-        lost = await over(last)
-        assert lost.state == "interrupted"
-        assert "does not answer" in lost.notes[-1].text
+    lost = await lost_with(cluster, tmp_path)
+    assert lost.outcome == "interrupted"
+    assert "does not answer" in lost.text and "resume the job when it is back" in lost.text
+
+
+async def lost_with(cluster: Cluster, place: Path) -> Ended:
+    """How a job ends whose cluster ends while it counts. As in the process of the job, with less patience."""
+    folder, told = JobFolder(place / "jobs" / "0123456789ab"), list[JobEvent]()
+    spec = on(cluster, trial(gate=str(place / "closed")))
+    folder.make(spec)
+    work = asyncio.create_task(
+        asyncio.to_thread(work_on_cluster, spec, folder, told.append, lambda: False, lost_after_s=1.0)
+    )
+    await until(lambda: any(isinstance(event, PointMade) for event in told))
+    cluster.stop()
+    return await work
 
 
 def test_what_comes_out_of_a_log_in_pieces_is_told_once() -> None:

@@ -29,9 +29,8 @@ from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.log_bound import cut_log
 from multi_llm_comparator.jobs.report import EventsFile, Report
 
-TEXTS = st.text(max_size=200) | st.sampled_from(
-    ["\ud800", "\x00\n\r\u2028", "界" * 3 * MAX_TEXT_CHARS, "\x01" * MAX_TEXT_CHARS]
-)
+LONG = ["\ud800", "\x00\n\r\u2028", "界" * 3 * MAX_TEXT_CHARS, "\x01" * MAX_TEXT_CHARS]
+TEXTS = st.text(max_size=200) | st.sampled_from(LONG)
 
 
 @given(TEXTS, TEXTS, st.integers(0, 10**9), st.floats())

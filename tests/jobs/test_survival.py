@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,8 +100,11 @@ async def test_a_job_that_is_killed_ends_with_what_it_started_and_can_be_resumed
     gate = tmp_path / "go"
     async with opened(tmp_path) as jobs:
         run = await jobs.start(trial(steps=20, gate=str(gate), child="loyal"))
-        kill(await counting(run))
+        pid = await counting(run)
+        await until(lambda: run.recorder is not None and not run.recorder.is_busy)
+        kill(pid)
         job = await over(run)
+        assert [listed.status for listed in await jobs.list()] == ["interrupted"]
         assert job.state == "interrupted" and "SIGKILL" in job.notes[-1].text
         child = int((run.folder.work / "child").read_text())
         await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
@@ -120,6 +124,36 @@ async def test_what_left_the_session_of_a_job_and_outlives_it_is_named(tmp_path:
     (left,) = job.leftovers
     assert f"kill {left.pid}" in job.notes[-1].text and left.memory_bytes > 0
     kill(left.pid)
+
+
+async def test_a_job_whose_folder_is_elsewhere_is_left_as_it_is_until_the_folder_is_back(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    async with opened(tmp_path) as jobs:
+        run = await jobs.start(trial(gate=str(gate)))
+        pid = await counting(run)
+    aside = run.folder.path.rename(tmp_path / "aside")
+    async with opened(tmp_path) as jobs:
+        assert (await jobs.get(run.id)).state == "interrupted"
+    aside.rename(run.folder.path)
+    async with opened(tmp_path) as jobs:
+        again = await jobs.get(run.id)
+        assert again.snapshot().pid == pid
+        gate.touch()
+        job = await over(again)
+    assert (job.state, job.attempt) == ("done", 1)
+
+
+async def test_a_job_whose_folder_is_lost_can_be_begun_anew(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        run = await jobs.start(trial(steps=2, gate=str(tmp_path / "go")))
+        pid = await counting(run)
+    kill(pid)
+    shutil.rmtree(run.folder.path)
+    (tmp_path / "go").touch()
+    async with opened(tmp_path) as jobs:
+        assert (await jobs.get(run.id)).state == "interrupted"
+        job = await over(await jobs.resume(run.id))
+    assert (job.state, job.attempt) == ("done", 2)
 
 
 async def test_a_job_is_never_at_work_twice(tmp_path: Path) -> None:

@@ -152,6 +152,17 @@ def test_free_memory_that_a_loading_model_will_take_is_not_given_twice(monkeypat
     assert manager.must_wait(needing(6), [loading])
 
 
+def test_what_jobs_hold_or_were_promised_is_not_given_to_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multi_llm_comparator.services.memory_manager.free_ram_bytes", lambda: 10 * GB)
+    for limit_gb in (10.0, None):
+        manager = MemoryManager(max_memory_gb=limit_gb)
+        monkeypatch.setattr(manager, "limit_bytes", lambda device: 10 * GB)
+        manager.other_work = lambda: (6 * GB, 5 * GB)
+        assert manager.plan_load(needing(3), []) == ()
+        with pytest.raises(InsufficientMemoryError, match=r"tunings and other jobs hold 6.*: wait for them"):
+            manager.plan_load(needing(7), [])
+
+
 def test_a_gpu_is_one_whichever_way_it_is_written() -> None:
     assert devices.same_memory("cuda", "cuda:0")
     assert devices.same_memory("mps", "cpu")
