@@ -32,6 +32,7 @@ from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
+from multi_llm_comparator.training.data.hub_data import fetched
 
 # Where commands start their runs, as lists show it.
 COMMAND_LINE = "cli"
@@ -203,15 +204,16 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     # A large folder takes its time; the pages say meanwhile what is being done.
     bridge.submit(asyncio.to_thread(models.scan_models))
     conversions = ConversionJobs(models.scan_models)
+    hub = HubClient(settings.models_dir)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
     return Workbench(
         **services,
         lock=lock,
-        hub=HubClient(settings.models_dir),
+        hub=hub,
         bridge=bridge,
         conversions=conversions,
         first_forms=first_forms,
-        data=DataProcess(),
+        data=DataProcess(fetch=lambda spec: fetched(spec, hub, settings.home)),
     )
 
 

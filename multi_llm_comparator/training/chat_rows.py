@@ -22,6 +22,7 @@ from multi_llm_comparator.training.data.chats import Chat
 from multi_llm_comparator.training.data.left_out import LeftOut
 
 IGNORED = -100  # a label that no loss counts, as torch's cross_entropy has it
+TOO_LONG = "longer than {} tokens"
 _ANSWER = "probe4d1e"
 
 
@@ -71,7 +72,7 @@ class RowMaker:
                 continue
             answer = _answer_ids(self._tokenizer, rendered, chat.messages[index].content)
             if len(prompt) + len(answer) + 1 > self._max_tokens:
-                left_out.add(f"longer than {self._max_tokens} tokens", chat.where)
+                left_out.add(TOO_LONG.format(self._max_tokens), chat.where)
                 if len(prompt) >= self._max_tokens:
                     # So are the answers after it, whose prompts have this one in them.
                     break

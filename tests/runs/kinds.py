@@ -6,11 +6,14 @@ import asyncio
 from abc import ABC, abstractmethod
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.training.data.distill import DistillOptions, make_prompts
+from multi_llm_comparator.training.data.distillations import DistillationRegistry
 from tests.comparison.asking import PANES, answer
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
@@ -106,4 +109,24 @@ class PlanLife(Life):
         return run.snapshot().answer
 
 
-KINDS: dict[str, type[Life]] = {"comparison": ComparisonLife, "plan": PlanLife}
+class DistillationLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = DistillationRegistry(self.runs, self.source)
+
+    async def half(self) -> LiveRun:
+        prompts = make_prompts((Message("user", text),) for text in ("What is it?", "And then?"))
+        run = await self.registry.start(prompts, DistillOptions(target="model", concurrency=2))
+        first, self.open = await self.source.next_calls(2)
+        await first.answer("7")
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("done", "7"))
+
+    def said(self, run: LiveRun) -> str | None:
+        return list(run.snapshot().answers.values())[-1].text or None
+
+
+KINDS: dict[str, type[Life]] = {"comparison": ComparisonLife, "plan": PlanLife, "distillation": DistillationLife}

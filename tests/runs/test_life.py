@@ -18,6 +18,7 @@ from multi_llm_comparator.tracking.records import RunFilter
 from tests.runs.kinds import KINDS, PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
+PAGES = ({"comparison": "compare"}, {"plan": "plans"}, {"distillation": "tune"})
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 
 
@@ -177,4 +178,4 @@ async def test_another_kind_is_told_from_one_that_is_not_there(life, store):
 
     with pytest.raises(RunNotFoundError, match="open it on its own page"):
         await life.runs.get(run.id, Other)
-    assert {kind.name: kind.page for kind in life.runs.kinds} in ({"comparison": "compare"}, {"plan": "plans"})
+    assert {kind.name: kind.page for kind in life.runs.kinds} in PAGES

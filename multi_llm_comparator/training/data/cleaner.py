@@ -1,15 +1,16 @@
 """Cleaning a data set: what cannot or should not be learnt is left out, counted and shown.
 
 Two passes. The first reads rows, applies the rules that look at one row, and puts what stays into a file; the second
-leaves out near duplicates, what is too long for the model and what is contaminated. A million rows need about 300 MB of
-memory and as much disk as they have, besides 512 bytes a row.
+leaves out near duplicates, what is too long for the model and what is contaminated. A million rows need about half a
+gigabyte of memory and as much disk as they have, besides 512 bytes a row.
 """
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,8 @@ def clean(
         evaluation: questions that the data must not have in it.
         progress: told the phase (``reading``, ``comparing``, ``tokenising``) and how many rows of it are done,
             and of how many, where that is known; of what is read it is an estimate.
-        is_stopped: asked now and then; once it says so, the report covers what was read so far.
+        is_stopped: asked now and then; once it says so, the report counts what was found until then and is not
+            complete: learn nothing from it.
 
     Raises:
         DocumentError: a file cannot be read, or nothing is left to learn from.
@@ -96,14 +98,15 @@ def clean(
         counts=work.counts,
         shortened=work.shortened,
         kept=kept.file,
-        train=kept.file.only(set(range(len(kept.file))) - lines),
+        train=kept.file.without(lines),
         validation=kept.file.only(lines),
         statistics=kept.statistics(lines) if tokens else None,
         contamination=evaluation.result() if evaluation else None,
         is_complete=work.is_complete,
+        lineage={"files": len(dataset.files.files), "kept_sha256": kept.digest.hexdigest()},
     )
     write_atomically(folder / REPORT_FILE, json_text(report.to_dict()) + "\n")
-    if not len(report.train):
+    if not len(report.train) and report.is_complete:
         raise DocumentError(f"{dataset.name} has nothing to learn from: {_said(report)}")
     return report
 
@@ -127,6 +130,7 @@ class _Kept:
     lines: array[int]
     tokens: array[int]
     learnt: array[int]
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def statistics(self, validation: frozenset[int]) -> DataStatistics:
         """Of what is not kept aside."""
@@ -244,6 +248,8 @@ class _Cleaning:
                 kept.groups.append(int(alike.groups[number]))
                 kept.is_validation.append(self._is_validation[number])
                 file.write(write_line(stays))
+                # Wherever the files lie, the same rows have the same hash.
+                kept.digest.update(write_line(replace(stays, where="")).encode())
         kept.file = ExampleFile(path, len(kept.groups))
         return kept
 
@@ -279,7 +285,8 @@ class _Cleaning:
             return example, rows
         answers = tuple(index for index, _, _ in measured[0].rows)
         is_shortened = isinstance(example, Chat) and bool(answers)
-        self._count("too_long", _found(example, problems[0]), is_left_out=not is_shortened)
+        rule: Rule = "invalid" if any(one.is_refused for one in measured) else "too_long"
+        self._count(rule, _found(example, problems[0]), is_left_out=not is_shortened)
         if not isinstance(example, Chat) or not answers:
             return None
         self.shortened += 1

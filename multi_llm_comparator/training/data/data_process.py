@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ MAX_LINE_BYTES = 64 * 2**20
 IDLE_S = 300.0
 
 OnProgress = Callable[[str, int, int | None], None]
+Fetch = Callable[[DataSpec], Awaitable[DataSpec]]
 
 
 class DataProcess:
@@ -31,10 +32,11 @@ class DataProcess:
 
     Args:
         limit_bytes: asked for the RAM that a child may take.
+        fetch: brings data sets that are on the Hub, before a child looks at them: children have no keys.
     """
 
-    def __init__(self, *, limit_bytes: Callable[[], int] = work_limit_bytes) -> None:
-        self._limit_bytes = limit_bytes
+    def __init__(self, *, limit_bytes: Callable[[], int] = work_limit_bytes, fetch: Fetch | None = None) -> None:
+        self._limit_bytes, self._fetch = limit_bytes, fetch
         self._warm: _Child | None = None
         self._turn = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
@@ -45,8 +47,9 @@ class DataProcess:
 
         Raises:
             DocumentError: it cannot be read.
+            DownloadError: it is on the Hub and cannot be had.
         """
-        return await self._asked({"op": "inspect", "spec": _plain(spec)})
+        return await self._asked({"op": "inspect", "spec": await self._plain(spec)})
 
     async def preview(self, spec: DataSpec, index: int, model_path: str, max_tokens: int) -> dict[str, Any]:
         """The tokens of an example, counted from 0, as training sees them: ``rows`` of ``[text, is learnt]``.
@@ -56,7 +59,7 @@ class DataProcess:
             ModelLoadError: the model's tokenizer cannot be read.
         """
         request = {"op": "preview", "index": index, "model_path": model_path, "max_tokens": max_tokens}
-        return await self._asked({**request, "spec": _plain(spec)})
+        return await self._asked({**request, "spec": await self._plain(spec)})
 
     async def clean(
         self,
@@ -73,10 +76,16 @@ class DataProcess:
             DocumentError: the data cannot be read, or nothing is left of it.
             ModelLoadError: the model's tokenizer cannot be read.
         """
+        request: dict[str, Any] = {
+            "op": "clean",
+            "folder": str(folder),
+            "model_path": model_path,
+            "max_tokens": max_tokens,
+        }
+        request["spec"] = await self._plain(spec)
         child = await _Child.start()
         try:
-            request = {"op": "clean", "folder": str(folder), "model_path": model_path, "max_tokens": max_tokens}
-            return await child.ask({**request, "spec": _plain(spec)}, self._limit_bytes(), on_progress)
+            return await child.ask(request, self._limit_bytes(), on_progress)
         finally:
             await asyncio.shield(child.end())
 
@@ -87,6 +96,9 @@ class DataProcess:
         warm, self._warm = self._warm, None
         if warm is not None:
             await warm.end()
+
+    async def _plain(self, spec: DataSpec) -> dict[str, Any]:
+        return (spec if self._fetch is None else await self._fetch(spec)).model_dump(mode="json")
 
     async def _asked(self, request: Mapping[str, Any]) -> dict[str, Any]:
         async with self._turn:
@@ -177,7 +189,3 @@ class _Child:
     async def end(self) -> None:
         self.kill()
         await self._process.wait()
-
-
-def _plain(spec: DataSpec) -> dict[str, Any]:
-    return spec.model_dump(mode="json")

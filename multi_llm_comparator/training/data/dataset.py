@@ -16,10 +16,9 @@ from multi_llm_comparator.training.data.files import DataFiles, encoding_for, fi
 from multi_llm_comparator.training.data.formats import examples_of, group_of
 from multi_llm_comparator.training.data.left_out import LeftOut
 from multi_llm_comparator.training.data.rows import Row
-from multi_llm_comparator.training.data.spec import MAX_ROWS, DataSpec, Rule
+from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, Rule
 from multi_llm_comparator.training.data.turns import Unusable
 
-HUB = "hf:"
 MAX_EXCERPT_CHARS = 300
 
 
@@ -107,11 +106,14 @@ def open_dataset(spec: DataSpec) -> Dataset:
     """
     if spec.source.startswith(HUB):
         raise DocumentError(f"{spec.source!r} is on the Hub; fetch it first, and name the folder that it came to")
-    source = Path(spec.source).expanduser()
+    return _opened(spec, Path(spec.source).expanduser())
+
+
+def _opened(spec: DataSpec, source: Path) -> Dataset:
     try:
         return Dataset(spec, find_files(source, spec.files))
     except OSError as exc:
-        raise DocumentError(f"cannot read {spec.source!r}: {exc.strerror or exc}") from exc
+        raise DocumentError(f"cannot read {str(source)!r}: {exc.strerror or exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,8 @@ def read_instruction_data(path: str | Path) -> InstructionData:
     Raises:
         DocumentError: the file cannot be read, or has nothing to learn from.
     """
-    dataset = open_dataset(DataSpec(source=str(path)))
+    # Not by a specification: the name of a file may be no text.
+    dataset = _opened(DataSpec(source="."), Path(path))
     chats: list[Chat] = []
     left_out = LeftOut()
     for found in dataset:

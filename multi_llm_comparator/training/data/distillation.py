@@ -41,6 +41,7 @@ class DistillationSnapshot:
     error: str
     created_at: float
     ended_at: float | None
+    version: int
 
     @property
     def done(self) -> int:
@@ -90,6 +91,7 @@ class Distillation(LiveRun):
             error=self.error,
             created_at=self.created_at,
             ended_at=self.ended_at,
+            version=self.version,
         )
 
     # --- life -------------------------------------------------------------------------------------------------------
@@ -185,7 +187,8 @@ class Distillation(LiveRun):
         self.answers[key] = answer
         self.version += 1
         if self.recorder is not None:
-            await self.recorder.commit(key)
+            # Of a run that is over nobody holds the lease; writing the run itself then checks that it is as it was.
+            await self.recorder.commit(key, run=self.state not in ACTIVE)
 
     async def _commit(self) -> None:
         if self.recorder is not None:

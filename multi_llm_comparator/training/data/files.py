@@ -59,7 +59,7 @@ def find_files(source: Path, patterns: Sequence[str] = ()) -> DataFiles:
         if source.is_dir():
             found = _in_folder(source, patterns)
         elif not source.exists():
-            raise DocumentError(f"there is no file or folder {str(source)!r}; check the path")
+            raise DocumentError(f"cannot read {str(source)!r}: there is no such file or folder; check the path")
         elif not source.is_file():
             raise DocumentError(f"{str(source)!r} is no file; save the data to one first")
         else:

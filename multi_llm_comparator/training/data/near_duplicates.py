@@ -8,7 +8,7 @@ in a file (512 bytes a text) and each band is sorted by itself, so that a millio
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,8 +158,10 @@ def _hashed(band: NDArray[np.uint32]) -> NDArray[np.uint64]:
     return result
 
 
-def _buckets(keys: NDArray[np.uint64]) -> list[NDArray[np.int64]]:
+def _buckets(keys: NDArray[np.uint64]) -> Iterator[NDArray[np.int64]]:
     """The indices that have the same key, of keys that occur more than once, each in ascending order."""
     order = np.argsort(keys, kind="stable")
-    borders = np.flatnonzero(np.diff(keys[order])) + 1
-    return [bucket for bucket in np.split(order, borders) if len(bucket) > 1] if len(borders) < len(keys) - 1 else []
+    starts = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]]))
+    lengths = np.diff(starts, append=len(keys))
+    for start, length in zip(starts[lengths > 1], lengths[lengths > 1], strict=True):
+        yield order[start : start + length]

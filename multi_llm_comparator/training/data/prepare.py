@@ -9,6 +9,7 @@ from multi_llm_comparator.training.data.cleaner import Progress, clean
 from multi_llm_comparator.training.data.contamination import EvaluationIndex
 from multi_llm_comparator.training.data.dataset import open_dataset
 from multi_llm_comparator.training.data.evaluation_sets import evaluation_texts
+from multi_llm_comparator.training.data.hub_data import fetched_here
 from multi_llm_comparator.training.data.report import CleanReport
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.data.tokens import TokenReader
@@ -26,7 +27,9 @@ def prepare(
 
     Raises:
         DocumentError: a file cannot be read, or nothing is left to learn from.
+        DownloadError: the data set is on the Hub and cannot be had.
     """
+    spec = fetched_here(spec)
     dataset = open_dataset(spec)
     own = spec.split.path
     validation = open_dataset(spec.model_copy(update={"source": own, "files": ()})) if own else None

@@ -49,6 +49,7 @@ class CleanReport:
     ``read`` rows were read, ``kept`` examples are left, of which ``validation`` are kept aside and ``train`` are learnt
     from. ``shortened`` chats lost answers that are too long and kept others. ``statistics`` is of ``train``, None where
     no model said how its tokenizer counts. ``is_complete`` False: it was stopped.
+    ``lineage`` says what was read and what it came to: ``files``, and ``kept_sha256``, equal for equal kept examples.
     """
 
     detection: Detection

@@ -17,7 +17,7 @@ _WESTERN = re.compile(
     "[\u0080-\u00ff\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{2,}"
 )
 _MARKS = re.compile(
-    r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜<>]{1,40}｜>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>|\A<s>"
+    r"<\|[a-zA-Z_]{2,40}\|>|<｜[^｜<>]{1,40}｜>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|</s>|\A<s>(?=\s|\[)"
     r"|^###? ?(?:Instruction|Response|Input|Human|Assistant|指令|回答|回复) ?[:：]"
     r"|^(?:Human|Assistant|USER|ASSISTANT): ",
     re.MULTILINE,
@@ -25,7 +25,7 @@ _MARKS = re.compile(
 _PLACEHOLDER = re.compile(r"(?<![\\\w{}])\{\{\s*([^\W\d]\w{0,40})\s*\}\}(?!\})")
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _REFUSAL = re.compile(
-    r"(?:I(?:'|’)?m (?:really |very )?sorry|I apologi[sz]e|Sorry)[,.]? (?:but |that )?(?:I|as an)"
+    r"(?:I(?:'|’)?m (?:really |very )?sorry|I apologi[sz]e|Sorry)[,.]? (?:but |that )?(?:I\b|as an)"
     r"|(?:As an? (?:AI|artificial intelligence|language model|large language model)\b)"
     r"|I (?:can(?:not|'t|’t)|am (?:not able|unable)|won(?:'|’)t|will not) (?:to )?"
     r"(?:assist|help|provide|fulfil|fulfill|comply|answer|create|generate|do that)"
@@ -34,6 +34,7 @@ _REFUSAL = re.compile(
     r"|我(?:无法|不能|没有办法)(?:回答|提供|协助|帮助|满足|完成)",
     re.IGNORECASE,
 )
+_BY_CHANCE = ("Mn", "Mc", "Me", "Cc", "Cn", "Co")
 # A refusal stands where the answer begins.
 REFUSAL_CHARS = 200
 MAX_SHOWN = 80
@@ -73,7 +74,7 @@ def _as_utf8(run: str) -> str:
     except UnicodeError:
         return ""
     # Combining marks and unassigned characters come of chance: a German quotation mark behind a capital letter.
-    return "" if any(unicodedata.category(c)[0] in "MC" for c in meant) else meant
+    return "" if any(unicodedata.category(c) in _BY_CHANCE for c in meant) else meant
 
 
 def _western_byte(character: str) -> bytes:

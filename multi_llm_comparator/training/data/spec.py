@@ -21,6 +21,8 @@ Rule = Literal[
     "contaminated",
 ]
 MAX_ROWS = 1_000_000
+# What the name of a data set of the Hub begins with.
+HUB = "hf:"
 MAX_COLUMN_CHARS = 200
 _Column = Field(default=None, max_length=MAX_COLUMN_CHARS)
 

@@ -16,10 +16,14 @@ from multi_llm_comparator.training.data.left_out import LeftOut
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The rows of a chat as ``(index of the answer, tokens, tokens learnt)``; ``problems`` says what has none."""
+    """The rows of a chat as ``(index of the answer, tokens, tokens learnt)``.
+
+    ``problems`` says why answers have none: they are too long, or (``is_refused``) the model's template refuses them.
+    """
 
     rows: tuple[tuple[int, int, int], ...]
     problems: tuple[str, ...]
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,13 @@ class ModelTokens:
         self._maker = RowMaker(self._tokenizer, stop_ids, max_tokens)
 
     def measure(self, chat: Chat) -> Measured:
+        from multi_llm_comparator.training.chat_rows import TOO_LONG
+
         left_out = LeftOut()
         rows = self._maker.rows(chat, left_out)
         lengths = tuple((index, len(row.input_ids), row.learnt_tokens) for index, row in rows.items())
-        return Measured(lengths, tuple(reason.why for reason in left_out))
+        problems = tuple(reason.why for reason in left_out)
+        return Measured(lengths, problems, any(why != TOO_LONG.format(self.max_tokens) for why in problems))
 
     def preview(self, chat: Chat) -> tuple[tuple[Piece, ...], ...]:
         """The tokens of each row of a chat, in the order of its answers."""
