@@ -78,6 +78,7 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.prediction
 	$(BIN)/python -m benchmarks.grammars
 	$(BIN)/python -m benchmarks.reproducible SmolLM2-135M-Instruct SmolLM2-135M-Instruct.Q4_1 --models models/bench
+	@echo "Tuning has data of its own: python -m benchmarks.training --data FILE"
 	$(BIN)/python -m benchmarks.report
 
 $(BIN)/python:

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import platform
+import subprocess
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from multi_llm_comparator.core.bounded_json import load_json
+from multi_llm_comparator.core.cpus import available_cpus
+from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.training.base_model import computes_in
+from multi_llm_comparator.training.model_facts import ModelFacts
+from multi_llm_comparator.training.tuning_options import TuningOptions
+
+COSTS_FILE = "tuning_costs.json"
+MAX_BYTES, MAX_KEPT = 2**20, 200
+MEASURED_TOKENS = 1024
+TIMEOUT_S = 300.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +43,36 @@ class Costs:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def measured_costs(model_path: Path, options: TuningOptions, facts: ModelFacts, home: Path) -> Costs | None:
+    """What a layer costs, measured in a process of its own the first time, and from ``home`` afterwards.
+
+    None if it cannot be measured in time; then assumptions have to do. It takes some seconds, and cores: not while
+    models are being compared.
+    """
+    precision = computes_in(options, stored=facts.dtype)
+    tokens = min(MEASURED_TOKENS, options.pack_tokens)
+    sizes = (facts.width, facts.feed_forward, facts.vocabulary, facts.linear_parameters // facts.layers)
+    key = json.dumps([*sizes, precision, tokens, options.rank, available_cpus(), platform.processor()])
+    kept = _kept(home / COSTS_FILE)
+    if key in kept:
+        return kept[key]
+    words = [str(model_path), precision, str(tokens), str(options.rank)]
+    command = [sys.executable, "-m", "multi_llm_comparator.training.cost_process", *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+        found = Costs(**json.loads(done.stdout.strip().splitlines()[-1]))
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError, IndexError) as exc:
+        log.warning("the costs of %s could not be measured: %s", model_path, exc)
+        return None
+    newest = dict(list({**kept, key: found}.items())[-MAX_KEPT:])
+    write_atomically(home / COSTS_FILE, json.dumps({name: costs.to_dict() for name, costs in newest.items()}))
+    return found
+
+
+def _kept(path: Path) -> dict[str, Costs]:
+    try:
+        return {str(name): Costs(**values) for name, values in load_json(path, MAX_BYTES).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}

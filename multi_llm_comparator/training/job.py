@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.jobs.report import Report
+from multi_llm_comparator.training.mlflow_report import told_to_mlflow
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 
 
@@ -27,4 +28,5 @@ def tune_in(options: TuningOptions, work: Path, report: Report, *, adapter: Path
     # torch and the libraries on it take seconds to import: a wrong option is told before.
     from multi_llm_comparator.training.lora import tune
 
-    tune(options, work, report, adapter=adapter)
+    with told_to_mlflow(options, work, report) as told:
+        tune(options, work, told, adapter=adapter)

@@ -22,7 +22,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.work_folder import open_work_folder
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, LoadedModel, load_checkpoint
 from multi_llm_comparator.jobs.events import Level
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.allocator import keep_freed_memory
@@ -111,7 +111,8 @@ class _Tuning:
         self.report.phase("loading")
         loaded = load_checkpoint(str(self.base), load_options(self.options, CheckpointFiles(self.base)))
         for note in (*loaded.notes, rounding_note(str(loaded.dtype).removeprefix("torch."))):
-            if note:
+            # In which numbers an engine would compute it is another question.
+            if note and not note.startswith(FLOAT32[:16]):
                 self.report.note("info", note)
         left_out = LeftOut()
         train, validation = (self._examples(found, loaded, left_out) for found in (cleaned.train, cleaned.validation))
@@ -128,7 +129,9 @@ class _Tuning:
             left_out=cleaned.left_out + len(left_out),
             vocabulary=_checked_vocabulary(loaded, train.rows),
         )
-        self.report.result({"start": start.to_dict(), "data": cleaned.to_dict(), "estimate": expected.to_dict()})
+        hashes = {"model_hash": self.setup["model"], "data_hash": self.setup["data"]}
+        facts = {"start": start.to_dict(), "data": cleaned.to_dict(), "estimate": expected.to_dict()}
+        self.report.result(facts | hashes)
         loop = TuningLoop(
             loaded,
             train,
@@ -155,14 +158,14 @@ class _Tuning:
         )
         for note in cleaned.notes:
             self.report.note("info", note)
-        for rule, count in cleaned.counts.items():
+        for count in cleaned.counts.values():
             if count.found:
                 became = (
                     f"{count.left_out:,} left out" if count.left_out else f"{count.found:,} found, learnt all the same"
                 )
                 first = f": {count.examples[0].why} ({count.examples[0].where})" if count.examples else ""
                 level: Level = "warning" if count.left_out else "info"
-                self.report.note(level, f"{became}, {rule.replace('_', ' ')}{first}")
+                self.report.note(level, f"{became}{first}")
         is_dpo = self.options.method == "dpo"
         if cleaned.detection.is_preference != is_dpo:
             they = "pairs of answers" if cleaned.detection.is_preference else "chats"

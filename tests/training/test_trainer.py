@@ -81,9 +81,9 @@ def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(
 @pytest.mark.parametrize(
     ("change", "code", "said"),
     [
-        (["--rank", "0"], 2, "rank must be 1 to 1024"),
+        (["--rank", "0"], 2, "rank must be at least 1, not 0"),
         (["--model_path", "nowhere"], 2, "not a checkpoint directory"),
-        (["--data_path", "nowhere.json"], 2, "cannot read 'nowhere.json'"),
+        (["--data_path", "nowhere.json"], 2, "there is no file or folder"),
         (["--epochs", "many"], 2, "--epochs"),
         (["--data", "x"], 2, "--data"),
     ],
@@ -116,7 +116,7 @@ def interrupted(words: list[str], after: str) -> tuple[int, str]:
 def test_ctrl_c_ends_the_step_and_the_same_command_goes_on(words: list[str], tmp_path: Path) -> None:
     code, said = interrupted([*words, "--epochs", "500"], after="2,000 of 2,000 steps to go")
     assert code == 130
-    assert "of 2000; the same command goes on from there" in said
+    assert "of 2000; the same command resumes there" in said
     assert not (tmp_path / "tuned").exists()
     assert list((tmp_path / ".tuned.tuning").glob("checkpoint-*"))
 
