@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,12 @@ from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.conversion.convert import TARGETS, convert, suggested_out
 from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
-from multi_llm_comparator.core.exceptions import InvalidParameterError
+from multi_llm_comparator.core.exceptions import InvalidParameterError, MultiLLMError
+from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.private_files import use_ordinary_umask
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.evaluation.export_check import check_files
+from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.workbench import scanned_models
 
 TARGET_NAMES = ", ".join(TARGETS)
@@ -39,6 +43,9 @@ def convert_model(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
+    check: Annotated[
+        bool, typer.Option(help="Load both and compare their predictions, for GGUF files made from PyTorch models.")
+    ] = True,
 ) -> None:
     """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
     use_ordinary_umask()
@@ -55,6 +62,26 @@ def convert_model(
 
         report = convert(found, place, wanted, adapter=adapter, overwrite=overwrite, progress=show)
     output.print(_summary(report))
+    if check and wanted.upper() in QUANTIZATIONS and (adapter is not None or found.is_dir()):
+        output.print(_checked(_model_of(source, found), report.out))
+
+
+def _checked(reference: ModelInfo, made: Path) -> str:
+    """What the predictions of a file that was made are worth, or why that is not known."""
+    messages.print("comparing its predictions with the checkpoint's ...")
+    try:
+        return asyncio.run(check_files(reference, made)).sentence
+    except MultiLLMError as exc:
+        return f"not checked: {exc}"
+
+
+def _model_of(source: str, path: Path) -> ModelInfo:
+    """What a conversion began with, as a model that can be loaded."""
+    if Path(source).expanduser().exists():
+        name = path.resolve().name
+        found = [one for one in scan_folder(path.parent, "source") if Path(one.path).resolve() == path.resolve()]
+        return found[0] if found else ModelInfo("", name, str(path), ModelType.PYTORCH, 0)
+    return scanned_models().get(source)
 
 
 def _found(source: str) -> tuple[Path, Path | None, str]:

@@ -89,6 +89,13 @@ class TextDelta(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scored(Event):
+    """What a score request was for, as :meth:`core.scores.ScoreResult.to_dict` writes it; its stream ends with it."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contended(Event):
     """The device was shared meanwhile, so the speed is not what the model does alone.
 
@@ -122,6 +129,10 @@ class Failed(Event):
 
     error_type: str
     message: str
+
+
+# The events that nothing follows in a model's stream.
+ENDS = (Finished, Failed, Scored)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +207,7 @@ _KINDS: dict[str, type[Event]] = {
         Started,
         Reading,
         TextDelta,
+        Scored,
         Contended,
         MemoryMeasured,
         Finished,

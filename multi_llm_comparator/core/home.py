@@ -31,6 +31,8 @@ OURS = (
     "settings.yaml",
     "presets.json",
     "preferences.json",
+    "prompts.json",
+    "prompt_sets",
     "config.json",
     "safe_settings.json",
     "workbench.db*",
@@ -41,6 +43,9 @@ OURS = (
     "gateway",
     "jobs",
     "adapters",
+    "tune",
+    "uploads",
+    "written",
 )
 
 

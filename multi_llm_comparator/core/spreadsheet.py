@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # What makes a spreadsheet take a cell for a formula; such text gets an apostrophe in front.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 # What lets spreadsheets read Chinese.
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -24,4 +24,4 @@ def csv_text(rows: Iterable[Mapping[str, Any]], *, names: Sequence[str] = (), li
 
 
 def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

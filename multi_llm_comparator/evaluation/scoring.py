@@ -35,9 +35,9 @@ def is_correct(question: Question, text: str) -> bool | None:
     final = final_answer(text)
     if question.answer is not None and same_answer(question.answer, final):
         return True
-    if question.choice is not None and (chosen := _chosen(final)) is not None:
+    if question.choice is not None and (chosen := chosen_letter(final)) is not None:
         return chosen == question.choice
-    return question.answer is not None and same_answer(question.answer, _last_number(final))
+    return question.answer is not None and same_answer(question.answer, last_number(final))
 
 
 def final_answer(text: str) -> str:
@@ -91,7 +91,7 @@ def _boxed(text: str) -> str:
     return found
 
 
-def _chosen(final: str) -> str | None:
+def chosen_letter(final: str) -> str | None:
     """The letter of a choice: the one an answer begins with or consists of, else the last one in brackets."""
     final = unicodedata.normalize("NFKC", final).strip("*_`$: .")
     if leading := _ALONE.fullmatch(final) or _LEADING.match(final):
@@ -100,7 +100,8 @@ def _chosen(final: str) -> str | None:
     return str(found[-1]) if found else None
 
 
-def _last_number(text: str) -> str:
+def last_number(text: str) -> str:
+    """The last number in a text as it is written there; empty without one."""
     found = _NUMBER.findall(text)
     return str(found[-1]) if found else ""
 

@@ -10,13 +10,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError, error_from_name
+from multi_llm_comparator.core.exceptions import (
+    InferenceError,
+    MultiLLMError,
+    UnsupportedModelError,
+    error_from_name,
+)
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.inferencers.scorer import Scorer
 
 # Beyond this, requests share the context's memory rather than each having room for a whole one.
 MAX_CACHE_TOKENS = 32_768
@@ -98,6 +106,14 @@ class Engine(ABC):
     @abstractmethod
     def set_threads(self, n_threads: int) -> None:
         """Use at most this many CPU threads from the next step on."""
+
+    def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
+        """What scores texts with this model; opened at most once, and closed before the engine.
+
+        Raises:
+            UnsupportedModelError: this kind of engine only writes.
+        """
+        raise UnsupportedModelError(f"an engine of the kind {type(self).__name__!r} only writes, it scores no texts")
 
     @abstractmethod
     def close(self) -> None:

@@ -95,6 +95,10 @@ class GgufAdapters:
         )
         self._set[address] = context, adapter
 
+    def forget(self, context: Any) -> None:
+        """A context is about to be freed; another may get its address."""
+        self._set.pop(ctypes.cast(context, ctypes.c_void_p).value or 0, None)
+
     def close(self) -> None:
         """Forget them; llama.cpp frees them with the model."""
         self._loaded.clear()

@@ -48,3 +48,8 @@ class Batch:
         self._wants_logits[end - 1] = last_wants_logits
         self.rows = end
         return end - 1
+
+    def want_logits(self, rows: Sequence[int]) -> None:
+        """Have logits computed for these rows, too."""
+        for row in rows:
+            self._wants_logits[row] = 1

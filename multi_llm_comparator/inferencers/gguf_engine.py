@@ -27,10 +27,12 @@ from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.scorer import Scorer
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
@@ -61,6 +63,7 @@ class GgufEngine(Engine):
         self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
         self._adapters = GgufAdapters(self._runtime.model, self._runtime.weights_bytes)
         self._group: AnswerAdapter | None = None  # whose answers a step decodes now
+        self._scoring: dict[GgufScoring, AnswerAdapter | None] = {}
         self._waiting = WaitingLine()
         vocabulary = self._vocabulary
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
@@ -118,6 +121,18 @@ class GgufEngine(Engine):
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
         self._lanes.set_threads(self._runtime.n_threads)
+        for scoring in self._scoring:
+            scoring.set_threads(self._runtime.n_threads)
+
+    def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
+        own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
+        scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
+        self._scoring[scoring] = own
+        self._adapters.use(scoring.context, own)
+        begins = self._runtime.declares_begin
+        tokenizer = GgufScoreTokenizer(self._vocabulary, self._template, declares_begin=begins)
+        scoring.on_close = lambda: self._scoring_ends(scoring)
+        return Scorer(scoring, tokenizer, self._n_ctx)
 
     def close(self) -> None:
         # It reads the model's vocabulary.
@@ -158,8 +173,15 @@ class GgufEngine(Engine):
     def _adapter_for(self, request: GenerationRequest) -> AnswerAdapter | None:
         if not request.adapter:
             return None
-        in_use = [answer.adapter for answer in self._answers if answer.adapter is not None]
-        return self._adapters.take(request.adapter, request.config.adapter_scale, in_use)
+        return self._adapters.take(request.adapter, request.config.adapter_scale, self._in_use())
+
+    def _in_use(self) -> list[AnswerAdapter]:
+        adapters = [*(answer.adapter for answer in self._answers), *self._scoring.values()]
+        return [adapter for adapter in adapters if adapter is not None]
+
+    def _scoring_ends(self, scoring: GgufScoring) -> None:
+        del self._scoring[scoring]
+        self._adapters.forget(scoring.context)
 
     def _has_room_for(self, request: GenerationRequest) -> bool:
         has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle

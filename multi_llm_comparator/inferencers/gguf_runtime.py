@@ -132,6 +132,11 @@ class LlamaRuntime:
         text = self._header("general.file_type")
         return int(text) if text.isdigit() else None
 
+    @property
+    def declares_begin(self) -> bool:
+        """Whether the file names a token that begins a text; where it does not, llama.cpp makes one up."""
+        return self._header("tokenizer.ggml.bos_token_id").isdigit()
+
     def _header(self, name: str) -> str:
         buffer = ctypes.create_string_buffer(256)
         llama_cpp.llama_model_meta_val_str(self.model, name.encode(), buffer, len(buffer))
@@ -193,6 +198,27 @@ class LlamaRuntime:
         params.n_threads = params.n_threads_batch = self.n_threads
         if not self.on_gpu:
             # On a CPU it adds up what each thread has seen: with other threads come other sums.
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        return self._open_context(params)
+
+    def open_scoring(self, n_sequences: int, room: int, n_batch: int) -> Any:
+        """A context for scoring, which reads at most ``n_batch`` tokens in one call and holds at least ``room`` tokens
+        and as many again as one request may have.
+
+        Raises:
+            ModelLoadError: there is no memory for it.
+        """
+        params = self._context_params()
+        params.n_ctx = max(self._options.cache_tokens, self.n_ctx + room)
+        params.n_seq_max = n_sequences
+        # llama.cpp ends the process where a call could not hold a token of each sequence.
+        params.n_batch = max(n_batch, n_sequences)
+        params.n_ubatch = min(params.n_batch, N_BATCH)
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self.n_threads
+        if not self.on_gpu:
+            # Kept in 16 bit, or added up by flash attention on a CPU, sums depend on who else is in the batch.
+            params.type_k = params.type_v = llama_cpp.GGML_TYPE_F32
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         return self._open_context(params)
 

@@ -76,9 +76,7 @@ class Vocabulary:
         Raises:
             InferenceError: there is nothing to begin with: an empty prompt and no BOS.
         """
-        tokens: list[int] = []
-        for part in parts:
-            tokens += self._tokens(part.text.encode("utf-8", "replace"), parse_special=part.is_template)
+        tokens = self.tokens(parts)
         wants_bos = self._adds_bos or not tokens
         if wants_bos and self.bos is not None and (not tokens or tokens[0] != self.bos):
             tokens.insert(0, self.bos)
@@ -86,6 +84,13 @@ class Vocabulary:
             raise InferenceError(
                 "the prompt is empty and this model has no token to begin a text with; write something"
             )
+        return tokens
+
+    def tokens(self, parts: Iterable[PromptPart]) -> list[int]:
+        """Tokens of the parts alone, without a BOS."""
+        tokens: list[int] = []
+        for part in parts:
+            tokens += self._tokens(part.text.encode("utf-8", "replace"), parse_special=part.is_template)
         return tokens
 
     def piece(self, token: int) -> bytes | None:

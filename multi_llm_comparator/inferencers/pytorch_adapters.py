@@ -63,6 +63,13 @@ class RowAdapter:
         return self.adapter.stamp, self.scale
 
 
+@dataclass(frozen=True, slots=True)
+class AllRows:
+    """Any number of rows that are all computed with the same adapter."""
+
+    adapter: RowAdapter | None
+
+
 class AdaptedRow(Protocol):
     """A row of a forward pass; ``adapter`` None is the base alone."""
 
@@ -131,6 +138,7 @@ class AdapterBank:
         self._of = ref(model)  # the model holds its bank
         self._loaded: dict[Stamp, LoadedAdapter] = {}
         self._hooked: set[str] = set()
+        self._kept: list[LoadedAdapter] = []
         self._stack: _Stack | None = None
         self._pass: _Pass | None = None
         weights = sum(weight.nbytes for weight in model.parameters())
@@ -171,7 +179,8 @@ class AdapterBank:
 
     @contextlib.contextmanager
     def rows(self, rows: Sequence[AdaptedRow]) -> Iterator[None]:
-        """Forward passes within compute these rows, in this order, each with its adapter."""
+        """Forward passes within compute these rows, in this order, each with its adapter; one :class:`AllRows` stands
+        for however many."""
         used = tuple(dict.fromkeys(row.adapter.adapter for row in rows if row.adapter is not None))
         if not used:
             yield
@@ -186,6 +195,16 @@ class AdapterBank:
         finally:
             self._pass = None
 
+    def keep(self, adapter: RowAdapter | None) -> None:
+        """Until :meth:`release` this one does not leave for others."""
+        if adapter is not None:
+            self._kept.append(adapter.adapter)
+
+    def release(self, adapter: RowAdapter | None) -> None:
+        """What was kept may leave."""
+        if adapter is not None and adapter.adapter in self._kept:
+            self._kept.remove(adapter.adapter)
+
     def clear(self) -> None:
         """Free them all."""
         self._loaded.clear()
@@ -195,7 +214,7 @@ class AdapterBank:
         for stamp, other in list(self._loaded.items()):
             if self.size_bytes + adapter.size_bytes <= self.max_bytes and len(self._loaded) < MAX_ADAPTERS:
                 break
-            if other not in in_use:
+            if other not in in_use and other not in self._kept:
                 del self._loaded[stamp]
                 self._stack = None
         if self.size_bytes + adapter.size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:

@@ -21,15 +21,17 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
-from multi_llm_comparator.inferencers.pytorch_adapters import adapters_of
+from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
+from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, vocabulary_for_constraints
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
 _log = logging.getLogger(__name__)
@@ -135,6 +137,12 @@ class PyTorchEngine(Engine):
     def set_threads(self, n_threads: int | None) -> None:
         self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
 
+    def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
+        can_share = not isinstance(self._decoder, SingleDecoder)
+        own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
+        backend = PyTorchScoring(self._model, self._device, can_share=can_share, n_ctx=self._n_ctx, adapter=own)
+        return Scorer(backend, self._encoder, self._n_ctx)
+
     def close(self) -> None:
         self._constraints.close()
         self._answers.clear()
@@ -171,8 +179,10 @@ class PyTorchEngine(Engine):
 
     def _adapt(self, answer: Answer, request: GenerationRequest) -> None:
         if request.adapter:
-            in_use = [other.adapter.adapter for other in self._answers.values() if other.adapter is not None]
-            answer.adapter = self._adapters.take(request.adapter, request.config.adapter_scale, in_use)
+            answer.adapter = self._adapters.take(request.adapter, request.config.adapter_scale, self._in_use())
+
+    def _in_use(self) -> list[LoadedAdapter]:
+        return [other.adapter.adapter for other in self._answers.values() if other.adapter is not None]
 
     def _read(self, answer: Answer) -> None:
         known = answer.done

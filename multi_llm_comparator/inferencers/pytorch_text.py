@@ -10,7 +10,7 @@ from llguidance.hf import from_tokenizer
 
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.inferencers.chat import ChatTemplate, RenderedPrompt
+from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import SLICES
 from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
 from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
@@ -47,15 +47,45 @@ class PromptEncoder:
         """
         prompt = self.template.render(request)
         # A template writes the begin mark itself; a plain prompt gets it as the tokenizer would give it.
-        ids = [] if self.is_chat(request) else list(self._lead)
-        with limited(TOKENIZER), tokenizer_named(InferenceError, "over this prompt"):
-            for part in prompt.parts:
-                ids += self._tokenizer.encode(
-                    part.text, add_special_tokens=False, split_special_tokens=not part.is_template
-                )
+        ids = self.tokens(prompt.parts, [] if self.is_chat(request) else self._lead)
         if not ids:
             raise InferenceError("the prompt is empty; write something for the model to read")
         return prompt, ids
+
+    def tokens(self, parts: Iterable[PromptPart], lead: Sequence[int] = ()) -> list[int]:
+        """Tokens of the parts of a prompt, behind ``lead``; special tokens only where a template wrote them.
+
+        Raises:
+            InferenceError: the tokenizer fails on them.
+        """
+        ids = list(lead)
+        with limited(TOKENIZER), tokenizer_named(InferenceError, "over this prompt"):
+            for part in parts:
+                ids += self._tokenizer.encode(
+                    part.text, add_special_tokens=False, split_special_tokens=not part.is_template
+                )
+        return ids
+
+    # What scoring asks of it: see score_tokens.ScoreTokenizer.
+
+    @property
+    def begin(self) -> int | None:
+        """What stands for an empty text: the begin mark, or the end mark where there is none."""
+        bos: int | None = self._tokenizer.bos_token_id
+        eos: int | None = self._tokenizer.eos_token_id
+        return eos if bos is None else bos
+
+    def of_text(self, text: str) -> list[int]:
+        """Tokens of a whole text, with the begin mark in front where the tokenizer gives one."""
+        return self.tokens([PromptPart(text, is_template=False)], self._lead)
+
+    def of_parts(self, parts: Iterable[PromptPart]) -> list[int]:
+        """Tokens of a rendered conversation, which has its begin mark; a plain prompt is given one."""
+        return self.tokens(parts, () if self.template.is_present else self._lead)
+
+    def of_piece(self, text: str) -> list[int]:
+        """Tokens of a text that continues another."""
+        return self.tokens([PromptPart(text, is_template=False)])
 
     def is_chat(self, request: GenerationRequest) -> bool:
         """Whether the request goes through a chat template, so that its answer is a text of its own."""

@@ -48,7 +48,7 @@ class Forward:
         accepted = inspect.signature(model.forward).parameters
         self.cache_name = next((name for name in CACHE_NAMES if name in accepted), None)
         # Logits of all tokens of a prompt would be a gigabyte and more.
-        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._can_keep = "logits_to_keep" in accepted
         self.unknown = [name for name in BATCH_NAMES if name not in accepted]
 
     @property
@@ -69,15 +69,28 @@ class Forward:
         Returns:
             The logits after the last token, of shape (rows, vocabulary), and the cache, which holds the new tokens too.
         """
-        arguments: dict[str, Any] = {}
+        logits, cache = self.lines(ids, cache, 1, positions=positions, mask=mask)
+        return logits[:, -1], cache
+
+    def lines(
+        self,
+        ids: torch.Tensor,
+        cache: Any,
+        n: int,
+        *,
+        positions: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, Any]:
+        """Like calling it, with the logits after each of the last ``n`` tokens: (rows, ``n``, vocabulary)."""
+        arguments: dict[str, Any] = {"logits_to_keep": n} if self._can_keep else {}
         if self.cache_name is not None:
-            arguments = {"use_cache": True, self.cache_name: cache}
+            arguments |= {"use_cache": True, self.cache_name: cache}
         if positions is not None:
             arguments["position_ids"] = positions
         if mask is not None:
             arguments["attention_mask"] = mask
-        out = self._model(input_ids=ids, **arguments, **self._last_only)
-        logits: torch.Tensor = out.logits[:, -1]
+        out = self._model(input_ids=ids, **arguments)
+        logits: torch.Tensor = out.logits[:, -n:]
         return logits, None if self.cache_name is None else _cache_in(out)
 
 

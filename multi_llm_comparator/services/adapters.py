@@ -7,16 +7,19 @@ import hashlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConversionError, InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.private_files import make_private_folder
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.inferencers.gguf_adapter_file import write_gguf_adapter
 from multi_llm_comparator.services.scan.adapters import gguf_base
 from multi_llm_comparator.services.scan.entry import stamps
 
+Asked = TypeVar("Asked", bound=GenerationRequest | ScoreRequest)
 # In the home folder: adapters of peft as GGUF files. What is not there is made again.
 CACHE_NAME = "adapters"
 MAX_CACHE_FILES = 200
@@ -25,7 +28,7 @@ MAX_CACHE_BYTES = 8 * 2**30
 _VERSION = 1
 
 
-async def adapted(model: ModelInfo, request: GenerationRequest, home: Path) -> tuple[ModelInfo, GenerationRequest]:
+async def adapted(model: ModelInfo, request: Asked, home: Path) -> tuple[ModelInfo, Asked]:
     """What is to be loaded for a model that was asked, and the request as its engine takes it.
 
     Raises:

@@ -9,11 +9,10 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.events import (
-    Contended,
+    ENDS,
     Event,
     Failed,
     Finished,
@@ -33,6 +32,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.models import InferenceResult, ModelInfo, ModelType
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
 from multi_llm_comparator.services.adapters import adapted
@@ -41,12 +41,11 @@ from multi_llm_comparator.services.custom_inference import InferencerFactory, st
 from multi_llm_comparator.services.devices import CPU, same_memory
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
+from multi_llm_comparator.services.scoring import result_of
 from multi_llm_comparator.services.turns import Turns
-
-# How often a model's memory is measured while it writes.
-MEASURE_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +122,25 @@ class InferenceEngine:
             if not over:
                 yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
 
-    async def _stream_local(self, model: ModelInfo, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
+        """How likely texts are to the local model ``target``. Ask many at once: they are computed together.
+
+        Raises:
+            MultiLLMError: why it cannot be told; UnsupportedModelError for a kind of model that only writes.
+        """
+        request.config.validate()
+        model = self._resolve(target)
+        if self._custom_inferencer(model):
+            raise UnsupportedModelError(f"{model.name!r} is run by an inferencer that only writes; score another model")
+        with self._turns.place() as place:
+            if self.memory_manager.mode == "in_turn":
+                async for _ in place.come_up():
+                    pass
+            return await result_of(self._stream_local(model, request))
+
+    async def _stream_local(
+        self, model: ModelInfo, request: GenerationRequest | ScoreRequest
+    ) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
         model, request = await adapted(model, request, self._settings.home)
         options = load_options(model, request.config, self._settings.parallel_requests)
@@ -141,12 +158,14 @@ class InferenceEngine:
                 is_over = False
                 async with contextlib.aclosing(self._answer(resident, request)) as events:
                     async for event in events:
-                        is_over = isinstance(event, Finished | Failed)
+                        is_over = isinstance(event, ENDS)
                         yield event
             if is_over:
                 return
 
-    async def _answer(self, resident: Resident, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+    async def _answer(
+        self, resident: Resident, request: GenerationRequest | ScoreRequest
+    ) -> AsyncGenerator[Event, None]:
         """The answer of one model in memory; without an end where its process crashed early."""
         loaded_before = resident.state == "ready"
         if not loaded_before:
@@ -160,7 +179,7 @@ class InferenceEngine:
             memory_bytes=await self._table().measure(resident),
             notes=tuple(resident.info["notes"]),
         )
-        observer = _Observer()
+        observer = Observer()
         resident.decoding += 1
         try:
             async with contextlib.aclosing(process.generate(request)) as events:
@@ -265,7 +284,7 @@ class InferenceEngine:
             InvalidParameterError: a configuration is wrong; nothing has been started then.
         """
         for model in models:
-            self._known[model.id] = model
+            self.know(model)
             configs.get(model.id, ModelConfig()).validate()
         return iterate_results(self, prompt, models, configs)
 
@@ -319,6 +338,10 @@ class InferenceEngine:
             log.exception("an inferencer factory failed for %r", model.name)
             raise ModelLoadError(f"an inferencer factory failed for {model.name!r}: {exc}") from exc
 
+    def know(self, model: ModelInfo) -> None:
+        """Have a model found by its id that no models folder holds."""
+        self._known[model.id] = model
+
     def trouble_with(self, target: str) -> MultiLLMError | None:
         """Why the model of this id or name cannot be asked at all, as asking it would say; None if it can be tried."""
         try:
@@ -338,31 +361,6 @@ class InferenceEngine:
         if model.problem:
             raise UnsupportedModelError(f"{model.name!r} cannot be loaded: {model.problem}")
         return model
-
-
-class _Observer:
-    """What the app alone sees of an answer: who else decodes meanwhile, and when its memory is to be measured."""
-
-    def __init__(self) -> None:
-        self._neighbours: set[str] = set()
-        self._most_batched = 0
-        self._measured_at = now()
-
-    def contended(self, event: TextDelta, others: set[str], batched: int) -> Contended | None:
-        """Tells of neighbours that were not there before, if there are any."""
-        new = others - self._neighbours
-        if not new and batched <= self._most_batched:
-            return None
-        self._neighbours |= new
-        self._most_batched = max(self._most_batched, batched)
-        return Contended(request_id=event.request_id, others=tuple(sorted(new)), batched=self._most_batched)
-
-    def is_measuring_due(self, event: Event) -> bool:
-        is_due = isinstance(event, TextDelta) and now() - self._measured_at >= MEASURE_EVERY_S
-        if is_due or isinstance(event, Finished):
-            self._measured_at = now()
-            return True
-        return False
 
 
 async def _is_done_without(waiting: asyncio.Event, entry: asyncio.Future[Resident]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from multi_llm_comparator.core import clock
-from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, event_from_dict
+from multi_llm_comparator.core.events import ENDS, Event, Failed, Finished, Scored, TextDelta, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     InferenceError,
     ModelLoadError,
@@ -27,6 +27,7 @@ from multi_llm_comparator.core.exceptions import (
     error_from_name,
 )
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.time_limits import limit_behind
 from multi_llm_comparator.services.child_process import (
@@ -197,7 +198,7 @@ class ModelProcess:
                 self._loading.exception()
             self._loading = None
 
-    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+    async def generate(self, request: GenerationRequest | ScoreRequest) -> AsyncGenerator[Event, None]:
         """Stream one request's events. Closing the iterator cancels it within one decode step."""
         if not self._requests:
             # Silence counts from here: an idle process has nothing to say.
@@ -206,12 +207,13 @@ class ModelProcess:
         self._requests[request.id] = events
         finished = False
         try:
-            self._send({"op": "generate", "request": request.to_dict()})
+            operation = "score" if isinstance(request, ScoreRequest) else "generate"
+            self._send({"op": operation, "request": request.to_dict()})
             if self._verdict:
                 raise self._verdict
             while not finished:
                 event = await events.get()
-                finished = isinstance(event, Finished | Failed)
+                finished = isinstance(event, ENDS)
                 yield event
         finally:
             is_told_of = self._requests.pop(request.id, None) is not None
@@ -279,12 +281,12 @@ class ModelProcess:
             case "events":
                 for data in message["events"]:
                     event = event_from_dict(data)
-                    self.has_decoded |= isinstance(event, TextDelta | Finished)
-                    if isinstance(event, Finished | Failed):
+                    self.has_decoded |= isinstance(event, TextDelta | Finished | Scored)
+                    if isinstance(event, ENDS):
                         self._stopped_at.pop(event.request_id, None)
                     if queue := self._requests.get(event.request_id):
                         queue.put_nowait(event)
-                        if isinstance(event, Finished | Failed):
+                        if isinstance(event, ENDS):
                             # Nothing more is due, however long the reader takes over it: silence is no hang then.
                             del self._requests[event.request_id]
             case "preloaded" if self._preloading and not self._preloading.done():

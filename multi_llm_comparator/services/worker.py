@@ -18,15 +18,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, TextDelta, event_to_dict
+from multi_llm_comparator.core.events import Event, Scored, TextDelta, event_to_dict
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.inferencers import time_limits
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine, preload
 from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
 
 # The page must answer while four models load or write. Whoever waits for a model that loads waits longer the more
 # others write meanwhile: so it goes before those. Both are beyond the app's own niceness.
@@ -46,6 +51,7 @@ class Worker:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._engine: Engine | None = None
+        self._scorer: AdaptedScorers | None = None
         self._told_at = 0.0
         self._untold: list[Event] = []
 
@@ -53,15 +59,22 @@ class Worker:
         """Run until the app closes the connection."""
         try:
             while True:
-                busy = self._engine is not None and self._engine.is_busy
-                for message in self._channel.receive(wait=not busy):
+                for message in self._channel.receive(wait=not self._is_busy):
                     self._obey(message)
-                self._step()
+                if self._is_busy:
+                    self._step()
         except (EOFError, ConnectionError):
             return
         finally:
+            if self._scorer is not None:
+                self._scorer.close()
             if self._engine is not None:
                 self._engine.close()
+
+    @property
+    def _is_busy(self) -> bool:
+        writes = self._engine is not None and self._engine.is_busy
+        return writes or bool(self._untold) or (self._scorer is not None and self._scorer.is_busy)
 
     def _obey(self, message: Wire) -> None:
         match message["op"]:
@@ -72,8 +85,12 @@ class Worker:
                 self._load(message)
             case "generate" if self._engine:
                 self._engine.submit(GenerationRequest.from_dict(message["request"]))
+            case "score" if self._engine:
+                self._score(self._engine, ScoreRequest.from_dict(message["request"]))
             case "cancel" if self._engine:
                 self._engine.cancel(message["id"])
+                if self._scorer is not None:
+                    self._scorer.cancel(message["id"])
             case "threads" if self._engine:
                 self._engine.set_threads(message["n"])
             case other:
@@ -89,14 +106,25 @@ class Worker:
         be_nicer(WRITING_NICENESS - LOADING_NICENESS)
         self._channel.send({"op": "loaded", "info": self._engine.info, "seconds": now() - start})
 
+    def _score(self, engine: Engine, request: ScoreRequest) -> None:
+        if self._scorer is None:
+            from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
+
+            self._scorer = AdaptedScorers(engine.open_scorer)
+        self._scorer.submit(request)
+
     def _step(self) -> None:
-        if self._engine is None or not self._engine.is_busy:
-            return
-        self._untold += self._engine.step()
+        """A step of what is being written, and one of what is being scored: neither waits for the other's end."""
+        writes = self._engine is not None and self._engine.is_busy
+        if self._engine is not None and writes:
+            self._untold += self._engine.step()
+        if self._scorer is not None and self._scorer.is_busy:
+            self._untold += self._scorer.step(is_shared=writes)
         since = time.monotonic() - self._told_at
         if self._untold:
             if since > TELL_EVERY_S or not all(map(_can_wait, self._untold)):
-                self._tell({"op": "events", "events": [event_to_dict(e) for e in self._untold]})
+                for events in _lines_of(self._untold):
+                    self._tell({"op": "events", "events": [event_to_dict(e) for e in events]})
                 self._untold = []
         elif since > ALIVE_EVERY_S:
             self._tell({"op": "alive"})
@@ -104,6 +132,13 @@ class Worker:
     def _tell(self, message: Wire) -> None:
         self._told_at = time.monotonic()
         self._channel.send(message)
+
+
+def _lines_of(events: list[Event]) -> list[list[Event]]:
+    """What goes into one line: scores may be long, so each has a line of its own."""
+    scores: list[list[Event]] = [[event] for event in events if isinstance(event, Scored)]
+    others = [event for event in events if not isinstance(event, Scored)]
+    return [others, *scores] if others else scores
 
 
 def _can_wait(event: Event) -> bool:

@@ -11,10 +11,12 @@ import gguf
 import pytest
 
 from multi_llm_comparator.conversion.gguf_export import export_gguf
-from multi_llm_comparator.core.events import Failed
+from multi_llm_comparator.core.events import Event, Failed, Scored
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_adapter_file import write_gguf_adapter
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
@@ -132,6 +134,31 @@ def test_a_reproducible_answer_keeps_its_adapter_to_itself(made: Made, engine: G
     again = [replace(request, id=f"again {n}") for n, request in enumerate(requests)]
     mixed = answers(engine, ask(made.adapters[2]), *again)
     assert [reply.text for reply in mixed[1:]] == wanted
+
+
+def test_texts_are_scored_with_an_adapter_as_by_its_merged_model(made: Made, engine: GgufEngine) -> None:
+    whole = GgufEngine(str(made.merged(0)), OPTIONS)
+    wanted = scored(AdaptedScorers(whole.open_scorer), None)
+    scorers = AdaptedScorers(engine.open_scorer)
+    # More than there are scorers at a time: one that was closed is opened again.
+    order = [made.adapters[0], None, made.adapters[1], made.adapters[2], made.adapters[0]]
+    found = [scored(scorers, adapter) for adapter in order]
+    assert found[0] == pytest.approx(wanted, abs=1e-3) == found[4]
+    assert abs(found[0][0] - found[1][0]) > 0.1
+    assert answer(engine, ask(None)).text == alone(made.base)
+    scorers.close()
+    whole.close()
+
+
+def scored(scorers: AdaptedScorers, adapter: Path | None) -> list[float]:
+    path = str(adapter) if adapter else ""
+    scorers.submit(ScoreRequest(prefix=tuple(range(20)), continuations=((5,), (7, 8, 9)), adapter=path))
+    events: list[Event] = []
+    while scorers.is_busy:
+        events += scorers.step(is_shared=False)
+    (event,) = events
+    assert isinstance(event, Scored), event
+    return [one["logprob"] for one in event.result["continuations"]]
 
 
 def test_adapters_leave_when_there_is_no_room_for_one_more(made: Made, engine: GgufEngine) -> None:

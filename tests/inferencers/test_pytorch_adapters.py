@@ -12,8 +12,11 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from multi_llm_comparator.core.events import Failed
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Event, Failed, Scored
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_adapters import AdapterBank, adapters_of
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
@@ -130,6 +133,40 @@ def test_what_one_adapter_has_read_is_not_used_for_another(adapters: list[Path],
         assert answer(engine, other).started.cached_tokens == 0
     again = answer(engine, ask(adapters[0], LONGER))
     assert (again.started.cached_tokens > 0, again.text) == (True, first.text)
+
+
+def test_texts_are_scored_with_an_adapter_as_by_its_merged_checkpoint(
+    base: Path, adapters: list[Path], engine: PyTorchEngine, tmp_path: Path
+) -> None:
+    whole = PyTorchEngine(str(merged(base, adapters[0], tmp_path / "merged")), OPTIONS)
+    wanted, plain = scored(whole, None), scored(PyTorchEngine(str(base), OPTIONS), None)
+    scorers = AdaptedScorers(engine.open_scorer)
+    found = [scored(engine, adapter, scorers) for adapter in (adapters[0], None, adapters[1], adapters[2], adapters[0])]
+    assert found[0] == pytest.approx(wanted, abs=1e-3) == found[4]
+    assert found[1] == pytest.approx(plain, abs=1e-3)
+    assert abs(found[0][0] - found[1][0]) > 0.1 and found[2] != found[1]
+    scorers.close()
+    whole.close()
+
+
+def scored(engine: PyTorchEngine, adapter: Path | None, scorers: AdaptedScorers | None = None) -> list[float]:
+    """Log-probabilities of three continuations, one of several tokens."""
+    scorers = scorers or AdaptedScorers(engine.open_scorer)
+    config = ModelConfig(n_ctx=256)
+    scorers.submit(
+        ScoreRequest(
+            prefix=tuple(range(20)),
+            continuations=((5,), (7, 8, 9), (11,)),
+            config=config,
+            adapter=str(adapter) if adapter else "",
+        )
+    )
+    events: list[Event] = []
+    while scorers.is_busy:
+        events += scorers.step(is_shared=False)
+    (event,) = events
+    assert isinstance(event, Scored), event
+    return [one["logprob"] for one in event.result["continuations"]]
 
 
 def test_a_reproducible_answer_is_the_same_beside_others(adapters: list[Path], engine: PyTorchEngine) -> None:

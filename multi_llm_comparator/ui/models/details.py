@@ -10,6 +10,7 @@ from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.conversion.provenance import origin_of
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
@@ -121,6 +122,9 @@ def _facts(model: ModelInfo) -> list[tuple[str, str]]:
     ]
     if model.is_loadable and (origin := origin_of(Path(model.path))):
         rows.append((t("models.fact_made_from"), t("models.made_from", name=origin.name, through=origin.through)))
+    if check := read_check(Path(model.path)):
+        agreed = t("models.checked_text", agreed=f"{check.top1_agreement:.1%}", kl=f"{check.mean_kl:.2g}")
+        rows.append((t("models.checked"), f"{agreed} ({check.reference})"))
     if model.adapters:
         rows.append((t("models.adapters"), ", ".join(model.adapters[:_MAX_FILES])))
     if "chat_template" in known:
