@@ -133,7 +133,9 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserCon
     page.locator(".st-key-tune_stop button").first.click()
     expect_state(page, "stopped")
     stopped_at = steps_done(page)
-    page.locator(".st-key-tune_resume button").click()
+    resume = page.locator(".st-key-tune_resume button")
+    expect(resume).to_have_count(1)
+    resume.click()
     wait_for_steps(page, stopped_at)
     expect_state(page, "done")
     expect(page.locator(".mlc-tune-answer").last).to_contain_text("(Source: arithmetic.)")
@@ -188,7 +190,9 @@ def _queue_another(context: BrowserContext, address: str) -> None:
 
 
 def _compare(page: Page) -> None:
-    page.locator(".st-key-tune_compare button").click()
+    compare = page.locator(".st-key-tune_compare button")
+    expect(compare).to_have_count(1)
+    compare.click()
     expect(page.get_by_role("combobox", name="Model of pane B")).to_have_value(re.compile("^demo-small:"))
     page.locator(".st-key-compare_offered_0 button").click()
     answers = page.locator('[class*="st-key-card_0_"]')
