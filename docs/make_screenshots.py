@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 300_000
 SETTLE_MS = 1500
+TUNING_MS = 1_800_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Look:
 
 # The example whose plan pays most, or costs least, in time beside the large model alone: the picture says which.
 BEST = "best"
+# The example of the Tune page, tuned to its end.
+TUNED = "tuned"
 PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
 
 LOOKS = (
@@ -52,6 +55,8 @@ LOOKS = (
     Look("compare-800", "/", width=800, height=1100, example="sky"),
     Look("plans", "/plans", height=1180, example=BEST),
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
+    Look("tune-setup", "/tune", height=1900),
+    Look("tune", "/tune", height=1180, example=TUNED),
     Look("models", "/models"),
     Look("history", "/history", height=560),
     Look("settings-dark", "/settings", dark=True),
@@ -90,6 +95,8 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
     page.locator("[data-testid=stHeading]").first.wait_for()
     if look.example and look.path == "/plans":
         solve(page, look.example)
+    elif look.example == TUNED:
+        tune(page)
     elif look.example:
         answer(page, look.example)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
@@ -111,6 +118,13 @@ def solve(page: Page, example: str) -> None:
     page.locator(f".st-key-plans_example_{example} button").click()
     page.locator('[data-run-state="done"]').wait_for()
     page.locator(".js-plotly-plot").nth(1).wait_for()
+
+
+def tune(page: Page) -> None:
+    """Start the example as it is set up, and wait for the end."""
+    page.locator(".st-key-tune_start button:enabled").click()
+    page.locator('[data-run-state="done"]').first.wait_for(timeout=TUNING_MS)
+    page.locator(".mlc-tune-answer").first.wait_for()
 
 
 def best_example(browser: Browser, address: str) -> str:

@@ -43,6 +43,9 @@ OURS = (
     "gateway",
     "jobs",
     "adapters",
+    "tune",
+    "uploads",
+    "written",
 )
 
 

@@ -130,10 +130,12 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserCon
     assert page.url == job
     _queue_another(context, address)
 
-    page.locator(".st-key-tune_stop button").click()
+    page.locator(".st-key-tune_stop button").first.click()
     expect_state(page, "stopped")
     stopped_at = steps_done(page)
-    page.locator(".st-key-tune_resume button").click()
+    resume = page.locator(".st-key-tune_resume button")
+    expect(resume).to_have_count(1)
+    resume.click()
     wait_for_steps(page, stopped_at)
     expect_state(page, "done")
     expect(page.locator(".mlc-tune-answer").last).to_contain_text("(Source: arithmetic.)")
@@ -182,13 +184,15 @@ def _queue_another(context: BrowserContext, address: str) -> None:
     expect_state(other, "queued")
     expect(other.locator(".mlc-plan-status")).to_contain_text("等待")
     assert no_wider_than_the_page(other)
-    other.locator(".st-key-tune_stop button").click()
+    other.locator(".st-key-tune_stop button").first.click()
     expect_state(other, "stopped")
     other.close()
 
 
 def _compare(page: Page) -> None:
-    page.locator(".st-key-tune_compare button").click()
+    compare = page.locator(".st-key-tune_compare button")
+    expect(compare).to_have_count(1)
+    compare.click()
     expect(page.get_by_role("combobox", name="Model of pane B")).to_have_value(re.compile("^demo-small:"))
     page.locator(".st-key-compare_offered_0 button").click()
     answers = page.locator('[class*="st-key-card_0_"]')

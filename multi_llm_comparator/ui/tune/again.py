@@ -8,6 +8,7 @@ from typing import Any
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.training.data.spec import MAX_ROWS
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import t
@@ -39,6 +40,7 @@ def draft_of(job: JobSnapshot, **changes: Any) -> Draft | None:
         mapping=data.mapping,
         cleaning=data.cleaning,
         share=data.split.share,
+        max_rows=None if data.max_rows == MAX_ROWS else data.max_rows,
         evaluation_sets=data.contamination,
         changes={**kept, **changes},
         prompts=options.fixed_prompts,

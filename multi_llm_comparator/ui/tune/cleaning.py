@@ -10,6 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.training.data.contamination import Contamination, SetContamination
 from multi_llm_comparator.training.data.report import RuleCount
+from multi_llm_comparator.training.data.spec import MAX_ROWS
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
@@ -40,7 +41,11 @@ def draw_cleaning(report: Cleaned, max_tokens: int) -> None:
     with right:
         if report.statistics is not None:
             st.html(histogram_html(bins(report.statistics), max_tokens))
-        _draw_share()
+        share, most = st.columns(2, gap="small")
+        with share:
+            _draw_share()
+        with most:
+            _draw_most()
     _draw_contamination(report.contamination)
 
 
@@ -125,6 +130,20 @@ def _draw_share() -> None:
         format="%d %%",
         help=t("tune.share_why"),
         on_change=lambda: change_draft(share=st.session_state[key] / 100),
+    )
+
+
+def _draw_most() -> None:
+    key = f"tune_max_rows_{draft_revision()}"
+    st.number_input(
+        t("tune.max_rows"),
+        1,
+        MAX_ROWS,
+        current_draft().max_rows,
+        key=key,
+        placeholder=t("tune.max_rows_all"),
+        help=t("tune.max_rows_why"),
+        on_change=lambda: change_draft(max_rows=st.session_state[key]),
     )
 
 

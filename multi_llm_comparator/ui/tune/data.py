@@ -10,7 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
-from multi_llm_comparator.training.data.spec import HUB, DataSpec, SplitSpec
+from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, SplitSpec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, refusal, show_notices
 from multi_llm_comparator.ui.kit.html_pieces import problem
@@ -140,4 +140,5 @@ def data_spec(source: Source, draft: Draft) -> DataSpec:
         cleaning=draft.cleaning,
         split=SplitSpec(share=draft.share),
         contamination=draft.evaluation_sets,
+        max_rows=draft.max_rows or MAX_ROWS,
     )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from html import escape
+from pathlib import Path
 
 import streamlit as st
 
@@ -10,13 +13,16 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
 from multi_llm_comparator.tracking.records import RunFilter
+from multi_llm_comparator.training.costs import Costs, measured_costs
 from multi_llm_comparator.training.estimate import Estimate
+from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
+from multi_llm_comparator.ui.tune.asked import asked, forget
 from multi_llm_comparator.ui.tune.jobs import TUNING
 from multi_llm_comparator.ui.tune.preset import MAX_GRID, grid_size, grid_values
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision, show_beside, show_run
@@ -24,6 +30,7 @@ from multi_llm_comparator.workbench import get_workbench
 
 _PARTS = ("process", "weights", "adapters", "activations", "logits")
 STARTING_S = 60.0
+_MEASURES = "tune_measures"
 
 
 def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estimate: Estimate | None) -> None:
@@ -33,6 +40,15 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
     else:
         st.html(_figures(estimate))
         st.html(_bar(estimate))
+        if not estimate.is_measured and not st.session_state.get(_MEASURES):
+            st.button(
+                t("tune.measure_here"),
+                icon=":material/timer:",
+                type="tertiary",
+                key="tune_measure_here",
+                help=t("tune.measure_here_why"),
+                on_click=_measure,
+            )
         if estimate.why:
             st.error(t("tune.does_not_fit"), icon=":material/error:")
             st.html(f'<div class="mlc-muted">{escape(estimate.why)}</div>')
@@ -47,6 +63,29 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
         on_click=start,
         args=(title, options, estimate),
     )
+
+
+def costs_here(model_path: Path, options: TuningOptions, facts: ModelFacts) -> Costs | None:
+    """What a layer costs on this machine, once the reader had it measured: that takes some seconds, and the cores."""
+    if not st.session_state.get(_MEASURES):
+        return None
+
+    async def work(_: Callable[[str], None]) -> tuple[Costs | None]:
+        home = get_workbench().settings.home
+        return (await asyncio.to_thread(measured_costs, model_path, options, facts, home),)
+
+    key = f"{model_path}:{options.precision}:{options.pack_tokens}:{options.rank}"
+    found = asked("costs", key, work)
+    if found.is_pending:
+        st.html(f'<div class="mlc-waiting">{escape(t("tune.measuring"))}</div>')
+    elif found.value is None or found.value[0] is None:
+        st.html(f'<div class="mlc-muted">{escape(t("tune.not_measured"))}</div>')
+    return found.value[0] if found.value is not None else None
+
+
+def _measure() -> None:
+    st.session_state[_MEASURES] = True
+    forget("costs")
 
 
 def _figures(estimate: Estimate) -> str:

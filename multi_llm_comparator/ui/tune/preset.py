@@ -52,7 +52,7 @@ def draw_preset(
             if grid.open:
                 _draw_grid(options)
         with st.popover(
-            tn("tune.prompts_n", len(options.fixed_prompts)),
+            tn("tune.prompts_n", len(options.fixed_prompts)) if options.fixed_prompts else t("tune.prompts"),
             icon=":material/quiz:",
             key="tune_prompts",
             on_change="rerun",

@@ -11,7 +11,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.data.statistics import DataStatistics
-from multi_llm_comparator.training.estimate import Estimate, estimate
+from multi_llm_comparator.training.estimate import estimate
 from multi_llm_comparator.training.model_facts import ModelFacts, model_facts
 from multi_llm_comparator.training.presets import suggested
 from multi_llm_comparator.training.tuning_options import TuningOptions
@@ -23,7 +23,7 @@ from multi_llm_comparator.ui.tune.bases import current_base, draw_base
 from multi_llm_comparator.ui.tune.cleaning import draw_cleaning
 from multi_llm_comparator.ui.tune.data import data_spec, draw_source
 from multi_llm_comparator.ui.tune.data_work import Cleaned, cleaned, inspected
-from multi_llm_comparator.ui.tune.estimate import draw_estimate
+from multi_llm_comparator.ui.tune.estimate import costs_here, draw_estimate
 from multi_llm_comparator.ui.tune.form import draw_form
 from multi_llm_comparator.ui.tune.pieces import block
 from multi_llm_comparator.ui.tune.preset import USUAL, draw_preset
@@ -59,7 +59,9 @@ def _draw_blocks() -> None:
     with block(4, "preset"):
         draw_preset(base, options, proposal, statistics)
     with block(5, "estimate"):
-        draw_estimate(base, source.name, options, _estimate(options, statistics, facts))
+        costs = costs_here(Path(base.path), options, facts)
+        known = estimate(options, statistics, facts, costs) if statistics is not None else None
+        draw_estimate(base, source.name, options, known)
 
 
 def _draw_data(source: Source | None, base: ModelInfo) -> DataSpec | None:
@@ -121,7 +123,3 @@ def _options(
     except MultiLLMError as exc:
         st.html(problem(t("tune.options_refused"), refusal(exc)))
         return None
-
-
-def _estimate(options: TuningOptions, statistics: DataStatistics | None, facts: ModelFacts) -> Estimate | None:
-    return estimate(options, statistics, facts) if statistics is not None else None

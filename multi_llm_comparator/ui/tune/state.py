@@ -31,6 +31,7 @@ class Draft:
         mapping: which columns say what, where the form of the data was not recognised, or is not to be used.
         cleaning: what is left out.
         share: of the rows that is kept aside to measure with.
+        max_rows: so many rows are read; None for all.
         evaluation_sets: files or folders of sets whose texts must not be in the data.
         preset: name of the preset; "" is what is suggested for this model and data.
         changes: options that differ from the preset, by name.
@@ -45,6 +46,7 @@ class Draft:
     mapping: ColumnMapping | None = None
     cleaning: Cleaning = USUAL_CLEANING
     share: float = USUAL_SHARE
+    max_rows: int | None = None
     evaluation_sets: tuple[str, ...] = ()
     preset: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)

@@ -31,6 +31,7 @@ def test_rejected_and_unread_cut_answers_do_not_become_data() -> None:
     )
     run = DistillationSnapshot(
         id="one",
+        version=1,
         title="",
         state="done",
         options=DistillOptions(target="ash"),
