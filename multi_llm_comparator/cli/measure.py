@@ -49,6 +49,8 @@ from multi_llm_comparator.plans.roles import Reach, cast_one
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.workbench import Services, finder, local_names
 
+WIDTH = 400
+
 promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
 
 
@@ -164,7 +166,8 @@ async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
     found = Table(*heading, box=None, padding=(0, 1))
     for row in rows:
         found.add_row(*map(plain, row))
-    output.print(found)
+    # Through a pipe, too, a row stays a row.
+    output.print(found, width=WIDTH, crop=False)
     for line in verdict_lines(snapshot, results, "en"):
         output.print(plain(line))
     if snapshot.error:

@@ -40,7 +40,9 @@ class _Draft:
 def draw_set_buttons(prompts: PromptSet | None, chosen: str) -> None:
     """Under the choice of a set."""
     with st.container(horizontal=True, gap="small"):
-        with st.popover(t("measure.upload"), icon=":material/upload_file:", type="tertiary", key="measure_upload"):
+        # Another one after each upload, so that it closes then.
+        key = f"measure_upload_{st.session_state.get(_UPLOADS, 0)}"
+        with st.popover(t("measure.upload"), icon=":material/upload_file:", type="tertiary", key=key):
             _draw_upload()
         st.button(
             t("measure.edit_set"),
