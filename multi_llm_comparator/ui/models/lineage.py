@@ -29,7 +29,10 @@ def draw_lineage(model: ModelInfo) -> None:
     st.subheader(t("models.lineage"))
     if curves := curves_of(lineage):
         st.line_chart(
-            pd.DataFrame(curves), height=180, x_label=t("models.lineage_steps"), y_label=t("models.lineage_loss")
+            pd.DataFrame(curves).interpolate(limit_area="inside"),
+            height=180,
+            x_label=t("models.lineage_steps"),
+            y_label=t("models.lineage_loss"),
         )
     st.html(facts([(fact_name(name), value) for name, value in rows_of(lineage)]))
 
