@@ -23,7 +23,7 @@ _EN = {
     "no_difference": "{first} against {second}: not separable with {items}; no difference was seen "
     "({ups} for one, {downs} for the other).",
     "alike": "{first} and {second} scored the same on all of {items}: at most {most} of such items tell them apart.",
-    "nothing": "{first} against {second}: nothing was scored for both.",
+    "nothing": "{first} against {second}: no prompt has a scored answer of both.",
     "trust": "Judged by {judge}: agreement with your votes kappa {kappa} on {n}; the order decided in {flips} of "
     "{judged}.",
     "trust_none": "Judged by {judge}, whose agreement with you is not known: score some answers yourself (0 so far). "
@@ -77,7 +77,7 @@ _ZH = {
     "not_separable": "{first} 与 {second}：{items}不足以区分，约需 {needed} 条。",
     "no_difference": "{first} 与 {second}：{items}无法区分，未见差异（一方胜 {ups} 条，另一方胜 {downs} 条）。",
     "alike": "{first} 与 {second} 在全部{items}上得分相同：这类题目中至多 {most} 能区分二者。",
-    "nothing": "{first} 与 {second}：没有两者都有得分的题目。",
+    "nothing": "{first} 与 {second}：没有两者回答都已评分的题目。",
     "trust": "由 {judge} 评判：与您评分的一致性 kappa 为 {kappa}（{n} 条）；{judged} 次评判中 {flips} 由顺序决定。",
     "trust_none": "由 {judge} 评判，尚不知它与您是否一致：请亲自给一些回答打分（目前 0 条）。"
     "{judged} 次评判中有 {flips} 由顺序决定。",

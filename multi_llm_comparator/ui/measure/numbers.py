@@ -33,7 +33,8 @@ SHOWN_VERDICTS = 6
 
 def draw_verdicts(snapshot: EvaluationSnapshot, results: Results) -> None:
     """A sentence for each two models; what a judge says only beside how far it can be believed."""
-    verdicts = sorted(results.verdicts, key=lambda v: (v.source != results.sources[0], v.p))
+    known = (v for v in results.verdicts if v.outcome != "nothing" or not snapshot.is_running)
+    verdicts = sorted(known, key=lambda v: (v.source != results.sources[0], v.p))
     if not verdicts:
         return
     if results.trust is not None and any(verdict.basis == "judge" for verdict in verdicts):
@@ -76,7 +77,9 @@ def _row(
 ) -> list[str]:
     subject = snapshot.spec.subject(found.subject)
     tone = tone_of(subject.target)
-    front = found.subject in results.front and len(results.costs) > 1
+    # As long as some have no figures the best of the others is not known to be good.
+    is_whole = not snapshot.is_running and len(results.costs) > 1
+    front = is_whole and found.subject in results.front
     chip = note_chip(t("measure.front"), t("measure.front_why"), STATE_TONES["done"]) if front else ""
     scored = say.count(found.interval.n if found.interval else 0)
     if found.failed:
