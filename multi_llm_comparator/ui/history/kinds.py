@@ -16,11 +16,13 @@ from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import KIND as PLAN
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.training.data.distillation import KIND as DISTILLATION
 from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.history.overview import (
     Overview,
     comparison_overview,
     evaluation_overview,
+    distillation_overview,
     job_overview,
     plan_overview,
 )
@@ -88,6 +90,11 @@ def _job_overview(run_id: str) -> Overview | None:
     return None if found is None else job_overview(found.snapshot())
 
 
+def _distillation_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().distillations.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else distillation_overview(found.snapshot())
+
+
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
@@ -119,6 +126,13 @@ KINDS |= {
     for kind, page in JOB_PAGES.items()
     if page in page_names()
 }
+KINDS[DISTILLATION] = KindOnPages(
+    page="tune",
+    icon=":material/edit_square:",
+    open=_JOB.ask,
+    forget=_forget_job,
+    overview=_distillation_overview,
+)
 
 
 def kind_name(kind: str) -> str:

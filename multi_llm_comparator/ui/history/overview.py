@@ -19,6 +19,7 @@ from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.training.data.distillation import DistillationSnapshot
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.html_pieces import state_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
@@ -140,6 +141,21 @@ def job_overview(job: JobSnapshot) -> Overview:
     last = max((sample.step for sample in job.samples), default=0)
     parts = [Part(prompt=s.prompt, answers=(_sample(s),)) for s in job.samples if s.step == last and s.kind == "fixed"]
     return Overview(figures=figures, parts=tuple(parts[:MAX_SAMPLES]))
+
+
+def distillation_overview(run: DistillationSnapshot) -> Overview:
+    """How many prompts were answered; then the first of them with what is kept of their answers."""
+    figures = {
+        t("history.figure_state"): t(f"status.{run.state}"),
+        t("history.figure_answered"): f"{say.count(run.done)} / {say.count(len(run.prompts))}",
+    }
+    parts = []
+    for prompt in run.prompts[:MAX_SAMPLES]:
+        answer = run.answers[prompt.key]
+        target = answer.answered_by or run.options.target
+        shown = ShownAnswer(model=name_of(target), target=target, chip="", text=answer.final, error=answer.error)
+        parts.append(Part(prompt=prompt.messages[-1].content, answers=(shown,)))
+    return Overview(figures=figures, parts=tuple(parts))
 
 
 def _sample(sample: Sample) -> ShownAnswer:

@@ -81,7 +81,7 @@ def option_name(name: str) -> str:
 
 def value_text(value: Any) -> str:
     """An option's value in one short line."""
-    if value is None or value == "":
+    if value is None or value in ("", (), []):
         return say.NOTHING
     if isinstance(value, bool):
         return t("models.yes") if value else t("models.no")

@@ -97,6 +97,5 @@ def _highest(job: JobSnapshot, series: str) -> float | None:
 
 
 def _taken_s(job: JobSnapshot) -> float | None:
-    if job.begun is None:
-        return None
-    return (job.ended or now()) - job.begun
+    ended = job.ended if job.is_over else now()
+    return None if job.begun is None or ended is None else ended - job.begun

@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.html_pieces import facts, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm
 from multi_llm_comparator.ui.tune.again import options_of
 from multi_llm_comparator.ui.tune.beside import option_name, value_text
-from multi_llm_comparator.ui.tune.options import FIELDS
+from multi_llm_comparator.ui.tune.options import FIELDS, choice_name
 
 LINEAGE_FILE = "tuning.json"
 MAX_LINEAGE_BYTES = 4 * 2**20
@@ -32,7 +32,7 @@ def draw_lineage(job: JobSnapshot) -> None:
     if rules := left_out(known):
         st.html(f'<div class="mlc-label">{escape(t("tune.left_out"))}</div>{_rules_table(rules)}')
     if (options := options_of(job)) is not None:
-        pairs = [(option_name(name), value_text(getattr(options, name))) for name in FIELDS]
+        pairs = [(option_name(name), _chosen(name, getattr(options, name))) for name in FIELDS]
         st.html(f'<div class="mlc-label">{escape(t("tune.options"))}</div>{facts(pairs)}')
     if job.artefacts:
         rows = [[escape(a.kind), escape(a.path)] for a in list(job.artefacts)[:MAX_ARTEFACTS]]
@@ -67,6 +67,10 @@ def _origin(job: JobSnapshot, known: Mapping[str, Any]) -> list[tuple[str, str]]
         if isinstance(start, dict) and isinstance(value := start.get(name), int):
             pairs.append((t(f"tune.start_{name}"), say.count(value)))
     return pairs
+
+
+def _chosen(name: str, value: Any) -> str:
+    return choice_name(name, value) if FIELDS[name].kind == "choice" else value_text(value)
 
 
 def _draw_contamination(found: Mapping[str, Any]) -> None:

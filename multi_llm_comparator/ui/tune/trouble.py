@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble
 from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.tune.again import duplicate, with_less_memory
@@ -26,7 +26,7 @@ def draw_trouble(job: JobSnapshot) -> None:
     title = t(known if known in texts(current_language()) else "tune.failed")
     st.html(problem(title, job.error.text))
     with st.container(horizontal=True, key="tune_next_step"):
-        if job.error.type in _MEMORY:
+        if _is_about_memory(job.error):
             _button("less_memory", ":material/compress:", with_less_memory, job)
         elif job.error.type in _DATA:
             _button("change_data", ":material/dataset:", duplicate, job)
@@ -41,6 +41,11 @@ def draw_trouble(job: JobSnapshot) -> None:
             on_click=resume,
             args=(job.id,),
         )
+
+
+def _is_about_memory(error: Trouble) -> bool:
+    """A training that ran out of memory on its way is a failed training, which says so."""
+    return error.type in _MEMORY or (error.type == "TrainingError" and "memory" in error.text)
 
 
 def _button(name: str, icon: str, act: object, job: JobSnapshot) -> None:
