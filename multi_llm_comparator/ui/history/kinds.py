@@ -21,8 +21,8 @@ from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.history.overview import (
     Overview,
     comparison_overview,
-    evaluation_overview,
     distillation_overview,
+    evaluation_overview,
     job_overview,
     plan_overview,
 )
