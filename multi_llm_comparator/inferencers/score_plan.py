@@ -83,8 +83,8 @@ def best_prefix(oldest: Row, rows: Sequence[Row], held: Sequence[Held]) -> tuple
     A beginning of ``n`` tokens that ``k`` rows share saves ``k * n`` tokens and costs what of it is not held yet.
 
     Returns:
-        What is held of it, how much of that can be used, and the beginning's length. One token of each context is
-        always left to be read behind it.
+        What is held of the oldest row, how much of that can be used, which may be more than what is best shared, and
+        the length of the best beginning. One token of each context is always left to be read behind it.
     """
     context = oldest.context
     most = len(context) - 1
@@ -103,7 +103,7 @@ def best_prefix(oldest: Row, rows: Sequence[Row], held: Sequence[Held]) -> tuple
         value = count * n - max(0, n - known)
         if n >= MIN_PREFIX and value > best_value:
             best, best_value = n, value
-    return source, min(known, best), best
+    return source, known, best
 
 
 def together(oldest: Row, rows: Sequence[Row], length: int, budget: int, max_rows: int, max_lines: int) -> list[Row]:

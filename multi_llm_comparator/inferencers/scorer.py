@@ -203,6 +203,7 @@ class Scorer:
             self._touch(held)
             return
         if len(oldest.context) - length > budget // 2:
+            # It has been read this far already if it was the oldest before: what many share does not push it out again.
             length = len(oldest.context) - 1
         if length > known:
             self._make_room(length)
