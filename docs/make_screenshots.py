@@ -55,7 +55,7 @@ LOOKS = (
     Look("compare-800", "/", width=800, height=1100, example="sky"),
     Look("plans", "/plans", height=1180, example=BEST),
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
-    Look("tune-setup", "/tune", height=1900),
+    Look("tune-setup", "/tune", width=800, height=1800),
     Look("tune", "/tune", height=1180, example=TUNED),
     Look("models", "/models"),
     Look("history", "/history", height=560),

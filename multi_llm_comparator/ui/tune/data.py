@@ -10,8 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
-from multi_llm_comparator.training.data.dataset import HUB
-from multi_llm_comparator.training.data.spec import MAX_ROWS, DataSpec, SplitSpec
+from multi_llm_comparator.training.data.spec import HUB, MAX_ROWS, DataSpec, SplitSpec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, refusal, show_notices
 from multi_llm_comparator.ui.kit.html_pieces import problem

@@ -10,7 +10,7 @@ from typing import Literal
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.training.data.dataset import HUB
+from multi_llm_comparator.training.data.spec import HUB
 from multi_llm_comparator.ui.kit import figures as say
 
 SourceKind = Literal["example", "upload", "path", "hub"]
