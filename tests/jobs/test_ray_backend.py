@@ -201,6 +201,18 @@ def test_a_cluster_that_nobody_can_reach_interrupts_the_job(tmp_path: Path) -> N
     assert isinstance(ended, Ended) and ended.outcome == "interrupted" and "does not answer" in ended.text
 
 
+async def test_no_more_jobs_are_followed_on_clusters_than_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setattr(registry, "MAX_ON_CLUSTERS", 0)
+    async with opened(tmp_path) as jobs:
+        run = await jobs.start(changed(trial(), backend="ray", address="http://127.0.0.1:1"))
+        await until(lambda: run.snapshot().waits_for)
+        waits = run.snapshot().waits_for
+        assert waits is not None and (waits.what, waits.ahead) == ("turn", 0)
+        await jobs.stop(run.id)
+        assert (await over(run)).attempt == 0
+
+
 async def test_a_job_for_a_cluster_is_refused_without_ray_or_without_an_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
