@@ -140,7 +140,7 @@ async def ours(
     return time.perf_counter() - begun, list(results)
 
 
-async def measure(way: Way, peer_model: Path, items: int, rounds: int) -> None:
+async def measure(way: Way, peer_model: Path, items: int, rounds: int, prefixes: Sequence[int]) -> None:
     """Score all rounds by turns, ours and the peer's."""
     peer = Peer(peer_model, way.peer_dtype)
     engine = InferenceEngine()
@@ -148,7 +148,7 @@ async def measure(way: Way, peer_model: Path, items: int, rounds: int) -> None:
     engine.know(model)
     try:
         await ours(engine, model.id, way, ["a b"])
-        for prefix_tokens in EXAMPLE_WORDS:
+        for prefix_tokens in prefixes:
             for seed in range(rounds):
                 prompts = questions(prefix_tokens, items, seed)
                 our_s, results = await ours(engine, model.id, way, prompts)
@@ -156,7 +156,10 @@ async def measure(way: Way, peer_model: Path, items: int, rounds: int) -> None:
                 way.rounds.setdefault(prefix_tokens, []).append((items / our_s, items / peer_s))
                 for result, logprobs in zip(results, theirs, strict=True):
                     _compare(way, result, logprobs)
-                print(f"{way.name}, {prefix_tokens} tokens: {items / our_s:.1f} and {items / peer_s:.1f} items/s")
+                print(
+                    f"{way.name}, {prefix_tokens} tokens: {items / our_s:.2f} and {items / peer_s:.2f} items/s",
+                    flush=True,
+                )
     finally:
         await engine.aclose()
         peer.close()
@@ -205,7 +208,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="one way: 'PyTorch float32', 'PyTorch bfloat16', 'GGUF Q8_0', 'GGUF Q4_0'")
+    parser.add_argument("--only", help="one way: 'PyTorch float32', 'PyTorch bfloat16', 'GGUF Q8_0' or 'GGUF Q4_0'")
+    parser.add_argument("--prefix", type=int, nargs="*", choices=EXAMPLE_WORDS, help="tokens of the examples")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--dtype", default="float32", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -221,11 +225,13 @@ def main() -> None:
     ]
     ways = [way for way in ways if arguments.only in (None, way.name)]
     for way in ways:
-        asyncio.run(measure(way, checkpoint, arguments.items, arguments.rounds))
+        asyncio.run(
+            measure(way, checkpoint, arguments.items, arguments.rounds, arguments.prefix or list(EXAMPLE_WORDS))
+        )
     found = figures(ways)
     for row in table(found):
         print(" | ".join(row))
-    if arguments.only is None:
+    if arguments.only is None and arguments.prefix is None:
         print(f"written: {save('evaluation', found)}")
     print(f"met: {number(sum(figure.met is True for figure in found))} of {len(found)}")
 

@@ -5,25 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import zipfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multi_llm_comparator.comparison.comparison import Comparison
-from multi_llm_comparator.comparison.documents import KIND as COMPARISON
-from multi_llm_comparator.comparison.export import FORMATS as COMPARISON_FORMATS
-from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RunNotFoundError
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.jobs.entries import job_kinds
-from multi_llm_comparator.jobs.export import FORMATS as JOB_FORMATS
-from multi_llm_comparator.jobs.export import export_job
-from multi_llm_comparator.jobs.job_run import JobRun
-from multi_llm_comparator.plans.export import FORMATS as PLAN_FORMATS
-from multi_llm_comparator.plans.export import export_plan_run
-from multi_llm_comparator.plans.plan_run import KIND as PLAN
-from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter
 
@@ -31,8 +18,6 @@ from multi_llm_comparator.tracking.records import RunFilter
 MAX_ARCHIVE_RUNS = 100
 MAX_ARCHIVE_BYTES = 200 * 2**20
 LEFT_OUT_FILE = "left-out.txt"
-
-Make = Callable[[str, str, Language], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +33,16 @@ class RunFiles:
     """Makes files of runs, live or stored.
 
     Args:
-        runs: has the runs.
-        calibration: tells what was predicted of plans.
+        runs: has the runs, and knows their kinds.
     """
 
-    def __init__(self, runs: RunRegistry, calibration: Calibration) -> None:
-        self._runs, self._calibration = runs, calibration
-        self._kinds: Mapping[str, tuple[tuple[str, ...], Make]] = {
-            COMPARISON: (COMPARISON_FORMATS, self._comparison),
-            PLAN: (PLAN_FORMATS, self._plan),
-            **dict.fromkeys(job_kinds(), (JOB_FORMATS, self._job)),
-        }
+    def __init__(self, runs: RunRegistry) -> None:
+        self._runs = runs
 
     def formats(self, kind: str) -> tuple[str, ...]:
         """What runs of a kind can be exported as, the most telling first; none for a kind that is not known here."""
-        return self._kinds[kind][0] if kind in self._kinds else ()
+        found = self._runs.kind_of(kind)
+        return found.formats if found else ()
 
     async def export(self, run_id: str, format: str, language: Language = "en") -> RunFile:
         """One run as a file.
@@ -82,11 +62,11 @@ class RunFiles:
 
     async def data(self, kind: str, run_id: str, format: str, language: Language = "en") -> bytes:
         """What the file of a run says. Needs no store where the run is live. Raises as :meth:`export`."""
-        formats, make = self._kinds.get(kind, ((), None))
-        if make is None or format not in formats:
-            known = ", ".join(formats) or "none that this version knows"
+        found = self._runs.kind_of(kind)
+        if found is None or format not in found.formats:
+            known = ", ".join(self.formats(kind)) or "none that this version knows"
             raise ConfigurationError(f"a run of kind {kind!r} has no export format {format!r}; it has: {known}")
-        return await make(run_id, format, language)
+        return await found.export(run_id, format, language)
 
     async def archive(self, run_ids: Sequence[str], format: str, language: Language = "en") -> bytes:
         """Many runs as one ZIP file. What cannot be in it is named in its ``left-out.txt``, with the reason.
@@ -117,16 +97,3 @@ class RunFiles:
             if left_out:
                 archive.writestr(LEFT_OUT_FILE, "\n".join(left_out) + "\n")
         return packed.getvalue()
-
-    async def _comparison(self, run_id: str, format: str, language: Language) -> bytes:
-        snapshot = (await self._runs.get(run_id, Comparison)).snapshot()
-        return await asyncio.to_thread(export_run, snapshot, format, language)
-
-    async def _plan(self, run_id: str, format: str, language: Language) -> bytes:
-        run = (await self._runs.get(run_id, PlanRun)).snapshot()
-        outlook = await self._calibration.outlook(run)
-        return await asyncio.to_thread(export_plan_run, run, format, language, outlook)
-
-    async def _job(self, run_id: str, format: str, language: Language) -> bytes:
-        job = (await self._runs.get(run_id, JobRun)).snapshot()
-        return await asyncio.to_thread(export_job, job, format)

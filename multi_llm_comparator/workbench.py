@@ -16,6 +16,12 @@ from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
+from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
+from multi_llm_comparator.evaluation.tasks.base import Task
+from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
+from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
@@ -54,6 +60,7 @@ class Services:
     jobs: JobRegistry
     calibration: Calibration
     distillations: DistillationRegistry
+    evaluations: EvaluationRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,18 @@ def _services(
         "jobs": jobs,
         "calibration": Calibration(plans),
         "distillations": DistillationRegistry(runs, gateway),
+        "evaluations": EvaluationRegistry(
+            runs,
+            Sources(FreshAnswers(gateway), engine, lambda target: models.find(target) is not None),
+            open_tasks,
+            in_flight=max(1, settings.parallel_requests),
+        ),
     }
+
+
+def open_tasks(choice: TaskChoice) -> list[Task]:
+    """The data of a published task. Raises DocumentError: it cannot be read."""
+    return load_tasks(choice.name, choice.data or HUB, choice.options)
 
 
 # --- for commands ---------------------------------------------------------------------------------------------------

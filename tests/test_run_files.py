@@ -10,7 +10,6 @@ import pytest
 
 from multi_llm_comparator import run_files
 from multi_llm_comparator.core.exceptions import ConfigurationError, RunNotFoundError
-from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.run_files import LEFT_OUT_FILE, RunFiles
 from multi_llm_comparator.tracking.store import Store
 from tests.support.made_runs import MadeRuns
@@ -27,7 +26,7 @@ async def made(tmp_path):
 
 @pytest.fixture
 def files(made):
-    return RunFiles(made.runs, Calibration(made.plans))
+    return RunFiles(made.runs)
 
 
 async def test_each_kind_has_its_formats_and_every_one_of_them_can_be_made(made, files):
@@ -42,7 +41,7 @@ async def test_each_kind_has_its_formats_and_every_one_of_them_can_be_made(made,
 
 async def test_what_is_stored_says_the_same_as_what_is_live(made, files):
     run_id, other = await made.comparison(), MadeRuns(made.store)
-    stored = RunFiles(other.runs, Calibration(other.plans))
+    stored = RunFiles(other.runs)
     live, read = [json.loads((await one.export(run_id, "json")).data) for one in (files, stored)]
     assert {**live, "exported_at": 0} == {**read, "exported_at": 0}
 

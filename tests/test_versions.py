@@ -177,3 +177,10 @@ def test_known_vulnerabilities_are_told_a_line_each() -> None:
 def test_an_audit_that_cannot_be_made_is_one_line(install: str, audit: str) -> None:
     (said,) = versions.audited([install], [audit])
     assert said.startswith("the audit could not be made")
+
+
+def test_an_audit_that_looked_at_nothing_does_not_find_all_well() -> None:
+    report = '{"dependencies": [{"name": "thing", "skip_reason": "not found on PyPI"}, {"name": "other", "vulns": []}]}'
+    assert versions.audited(["true"], ["echo", report]) == [
+        "1 of 2 packages were not audited; the first: not found on PyPI"
+    ]

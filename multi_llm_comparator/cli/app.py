@@ -16,11 +16,12 @@ from typing import Annotated, Any
 import typer
 
 from multi_llm_comparator import __version__
-from multi_llm_comparator.cli import dataset, single
+from multi_llm_comparator.cli import dataset, measure, single
 from multi_llm_comparator.cli.convert import convert_model
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.cli.export import export as write_export
 from multi_llm_comparator.cli.jobs import jobs_commands
+from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
@@ -37,6 +38,7 @@ from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.evaluation.report_dataset import split_table
 from multi_llm_comparator.evaluation.task_split import read_results
+from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
@@ -58,7 +60,7 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")]
 OutputOption = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is gone on with.")
+    Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is resumed.")
 ]
 
 
@@ -148,6 +150,59 @@ def export(
 
 
 app.command("convert")(convert_model)
+app.add_typer(measure.promptset, name="promptset")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
+    prompts: Annotated[
+        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
+    ] = None,
+    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
+    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
+    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
+    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
+    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
+    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
+    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
+    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
+    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
+    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
+    measure.check_output(to)
+    read = load_config(config) if config.exists() or config != DEFAULT_CONFIG else None
+    if resume_run is not None:
+        _run(_resume_evaluation(resume_run, read, to))
+        return
+    chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
+    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
+    models = scanned_models()
+    names = [*(model or []), *([judge] if judge else [])]
+    reach, targets = measure.reached(names, read, models)
+    judged_by = (targets.pop(), judge_mode) if judge else None
+    spec = measure.spec_of(
+        targets,
+        measure.labels_of(targets, model or [], models),
+        measure.prompts_named(prompts) if prompts else None,
+        measure.task_choices(tasks, data, options),
+        ModelConfig(temperature=temperature, max_tokens=max_tokens),
+        judged_by,
+        title=title,
+        repeats=repeats,
+    )
+
+    async def work() -> bool:
+        async with opened(models, reach) as services:
+            return await measure.evaluate(services, spec, to)
+
+    _run(work())
 
 
 @app.command()
@@ -161,6 +216,11 @@ def analyze(
     outcomes = read_results(results)
     shared = "as they were solved" if threshold is None else f"with a threshold of {threshold}"
     output.print(f"Steps of {len(outcomes)} questions, {shared}:\n\n{split_table(outcomes, threshold)}")
+
+
+async def _resume_evaluation(run_id: str, config: CooperationConfig | None, to: Path | None) -> bool:
+    async with opened(scanned_models(), reach_without(config or _config_of("any"))) as work:
+        return await measure.resume(work, run_id, to)
 
 
 async def _plan(config: CooperationConfig, folder: Path | None) -> bool:

@@ -23,7 +23,7 @@ async def export(work: Services, run_id: str, format: str, language: str, to: st
     known = [one for one in LANGUAGES if one == language]
     if not known:
         raise ConfigurationError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
-    file = await RunFiles(work.runs, work.calibration).export(run_id, _SHORT.get(format, format), known[0])
+    file = await RunFiles(work.runs).export(run_id, _SHORT.get(format, format), known[0])
     if to == STANDARD_OUTPUT and sys.stdout.isatty():
         output.print(file.data.decode())
         return True

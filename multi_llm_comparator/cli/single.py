@@ -1,4 +1,4 @@
-"""One question: planned and solved, gone on with, or asked of a single model."""
+"""One question: planned and solved, resumed, or asked of a single model."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from multi_llm_comparator.comparison.branching import first_turns
 from multi_llm_comparator.comparison.comparison import Comparison, PlannedTurn
 from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import KIND, allowed, conversation_from
+from multi_llm_comparator.comparison.export import FORMATS, export_run
 from multi_llm_comparator.comparison.importing import import_run
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane, check_panes
@@ -17,6 +18,7 @@ from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints
 from multi_llm_comparator.comparison.recording import RecordedConversation
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -32,7 +34,7 @@ class ComparisonRegistry:
         fingerprint: hashes a model's files; called in a thread, beside the answer.
     """
 
-    name, page = KIND, "compare"
+    name, page, formats = KIND, "compare", FORMATS
 
     def __init__(
         self, runs: RunRegistry, source: TextSource, models: ModelLookup, fingerprint: Fingerprint | None = None
@@ -43,6 +45,10 @@ class ComparisonRegistry:
 
     def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> Comparison:
         return self._comparison(conversation_from(record, items), record)
+
+    async def export(self, run_id: str, format: str, language: Language) -> bytes:
+        snapshot = (await self.get(run_id)).snapshot()
+        return await asyncio.to_thread(export_run, snapshot, format, language)
 
     async def create(
         self,

@@ -7,7 +7,8 @@ Each event is frozen, belongs to one request and is time-stamped (:func:`core.cl
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
 
-``Finished`` or ``Failed`` is always the last one. A failure is an event, never answer text.
+``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``). A failure is an event, never answer
+text.
 Consumers ``match`` on them.
 """
 

@@ -7,6 +7,7 @@
     │   └── InsufficientMemoryError ... because it would not fit; carries the numbers
     ├── InferenceError              a request that failed while it ran
     │   ├── ContextOverflowError    prompt and answer do not fit into the context
+    │   ├── ConversationRefusedError the model's chat template takes no such conversation
     │   ├── ModelProcessDied        the model's process crashed or was killed
     │   ├── ModelProcessHung        the model's process made no step for too long, or did not stop when told
     │   ├── ModelProcessOverLimit   the model's process took too much memory or time and was ended
@@ -107,6 +108,10 @@ class AnswerInterrupted(InferenceError):
 
 class RequestRefusedError(InferenceError):
     """The endpoint found the request itself wrong (HTTP 400, 422): it is neither retried nor sent elsewhere."""
+
+
+class ConversationRefusedError(InferenceError):
+    """The model's chat template takes no such conversation; another model's may."""
 
 
 CANNOT_WRITE = "the constraint wants a text that this model has no tokens for; ask without it, or ask another model"

@@ -10,6 +10,7 @@ _MAX_WORDS_CHARS = 40
 FILE_KINDS = {
     "html": ("html", "text/html"),
     "json": ("json", "application/json"),
+    "jsonl": ("jsonl", "application/x-ndjson"),
     "csv": ("csv", "text/csv"),
     "markdown": ("md", "text/markdown"),
     "svg": ("svg", "image/svg+xml"),

@@ -12,9 +12,11 @@ from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 
 # Two texts tie when their log-probabilities are less than so many nats apart. In float32 the order in which sums are
-# added up moves a log-probability by less, so only what ties can change its place with the size of a batch. Numbers of
-# 16 bit and quantised weights are coarser (see docs/evaluation-tasks.md for what was measured).
+# added up moves a log-probability by less, so only what ties can change its place with the size of a batch.
 TIE_NATS = 1e-3
+# Of models that compute in 16 bit or with quantised weights: the step of a bfloat16 logit between 16 and 32. There a
+# batch of another size moves the rounding of every activation (docs/evaluation-tasks.md has what was measured).
+COARSE_TIE_NATS = 0.125
 
 MAX_CONTINUATIONS = 256
 MAX_CHARACTERS = 4 * 1024 * 1024
@@ -152,6 +154,7 @@ class ScoreResult:
         truncated_tokens: so many at the prefix's beginning were left out, because all would not fit.
         how: "scored" from the model's own probabilities, "extracted" from an answer that it wrote.
         notes: what is less than it could be, and why.
+        tie_nats: two continuations tie when they are less than this apart: how finely this model computes.
     """
 
     continuations: tuple[ContinuationScore, ...]
@@ -160,6 +163,7 @@ class ScoreResult:
     truncated_tokens: int = 0
     how: Literal["scored", "extracted"] = "scored"
     notes: tuple[str, ...] = ()
+    tie_nats: float = TIE_NATS
 
     @property
     def logprobs(self) -> tuple[float, ...]:
@@ -173,8 +177,8 @@ class ScoreResult:
 
     @property
     def is_tie(self) -> bool:
-        """Whether another is as likely as the likeliest, within ``TIE_NATS``."""
-        return ties(self.logprobs)
+        """Whether another is as likely as the likeliest, within ``tie_nats``."""
+        return ties(self.logprobs, self.tie_nats)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""A folder in which long work is kept, so that it can be gone on with: what it was begun with, and who is at it."""
+"""A folder in which long work is kept, so that it can be resumed: what it was begun with, and who is at it."""
 
 from __future__ import annotations
 

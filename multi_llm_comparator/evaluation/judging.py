@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from multi_llm_comparator.core.asking import ask
-from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
-from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.requests import TextSource
+from multi_llm_comparator.evaluation.judge_asking import ask_judge
 from multi_llm_comparator.plans.plan_run import PlanRun
 
 Part = Literal["planner", "executor"]
@@ -33,9 +32,8 @@ RUBRICS: Mapping[Part, Mapping[str, str]] = {
     },
 }
 LOWEST, HIGHEST = 1, 10
-TRIES = 2
 MAX_SHOWN_CHARS = 4000
-_FENCED = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
+FENCED = re.compile(r"\A```(?:json)?\s*\n(.*)\n```\Z", re.DOTALL)
 
 
 class Score(BaseModel):
@@ -98,28 +96,10 @@ class Judge:
         return await self._judge("executor", "\n\n".join(parts))
 
     async def _judge(self, part: Part, work: str) -> Verdict:
-        messages: tuple[Message, ...] = (Message("user", _instruction(part, work)),)
-        error = ""
-        for _ in range(TRIES):
-            text, error = await self._ask(messages)
-            if text is None:
-                break
-            try:
-                return Verdict(part=part, judge=self.target, scores=parse_scores(part, text))
-            except ValueError as exc:
-                error = str(exc)
-                again = f"That cannot be used: {error}. Write the JSON object again, and nothing else."
-                messages = (*messages, Message("assistant", text), Message("user", again))
-        return Verdict(part=part, judge=self.target, error=error)
-
-    async def _ask(self, messages: tuple[Message, ...]) -> tuple[str | None, str]:
-        """The answer, or None and what went wrong."""
-        progress = AnswerProgress(requested_at=now())
-        request = GenerationRequest(messages=messages, config=self._config)
-        await ask(self._source, self.target, request, progress)
-        if progress.state != "done":
-            return None, progress.error or "the judge's answer was cut off"
-        return progress.text, ""
+        scores, error = await ask_judge(
+            self._source, self.target, self._config, _instruction(part, work), partial(parse_scores, part)
+        )
+        return Verdict(part=part, judge=self.target, scores=scores or (), error=error or None)
 
 
 def parse_scores(part: Part, text: str) -> tuple[Score, ...]:
@@ -130,7 +110,7 @@ def parse_scores(part: Part, text: str) -> tuple[Score, ...]:
     """
     text = text.strip()
     # A fence around the object is the one liberty taken: its content is unambiguous.
-    if fenced := _FENCED.match(text):
+    if fenced := FENCED.match(text):
         text = fenced.group(1)
     try:
         found = _Scores.model_validate_json(text).scores

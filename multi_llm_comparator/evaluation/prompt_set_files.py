@@ -148,7 +148,7 @@ def _as_written(cell: str) -> str:
 
 def _json_lines(data: bytes, what: str) -> Iterator[Mapping[str, Any]]:
     number = 0
-    for line in _decoded(data, what).splitlines():
+    for line in _decoded(data, what).split("\n"):
         if line.strip():
             number += 1
             if number > MAX_ROWS:

@@ -35,7 +35,8 @@ from multi_llm_comparator.services.scan.single import model_at
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
 N_CTX = 2048
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
-output = PlainConsole(markup=False, highlight=False)
+# A file or a pipe has no width of its own, and names of tasks are long.
+output = PlainConsole(markup=False, highlight=False, width=None if sys.stdout.isatty() else 140)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -45,7 +46,9 @@ def evaluate(
     data: Annotated[
         str, typer.Option(help="Folder with the data sets as their authors publish them, or 'hub'.")
     ] = "data",
-    tasks: Annotated[str, typer.Option(help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "mmlu,ceval",
+    tasks: Annotated[
+        str, typer.Option(help="mmlu, ceval, gsm8k, bbh, or a file of your own: several with commas.")
+    ] = "mmlu,ceval",
     subjects: Annotated[str, typer.Option(help="Only these subjects, with commas.")] = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject, the first ones.")] = None,
     shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples; usually 5.")] = None,

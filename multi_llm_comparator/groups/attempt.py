@@ -11,7 +11,7 @@ from multi_llm_comparator.core.events import Cost
 from multi_llm_comparator.core.exceptions import DeadlineExceededError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.breaker import Outcome, Permit
-from multi_llm_comparator.groups.budgets import Booking, book, purses_of, settle
+from multi_llm_comparator.groups.budgets import Booking, allowances_of, book, settle
 from multi_llm_comparator.groups.components import Parts
 from multi_llm_comparator.groups.config import Budget
 from multi_llm_comparator.groups.history import AttemptRecord
@@ -61,10 +61,10 @@ class Attempt:
             self._permit = await self._parts.breakers.admit(self.model, within_s)
         if budget is not None and self.candidate.group is not None:
             request = self._request
-            purses = purses_of(self.candidate.group, budget, request.run_id or request.id)
-            if purses:
+            allowances = allowances_of(self.candidate.group, budget, request.run_id or request.id)
+            if allowances:
                 most = (most_prompt_tokens(self._request), self._request.config.max_tokens)
-                self._booking = await book(self._parts.ledger, purses, self.candidate.declaration, self.model, most)
+                self._booking = await book(self._parts.ledger, allowances, self.candidate.declaration, self.model, most)
 
     def begin(self, number: int) -> None:
         """From here on the call is made and counts."""
@@ -123,7 +123,7 @@ class Attempt:
             settle(self._parts.ledger, self._booking, usd or 0.0)
         except STORE_ERRORS:
             # The answer stands; what was set aside stays booked, which errs on the safe side.
-            logger.exception("the books of the budgets cannot be written")
+            logger.exception("the ledger of the budgets cannot be written")
 
     def _verdict(self, error: BaseException | None) -> Outcome:
         if self._is_answered:

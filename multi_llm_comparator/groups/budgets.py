@@ -23,7 +23,7 @@ KEEP_S = 3 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Purse:
+class Allowance:
     """One budget in force: ``key`` names it and its period."""
 
     key: str
@@ -42,18 +42,18 @@ class Purse:
 class Booking:
     """What is set aside for one call."""
 
-    purses: tuple[Purse, ...]
+    allowances: tuple[Allowance, ...]
     micro_usd: int
 
 
 class Ledger(Protocol):
     """The books, in millionths of a dollar. ``book`` and ``correct`` are atomic."""
 
-    async def book(self, purses: tuple[Purse, ...], micro_usd: int) -> Purse | None:
-        """Set the amount aside in all purses, or in none and return the one that has too little left."""
+    async def book(self, allowances: tuple[Allowance, ...], micro_usd: int) -> Allowance | None:
+        """Set the amount aside in all allowances, or in none and return the one that has too little left."""
         ...
 
-    def correct(self, purses: tuple[Purse, ...], difference_micro_usd: int) -> None: ...
+    def correct(self, allowances: tuple[Allowance, ...], difference_micro_usd: int) -> None: ...
 
     def spent(self, key: str) -> int: ...
 
@@ -74,21 +74,21 @@ class DiskLedger:
             self._opened = open_store(self._folder, eviction_policy="none")
         return self._opened
 
-    async def book(self, purses: tuple[Purse, ...], micro_usd: int) -> Purse | None:
+    async def book(self, allowances: tuple[Allowance, ...], micro_usd: int) -> Allowance | None:
         with self._books.transact():
-            for purse in purses:
-                if self.spent(purse.key) + micro_usd > purse.limit_micro_usd:
-                    return purse
-            self._add(purses, micro_usd)
+            for allowance in allowances:
+                if self.spent(allowance.key) + micro_usd > allowance.limit_micro_usd:
+                    return allowance
+            self._add(allowances, micro_usd)
         return None
 
-    def correct(self, purses: tuple[Purse, ...], difference_micro_usd: int) -> None:
+    def correct(self, allowances: tuple[Allowance, ...], difference_micro_usd: int) -> None:
         with self._books.transact():
-            self._add(purses, difference_micro_usd)
+            self._add(allowances, difference_micro_usd)
 
-    def _add(self, purses: tuple[Purse, ...], micro_usd: int) -> None:
-        for purse in purses:
-            self._books.set(purse.key, max(0, self.spent(purse.key) + micro_usd), expire=KEEP_S)
+    def _add(self, allowances: tuple[Allowance, ...], micro_usd: int) -> None:
+        for allowance in allowances:
+            self._books.set(allowance.key, max(0, self.spent(allowance.key) + micro_usd), expire=KEEP_S)
 
     def spent(self, key: str) -> int:
         value: Any = self._books.get(key, 0)
@@ -99,18 +99,22 @@ class DiskLedger:
             self._opened.close()
 
 
-def purses_of(group: str, budget: Budget, run_id: str) -> tuple[Purse, ...]:
+def allowances_of(group: str, budget: Budget, run_id: str) -> tuple[Allowance, ...]:
     """The budgets of ``group`` that a call in run ``run_id`` is paid from. Days are UTC's."""
-    purses = []
+    allowances = []
     if budget.per_day_usd is not None:
-        purses.append(Purse(f"{group}|day|{datetime.now(UTC):%Y-%m-%d}", round(budget.per_day_usd * 1e6)))
+        allowances.append(Allowance(f"{group}|day|{datetime.now(UTC):%Y-%m-%d}", round(budget.per_day_usd * 1e6)))
     if budget.per_run_usd is not None and run_id:
-        purses.append(Purse(f"{group}|run|{run_id}", round(budget.per_run_usd * 1e6)))
-    return tuple(purses)
+        allowances.append(Allowance(f"{group}|run|{run_id}", round(budget.per_run_usd * 1e6)))
+    return tuple(allowances)
 
 
 async def book(
-    ledger: Ledger, purses: tuple[Purse, ...], declaration: ModelDeclaration, model: str, tokens: tuple[int, int]
+    ledger: Ledger,
+    allowances: tuple[Allowance, ...],
+    declaration: ModelDeclaration,
+    model: str,
+    tokens: tuple[int, int],
 ) -> Booking:
     """Set aside what a call with at most ``tokens`` (prompt, completion) could cost.
 
@@ -126,10 +130,10 @@ async def book(
     if micro_usd == 0:
         return Booking((), 0)
     try:
-        short = await ledger.book(purses, micro_usd)
+        short = await ledger.book(allowances, micro_usd)
     except STORE_ERRORS as exc:
         raise BudgetExceededError(
-            f"the books of the budget of {purses[0].group!r} cannot be read, so it cannot be kept: {exc}"
+            f"the ledger of the budget of {allowances[0].group!r} cannot be read, so it cannot be kept: {exc}"
         ) from exc
     if short is not None:
         left = (short.limit_micro_usd - ledger.spent(short.key)) / 1e6
@@ -137,20 +141,20 @@ async def book(
             f"the call of {model!r} could cost up to ${price.usd:.6f} and the budget of {short.group!r} per"
             f" {short.period} has ${max(0.0, left):.6f} left; nothing was spent"
         )
-    return Booking(purses, micro_usd)
+    return Booking(allowances, micro_usd)
 
 
 def spent_today_usd(ledger: Ledger, group: str, budget: Budget) -> float | None:
     """What ``group`` has spent today, with what is set aside for calls at work; None if the books cannot be read."""
     try:
-        return sum(ledger.spent(purse.key) / 1e6 for purse in purses_of(group, budget, ""))
+        return sum(ledger.spent(allowance.key) / 1e6 for allowance in allowances_of(group, budget, ""))
     except STORE_ERRORS as exc:
-        logger.debug("the books of the budgets cannot be read: %s", exc)
+        logger.debug("the ledger of the budgets cannot be read: %s", exc)
         return None
 
 
 def settle(ledger: Ledger, booking: Booking, usd: float) -> None:
     """Replace what was set aside by what the call cost."""
     difference = round(usd * 1e6) - booking.micro_usd
-    if booking.purses and difference:
-        ledger.correct(booking.purses, difference)
+    if booking.allowances and difference:
+        ledger.correct(booking.allowances, difference)

@@ -150,7 +150,7 @@ class Call:
         )
 
     def _pass_over(self, error: MultiLLMError) -> None:
-        """The limits of a whole stage are out of reach: go on with the next one, if there is one."""
+        """The limits of a whole stage are out of reach: try the next one, if there is one."""
         if isinstance(error, LimitExceededError) and self._choices is not None:
             for _, candidate in self._choices.every():
                 self._decision = self._plan.after(candidate, error, left_s=self._left_s())

@@ -74,6 +74,7 @@ class ModelDeclaration(Limited):
         description="which constraints the endpoint takes: JSON schemas (openai), also GBNF (llama-server), all (vllm)",
     )
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    echoes: bool = Field(default=False, description="its completions show log-probabilities of a prompt (echo)")
     connect_timeout_s: Seconds = 5.0
     first_token_timeout_s: Seconds | None = None
     stall_timeout_s: Seconds | None = Field(default=None, description="seconds without any more text")
@@ -102,7 +103,7 @@ class ModelDeclaration(Limited):
 
 
 # These of a model's fields say how an endpoint is spoken to; a local model has none of them.
-ENDPOINT_FIELDS = {"model", "key", "sampling", "grammar", "max_tokens_field"}
+ENDPOINT_FIELDS = {"model", "key", "sampling", "grammar", "max_tokens_field", "echoes"}
 
 
 class Echelon(Limited):

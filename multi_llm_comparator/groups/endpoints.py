@@ -11,6 +11,7 @@ from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, KeyRefusedError
 from multi_llm_comparator.core.keys import resolve_key
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.groups.config import GroupsConfig, ModelDeclaration
 
 if TYPE_CHECKING:
@@ -46,6 +47,17 @@ class Endpoints:
         finally:
             client.active -= 1
             await events.aclose()
+            self._close_if_done(client)
+
+    async def score(self, model: str, declaration: ModelDeclaration, request: ScoreRequest) -> ScoreResult:
+        """Score with ``model``; raises what :meth:`OpenAIEndpoint.score` does."""
+        await self._import()
+        client = self._client(model, declaration)
+        client.active += 1
+        try:
+            return await client.endpoint.score(request)
+        finally:
+            client.active -= 1
             self._close_if_done(client)
 
     async def check(self, model: str, declaration: ModelDeclaration) -> None:

@@ -180,7 +180,7 @@ class Gateway:
             async for _ in self.groups.watch():
                 pass
         except Exception:
-            # The edge of a background task: requests go on with the configuration that they have.
+            # The edge of a background task: requests continue with the configuration that they have.
             logger.exception("changes of %s are not noticed any more", self.groups.path)
 
     async def _check_health(self, model: str) -> None:

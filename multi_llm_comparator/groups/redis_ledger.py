@@ -6,7 +6,7 @@ import redis.asyncio
 from redis.exceptions import RedisError
 
 from multi_llm_comparator.groups.background import Background
-from multi_llm_comparator.groups.budgets import KEEP_S, Purse
+from multi_llm_comparator.groups.budgets import KEEP_S, Allowance
 from multi_llm_comparator.groups.redis_limits import unreachable
 from multi_llm_comparator.groups.redis_scripts import BOOK, PREFIX
 
@@ -22,21 +22,21 @@ class RedisLedger:
         self._seen: dict[str, int] = {}
         self._background = Background()
 
-    async def book(self, purses: tuple[Purse, ...], micro_usd: int) -> Purse | None:
-        limits = [purse.limit_micro_usd for purse in purses]
+    async def book(self, allowances: tuple[Allowance, ...], micro_usd: int) -> Allowance | None:
+        limits = [allowance.limit_micro_usd for allowance in allowances]
         try:
-            answer = await self._book(keys=[_key(p.key) for p in purses], args=[micro_usd, int(KEEP_S), *limits])
+            answer = await self._book(keys=[_key(p.key) for p in allowances], args=[micro_usd, int(KEEP_S), *limits])
         except (RedisError, OSError) as exc:
             raise unreachable("the budgets", exc) from exc
         if len(self._seen) >= MAX_SEEN:
             self._seen.clear()
-        for purse, spent in zip(purses, answer[1:], strict=True):
-            self._seen[purse.key] = spent
-        return purses[answer[0] - 1] if answer[0] else None
+        for allowance, spent in zip(allowances, answer[1:], strict=True):
+            self._seen[allowance.key] = spent
+        return allowances[answer[0] - 1] if answer[0] else None
 
-    def correct(self, purses: tuple[Purse, ...], difference_micro_usd: int) -> None:
-        for purse in purses:
-            self._background.spawn(self._add(purse.key, difference_micro_usd))
+    def correct(self, allowances: tuple[Allowance, ...], difference_micro_usd: int) -> None:
+        for allowance in allowances:
+            self._background.spawn(self._add(allowance.key, difference_micro_usd))
 
     async def _add(self, key: str, micro_usd: int) -> None:
         self._seen[key] = await self._client.incrby(_key(key), micro_usd)

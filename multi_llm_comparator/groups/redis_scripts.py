@@ -256,7 +256,7 @@ return seen(0, 0)
 """
 )
 
-# KEYS: purses. ARGV: amount, seconds to keep, then the limit of each. Returns 0, or the index of the one too small,
+# KEYS: allowances. ARGV: amount, seconds to keep, then the limit of each. Returns 0, or the index of the one too small,
 # and what each has spent.
 BOOK = """
 local amount, keep = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Template
 from jinja2.exceptions import TemplateError
 
-from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.exceptions import ConversationRefusedError, InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
 from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
@@ -110,8 +110,9 @@ class ChatTemplate:
         try:
             parts = self._parts(messages)
         except _FAULTS as exc:
-            verb = "refuses" if isinstance(exc, TemplateRefusal) else "fails on"
-            raise InferenceError(
+            is_refused = isinstance(exc, TemplateRefusal)
+            verb, kind = ("refuses", ConversationRefusedError) if is_refused else ("fails on", InferenceError)
+            raise kind(
                 f"the model's chat template {verb} this conversation: {str(exc)!r}; change its messages "
                 "or send the text without the template (raw)"
             ) from exc

@@ -30,9 +30,12 @@ from multi_llm_comparator.core.exceptions import (
     ProviderUnavailableError,
     RateLimitedError,
     RequestRefusedError,
+    UnsupportedModelError,
 )
 from multi_llm_comparator.core.keys import KeyMask, remember_key, scrub
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.scores import COARSE_TIE_NATS, ScoreRequest, ScoreResult
+from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
 
 MAX_CONNECTIONS = 4000
 MAX_MESSAGE_CHARS = 500
@@ -114,6 +117,25 @@ class OpenAIEndpoint:
             raise self._translated(exc) from None
         finally:
             await stream.close()
+
+    async def score(self, request: ScoreRequest) -> ScoreResult:
+        """How likely texts are, where the endpoint echoes a prompt with its log-probabilities; a call for each.
+
+        Raises:
+            UnsupportedModelError: it does not, or has no completions beside its conversations.
+            InferenceError: as :meth:`stream`.
+        """
+        prefix, texts = texts_of(request)
+        found = []
+        for text in texts:
+            try:
+                answer = await self._client.completions.create(**echo_arguments(self.options.model, prefix + text))
+            except _FOREIGN as exc:
+                if isinstance(exc, openai.APIStatusError) and exc.status_code in (400, 404, 405, 422, 501):
+                    raise UnsupportedModelError(f"{self._translated(exc)}: it scores no prompts") from None
+                raise self._translated(exc) from None
+            found.append(score_of(answer, prefix, text))
+        return ScoreResult(continuations=tuple(found), notes=(NOTE,), tie_nats=COARSE_TIE_NATS)
 
     async def check(self) -> None:
         """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.

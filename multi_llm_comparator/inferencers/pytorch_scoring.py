@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.scores import COARSE_TIE_NATS, TIE_NATS
 from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
 from multi_llm_comparator.inferencers.pytorch_adapters import AllRows, RowAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error
@@ -89,6 +90,8 @@ class PyTorchScoring:
         self._adapters.keep(adapter)
         self.n_vocab = model.config.get_text_config(decoder=True).vocab_size
         self.held_tokens = 2 * n_ctx
+        is_fine = model.dtype == torch.float32 and not getattr(model, "is_quantized", False)
+        self.tie_nats = TIE_NATS if is_fine else COARSE_TIE_NATS
         chunk = MAX_CHUNK_TOKENS
         if device.type == "cpu":
             chunk = tokens_per_step(model.num_parameters(), MAX_CHUNK_TOKENS)

@@ -38,6 +38,8 @@ class ScoreBackend(Protocol):
     """The model, as scoring needs it. ``state`` of a :class:`Held` is the backend's own."""
 
     n_vocab: int
+    # Choices that are less apart could change with the size of a batch (core.scores.TIE_NATS).
+    tie_nats: float
     # Tokens of one step, when nothing else is computed, and when answers are being written beside it.
     step_tokens: int
     shared_step_tokens: int
@@ -259,6 +261,7 @@ class Scorer:
             "truncated_tokens": query.truncated_tokens,
             "how": "scored",
             "notes": list(query.notes),
+            "tie_nats": self.backend.tie_nats,
         }
         self._events.append(Scored(request_id=query.request.id, result=result))
 

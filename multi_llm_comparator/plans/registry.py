@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import PlanError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import end_steps, read_run, read_step, restored_plan, restored_steps
+from multi_llm_comparator.plans.export import FORMATS, export_plan_run
+from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import KIND, PlanOptions, PlanRun, new_run_id
 from multi_llm_comparator.plans.recording import PlanJournal
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
+
+
+async def _nothing_predicted(run: PlanRun) -> None:
+    return None
 
 
 class PlanRegistry:
@@ -24,11 +32,17 @@ class PlanRegistry:
         source: what answers.
     """
 
-    name, page = KIND, "plans"
+    name, page, formats = KIND, "plans", FORMATS
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
         self.runs, self._source = runs, source
+        # Who predicts plans puts this right.
+        self.outlook: Callable[[PlanRun], Awaitable[Outlook | None]] = _nothing_predicted
         runs.register(self)
+
+    async def export(self, run_id: str, format: str, language: Language) -> bytes:
+        run = (await self.get(run_id)).snapshot()
+        return await asyncio.to_thread(export_plan_run, run, format, language, await self.outlook(run))
 
     async def start(
         self, question: str, options: PlanOptions, *, plan: Plan | None = None, parent_id: str | None = None

@@ -29,6 +29,7 @@ class Calibration:
 
     def __init__(self, registry: PlanRegistry) -> None:
         self._registry = registry
+        registry.outlook = self.outlook
         # By id and time of the last change: a run may be resumed, and is another one then.
         self._calls: dict[tuple[str, float], tuple[CallFigures, ...]] = {}
 

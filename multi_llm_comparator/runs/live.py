@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.runs.recorder import Recorder
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, RunRecord, RunState
@@ -109,6 +110,18 @@ class RunKind(Protocol):
 
     @property
     def page(self) -> str: ...
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What its runs can be exported as, the most telling first."""
+
+    async def export(self, run_id: str, format: str, language: Language) -> bytes:
+        """One of its runs as a file, in one of :attr:`formats`; ``language`` is that of the words in it.
+
+        Raises:
+            RunNotFoundError: no such run.
+            DocumentError: what is stored of it cannot be read.
+        """
 
     def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> LiveRun:
         """Rebuild a run from what is stored of it, quickly: called in a thread.

@@ -78,6 +78,10 @@ class RunRegistry:
     def kinds(self) -> tuple[RunKind, ...]:
         return tuple(self._kinds.values())
 
+    def kind_of(self, name: str) -> RunKind | None:
+        """A kind by its name; None for one that this version does not have."""
+        return self._kinds.get(name)
+
     def page_of(self, kind: str) -> str | None:
         """The page that shows runs of a kind; None for a kind that this version does not have."""
         found = self._kinds.get(kind)

@@ -7,7 +7,6 @@ with one layer and with three, of arbitrary weights: what the second has more, a
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads, quieten
-from multi_llm_comparator.services.memory_watch import own_bytes
 from multi_llm_comparator.training.allocator import keep_freed_memory
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.costs import Costs
@@ -37,14 +35,13 @@ def main() -> None:
     keep_freed_memory()
     limit_threads(available_cpus())
     quieten()
-    started = own_bytes(os.getpid())
     few = _pass(Path(model_path), precision, tokens, rank, FEW)
     more = _pass(Path(model_path), precision, tokens, rank, MORE)
     layers = MORE - FEW
     layer_s = max((more.seconds - few.seconds) / layers / tokens, 0.0)
     kept = max((more.kept_bytes - few.kept_bytes) / layers / tokens, 0.0)
     head_s = max(few.seconds - FEW * layer_s * tokens, 0.0) / few.learnt
-    print(json.dumps(Costs(layer_s, head_s, more.step_s, int(kept), started).to_dict()))
+    print(json.dumps(Costs(layer_s, head_s, more.step_s, int(kept)).to_dict()))
 
 
 class _Pass:

@@ -32,14 +32,13 @@ class Costs:
 
     ``layer_s`` and ``head_s`` are seconds per token of one layer, and per learnt token of the last one, forwards and
     backwards; ``step_s`` is for each step besides. ``kept_bytes`` is what a layer keeps of one token for the backward
-    pass, ``process_bytes`` what there is without a model.
+    pass.
     """
 
     layer_s: float
     head_s: float
     step_s: float
     kept_bytes: int
-    process_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

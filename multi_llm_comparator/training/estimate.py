@@ -23,7 +23,9 @@ from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.training.tuning_steps import AUTO_EVALUATIONS, LOSS_CHUNK_TOKENS
 
-PROCESS_BYTES = 620 * 2**20
+PROCESS_BYTES = 450 * 2**20
+# What the backward pass needs beside what was kept for it, and what the allocator holds in between.
+AROUND_KEPT = 1.4
 NF4_BYTES = 0.56
 # Of an adapter's value: itself, its gradient, two moments, and what a step makes meanwhile; all float32.
 ADAPTER_BYTES = 20
@@ -134,17 +136,17 @@ def _parts(
         kept = a_layer + facts.width * number_bytes * tokens * facts.layers
     learnt = min(tokens, LOSS_CHUNK_TOKENS)
     return {
-        "process": costs.process_bytes if costs else PROCESS_BYTES,
+        "process": PROCESS_BYTES,
         "weights": weights,
         "adapters": facts.linear_ends * options.rank * ADAPTER_BYTES,
-        "activations": int(kept),
+        "activations": int(kept * AROUND_KEPT),
         "logits": learnt * facts.vocabulary * (8 + number_bytes) + 2 * tokens * facts.width * number_bytes,
     }
 
 
 def _assumed_kept(facts: ModelFacts, number_bytes: int) -> int:
-    """Bytes that a layer keeps of one token: its norms in float32, and the inputs of its products."""
-    return 24 * facts.width + number_bytes * (8 * facts.width + 5 * facts.feed_forward)
+    """Bytes that a layer keeps of one token: inputs of its products, norms and gates."""
+    return number_bytes * (8 * facts.width + 5 * facts.feed_forward)
 
 
 def _time(

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from multi_llm_comparator.training.data.files import find_files
+from multi_llm_comparator.training.data.hub_data import fetched_here
 from multi_llm_comparator.training.data.spec import DataSpec
 
 
@@ -16,6 +17,7 @@ def data_fingerprint(spec: DataSpec) -> str:
         DocumentError: there are none, or one cannot be read.
     """
     found = hashlib.sha256()
+    spec = fetched_here(spec)
     sources = [(spec.source, spec.files), *([(spec.split.path, ())] if spec.split.path else [])]
     for source, patterns in sources:
         files = find_files(Path(source).expanduser(), patterns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.conversion.provenance import source_fingerprint
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.training.data.report import CleanReport
 from multi_llm_comparator.training.tuning_options import TuningOptions
@@ -26,6 +27,7 @@ def lineage_of(
     report = cleaned.to_dict()
     return {
         "base": base.name,
+        "base_hash": source_fingerprint(base),
         "model": setup["model"],
         "data_file": Path(options.data.source).name,
         "data": setup["data"],
@@ -43,7 +45,9 @@ def lineage_of(
         "result": result.to_dict(),
         "steps": result.steps,
         "losses": [loss for _, loss in result.state.losses],
-        "loss_steps": [step for step, _ in result.state.losses],
-        "validation_losses": [[step, loss] for step, loss in result.state.validation],
+        "curves": {
+            "loss": [[step, loss] for step, loss in result.state.losses],
+            "validation_loss": [[step, loss] for step, loss in result.state.validation],
+        },
         "made_at": now(),
     }

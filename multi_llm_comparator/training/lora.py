@@ -28,12 +28,13 @@ from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.allocator import keep_freed_memory
 from multi_llm_comparator.training.base_model import load_options, refuse_what_cannot_be_tuned, rounding_note
 from multi_llm_comparator.training.chat_rows import Row, RowMaker
-from multi_llm_comparator.training.checkpoints import has_checkpoint
+from multi_llm_comparator.training.checkpoints import TuningState, has_checkpoint
 from multi_llm_comparator.training.data.chats import Chat, PreferencePair
 from multi_llm_comparator.training.data.chats import Example as DataExample
-from multi_llm_comparator.training.data.cleaner import clean
-from multi_llm_comparator.training.data.dataset import open_dataset
+from multi_llm_comparator.training.data.contamination import Contamination
 from multi_llm_comparator.training.data.left_out import LeftOut
+from multi_llm_comparator.training.data.lineage import lineage_of as learnt_grams
+from multi_llm_comparator.training.data.prepare import prepare
 from multi_llm_comparator.training.data.report import CleanReport
 from multi_llm_comparator.training.data.tokens import ModelTokens
 from multi_llm_comparator.training.estimate import Estimate, estimate
@@ -107,6 +108,9 @@ class _Tuning:
         limit_threads(available_cpus())
         self.report.phase("reading")
         cleaned = self._cleaned()
+        if not cleaned.is_complete:
+            nothing = TuningStart(answers=0, learnt_tokens=0, tokens=0, kept_aside=0, left_out=0, vocabulary=1)
+            return TuningResult(is_done=False, step=0, steps=0, start=nothing, state=TuningState())
         expected = self._estimated(cleaned)
         self.report.phase("loading")
         loaded = load_checkpoint(str(self.base), load_options(self.options, CheckpointFiles(self.base)))
@@ -147,17 +151,19 @@ class _Tuning:
         spec = self.options.data
         context = model_facts(self.base).context or self.options.max_tokens
         tokens = ModelTokens(self.base, min(self.options.max_tokens, context))
-        path = spec.split.path
-        beside = open_dataset(spec.model_copy(update={"source": path, "files": ()})) if path else None
-        cleaned = clean(
-            open_dataset(spec),
+        cleaned = prepare(
+            spec,
             self.work / "data",
             tokens=tokens,
-            validation=beside,
-            progress=lambda phase, rows, total: self.report.progress(rows, max(total or rows, 1), "rows"),
+            progress=lambda phase, rows, total: self.report.progress(rows, total or max(rows, 1), "rows"),
+            is_stopped=lambda: self.report.is_stopped,
         )
+        if not cleaned.is_complete:
+            return cleaned
         for note in cleaned.notes:
             self.report.note("info", note)
+        if cleaned.contamination is not None and not cleaned.contamination.is_clean:
+            self.report.note("warning", _contaminated(cleaned.contamination))
         for count in cleaned.counts.values():
             if count.found:
                 became = (
@@ -209,14 +215,15 @@ class _Tuning:
                 self.report.note("warning", problem)
             notes = lineage_of(self.options, self.base, self.setup, result, cleaned)
             adapter = self.adapter or self.work / "adapter"
-            write_adapter(loop.model, self.base, adapter, notes)
+            learnt_from = learnt_grams(cleaned.train)
+            write_adapter(loop.model, self.base, adapter, notes, learnt_from)
             if self.adapter is not None:
                 self.report.artefact("adapter", adapter, base=str(self.base))
             if self.output is not None:
                 # The trained model is let go before the one to merge into is loaded.
                 del loop, loaded
                 gc.collect()
-                write_checkpoint(adapter, self.base, self.output, self.work, notes)
+                write_checkpoint(adapter, self.base, self.output, self.work, notes, learnt_from)
                 self.report.artefact("checkpoint", self.output, base=str(self.base))
         self.report.result(result.to_dict())
         return result
@@ -225,6 +232,11 @@ class _Tuning:
 def _pair(pair: PreferencePair, maker: RowMaker, left_out: LeftOut) -> Example | None:
     rows: list[Row] = [row for side in pair.sides for row in maker.rows(side, left_out).values()]
     return tuple(rows) if len(rows) == 2 else None
+
+
+def _contaminated(found: Contamination) -> str:
+    sets = (f"{one.exact + one.overlapping:,} of {one.texts:,} of {one.name!r}" for one in found.sets if one.share)
+    return f"the data has questions of evaluation sets in it, so that scores on them mean little: {', '.join(sets)}"
 
 
 def _told(cleaned: CleanReport, left_out: LeftOut) -> str:

@@ -15,6 +15,8 @@ from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_load import TOKENIZER_FILES, load_checkpoint
+from multi_llm_comparator.training.data.lineage import LINEAGE_FILE as GRAMS_FILE
+from multi_llm_comparator.training.data.lineage import Lineage, write_lineage
 from multi_llm_comparator.training.lineage import LINEAGE_FILE
 
 # Kept byte for byte: what transformers would write anew is not always what it read, nor is a model's configuration
@@ -32,25 +34,28 @@ _COMPANIONS = (
 )
 
 
-def write_adapter(model: Any, base: Path, folder: Path, notes: dict[str, Any]) -> None:
+def write_adapter(model: Any, base: Path, folder: Path, notes: dict[str, Any], learnt_from: Lineage) -> None:
     """Write the adapter of ``model`` as peft reads it, with its lineage; what was there under this name goes.
 
     Args:
         base: the checkpoint that it belongs to, which is named in it.
         notes: how it came about, for ``tuning.json``.
+        learnt_from: what can be asked later whether it knows a question.
     """
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     for config in model.peft_config.values():
         config.base_model_name_or_path = str(base)
     model.save_pretrained(part)
-    _write_notes(part, notes)
+    _write_notes(part, notes, learnt_from)
     (part / "README.md").write_text(_card(base, "LoRA adapter"), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     part.replace(folder)
 
 
-def write_checkpoint(adapter: Path, base: Path, output: Path, scratch: Path, notes: dict[str, Any]) -> None:
+def write_checkpoint(
+    adapter: Path, base: Path, output: Path, scratch: Path, notes: dict[str, Any], learnt_from: Lineage
+) -> None:
     """Write the model in ``base`` with an adapter merged into it, with its tokenizer, template and licence.
 
     The sum is computed in float32 from the weights as they are stored, whatever they were trained in, and rounded to
@@ -59,7 +64,7 @@ def write_checkpoint(adapter: Path, base: Path, output: Path, scratch: Path, not
     Args:
         adapter: as :func:`write_adapter` wrote it.
         scratch: a folder on the same disk that may be written to.
-        notes: how it came about, for ``tuning.json``.
+        notes: how it came about, for ``tuning.json``; ``learnt_from`` as in :func:`write_adapter`.
 
     Raises:
         TrainingError: the sum has values that are no numbers, or somebody else made ``output`` meanwhile.
@@ -75,7 +80,7 @@ def write_checkpoint(adapter: Path, base: Path, output: Path, scratch: Path, not
     for pattern in _COMPANIONS:
         for file in filter(Path.is_file, base.glob(pattern)):
             shutil.copyfile(file, folder / file.name)
-    _write_notes(folder, notes)
+    _write_notes(folder, notes, learnt_from)
     (folder / "README.md").write_text(_card(base, "By LoRA, merged"), encoding="utf-8")
     if output.exists():
         raise TrainingError(f"{str(output)!r} is there by now; move it away and give the same command again")
@@ -105,7 +110,8 @@ def _moved(folder: Path, output: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_notes(folder: Path, notes: dict[str, Any]) -> None:
+def _write_notes(folder: Path, notes: dict[str, Any], learnt_from: Lineage) -> None:
+    write_lineage(learnt_from, folder / GRAMS_FILE)
     # A file's name may be no text.
     (folder / LINEAGE_FILE).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
 

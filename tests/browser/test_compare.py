@@ -62,6 +62,20 @@ def test_a_reload_in_mid_stream_stops_nothing(page: Page) -> None:
     board.stop_all(page)
 
 
+def test_a_growing_answer_is_followed_unless_one_scrolled_up_and_opens_at_its_beginning(page: Page) -> None:
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, "running")
+    box = "document.querySelectorAll('[class*=st-key-text_0_]')[{}]"
+    first, second = box.format(0), box.format(1)
+    board.wait_until(page, f"{first}.scrollTop > 100 && {second}.scrollTop > 100")
+    page.evaluate(f"{first}.scrollTop = 0")
+    before = page.evaluate(f"[{first}.scrollHeight, {second}.scrollTop]")
+    board.wait_until(page, f"{first}.scrollHeight > {before[0]} + 60 && {second}.scrollTop > {before[1]} + 60")
+    assert page.evaluate(f"{first}.scrollTop") == 0
+    board.stop_all(page)
+    board.wait_until(page, f"{second}.scrollTop === 0")
+
+
 def test_two_tabs_show_one_run_and_either_can_act_on_it(page: Page, context: BrowserContext) -> None:
     board.ask(page, "Tell me a story.")
     board.expect_states(page, "running")

@@ -149,7 +149,7 @@ async def test_items_in_a_chat_template_have_the_scores_of_lm_eval(checkpoint: P
 
 @needs_lm_eval
 @needs_sets
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("chat", [False, True])
 def test_a_task_of_lm_eval_gives_the_same_on_our_engine_as_on_its_own(
     checkpoint: Path, tmp_path: Path, chat: bool

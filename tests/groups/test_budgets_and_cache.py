@@ -15,7 +15,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import CacheHit, Cost, FellBack, Finished
 from multi_llm_comparator.core.exceptions import BudgetExceededError, ProviderUnavailableError
 from multi_llm_comparator.groups import EnhancedFallbackManager
-from multi_llm_comparator.groups.budgets import DiskLedger, Purse
+from multi_llm_comparator.groups.budgets import Allowance, DiskLedger
 from multi_llm_comparator.groups.config import ModelDeclaration, Price
 from multi_llm_comparator.groups.pricing import price_of
 from tests.support.gateways import (
@@ -171,9 +171,9 @@ async def test_without_a_price_a_budget_refuses_but_a_free_model_may_answer(tmp_
             assert text_of(await ask(gateway, "g", fallback_groups=["free"])) == "I am free"
 
 
-async def test_books_of_several_purses_are_all_or_none(tmp_path: Path) -> None:
+async def test_books_of_several_allowances_are_all_or_none(tmp_path: Path) -> None:
     ledger = DiskLedger(tmp_path)
-    wide, narrow = Purse("g|day|x", 100), Purse("g|run|y", 10)
+    wide, narrow = Allowance("g|day|x", 100), Allowance("g|run|y", 10)
     assert await ledger.book((wide, narrow), 11) == narrow
     assert (ledger.spent(wide.key), ledger.spent(narrow.key)) == (0, 0)
     assert await ledger.book((wide, narrow), 10) is None

@@ -15,7 +15,7 @@ import redis.asyncio
 from multi_llm_comparator.core.exceptions import CircuitOpenError, InferenceError
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.groups.breaker import Outcome, Permit
-from multi_llm_comparator.groups.budgets import Purse
+from multi_llm_comparator.groups.budgets import Allowance
 from multi_llm_comparator.groups.config import BreakerSettings
 from multi_llm_comparator.groups.limits import Grant, Level, Refusal
 from multi_llm_comparator.groups.redis_breakers import RedisBreakers
@@ -219,13 +219,13 @@ async def test_a_cancelled_probe_is_handed_back(client: redis.asyncio.Redis) -> 
 
 async def test_budgets_are_booked_once_however_many_ask(client: redis.asyncio.Redis) -> None:
     here, there = RedisLedger(client), RedisLedger(client)
-    purses = (Purse("g|day|x", 1000), Purse("g|run|y", 500))
-    answers = await asyncio.gather(*(ledger.book(purses, 100) for ledger in (here, there) for _ in range(20)))
+    allowances = (Allowance("g|day|x", 1000), Allowance("g|run|y", 500))
+    answers = await asyncio.gather(*(ledger.book(allowances, 100) for ledger in (here, there) for _ in range(20)))
     assert sum(answer is None for answer in answers) == 5
     assert {answer.key for answer in answers if answer is not None} == {"g|run|y"}
-    here.correct(purses, -400)
+    here.correct(allowances, -400)
     await here.aclose()
-    assert await there.book(purses, 400) is None
+    assert await there.book(allowances, 400) is None
     assert there.spent("g|run|y") == 500
 
 

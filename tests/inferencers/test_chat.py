@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.exceptions import ConversationRefusedError, InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.chat import NO_TEMPLATE, SYSTEM_FOLDED, ChatTemplate, PromptPart
 from tests.support.chat_templates import CHATML, GEMMA, LLAMA_3, MISTRAL, SPECIAL_TOKENS, STYLES
@@ -76,7 +76,7 @@ def test_a_system_prompt_that_the_template_does_not_take_goes_into_the_first_mes
 
 
 def test_a_conversation_the_template_refuses_is_an_error_with_its_reason() -> None:
-    with pytest.raises(InferenceError, match="Roles must alternate"):
+    with pytest.raises(ConversationRefusedError, match="Roles must alternate"):
         template(GEMMA).render(request(TALK[0], TALK[2]))
 
 

@@ -74,7 +74,11 @@ def test_no_deprecated_name_is_used(checkpoint, architecture):
 
 
 def test_only_the_last_logits_are_computed_of_a_prompt(model_of):
-    assert seam.Forward(model_of("llama"))._last_only == {"logits_to_keep": 1}
+    forward = seam.Forward(model_of("llama"))
+    assert forward._can_keep
+    ids = torch.tensor([[5, 6, 7, 8]])
+    assert forward.lines(ids, None, 2)[0].shape[1] == 2
+    torch.testing.assert_close(forward.lines(ids, None, 2)[0][:, -1], forward(ids)[0])
 
 
 def test_a_plain_cache_holds_keys_and_values_by_layer(model_of):

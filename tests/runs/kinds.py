@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.runs.live import LiveRun
@@ -15,6 +17,7 @@ from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.training.data.distill import DistillOptions, make_prompts
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
 from tests.comparison.asking import PANES, answer
+from tests.evaluation.measuring.making import evaluation, no_tasks, prompt_set
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
 from tests.support.scripted_source import Call, ScriptedSource
@@ -109,6 +112,26 @@ class PlanLife(Life):
         return run.snapshot().answer
 
 
+class EvaluationLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = EvaluationRegistry(self.runs, Sources(self.source), no_tasks)
+
+    async def half(self) -> LiveRun:
+        prompts = prompt_set(("What is it?", "568"))
+        run = await self.registry.start(evaluation(prompts, "small", "large", title="What is it?"))
+        await (await self.source.call(0)).answer("7")
+        self.open = await self.source.call(1)
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("done", "7"), ("running", "5"))
+
+    def said(self, run: LiveRun) -> str | None:
+        return run.snapshot().cell(0, "b").text
+
+
 class DistillationLife(Life):
     rest = "568"
 
@@ -129,4 +152,9 @@ class DistillationLife(Life):
         return list(run.snapshot().answers.values())[-1].text or None
 
 
-KINDS: dict[str, type[Life]] = {"comparison": ComparisonLife, "plan": PlanLife, "distillation": DistillationLife}
+KINDS: dict[str, type[Life]] = {
+    "comparison": ComparisonLife,
+    "plan": PlanLife,
+    "distillation": DistillationLife,
+    "evaluation": EvaluationLife,
+}

@@ -85,6 +85,15 @@ def weaknesses(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def unaudited(report: dict[str, Any]) -> list[str]:
+    """That packages were not looked at, if so: a mirror of PyPI may know nothing of vulnerabilities."""
+    packages = report.get("dependencies", [])
+    skipped = [package for package in packages if "skip_reason" in package]
+    if not skipped:
+        return []
+    return [f"{len(skipped)} of {len(packages)} packages were not audited; the first: {skipped[0]['skip_reason']}"]
+
+
 def audited(install: Sequence[str], audit: Sequence[str]) -> list[str]:
     """Known vulnerabilities, or one line that the audit could not be made: offline, the rest still counts.
 
@@ -96,7 +105,8 @@ def audited(install: Sequence[str], audit: Sequence[str]) -> list[str]:
         subprocess.run(install, check=True, capture_output=True, timeout=AUDIT_S)
         # It ends with 1 when it found something, and also when it could not look.
         done = subprocess.run(audit, capture_output=True, text=True, timeout=AUDIT_S)
-        return weaknesses(json.loads(done.stdout)) or ["no known vulnerability"]
+        report = json.loads(done.stdout)
+        return [*unaudited(report), *weaknesses(report)] or ["no known vulnerability"]
     except (OSError, ValueError, subprocess.SubprocessError):
         return ["the audit could not be made: pip-audit, or the list that it asks, could not be reached"]
 

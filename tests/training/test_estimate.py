@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
 from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
-from multi_llm_comparator.training.estimate import Estimate, estimate, together
+from multi_llm_comparator.training.estimate import AROUND_KEPT, Estimate, estimate, together
 from multi_llm_comparator.training.model_facts import ModelFacts, model_facts
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from tests.training.tunings import DEMO
@@ -67,10 +67,10 @@ def test_it_is_recomputed_where_it_would_not_fit_otherwise_and_refused_where_it_
 
 
 def test_what_was_measured_counts() -> None:
-    costs = Costs(layer_s=1e-5, head_s=1e-5, step_s=0.01, kept_bytes=40_000, process_bytes=5 * 10**8)
+    costs = Costs(layer_s=1e-5, head_s=1e-5, step_s=0.01, kept_bytes=40_000)
     found = estimate(options(epochs=1), ROWS, SMALL, costs, FREE)
-    assert found.is_measured and found.parts["process"] == 5 * 10**8
-    assert found.parts["activations"] == 40_000 * 30 * 1024
+    assert found.is_measured
+    assert found.parts["activations"] == int(AROUND_KEPT * 40_000 * 30 * 1024)
     work = 200_000 * 30 * 1e-5 + 150_000 * 1e-5 + 125 * 0.01
     assert work < found.seconds < work + 30
     double = estimate(options(epochs=1), ROWS, SMALL, replace(costs, layer_s=2e-5), FREE)

@@ -83,7 +83,7 @@ def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(
     [
         (["--rank", "0"], 2, "rank must be at least 1, not 0"),
         (["--model_path", "nowhere"], 2, "not a checkpoint directory"),
-        (["--data_path", "nowhere.json"], 2, "there is no file or folder"),
+        (["--data_path", "nowhere.json"], 2, "there is no such file or folder"),
         (["--epochs", "many"], 2, "--epochs"),
         (["--data", "x"], 2, "--data"),
     ],

@@ -14,6 +14,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import (
     EmptyAnswerError,
     MultiLLMError,
+    RequestRefusedError,
     UnsupportedModelError,
     error_from_name,
 )
@@ -108,6 +109,9 @@ async def answer_items(
 async def _written(request: Ask, target: str, config: ModelConfig, text: TextSource, run_id: str) -> str:
     asked = request.generation_request(measured_config(config), run_id=run_id)
     progress = await ask(text, target, asked, AnswerProgress(requested_at=now()))
+    if asked.raw and progress.error_type == RequestRefusedError.__name__:
+        # Endpoints of the chat API take no text without a template.
+        return await _written(request.as_message(), target, config, text, run_id)
     if progress.error_type is not None and progress.error_type != EmptyAnswerError.__name__:
         raise error_from_name(progress.error_type, progress.error or "")
     # No word is an answer too, and not the right one.

@@ -22,6 +22,8 @@ Prompt = str | tuple[Message, ...]
 # What a model gave: scores of the choices, or what it wrote.
 Answer = ScoreResult | str
 Kind = Literal["choose", "ask"]
+# Of an answer in which a choice is looked for: enough for "The answer is (B)", and for what comes before it.
+EXTRACTED_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,9 @@ class Choose:
         return ScoreRequest(prefix=self.prompt, continuations=self.choices, config=config, may_truncate=True)
 
     def as_ask(self) -> Ask:
-        """The same for a model that only writes: its answer's choice is looked for in a few tokens."""
-        return Ask(prompt=self.prompt, max_tokens=8)
+        """The same for a model that only writes: its choice is looked for in a few tokens of its answer to a message,
+        for such endpoints take no text without a template."""
+        return Ask(prompt=self.prompt, max_tokens=EXTRACTED_TOKENS).as_message()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,10 @@ class Ask:
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     constraint: Constraint | None = None
+
+    def as_message(self) -> Ask:
+        """The same as a conversation, for endpoints that take nothing else: a text becomes the user's message."""
+        return replace(self, prompt=(Message("user", self.prompt),)) if isinstance(self.prompt, str) else self
 
     def generation_request(self, config: ModelConfig, *, run_id: str = "") -> GenerationRequest:
         """The request; ``config`` says how the model is loaded and, where it is not greedy, how it samples."""

@@ -71,6 +71,8 @@ def load_bbh(source: str | Path, options: TaskOptions) -> list[Task]:
     if source == HUB:
         raise DocumentError("BIG-Bench Hard's worked examples are not on the Hub; give the folder of its repository")
     root = Path(source)
+    # Its repository has a folder of its own name.
+    root = root / "bbh" if (root / "bbh" / "bbh").is_dir() else root
     questions, prompts = folder_with(root, "bbh"), folder_with(root, "cot-prompts")
     tasks: list[Task] = []
     for subject in chosen_subjects(subjects_in(questions, ".json"), options.subjects, repr(str(questions))):

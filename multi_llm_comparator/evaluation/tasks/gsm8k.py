@@ -112,7 +112,8 @@ def _rows(source: str | Path, split: str) -> list[dict[str, Any]]:
     if source == HUB:
         return hub_rows(HUB_NAME, "main", split)
     # A part of the training split serves as well, under a name that says so.
-    paths = [path for name in (f"{split}.jsonl", f"{split}_*.jsonl") for path in sorted(Path(source).glob(name))]
+    folder = inside if (inside := Path(source) / "gsm8k").is_dir() else Path(source)
+    paths = [path for name in (f"{split}.jsonl", f"{split}_*.jsonl") for path in sorted(folder.glob(name))]
     if not paths:
         raise DocumentError(f"{str(source)!r} has no {split}.jsonl")
     rows = json_rows(paths[0])

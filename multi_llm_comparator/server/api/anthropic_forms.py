@@ -53,7 +53,7 @@ class OutputConfig(Form):
 
 
 class Asked(Form):
-    """What both paths read. A last turn of the assistant's is gone on with."""
+    """What both paths read. A last turn of the assistant's is continued."""
 
     ignored = frozenset(
         {

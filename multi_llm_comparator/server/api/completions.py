@@ -63,7 +63,7 @@ async def _bounds(request: Request, form: Sampling, wanted: int | None, param: s
 
 def _check_ending(form: ChatForm) -> None:
     if form.continue_final_message and form.messages[-1].role != "assistant":
-        said = "'continue_final_message' goes on with an answer, and the last message is not the assistant's"
+        said = "'continue_final_message' continues an answer, and the last message is not the assistant's"
         raise ApiError(said, param="continue_final_message")
     if form.add_generation_prompt not in (None, not form.continue_final_message):
         said = "'add_generation_prompt' must be the opposite of 'continue_final_message'"

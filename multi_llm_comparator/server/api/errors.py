@@ -23,6 +23,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.InsufficientMemoryError: (503, "insufficient_memory"),
     ours.AnswerInterrupted: (503, "cancelled"),
     ours.ContextOverflowError: (400, "context_length_exceeded"),
+    ours.ConversationRefusedError: (400, "conversation_refused"),
     ours.RequestRefusedError: (400, "request_refused"),
     ours.GrammarError: (400, "invalid_schema"),
     ours.InvalidParameterError: (400, "invalid_value"),
@@ -38,7 +39,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.DeadlineExceededError: (504, "timeout"),
 }
 # By such a code, the field of OpenAI's form that is to blame.
-_BLAMED = {"model_not_found": "model", "invalid_schema": "response_format"}
+_BLAMED = {"model_not_found": "model", "conversation_refused": "messages", "invalid_schema": "response_format"}
 _OPENAI_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",

@@ -165,7 +165,7 @@ class ChatForm(Sampling):
         default=ResponseFormat(type="text"),
         description="`text`, `json_object`, or `json_schema`, to which the answer is held token by token",
     )
-    continue_final_message: bool = Field(default=False, description="go on with the last message, the assistant's")
+    continue_final_message: bool = Field(default=False, description="continue the last message, the assistant's")
     add_generation_prompt: bool | None = Field(
         default=None, description="must be the opposite of `continue_final_message`, if given"
     )

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import Message, TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
-from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt
+from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_line
 from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation
 
 
@@ -23,7 +24,7 @@ class DistillationRegistry:
         source: what answers.
     """
 
-    name, page = KIND, "tune"
+    name, page, formats = KIND, "tune", ("jsonl",)
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
         self.runs, self._source = runs, source
@@ -50,6 +51,13 @@ class DistillationRegistry:
     async def get(self, run_id: str) -> Distillation:
         """See :meth:`RunRegistry.get`."""
         return await self.runs.get(run_id, Distillation)
+
+    async def export(self, run_id: str, format: str, language: Language) -> bytes:
+        """The answers that are used, as a training file."""
+        found = (await self.get(run_id)).snapshot()
+        pairs = ((prompt, found.answers[prompt.key]) for prompt in found.prompts if prompt.key in found.answers)
+        lines = [training_line(prompt, answer) for prompt, answer in pairs if answer.is_used(only_reviewed=False)]
+        return "".join(lines).encode("utf-8", "replace")
 
     def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> Distillation:
         try:

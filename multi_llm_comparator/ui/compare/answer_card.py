@@ -30,6 +30,7 @@ from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.markdown import Segment, shortened, split_thinking, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
 from multi_llm_comparator.ui.kit.phases import PHASE_TONES
+from multi_llm_comparator.ui.kit.said import said
 
 TEXT_HEIGHT_PX = 480
 MAX_SHOWN_CHARS = 40_000
@@ -69,7 +70,7 @@ def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
     Returns the place for the first words, where there are none yet.
     """
     progress = answer.progress
-    with st.container(height=TEXT_HEIGHT_PX, border=False, key=f"text_{key}", autoscroll=not progress.is_over):
+    with st.container(height=TEXT_HEIGHT_PX, border=False, key=f"text_{key}"):
         if progress.state == "failed":
             _draw_failure(progress)
         segments = _segments(answer)
@@ -178,7 +179,7 @@ def _remarks(answer: AnswerSnapshot) -> str:
     if answer.figures.legs > 1:
         n = answer.figures.legs - 1
         chips.append(note_chip(tn("remark.continued", n), t("remark.continued_why"), STATE_TONES["queued"]))
-    chips += [note_chip(_short(note), note, STATE_TONES["queued"]) for note in progress.notes]
+    chips += [note_chip(_short(note), note, STATE_TONES["queued"]) for note in map(said, progress.notes)]
     return f'<div class="mlc-notes">{"".join(chips)}</div>' if chips else ""
 
 

@@ -19,7 +19,7 @@ from multi_llm_comparator.ui.compare.turn_chart import draw_chart, has_times
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import Tone, pane_tones
-from multi_llm_comparator.ui.kit.scrolling import open_at_beginning, scroll_to
+from multi_llm_comparator.ui.kit.scrolling import follow_ends, scroll_to
 
 # A browser takes up to a tenth of a second of a core to draw what is new: on a small machine, from the models.
 POLL_S = 0.4 if available_cpus() <= 4 else 0.15
@@ -56,7 +56,7 @@ def draw_board(comparison: Comparison) -> None:
         _draw_save_notes(latest)
         for turn in latest.turns[first_live:]:
             waiting.update(_draw_turn(comparison, latest, turn))
-        open_at_beginning(_ended(latest.turns[first_live:]))
+        follow_ends(_growing(latest.turns[first_live:]))
         if len(latest.turns) > 1 and (mark := st.session_state.get("compare_scroll_mark")):
             scroll_to(f"st-key-turn_prompt_{len(latest.turns) - 1}", mark)
         is_ahead = st.session_state.pop(_AHEAD, False)
@@ -140,14 +140,14 @@ def _draw_earlier_button(run_id: str, first_live: int) -> int:
     return hidden
 
 
-def _ended(turns: Sequence[TurnSnapshot]) -> dict[str, str]:
-    """Where the answers that are over stand, each with what tells this ending from others."""
-    return {
-        f"st-key-text_{turn.index}_{answer.pane_id}": f"{answer.answer_id}:{len(answer.legs)}"
+def _growing(turns: Sequence[TurnSnapshot]) -> list[str]:
+    """Where the answers that are being written stand."""
+    return [
+        f"st-key-text_{turn.index}_{answer.pane_id}"
         for turn in turns
         for answer in turn.answers.values()
-        if answer.progress.is_over
-    }
+        if not answer.progress.is_over
+    ]
 
 
 def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnSnapshot) -> _Waiting:

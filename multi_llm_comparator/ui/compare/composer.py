@@ -30,6 +30,7 @@ from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
+from multi_llm_comparator.ui.measure.library import draw_library
 from multi_llm_comparator.workbench import get_workbench
 
 DEMO_EXAMPLES = ("product", "compare", "reverse", "capital", "convert", "about")
@@ -43,6 +44,7 @@ def draw_composer(comparison: Comparison | None) -> None:
     is_running = comparison is not None and comparison.snapshot().is_running
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         may_write = bool(pane_choices() and draft_panes())
+        draw_library()
         prompt_box("compare_prompt", t("composer.placeholder"), _submit, disabled=not may_write)
         if comparison is not None and is_running:
             st.button(

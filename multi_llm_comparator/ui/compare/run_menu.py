@@ -14,6 +14,7 @@ from multi_llm_comparator.ui.history.run_files import draw_exports, draw_import
 from multi_llm_comparator.ui.kit.actions import inform, perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.measure.adding import draw_add_to_set
 from multi_llm_comparator.workbench import get_workbench
 
 
@@ -67,6 +68,7 @@ def _draw_more(comparison: Comparison | None) -> None:
     if comparison is not None:
         _draw_rename(comparison)
         _draw_again(comparison)
+        draw_add_to_set(comparison.snapshot())
     draw_import(open_run)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from multi_llm_comparator.comparison.figures import Figures
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.comparison.turn_lanes import PHASES, turn_lanes
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.chart_look import FAINT
@@ -21,11 +23,15 @@ from multi_llm_comparator.ui.kit.palette import Tone
 from multi_llm_comparator.ui.kit.phases import PHASE_TONES
 from multi_llm_comparator.ui.kit.theme import page_tone
 
-# While answers grow the chart follows once a second: often enough to be live, seldom enough to be calm.
-REDRAW_S = 1.0
+# While answers grow the chart follows: often enough to be live, seldom enough to be calm. Drawing it takes a browser a
+# tenth of a second of a core, on a small machine from the models.
+REDRAW_S = 2.0 if available_cpus() <= 4 else 1.0
 FIRST_DRAW_S = 0.4
 _ROW_PX, _FRAME_PX = 30, 96
 _MAX_NAME = 26
+# Room for names at the left. Plotly would measure them, and for that draw everything twice.
+_LETTER_PX, _BESIDE_PX = 6.5, 12
+_MARGIN = {"r": 8, "t": 30, "b": 36}
 # The number beside the longest bar needs room: so much more than the bar itself.
 _ROOM_FOR_NUMBERS = 1.32
 
@@ -124,7 +130,7 @@ def _layout(names: Sequence[str], fastest: float, page: str) -> dict[str, Any]:
         "barmode": "stack",
         "bargap": 0.38,
         "height": _height(len(names)),
-        "margin": {"l": 8, "r": 8, "t": 30, "b": 36},
+        "margin": {**_MARGIN, "l": _BESIDE_PX + _LETTER_PX * max(map(_width, names), default=0)},
         "xaxis": {
             **axis,
             "domain": [0, 0.66],
@@ -136,12 +142,13 @@ def _layout(names: Sequence[str], fastest: float, page: str) -> dict[str, Any]:
             "range": [0, (fastest or 1.0) * _ROOM_FOR_NUMBERS],
             "title": {"text": t("figure.speed_unit"), "standoff": 6, "font": {"size": 12}},
         },
-        "yaxis": {"autorange": "reversed", "fixedrange": True, "automargin": True},
+        "yaxis": {"autorange": "reversed", "fixedrange": True},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
         "uirevision": "kept",
         # On a phone the panes' letters do, and the two plots take the page's width by turns.
         "meta": {
             "narrow": {
+                "margin": {**_MARGIN, "l": _BESIDE_PX + 2 * _LETTER_PX},
                 "yaxis": {"tickmode": "array", "tickvals": list(names), "ticktext": [name[0] for name in names]},
                 "xaxis": {"domain": [0, 0.56]},
                 "xaxis2": {"domain": [0.64, 1], "nticks": 3},
@@ -150,9 +157,18 @@ def _layout(names: Sequence[str], fastest: float, page: str) -> dict[str, Any]:
     }
 
 
+def _width(name: str) -> int:
+    """Of a text, in letters of the Latin alphabet: one of Chinese, Japanese or Korean has two."""
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in name)
+
+
 def _height(rows: int) -> int:
     return _FRAME_PX + rows * _ROW_PX
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "…"
+    """Forms of one model differ at the end of their names."""
+    if len(name) <= _MAX_NAME:
+        return name
+    kept = (_MAX_NAME - 1) // 2
+    return f"{name[: _MAX_NAME - 1 - kept]}…{name[-kept:]}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
+from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
 from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import KIND as PLAN
@@ -21,6 +22,7 @@ from multi_llm_comparator.ui.history.overview import (
     Overview,
     comparison_overview,
     distillation_overview,
+    evaluation_overview,
     job_overview,
     plan_overview,
 )
@@ -28,6 +30,7 @@ from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.navigation import go_to, page_names
+from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
 from multi_llm_comparator.workbench import get_workbench
 
@@ -66,6 +69,11 @@ def _plan_overview(run_id: str) -> Overview | None:
     return None if found is None else plan_overview(*found)
 
 
+def _evaluation_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().evaluations.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else evaluation_overview(found.snapshot())
+
+
 async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
     workbench = get_workbench()
     run = (await workbench.plans.get(run_id)).snapshot()
@@ -101,6 +109,13 @@ KINDS: dict[str, KindOnPages] = {
         open=plans.open_run,
         forget=plans.forget_run,
         overview=_plan_overview,
+    ),
+    EVALUATION: KindOnPages(
+        page="measure",
+        icon=":material/straighten:",
+        open=measure.open_run,
+        forget=measure.forget_run,
+        overview=_evaluation_overview,
     ),
 }
 

@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import seconds
+from multi_llm_comparator.evaluation.measuring.cells import Cell
+from multi_llm_comparator.evaluation.measuring.results import results_of
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
 from multi_llm_comparator.jobs.events import Sample
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.plans.export_html import figure_rows
@@ -24,6 +29,8 @@ from multi_llm_comparator.ui.plans.tones import step_chip
 LOSSES = ("loss", "validation_loss")
 # Of a job that asks more at a step, the first.
 MAX_SAMPLES = 20
+# Prompts of an evaluation that stand beside those of another run.
+MAX_PARTS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +60,33 @@ class Overview:
 
     figures: dict[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+
+
+def evaluation_overview(snapshot: EvaluationSnapshot) -> Overview:
+    """Prompt by prompt, with the first answer of each model; the figures are the models' scores."""
+    results = results_of(snapshot)
+    figures = {}
+    for found in results.subjects:
+        name = f"{snapshot.spec.subject(found.subject).name} · {found.source}"
+        figures[name] = f"{mean_words(found.interval)} ({interval_words(found.interval)})"
+    parts = []
+    for number, item in enumerate(snapshot.items[:MAX_PARTS]):
+        cells = [(subject, snapshot.cell(number, subject.id)) for subject in snapshot.spec.subjects]
+        answers = [_cell(subject.name, subject.target, cell) for subject, cell in cells if cell is not None]
+        parts.append(Part(prompt=item.title, answers=tuple(answers)))
+    return Overview(figures=figures, parts=tuple(parts))
+
+
+def _cell(name: str, target: str, cell: Cell) -> ShownAnswer:
+    value = say.NOTHING if cell.value is None else f"{cell.value:.2g}"
+    return ShownAnswer(
+        model=name,
+        target=target,
+        chip=state_chip("done" if cell.state == "done" else "failed"),
+        text=cell.text,
+        error=cell.error or "",
+        figures=(value, seconds(cell.duration_s, current_language())),
+    )
 
 
 def comparison_overview(snapshot: ComparisonSnapshot) -> Overview:

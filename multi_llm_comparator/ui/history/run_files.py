@@ -61,7 +61,7 @@ def draw_archives(run_ids: Sequence[str]) -> None:
 
 def run_files() -> RunFiles:
     workbench = get_workbench()
-    return RunFiles(workbench.runs, workbench.calibration)
+    return RunFiles(workbench.runs)
 
 
 # No session in these two: a file is made when the browser fetches it.

@@ -9,6 +9,7 @@ from multi_llm_comparator.ui.kit import figures
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.kit.markdown import bounded
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
+from multi_llm_comparator.ui.kit.said import said
 
 MAX_PROBLEM_CHARS = 4000
 # Of a model's name: a quantization, or what it was made from.
@@ -62,8 +63,8 @@ def figure(value: str, label: str, why: str, unit: str = "", note: str | None = 
     that ``warns`` says that the number is not what it would be otherwise."""
     small = f" <small>{escape(unit)}</small>" if unit else ""
     kind = ' class="mlc-warns"' if warns else ""
-    said = "" if note is None else f'<em{kind} title="{escape(note)}">{escape(note)}</em>'
-    named = f"<b>{escape(value)}{small}</b><i>{escape(label)}</i>{said}"
+    beneath = "" if note is None else f'<em{kind} title="{escape(note)}">{escape(note)}</em>'
+    named = f"<b>{escape(value)}{small}</b><i>{escape(label)}</i>{beneath}"
     return f'<div class="mlc-figure" title="{escape(why)}">{named}</div>'
 
 
@@ -73,8 +74,8 @@ def detail(text: str, why: str) -> str:
 
 def problem(title: str, text: str) -> str:
     """What went wrong, in the colour of failure. An endpoint may say it at any length."""
-    tone, said = STATE_TONES["failed"].css, escape(bounded(text, MAX_PROBLEM_CHARS))
-    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{said}</div>'
+    tone, words = STATE_TONES["failed"].css, escape(bounded(said(text), MAX_PROBLEM_CHARS))
+    return f'<div class="mlc-problem" style="--tone:{tone}" role="alert"><b>{escape(title)}</b>{words}</div>'
 
 
 def error_title(error_type: str | None) -> str:

@@ -14,6 +14,7 @@ _ICONS = {
     "compare": ":material/view_column:",
     "plans": ":material/account_tree:",
     "tune": ":material/model_training:",
+    "measure": ":material/straighten:",
     "models": ":material/deployed_code:",
     "groups": ":material/hub:",
     "history": ":material/history:",

@@ -1,6 +1,8 @@
-"""Where a page stands: at a newly sent prompt, once, and an answer that has ended at its beginning."""
+"""Where a page stands: at a newly sent prompt, once; a growing answer at its end, an ended one at its beginning."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -25,30 +27,52 @@ def scroll_to(target: str, mark: str) -> None:
     _component(data={"target": target, "mark": mark}, key="compare_scroll", height="content", width="content")
 
 
-# Who has scrolled up to read is left where they are.
-_OPEN_JS = """
+# Streamlit's own way of following an end looks at each box sixty times a second, which takes a tenth of a core from the
+# models. This looks when something was added.
+_FOLLOW_JS = """
 const END_PX = 48;
+
+// Who has scrolled up to read is left where they are.
+function follow(box) {
+  const isAtEnd = () => box.scrollTop + box.clientHeight >= box.scrollHeight - END_PX;
+  let follows = isAtEnd(), isAwaited = false;
+  const onScroll = () => { follows = isAtEnd(); };
+  const pull = () => { isAwaited = false; if (follows) box.scrollTop = box.scrollHeight; };
+  const grown = new MutationObserver(() => { if (!isAwaited) { isAwaited = true; requestAnimationFrame(pull); } });
+  box.addEventListener("scroll", onScroll, { passive: true });
+  grown.observe(box, { childList: true, characterData: true, subtree: true });
+  return () => {
+    grown.disconnect();
+    box.removeEventListener("scroll", onScroll);
+    if (follows) box.scrollTop = 0;
+  };
+}
+
 export default function({ data }) {
-  const known = (window.mlcOpened ??= new Set());
-  for (const { target, mark } of data.boxes) {
-    if (known.has(mark)) continue;
-    known.add(mark);
-    // What is drawn meanwhile still pulls to the end.
-    for (const delay of [0, 150, 400]) setTimeout(() => {
+  const followed = (window.mlcFollowed ??= new Map());
+  window.mlcGrowing = new Set(data.growing);
+  const look = (tries) => {
+    let isMissing = false;
+    for (const target of window.mlcGrowing) {
       const box = document.querySelector("." + target);
-      if (box && box.scrollTop + box.clientHeight >= box.scrollHeight - END_PX) box.scrollTop = 0;
-    }, delay);
-  }
+      if (!box) isMissing = true;
+      else if (followed.get(target)?.box !== box) followed.set(target, { box, end: follow(box) });
+    }
+    if (isMissing && tries > 0) setTimeout(() => look(tries - 1), 60);
+  };
+  for (const [target, { end }] of [...followed])
+    if (!window.mlcGrowing.has(target)) { followed.delete(target); end(); }
+  look(30);
 }
 """
-_opener = st.components.v2.component("mlc_open_at_beginning", html="<span></span>", js=_OPEN_JS)
+_follower = st.components.v2.component("mlc_follow_ends", html="<span></span>", js=_FOLLOW_JS)
 
 
-def open_at_beginning(boxes: dict[str, str]) -> None:
-    """Scroll boxes that followed a growing text back to its beginning, one time for each mark.
+def follow_ends(growing: Sequence[str]) -> None:
+    """Keep boxes with a growing text scrolled to its end, until they are not among ``growing`` any more: then back to
+    its beginning.
 
     Args:
-        boxes: marks, by the class of the box.
+        growing: a class of each box.
     """
-    data = {"boxes": [{"target": target, "mark": mark} for target, mark in boxes.items()]}
-    _opener(data=data, key="compare_open", height="content", width="content")
+    _follower(data={"growing": list(growing)}, key="compare_follow", height="content", width="content")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
@@ -29,7 +29,10 @@ def draw_lineage(model: ModelInfo) -> None:
     st.subheader(t("models.lineage"))
     if curves := curves_of(lineage):
         st.line_chart(
-            pd.DataFrame(curves), height=180, x_label=t("models.lineage_steps"), y_label=t("models.lineage_loss")
+            pd.DataFrame(curves).interpolate(limit_area="inside"),
+            height=180,
+            x_label=t("models.lineage_steps"),
+            y_label=t("models.lineage_loss"),
         )
     st.html(facts([(fact_name(name), value) for name, value in rows_of(lineage)]))
 

@@ -18,6 +18,7 @@ from multi_llm_comparator.ui.kit.actions import perform, show_notices, warn
 from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, model_tone
+from multi_llm_comparator.ui.kit.said import said
 from multi_llm_comparator.workbench import get_workbench
 
 REFRESH_S = 1.5
@@ -77,7 +78,7 @@ def _loaded_row(model: LoadedModel) -> str:
     return (
         f'<div class="mlc-models"><b>{model_label(model.name, tone)}</b>{doing}'
         f'<span class="mlc-muted" title="{process}">{escape(facts)}</span></div>'
-        + "".join(f'<div class="mlc-muted">{escape(note)}</div>' for note in model.info.get("notes", ()))
+        + "".join(f'<div class="mlc-muted">{escape(said(note))}</div>' for note in model.info.get("notes", ()))
     )
 
 

@@ -20,10 +20,20 @@ from multi_llm_comparator.workbench import get_workbench
 PAGE_SIZE = 40
 _COLUMNS = ("name", "kind", "architecture", "parameters", "quantization", "context", "template", "size")
 
+
+def _with_base(model: ModelInfo) -> tuple[str, str, bool, str]:
+    """Adapters come right behind their base, whatever the list is sorted by."""
+    base = model.loaded_as
+    return base.name.casefold(), base.id, model.base is not None, model.name.casefold()
+
+
 SORTS: dict[str, Callable[[ModelInfo], tuple[bool, object]]] = {
-    "name": lambda model: (not model.is_loadable, model.name.casefold()),
-    "size": lambda model: (not model.is_loadable, -model.size),
-    "parameters": lambda model: (not model.is_loadable, -(model.config.get("parameters") or 0)),
+    "name": lambda model: (not model.is_loadable, _with_base(model)),
+    "size": lambda model: (not model.is_loadable, (-model.loaded_as.size, _with_base(model))),
+    "parameters": lambda model: (
+        not model.is_loadable,
+        (-(model.loaded_as.config.get("parameters") or 0), _with_base(model)),
+    ),
 }
 
 

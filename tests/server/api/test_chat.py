@@ -11,6 +11,7 @@ from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import (
     BudgetExceededError,
     ContextOverflowError,
+    ConversationRefusedError,
     GrammarError,
     InsufficientMemoryError,
     ModelNotFoundError,
@@ -137,7 +138,7 @@ async def test_roles_parts_and_earlier_thoughts_are_read(api):
     )
 
 
-async def test_an_answer_that_was_begun_is_gone_on_with(api):
+async def test_an_answer_that_was_begun_is_continued(api):
     messages = [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one"}]
     answer = await api.chat(messages=messages, continue_final_message=True, add_generation_prompt=False)
     assert answer.status_code == 200
@@ -258,6 +259,7 @@ async def test_half_a_character_is_told_so(api):
         (ModelNotFoundError("no model named 'm'"), 404, "model_not_found"),
         (ContextOverflowError("too long"), 400, "context_length_exceeded"),
         (RequestRefusedError("refused"), 400, "request_refused"),
+        (ConversationRefusedError("roles must alternate"), 400, "conversation_refused"),
         (InsufficientMemoryError("no room"), 503, "insufficient_memory"),
         (ProviderUnavailableError("gone"), 502, "upstream_failed"),
         (BudgetExceededError("spent"), 429, "insufficient_quota"),

@@ -1,0 +1,272 @@
+"""``llm-cooperation evaluate`` and ``promptset``: what the Measure page does, from the shell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+
+from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.plain_text import plain
+from multi_llm_comparator.core.readable import seconds
+from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
+from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.results import results_of
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.spec import (
+    JUDGE_MODES,
+    SUBJECT_IDS,
+    EvaluationSpec,
+    JudgeMode,
+    JudgeSpec,
+    Subject,
+    TaskChoice,
+    checked_spec,
+)
+from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
+from multi_llm_comparator.evaluation.prompt_set_files import (
+    FILE_FORMATS,
+    MAX_FILE_BYTES,
+    FileFormat,
+    prompt_set_file,
+    read_prompt_set,
+)
+from multi_llm_comparator.evaluation.prompt_sets import PromptSet
+from multi_llm_comparator.evaluation.prompt_store import PromptSets
+from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
+from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+from multi_llm_comparator.plans.config import CooperationConfig, parse_config
+from multi_llm_comparator.plans.roles import Reach, cast_one
+from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.workbench import Services, finder, local_names
+
+WIDTH = 400
+
+promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
+
+
+# --- evaluate -------------------------------------------------------------------------------------------------------
+
+
+def reached(names: list[str], config: CooperationConfig | None, models: ModelManager) -> tuple[Reach, list[str]]:
+    """How to reach all of these, and what each is asked by.
+
+    Raises:
+        ConfigurationError: one of them is no model here and nothing that the configuration names.
+    """
+    groups: Reach | None = None
+    targets = []
+    for name in names:
+        read = config or parse_config(
+            {"models": dict.fromkeys(("small_model", "large_model", "router_model"), name)}, ""
+        )
+        reach, target = cast_one(read, name, finder(models), local_names(models))
+        targets.append(target)
+        groups = reach if groups is None else _joined(groups, reach)
+    if groups is None:
+        raise ConfigurationError("there is nobody to ask: give --model, once for each")
+    return groups, targets
+
+
+def _joined(one: Reach, other: Reach) -> Reach:
+    models = {**one.groups.get("models", {}), **other.groups.get("models", {})}
+    return replace(one, groups={**one.groups, "models": models}, keys={**one.keys, **other.keys})
+
+
+def labels_of(targets: list[str], names: list[str], models: ModelManager) -> list[str]:
+    """What reports call each: a local model by its name, unless two would be called the same."""
+    found = [models.find(target) for target in targets]
+    short = [model.name if model else name for model, name in zip(found, names, strict=False)]
+    return [one if short.count(one) == 1 else name for one, name in zip(short, names, strict=True)]
+
+
+def prompts_named(name: str) -> PromptSet:
+    """The set of a file, or one that is kept here.
+
+    Raises:
+        DocumentError, ConfigurationError: there is none, or the file is wrong.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return read_prompt_set(read_bytes(path, MAX_FILE_BYTES), path.name)
+    if (found := PromptSets().find(name)) is not None:
+        return found
+    raise ConfigurationError(f"{name!r} is neither a file nor a prompt set that is kept here; see promptset list")
+
+
+def spec_of(
+    targets: list[str],
+    names: list[str],
+    prompts: PromptSet | None,
+    tasks: list[TaskChoice],
+    config: ModelConfig,
+    judge: tuple[str, str] | None,
+    *,
+    title: str,
+    repeats: int,
+) -> EvaluationSpec:
+    """Raises ConfigurationError: what was asked for cannot be evaluated."""
+    subjects = [
+        Subject(id=letter, target=target, label=name[:300], config=config)
+        for letter, target, name in zip(SUBJECT_IDS, targets, names, strict=False)
+    ]
+    if len(targets) > len(SUBJECT_IDS):
+        raise ConfigurationError(f"at most {len(SUBJECT_IDS)} models fit into one evaluation, not {len(targets)}")
+    return checked_spec(
+        title=title,
+        subjects=subjects,
+        prompts=prompts,
+        tasks=tasks,
+        repeats=repeats,
+        judge=JudgeSpec(target=judge[0], mode=_mode(judge[1])) if judge else None,
+    )
+
+
+def _mode(name: str) -> JudgeMode:
+    found = [mode for mode in JUDGE_MODES if mode == name]
+    if not found:
+        raise ConfigurationError(f"no judge mode {name!r}; there are {', '.join(get_args(JudgeMode))}")
+    return found[0]
+
+
+async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None) -> bool:
+    """Ask everything and report; whether anything was answered."""
+    rows = len(spec.prompts.rows) if spec.prompts else 0
+    if rows and len(spec.subjects) > 1:
+        visible = smallest_difference(rows, comparisons=len(spec.pairs))
+        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en"))
+    return await finish(work, await work.evaluations.start(spec), to)
+
+
+async def resume(work: Services, run_id: str, to: Path | None) -> bool:
+    """Ask what has no answer yet; whether anything was answered."""
+    return await finish(work, await work.evaluations.resume(run_id), to)
+
+
+async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
+    """Wait for a run, and print what it found."""
+    try:
+        await show_while(work.runs.wait(run.id), lambda: evaluation_view(run.snapshot()))
+    except BaseException:
+        await work.runs.stop(run.id)
+        messages.print(f"stopped; go on with: llm-cooperation evaluate --resume {run.id}")
+        raise
+    snapshot = run.snapshot()
+    results = results_of(snapshot)
+    heading, rows = result_table(snapshot, results, "en")
+    found = Table(*heading, box=None, padding=(0, 1))
+    for row in rows:
+        found.add_row(*map(plain, row))
+    # Through a pipe, too, a row stays a row.
+    output.print(found, width=WIDTH, crop=False)
+    for line in verdict_lines(snapshot, results, "en"):
+        output.print(plain(line))
+    if snapshot.error:
+        messages.print(f"error: {snapshot.error}", style="red")
+    if snapshot.failed:
+        messages.print(f"{snapshot.failed} failed; ask them again with: llm-cooperation evaluate --resume {run.id}")
+    messages.print(f"run: {run.id}")
+    if to is not None:
+        _write(snapshot, to)
+    return snapshot.state == "done"
+
+
+def _write(snapshot: EvaluationSnapshot, to: Path) -> None:
+    format = {"md": "markdown", "htm": "html"}.get(to.suffix[1:].lower(), to.suffix[1:].lower())
+    write_atomically(to, export_evaluation(snapshot, format).decode())
+    messages.print(f"written: {to}")
+
+
+def check_output(to: Path | None) -> None:
+    """Raises ConfigurationError: no report has such an ending; said before anything is asked."""
+    endings = {*FORMATS, "md", "htm"} - {"markdown"}
+    if to is not None and to.suffix[1:].lower() not in endings:
+        raise ConfigurationError(f"{str(to)!r} must end in one of {', '.join(f'.{e}' for e in sorted(endings))}")
+
+
+def evaluation_view(snapshot: EvaluationSnapshot) -> RenderableType:
+    """An evaluation at work: how far each subject is, how fast, and how long it will take."""
+    view = Table(box=None, padding=(0, 1), show_header=False)
+    for progress in snapshot.progress:
+        subject = snapshot.spec.subject(progress.subject)
+        view.add_row(
+            plain(subject.name[:60]),
+            progress.state,
+            f"{progress.done + progress.failed} of {progress.total}",
+            f"{progress.failed} failed" if progress.failed else "",
+            "" if progress.items_per_s is None else f"{progress.items_per_s:.2g}/s",
+            "" if not progress.left_s else f"about {seconds(progress.left_s)} left",
+        )
+    if snapshot.judged[1]:
+        view.add_row("judge", snapshot.phase, f"{snapshot.judged[0]} of {snapshot.judged[1]}", "", "", "")
+    return view
+
+
+def task_choices(names: str, data: str | None, options: TaskOptions) -> list[TaskChoice]:
+    """The tasks named with commas."""
+    return [TaskChoice(name=name.strip(), data=data, options=options) for name in names.split(",") if name.strip()]
+
+
+# --- prompt sets ----------------------------------------------------------------------------------------------------
+
+
+@promptset.command("list")
+def list_sets() -> None:
+    """Show the prompt sets that are kept here."""
+    for facts in PromptSets().list():
+        output.print(f"{facts.id}  {facts.rows:>6} prompts  {facts.name}")
+
+
+@promptset.command("import")
+def import_set(
+    file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .json file.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; the file's name if absent.")] = None,
+) -> None:
+    """Keep the prompts of a file as a set."""
+    try:
+        data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
+    except OSError as exc:
+        raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror}") from exc
+    prompts = read_prompt_set(data, file.name)
+    kept = PromptSets().save(prompts.model_copy(update={"name": (name or prompts.name)[:100]}))
+    output.print(kept.id)
+    messages.print(f"{len(kept.rows)} prompts are kept as {kept.name!r}")
+
+
+@promptset.command("export")
+def export_set(
+    name: Annotated[str, typer.Argument(help="Its id or name.")],
+    to: Annotated[Path, typer.Argument(help="The file; its ending (.csv, .jsonl, .json) is the format.")],
+) -> None:
+    """Write a set to a file."""
+    prompts = PromptSets().find(name)
+    if prompts is None:
+        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
+    write_atomically(to, prompt_set_file(prompts, _format(to)).decode())
+    messages.print(f"written: {to}")
+
+
+@promptset.command("delete")
+def delete_set(name: Annotated[str, typer.Argument(help="Its id or name.")]) -> None:
+    """Delete a set; evaluations that asked it keep their copy."""
+    prompts = PromptSets().find(name)
+    if prompts is None:
+        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
+    PromptSets().delete(prompts.id)
+    messages.print(f"deleted: {prompts.name}")
+
+
+def _format(path: Path) -> FileFormat:
+    found = [format for format in FILE_FORMATS if f".{format}" == path.suffix.lower()]
+    if not found:
+        raise ConfigurationError(f"{str(path)!r} must end in one of {', '.join(f'.{f}' for f in FILE_FORMATS)}")
+    return found[0]

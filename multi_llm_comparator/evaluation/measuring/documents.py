@@ -1,0 +1,145 @@
+"""An evaluation as plain data: what the store keeps, what is exported, and what a run is resumed from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
+from multi_llm_comparator.evaluation.measuring.snapshot import Phase
+from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+
+KIND = "evaluation"
+SCHEMA_VERSION = 1
+# Of the prompts, what a search in lists of runs finds.
+MAX_SEARCHED_CHARS = 200_000
+_CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
+
+
+class Score(BaseModel):
+    """How one subject did in one source, for histories that read no answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subject: str
+    target: str
+    source: str
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+class EvaluationDocument(BaseModel):
+    """Everything of an evaluation but its answers and duels, which are stored one by one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spec: EvaluationSpec
+    digest: str = ""
+    items: list[ItemFacts] = Field(default=[], max_length=MAX_ITEMS)
+    state: RunState
+    phase: Phase = ""
+    created_at: float
+    ended_at: float | None = None
+    error: str | None = None
+    scores: list[Score] = []
+
+
+def run_record(run: EvaluationRun) -> RunRecord:
+    """What the store keeps of a run; its line in lists names the subjects."""
+    document = EvaluationDocument(
+        spec=run.spec,
+        digest=run.digest,
+        items=list(run.items),
+        state=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        error=run.error,
+        scores=run.scores,
+    )
+    return RunRecord(
+        id=run.id,
+        kind=KIND,
+        title=run.title,
+        detail=", ".join(dict.fromkeys(subject.name for subject in run.spec.subjects)),
+        models=tuple(dict.fromkeys(subject.target for subject in run.spec.subjects)),
+        status=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        updated_at=now(),
+        document=document.model_dump(mode="json"),
+        search_text="\n".join(item.title for item in run.items)[:MAX_SEARCHED_CHARS],
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def cell_item(run_id: str, key: CellKey, cell: Cell) -> ItemRecord:
+    """What the store keeps of an answer; its text is kept beside its record."""
+    record: dict[str, Any] = _CELL.dump_python(cell, mode="json", exclude={"text"})
+    return ItemRecord(
+        run_id=run_id,
+        key=str(key),
+        position=key.item,
+        status=cell.state,
+        text=cell.text,
+        score=cell.value,
+        record=record,
+        updated_at=now(),
+    )
+
+
+def duel_item(run_id: str, duel: Duel) -> ItemRecord:
+    """What the store keeps of a duel."""
+    return ItemRecord(
+        run_id=run_id,
+        key=duel.key,
+        position=duel.item,
+        status="failed" if duel.error else "done",
+        text="\n".join(duel.reasons),
+        score=duel.value,
+        record=_DUEL.dump_python(duel, mode="json"),
+        updated_at=now(),
+    )
+
+
+def read_run(record: RunRecord) -> EvaluationDocument:
+    """The stored run.
+
+    Raises:
+        DocumentError: it is no evaluation, or not one that this version can read.
+    """
+    if record.kind != KIND or record.schema_version != SCHEMA_VERSION:
+        raise DocumentError(
+            f"run {record.id!r} is a {record.kind} of schema version {record.schema_version}; this version reads "
+            f"evaluations of version {SCHEMA_VERSION}"
+        )
+    try:
+        return EvaluationDocument.model_validate(dict(record.document))
+    except ValidationError as exc:
+        raise DocumentError(
+            f"the stored evaluation {record.id!r} cannot be read: {exc.error_count()} problems"
+        ) from exc
+
+
+def read_item(item: ItemRecord) -> tuple[CellKey, Cell] | Duel:
+    """A stored answer, or a duel.
+
+    Raises:
+        DocumentError: it cannot be read.
+    """
+    try:
+        if item.key.startswith("duel."):
+            return _DUEL.validate_python(dict(item.record))
+        return CellKey.parse(item.key), _CELL.validate_python({**item.record, "text": item.text})
+    except (ValidationError, ValueError) as exc:
+        raise DocumentError(f"the stored answer {item.key!r} cannot be read") from exc

@@ -1,0 +1,102 @@
+"""An evaluation as a file: a report to read anywhere, a table of all answers, or everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.json_text import json_text
+from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
+from multi_llm_comparator.evaluation.measuring.export_html import to_html
+from multi_llm_comparator.evaluation.measuring.export_markdown import to_markdown
+from multi_llm_comparator.evaluation.measuring.results import results_of
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+
+FORMATS = ("html", "json", "csv", "markdown")
+
+
+def export_evaluation(snapshot: EvaluationSnapshot, format: str, language: Language = "en") -> bytes:
+    """Make the file.
+
+    Args:
+        snapshot: also of one that is still at work.
+        format: ``html`` (one page that needs nothing else), ``json`` (complete), ``csv`` (a row for each answer) or
+            ``markdown`` (the report).
+        language: of the words in HTML and Markdown.
+
+    Raises:
+        ConfigurationError: another format.
+    """
+    writers: Mapping[str, Callable[[], str]] = {
+        "html": lambda: to_html(snapshot, language),
+        "json": lambda: json_text(evaluation_data(snapshot)),
+        "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.cells else ("run_id",)),
+        "markdown": lambda: to_markdown(snapshot, language),
+    }
+    if format not in writers:
+        raise ConfigurationError(f"no export format {format!r} for an evaluation; there are {', '.join(FORMATS)}")
+    return writers[format]().encode("utf-8", "replace")
+
+
+def evaluation_data(snapshot: EvaluationSnapshot) -> dict[str, Any]:
+    """Everything, as plain data: what was asked of whom, each answer with its score, and what came of it."""
+    results = results_of(snapshot)
+    return {
+        "format": "multi-llm-comparator evaluation",
+        "id": snapshot.id,
+        "title": snapshot.title,
+        "state": snapshot.state,
+        "created_at": iso_time(snapshot.created_at),
+        "spec": snapshot.spec.model_dump(mode="json"),
+        "results": _plain(results),
+        "items": [_plain(item) for item in snapshot.items],
+        "answers": [
+            {"item": key.item, "subject": key.subject, "repeat": key.repeat, "value": cell.value, **_plain(cell)}
+            for key, cell in snapshot.cells.items()
+        ],
+        "duels": [{"value": duel.value, **_plain(duel)} for duel in snapshot.duels.values()],
+    }
+
+
+def _plain(found: Any) -> Any:
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(found)
+
+
+def _rows(snapshot: EvaluationSnapshot) -> Iterator[dict[str, Any]]:
+    names = {subject.id: subject for subject in snapshot.spec.subjects}
+    for key, cell in snapshot.cells.items():
+        item = snapshot.items[key.item]
+        subject = names[key.subject]
+        yield {
+            "run_id": snapshot.id,
+            "source": item.source,
+            "task": item.task,
+            "item_id": item.id,
+            "prompt": item.title,
+            "expected": item.target,
+            "tags": ";".join(item.tags),
+            "model": subject.name,
+            "target": subject.target,
+            "repeat": key.repeat + 1,
+            "state": cell.state,
+            "answer": cell.text,
+            "value": cell.value,
+            "score": cell.score,
+            "correct": cell.correct,
+            "reason": cell.reason,
+            "judge_value": cell.judgement.value if cell.judgement else None,
+            "your_score": cell.human,
+            "error": cell.error or "",
+            "seed": cell.seed,
+            "tokens": cell.tokens,
+            "tokens_per_s": cell.tokens_per_s,
+            "is_alone": cell.is_alone,
+            "duration_s": cell.duration_s,
+            "memory_bytes": cell.memory_bytes,
+            "answered_by": cell.answered_by or "",
+            "cost_usd": cell.cost_usd,
+        }

@@ -1,0 +1,110 @@
+"""What an evaluation asks, of whom, and who judges: all that is needed to run it again."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.evaluation.prompt_sets import PromptSet
+from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+
+MAX_SUBJECTS, MAX_TASKS, MAX_REPEATS = 16, 20, 20
+MAX_ITEMS, MAX_CELLS = 20_000, 200_000
+MAX_TARGET_CHARS = 1024
+# The letter of a subject: a judge and the keys of cells know it by nothing else.
+SUBJECT_IDS = tuple("abcdefghijklmnop")
+JudgeMode = Literal["reference", "rubric", "pairwise"]
+JUDGE_MODES: tuple[JudgeMode, ...] = ("pairwise", "rubric", "reference")
+USUAL_RUBRIC = "The answer is correct, does all that is asked, and is free of what was not asked for."
+
+Target = Annotated[str, Field(min_length=1, max_length=MAX_TARGET_CHARS)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Subject(_Part):
+    """What is measured: any target of the gateway with parameters. Two may be one model asked otherwise."""
+
+    id: Annotated[str, Field(pattern=r"^[a-p]$")]
+    target: Target
+    label: Annotated[str, Field(max_length=300)] = ""
+    config: ModelConfig = Field(default_factory=lambda: ModelConfig(temperature=0.0))
+
+    @property
+    def name(self) -> str:
+        return self.label or self.target
+
+
+class TaskChoice(_Part):
+    """A published task: its name (``mmlu``), the folder that its data is in, or None for the Hub, and its options."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    data: Annotated[str, Field(max_length=4096)] | None = None
+    options: TaskOptions = TaskOptions()
+
+
+class JudgeSpec(_Part):
+    """Who judges, and how: two answers against each other, by a rubric, or by what the row expects."""
+
+    target: Target
+    mode: JudgeMode = "pairwise"
+    rubric: Annotated[str, Field(max_length=4000)] = USUAL_RUBRIC
+    config: ModelConfig = Field(default_factory=lambda: ModelConfig(temperature=0.0, max_tokens=512))
+
+
+class EvaluationSpec(_Part):
+    """One evaluation. ``prompts`` is a copy of the set as it was then. With ``repeats`` each prompt is asked so often,
+    with seeds counted up from ``seed``.
+
+    Raises:
+        ValidationError: nothing to ask, nobody to be asked, or more than fits.
+    """
+
+    title: Annotated[str, Field(max_length=200)] = ""
+    subjects: Annotated[tuple[Subject, ...], Field(min_length=1, max_length=MAX_SUBJECTS)]
+    prompts: PromptSet | None = None
+    tasks: Annotated[tuple[TaskChoice, ...], Field(max_length=MAX_TASKS)] = ()
+    repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 1
+    seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    judge: JudgeSpec | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> EvaluationSpec:
+        if self.prompts is None and not self.tasks:
+            raise ValueError("there is nothing to ask: choose a prompt set or a task")
+        ids = [subject.id for subject in self.subjects]
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"two subjects have one id in {ids!r}")
+        return self
+
+    def subject(self, subject_id: str) -> Subject:
+        return next(subject for subject in self.subjects if subject.id == subject_id)
+
+    @property
+    def pairs(self) -> tuple[tuple[Subject, Subject], ...]:
+        """Each two subjects, the one that was chosen earlier first."""
+        return tuple((one, other) for n, one in enumerate(self.subjects) for other in self.subjects[n + 1 :])
+
+
+def checked_spec(**fields: object) -> EvaluationSpec:
+    """Build what an evaluation asks.
+
+    Raises:
+        ConfigurationError: the first thing that is wrong with it.
+        InvalidParameterError: a parameter of a subject or the judge is out of its range.
+    """
+    try:
+        spec = EvaluationSpec.model_validate(fields)
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    for config in (*(subject.config for subject in spec.subjects), *([spec.judge.config] if spec.judge else [])):
+        config.validate()
+    return spec

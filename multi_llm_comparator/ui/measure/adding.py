@@ -1,0 +1,56 @@
+"""From Compare into a prompt set: the prompts of a comparison become rows."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
+from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.evaluation.prompt_sets import MAX_NAME_CHARS, PromptRow, PromptSet, checked_set
+from multi_llm_comparator.evaluation.prompt_store import PromptSets
+from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.i18n import t, tn
+
+
+def draw_add_to_set(snapshot: ComparisonSnapshot) -> None:
+    """A choice of the set, and one button; the set that was changed last is chosen already."""
+    if not snapshot.turns:
+        return
+    sets = PromptSets().list()
+    names = {facts.id: facts.name for facts in sets}
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        chosen = st.selectbox(
+            t("measure.add_to_set"),
+            [*names, ""],
+            format_func=lambda one: names.get(one, t("measure.add_new_set")),
+            key=f"compare_to_set_{snapshot.id}",
+            help=t("measure.add_to_set_why"),
+        )
+        st.button(
+            t("measure.add_now"),
+            icon=":material/playlist_add:",
+            key=f"compare_add_to_set_{snapshot.id}",
+            on_click=_add,
+            args=(snapshot, chosen or ""),
+        )
+
+
+def _add(snapshot: ComparisonSnapshot, set_id: str) -> None:
+    prompts = list(dict.fromkeys(turn.prompt for turn in snapshot.turns))
+    kept = attempt(lambda: _extended(prompts, set_id) if set_id else _new(snapshot, prompts))
+    if kept is not None:
+        inform(tn("measure.added", len(prompts), name=kept.name))
+
+
+def _new(snapshot: ComparisonSnapshot, prompts: list[str]) -> PromptSet:
+    rows = [{"id": str(number), "prompt": prompt} for number, prompt in enumerate(prompts, 1)]
+    name = cut_line(snapshot.title, MAX_NAME_CHARS) or t("measure.add_new_set")
+    return PromptSets().save(checked_set(name, name=name, rows=rows))
+
+
+def _extended(prompts: list[str], set_id: str) -> PromptSet:
+    sets = PromptSets()
+    kept = sets.load(set_id)
+    for prompt in prompts:
+        kept = sets.add_row(set_id, PromptRow(id="0", prompt=prompt))
+    return kept

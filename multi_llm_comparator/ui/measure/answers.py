@@ -1,0 +1,207 @@
+"""The answers to one prompt side by side: what each model saw and wrote, its score and why; one's own by keyboard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.comparison.limits import MAX_PANES
+from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.spec import Subject
+from multi_llm_comparator.ui.compare.state import open_run as open_comparison
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.html_pieces import error_title, model_label, problem
+from multi_llm_comparator.ui.kit.i18n import t, tm
+from multi_llm_comparator.ui.kit.navigation import go_to
+from multi_llm_comparator.workbench import get_workbench
+
+# One's own score of the answer in each column, from the left: right, and beneath it wrong.
+RIGHT_KEYS, WRONG_KEYS = "1234567", "qwertyu"
+MAX_SHOWN_CHARS = 20_000
+
+
+def draw_answers(run: EvaluationRun, snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> None:
+    """One row of the matrix, opened; ``shown`` are the rows that one can go on to."""
+    item = snapshot.items[number]
+    with st.container(border=True, key="measure_answers"):
+        _draw_head(snapshot, number, shown)
+        st.html(f'<div class="mlc-prompt">{escape(_prompt(snapshot, number))}</div>')
+        if item.target:
+            st.html(f'<p class="mlc-muted">{escape(t("measure.expects", expected=item.target))}</p>')
+        keys = [
+            CellKey(number, subject.id, repeat)
+            for repeat in range(snapshot.spec.repeats)
+            for subject in snapshot.spec.subjects
+        ]
+        there = [key for key in keys if key in snapshot.cells]
+        for start in range(0, len(there), MAX_PANES):
+            some = there[start : start + MAX_PANES]
+            for offset, (key, column) in enumerate(zip(some, st.columns(len(some)), strict=True)):
+                with column:
+                    _draw_answer(run, snapshot, key, start + offset)
+        _draw_duels(snapshot, number)
+
+
+def _draw_head(snapshot: EvaluationSnapshot, number: int, shown: list[int]) -> None:
+    place = shown.index(number)
+    item = snapshot.items[number]
+    tags = " · ".join(filter(None, (item.task if item.source != PROMPTS else "", f"#{item.id}", *item.tags)))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(tm("measure.row_of", row=place + 1, rows=len(shown), tags=tags), width="stretch")
+        st.button(
+            t("measure.earlier"),
+            icon=":material/keyboard_arrow_up:",
+            type="tertiary",
+            key="measure_earlier",
+            shortcut="p",
+            disabled=place == 0,
+            on_click=_go,
+            args=(snapshot.id, shown[max(0, place - 1)]),
+        )
+        st.button(
+            t("measure.later"),
+            icon=":material/keyboard_arrow_down:",
+            type="tertiary",
+            key="measure_later",
+            shortcut="n",
+            disabled=place == len(shown) - 1,
+            on_click=_go,
+            args=(snapshot.id, shown[min(len(shown) - 1, place + 1)]),
+        )
+        if item.source == PROMPTS and st.button(
+            t("measure.in_compare"),
+            icon=":material/view_column:",
+            key="measure_in_compare",
+            help=t("measure.in_compare_why"),
+        ):
+            _compare(snapshot, number, snapshot.spec.subjects[:MAX_PANES])
+
+
+def _go(run_id: str, number: int) -> None:
+    st.session_state[f"measure_picked_{run_id}"] = number
+
+
+def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey, position: int) -> None:
+    subject, cell = snapshot.spec.subject(key.subject), snapshot.cells[key]
+    with st.container(border=True, height="stretch", key=f"measure_card_{key.subject}_{key.repeat}"):
+        st.html(f"{model_label(subject.name, tone_of(subject.target))} {_score(cell)}")
+        if cell.error:
+            st.html(problem(error_title(cell.error_type), cell.error))
+        if cell.text:
+            # As it is, not as Markdown: here one looks at what was really written.
+            st.code(cell.text[:MAX_SHOWN_CHARS], language=None, wrap_lines=True)
+        if cell.logprobs:
+            st.caption(", ".join(f"{value:.3f}" for value in cell.logprobs) + f" {t('measure.nats')}")
+        if cell.reason:
+            st.html(f'<p class="mlc-muted">{escape(cell.reason)}</p>')
+        if cell.judgement is not None:
+            reasons = " / ".join(cell.judgement.reasons) or cell.judgement.error or ""
+            st.html(f'<p class="mlc-muted">{escape(t("measure.judge_says", reason=reasons))}</p>')
+        for note in cell.notes:
+            st.html(f'<p class="mlc-muted">{escape(note)}</p>')
+        st.html(f'<p class="mlc-muted">{escape(_figures(cell))}</p>')
+        if cell.state == "done":
+            _draw_own_score(run, key, cell, position)
+        if cell.prompt:
+            with st.expander(t("measure.prompt_seen")):
+                st.code(cell.prompt, language=None, wrap_lines=True)
+        if snapshot.items[key.item].source == PROMPTS and st.button(
+            t("measure.ask_in_compare"),
+            icon=":material/open_in_new:",
+            type="tertiary",
+            key=f"measure_ask_{key.subject}_{key.repeat}",
+        ):
+            _compare(snapshot, key.item, (subject,), seed=cell.seed)
+
+
+def _score(cell: Cell) -> str:
+    value = say.NOTHING if cell.value is None else f"{cell.value:.2g}"
+    own = "" if cell.human is None else f" · {escape(t('measure.own', score=f'{cell.human:.2g}'))}"
+    return f'<b data-value="{value}">{value}</b>{own}'
+
+
+def _figures(cell: Cell) -> str:
+    speed = f"{say.speed(cell.tokens_per_s)} {t('figure.speed_unit')}" if cell.tokens_per_s else ""
+    cut = t("measure.cut") if cell.is_cut else ""
+    return " · ".join(filter(None, (say.seconds(cell.duration_s), speed, cut)))
+
+
+def _draw_own_score(run: EvaluationRun, key: CellKey, cell: Cell, position: int) -> None:
+    choices = (
+        (1.0, ":material/thumb_up:", "right", RIGHT_KEYS),
+        (0.0, ":material/thumb_down:", "wrong", WRONG_KEYS),
+    )
+    with st.container(horizontal=True, gap="small"):
+        for value, icon, name, keys in choices:
+            is_chosen = cell.human == value
+            st.button(
+                t(f"measure.{name}"),
+                icon=icon,
+                key=f"measure_{name}_{key.subject}_{key.repeat}",
+                type="primary" if is_chosen else "secondary",
+                shortcut=keys[position] if position < len(keys) else None,
+                on_click=_score_by_hand,
+                args=(run, key, None if is_chosen else value),
+            )
+
+
+def _score_by_hand(run: EvaluationRun, key: CellKey, value: float | None) -> None:
+    perform(run.score_by_hand(key, value), run.id)
+
+
+def _draw_duels(snapshot: EvaluationSnapshot, number: int) -> None:
+    for duel in snapshot.duels.values():
+        if duel.item == number:
+            st.html(f'<p class="mlc-muted">{escape(_duel_words(snapshot, duel))}</p>')
+
+
+def _duel_words(snapshot: EvaluationSnapshot, duel: Duel) -> str:
+    names = {"first": snapshot.spec.subject(duel.first).name, "second": snapshot.spec.subject(duel.second).name}
+    reasons = " / ".join(duel.reasons)
+    if duel.value is None:
+        return t("measure.duel_failed", **names, reason=duel.error or "")
+    key = "duel_flipped" if duel.flipped else {1.0: "duel_first", 0.0: "duel_second"}.get(duel.value, "duel_tie")
+    return t(f"measure.{key}", **names, reason=reasons)
+
+
+def _prompt(snapshot: EvaluationSnapshot, number: int) -> str:
+    prompts = snapshot.spec.prompts
+    if snapshot.items[number].source == PROMPTS and prompts is not None:
+        return prompts.prompt_of(prompts.rows[number])
+    return snapshot.items[number].title
+
+
+def _compare(snapshot: EvaluationSnapshot, number: int, subjects: tuple[Subject, ...], seed: int | None = None) -> None:
+    """Ask the prompt once more in Compare, with the parameters that it was asked with here."""
+
+    prompts = snapshot.spec.prompts
+    system = prompts.system if prompts else ""
+    panes = [
+        Pane.new(
+            subject.target,
+            replace(
+                subject.config,
+                system_prompt=system or subject.config.system_prompt,
+                seed=subject.config.seed or seed or snapshot.spec.seed,
+            ),
+        )
+        for subject in subjects
+    ]
+    run_id = perform(_asked(panes, _prompt(snapshot, number)), snapshot.id)
+    if run_id is not None:
+        open_comparison(run_id)
+        go_to("compare", run=run_id)
+
+
+async def _asked(panes: list[Pane], prompt: str) -> str:
+    comparison = await get_workbench().comparisons.create(panes)
+    await comparison.send(prompt)
+    return comparison.id

@@ -1,0 +1,117 @@
+"""An evaluation as one watches it: how far each model is, the verdict, the numbers, and the answers behind them."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.evaluation.measuring.results import Results, results_of
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot, SubjectProgress
+from multi_llm_comparator.ui.history.rows import state_of_run
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.measure.matrix import draw_matrix
+from multi_llm_comparator.ui.measure.numbers import draw_history, draw_numbers, draw_verdicts
+from multi_llm_comparator.ui.measure.state import taken
+
+POLL_S, WATCH_S = 1.0, 3.0
+# The table of answers is drawn anew less often than the bars: a browser takes its time for it.
+MATRIX_POLL_S = 4.0
+
+
+def draw_board(run: EvaluationRun) -> None:
+    """Everything of a run; redrawn every second while it is at work."""
+    first = taken(run)
+
+    @st.fragment(run_every=POLL_S if first.is_running else None)
+    def live() -> None:
+        show_notices()
+        latest = taken(run)
+        if latest.is_running != first.is_running:
+            st.rerun()
+        _draw_status(latest)
+        if latest.is_running or latest.failed:
+            _draw_progress(latest)
+        if latest.cells:
+            results = cached_results(latest)
+            draw_verdicts(latest, results)
+            draw_numbers(latest, results)
+
+    @st.fragment(run_every=MATRIX_POLL_S if first.is_running else None)
+    def answers() -> None:
+        draw_matrix(run)
+
+    live()
+    answers()
+    if not first.is_running:
+        draw_history(first)
+        _watch(run, first.version)
+
+
+def cached_results(snapshot: EvaluationSnapshot) -> Results:
+    """What it found; added up once for each state of it."""
+    key = "measure_results"
+    known = st.session_state.get(key)
+    if known is None or known[0] != (snapshot.id, snapshot.version):
+        known = (snapshot.id, snapshot.version), results_of(snapshot)
+        st.session_state[key] = known
+    found: Results = known[1]
+    return found
+
+
+def _watch(run: EvaluationRun, version: int) -> None:
+    """Another tab may resume or score the same run: look now and then."""
+
+    @st.fragment(run_every=WATCH_S)
+    def watch() -> None:
+        if run.version != version and run.is_at_work:
+            st.rerun()
+
+    watch()
+
+
+def _draw_status(snapshot: EvaluationSnapshot) -> None:
+    if snapshot.owner is not None:
+        st.info(tm("board.elsewhere", pid=snapshot.owner.pid, host=snapshot.owner.host), icon=":material/visibility:")
+    words = [state_of_run(snapshot.state)]
+    if snapshot.phase:
+        words.append(escape(t(f"measure.phase_{snapshot.phase}")))
+    if snapshot.phase == "judging":
+        words.append(escape(t("measure.judged", done=snapshot.judged[0], total=snapshot.judged[1])))
+    if snapshot.is_running and (left := snapshot.left_s):
+        words.append(escape(t("measure.left", time=say.seconds(left))))
+    if snapshot.items:
+        words.append(escape(tn("measure.items", len(snapshot.items))))
+    pieces = "".join(f"<span>{word}</span>" for word in words)
+    st.html(f'<div class="mlc-models" data-measure="{snapshot.state}">{pieces}</div>')
+    if snapshot.error:
+        st.html(problem(t("measure.failed_title"), snapshot.error))
+
+
+def _draw_progress(snapshot: EvaluationSnapshot) -> None:
+    rows = "".join(_progress_row(snapshot, progress) for progress in snapshot.progress)
+    st.html(f'<div class="mlc-measure-bars">{rows}</div>')
+
+
+def _progress_row(snapshot: EvaluationSnapshot, progress: SubjectProgress) -> str:
+    subject = snapshot.spec.subject(progress.subject)
+    tone = tone_of(subject.target)
+    facts = [f"{say.count(progress.done + progress.failed)} / {say.count(progress.total)}"]
+    if progress.failed:
+        facts.append(tn("measure.failed_n", progress.failed))
+    if progress.items_per_s:
+        facts.append(t("measure.rate", rate=f"{progress.items_per_s:.2g}"))
+    if progress.left_s and snapshot.is_running:
+        facts.append(t("measure.left", time=say.seconds(progress.left_s)))
+    width = f"{100 * progress.share:.1f}%"
+    return (
+        f'<div class="mlc-measure-row" data-subject="{progress.subject}" data-done="{progress.done}">'
+        f"{model_label(subject.name, tone)}"
+        f'<div class="mlc-bar"><span style="width:{width};--tone:{tone.css}"></span></div>'
+        f'<span class="mlc-muted">{escape(" · ".join(facts))}</span></div>'
+    )

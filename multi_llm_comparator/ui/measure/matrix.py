@@ -1,0 +1,144 @@
+"""The matrix on the page: prompts down, models across, narrowed to what is worth a look; a click opens the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.core.readable import NOTHING, cut_line
+from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
+from multi_llm_comparator.evaluation.measuring.matrix import SHOWS, Narrowing, Show, rows_of
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.words import source_name, words_of
+from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
+from multi_llm_comparator.ui.kit.scrolling import scroll_to
+from multi_llm_comparator.ui.measure.answers import draw_answers
+from multi_llm_comparator.ui.measure.state import taken
+
+# A browser shows no more; a narrowing finds the others, and files have all.
+MAX_ROWS = 1000
+SHOWN_CHARS = 80
+
+
+def draw_matrix(run: EvaluationRun) -> None:
+    """The filters, the table, and the answers of the row that was picked."""
+    snapshot = taken(run)
+    if not snapshot.items or not (snapshot.cells or snapshot.running):
+        return
+    wanted = _draw_narrowing(snapshot)
+    rows = rows_of(snapshot, wanted)
+    st.caption(tn("measure.rows", len(rows), total=f"{len(snapshot.items):,}"))
+    if not rows:
+        return
+    shown = rows[:MAX_ROWS]
+    picked = _picked(snapshot, shown)
+    st.dataframe(
+        [_row(snapshot, number) for number in shown],
+        hide_index=True,
+        key=f"measure_matrix_{snapshot.id}",
+        on_select=lambda: _pick(snapshot.id, shown),
+        selection_mode=("single-row", "single-cell"),
+        column_config=_columns(snapshot),
+        height=min(38 + 35 * len(shown), 420),
+    )
+    if picked is not None:
+        draw_answers(run, snapshot, picked, shown)
+        scroll_to("st-key-measure_answers", f"{snapshot.id}:{picked}")
+
+
+def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
+    tags = sorted({tag for item in snapshot.items for tag in item.tags})[:500]
+    words = words_of(current_language())
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_narrowing"):
+        show: Show = (
+            st.selectbox(
+                t("measure.show"),
+                SHOWS,
+                format_func=lambda one: t(f"measure.show_{one}"),
+                key=f"measure_show_{snapshot.id}",
+                width=220,
+            )
+            or "all"
+        )
+        tag = source = ""
+        if tags:
+            tag = st.selectbox(
+                t("measure.tag"),
+                ["", *tags],
+                format_func=lambda one: one or t("measure.any"),
+                key=f"measure_tag_{snapshot.id}",
+                width=180,
+            )
+        if len(snapshot.sources) > 1:
+            source = st.selectbox(
+                t("measure.source"),
+                ["", *snapshot.sources],
+                format_func=lambda one: source_name(words, one) if one else t("measure.any"),
+                key=f"measure_source_{snapshot.id}",
+                width=180,
+            )
+        text = st.text_input(t("measure.search"), key=f"measure_text_{snapshot.id}", max_chars=200, width=220)
+        low, high = st.slider(
+            t("measure.between"), 0.0, 1.0, (0.0, 1.0), 0.05, key=f"measure_between_{snapshot.id}", width=220
+        )
+    return Narrowing(show=show, tag=tag or "", source=source or "", text=text, lowest=low, highest=high)
+
+
+def picked_key(run_id: str) -> str:
+    return f"measure_picked_{run_id}"
+
+
+def _pick(run_id: str, shown: list[int]) -> None:
+    state: Any = st.session_state.get(f"measure_matrix_{run_id}")
+    chosen = state["selection"] if state else {}
+    rows = [row for row, _ in chosen.get("cells", ())] or list(chosen.get("rows", ()))
+    st.session_state[picked_key(run_id)] = shown[rows[0]] if rows and rows[0] < len(shown) else None
+
+
+def _picked(snapshot: EvaluationSnapshot, shown: list[int]) -> int | None:
+    picked = st.session_state.get(picked_key(snapshot.id))
+    return picked if picked in shown else None
+
+
+def _row(snapshot: EvaluationSnapshot, number: int) -> dict[str, str]:
+    item = snapshot.items[number]
+    several = len(snapshot.sources) > 1 or item.task != item.source
+    cells = {subject.id: _cell_words(snapshot, number, subject.id) for subject in snapshot.spec.subjects}
+    return {
+        **({"task": item.task} if several else {}),
+        "prompt": item.title,
+        "expected": cut_line(item.target, SHOWN_CHARS),
+        **cells,
+    }
+
+
+def _cell_words(snapshot: EvaluationSnapshot, number: int, subject: str) -> str:
+    words = []
+    for repeat in range(snapshot.spec.repeats):
+        key = CellKey(number, subject, repeat)
+        if (cell := snapshot.cells.get(key)) is not None:
+            words.append(f"{mark(cell)} {cut_line(cell.text or cell.error or '', SHOWN_CHARS)}")
+        elif key in snapshot.running:
+            words.append(f"… {cut_line(snapshot.running[key], SHOWN_CHARS)}")
+    return " | ".join(words)
+
+
+def mark(cell: Cell) -> str:
+    """Right, wrong, in between, not scored, failed."""
+    if cell.state == "failed":
+        return "⚠"
+    if cell.value is None:
+        return NOTHING
+    return "✓" if cell.value == 1 else "✗" if cell.value == 0 else f"{cell.value:.2g}"
+
+
+def _columns(snapshot: EvaluationSnapshot) -> dict[str, Any]:
+    names = {subject.id: cut_line(subject.name, 60) for subject in snapshot.spec.subjects}
+    return {
+        "task": st.column_config.TextColumn(t("measure.task"), width="small"),
+        "prompt": st.column_config.TextColumn(t("measure.column_prompt"), width="medium"),
+        "expected": st.column_config.TextColumn(t("measure.column_expected"), width="small"),
+        **{letter: st.column_config.TextColumn(name, width="medium") for letter, name in names.items()},
+    }

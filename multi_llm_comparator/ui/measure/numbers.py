@@ -1,0 +1,147 @@
+"""The verdict in sentences, and each model's numbers: score with its interval, speed, memory, the best trade-offs."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.core.readable import NOTHING
+from multi_llm_comparator.evaluation.measuring.registry import Past
+from multi_llm_comparator.evaluation.measuring.results import PairVerdict, Results, SubjectCost, SubjectResult
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.words import (
+    interval_words,
+    mean_words,
+    source_name,
+    trust_sentence,
+    verdict_sentence,
+    words_of,
+)
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.html_pieces import model_label, note_chip, table
+from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
+from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
+from multi_llm_comparator.ui.measure.state import open_run
+from multi_llm_comparator.workbench import get_workbench
+
+# Of many models, the pairs that differ most clearly come first; the others are behind a click.
+SHOWN_VERDICTS = 6
+
+
+def draw_verdicts(snapshot: EvaluationSnapshot, results: Results) -> None:
+    """A sentence for each two models; what a judge says only beside how far it can be believed."""
+    known = (v for v in results.verdicts if v.outcome != "nothing" or not snapshot.is_running)
+    verdicts = sorted(known, key=lambda v: (v.source != results.sources[0], v.p))
+    if not verdicts:
+        return
+    if results.trust is not None and any(verdict.basis == "judge" for verdict in verdicts):
+        st.html(f'<p class="mlc-trust">{escape(trust_sentence(results.trust, snapshot.spec, current_language()))}</p>')
+    st.html("".join(_verdict(snapshot, results, verdict) for verdict in verdicts[:SHOWN_VERDICTS]))
+    if rest := verdicts[SHOWN_VERDICTS:]:
+        with st.expander(tn("measure.more_verdicts", len(rest))):
+            st.html("".join(_verdict(snapshot, results, verdict) for verdict in rest))
+
+
+def _verdict(snapshot: EvaluationSnapshot, results: Results, verdict: PairVerdict) -> str:
+    language = current_language()
+    tone = STATE_TONES["done" if verdict.outcome in ("better", "worse") else "queued"]
+    prefix = f"{source_name(words_of(language), verdict.source)}: " if len(results.sources) > 1 else ""
+    so_far = f" {t('measure.so_far')}" if snapshot.is_running else ""
+    sentence = escape(f"{prefix}{verdict_sentence(verdict, snapshot.spec, language)}{so_far}")
+    return f'<p class="mlc-verdict" style="--tone:{tone.css}" data-outcome="{verdict.outcome}">{sentence}</p>'
+
+
+def draw_numbers(snapshot: EvaluationSnapshot, results: Results) -> None:
+    """A row for each model in each source."""
+    costs = {cost.subject: cost for cost in results.costs}
+    several = len(results.sources) > 1
+    head = [
+        t("measure.model"),
+        *([t("measure.source")] if several else []),
+        t("measure.score"),
+        "",
+        t("measure.scored"),
+        t("measure.speed"),
+        t("measure.memory"),
+        t("measure.load"),
+    ]
+    rows = [_row(snapshot, results, found, costs[found.subject], several=several) for found in results.subjects]
+    st.html(table(head, rows))
+
+
+def _row(
+    snapshot: EvaluationSnapshot, results: Results, found: SubjectResult, cost: SubjectCost, *, several: bool
+) -> list[str]:
+    subject = snapshot.spec.subject(found.subject)
+    tone = tone_of(subject.target)
+    # As long as some have no figures the best of the others is not known to be good.
+    is_whole = not snapshot.is_running and len(results.costs) > 1
+    front = is_whole and found.subject in results.front
+    chip = note_chip(t("measure.front"), t("measure.front_why"), STATE_TONES["done"]) if front else ""
+    scored = say.count(found.interval.n if found.interval else 0)
+    if found.failed:
+        scored += f" · {tn('measure.failed_n', found.failed)}"
+    speed = NOTHING if cost.tokens_per_s is None else f"{say.speed(cost.tokens_per_s)} {t('figure.speed_unit')}"
+    return [
+        f"{model_label(subject.name, tone)} {chip}",
+        *([escape(source_name(words_of(current_language()), found.source))] if several else []),
+        f"<b>{mean_words(found.interval)}</b>",
+        _whisker(found, tone),
+        escape(scored),
+        f'<span title="{escape(tn("measure.speed_why", cost.asked_alone))}">{escape(speed)}</span>',
+        escape(say.size(cost.memory_bytes)),
+        escape(say.seconds(cost.load_s)),
+    ]
+
+
+def _whisker(found: SubjectResult, tone: Tone) -> str:
+    """The interval as a line between 0 and 100%, with the mean as a point."""
+    known = found.interval
+    if known is None:
+        return ""
+    low, mean, high = (f"{100 * value:.1f}%" for value in (known.low, known.mean, known.high))
+    why = t("measure.interval_why", interval=interval_words(known))
+    return (
+        f'<div class="mlc-whisker" title="{escape(why)}" style="--tone:{tone.css}">'
+        f'<i style="left:{low};width:calc({high} - {low})"></i><b style="left:{mean}"></b></div>'
+        f'<span class="mlc-muted">{escape(interval_words(known))}</span>'
+    )
+
+
+def draw_history(snapshot: EvaluationSnapshot) -> None:
+    """What earlier evaluations found of these models."""
+    with st.expander(t("measure.history"), icon=":material/timeline:", key="measure_history", on_change="rerun") as box:
+        if not box.open:
+            return
+        found = False
+        for subject in snapshot.spec.subjects:
+            past = perform(get_workbench().evaluations.history(subject.target), snapshot.id) or []
+            others = [one for one in past if one.run_id != snapshot.id]
+            for number, one in enumerate(others[:10]):
+                found = True
+                _draw_past(subject.name, one, f"{subject.id}_{number}")
+        if not found:
+            st.caption(t("measure.no_history"))
+
+
+def _draw_past(name: str, past: Past, key: str) -> None:
+    score = past.score
+    words = f"{100 * score.mean:.1f}% ({100 * score.low:.1f}–{100 * score.high:.1f}%)"
+    source = source_name(words_of(current_language()), score.source)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(
+            f'<div class="mlc-models">{escape(name)} · <b>{escape(words)}</b> · '
+            f"{escape(tn('measure.items', score.n))} · {escape(source)} · {escape(past.title)}</div>",
+            width="stretch",
+        )
+        st.button(
+            t("history.open"),
+            icon=":material/open_in_new:",
+            type="tertiary",
+            key=f"icon_measure_past_{key}",
+            on_click=open_run,
+            args=(past.run_id,),
+        )

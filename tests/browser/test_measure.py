@@ -1,0 +1,168 @@
+"""The Measure page in a real browser: a file of prompts, two quantizations of a real model, and what comes of it; then
+scripted models that take their time, a reload, and an app that is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.board import expect_states
+from tests.browser.conftest import ROOT, SYSTEM_CHROMIUM
+from tests.browser.downloads import downloaded
+
+QUANTIZED = [ROOT / "models" / "gguf" / f"demo-small-{kind}.gguf" for kind in ("Q8_0", "Q4_0")]
+_SCRIPTED = "from tests.browser.scripted_app import main; main()"
+
+
+def prompts_file(folder: Path, count: int = 20) -> Path:
+    """Differences and products, some of them too hard for the demo models."""
+    rows = ["prompt,expected,compare,tags"]
+    for n in range(count):
+        one, other = 37 + 13 * n, 11 + 7 * n
+        if n % 2:
+            rows.append(f'"What is {one} * {other % 9 + 2}?",{one * (other % 9 + 2)},numeric,hard')
+        else:
+            rows.append(f'"What is {one + 300} - {other}?",{one + 300 - other},numeric,easy')
+    path = folder / "sums.csv"
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def running(home: Path, models: Path, *, scripts: Path | None = None) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The app on a home of its own; whoever kills it has done what the test wanted."""
+    environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(models), "MLC_FIRST_MODEL": "false"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = ["-c", _SCRIPTED, str(scripts)] if scripts else ["app.py"]
+    command = [sys.executable, *start, "--port", str(port), "--no-browser"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        assert "running at" in process.stdout.readline()
+        yield f"http://127.0.0.1:{port}", process
+    finally:
+        if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+            psutil.wait_procs(children, timeout=60)
+        process.communicate()
+
+
+def upload(page: Page, path: Path) -> None:
+    page.locator(".st-key-measure_upload_0 button").first.click()
+    page.locator('input[type="file"]').set_input_files(path)
+    expect(page.get_by_text("prompts are kept as")).to_be_visible()
+
+
+def ended(page: Page) -> None:
+    expect(page.locator('[data-measure="done"]')).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def open_row(page: Page, row: int) -> None:
+    """Click a cell of the table, which is a canvas: rows are 35 px high under a heading. It may just be drawn anew:
+    click again."""
+    answers = page.locator(".st-key-measure_answers")
+    for _ in range(12):
+        if answers.count():
+            break
+        page.get_by_test_id("stDataFrame").scroll_into_view_if_needed()
+        box = page.get_by_test_id("stDataFrame").bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] * 0.4, box["y"] + 36 + 35 * row + 17)
+        with suppress(AssertionError):
+            expect(answers).to_be_visible(timeout=8_000)
+    expect(answers).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not all(path.exists() for path in QUANTIZED), reason="the demo models are not made yet")
+@pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
+def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_to_its_answers(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    models = tmp_path / "models" / "gguf"
+    models.mkdir(parents=True)
+    for path in QUANTIZED:
+        (models / path.name).symlink_to(path.resolve())
+    with running(tmp_path / "home", models.parent) as (address, _):
+        page = context.new_page()
+        page.goto(f"{address}/measure?lang=en")
+        expect(page.locator(".mlc-hero")).to_be_visible()
+        upload(page, prompts_file(tmp_path))
+        page.locator(".st-key-measure_start button").first.click()
+        ended(page)
+        verdict = page.locator(".mlc-verdict")
+        expect(verdict).to_contain_text("demo-small")
+        expect(page.locator(".mlc-whisker")).to_have_count(2)
+        page.get_by_label("Show", exact=True).click()
+        page.get_by_role("option", name="models disagree").click()
+        expect(page.get_by_text(re.compile("^[1-9] of 20 prompts"))).to_be_visible()
+        open_row(page, 0)
+        answers = page.locator(".st-key-measure_answers")
+        asked = answers.locator(".mlc-prompt").inner_text()
+        # One is right and the other wrong: that is why the row is there.
+        assert sorted(answers.locator("[data-value]").all_inner_texts()) == ["0", "1"]
+        page.keyboard.press("1")
+        expect(answers.get_by_text("yours: 1")).to_be_visible()
+        page.locator(".st-key-measure_export button").first.click()
+        files = downloaded(page, ("CSV", "HTML"), tmp_path)
+        assert files["CSV"].count("\n") == 41
+        assert "http" not in files["HTML"].replace("http-equiv", "")
+        page.keyboard.press("Escape")
+        answers.get_by_role("button", name="Ask in Compare").first.click()
+        expect_states(page, "done", count=2)
+        expect(page.get_by_text(asked).first).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
+def test_an_evaluation_outlives_a_reload_and_is_resumed_after_the_app_was_killed(
+    context: BrowserContext, tmp_path: Path
+) -> None:
+    scripts, home = tmp_path / "scripts", tmp_path / "home"
+    scripts.mkdir()
+    for name in ("ash", "birch"):
+        script = {"otherwise": "It is 7, I think, or something near.", "tokens_per_second": 12}
+        (scripts / f"{name}.json").write_text(json.dumps(script), encoding="utf-8")
+    with running(home, home / "models", scripts=scripts) as (address, process):
+        page = context.new_page()
+        page.goto(f"{address}/measure?lang=en")
+        expect(page.locator(".mlc-hero")).to_be_visible()
+        upload(page, prompts_file(tmp_path))
+        page.locator(".st-key-measure_start button").first.click()
+        done = page.locator('[data-subject="a"]:not([data-done="0"])')
+        expect(done).to_be_visible()
+        page.reload()
+        expect(done).to_be_visible()
+        run = page.url.partition("run=")[2].partition("&")[0]
+        before = int(done.get_attribute("data-done") or 0)
+        assert before > 0
+        children = psutil.Process(process.pid).children(recursive=True)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(timeout=60)
+        psutil.wait_procs(children, timeout=60)
+    with running(home, home / "models", scripts=scripts) as (address, _):
+        page.goto(f"{address}/measure?run={run}&lang=en")
+        expect(page.locator('[data-measure="interrupted"]')).to_be_visible()
+        page.locator(".st-key-measure_resume button").first.click()
+        expect(page.locator('[data-measure="running"]')).to_be_visible()
+        ended(page)
+        expect(page.locator(".mlc-verdict")).to_contain_text("scored the same on all of 20 prompts")

@@ -1,0 +1,79 @@
+"""Evaluations and prompt sets from the shell."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.evaluation.prompt_set_files import prompt_set_file
+from tests.cli.test_commands import command
+from tests.evaluation.measuring.making import prompt_set
+
+ROOT = Path(__file__).parents[2]
+MODELS = [ROOT / "models" / "gguf" / f"demo-small-{kind}.gguf" for kind in ("Q8_0", "Q4_0")]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two quantizations of a demo model and a file of prompts."""
+    if not all(path.exists() for path in MODELS):
+        pytest.skip("the demo models are not made yet")
+    folder = tmp_path / "models" / "gguf"
+    folder.mkdir(parents=True)
+    for path in MODELS:
+        (folder / path.name).symlink_to(path.resolve())
+    monkeypatch.setenv("MLC_MODELS_DIR", str(tmp_path / "models"))
+    prompts = prompt_set(("What is 2 + 7?", "9"), ("What is 3 + 8?", "12"), compare="numeric")
+    (tmp_path / "sums.csv").write_bytes(prompt_set_file(prompts, "csv"))
+    return tmp_path
+
+
+async def test_prompt_sets_are_imported_listed_exported_and_deleted(tmp_path: Path) -> None:
+    (tmp_path / "cities.csv").write_text("prompt,expected\nCapital of France?,Paris\n", encoding="utf-8")
+    code, set_id, err = await command(tmp_path, "promptset", "import", "cities.csv")
+    assert (code, "1 prompts are kept as 'cities'" in err) == (0, True), err
+    code, listed, _ = await command(tmp_path, "promptset", "list")
+    assert (code, set_id.strip() in listed, "cities" in listed) == (0, True, True)
+    assert (await command(tmp_path, "promptset", "export", "cities", "out.jsonl"))[0] == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["expected"] == "Paris"
+    assert (await command(tmp_path, "promptset", "delete", "cities"))[0] == 0
+    code, _, err = await command(tmp_path, "promptset", "export", "cities", "out.jsonl")
+    assert (code, "no prompt set 'cities'" in err) == (2, True)
+
+
+@pytest.mark.slow
+async def test_a_set_is_asked_of_two_models_and_reported(place: Path) -> None:
+    names = [path.stem for path in MODELS]
+    code, out, err = await command(
+        place, "evaluate", "--set", "sums.csv", "--model", names[0], "--model", names[1], "--output", "report.json"
+    )
+    assert code == 0, err
+    assert "2 prompts are too few to show any difference" in " ".join(err.split())
+    assert re.search(r"demo-small-Q8_0 +own prompts +\d", out)
+    assert "scored the same on all of 2 prompts" in " ".join(out.split())
+    report = json.loads((place / "report.json").read_text(encoding="utf-8"))
+    assert (len(report["answers"]), report["state"]) == (4, "done")
+    run = re.search(r"run: (\w+)", err)
+    assert run
+    code, out, err = await command(place, "export", run[1], "--format", "md", "--output", "-")
+    assert (code, "## Verdict" in out) == (0, True), err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--set", "nothing.csv", "--model", "m"), "neither"),
+        (("--set", "sums.csv"), "nobody to ask"),
+        (("--set", "sums.csv", "--model", "m", "--output", "report.pdf"), "must end in one of"),
+    ],
+)
+async def test_what_cannot_be_evaluated_is_said_before_anything_is_asked(
+    tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "sums.csv").write_text("prompt\nx\n", encoding="utf-8")
+    code, _, err = await command(tmp_path, "evaluate", *words)
+    assert code == 2
+    assert says in " ".join(err.split())

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
+from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
+from multi_llm_comparator.evaluation.measuring.results import (
+    SubjectCost,
+    SubjectResult,
+    pareto_front,
+    results_of,
+)
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.statistics.intervals import Interval
+from tests.evaluation.measuring.making import evaluation, prompt_set
+
+
+def taken(columns: dict[str, list[float | None]], **items: Any) -> EvaluationSnapshot:
+    """A finished evaluation in which each subject has these scores; None is a failure."""
+    rows = len(next(iter(columns.values())))
+    prompts = prompt_set(*((f"{n}?", "1") for n in range(rows)))
+    facts = tuple(ItemFacts(id=str(n), source="prompts", task="prompts", title="", target="") for n in range(rows))
+    cells = {
+        CellKey(n, letter): Cell(
+            state="failed" if value is None else "done",
+            score=value,
+            tokens_per_s=10.0 * (1 + index),
+            is_alone=n < 4,
+            memory_bytes=100 * (1 + index),
+        )
+        for index, (letter, values) in enumerate(columns.items())
+        for n, value in enumerate(values)
+    }
+    return EvaluationSnapshot(
+        id="r",
+        title="",
+        state="done",
+        phase="",
+        version=1,
+        created_at=0.0,
+        ended_at=1.0,
+        error=None,
+        spec=evaluation(prompts, *columns),
+        items=tuple(dataclasses.replace(item, **items) for item in facts),
+        cells=cells,
+        duels={},
+        running={},
+        progress=(),
+    )
+
+
+def flips(n: int, first_only: int, second_only: int) -> tuple[list[float | None], list[float | None]]:
+    alike = n - first_only - second_only
+    return (
+        [1.0] * first_only + [0.0] * second_only + [1.0] * alike,
+        [0.0] * first_only + [1.0] * second_only + [1.0] * alike,
+    )
+
+
+def test_a_clear_difference_is_named_with_its_flips_and_interval() -> None:
+    one, other = flips(120, 20, 4)
+    results = results_of(taken({"a": one, "b": other}))
+    (verdict,) = results.verdicts
+    assert (verdict.outcome, verdict.paired.first_only, verdict.paired.second_only) == ("better", 20, 4)
+    assert verdict.paired.low > 0
+    assert results.of("prompts")[0].right == 116
+
+
+def test_a_difference_that_does_not_show_says_how_many_items_it_would_take() -> None:
+    one, other = flips(120, 8, 4)
+    (verdict,) = results_of(taken({"a": one, "b": other})).verdicts
+    assert verdict.outcome == "not_separable"
+    assert 600 < (verdict.needed or 0) < 800
+    assert verdict.visible == pytest.approx(0.08, abs=0.01)
+
+
+def test_two_that_never_differ_are_alike_and_need_no_number() -> None:
+    (verdict,) = results_of(taken({"a": [1.0, 0.0] * 30, "b": [1.0, 0.0] * 30})).verdicts
+    assert (verdict.outcome, verdict.needed, verdict.p) == ("alike", None, 1.0)
+
+
+def test_failures_are_left_out_of_the_pairs_and_counted() -> None:
+    one, other = flips(60, 10, 0)
+    other[0] = None
+    results = results_of(taken({"a": one, "b": other}))
+    assert results.verdicts[0].paired.n == 59
+    assert (results.of("prompts")[1].failed, results.of("prompts")[1].interval.n) == (1, 59)
+
+
+def test_more_subjects_make_each_difference_harder_to_show() -> None:
+    one, other = flips(60, 8, 1)
+    alone = results_of(taken({"a": one, "b": other})).verdicts[0]
+    among = results_of(taken({"a": one, "b": other, "c": one})).verdicts[0]
+    assert alone.paired.p == among.paired.p < 0.05
+    assert (alone.outcome, among.outcome) == ("better", "not_separable")
+    assert among.p == pytest.approx(3 * alone.p)
+
+
+def test_items_of_one_passage_count_together() -> None:
+    one, other = flips(40, 12, 2)
+    apart = results_of(taken({"a": one, "b": other})).verdicts[0]
+    together = results_of(taken({"a": one, "b": other}, cluster="passage")).verdicts[0]
+    assert (apart.paired.method, together.paired.method) == ("mcnemar", "clustered")
+    assert together.outcome == "not_separable"
+
+
+def test_nothing_in_common_is_said_as_such() -> None:
+    (verdict,) = results_of(taken({"a": [None, None], "b": [1.0, 1.0]})).verdicts
+    assert (verdict.outcome, verdict.paired.n) == ("nothing", 0)
+
+
+def test_the_front_holds_what_nothing_beats_in_quality_speed_and_memory() -> None:
+    def result(subject: str, mean: float) -> SubjectResult:
+        return SubjectResult(
+            subject=subject, source="prompts", interval=Interval(mean, 0, 1, 9), right=0, failed=0, open=0
+        )
+
+    def cost(subject: str, speed: float | None, memory: int) -> SubjectCost:
+        return SubjectCost(
+            subject=subject, tokens_per_s=speed, asked_alone=4, memory_bytes=memory, load_s=None, answer_s=None
+        )
+
+    results = [result("a", 0.9), result("b", 0.8), result("c", 0.8), result("d", 0.99)]
+    costs = [cost("a", 10, 400), cost("b", 30, 100), cost("c", 20, 100), cost("d", None, 50)]
+    assert pareto_front(results, costs, ["prompts"]) == {"a", "b"}
+
+
+def test_speed_is_taken_from_answers_beside_which_nothing_else_was_written() -> None:
+    (cost, other) = results_of(taken({"a": [1.0] * 9, "b": [1.0] * 9})).costs
+    assert (cost.tokens_per_s, cost.asked_alone, cost.memory_bytes) == (10.0, 4, 100)
+    assert other.tokens_per_s == 20.0
