@@ -56,7 +56,7 @@ LOOKS = (
     Look("plans", "/plans", height=1180, example=BEST),
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
     Look("tune-setup", "/tune", width=800, height=1800),
-    Look("tune", "/tune", height=1180, example=TUNED),
+    Look("tune-done", "/tune", height=1180, example=TUNED),
     Look("models", "/models"),
     Look("history", "/history", height=560),
     Look("settings-dark", "/settings", dark=True),
