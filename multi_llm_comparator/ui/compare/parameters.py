@@ -17,7 +17,7 @@ from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, rec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import Choice
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.i18n import t, tm
 
 MAX_SYSTEM_PROMPT_CHARS = 20_000
 MAX_STOPS = 16
@@ -197,7 +197,7 @@ def _draw_adapter(config: ModelConfig, model: ModelInfo, key: str) -> dict[str, 
         min(MOST_SCALE, max(LEAST_SCALE, float(config.adapter_scale))),
         0.05,
         key=f"{key}_adapter_scale",
-        help=t("param.adapter_scale_why", base=base),
+        help=tm("param.adapter_scale_why", base=base),
     )
     return {"adapter_scale": scale}
 

@@ -20,7 +20,7 @@ SMALL = ("learning_rate", "gradient_norm", "tokens_per_s", "memory_bytes")
 # A browser draws this many without being felt; of longer curves every n-th point is drawn, and the last one.
 MAX_POINTS = 500
 # Of a loss, how much of the smoothed value is kept at each step.
-SMOOTHING = 0.85
+SMOOTHING = 0.7
 MIN_SMOOTHED = 8
 _LOSS_PX, _SMALL_PX = 330, 330
 _NAME_CHARS = 40

@@ -10,13 +10,12 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.kit.navigation import go_to, pages
+from multi_llm_comparator.ui.kit.navigation import go_to
+from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
 from multi_llm_comparator.ui.tune.again import options_of
 from multi_llm_comparator.ui.tune.samples import answers_by_step
 from multi_llm_comparator.ui.tune.tuned import Tuned, draw_export, tuned_of
-
-MEASURE = "measure"
 
 
 def draw_outcome(job: JobSnapshot) -> None:
@@ -38,15 +37,21 @@ def draw_outcome(job: JobSnapshot) -> None:
             disabled=tuned.base is None,
         ):
             _compare(job, tuned)
-        if MEASURE in pages() and st.button(
-            t("tune.measure"), icon=":material/speed:", key="tune_measure", help=t("tune.measure_why")
-        ):
-            go_to(MEASURE, subjects=",".join(filter(None, (tuned.base.name if tuned.base else "", tuned.target))))
+        if st.button(t("tune.measure"), icon=":material/straighten:", key="tune_measure", help=t("tune.measure_why")):
+            _measure(tuned)
         draw_export(tuned)
         if st.button(t("tune.plans"), icon=":material/account_tree:", key="tune_plans", help=t("tune.plans_why")):
             plans.leave_run()
             plans.use_small(tuned.target)
             go_to("plans")
+
+
+def _measure(tuned: Tuned) -> None:
+    """Base and tuned model as the models of a new evaluation; what they are asked is chosen there."""
+    both = (tuned.base, tuned.model)
+    measure.leave_run()
+    measure.revise_setup(models=tuple(model.id for model in both if model is not None))
+    go_to("measure")
 
 
 def _compare(job: JobSnapshot, tuned: Tuned) -> None:

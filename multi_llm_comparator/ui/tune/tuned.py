@@ -35,26 +35,40 @@ class Tuned:
 def tuned_of(job: JobSnapshot) -> Tuned | None:
     """The tuned model; None while none was found. What a job has just made is looked for once."""
     paths = [Path(a.path) for kind in _KINDS for a in job.artefacts if a.kind == kind]
-    if not paths:
+    options = options_of(job)
+    if not paths or options is None:
         return None
-    found = _at(paths)
+    began_as = Path(options.model_path)
+    found = _made(paths, began_as)
     looked_for = f"{job.id}_{job.attempt}_{len(paths)}"
     if found is None and st.session_state.get("tune_looked_for") != looked_for:
         st.session_state["tune_looked_for"] = looked_for
         scan_again()
-        found = _at(paths)
+        found = _made(paths, began_as)
     if found is None:
         return None
-    options = options_of(job)
-    base = _at([Path(options.model_path)]) if options is not None else None
+    base = next((m for m in _models() if m.base is None and is_at(m, began_as)), None)
     return Tuned(found, base, target_of(found, loadable_models()))
 
 
-def _at(paths: list[Path]) -> ModelInfo | None:
-    """The model in the first of these folders that has one."""
-    by_path = {Path(model.path): model for model in get_workbench().models.get_available_models()}
-    by_real_path = {path.resolve(): model for path, model in by_path.items()}
-    return next((by_real_path[path.resolve()] for path in paths if path.resolve() in by_real_path), None)
+def _models() -> list[ModelInfo]:
+    return get_workbench().models.get_available_models()
+
+
+def _made(paths: list[Path], began_as: Path) -> ModelInfo | None:
+    """What is in the first of these folders that has a model. An adapter is listed on every form of its base: the one
+    on what it was tuned from, else any."""
+    for path in paths:
+        here = [model for model in _models() if is_at(model, path)]
+        on_its_base = [model for model in here if model.base is not None and is_at(model.base, began_as)]
+        if here:
+            return (on_its_base or here)[0]
+    return None
+
+
+def is_at(model: ModelInfo, path: Path) -> bool:
+    """Whether this is where a model lies, whatever links lead there."""
+    return Path(model.path) == path or Path(model.path).resolve() == path.resolve()
 
 
 def draw_export(tuned: Tuned) -> None:
