@@ -64,23 +64,27 @@ def _serve(arguments: argparse.Namespace) -> None:
     from multi_llm_comparator.core.private_files import keep_files_private
     from multi_llm_comparator.core.settings import get_settings
     from multi_llm_comparator.core.telemetry import switch_off_telemetry
-    from multi_llm_comparator.server.access import access_for
+    from multi_llm_comparator.server.access import access_by_settings
     from multi_llm_comparator.server.alone import Alone
+    from multi_llm_comparator.server.audit import keep_audit
     from multi_llm_comparator.server.guard import Guard
     from multi_llm_comparator.server.log import keep_log
 
     keep_files_private()
     switch_off_telemetry()
     settings = get_settings()
-    access = access_for(arguments.host, (*settings.allowed_hosts, *arguments.allowed_host), settings.access_token)
+    access = access_by_settings(arguments.host, settings, arguments.allowed_host)
     n_ctx = ModelConfig.n_ctx if arguments.context is None else arguments.context
     ModelConfig(n_ctx=n_ctx).validate()
     open_home(settings.home)
     keep_log(settings.home / "logs" / "server.log")
+    keep_audit(settings.home / "logs" / "audit.log")
     api = Alone(default_model=arguments.model, n_ctx=n_ctx, greeting=_greeting(arguments, access))
     # A port that is taken shows before anything is said or loaded.
     with _listening(arguments.host, arguments.port) as held:
-        server = uvicorn.Server(uvicorn.Config(Guard(api, access), log_level="warning", access_log=False))
+        server = uvicorn.Server(
+            uvicorn.Config(Guard(api, access, keys=api.keys), log_level="warning", access_log=False)
+        )
         server.run(sockets=[held])
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from multi_llm_comparator.core.config import MIN_TEMPERATURE
-from multi_llm_comparator.core.events import Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Loaded, Started, TextDelta
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.settings import get_settings
@@ -17,7 +17,7 @@ from multi_llm_comparator.server.serving import Served
 
 @dataclass
 class Answer:
-    """One answer so far. Times are the events' own."""
+    """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known."""
 
     text: list[str] = field(default_factory=list)
     tokens: int = 0
@@ -25,6 +25,8 @@ class Answer:
     first_text_at: float | None = None
     load_s: float = 0.0
     finished: Finished | None = None
+    model: str = ""
+    usd: float | None = None
 
     def apply(self, event: Event) -> None:
         match event:
@@ -38,6 +40,10 @@ class Answer:
                 self.first_text_at = self.first_text_at or event.at
             case Finished():
                 self.finished = event
+            case Attempted(model=model):
+                self.model = model
+            case Cost(model=model, usd=usd):
+                self.model, self.usd = model, usd
 
     @property
     def whole_text(self) -> str:

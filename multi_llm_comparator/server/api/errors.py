@@ -79,11 +79,21 @@ class ApiError(Exception):
         status: of HTTP.
         code: OpenAI's short name for it.
         param: the field of the request that is to blame.
+        retry_after_s: after which time it may be asked again, where that would help.
     """
 
-    def __init__(self, message: str, status: int = 400, *, code: str | None = None, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: int = RETRY_AFTER_S,
+    ) -> None:
         super().__init__(message)
         self.message, self.status, self.code, self.param = message[:MAX_SHOWN_CHARS], status, code, param
+        self.retry_after_s = retry_after_s
 
 
 def api_error(error_type: str, message: str) -> ApiError:
@@ -152,7 +162,7 @@ def body_for(path: str, error: ApiError) -> dict[str, Any]:
 
 
 def error_response(path: str, error: ApiError) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status in (429, 503) else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.status in (429, 503) else None
     return JSONResponse(body_for(path, error), error.status, headers)
 
 
