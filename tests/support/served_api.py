@@ -16,6 +16,9 @@ from starlette.types import ASGIApp
 
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.services.inference_engine import InferenceEngine
@@ -79,6 +82,7 @@ async def served_api(
     engine = engine or InferenceEngine(models=models)
     gateway = Gateway(TaskGroupManager(Given(config or {})), local or source, folder=folder / "gateway")
     usage = UsageWriter(store.usage, 90) if store is not None else None
+    plans = PlanRegistry(RunRegistry(store), gateway) if store is not None else None
     served = Served(
         models=models,
         engine=engine,
@@ -87,6 +91,9 @@ async def served_api(
         default_model=default_model,
         store=store,
         usage=usage,
+        runs=plans.runs if plans is not None else None,
+        plans=plans,
+        calibration=Calibration(plans) if plans is not None else None,
     )
     api = make_api(lambda: served, **bounds)  # type: ignore[arg-type]
     try:
@@ -98,6 +105,8 @@ async def served_api(
             await until(lambda: not source.running.total())
         assert_nothing_held(gateway)
     finally:
+        if plans is not None:
+            await plans.runs.aclose()
         await gateway.aclose()
         await engine.aclose()
         if usage is not None:

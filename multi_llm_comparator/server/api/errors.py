@@ -47,6 +47,7 @@ _OPENAI_TYPES = {
     404: "not_found_error",
     405: "invalid_request_error",
     408: "timeout_error",
+    409: "invalid_request_error",
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
@@ -154,7 +155,7 @@ def is_api(path: str) -> bool:
 
 def body_for(path: str, error: ApiError) -> dict[str, Any]:
     """The error in the form of whose path was asked."""
-    if path.startswith("/api/"):
+    if path.startswith("/api/") and not path.startswith("/api/runs"):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
         return anthropic_body(error)

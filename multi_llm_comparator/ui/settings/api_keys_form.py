@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from multi_llm_comparator.core.clock import now
@@ -128,7 +130,7 @@ def _draw_limits(priority: Priority) -> KeyLimits:
     return KeyLimits(rpm=rpm, tpm=tpm, concurrency=at_once, budget_per_day_usd=usd, priority=priority)
 
 
-def _make(name: str, scopes: list[str], days: int, limits: KeyLimits) -> None:
+def _make(name: str, scopes: Sequence[str], days: int, limits: KeyLimits) -> None:
     keys = get_workbench().store.api_keys
     made = attempt(lambda: keys.create(name, scopes, valid_s=days * DAY_S or None, limits=limits))
     if made is not None:
