@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from multi_llm_comparator.cli.display import messages, output
@@ -25,16 +23,7 @@ _PHASES: dict[Phase, str] = {
 }
 
 
-def convert_model(
-    source: Annotated[str, typer.Argument(help="A checkpoint folder, a GGUF file, or the name of a model found here.")],
-    out: Annotated[
-        Path | None, typer.Argument(help="Folder or .gguf file to make; among the models of this machine if absent.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option("--to", help=f"What to make: {', '.join(TARGETS)}. By OUT's name if absent.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
-) -> None:
+def convert_model(source: str, out: Path | None, target: str | None, overwrite: bool) -> None:
     """Convert a model: PyTorch to GGUF, GGUF to PyTorch, GGUF to another quantization."""
     use_ordinary_umask()
     found = _found(source)

@@ -60,7 +60,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     import uvicorn
 
     from multi_llm_comparator.core.config import ModelConfig
-    from multi_llm_comparator.core.home import open_home
+    from multi_llm_comparator.core.home import Announced, open_home
     from multi_llm_comparator.core.private_files import keep_files_private
     from multi_llm_comparator.core.settings import get_settings
     from multi_llm_comparator.core.telemetry import switch_off_telemetry
@@ -85,13 +85,21 @@ def _serve(arguments: argparse.Namespace) -> None:
         server = uvicorn.Server(
             uvicorn.Config(Guard(api, access, keys=api.keys), log_level="warning", access_log=False)
         )
-        server.run(sockets=[held])
+        with Announced(settings.home, f"http://{_reachable(arguments.host)}:{arguments.port}"):
+            server.run(sockets=[held])
 
 
 def _listening(host: str, port: int) -> socket.socket:
     """Raises OSError: the port is taken, or the address is none of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _reachable(host: str) -> str:
+    """How programs of this machine reach what listens at ``host``."""
+    if host in ("", "0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _greeting(arguments: argparse.Namespace, access: Access) -> str:

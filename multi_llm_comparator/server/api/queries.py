@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.groups.targets import ASKED_FIRST
 from multi_llm_comparator.server.api.answers import Answer, tokens_within
 from multi_llm_comparator.server.api.calls import served_by, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
@@ -19,8 +20,6 @@ from multi_llm_comparator.server.api.models import offers
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
-# Which kind of target answers where none is named: what falls back by itself before what does not.
-_FIRST = ("group", "pool", "endpoint", "local")
 
 
 class Preferences(Form):
@@ -80,7 +79,7 @@ async def query(form: QueryForm, request: Request) -> Response:
 def _anybody(served: Served) -> str | None:
     """Who answers where nobody is named. Which model suits a question best is not looked at."""
     listed = offers(served)
-    return next((one.name for kind in _FIRST for one in listed if one.kind == kind), None)
+    return next((one.name for kind in ASKED_FIRST for one in listed if one.kind == kind), None)
 
 
 class ServiceForm(Form):

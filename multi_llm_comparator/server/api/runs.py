@@ -123,7 +123,7 @@ async def resume_run(run_id: str, request: Request) -> dict[str, Any]:
     """Go on with what was stopped; nothing that is finished is repeated."""
     served, runs = _runs(request)
     await _found(served, runs, run_id)
-    await _told(served, runs.resume(run_id, LiveRun))  # type: ignore[type-abstract]
+    await _told(served, runs.resume(run_id, LiveRun))
     return _summary(await _found(served, runs, run_id))
 
 
