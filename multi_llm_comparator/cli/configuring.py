@@ -43,8 +43,8 @@ async def preset(name: str | None, api_key: str | None, base_url: str | None, as
         chosen = current_preset()
         if as_json:
             print(json.dumps({"presets": known, "current": chosen}))
-        for one, url in known.items() if not as_json else ():
-            output.print(f"{'*' if chosen and chosen['name'] == one else ' '} {one:14} {url}")
+        for one, address in known.items() if not as_json else ():
+            output.print(f"{'*' if chosen and chosen['name'] == one else ' '} {one:14} {address}")
         return True
     url = base_url or known.get(name)
     if url is None:

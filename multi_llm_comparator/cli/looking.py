@@ -51,7 +51,7 @@ async def models(format: str, alone: bool) -> bool:
 async def scan(as_json: bool) -> bool:
     """Look for models now; whether any can be loaded."""
     found = scanned_models().get_available_models()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": model.id,
             "name": model.name,
