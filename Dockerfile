@@ -23,7 +23,7 @@ WORKDIR /app
 COPY app.py ./
 COPY pages pages
 COPY .streamlit .streamlit
-COPY models/pytorch models/pytorch
+COPY --chown=workbench models/pytorch /models/pytorch
 COPY configs /configs
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MLC_HOME=/data MLC_MODELS_DIR=/models MLC_CONFIGS_DIR=/configs
 USER workbench

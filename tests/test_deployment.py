@@ -60,7 +60,9 @@ def test_the_servers_variables_are_settings() -> None:
 
 def test_what_the_image_copies_is_there_and_not_kept_out_of_it() -> None:
     kept = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
-    for line in re.findall(r"^COPY (?!--)(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE):
+    for line in re.findall(
+        r"^COPY (?!--from)(?:--\S+ )?(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    ):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
             assert any(one == source or one.startswith(f"{source}/") for one in kept), source

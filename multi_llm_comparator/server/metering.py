@@ -96,7 +96,9 @@ class Meter:
         )
         model, declaration = self._dearest(most)
         gateway = self._served.gateway
-        allowances = allowances_of(f"key:{self._caller.name}:{self._caller.id}", Budget(per_day_usd=per_day_usd), "")
+        # What names a book must not hold the sign that parts it from its period.
+        name = f"key {self._caller.id} ({self._caller.name.replace('|', '/')})"
+        allowances = allowances_of(name, Budget(per_day_usd=per_day_usd), "")
         self._booking = await book(gateway.parts.ledger, allowances, declaration, model, most)
 
     def _dearest(self, tokens: tuple[int, int]) -> tuple[str, ModelDeclaration]:

@@ -101,8 +101,10 @@ _DRAWING = "is not served: no model draws here"
 _EFFORT = "is not served yet: a model thinks as its template has it"
 # Why a field of one of the standards is refused, whatever form it comes in.
 REFUSED: dict[str, str] = {
+    "access_programs": _TOOLS,
     "audio": _IMAGES,
     "background": "is not served: an answer comes with its request",
+    "background_options": "is not served: an answer comes with its request",
     "best_of": "is not served: ask for 'n' answers and choose",
     "container": _TOOLS,
     "context": "is not served: send the conversation as messages",
@@ -114,6 +116,7 @@ REFUSED: dict[str, str] = {
     "function_call": _TOOLS,
     "functions": _TOOLS,
     "height": _DRAWING,
+    "image": _DRAWING,
     "images": _IMAGES,
     "logit_bias": _SAMPLER,
     "logprobs": _LOGPROBS,

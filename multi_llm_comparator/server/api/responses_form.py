@@ -93,9 +93,12 @@ class ResponsesForm(Form):
     model_config = example({"model": "demo-small", "input": "What is 12 + 30?", "max_output_tokens": 64})
     ignored = HINTS
     neutral: ClassVar = {
+        "access_programs": ([],),
         "background": (False,),
+        "background_options": (),
         "context_management": ([],),
         "conversation": (),
+        "image": (),
         "include": ([],),
         "max_tool_calls": (),
         "moderation": (),
