@@ -29,7 +29,7 @@ from multi_llm_comparator.tracking.usage import UsageRecord
 
 logger = logging.getLogger(__name__)
 
-ANSWERED, CLIENT_LEFT = 200, 499
+ANSWERED, CLIENT_LEFT, FAULT = 200, 499, 500
 
 
 class Meter:
@@ -65,8 +65,9 @@ class Meter:
             error = api_error(type(exc).__name__, str(exc))
             self.end((), error.status)
             raise error from exc
-        except ApiError as exc:
-            self.end((), exc.status)
+        except BaseException as exc:
+            # Whatever it is, what was taken by then is given back.
+            self.end((), exc.status if isinstance(exc, ApiError) else FAULT)
             raise
 
     async def _take(self) -> None:

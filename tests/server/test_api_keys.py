@@ -19,6 +19,7 @@ from multi_llm_comparator.server.sign_in import MAX_GUESSES
 from multi_llm_comparator.tracking.api_keys import KeyLimits
 from multi_llm_comparator.tracking.store import Store
 from tests.support.gateways import Gate, break_after_text, hang_after_text
+from tests.support.redis import redis_server
 from tests.support.served_api import served_api, until
 
 TOKEN = "the-token-of-this-test"
@@ -140,6 +141,19 @@ async def test_what_a_key_may_take_is_kept_and_the_refusal_says_when(tmp_path, s
         gate.opened.set()
         assert (await first).status_code == 200
         assert (await chat(api, headers)).status_code == 200
+
+
+@pytest.mark.slow
+async def test_through_redis_servers_count_a_keys_requests_together(tmp_path, store):
+    _, headers = made(store, rpm=3)
+    with redis_server(tmp_path) as url:
+        shared = {"gateway": {"redis_url": url}}
+        async with (
+            guarded(tmp_path / "a", store, config=shared) as one,
+            guarded(tmp_path / "b", store, config=shared) as other,
+        ):
+            codes = [(await chat(api, headers)).status_code for api in (one, other, one, other)]
+    assert codes == [200, 200, 200, 429]
 
 
 async def test_tokens_a_minute_are_reserved_before_and_corrected_after(tmp_path, store):

@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
 from multi_llm_comparator.server.api.errors import ApiError
-from multi_llm_comparator.server.leaving import Streamed, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, Meter
+from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unless_left
+from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
 
 EVENT_STREAM, JSON_LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
@@ -37,13 +37,13 @@ async def whole_answer(
     target = target_of(served, model)
     meter = Meter(served, request, target)
     await meter.admit(requests)
-    answers, status = Answers(served, target, requests), CLIENT_LEFT
+    answers, status = Answers(served, target, requests), FAULT
     try:
         response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
         status = ANSWERED
         return response
-    except ApiError as exc:
-        status = exc.status
+    except (ApiError, ClientLeftError) as exc:
+        status = _status_of(exc)
         raise
     finally:
         answers.close()
@@ -68,7 +68,7 @@ async def streamed_answer(
     try:
         await unless_left(request.receive, answers.begin())
     except BaseException as exc:
-        meter.end(answers.answers, exc.status if isinstance(exc, ApiError) else CLIENT_LEFT)
+        meter.end(answers.answers, _status_of(exc))
         raise
 
     async def chunks() -> AsyncGenerator[bytes, None]:
@@ -86,6 +86,13 @@ async def streamed_answer(
         meter.end(answers.answers, CLIENT_LEFT)
 
     return Streamed(chunks(), media_type, ended)
+
+
+def _status_of(error: BaseException) -> int:
+    """As the usage has it."""
+    if isinstance(error, ApiError):
+        return error.status
+    return CLIENT_LEFT if isinstance(error, ClientLeftError) else FAULT
 
 
 def as_json(data: Any) -> bytes:
