@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 from multi_llm_comparator.cli import dataset, single
 from multi_llm_comparator.cli.display import output
@@ -15,7 +17,7 @@ from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection,
 from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
-from multi_llm_comparator.workbench import finder, local_names, opened, scanned_models
+from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
 
 DEFAULT_CONFIG = Path("config.yaml")
 
@@ -90,9 +92,13 @@ async def resume(config: CooperationConfig | None, run_id: str) -> bool:
 
 
 async def export(run_id: str, format: str, language: str, to: str | None) -> bool:
-    # No model is asked, so none is looked for.
+    return await without_models(lambda work: write_export(work, run_id, format, language, to))
+
+
+async def without_models(do: Callable[[Services], Coroutine[Any, Any, bool]]) -> bool:
+    """Do what asks no model, so that none is looked for."""
     async with opened(ModelManager(get_settings().models_dir), reach_without(config_of("any"))) as work:
-        return await write_export(work, run_id, format, language, to)
+        return await do(work)
 
 
 async def baseline(
