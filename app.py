@@ -22,10 +22,11 @@ from streamlit import config
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.server.access import WILDCARDS, Access, access_for, machine_names
+from multi_llm_comparator.server.access import WILDCARDS, Access, access_by_settings, machine_names
 from multi_llm_comparator.server.api.application import Beside, make_api
+from multi_llm_comparator.server.audit import keep_audit
 from multi_llm_comparator.server.guard import Guard
-from multi_llm_comparator.server.serving import Served
+from multi_llm_comparator.server.serving import Served, served_from
 from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.kit.logs import explain_script_error
@@ -45,6 +46,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     first, *more = links()
     # Who cannot start beside it is told where it is, not how to get in.
     workbench.lock.tell(first.partition("/?")[0])
+    keep_audit(workbench.settings.home / "logs" / "audit.log")
     workbench.bridge.submit(workbench.engine.start())
     prepare_first_model()
     print(f"Multi-LLM Comparator is running at {first}  (Ctrl+C ends it)", *more, sep="\n  also at ", flush=True)
@@ -61,16 +63,14 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
 def served() -> Served:
     """What the API answers with: the very models that the pages show."""
     workbench = get_workbench()
-    return Served(
-        models=workbench.models, engine=workbench.engine, gateway=workbench.gateway, loop=workbench.bridge.loop
-    )
+    return served_from(workbench, workbench.bridge.loop)
 
 
 def access_at(address: str) -> Access:
     """Who may ask, by the address that is listened at, the settings and the command line; or the end of the process."""
     try:
         settings = get_settings()
-        return access_for(address, (*settings.allowed_hosts, *asked_hosts), settings.access_token)
+        return access_by_settings(address, settings, asked_hosts)
     except (MultiLLMError, OSError) as exc:
         refuse_to_start(exc)
 
@@ -90,7 +90,7 @@ def links() -> list[str]:
 
 
 def guarded(inner: ASGIApp) -> Guard:
-    return Guard(inner, access(), page_script_hashes())
+    return Guard(inner, access(), page_script_hashes(), keys=lambda: get_workbench().store.api_keys)
 
 
 def beside_api(inner: ASGIApp) -> Beside:

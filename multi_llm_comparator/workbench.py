@@ -36,12 +36,13 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.tracking.usage import UsageWriter
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
 from multi_llm_comparator.training.data.hub_data import fetched
 
-# Where commands start their runs, as lists show it.
-COMMAND_LINE = "cli"
+# Where commands and the API alone start their runs, as lists show it.
+COMMAND_LINE, SERVER = "cli", "server"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class Services:
     engine: InferenceEngine
     gateway: Gateway
     store: Store
+    usage: UsageWriter
     runs: RunRegistry
     comparisons: ComparisonRegistry
     plans: PlanRegistry
@@ -92,6 +94,7 @@ def _services(
         "engine": engine,
         "gateway": gateway,
         "store": store,
+        "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,
         "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
         "plans": plans,
@@ -170,6 +173,48 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
         services.store.close()
 
 
+# --- for the API alone ----------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
+    """What the API without pages works with, on its own event loop; at the end every model process is ended.
+
+    Raises:
+        StoreError: the database cannot be used.
+    """
+    groups = TaskGroupManager()
+    groups.load_or_empty()
+
+    def gateway(engine: InferenceEngine) -> Gateway:
+        return _full_gateway(models, groups, engine)
+
+    services = Services(**_services(get_settings(), models, gateway, origin=SERVER))
+    await services.gateway.start()
+    await services.engine.start()
+    try:
+        yield services
+    finally:
+        await services.runs.aclose()
+        await services.gateway.aclose()
+        await services.engine.aclose()
+        await services.usage.aclose()
+        services.store.close()
+
+
+def _full_gateway(
+    models: ModelManager, groups: TaskGroupManager, engine: InferenceEngine, folder: Path | None = None
+) -> Gateway:
+    return Gateway(
+        groups,
+        engine,
+        folder=folder,
+        local_names=models.unique_name,
+        local_context=models.context_length,
+        local_trouble=engine.trouble_with,
+    )
+
+
 # --- for the pages --------------------------------------------------------------------------------------------------
 
 # Who asks for a scan is shown what it found, as long as it does not take longer than a page may.
@@ -206,14 +251,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     groups.load_or_empty()
 
     def gateway(engine: InferenceEngine) -> Gateway:
-        return Gateway(
-            groups,
-            engine,
-            folder=settings.home / "gateway",
-            local_names=models.unique_name,
-            local_context=models.context_length,
-            local_trouble=engine.trouble_with,
-        )
+        return _full_gateway(models, groups, engine, settings.home / "gateway")
 
     services = _services(settings, models, gateway)
     bridge, engine = get_bridge(), services["engine"]
@@ -285,6 +323,7 @@ def close_workbench() -> None:
     workbench.bridge.run(workbench.conversions.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.gateway.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.engine.aclose(), timeout_s=20)
+    workbench.bridge.run(workbench.usage.aclose(), timeout_s=10)
     workbench.bridge.close()
     workbench.store.close()
     workbench.lock.release()

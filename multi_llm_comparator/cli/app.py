@@ -1,67 +1,35 @@
-"""``llm-cooperation``: questions answered by several models together, from the command line.
+"""``llm-cooperation``: models and groups asked, and questions answered by several together, from the command line.
 
-Exit codes: 0 done, 1 no answer or an error while working, 2 wrong use or configuration, 130 stopped by Ctrl+C.
+Here stand the commands' words and options alone. What a command does is imported when it is typed, so that ``--help``
+answers at once. For exit codes see :mod:`cli.exits`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import signal
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from multi_llm_comparator import __version__
-from multi_llm_comparator.cli import dataset, measure, single
-from multi_llm_comparator.cli.convert import convert_model
-from multi_llm_comparator.cli.display import messages, output
-from multi_llm_comparator.cli.export import export as write_export
-from multi_llm_comparator.cli.jobs import jobs_commands
-from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import (
-    ConfigurationError,
-    DocumentError,
-    ModelNotFoundError,
-    MultiLLMError,
-    RunNotFoundError,
-)
-from multi_llm_comparator.core.home import open_home
-from multi_llm_comparator.core.keys import hide_keys
-from multi_llm_comparator.core.log_file import LogFile
-from multi_llm_comparator.core.private_files import keep_files_private
-from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.core.telemetry import switch_off_telemetry
-from multi_llm_comparator.core.usage_errors import shown
-from multi_llm_comparator.evaluation.report_dataset import split_table
-from multi_llm_comparator.evaluation.task_split import read_results
-from multi_llm_comparator.evaluation.tasks.base import TaskOptions
-from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
-from multi_llm_comparator.plans.plan import HARDEST
-from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
-from multi_llm_comparator.services.model_manager import ModelManager
-from multi_llm_comparator.training.trainer import train
-from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
+from multi_llm_comparator.cli.exits import end_of, run
 
 DEFAULT_CONFIG = Path("config.yaml")
-OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-WRONG_USE = (ConfigurationError, DocumentError, RunNotFoundError, ModelNotFoundError)
-LOG_BYTES = 1_000_000
 
-log = logging.getLogger(__name__)
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+# Without rich, whose import alone would take as long as all else.
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is resumed.")
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="A model, endpoint, group, or plan:NAME; one that is there if absent."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+AloneOption = Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")]
 
 
 def _tell_version(is_asked: bool) -> None:
@@ -76,7 +44,84 @@ def common(
         bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
     ] = False,
 ) -> None:
-    """Answer questions with several models together."""
+    """Ask models and groups of this machine, and answer questions with several of them together.
+
+    A workbench or llm-server that runs with the same home is asked over its API, so that no model is loaded twice.
+    """
+
+
+@app.command()
+def query(
+    question: Annotated[
+        str | None, typer.Option("--query", "-q", help="The question; read from a pipe if absent.")
+    ] = None,
+    model: ModelOption = None,
+    strategy: Annotated[str, typer.Option(help="auto, or direct: ask --model and nobody else.")] = "auto",
+    system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of the answer at most.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """Ask one question; the answer is printed as it is written."""
+    from multi_llm_comparator.cli import talking
+
+    run(talking.query(question, model, strategy, talking.Wanted(system, max_tokens, temperature), as_json, alone))
+
+
+@app.command()
+def chat(
+    model: ModelOption = None,
+    system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each answer at most.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """Talk with one model; an empty line or Ctrl+D ends it."""
+    from multi_llm_comparator.cli import talking
+
+    run(talking.chat(model, talking.Wanted(system, max_tokens, temperature), as_json, alone))
+
+
+@app.command()
+def models(
+    format: Annotated[str, typer.Option("--format", "-f", help="table, names or json.")] = "table",
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """List everything that can be asked."""
+    from multi_llm_comparator.cli import looking
+
+    run(looking.models("json" if as_json else format, alone))
+
+
+@app.command()
+def scan(as_json: JsonOption = False) -> None:
+    """Look for models on this machine, and say what cannot be loaded and why."""
+    from multi_llm_comparator.cli import looking
+
+    run(looking.scan(as_json))
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """Say whether a workbench is running, and how it does."""
+    from multi_llm_comparator.cli import looking
+
+    run(looking.status(as_json))
+
+
+@app.command()
+def test(
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """Ask a model one word and say how long it took; without --model every endpoint and group in turn."""
+    from multi_llm_comparator.cli import looking
+
+    run(looking.test(model, as_json, alone))
 
 
 @app.command()
@@ -86,27 +131,20 @@ def plan(
     folder: OutputOption = None,
 ) -> None:
     """Answer a question, measure a data set, or build one for tuning a planner, as the configuration says."""
-    read = load_config(config)
-    if query is not None:
-        read = _with_query(read, query)
-    _run(_plan(read, folder))
+    from multi_llm_comparator.cli import planning
+
+    run(planning.run_plan(config, query, folder))
 
 
 @app.command()
 def resume(
-    run: Annotated[str, typer.Argument(help="A run's id, or the folder of a data-set run.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the folder of a data-set run.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Go on with what was stopped; nothing finished is repeated."""
-    if dataset.is_dataset_folder(run):
-        folder = Path(run)
-        mode, stored, setup = dataset.stored_config(folder)
-        if mode == "baseline":
-            _run(_baseline(stored, setup.get("model"), None, setup.get("timeout_s"), folder))
-        else:
-            _run(_plan(stored, folder))
-    else:
-        _run(_resume(load_config(config) if config.exists() or config != DEFAULT_CONFIG else None, run))
+    from multi_llm_comparator.cli import planning
+
+    run(planning.run_resume(run_id, config))
 
 
 @app.command()
@@ -120,20 +158,14 @@ def baseline(
     folder: OutputOption = None,
 ) -> None:
     """Ask a single model directly: what cooperation is compared with."""
-    read = _config_or_model(config, model)
-    if dataset_path is not None:
-        section = DatasetSection(enabled=True, path=str(dataset_path), limit=limit)
-        read = read.model_copy(update={"dataset": section})
-    elif query is not None:
-        read = _with_query(read, query)
-    elif limit is not None:
-        read = read.model_copy(update={"dataset": read.dataset.model_copy(update={"limit": limit})})
-    _run(_baseline(read, model, query, timeout, folder))
+    from multi_llm_comparator.cli import planning
+
+    run(planning.run_baseline(config, model, query, dataset_path, limit, timeout, folder))
 
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(help="A run's id.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")],
     format: Annotated[
         str, typer.Option("--format", "-f", help="html, json, csv or md; of a plan run also svg or xml.")
     ] = "html",
@@ -146,207 +178,96 @@ def export(
     language: Annotated[str, typer.Option(help="Of the words in html, md and svg: en or zh.")] = "en",
 ) -> None:
     """Write a stored run, a comparison or a plan, to a file."""
-    _run(_export(run, format, language, to))
+    from multi_llm_comparator.cli import planning
 
-
-app.command("convert")(convert_model)
-app.add_typer(measure.promptset, name="promptset")
+    run(planning.export(run_id, format, language, to))
 
 
 @app.command()
-def evaluate(
-    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
-    prompts: Annotated[
-        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
+def convert(
+    source: Annotated[str, typer.Argument(help="A checkpoint folder, a GGUF file, or the name of a model found here.")],
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder or .gguf file to make; among the models of this machine if absent.")
     ] = None,
-    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
-    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
-    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
-    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
-    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
-    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
-    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
-    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
-    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
-    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
-    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            help="pytorch, or a type such as F16, Q8_0, Q4_K_M; of an adapter also itself as GGUF: adapter. "
+            "By OUT's name if absent.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
+    check: Annotated[
+        bool, typer.Option(help="Load both and compare their predictions, for GGUF files made from PyTorch models.")
+    ] = True,
 ) -> None:
-    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    measure.check_output(to)
-    read = load_config(config) if config.exists() or config != DEFAULT_CONFIG else None
-    if resume_run is not None:
-        _run(_resume_evaluation(resume_run, read, to))
-        return
-    chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
-    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
-    models = scanned_models()
-    names = [*(model or []), *([judge] if judge else [])]
-    reach, targets = measure.reached(names, read, models)
-    judged_by = (targets.pop(), judge_mode) if judge else None
-    spec = measure.spec_of(
-        targets,
-        measure.labels_of(targets, model or [], models),
-        measure.prompts_named(prompts) if prompts else None,
-        measure.task_choices(tasks, data, options),
-        ModelConfig(temperature=temperature, max_tokens=max_tokens),
-        judged_by,
-        title=title,
-        repeats=repeats,
-    )
+    """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
+    from multi_llm_comparator.cli.convert import convert_model
 
-    async def work() -> bool:
-        async with opened(models, reach) as services:
-            return await measure.evaluate(services, spec, to)
-
-    _run(work())
+    convert_model(source, out, target, overwrite, check)
 
 
 @app.command()
 def analyze(
     results: Annotated[Path, typer.Argument(help="A dataset_results.json.")],
     threshold: Annotated[
-        int | None, typer.Argument(min=1, max=HARDEST + 1, help="Share the steps out as this threshold would have.")
+        int | None, typer.Argument(min=1, help="Share the steps out as this threshold would have.")
     ] = None,
 ) -> None:
     """Show how steps were shared out between the small and the large model, by difficulty."""
-    outcomes = read_results(results)
-    shared = "as they were solved" if threshold is None else f"with a threshold of {threshold}"
-    output.print(f"Steps of {len(outcomes)} questions, {shared}:\n\n{split_table(outcomes, threshold)}")
+    from multi_llm_comparator.cli import planning
+
+    run(planning.run_analyze(results, threshold))
 
 
-async def _resume_evaluation(run_id: str, config: CooperationConfig | None, to: Path | None) -> bool:
-    async with opened(scanned_models(), reach_without(config or _config_of("any"))) as work:
-        return await measure.resume(work, run_id, to)
+# --- commands with many words of their own: those are read where the work is done ----------------------------------
+
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
-async def _plan(config: CooperationConfig, folder: Path | None) -> bool:
-    models = scanned_models()
-    cast = cast_roles(config, finder(models), local_names(models))
-    async with opened(models, cast.reach) as work:
-        if config.dataset.enabled and config.dataset.build.enabled:
-            return await dataset.build(work, config, cast, folder)
-        if config.dataset.enabled:
-            return await dataset.evaluate(work, config, cast, folder)
-        if not config.query:
-            raise ConfigurationError("there is nothing to answer: give --query, 'query', or enable a data set")
-        return await single.answer(work, config, cast, config.query)
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def tune(context: typer.Context) -> None:
+    """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
+    from multi_llm_comparator.training.trainer import app as trainer
+
+    _pass_on(trainer, context)
 
 
-async def _resume(config: CooperationConfig | None, run_id: str) -> bool:
-    models = scanned_models()
-    cast = cast_roles(config, finder(models), local_names(models)) if config else None
-    config = config or _config_of("any")
-    async with opened(models, cast.reach if cast else reach_without(config)) as work:
-        return await single.resume(work, config, cast.judge if cast else None, run_id)
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def evaluate(context: typer.Context) -> None:
+    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
+    from multi_llm_comparator.cli.measure import measuring
+
+    _pass_on(measuring, context)
 
 
-async def _export(run_id: str, format: str, language: str, to: str | None) -> bool:
-    return await _without_models(lambda work: write_export(work, run_id, format, language, to))
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def promptset(context: typer.Context) -> None:
+    """Prompt sets that are kept here: list, import, export, delete."""
+    from multi_llm_comparator.cli.measure import promptset as commands
+
+    _pass_on(commands, context)
 
 
-async def _without_models(do: Callable[[Services], Coroutine[Any, Any, bool]]) -> bool:
-    """Do what asks no model, so that none is looked for."""
-    async with opened(ModelManager(get_settings().models_dir), reach_without(_config_of("any"))) as work:
-        return await do(work)
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def jobs(context: typer.Context) -> None:
+    """Tunings and other long work: list, show, stop, resume."""
+    from multi_llm_comparator.cli import planning
+    from multi_llm_comparator.cli.jobs import jobs_commands
+
+    _pass_on(jobs_commands(lambda do: run(planning.without_models(do))), context)
 
 
-async def _baseline(
-    config: CooperationConfig, model: str | None, query: str | None, timeout_s: float | None, folder: Path | None
-) -> bool:
-    models = scanned_models()
-    reach: Reach
-    reach, target = cast_one(config, model, finder(models), local_names(models))
-    async with opened(models, reach) as work:
-        if config.dataset.enabled:
-            return await dataset.baseline(work, config, target, timeout_s, folder)
-        if not config.query:
-            raise ConfigurationError("there is nothing to ask: give --query or --dataset")
-        return await single.ask_one(work, Path(config.system.reports), target, config.query, timeout_s)
-
-
-app.command("tune")(train)
-
-
-def _with_query(config: CooperationConfig, query: str) -> CooperationConfig:
-    data = config.model_dump()
-    return parse_config({**data, "query": query, "dataset": {**data["dataset"], "enabled": False}}, "--query")
-
-
-def _config_or_model(path: Path, model: str | None) -> CooperationConfig:
-    """The configuration; without the usual file a model's name is enough."""
-    if model is not None and path == DEFAULT_CONFIG and not path.exists():
-        return _config_of(model)
-    return load_config(path)
-
-
-def _config_of(model: str) -> CooperationConfig:
-    return parse_config({"models": {"small_model": model, "large_model": model, "router_model": model}}, "--model")
-
-
-def _run(work: Coroutine[Any, Any, bool]) -> None:
-    """Run a command's work to its end, or to Ctrl+C."""
-
-    async def until_told() -> bool:
-        task = asyncio.current_task()
-        assert task is not None
-        # What a service manager sends means the same as Ctrl+C; a job in the background has that one switched off.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        return await work
-
-    try:
-        is_done = asyncio.run(until_told())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    raise typer.Exit(OK if is_done else FAILED)
-
-
-app.add_typer(jobs_commands(lambda do: _run(_without_models(do))), name="jobs")
-
-
-def _keep_log() -> Path:
-    open_home(get_settings().home)
-    path = get_settings().home / "llm-cooperation.log"
-    handler = LogFile(path, max_bytes=LOG_BYTES, backups=1)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(hide_keys)
-    logging.getLogger().addHandler(handler)
-    return path
+def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
+    """Have ``commands`` read the rest of the line."""
+    code = commands(context.args, prog_name=context.command_path, standalone_mode=False)
+    raise typer.Exit(code if isinstance(code, int) else 0)
 
 
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
-    keep_files_private()
-    switch_off_telemetry()
-    try:
-        path = _keep_log()
-        code = app(standalone_mode=False) or OK
-    except typer.Exit as exc:
-        code = exc.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except WRONG_USE as exc:
-        messages.print(f"error: {exc}", style="red")
-        code = WRONG
-    except MultiLLMError as exc:
-        messages.print(f"error: {exc}", style="red")
-        code = FAILED
-    except OSError as exc:
-        log.exception("the command failed")
-        messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
-        code = FAILED
-    except Exception as exc:
-        if (wrong := shown(exc)) is not None:
-            code = wrong
-        else:
-            log.exception("the command failed")
-            messages.print(f"error: {type(exc).__name__}; the details are in {path}", style="red")
-            code = FAILED
-    sys.exit(code)
+    sys.exit(end_of(app, "llm-cooperation"))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from multi_llm_comparator.cli.display import messages, output
@@ -30,23 +28,7 @@ _PHASES: dict[Phase, str] = {
 }
 
 
-def convert_model(
-    source: Annotated[str, typer.Argument(help="A checkpoint folder, a GGUF file, or the name of a model found here.")],
-    out: Annotated[
-        Path | None, typer.Argument(help="Folder or .gguf file to make; among the models of this machine if absent.")
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--to",
-            help=f"What to make: {TARGET_NAMES}; of an adapter also itself as GGUF: adapter. By OUT's name if absent.",
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what a conversion made before.")] = False,
-    check: Annotated[
-        bool, typer.Option(help="Load both and compare their predictions, for GGUF files made from PyTorch models.")
-    ] = True,
-) -> None:
+def convert_model(source: str, out: Path | None, target: str | None, overwrite: bool, check: bool) -> None:
     """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
     use_ordinary_umask()
     found, adapter, name = _found(source)

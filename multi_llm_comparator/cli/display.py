@@ -12,8 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from multi_llm_comparator.cli.consoles import messages as messages
+from multi_llm_comparator.cli.consoles import output as output
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.plain_text import PlainConsole, plain
+from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.evaluation.dataset_run import Standing
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -23,9 +25,6 @@ T = TypeVar("T")
 REDRAWN_EVERY_S = 0.125
 MAX_ROWS = 24
 _STATE_STYLES = {"done": "green", "running": "cyan", "failed": "red", "skipped": "yellow", "stopped": "yellow"}
-
-output = PlainConsole(markup=False, highlight=False, soft_wrap=True)
-messages = PlainConsole(stderr=True, markup=False, highlight=False)
 
 
 async def show_while(work: Awaitable[T], draw: Callable[[], RenderableType]) -> T:

@@ -11,6 +11,8 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.exits import run
+from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, config_of
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
@@ -44,17 +46,77 @@ from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
-from multi_llm_comparator.plans.config import CooperationConfig, parse_config
-from multi_llm_comparator.plans.roles import Reach, cast_one
+from multi_llm_comparator.plans.config import CooperationConfig, load_config, parse_config
+from multi_llm_comparator.plans.roles import Reach, cast_one, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
-from multi_llm_comparator.workbench import Services, finder, local_names
+from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
 
 WIDTH = 400
 
+measuring = typer.Typer(add_completion=False)
 promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
 
 
 # --- evaluate -------------------------------------------------------------------------------------------------------
+
+
+@measuring.command()
+def evaluate_command(
+    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
+    prompts: Annotated[
+        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
+    ] = None,
+    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
+    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
+    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
+    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
+    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
+    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
+    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
+    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
+    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
+    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")
+    ] = DEFAULT_CONFIG,
+) -> None:
+    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
+    check_output(to)
+    read = load_config(config) if config.exists() or config != DEFAULT_CONFIG else None
+    if resume_run is not None:
+        run(_resume(resume_run, read, to))
+        return
+    chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
+    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
+    models = scanned_models()
+    names = [*(model or []), *([judge] if judge else [])]
+    reach, targets = reached(names, read, models)
+    judged_by = (targets.pop(), judge_mode) if judge else None
+    spec = spec_of(
+        targets,
+        labels_of(targets, model or [], models),
+        prompts_named(prompts) if prompts else None,
+        task_choices(tasks, data, options),
+        ModelConfig(temperature=temperature, max_tokens=max_tokens),
+        judged_by,
+        title=title,
+        repeats=repeats,
+    )
+
+    async def work() -> bool:
+        async with opened(models, reach) as services:
+            return await evaluate(services, spec, to)
+
+    run(work())
+
+
+async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None) -> bool:
+    async with opened(scanned_models(), reach_without(config or config_of("any"))) as work:
+        return await resume(work, run_id, to)
 
 
 def reached(names: list[str], config: CooperationConfig | None, models: ModelManager) -> tuple[Reach, list[str]]:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 
 from multi_llm_comparator.core.bounded_json import load_json
@@ -23,6 +24,8 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, HomeTakenEr
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.private_files import make_private_folder, tighten
 
+# What is known of whoever has a home, by the names of its files.
+WORKBENCH, SERVER = "workbench", "server"
 LOCK_ENDING = ".lock"
 HOLDER_ENDING = ".holder.json"
 MAX_HOLDER_BYTES = 4096
@@ -38,6 +41,9 @@ OURS = (
     "workbench.db*",
     "workbench.lock",
     "llm-cooperation.log*",
+    "llm-config.log*",
+    "endpoint.json",
+    "server.holder.json",
     "logs",
     "keys",
     "gateway",
@@ -69,7 +75,7 @@ class HomeLock:
 
     def __init__(self, home: Path, database: Path | None = None) -> None:
         outside = database is not None and database.absolute().parent != home.absolute()
-        self._places = [home / "workbench", *([database.absolute()] if database is not None and outside else [])]
+        self._places = [home / WORKBENCH, *([database.absolute()] if database is not None and outside else [])]
         self._locks: list[FileLock] = []
 
     def take(self) -> None:
@@ -97,6 +103,39 @@ class HomeLock:
         for lock in self._locks:
             lock.release()
         self._locks.clear()
+
+
+class Announced:
+    """Has it known in a home that a server without pages is there, until it ends. Only one is known at a time: the last
+    to start.
+
+    Args:
+        home: the home folder.
+        address: where it answers.
+    """
+
+    def __init__(self, home: Path, address: str) -> None:
+        self._place = home / SERVER
+        self._holder = Holder(os.getpid(), platform.node(), now(), address)
+
+    def __enter__(self) -> None:
+        _write_holder(self._place, self._holder)
+
+    def __exit__(self, *exc_info: object) -> None:
+        if _holder(self._place) == self._holder:
+            _beside(self._place, HOLDER_ENDING).unlink(missing_ok=True)
+
+
+def running_in(home: Path) -> Holder | None:
+    """The workbench, else the server without pages, that answers for this home on this machine; None if none does.
+
+    What is written down may be of a process that was killed: whoever asks it finds out.
+    """
+    for name in (WORKBENCH, SERVER):
+        holder = _holder(home / name)
+        if holder is not None and holder.address and holder.host == platform.node() and psutil.pid_exists(holder.pid):
+            return holder
+    return None
 
 
 def open_home(home: Path) -> None:
@@ -152,7 +191,7 @@ def _holder(place: Path) -> Holder | None:
 
 
 def _taken(place: Path, holder: Holder | None) -> str:
-    what = f"the home folder {str(place.parent)!r}" if place.name == "workbench" else f"the database {str(place)!r}"
+    what = f"the home folder {str(place.parent)!r}" if place.name == WORKBENCH else f"the database {str(place)!r}"
     other = "start this one with another home: MLC_HOME=/path/to/folder in its environment"
     if holder is None:
         return f"{what} is in use by another workbench; end that one, or {other}"

@@ -38,7 +38,7 @@ MIN_PART_CHARS = 12
 MAX_COMPARED_CHARS = 64
 MAX_REMEMBERED = 1000
 # What keys of the usual providers look like, for those that an endpoint quotes although they are not ours.
-_LOOKS_LIKE_KEY = re.compile(r"(?i)\b(?:sk|pk|gsk|xai|hf)[-_][\w*.-]{6,}|\bAIza[\w-]{20,}|(?<=bearer )\S{6,}")
+_LOOKS_LIKE_KEY = re.compile(r"(?i)\b(?:sk|pk|gsk|xai|hf|mlc)[-_][\w*.-]{6,}|\bAIza[\w-]{20,}|(?<=bearer )\S{6,}")
 
 # All keys that this process has used and what is masked for each, oldest first.
 _used: dict[str, re.Pattern[str]] = {}

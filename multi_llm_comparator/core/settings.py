@@ -50,6 +50,18 @@ class Settings(BaseSettings):
     access_token: str = Field(
         default="", repr=False, description="what visitors beyond this machine must show; empty means one is made"
     )
+    require_keys: bool = Field(
+        default=False, description="let nobody in without a key or the token on this machine either"
+    )
+    jwt_secret: str = Field(
+        default="",
+        repr=False,
+        description="takes signed tokens (JWT, HS256) made with this secret; empty means none",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description="pages of other origins that may ask the API, such as https://lab.example.org"
+    )
+    usage_days: int = Field(default=90, ge=1, le=3650, description="how long it is kept what was asked of the API")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home folder")
     max_tokens_limit: int = Field(default=4096, ge=1, description="upper bound for max_tokens")
     max_memory_gb: float | None = Field(default=None, gt=0, description="memory for models; empty means 80% of RAM")

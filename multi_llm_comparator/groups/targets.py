@@ -83,6 +83,10 @@ class Route:
         return replace(request, config=replace(request.config, **changes)) if changes else request
 
 
+# Who is asked where nobody is named: what falls back by itself before what does not.
+ASKED_FIRST = ("group", "pool", "endpoint", "local")
+
+
 class Targets:
     """Resolves names against one snapshot."""
 

@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import psutil
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.core.signed_tokens import check_secret
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = ("", "0.0.0.0", "::")
@@ -26,14 +28,16 @@ class Access:
     Attributes:
         hosts: names and addresses that a request may be for, lower case, without ports and brackets.
         takes_own_address: also the address at which a connection arrived: a machine can get new ones while it runs.
-        token: what a visitor must show; None on a machine's own loopback.
+        token: what a visitor must show, unless it shows a key; None on a machine's own loopback, which is open.
         is_own_token: the token was given by who started the app, not made here.
+        cors_origins: pages of these may ask the API, and nothing else.
     """
 
     hosts: frozenset[str] = LOOPBACK_HOSTS
     takes_own_address: bool = False
     token: str | None = field(default=None, repr=False)
     is_own_token: bool = False
+    cors_origins: frozenset[str] = frozenset()
 
     def allows(self, host: str, own_address: str | None) -> bool:
         """Whether a request may be for ``host``, a Host header. ``own_address`` is this end of the connection."""
@@ -45,23 +49,52 @@ class Access:
         return name in self.hosts or (self.takes_own_address and name == own)
 
 
-def access_for(address: str, extra_hosts: Iterable[str], own_token: str) -> Access:
+def access_for(
+    address: str,
+    extra_hosts: Iterable[str],
+    own_token: str,
+    *,
+    requires_keys: bool = False,
+    cors_origins: Iterable[str] = (),
+) -> Access:
     """What holds for an app that listens at ``address``: beyond loopback there is a token, made here if none is given.
 
+    Args:
+        requires_keys: there is one on loopback too.
+
     Raises:
-        ConfigurationError: a host or token that cannot be meant.
+        ConfigurationError: a host, an origin or a token that cannot be meant.
     """
     hosts = {*LOOPBACK_HOSTS, *map(_checked_host, extra_hosts)}
-    if is_loopback(address):
-        return Access(frozenset(hosts))
+    origins = frozenset(map(_checked_origin, cors_origins))
+    if is_loopback(address) and not requires_keys:
+        return Access(frozenset(hosts), cors_origins=origins)
     if own_token and (len(own_token) < MIN_TOKEN_CHARS or not re.fullmatch(r"[\w.~-]+", own_token, re.ASCII)):
         raise ConfigurationError(
             f"access_token must have at least {MIN_TOKEN_CHARS} letters, digits and any of '-_.~'; "
             "leave it out to have one made"
         )
-    hosts |= {name.lower() for name in (machine_names() if address in WILDCARDS else [address])}
+    if not is_loopback(address):
+        hosts |= {name.lower() for name in (machine_names() if address in WILDCARDS else [address])}
     token = own_token or secrets.token_urlsafe(32)
-    return Access(frozenset(hosts), address in WILDCARDS, token, bool(own_token))
+    return Access(frozenset(hosts), address in WILDCARDS, token, bool(own_token), origins)
+
+
+def access_by_settings(address: str, settings: Settings, more_hosts: Iterable[str] = ()) -> Access:
+    """What the settings say for an app that listens at ``address``.
+
+    Raises:
+        ConfigurationError: a setting that cannot be meant.
+    """
+    if settings.jwt_secret:
+        check_secret(settings.jwt_secret)
+    return access_for(
+        address,
+        (*settings.allowed_hosts, *more_hosts),
+        settings.access_token,
+        requires_keys=settings.require_keys,
+        cors_origins=settings.cors_origins,
+    )
 
 
 def is_loopback(address: str) -> bool:
@@ -98,3 +131,10 @@ def _checked_host(host: str) -> str:
     if name is None:
         raise ConfigurationError(f"allowed host {host!r} is not a name or address, such as 'lab.example.org'")
     return name
+
+
+def _checked_origin(origin: str) -> str:
+    scheme, _, host = origin.strip().lower().partition("://")
+    if scheme not in ("http", "https") or host_name(host) is None:
+        raise ConfigurationError(f"cors_origins has {origin!r}, which is no origin such as 'https://lab.example.org'")
+    return f"{scheme}://{host}"

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.serving import Served, opened
+from multi_llm_comparator.tracking.api_keys import ApiKeys
 
 
 class Alone:
@@ -30,6 +31,11 @@ class Alone:
     def _get(self) -> Served:
         assert self._served is not None, "the lifespan has begun before the first request"
         return self._served
+
+    def keys(self) -> ApiKeys | None:
+        """The stored keys; None before the start."""
+        store = self._served.store if self._served is not None else None
+        return store.api_keys if store is not None else None
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:

@@ -60,34 +60,46 @@ def _serve(arguments: argparse.Namespace) -> None:
     import uvicorn
 
     from multi_llm_comparator.core.config import ModelConfig
-    from multi_llm_comparator.core.home import open_home
+    from multi_llm_comparator.core.home import Announced, open_home
     from multi_llm_comparator.core.private_files import keep_files_private
     from multi_llm_comparator.core.settings import get_settings
     from multi_llm_comparator.core.telemetry import switch_off_telemetry
-    from multi_llm_comparator.server.access import access_for
+    from multi_llm_comparator.server.access import access_by_settings
     from multi_llm_comparator.server.alone import Alone
+    from multi_llm_comparator.server.audit import keep_audit
     from multi_llm_comparator.server.guard import Guard
     from multi_llm_comparator.server.log import keep_log
 
     keep_files_private()
     switch_off_telemetry()
     settings = get_settings()
-    access = access_for(arguments.host, (*settings.allowed_hosts, *arguments.allowed_host), settings.access_token)
+    access = access_by_settings(arguments.host, settings, arguments.allowed_host)
     n_ctx = ModelConfig.n_ctx if arguments.context is None else arguments.context
     ModelConfig(n_ctx=n_ctx).validate()
     open_home(settings.home)
     keep_log(settings.home / "logs" / "server.log")
+    keep_audit(settings.home / "logs" / "audit.log")
     api = Alone(default_model=arguments.model, n_ctx=n_ctx, greeting=_greeting(arguments, access))
     # A port that is taken shows before anything is said or loaded.
     with _listening(arguments.host, arguments.port) as held:
-        server = uvicorn.Server(uvicorn.Config(Guard(api, access), log_level="warning", access_log=False))
-        server.run(sockets=[held])
+        server = uvicorn.Server(
+            uvicorn.Config(Guard(api, access, keys=api.keys), log_level="warning", access_log=False)
+        )
+        with Announced(settings.home, f"http://{_reachable(arguments.host)}:{arguments.port}"):
+            server.run(sockets=[held])
 
 
 def _listening(host: str, port: int) -> socket.socket:
     """Raises OSError: the port is taken, or the address is none of this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _reachable(host: str) -> str:
+    """How programs of this machine reach what listens at ``host``."""
+    if host in ("", "0.0.0.0", "::"):
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _greeting(arguments: argparse.Namespace, access: Access) -> str:

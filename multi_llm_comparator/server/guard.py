@@ -4,19 +4,30 @@ answer. What does not pass reaches nothing behind it, Streamlit least of all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
-from multi_llm_comparator.server.sign_in import SignIn
+from multi_llm_comparator.server.audit import audited
+from multi_llm_comparator.server.callers import Callers, caller_of
+from multi_llm_comparator.server.paths import asks_models
+from multi_llm_comparator.server.sign_in import SignIn, sent_secret
+from multi_llm_comparator.tracking.api_keys import ApiKeys, looks_like_key
 
 HEALTH = "/health"
 _WRONG_HOST = "This app does not answer under this name. Whoever runs it can allow it with --allowed-host NAME.\n"
 _WRONG_ORIGIN = "This app does not answer to pages of others.\n"
+_WRONG_SCOPE = "This key may only ask the models: give it the scope 'admin' for pages, runs and metrics.\n"
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta",
+    "Access-Control-Max-Age": "600",
+}
 _POLICY_VIOLATION = 1008
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -37,12 +48,19 @@ class Guard:
         app: what is guarded.
         access: names it may be asked by, and the token where one is needed.
         script_hashes: of scripts within its pages, as a Content-Security-Policy names them: ``sha256-...``.
+        keys: the stored keys, asked for when one is shown; None while no store is open.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, script_hashes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        script_hashes: Iterable[str] = (),
+        keys: Callable[[], ApiKeys | None] = lambda: None,
+    ) -> None:
         self._app = app
         self._access = access
-        self._sign_in = SignIn(access.token) if access.token else None
+        self._sign_in = SignIn(Callers(access.token, keys))
         self._scripts = "".join(f" '{one}'" for one in script_hashes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,23 +68,53 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if refused := self._refusal(scope, headers):
-            await _answer(refused, scope, receive, send)
+        origin = self._foreign_origin(scope, headers)
+        if scope["type"] == "http":
+            send = audited(scope, send)
+        try:
+            refused = self._stranger(scope, headers, origin) or await self._unknown(scope, headers)
+        except StoreError as exc:
+            refused = PlainTextResponse(f"{exc}\n", 503, headers={"Retry-After": "1"})
+        if refused is not None:
+            await _answer(refused, scope, receive, _shared_with(origin, send))
             return
         # Checked here: what stands behind would ask the network for this machine's address to judge it.
         scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"origin"]
-        await self._app(scope, receive, self._secured(send, headers["host"]) if scope["type"] == "http" else send)
+        if scope["type"] == "http":
+            send = self._secured(_shared_with(origin, send), headers["host"])
+        await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
+    def _foreign_origin(self, scope: Scope, headers: Headers) -> str:
+        """The origin of a page elsewhere that may ask the API; empty for any other request."""
+        origins = headers.getlist("origin")
+        if scope["type"] != "http" or len(origins) != 1 or origins[0].lower() not in self._access.cors_origins:
+            return ""
+        return origins[0] if asks_models(scope["path"]) else ""
+
+    def _stranger(self, scope: Scope, headers: Headers, foreign: str) -> Response | None:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         own_address = (scope.get("server") or (None,))[0]
         if len(hosts) != 1 or not self._access.allows(hosts[0], own_address):
             return PlainTextResponse(_WRONG_HOST, 403)
+        if foreign:
+            # Browsers ask ahead, without any key.
+            return Response(status_code=204, headers=_PREFLIGHT) if scope["method"] == "OPTIONS" else None
         if len(origins) > 1 or (origins and origins[0] not in (f"http://{hosts[0]}", f"https://{hosts[0]}")):
             return PlainTextResponse(_WRONG_ORIGIN, 403)
-        if self._sign_in is None or (scope["type"] == "http" and scope["path"] == HEALTH):
+        return None
+
+    async def _unknown(self, scope: Scope, headers: Headers) -> Response | None:
+        """A refusal of who must not pass; else the caller is noted in ``scope``."""
+        if self._access.token is None:
+            sent = sent_secret(headers) or ""
+            refused = await self._sign_in.judged_key(scope, sent) if looks_like_key(sent) else None
+        elif scope["type"] == "http" and scope["path"] == HEALTH:
             return None
-        return self._sign_in.answer(scope, headers)
+        else:
+            refused = await self._sign_in.answer(scope, headers)
+        if refused is None and not (caller_of(scope).is_admin or asks_models(scope["path"])):
+            return PlainTextResponse(_WRONG_SCOPE, 403)
+        return refused
 
     def _secured(self, send: Send, host: str) -> Send:
         async def secured(message: Message) -> None:
@@ -112,6 +160,22 @@ async def _answer(response: Response, scope: Scope, receive: Receive, send: Send
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
     response.headers["Cache-Control"] = "no-store"
     await response(scope, receive, send)
+
+
+def _shared_with(origin: str, send: Send) -> Send:
+    """Let a page of ``origin`` read the answer; cookies are never taken from there."""
+    if not origin:
+        return send
+
+    async def shared(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Access-Control-Allow-Origin"] = origin
+            headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+            headers.add_vary_header("Origin")
+        await send(message)
+
+    return shared
 
 
 def _in_its_form(response: Response, path: str) -> Response:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from starlette.responses import Response
@@ -41,18 +41,24 @@ async def _left(receive: Receive) -> None:
 
 
 class Streamed(Response):
-    """A response whose body comes in ``chunks``. However it ends, the generator is closed at once."""
+    """A response whose body comes in ``chunks``. However it ends, the generator is closed at once and ``ended`` is
+    called: of a generator that never began, nothing runs when it is closed."""
 
-    def __init__(self, chunks: AsyncGenerator[bytes, None], media_type: str) -> None:
+    def __init__(
+        self, chunks: AsyncGenerator[bytes, None], media_type: str, ended: Callable[[], None] = lambda: None
+    ) -> None:
         self.status_code, self.background, self.media_type = 200, None, media_type
-        self._chunks = chunks
+        self._chunks, self._ended = chunks, ended
         # Proxies (nginx among them) would otherwise collect what should come word by word.
         self.init_headers({"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with contextlib.aclosing(self._chunks):
-            with contextlib.suppress(ClientLeftError):
-                await unless_left(receive, self._send(send))
+        try:
+            async with contextlib.aclosing(self._chunks):
+                with contextlib.suppress(ClientLeftError):
+                    await unless_left(receive, self._send(send))
+        finally:
+            self._ended()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -10,9 +10,15 @@ from typing import Any, TypeVar
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups import Gateway
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.tracking.usage import UsageWriter
+from multi_llm_comparator.workbench import Services, opened_alone
 
 T = TypeVar("T")
 # A first scan of large folders takes seconds; requests that come meanwhile wait so long for it.
@@ -27,6 +33,9 @@ class Served:
         loop: the event loop that the gateway belongs to; the server may run on another.
         default_model: answers requests that name none; "" refuses them.
         n_ctx: tokens of context of a local model, where a request does not say.
+        store: where keys, usage and runs are kept; None where nothing is.
+        usage: where it is noted what was asked; None where nothing is kept.
+        runs: the stored runs and those at work; ``plans`` makes some of them, ``calibration`` predicts them.
     """
 
     models: ModelManager
@@ -35,6 +44,11 @@ class Served:
     loop: asyncio.AbstractEventLoop
     default_model: str = ""
     n_ctx: int = ModelConfig.n_ctx
+    store: Store | None = None
+    usage: UsageWriter | None = None
+    runs: RunRegistry | None = None
+    plans: PlanRegistry | None = None
+    calibration: Calibration | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -48,29 +62,32 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def opened(*, default_model: str = "", n_ctx: int = ModelConfig.n_ctx) -> AsyncIterator[Served]:
-    """The models of this machine on the running event loop, without pages or stored runs; in the end every model
-    process is ended."""
-    settings = get_settings()
-    models = ModelManager(settings.models_dir)
+    """The models of this machine on the running event loop, without pages; in the end every model process is ended."""
+    models = ModelManager(get_settings().models_dir)
     models.announce_scan()
-    engine = InferenceEngine(models=models, settings=settings)
-    groups = TaskGroupManager()
-    groups.load_or_empty()
-    gateway = Gateway(
-        groups,
-        engine,
-        local_names=models.unique_name,
-        local_context=models.context_length,
-        local_trouble=engine.trouble_with,
+    async with opened_alone(models) as work:
+        scan = asyncio.create_task(asyncio.to_thread(models.scan_models), name="scan for models")
+        try:
+            yield served_from(work, asyncio.get_running_loop(), default_model=default_model, n_ctx=n_ctx)
+        finally:
+            models.end_scan()
+            await asyncio.gather(scan, return_exceptions=True)
+
+
+def served_from(
+    work: Services, loop: asyncio.AbstractEventLoop, *, default_model: str = "", n_ctx: int = ModelConfig.n_ctx
+) -> Served:
+    """What the API shows of all that is open; ``loop`` is the one that it was opened for."""
+    return Served(
+        models=work.models,
+        engine=work.engine,
+        gateway=work.gateway,
+        loop=loop,
+        default_model=default_model,
+        n_ctx=n_ctx,
+        usage=work.usage,
+        runs=work.runs,
+        plans=work.plans,
+        calibration=work.calibration,
+        store=work.store,
     )
-    scan = asyncio.create_task(asyncio.to_thread(models.scan_models), name="scan for models")
-    await gateway.start()
-    await engine.start()
-    try:
-        loop = asyncio.get_running_loop()
-        yield Served(models=models, engine=engine, gateway=gateway, loop=loop, default_model=default_model, n_ctx=n_ctx)
-    finally:
-        models.end_scan()
-        await asyncio.gather(scan, return_exceptions=True)
-        await gateway.aclose()
-        await engine.aclose()

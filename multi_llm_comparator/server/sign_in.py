@@ -1,11 +1,10 @@
-"""Beyond loopback: a token, shown once in a link or typed, exchanged for a cookie that pages cannot read."""
+"""Beyond loopback: a token or a key, shown in a link or typed, exchanged for a cookie that pages cannot read."""
 
 from __future__ import annotations
 
-import hmac
 import secrets
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from importlib.resources import files
 from ipaddress import IPv4Address, ip_address
@@ -17,21 +16,27 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from multi_llm_comparator.server.callers import Caller, Callers, put_caller
+
 PARAMETER = "token"
 # Wrong tokens of one visitor within the window; what is remembered of visitors has a bound.
 MAX_GUESSES, WINDOW_S, MAX_VISITORS = 10, 60.0, 1000
+MAX_SESSIONS = 1000
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 _PAGE = Template(files("multi_llm_comparator.server").joinpath("sign_in.html").read_text(encoding="utf-8"))
 _ASK = (
-    "Open the link that was printed where the app was started, or type its token. "
-    "请打开启动时打印的链接，或输入其中的令牌。"
+    "Open the link that was printed where the app was started, or type its token, or a key with the scope admin. "
+    "请打开启动时打印的链接，或输入其中的令牌，或输入具有 admin 权限的密钥。"
 )
-_WRONG = "This is not the token that was printed where the app was started. 令牌不正确，请使用启动时打印的令牌。"
+_WRONG = (
+    "This is neither the token that was printed where the app was started nor a valid key that may open the pages. "
+    "令牌不正确，请使用启动时打印的令牌，或具有 admin 权限的有效密钥。"
+)
 _PLAIN = (
-    "A token is needed: open the link that was printed where the app was started. "
-    "Programs send it as 'Authorization: Bearer TOKEN' or as 'x-api-key: TOKEN'.\n"
+    "A key, or the token that was printed where the app was started, is needed, and what was sent is neither. "
+    "Send it as 'Authorization: Bearer KEY' or as 'x-api-key: KEY'.\n"
 )
-_TOO_MANY = "Too many wrong tokens; try again in a minute.\n"
+_TOO_MANY = "Too many wrong tokens or keys; try again in a minute.\n"
 # Who comes by a link elsewhere brings no strict cookie; asked by a page of our own, the browser does.
 _AGAIN = '<!doctype html><meta http-equiv="refresh" content="0">'
 
@@ -40,53 +45,73 @@ class SignIn:
     """Decides who is let through.
 
     Args:
-        token: the secret.
+        callers: finds whose secret is shown.
         clock: seconds that only grow.
     """
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._token = token.encode()
-        # Of this process alone: no cookie tells about the token, and a restart asks everybody again.
-        self._session = secrets.token_urlsafe(32)
+    def __init__(self, callers: Callers, clock: Callable[[], float] = time.monotonic) -> None:
+        self._callers = callers
+        # Of this process alone: no cookie tells about a secret, and a restart asks everybody again.
+        self._sessions: OrderedDict[str, Caller] = OrderedDict()
         self._guesses = Guesses(clock)
 
-    def answer(self, scope: Scope, headers: Headers) -> Response | None:
-        """None for who may pass, else the page to sign in, a redirect that brings the cookie, or a refusal."""
+    async def answer(self, scope: Scope, headers: Headers) -> Response | None:
+        """None for who may pass, else the page to sign in, a redirect that brings the cookie, or a refusal.
+
+        Raises:
+            StoreError: the keys cannot be read.
+        """
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         shown = next((value for name, value in query if name == PARAMETER), None)
-        if shown is None and self._has_cookie(headers):
+        if shown is None and (caller := await self._in_session(headers)) is not None:
+            put_caller(scope, caller)
             return None
-        sent = _sent(headers)
+        sent = sent_secret(headers)
         if shown is None and sent is None:
             return _refused(headers, _ASK)
-        return self._judged(scope, headers, shown, sent or "", query)
+        return await self._judged(scope, headers, shown, sent or "", query)
 
-    def _judged(
+    async def judged_key(self, scope: Scope, secret: str) -> Response | None:
+        """For an open loopback, where a key is not needed, and one that is sent counts."""
+        return await self._judged(scope, Headers(scope=scope), None, secret, [])
+
+    async def _judged(
         self, scope: Scope, headers: Headers, shown: str | None, sent: str, query: list[tuple[str, str]]
     ) -> Response | None:
         visitor = (scope.get("client") or ("",))[0]
         if self._guesses.are_too_many(visitor):
             return PlainTextResponse(_TOO_MANY, 429, headers={"Retry-After": str(int(WINDOW_S))})
-        if not hmac.compare_digest((sent if shown is None else shown).encode(), self._token):
+        caller = await self._callers.who(sent if shown is None else shown)
+        if caller is None or (shown is not None and not caller.is_admin):
             self._guesses.add(visitor)
             return _refused(headers, _WRONG)
         if shown is None:
+            put_caller(scope, caller)
             return None
         rest = urlencode([pair for pair in query if pair[0] != PARAMETER])
         # A path that begins with two slashes would be another server's address.
         response = RedirectResponse("/" + scope["path"].lstrip("/\\") + (f"?{rest}" if rest else ""), 303)
         is_secure = scope.get("scheme") == "https"
-        name = _cookie(headers["host"])
-        response.set_cookie(name, self._session, path="/", httponly=True, samesite="strict", secure=is_secure)
+        name, session = _cookie(headers["host"]), self._begin(caller)
+        response.set_cookie(name, session, path="/", httponly=True, samesite="strict", secure=is_secure)
         return response
 
-    def _has_cookie(self, headers: Headers) -> bool:
+    def _begin(self, caller: Caller) -> str:
+        session = secrets.token_urlsafe(32)
+        self._sessions[session] = caller
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return session
+
+    async def _in_session(self, headers: Headers) -> Caller | None:
+        """Who has the cookie. What is looked up are 256 random bits: how long it takes tells nothing of use."""
         found = cookie_parser(headers.get("cookie", "")).get(_cookie(headers["host"]), "")
-        return hmac.compare_digest(found.encode(), self._session.encode())
+        caller = self._sessions.get(found)
+        return None if caller is None else await self._callers.still(caller)
 
 
-def _sent(headers: Headers) -> str | None:
-    """The token as programs send it: OpenAI's clients in the one header, Anthropic's in the other."""
+def sent_secret(headers: Headers) -> str | None:
+    """Token or key as programs send it: OpenAI's clients in the one header, Anthropic's in the other."""
     bearer = headers.get("authorization", "")
     return bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else headers.get("x-api-key")
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import RunConflictError, RunNotFoundError
+from multi_llm_comparator.tracking.api_keys import ApiKeys
 from multi_llm_comparator.tracking.database import describe, open_engine, parse_url, translated, writing
 from multi_llm_comparator.tracking.leases import Leases
 from multi_llm_comparator.tracking.marks import Marks
@@ -21,6 +22,7 @@ from multi_llm_comparator.tracking.tables import models as MODELS
 from multi_llm_comparator.tracking.tables import points as POINTS
 from multi_llm_comparator.tracking.tables import runs as RUNS
 from multi_llm_comparator.tracking.tables import tags as TAGS
+from multi_llm_comparator.tracking.usage import Usage
 
 MAX_LIST = 200
 MAX_POINTS = 100_000
@@ -32,7 +34,7 @@ _AT_ONCE = 500
 class Store:
     """Runs in a database: themselves, their items and curves. Every call is one short transaction; any thread may call.
 
-    ``leases`` says who works on a run, ``marks`` what users add to runs.
+    ``leases`` says who works on a run, ``marks`` what users add to runs. ``api_keys`` and ``usage`` are the API's.
 
     Args:
         url: ``sqlite:////path/to/file.db`` or ``postgresql://user:password@host/database``.
@@ -46,6 +48,7 @@ class Store:
         self._url = parse_url(url)
         self._engine = open_engine(self._url)
         self.leases, self.marks = Leases(self._engine, self._url), Marks(self._engine, self._url)
+        self.api_keys, self.usage = ApiKeys(self._engine, self._url), Usage(self._engine, self._url)
         self._queries = RunQueries(self._engine)
         # Made once: building a statement takes several times as long as SQLite takes to write a row.
         self._put_run = upsert(self._engine, RUNS, keep=("renamed", "note", "folded_marks"))

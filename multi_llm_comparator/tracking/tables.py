@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 # The revision of migrations/versions that makes what is declared here.
-SCHEMA_REVISION = "0002"
+SCHEMA_REVISION = "0005"
 
 metadata = MetaData()
 
@@ -94,4 +94,37 @@ points = Table(
     Column("step", Integer, primary_key=True),
     Column("value", Float(53), nullable=False),
     Column("at", Float(53), nullable=False),
+)
+
+# Keys that programs show to the API: of each only a digest.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(100), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("scopes", String(100), nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("expires_at", Float(53)),
+    Column("revoked_at", Float(53)),
+    Column("last_used_at", Float(53)),
+    Column("limits", JSON, nullable=False),
+)
+
+# One row for each request to the API, without contents.
+api_usage = Table(
+    "api_usage",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float(53), nullable=False),
+    Column("caller", String(100), nullable=False),
+    Column("model", String(300), nullable=False),
+    Column("path", String(100), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("micro_usd", Integer),
+    Column("latency_s", Float(53), nullable=False),
+    Column("first_text_s", Float(53)),
+    Index("usage_by_time", "at"),
 )

@@ -12,7 +12,7 @@ from tests.browser import board
 from tests.browser.conftest import App
 from tests.support.unasked_server import UnaskedServer
 
-PAGES = ("", "plans", "models", "groups", "history", "settings")
+PAGES = ("", "plans", "models", "groups", "history", "usage", "settings")
 # Everything that a page of others can try, and how each went.
 ATTACK = """<!doctype html><script>
 const app = "%(app)s", went = {};

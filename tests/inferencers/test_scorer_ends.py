@@ -42,7 +42,7 @@ class Indifferent:
         return None
 
     def batch(self, held: Held | None, length: int, rows: Sequence[Row]) -> list[list[Lines]]:
-        assert length == 0 or held is not None and len(held.tokens) >= length
+        assert length == 0 or (held is not None and len(held.tokens) >= length)
         assert all(held is None or row.context[:length] == held.tokens[:length] for row in rows)
         self.read += sum(len(row.context) - length + row.tail_tokens for row in rows)
         return [[self._lines(len(tail)) for tail in row.tails] for row in rows]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from starlette.datastructures import Headers
 
+from multi_llm_comparator.server.callers import Callers
 from multi_llm_comparator.server.sign_in import MAX_GUESSES, MAX_VISITORS, WINDOW_S, Guesses, SignIn
 
 TOKEN = "the-token-of-this-test"
@@ -15,7 +16,7 @@ class Clock:
         return self.at
 
 
-def status(sign_in: SignIn, token: str, visitor: str = "192.0.2.1") -> int:
+async def status(sign_in: SignIn, token: str, visitor: str = "192.0.2.1") -> int:
     scope = {
         "type": "http",
         "path": "/",
@@ -23,20 +24,20 @@ def status(sign_in: SignIn, token: str, visitor: str = "192.0.2.1") -> int:
         "client": (visitor, 1),
         "scheme": "http",
     }
-    answer = sign_in.answer(scope, Headers({"host": "lab:8501"}))
+    answer = await sign_in.answer(scope, Headers({"host": "lab:8501"}))
     assert answer is not None
     return answer.status_code
 
 
-def test_wrong_tokens_are_limited_in_rate_by_visitor() -> None:
+async def test_wrong_tokens_are_limited_in_rate_by_visitor() -> None:
     clock = Clock()
-    sign_in = SignIn(TOKEN, clock)
-    assert [status(sign_in, "wrong") for _ in range(MAX_GUESSES + 2)] == [401] * MAX_GUESSES + [429] * 2
+    sign_in = SignIn(Callers(TOKEN), clock)
+    assert [await status(sign_in, "wrong") for _ in range(MAX_GUESSES + 2)] == [401] * MAX_GUESSES + [429] * 2
     # Also the right one: otherwise the limit would tell it.
-    assert status(sign_in, TOKEN) == 429
-    assert status(sign_in, TOKEN, "192.0.2.2") == 303
+    assert await status(sign_in, TOKEN) == 429
+    assert await status(sign_in, TOKEN, "192.0.2.2") == 303
     clock.at += WINDOW_S + 1
-    assert status(sign_in, TOKEN) == 303
+    assert await status(sign_in, TOKEN) == 303
 
 
 def test_a_network_of_ipv6_is_one_visitor_and_an_address_of_ipv4_is_one_in_either_form() -> None:

@@ -16,10 +16,15 @@ from starlette.types import ASGIApp
 
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.tracking.usage import UsageWriter
 from tests.support.gateways import PATIENCE_S, ActingSource, Given, assert_nothing_held
 
 
@@ -67,6 +72,7 @@ async def served_api(
     engine: InferenceEngine | None = None,
     wrapped: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     default_model: str = "",
+    store: Store | None = None,
     **bounds: int,
 ) -> AsyncIterator[ServedApi]:
     """The API over ``local`` (a source that acts as told, by default); afterwards nothing is held by anybody."""
@@ -75,12 +81,19 @@ async def served_api(
     models.scan_models()
     engine = engine or InferenceEngine(models=models)
     gateway = Gateway(TaskGroupManager(Given(config or {})), local or source, folder=folder / "gateway")
+    usage = UsageWriter(store.usage, 90) if store is not None else None
+    plans = PlanRegistry(RunRegistry(store), gateway) if store is not None else None
     served = Served(
         models=models,
         engine=engine,
         gateway=gateway,
         loop=asyncio.get_running_loop(),
         default_model=default_model,
+        store=store,
+        usage=usage,
+        runs=plans.runs if plans is not None else None,
+        plans=plans,
+        calibration=Calibration(plans) if plans is not None else None,
     )
     api = make_api(lambda: served, **bounds)  # type: ignore[arg-type]
     try:
@@ -92,8 +105,12 @@ async def served_api(
             await until(lambda: not source.running.total())
         assert_nothing_held(gateway)
     finally:
+        if plans is not None:
+            await plans.runs.aclose()
         await gateway.aclose()
         await engine.aclose()
+        if usage is not None:
+            await usage.aclose()
 
 
 async def until(is_so: Callable[[], bool]) -> None:

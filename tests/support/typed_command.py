@@ -9,21 +9,25 @@ from pathlib import Path
 
 import pytest
 
-from multi_llm_comparator.cli.app import main
+from multi_llm_comparator.cli import app, config_app
 
 
 def typed(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], place: Path, *words: str
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    place: Path,
+    *words: str,
+    program: str = "llm-cooperation",
 ) -> tuple[int, str, str]:
     """Exit code, standard output and standard error; what the command sets up for its process is undone."""
-    monkeypatch.setattr(sys, "argv", ["llm-cooperation", *words])
+    monkeypatch.setattr(sys, "argv", [program, *words])
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "200")
     root = logging.getLogger()
     handlers, umask = list(root.handlers), os.umask(0o022)
     try:
         with pytest.raises(SystemExit) as exit_:
-            main()
+            (config_app if program == "llm-config" else app).main()
     finally:
         os.umask(umask)
         for handler in [h for h in root.handlers if h not in handlers]:

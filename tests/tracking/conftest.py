@@ -38,7 +38,7 @@ def store_url(request, tmp_path) -> str:
     url = request.getfixturevalue("shared_postgres_url")
     engine = open_engine(parse_url(url))
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE runs CASCADE"))
+        connection.execute(text("TRUNCATE runs, api_keys, api_usage CASCADE"))
     engine.dispose()
     return url
 

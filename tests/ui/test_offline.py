@@ -19,7 +19,7 @@ from tests.ui.test_app import address_of, free_port, started
 from pathlib import Path
 with started(Path(sys.argv[1]), "--port", str(free_port()), "--no-browser") as app:
     address = address_of(app)
-    for page in ("", "models", "plans", "groups", "history", "settings", "metrics"):
+    for page in ("", "models", "plans", "groups", "history", "usage", "settings", "metrics"):
         with urllib.request.urlopen(f"{address}/{page}", timeout=60) as answer:
             print(page, answer.status)
 """
@@ -52,5 +52,5 @@ def test_every_page_is_served(tmp_path: Path) -> None:
     said = alone("-c", PAGES, str(tmp_path), home=tmp_path)
     assert said.splitlines() == [
         " 200",
-        *(f"{page} 200" for page in ("models", "plans", "groups", "history", "settings", "metrics")),
+        *(f"{page} 200" for page in ("models", "plans", "groups", "history", "usage", "settings", "metrics")),
     ]

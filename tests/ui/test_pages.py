@@ -187,7 +187,7 @@ def test_settings_take_effect_and_wrong_ones_are_refused(bench):
     assert bench.engine.memory_manager.max_memory_gb == 3.0
 
 
-@pytest.mark.parametrize("page", ["compare", "models", "groups", "history", "settings"])
+@pytest.mark.parametrize("page", ["compare", "models", "groups", "history", "usage", "settings"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_page_opens_in_every_language(bench, page, language):
     test = opened(page, lang=language)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from multi_llm_comparator.core.config import MIN_TEMPERATURE
-from multi_llm_comparator.core.events import Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Loaded, Started, TextDelta
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.plan_models import Progressed, RunBegan, RunMeasured, is_plan, plan_stream
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
 
 
 @dataclass
 class Answer:
-    """One answer so far. Times are the events' own."""
+    """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
+
+    Of a plan ``run_id`` is the stored run, ``progress`` what it told of its steps, ``figures`` its measures.
+    """
 
     text: list[str] = field(default_factory=list)
     tokens: int = 0
@@ -25,6 +30,11 @@ class Answer:
     first_text_at: float | None = None
     load_s: float = 0.0
     finished: Finished | None = None
+    model: str = ""
+    usd: float | None = None
+    run_id: str = ""
+    progress: list[str] = field(default_factory=list)
+    figures: dict[str, Any] | None = None
 
     def apply(self, event: Event) -> None:
         match event:
@@ -38,6 +48,16 @@ class Answer:
                 self.first_text_at = self.first_text_at or event.at
             case Finished():
                 self.finished = event
+            case RunBegan(run_id=run_id):
+                self.run_id = run_id
+            case Progressed(text=text):
+                self.progress.append(text)
+            case RunMeasured(figures=figures):
+                self.figures = figures
+            case Attempted(model=model):
+                self.model = model
+            case Cost(model=model, usd=usd):
+                self.model, self.usd = model, usd
 
     @property
     def whole_text(self) -> str:
@@ -66,7 +86,7 @@ class Answers:
 
     def __init__(self, served: Served, target: str, requests: Sequence[GenerationRequest]) -> None:
         self.answers = [Answer() for _ in requests]
-        self._relay = Relay(served.loop, [served.gateway.stream(target, request) for request in requests])
+        self._relay = Relay(served.loop, [_stream(served, target, request) for request in requests])
         self._early: list[tuple[int, Event]] = []
         self._failure: ApiError | None = None
 
@@ -79,7 +99,7 @@ class Answers:
         try:
             while batch := await self._next():
                 self._early += batch
-                if any(isinstance(event, TextDelta | Finished) for _, event in batch):
+                if any(isinstance(event, TextDelta | Progressed | Finished) for _, event in batch):
                     return
         except BaseException:
             self.close()
@@ -128,6 +148,12 @@ class Answers:
                 return batch[:place] or await self._next()
             self.answers[number].apply(event)
         return batch
+
+
+def _stream(served: Served, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+    if is_plan(target) and served.plans is not None:
+        return plan_stream(served.plans, target, request)
+    return served.gateway.stream(target, request)
 
 
 def _failure(event: Event) -> ApiError | None:

@@ -21,6 +21,7 @@ from multi_llm_comparator.server.api.forms import (
     Stops,
     TextPart,
     as_parts,
+    example,
     joined,
 )
 
@@ -104,6 +105,9 @@ class Asked(Form):
 class MessagesForm(Asked):
     """``POST /v1/messages``."""
 
+    model_config = example(
+        {"model": "demo-small", "max_tokens": 64, "messages": [{"role": "user", "content": "What is 12 + 30?"}]}
+    )
     max_tokens: Count = Field(description="tokens of the answer at most")
     stream: bool = Field(default=False, description="send the answer as it is written")
     stop_sequences: Stops = Field(default=[], description="at most 16 texts that end the answer")

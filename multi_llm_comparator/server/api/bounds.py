@@ -6,6 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multi_llm_comparator.server.api.errors import ApiError, error_response
+from multi_llm_comparator.server.callers import SHARE_OF, caller_of
 
 MAX_BODY_BYTES = 8 * 2**20
 # Requests that are answered at the same time. Beyond it a client is told to come back.
@@ -14,8 +15,8 @@ _JSON = b"application/json"
 
 
 class Crowd:
-    """ASGI middleware: at most ``most`` requests that want text are in work at the same time, and no body is read
-    beyond ``most_bytes``.
+    """ASGI middleware: at most ``most`` requests that want text are in work at the same time, of keys of lower priority
+    fewer, and no body is read beyond ``most_bytes``.
 
     A body without a type of its own, as ``curl -d`` sends it and Ollama's documentation shows it, is taken for JSON:
     what a foreign page could send so has been refused for its origin by then.
@@ -29,8 +30,8 @@ class Crowd:
         if scope["type"] != "http" or scope["method"] != "POST":
             await self._inner(scope, receive, send)
             return
-        if self._here >= self._most:
-            said = f"{self._most} requests are being answered, and no more are taken at once; try again in a moment"
+        if self._here >= self._most * SHARE_OF[caller_of(scope).limits.priority]:
+            said = f"{self._here} requests are being answered, and no more are taken at once; try again in a moment"
             error = ApiError(said, 429, code="rate_limit_exceeded")
             await error_response(scope["path"], error)(scope, receive, send)
             return

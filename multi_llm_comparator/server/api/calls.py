@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
 from multi_llm_comparator.server.api.errors import ApiError
-from multi_llm_comparator.server.leaving import Streamed, unless_left
+from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unless_left
+from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
 
 EVENT_STREAM, JSON_LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
@@ -34,11 +35,19 @@ async def whole_answer(
     """One body with everything in it. A client that leaves ends the decoding."""
     served = await served_by(request)
     target = target_of(served, model)
-    answers = Answers(served, target, requests)
+    meter = Meter(served, request, target)
+    await meter.admit(requests)
+    answers, status = Answers(served, target, requests), FAULT
     try:
-        return JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
+        response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
+        status = ANSWERED
+        return response
+    except (ApiError, ClientLeftError) as exc:
+        status = _status_of(exc)
+        raise
     finally:
         answers.close()
+        meter.end(answers.answers, status)
 
 
 async def streamed_answer(
@@ -53,19 +62,37 @@ async def streamed_answer(
     that ``told`` writes, and the end."""
     served = await served_by(request)
     target = target_of(served, model)
+    meter = Meter(served, request, target)
+    await meter.admit(requests)
     answers = Answers(served, target, requests)
-    await unless_left(request.receive, answers.begin())
+    try:
+        await unless_left(request.receive, answers.begin())
+    except BaseException as exc:
+        meter.end(answers.answers, _status_of(exc))
+        raise
 
     async def chunks() -> AsyncGenerator[bytes, None]:
         try:
             async for chunk in written(target, answers):
                 yield chunk
+            meter.end(answers.answers, ANSWERED)
         except ApiError as exc:
+            meter.end(answers.answers, exc.status)
             yield told(exc)
-        finally:
-            answers.close()
 
-    return Streamed(chunks(), media_type)
+    def ended() -> None:
+        answers.close()
+        # Whatever has not ended by now was left by its client.
+        meter.end(answers.answers, CLIENT_LEFT)
+
+    return Streamed(chunks(), media_type, ended)
+
+
+def _status_of(error: BaseException) -> int:
+    """As the usage has it."""
+    if isinstance(error, ApiError):
+        return error.status
+    return CLIENT_LEFT if isinstance(error, ClientLeftError) else FAULT
 
 
 def as_json(data: Any) -> bytes:

@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from multi_llm_comparator.core.events import Event, Finished, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, tokens_within
+from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, openai_body
 from multi_llm_comparator.server.api.forms import MAX_PROMPTS
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm, Sampling
+from multi_llm_comparator.server.api.plan_models import Progressed, is_plan, refuse_for_plan
 
 router = APIRouter(tags=["OpenAI"])
 DONE = b"data: [DONE]\n\n"
@@ -30,6 +31,7 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
     param = "max_completion_tokens" if form.max_completion_tokens else "max_tokens"
     n_ctx, most = await _bounds(request, form, form.wanted_tokens, param)
     messages = tuple(message.message() for message in form.messages)
+    refuse_for_plan(target_of(await served_by(request), form.model), form, _PLAN_FIELDS)
     requests = [
         GenerationRequest(
             messages=messages,
@@ -45,6 +47,8 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
 @router.post("/completions")
 async def completions(form: CompletionForm, request: Request) -> Response:
     """Write on from one prompt or several, each as it is."""
+    if is_plan(target_of(await served_by(request), form.model)):
+        raise ApiError("a plan answers conversations only; ask /v1/chat/completions", param="model")
     if form.n * len(form.prompt) > MAX_PROMPTS:
         raise ApiError(f"'n' times the prompts are more than {MAX_PROMPTS} answers; send several requests", param="n")
     n_ctx, most = await _bounds(request, form, form.wanted_tokens, "max_tokens")
@@ -85,16 +89,26 @@ class _Style:
     def choice(self, number: int, answer: Answer) -> dict[str, Any]:
         said: dict[str, Any] = {"text": answer.whole_text}
         if self.is_chat:
-            said = {"message": {"role": "assistant", "content": answer.whole_text, "refusal": None}}
+            said = {"message": {"role": "assistant", "content": answer.whole_text, "refusal": None, **_thought(answer)}}
         return {"index": number, **said, "logprobs": None, "finish_reason": _reason(answer)}
 
     def piece(self, number: int, text: str, reason: str | None = None) -> dict[str, Any]:
         said: dict[str, Any] = {"delta": {"content": text} if text else {}} if self.is_chat else {"text": text}
         return {"index": number, **said, "logprobs": None, "finish_reason": reason}
 
+    def thought(self, number: int, text: str) -> dict[str, Any]:
+        delta = {"reasoning_content": text, "reasoning": text}
+        return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
+
     def opening(self, number: int) -> dict[str, Any]:
         delta = {"role": "assistant", "content": ""}
         return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
+
+
+def _thought(answer: Answer) -> dict[str, Any]:
+    """How far a plan was, under both names that clients read."""
+    text = "".join(answer.progress)
+    return {"reasoning_content": text, "reasoning": text} if text else {}
 
 
 def _reason(answer: Answer) -> str:
@@ -105,7 +119,9 @@ def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
     """Each prompt counts once, however many answers it has."""
     prompts = answers[::n]
     read, written = sum(one.prompt_tokens for one in prompts), sum(one.completion_tokens for one in answers)
+    figures = next((one.figures for one in answers if one.figures), None)
     return {
+        **({"plan": figures} if figures else {}),
         "prompt_tokens": read,
         "completion_tokens": written,
         "total_tokens": read + written,
@@ -118,6 +134,7 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
         choices = [style.choice(number, answer) for number, answer in enumerate(answers)]
+        head.update(_run(answers))
         return {**head, "object": style.whole, "model": target, "choices": choices, "usage": _usage(answers, form.n)}
 
     if not form.stream:
@@ -125,7 +142,7 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
 
     async def chunks(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         more: dict[str, Any] = {"usage": None} if form.stream_options.include_usage else {}
-        frame = {**head, "object": style.chunk, "model": target}
+        frame = {**head, "object": style.chunk, "model": target, **_run(answers.answers)}
 
         def chunk(choice: dict[str, Any]) -> bytes:
             return as_event({**frame, "choices": [choice], **more})
@@ -148,8 +165,19 @@ def _pieces(batch: list[tuple[int, Event]], answers: Answers, style: _Style) -> 
         match event:
             case TextDelta(text=text) if text:
                 yield style.piece(number, text)
+            case Progressed(text=text) if style.is_chat:
+                yield style.thought(number, text)
             case Finished():
                 yield style.piece(number, "", _reason(answers.answers[number]))
+
+
+def _run(answers: list[Answer]) -> dict[str, Any]:
+    """The stored run that answers, where there is one: ``?run=`` opens it."""
+    return next(({"run_id": one.run_id} for one in answers if one.run_id), {})
+
+
+# What a plan honours: its steps are solved greedily, and come out the same whatever the seed.
+_PLAN_FIELDS = frozenset({"model", "messages", "stream", "stream_options", "seed"})
 
 
 def _told(error: ApiError) -> bytes:

@@ -47,6 +47,7 @@ _OPENAI_TYPES = {
     404: "not_found_error",
     405: "invalid_request_error",
     408: "timeout_error",
+    409: "invalid_request_error",
     413: "invalid_request_error",
     429: "rate_limit_error",
 }
@@ -79,11 +80,21 @@ class ApiError(Exception):
         status: of HTTP.
         code: OpenAI's short name for it.
         param: the field of the request that is to blame.
+        retry_after_s: after which time it may be asked again, where that would help.
     """
 
-    def __init__(self, message: str, status: int = 400, *, code: str | None = None, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int = 400,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after_s: int = RETRY_AFTER_S,
+    ) -> None:
         super().__init__(message)
         self.message, self.status, self.code, self.param = message[:MAX_SHOWN_CHARS], status, code, param
+        self.retry_after_s = retry_after_s
 
 
 def api_error(error_type: str, message: str) -> ApiError:
@@ -144,7 +155,7 @@ def is_api(path: str) -> bool:
 
 def body_for(path: str, error: ApiError) -> dict[str, Any]:
     """The error in the form of whose path was asked."""
-    if path.startswith("/api/"):
+    if path.startswith("/api/") and not path.startswith("/api/runs"):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
         return anthropic_body(error)
@@ -152,7 +163,7 @@ def body_for(path: str, error: ApiError) -> dict[str, Any]:
 
 
 def error_response(path: str, error: ApiError) -> Response:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.status in (429, 503) else None
+    headers = {"Retry-After": str(error.retry_after_s)} if error.status in (429, 503) else None
     return JSONResponse(body_for(path, error), error.status, headers)
 
 

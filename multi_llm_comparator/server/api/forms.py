@@ -54,6 +54,11 @@ class Form(BaseModel):
         return value is None or name in cls.ignored or value in cls.neutral.get(name, ())
 
 
+def example(body: dict[str, Any]) -> ConfigDict:
+    """What the OpenAPI document shows for a form."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 def _checked_schema(schema: dict[str, Any]) -> dict[str, Any]:
     """Raises ValueError: too large, or no plain JSON."""
     try:
@@ -96,10 +101,14 @@ _DRAWING = "is not served: no model draws here"
 _EFFORT = "is not served yet: a model thinks as its template has it"
 # Why a field of one of the standards is refused, whatever form it comes in.
 REFUSED: dict[str, str] = {
+    "access_programs": _TOOLS,
     "audio": _IMAGES,
+    "background": "is not served: an answer comes with its request",
+    "background_options": "is not served: an answer comes with its request",
     "best_of": "is not served: ask for 'n' answers and choose",
     "container": _TOOLS,
     "context": "is not served: send the conversation as messages",
+    "conversation": "is not served: nothing is stored; send the conversation as 'input'",
     "context_management": "is not served: send the conversation that counts",
     "echo": "is not served yet: the prompt is not given back",
     "embedding_only": "is not served: models write here",
@@ -107,9 +116,12 @@ REFUSED: dict[str, str] = {
     "function_call": _TOOLS,
     "functions": _TOOLS,
     "height": _DRAWING,
+    "image": _DRAWING,
     "images": _IMAGES,
     "logit_bias": _SAMPLER,
     "logprobs": _LOGPROBS,
+    "include": "is not served: there is nothing more to include",
+    "max_tool_calls": _TOOLS,
     "mcp_servers": _TOOLS,
     "min_p": _SAMPLER,
     "mirostat": _SAMPLER,
@@ -118,6 +130,9 @@ REFUSED: dict[str, str] = {
     "effort": _EFFORT,
     "task_budget": "is not served: bound the answer by 'max_tokens'",
     "parallel_tool_calls": _TOOLS,
+    "previous_response_id": "is not served: nothing is stored; send the conversation as 'input'",
+    "prompt": "is not served: no prompts are kept here; send 'input'",
+    "reasoning": _EFFORT,
     "reasoning_effort": _EFFORT,
     "repeat_last_n": "is not served: penalties look at the last 64 tokens",
     "steps": _DRAWING,
@@ -130,6 +145,7 @@ REFUSED: dict[str, str] = {
     "tool_choice": _TOOLS,
     "tools": _TOOLS,
     "top_logprobs": _LOGPROBS,
+    "truncation": "is not served: send the conversation that counts",
     "typical_p": _SAMPLER,
     "verbosity": _EFFORT,
     "web_search_options": _TOOLS,

@@ -16,9 +16,12 @@ from multi_llm_comparator.server.api.answers import Answer, Answers, check_tempe
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
+from multi_llm_comparator.server.api.plan_models import is_plan, refuse_for_plan
 from multi_llm_comparator.server.leaving import unless_left
 
 router = APIRouter(tags=["Anthropic"])
+# Every request has a bound on its tokens here; one that is beyond a plan's answer changes nothing.
+_PLAN_FIELDS = frozenset({"model", "messages", "max_tokens", "stream"})
 
 
 @router.post("/messages")
@@ -27,6 +30,7 @@ async def messages(form: MessagesForm, request: Request) -> Response:
     check_temperature(form.temperature)
     tokens_within(form.max_tokens, "max_tokens")
     served = await served_by(request)
+    refuse_for_plan(target_of(served, form.model), form, _PLAN_FIELDS)
     asked = GenerationRequest(
         messages=form.asked(),
         config=form.config(served.n_ctx),
@@ -62,6 +66,8 @@ async def count_tokens(form: Asked, request: Request) -> Response:
     and stopped before it writes."""
     served = await served_by(request)
     target = target_of(served, form.model)
+    if is_plan(target):
+        raise ApiError("the tokens of a plan are counted when it is run", param="model")
     config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
     asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues)
     answers = Answers(served, target, [asked])

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
 from multi_llm_comparator.server.api.answers import target_of
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError
@@ -18,7 +19,7 @@ from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["OpenAI"])
 OWNER = "multi-llm-comparator"
-Kind = Literal["local", "endpoint", "group", "pool", "node"]
+Kind = Literal["local", "endpoint", "group", "pool", "node", "plan"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ def offers(served: Served) -> list[Offer]:
         *(Offer(name, "pool") for name in config.polling_pools),
         *(Offer(name, "node") for name in config.nodes),
     ]
-    return [*found.values(), *(offer for offer in named if offer.name not in found and _can_answer(served, offer.name))]
+    plans = [Offer(f"{PREFIX}{name}", "plan") for name in (SavedPlans().names() if served.plans else ())]
+    there = (offer for offer in named if offer.name not in found and _can_answer(served, offer.name))
+    return [*found.values(), *there, *plans]
 
 
 def _can_answer(served: Served, target: str) -> bool:

@@ -20,6 +20,7 @@ from multi_llm_comparator.server.api.forms import (
     Stops,
     Temperature,
     Text,
+    example,
 )
 
 
@@ -128,6 +129,7 @@ class OllamaMessage(Form):
 class OllamaChatForm(OllamaForm):
     """``POST /api/chat``. Without messages it only loads the model."""
 
+    model_config = example({"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]})
     neutral: ClassVar = {**OllamaForm.neutral, "tools": ([],)}
 
     messages: Annotated[list[OllamaMessage], Field(max_length=MAX_MESSAGES)] = Field(
@@ -141,6 +143,7 @@ class OllamaChatForm(OllamaForm):
 class OllamaGenerateForm(OllamaForm):
     """``POST /api/generate``. Without a prompt it only loads the model."""
 
+    model_config = example({"model": "demo-small", "prompt": "What is 12 + 30?"})
     neutral: ClassVar = {
         **OllamaForm.neutral,
         "context": ([],),

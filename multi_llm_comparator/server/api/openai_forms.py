@@ -26,6 +26,7 @@ from multi_llm_comparator.server.api.forms import (
     Temperature,
     Text,
     as_list,
+    example,
     joined,
 )
 
@@ -142,6 +143,7 @@ class ResponseFormat(Form):
 class ChatForm(Sampling):
     """``POST /v1/chat/completions``."""
 
+    model_config = example({"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]})
     neutral: ClassVar = {
         **Sampling.neutral,
         "audio": (),
@@ -184,6 +186,7 @@ def as_prompts(value: Any) -> Any:
 class CompletionForm(Sampling):
     """``POST /v1/completions``: text goes to the model as it is, without a chat template."""
 
+    model_config = example({"model": "demo-small", "prompt": "12 + 30 =", "max_tokens": 8})
     neutral: ClassVar = {
         **Sampling.neutral,
         "best_of": (1,),

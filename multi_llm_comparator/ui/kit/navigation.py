@@ -18,6 +18,7 @@ _ICONS = {
     "models": ":material/deployed_code:",
     "groups": ":material/hub:",
     "history": ":material/history:",
+    "usage": ":material/monitoring:",
     "settings": ":material/settings:",
 }
 

@@ -7,6 +7,8 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.plans.plan import EASIEST, HARDEST
+from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
+from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import dot
 from multi_llm_comparator.ui.kit.i18n import t
@@ -104,6 +106,24 @@ def _draw_more() -> None:
         on_change=_changed,
         args=("result_after",),
     )
+    _draw_save()
+
+
+def _draw_save() -> None:
+    """Keep the setup under a name by which programs ask it."""
+    with st.form("plans_save_form", clear_on_submit=True, border=False):
+        name = st.text_input(
+            t("plan.save_as"),
+            key="plans_save_name",
+            help=t("plan.save_as_why"),
+            placeholder=t("plan.save_as_example"),
+            max_chars=60,
+            autocomplete="off",
+        ).strip()
+        if st.form_submit_button(t("plan.save_as_button"), key="plans_save") and name:
+            if attempt(lambda: SavedPlans().save(name, current_setup().options())) is not None:
+                inform(t("plan.saved_as", target=f"{PREFIX}{name}"))
+            st.rerun()
 
 
 def _key(name: str) -> str:

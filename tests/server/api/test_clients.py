@@ -9,11 +9,13 @@ import anthropic
 import ollama
 import openai
 import pytest
+from openai.resources.responses import Responses
 
 from multi_llm_comparator.server.api.anthropic_forms import MessagesForm
 from multi_llm_comparator.server.api.forms import REFUSED
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, Options
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
+from multi_llm_comparator.server.api.responses_form import ResponsesForm
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.scripted_models import Catalogue, scripted_model
@@ -167,6 +169,7 @@ async def test_openais_client_raises_when_a_stream_breaks(tmp_path, slow):
     [
         (ChatForm, openai.resources.chat.completions.Completions.create),
         (CompletionForm, openai.resources.Completions.create),
+        (ResponsesForm, Responses.create),
         (MessagesForm, anthropic.resources.Messages.create),
         (OllamaChatForm, ollama.Client.chat),
         (OllamaGenerateForm, ollama.Client.generate),
@@ -182,7 +185,9 @@ def test_no_option_of_ollamas_client_is_unknown():
     assert sent - Options.model_fields.keys() - Options.ignored <= Options.neutral.keys()
 
 
-@pytest.mark.parametrize("form", [ChatForm, CompletionForm, MessagesForm, OllamaChatForm, OllamaGenerateForm, Options])
+@pytest.mark.parametrize(
+    "form", [ChatForm, CompletionForm, ResponsesForm, MessagesForm, OllamaChatForm, OllamaGenerateForm, Options]
+)
 def test_a_field_that_is_refused_says_why(form):
     assert form.neutral.keys() <= REFUSED.keys()
     assert not form.neutral.keys() & form.model_fields.keys()

@@ -15,6 +15,8 @@ from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, Options, ShowForm
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
+from multi_llm_comparator.server.api.queries import Preferences, QueryForm
+from multi_llm_comparator.server.api.responses_form import ResponsesForm
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -23,6 +25,8 @@ from tests.support.gateways import ActingSource, Given
 PATHS = {
     "/v1/chat/completions": ChatForm,
     "/v1/completions": CompletionForm,
+    "/v1/responses": ResponsesForm,
+    "/query": QueryForm,
     "/v1/messages": MessagesForm,
     "/v1/messages/count_tokens": Asked,
     "/api/chat": OllamaChatForm,
@@ -41,6 +45,9 @@ TURN = st.fixed_dictionaries({"role": WORDS, "content": st.one_of(WORDS, ANY)})
 LIKELY = {
     "model": st.just("m"),
     "messages": st.lists(TURN, min_size=1, max_size=3),
+    "input": st.one_of(WORDS, st.lists(TURN, min_size=1, max_size=3)),
+    "query": WORDS,
+    "preferences": st.dictionaries(st.sampled_from(sorted(Preferences.model_fields)), SIMPLE, max_size=3),
     "prompt": st.one_of(WORDS, st.lists(WORDS, max_size=3)),
     "max_tokens": st.integers(-1, 100),
     "options": st.dictionaries(

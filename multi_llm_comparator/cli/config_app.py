@@ -1,0 +1,186 @@
+"""``llm-config``: endpoints, declared models, keys of the API, and the whole configuration as a file.
+
+As in :mod:`cli.app`, what a command does is imported when it is typed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multi_llm_comparator import __version__
+from multi_llm_comparator.cli.exits import end_of, run
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+keys = typer.Typer(no_args_is_help=True, help="Keys of the API: make, list, revoke, delete; short-lived signed tokens.")
+app.add_typer(keys, name="key")
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+
+
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"llm-config {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
+    ] = False,
+) -> None:
+    """Configure endpoints, models and keys."""
+
+
+@app.command()
+def preset(
+    name: Annotated[str | None, typer.Option(help="Of a known endpoint; all are listed if absent.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Kept encrypted as store:NAME. '-' reads it from a pipe.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Of an endpoint that is not known by name.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the endpoint that add-model means, and keep its key."""
+    from multi_llm_comparator.cli import configuring
+
+    run(configuring.preset(name, api_key, base_url, as_json))
+
+
+@app.command("add-model")
+def add_model(
+    name: Annotated[str, typer.Option(help="What it is called here.")],
+    path: Annotated[str, typer.Option(help="What the endpoint calls it, such as provider/model.")],
+    tasks: Annotated[list[str] | None, typer.Option(help="What it is good at, kept as tags; may be repeated.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Its endpoint; that of the preset if absent.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Kept encrypted as store:NAME. '-' reads it from a pipe.")] = None,
+    context_length: Annotated[int | None, typer.Option(min=1, help="Tokens of its context.")] = None,
+    more_tasks: Annotated[list[str] | None, typer.Argument(metavar="TASK", help="More tags.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Declare a model of an endpoint in the task groups' file."""
+    from multi_llm_comparator.cli import configuring
+
+    tags = [*(tasks or ()), *(more_tasks or ())]
+    run(configuring.add_model(name, path, tags, base_url, api_key, context_length, as_json))
+
+
+@app.command("remove-model")
+def remove_model(
+    name: Annotated[str, typer.Option(help="What it is called here.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take a model out of the task groups' file."""
+    from multi_llm_comparator.cli import configuring
+
+    run(configuring.remove_model(name, as_json))
+
+
+@app.command()
+def test(
+    model: Annotated[str | None, typer.Option(help="One model; all endpoints and groups if absent.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask models one word and say how long each took."""
+    from multi_llm_comparator.cli import looking
+
+    run(looking.test(model, as_json, alone=True))
+
+
+@app.command("list")
+def list_all(as_json: JsonOption = False) -> None:
+    """Show declared models, groups, the preset, names of kept keys."""
+    from multi_llm_comparator.cli import configuring
+
+    run(configuring.list_all(as_json))
+
+
+@app.command()
+def export(file: Annotated[str, typer.Argument(help="JSON file to write; - prints it.")] = "-") -> None:
+    """Write the configuration as one JSON file, without any key."""
+    from multi_llm_comparator.cli import configuring
+
+    run(configuring.export(file))
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="A file that export wrote.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Take over a configuration; the old task groups' file is kept beside the new one."""
+    from multi_llm_comparator.cli import configuring
+
+    run(configuring.import_file(file, as_json))
+
+
+@keys.command("add")
+def add_key(
+    name: Annotated[str, typer.Option(help="What it is for.")],
+    scope: Annotated[list[str] | None, typer.Option(help="models (the default) or admin; may be repeated.")] = None,
+    days: Annotated[float | None, typer.Option(min=0.001, help="Days until it expires; never if absent.")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Requests a minute at most.")] = None,
+    tpm: Annotated[int | None, typer.Option(help="Tokens a minute at most.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests at once at most.")] = None,
+    budget: Annotated[float | None, typer.Option(help="US dollars a day at most.")] = None,
+    priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key and print it, once."""
+    from multi_llm_comparator.cli import key_commands
+
+    limits = {
+        "rpm": rpm,
+        "tpm": tpm,
+        "concurrency": concurrency,
+        "budget_per_day_usd": budget,
+        "priority": priority,
+    }
+    run(key_commands.add(name, scope or ["models"], days, limits, as_json))
+
+
+@keys.command("list")
+def list_keys(as_json: JsonOption = False) -> None:
+    """Show all keys, without their secrets."""
+    from multi_llm_comparator.cli import key_commands
+
+    run(key_commands.list_all(as_json))
+
+
+@keys.command("revoke")
+def revoke_key(key: Annotated[str, typer.Argument(help="Its beginning, mlc-...")], as_json: JsonOption = False) -> None:
+    """Refuse a key from now on."""
+    from multi_llm_comparator.cli import key_commands
+
+    run(key_commands.revoke(key, as_json))
+
+
+@keys.command("delete")
+def delete_key(key: Annotated[str, typer.Argument(help="Its beginning, mlc-...")], as_json: JsonOption = False) -> None:
+    """Forget a key that is revoked or has expired."""
+    from multi_llm_comparator.cli import key_commands
+
+    run(key_commands.delete(key, as_json))
+
+
+@keys.command("token")
+def sign_token(
+    key: Annotated[str, typer.Argument(help="The beginning of the key whose limits hold, mlc-...")],
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long it is valid.")] = 60.0,
+    scope: Annotated[list[str] | None, typer.Option(help="Fewer scopes than the key has; may be repeated.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a signed token (JWT) that acts as a key for a while; needs jwt_secret in the settings."""
+    from multi_llm_comparator.cli import key_commands
+
+    run(key_commands.token(key, minutes, scope, as_json))
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(end_of(app, "llm-config"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""How commands end: an exit code and at most one message, never a traceback.
+
+Exit codes: 0 done, 1 no answer or an error while working, 2 wrong use or configuration, 130 stopped by Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from multi_llm_comparator.core.exceptions import (
+    ConfigurationError,
+    DocumentError,
+    ModelNotFoundError,
+    MultiLLMError,
+    RunNotFoundError,
+)
+from multi_llm_comparator.core.usage_errors import shown
+
+OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+WRONG_USE = (ConfigurationError, DocumentError, RunNotFoundError, ModelNotFoundError)
+LOG_BYTES = 1_000_000
+# Those need neither a home nor a log, and are to answer at once.
+_ONLY_SAYS = frozenset({"--help", "--version", "--show-completion", "--install-completion"})
+
+log = logging.getLogger(__name__)
+
+
+def run(work: Coroutine[Any, Any, bool]) -> None:
+    """Run a command's work to its end, or to Ctrl+C."""
+    # Nobody who only reads the help waits for it.
+    import asyncio
+
+    async def until_told() -> bool:
+        task = asyncio.current_task()
+        assert task is not None
+        # What a service manager sends means the same as Ctrl+C; a job in the background has that one switched off.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        return await work
+
+    try:
+        is_done = asyncio.run(until_told())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    raise typer.Exit(OK if is_done else FAILED)
+
+
+def end_of(app: typer.Typer, name: str) -> int:
+    """Run the command that was typed; its exit code. ``name`` is the program's, and of its log."""
+    path: Path | None = None
+    try:
+        if not _ONLY_SAYS.intersection(sys.argv[1:]) and len(sys.argv) > 1:
+            path = _prepare(name)
+        return app(standalone_mode=False) or OK
+    except typer.Exit as exc:
+        return exc.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has read enough, as `head` does; the interpreter would complain at its end.
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        return OK
+    except MultiLLMError as exc:
+        _say(f"error: {exc}")
+        return WRONG if isinstance(exc, WRONG_USE) else FAILED
+    except OSError as exc:
+        log.exception("the command failed")
+        _say(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}")
+    except Exception as exc:
+        if (wrong := shown(exc)) is not None:
+            return wrong
+        log.exception("the command failed")
+        _say(f"error: {type(exc).__name__}; the details are in {path}")
+    return FAILED
+
+
+def _say(text: str) -> None:
+    from multi_llm_comparator.cli.consoles import messages
+
+    messages.print(text, style="red")
+
+
+def _prepare(name: str) -> Path:
+    """Private files, no reports of use, a log; its path."""
+    from multi_llm_comparator.core.home import open_home
+    from multi_llm_comparator.core.keys import hide_keys
+    from multi_llm_comparator.core.log_file import LogFile
+    from multi_llm_comparator.core.private_files import keep_files_private
+    from multi_llm_comparator.core.settings import get_settings
+    from multi_llm_comparator.core.telemetry import switch_off_telemetry
+
+    keep_files_private()
+    switch_off_telemetry()
+    open_home(get_settings().home)
+    path = get_settings().home / f"{name}.log"
+    handler = LogFile(path, max_bytes=LOG_BYTES, backups=1)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(hide_keys)
+    logging.getLogger().addHandler(handler)
+    return path

@@ -1,0 +1,110 @@
+"""``llm-config key``: keys of the API in the store."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.signed_tokens import make_token
+from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys, KeyLimits
+from multi_llm_comparator.tracking.store import Store
+
+DAY_S = 86_400
+
+
+@contextlib.contextmanager
+def _keys() -> Iterator[ApiKeys]:
+    store = Store(get_settings().resolved_database_url)
+    try:
+        yield store.api_keys
+    finally:
+        store.close()
+
+
+async def add(name: str, scopes: Sequence[str], days: float | None, limits: Mapping[str, Any], as_json: bool) -> bool:
+    """Make a key; its secret is on standard output alone."""
+    with _keys() as keys:
+        key, secret = keys.create(name, scopes, valid_s=days and days * DAY_S, limits=KeyLimits(**limits))
+    if as_json:
+        print(json.dumps({**_plain(key), "key": secret.get_secret_value()}, ensure_ascii=False))
+    else:
+        print(secret.get_secret_value())
+        messages.print("this key is not shown again")
+    return True
+
+
+async def list_all(as_json: bool) -> bool:
+    """All keys, without secrets."""
+    with _keys() as keys:
+        found = keys.list()
+    if as_json:
+        print(json.dumps([_plain(key) for key in found], ensure_ascii=False))
+        return True
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "name", "state", "scopes", "expires", "last used", "limits"):
+        table.add_column(column, overflow="fold")
+    for key in found:
+        limits = ", ".join(f"{name} {value}" for name, value in asdict(key.limits).items() if value is not None)
+        cells = (key.prefix, key.name, key.state, " ".join(sorted(key.scopes)), _moment(key.expires_at))
+        table.add_row(*map(Text, (*cells, _moment(key.last_used_at), limits)))
+    output.print(table)
+    return True
+
+
+async def revoke(key_id: str, as_json: bool) -> bool:
+    """Refuse a key from now on."""
+    with _keys() as keys:
+        key = keys.revoke(key_id)
+    _say(f"{key.prefix} ({key.name}) is refused from now on", as_json, _plain(key))
+    return True
+
+
+async def delete(key_id: str, as_json: bool) -> bool:
+    """Forget a key that is not valid any more."""
+    with _keys() as keys:
+        keys.delete(key_id)
+    _say("deleted", as_json, {"deleted": key_id})
+    return True
+
+
+async def token(key_id: str, minutes: float, scopes: Sequence[str] | None, as_json: bool) -> bool:
+    """Sign a token for a key.
+
+    Raises:
+        ConfigurationError: no such valid key, scopes that it has not, or no secret to sign with.
+    """
+    with _keys() as keys:
+        key = keys.get(key_id)
+    if key is None or key.state != "valid":
+        raise ConfigurationError(f"there is no valid key {key_id!r}; see: llm-config key list")
+    wanted = frozenset(scopes or key.scopes)
+    if wanted - key.scopes:
+        raise ConfigurationError(f"the key {key.prefix!r} has the scopes {sorted(key.scopes)}, not {sorted(wanted)}")
+    signed = make_token(get_settings().jwt_secret, key.prefix, wanted, minutes * 60)
+    print(json.dumps({"token": signed, "key": key.prefix, "minutes": minutes}) if as_json else signed)
+    return True
+
+
+def _plain(key: ApiKey) -> dict[str, Any]:
+    return {**asdict(key), "scopes": sorted(key.scopes), "prefix": key.prefix, "state": key.state}
+
+
+def _moment(at: float | None) -> str:
+    return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}" if at is not None else ""
+
+
+def _say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:
+    if as_json:
+        print(json.dumps(data, ensure_ascii=False))
+    else:
+        messages.print(text)

@@ -1,0 +1,139 @@
+"""``models``, ``scan``, ``status`` and ``test``: what there is, and how it does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen, running
+from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.workbench import scanned_models
+
+FORMATS = ("table", "names", "json")
+# Of these a test without --model asks all: local models would have to be loaded one by one.
+TESTED = ("endpoint", "group", "pool", "node")
+
+
+async def models(format: str, alone: bool) -> bool:
+    """List what can be asked.
+
+    Raises:
+        ConfigurationError: an unknown format.
+    """
+    if format not in FORMATS:
+        raise ConfigurationError(f"--format is {format!r}; there are {', '.join(FORMATS)}")
+    async with answering(alone=alone) as who:
+        offered = await who.offered()
+    if format == "json":
+        print(json.dumps([asdict(one) for one in offered], ensure_ascii=False))
+        return True
+    if format == "names":
+        for one in offered:
+            output.print(one.name)
+        return True
+    table = _table("name", "kind", "context")
+    for one in offered:
+        table.add_row(Text(one.name), one.kind, str(one.context_length or ""))
+    output.print(table)
+    return True
+
+
+async def scan(as_json: bool) -> bool:
+    """Look for models now; whether any can be loaded."""
+    found = scanned_models().get_available_models()
+    rows: list[dict[str, Any]] = [
+        {
+            "id": model.id,
+            "name": model.name,
+            "type": model.model_type.value,
+            "size_bytes": model.size,
+            "path": model.path,
+            "problem": model.problem,
+        }
+        for model in found
+    ]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return True
+    table = _table("name", "type", "MB", "path", "problem")
+    for row in rows:
+        size = f"{row['size_bytes'] / 1e6:,.0f}"
+        table.add_row(
+            *map(Text, (str(row["name"]), str(row["type"]), size, str(row["path"]), str(row["problem"] or "")))
+        )
+    output.print(table)
+    messages.print(f"{len(rows)} models; more places are chosen on the Settings page")
+    return True
+
+
+async def status(as_json: bool) -> bool:
+    """Say who runs with this home."""
+    found = await running()
+    if found is None:
+        said: dict[str, Any] = {"running": False, "home": str(get_settings().home)}
+        if as_json:
+            print(json.dumps(said))
+        else:
+            output.print(f"no workbench is running with {said['home']}; start one: python app.py, or llm-server")
+        return True
+    async with found:
+        told = await found.status()
+    about = {"running": True, "address": found.where, "pid": found.holder.pid, "home": str(get_settings().home), **told}
+    if as_json:
+        print(json.dumps(about, ensure_ascii=False))
+        return True
+    output.print(f"running at {found.where} (process {found.holder.pid}) for {told['uptime']}")
+    output.print(f"models in memory: {', '.join(told['active_models']) or 'none'}")
+    health = "" if told["success_rate"] is None else f", {told['success_rate']:.1%} of them answered"
+    output.print(f"requests: {told['total_requests']}{health}")
+    return True
+
+
+async def test(model: str | None, as_json: bool, alone: bool) -> bool:
+    """Ask a short question; whether all that were asked answered."""
+    async with answering(alone=alone) as who:
+        offered = await who.offered()
+        if model is not None:
+            targets = [chosen(offered, model)]
+        else:
+            targets = [one.name for one in offered if one.kind in TESTED] or [chosen(offered, None)]
+        results = [await _tried(who, target) for target in targets]
+    if as_json:
+        print(json.dumps(results, ensure_ascii=False))
+    else:
+        table = _table("model", "answers", "seconds", "said")
+        for one in results:
+            said = one["error"] or " ".join(one["said"].split())[:60]
+            table.add_row(Text(one["model"]), "yes" if one["answers"] else "no", f"{one['seconds']:.2f}", Text(said))
+        output.print(table)
+    return all(one["answers"] for one in results)
+
+
+async def _tried(who: Answering, target: str) -> dict[str, Any]:
+    began_at, pieces, error = time.monotonic(), [], None
+    config = ModelConfig(temperature=0, max_tokens=8)
+    try:
+        async with contextlib.aclosing(who.answer(target, (Message("user", "Say OK."),), config, Told())) as answer:
+            async for piece in answer:
+                pieces.append(piece)
+    except MultiLLMError as exc:
+        error = str(exc)
+    seconds = round(time.monotonic() - began_at, 3)
+    return {"model": target, "answers": error is None, "seconds": seconds, "said": "".join(pieces), "error": error}
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table

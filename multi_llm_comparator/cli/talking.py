@@ -1,0 +1,134 @@
+"""``query`` and ``chat``: questions to one model, answered as they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen
+from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.core.config import MIN_TEMPERATURE, ModelConfig
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.settings import get_settings
+
+STRATEGIES = ("auto", "direct")
+MAX_QUESTION_CHARS = 8 * 2**20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How answers are to be. ``max_tokens`` None is as many as the settings allow."""
+
+    system: str | None
+    max_tokens: int | None
+    temperature: float
+
+    def config(self) -> ModelConfig:
+        """Raises ConfigurationError: out of range."""
+        if 0 < self.temperature < MIN_TEMPERATURE:
+            raise ConfigurationError(
+                f"--temperature is {self.temperature}; give 0 for greedy, or {MIN_TEMPERATURE} and more"
+            )
+        limit = get_settings().max_tokens_limit
+        if (self.max_tokens or 0) > limit:
+            raise ConfigurationError(
+                f"--max-tokens is {self.max_tokens}; an answer has {limit} at most (max_tokens_limit)"
+            )
+        return ModelConfig(temperature=self.temperature, max_tokens=self.max_tokens or limit)
+
+    def before(self) -> tuple[Message, ...]:
+        return (Message("system", self.system),) if self.system else ()
+
+
+async def query(
+    question: str | None, model: str | None, strategy: str, wanted: Wanted, as_json: bool, alone: bool
+) -> bool:
+    """Ask one question.
+
+    Raises:
+        ConfigurationError: nothing is asked, or in a way that cannot be.
+    """
+    if strategy not in STRATEGIES:
+        raise ConfigurationError(
+            f"--strategy is {strategy!r}; there are {', '.join(STRATEGIES)} (more come with cooperation)"
+        )
+    if strategy == "direct" and model is None:
+        raise ConfigurationError("--strategy direct needs --model")
+    asked = _question(question)
+    config = wanted.config()
+    async with answering(alone=alone) as who:
+        target = chosen(await who.offered(), model)
+        result = await _answered(who, target, (*wanted.before(), Message("user", asked)), config, is_shown=not as_json)
+    if as_json:
+        print(json.dumps({**result, "strategy_used": "direct"}, ensure_ascii=False))
+    return True
+
+
+def _question(given: str | None) -> str:
+    if given is None and not sys.stdin.isatty():
+        given = sys.stdin.read(MAX_QUESTION_CHARS + 1).strip()
+    if not given:
+        raise ConfigurationError("there is nothing to ask: give --query, or pipe the question in")
+    if len(given) > MAX_QUESTION_CHARS:
+        raise ConfigurationError(f"the question has more than {MAX_QUESTION_CHARS} characters; shorten it")
+    return given
+
+
+async def _answered(
+    who: Answering, target: str, asked: tuple[Message, ...], config: ModelConfig, *, is_shown: bool
+) -> dict[str, Any]:
+    """An answer, and what is known of it; shown while it is written."""
+    told, began_at, pieces = Told(), time.monotonic(), []
+    async for piece in who.answer(target, asked, config, told):
+        pieces.append(piece)
+        if is_shown:
+            output.print(piece, end="")
+            output.file.flush()
+    if is_shown:
+        output.print()
+    if told.is_cut:
+        messages.print("cut off: the answer reached its limit of tokens", style="yellow")
+    return {
+        "result": "".join(pieces),
+        "model": target,
+        "processing_time": round(time.monotonic() - began_at, 3),
+        "prompt_tokens": told.prompt_tokens,
+        "completion_tokens": told.completion_tokens,
+        "is_cut": told.is_cut,
+        "answered_at": who.where or None,
+        **told.more,
+    }
+
+
+async def chat(model: str | None, wanted: Wanted, as_json: bool, alone: bool) -> bool:
+    """Talk, a line at a time; with ``as_json`` each answer is a line of JSON."""
+    config, said = wanted.config(), list(wanted.before())
+    async with answering(alone=alone) as who:
+        target = chosen(await who.offered(), model)
+        messages.print(f"{target}{f' at {who.where}' if who.where else ''}; an empty line ends it", style="dim")
+        while line := (await asyncio.to_thread(_read_line)).strip():
+            said.append(Message("user", line))
+            try:
+                result = await _answered(who, target, tuple(said), config, is_shown=not as_json)
+            except MultiLLMError as exc:
+                messages.print(f"error: {exc}", style="red")
+                said.pop()
+                continue
+            if as_json:
+                print(json.dumps(result, ensure_ascii=False), flush=True)
+            said.append(Message("assistant", result["result"]))
+    return True
+
+
+def _read_line() -> str:
+    prompt: Callable[[], str] = (lambda: input("> ")) if sys.stdin.isatty() else sys.stdin.readline
+    try:
+        return prompt()
+    except EOFError:
+        return ""

@@ -1,0 +1,36 @@
+"""Which paths a key that may only ask the models reaches, and which a page of another origin that is allowed to."""
+
+from __future__ import annotations
+
+# Of the API that asks models, with and without /v1.
+_MODEL_PATHS = frozenset(
+    {
+        "/chat/completions",
+        "/completions",
+        "/responses",
+        "/messages",
+        "/messages/count_tokens",
+        "/embeddings",
+        "/models",
+        "/tokenize",
+        "/detokenize",
+        "/tokenizer_info",
+        "/api/chat",
+        "/api/generate",
+        "/api/embed",
+        "/api/tags",
+        "/api/show",
+        "/api/version",
+        "/query",
+        "/service",
+        "/cooperation/task",
+        "/status",
+        "/health",
+        "/openapi.json",
+    }
+)
+
+
+def asks_models(path: str) -> bool:
+    """Whether a path is of the API that asks models: no page, no stored run, no setting."""
+    return path.startswith(("/v1/", "/models/")) or path in _MODEL_PATHS

@@ -1,0 +1,106 @@
+"""A saved plan as a model: progress as reasoning, the answer as content, its figures with the usage."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
+from multi_llm_comparator.plans.saved import SavedPlans
+from multi_llm_comparator.tracking.store import Store
+from tests.plans.test_parse import PLAN
+from tests.plans.test_plan_run import OPTIONS
+from tests.support.gateways import hang
+from tests.support.served_api import frames, served_api, until
+
+ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
+
+
+@pytest.fixture
+async def api(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
+    SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
+    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    async with served_api(tmp_path, store=store) as served:
+        served.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
+        yield served
+    store.close()
+
+
+async def test_a_plan_answers_with_its_run_and_figures(api):
+    listed = (await api.http.get("/v1/models")).json()["data"]
+    assert [(one["id"], one["kind"]) for one in listed] == [("plan:sums", "plan")]
+    answer = (await api.post("/v1/chat/completions", **ASKED)).json()
+    message = answer["choices"][0]["message"]
+    assert message["content"] == "568"
+    assert "Step 1: What is 23 + 48?" in message["reasoning_content"] == message["reasoning"]
+    figures = answer["usage"]["plan"]
+    assert (figures["steps"], figures["done"], figures["run_id"]) == (3, 3, answer["run_id"])
+    assert answer["usage"]["completion_tokens"] > 0
+    run = (await api.http.get(f"/api/runs/{answer['run_id']}")).json()
+    assert (run["kind"], run["status"], run["export"]["run"]["answer"]) == ("plan", "done", "568")
+
+
+async def test_a_stream_carries_progress_then_the_answer(api):
+    answer = await api.post("/v1/chat/completions", **ASKED, stream=True, stream_options={"include_usage": True})
+    told = [json.loads(frame) for frame in frames(answer.text)[:-1]]
+    deltas = [one["choices"][0]["delta"] for one in told if one["choices"]]
+    assert "".join(delta.get("content") or "" for delta in deltas) == "568"
+    assert "Step 3 by large: 568" in "".join(delta.get("reasoning_content", "") for delta in deltas)
+    assert told[0]["run_id"] == told[-1]["usage"]["plan"]["run_id"]
+
+
+async def test_other_forms_ask_it_too(api):
+    answer = await api.post("/v1/messages", **ASKED, max_tokens=100)
+    assert answer.json()["content"][0]["text"] == "568"
+    answer = await api.post("/v1/responses", model="plan:sums", input=ASKED["messages"][0]["content"])
+    assert answer.json()["output"][0]["content"][0]["text"] == "568"
+    for path, body in (("/v1/completions", {"prompt": "x"}), ("/api/generate", {"prompt": "x"})):
+        assert (await api.post(path, model="plan:sums", **body)).status_code == 400
+
+
+async def test_a_client_that_leaves_stops_every_step(api):
+    api.source.usual["small"] = hang
+    asked = asyncio.ensure_future(api.post("/v1/chat/completions", **ASKED, stream=True))
+    await until(lambda: api.source.running["small"] == 2)
+    (run,) = (await api.http.get("/api/runs", params={"state": "running"})).json()["data"]
+    asked.cancel()
+    await until(lambda: not api.source.running.total())
+    while (await api.http.get(f"/api/runs/{run['id']}")).json()["status"] != "stopped":
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"temperature": 0.7}, "temperature"),
+        ({"max_tokens": 5}, "max_tokens"),
+        ({"n": 2}, "n"),
+        ({"stop": ["x"]}, "stop"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"messages": [{"role": "system", "content": "x"}, ASKED["messages"][0]]}, None),
+        ({"model": "plan:sum"}, "model"),
+        ({"model": "plan:../../secret"}, "model"),
+    ],
+)
+async def test_what_a_plan_cannot_honour_is_refused(api, more, param):
+    answer = await api.post("/v1/chat/completions", **{**ASKED, **more})
+    assert answer.status_code in (400, 404)
+    assert answer.json()["error"]["param"] == param
+    assert (await api.post("/v1/chat/completions", **ASKED, temperature=0, seed=3)).status_code == 200
+
+
+def test_saved_plans_are_files_that_can_be_written_by_hand(tmp_path):
+    plans = SavedPlans(tmp_path)
+    assert plans.names() == []
+    plans.save("sums", OPTIONS)
+    assert (plans.names(), plans.load("sums")) == (["sums"], OPTIONS)
+    with pytest.raises(ModelNotFoundError, match="did you mean 'sums'"):
+        plans.load("sum")
+    with pytest.raises(ConfigurationError, match="name"):
+        plans.save("../sums", OPTIONS)
+    (tmp_path / "own.yaml").write_text("models: {small_model: a, large_model: b, router_model: c}\nmodle: 1")
+    with pytest.raises(ConfigurationError, match=r"own\.yaml"):
+        plans.load("own")

@@ -1,0 +1,89 @@
+"""Stored runs over HTTP, and the paths without any standard's form."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from multi_llm_comparator.plans.saved import SavedPlans
+from multi_llm_comparator.tracking.store import Store
+from tests.plans.test_parse import PLAN
+from tests.plans.test_plan_run import OPTIONS
+from tests.support.served_api import frames, served_api
+
+ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
+
+
+@pytest.fixture
+async def api(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
+    SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
+    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    async with served_api(tmp_path, store=store) as served:
+        served.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
+        yield served
+    store.close()
+
+
+async def test_runs_are_listed_followed_and_exported(api):
+    run_id = (await api.post("/v1/chat/completions", **ASKED)).json()["run_id"]
+    listed = (await api.http.get("/api/runs", params={"kind": "plan", "text": "23 + 48"})).json()
+    assert ([one["id"] for one in listed["data"]], listed["total"]) == ([run_id], 1)
+    assert (await api.http.get("/api/runs", params={"kind": "comparison"})).json()["data"] == []
+    followed = await api.http.get(f"/api/runs/{run_id}/events")
+    assert followed.headers["content-type"].startswith("text/event-stream")
+    assert [json.loads(frame)["state"] for frame in frames(followed.text)] == ["done"]
+    for format, kind in (
+        ("json", "application/json"),
+        ("csv", "text/csv"),
+        ("html", "text/html"),
+        ("svg", "image/svg"),
+    ):
+        file = await api.http.get(f"/api/runs/{run_id}/export", params={"format": format})
+        assert file.status_code == 200 and file.headers["content-type"].startswith(kind)
+        assert file.headers["content-disposition"].startswith("attachment")
+    stopped = (await api.http.post(f"/api/runs/{run_id}/stop")).json()
+    assert stopped["status"] == "done"
+
+
+@pytest.mark.parametrize("path", ["", "/events", "/export"])
+async def test_a_run_that_is_not_there_is_not_found(api, path):
+    answer = await api.http.get(f"/api/runs/nowhere{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "run_not_found")
+
+
+async def test_a_format_that_is_none_is_refused(api):
+    run_id = (await api.post("/v1/chat/completions", **ASKED)).json()["run_id"]
+    answer = await api.http.get(f"/api/runs/{run_id}/export", params={"format": "exe"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
+
+
+async def test_a_query_is_answered_and_says_how(api):
+    answer = (
+        await api.post("/query", query="hi", preferences={"model": "m", "quality_priority": 0.8}, user_id="u")
+    ).json()
+    assert (answer["result"], answer["strategy_used"], answer["model"]) == ("I am m", "direct", "m")
+    assert answer["processing_time"] >= 0
+    refused = await api.post("/query", query="hi", preferences={"strategy": "voting"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "preferences.strategy")
+    assert (await api.post("/query", query="hi", preferences={"strategy": "direct"})).status_code == 400
+
+
+async def test_what_needs_cooperation_says_that_it_is_not_there_yet(api):
+    body = {"service_type": "document_analysis", "content": "x", "parameters": {"analysis_type": "summary"}}
+    answer = await api.post("/service", **body, user_id="u")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
+    asked = {"query": "x", "mode": "parallel", "models": ["a", "b"], "integration_strategy": "ensemble"}
+    answer = await api.http.post("/cooperation/task", params=asked)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
+
+
+async def test_the_status_counts_and_health_answers_in_both_forms(api):
+    assert (await api.http.get("/status")).json()["total_requests"] == 0
+    await api.chat()
+    status = (await api.http.get("/status")).json()
+    assert (status["total_requests"], status["system_health"], status["active_models"]) == (1, 1.0, [])
+    assert isinstance(status["uptime"], str)
+    assert (await api.http.get("/health")).text == "ok"
+    assert (await api.http.get("/health", headers={"accept": "application/json"})).json() == {"status": "ok"}

@@ -1,0 +1,104 @@
+"""Container files: what they name is there, and metrics that dashboards and alerts ask for are really given.
+
+Their own tools check them where they are installed; images are built only where a Docker daemon and a network are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.groups.config_loader import parse_config, read_yaml
+from tests.support.gateways import gateway_of
+
+ROOT = Path(__file__).parents[1]
+DEPLOY = ROOT / "deploy"
+COMPOSE = ROOT / "compose.yaml"
+DASHBOARD = DEPLOY / "grafana" / "dashboards" / "multi-llm-comparator.json"
+GROUPS = {"task_groups": {"g": {"e": {"models": ["m"]}, "budget": {"per_day_usd": 1}, "concurrency_limit": 2}}}
+SECRETS = {"MLC_ACCESS_TOKEN": "t" * 16, "POSTGRES_PASSWORD": "p" * 16}
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+    return found
+
+
+def test_every_mounted_file_and_named_volume_is_there() -> None:
+    data = compose()
+    for service in data["services"].values():
+        for mount in service.get("volumes", ()):
+            source = mount.split(":")[0]
+            assert (ROOT / source).exists() if source.startswith(".") else source in data["volumes"], mount
+        for other in service.get("depends_on", ()):
+            assert other in data["services"]
+
+
+def test_nothing_is_open_beyond_the_machine_and_no_secret_is_written_down() -> None:
+    for name, service in compose()["services"].items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|TOKEN|SECRET", variable):
+                assert value.startswith("${") and ":?" in value
+
+
+def test_the_servers_variables_are_settings() -> None:
+    named = {name for name in compose()["services"]["server"]["environment"] if name.startswith("MLC_")}
+    named |= set(re.findall(r"\b(MLC_[A-Z_]+)=", (ROOT / "Dockerfile").read_text(encoding="utf-8")))
+    known = {f"MLC_{name.upper()}" for name in Settings.model_fields} | {"MLC_REDIS_URL"}
+    assert named <= known
+    parse_config(read_yaml(DEPLOY / "configs" / "llms" / "groups" / "_task_groups.yaml"))
+
+
+def test_what_the_image_copies_is_there_and_not_kept_out_of_it() -> None:
+    kept = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
+    for line in re.findall(
+        r"^COPY (?!--from)(?:--\S+ )?(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        for source in line.split()[:-1]:
+            assert (ROOT / source).exists(), source
+            assert any(one == source or one.startswith(f"{source}/") for one in kept), source
+
+
+async def test_dashboard_and_alerts_ask_for_metrics_that_are_given(tmp_path: Path) -> None:
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    rules = yaml.safe_load((DEPLOY / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    asked += [rule["expr"] for group in rules for rule in group["rules"]]
+    async with gateway_of(GROUPS, tmp_path) as gateway:
+        text = gateway.parts.metrics.render().decode()
+    given = set()
+    for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE):
+        given |= {name, f"{name}_bucket"} if kind == "histogram" else {name}
+    named = {name for expression in asked for name in re.findall(r"\bmlc_\w+", expression)}
+    assert named and named <= given
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here")
+def test_promtool_accepts_rules_and_configuration() -> None:
+    for command in (["check", "rules", "alerts.yml"], ["check", "config", "--syntax-only", "prometheus.yml"]):
+        done = subprocess.run(["promtool", *command], cwd=DEPLOY, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _has_compose() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    return subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not _has_compose(), reason="docker compose is not here")
+def test_compose_accepts_its_file() -> None:
+    command = ["docker", "compose", "--file", str(COMPOSE), "config", "--quiet"]
+    done = subprocess.run(
+        command, env={"PATH": "/usr/local/bin:/usr/bin:/bin", **SECRETS}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
