@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 # The revision of migrations/versions that makes what is declared here.
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0003"
 
 metadata = MetaData()
 
