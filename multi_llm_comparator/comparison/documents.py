@@ -115,14 +115,14 @@ def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
 def pane_document(pane: Pane) -> dict[str, Any]:
     """A pane, as :class:`PaneDocument` reads it."""
     by_hand = None if pane.by_hand is None else sorted(pane.by_hand)
-    return {"id": pane.id, "target": pane.target, "config": asdict(pane.config), "by_hand": by_hand}
+    return {"id": pane.id, "target": pane.target, "config": pane.config.to_dict(), "by_hand": by_hand}
 
 
 def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
     """One answer without its text, as :class:`AnswerDocument` reads it."""
     return {
         "target": answer.target,
-        "config": asdict(answer.config),
+        "config": answer.config.to_dict(),
         "model": asdict(answer.model),
         "versions": dict(answer.versions),
         "created_at": answer.created_at,

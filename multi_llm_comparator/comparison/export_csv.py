@@ -63,7 +63,7 @@ def _figures(answer: AnswerSnapshot) -> dict[str, Cell]:
 
 
 def _origin(answer: AnswerSnapshot) -> dict[str, Cell]:
-    model, config = answer.model, asdict(answer.config)
+    model, config = answer.model, answer.config.to_dict()
     config["stop"] = " | ".join(config["stop"])
     return {
         "seed_used": answer.legs[0].seed,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -133,6 +133,6 @@ def _card(answer: AnswerSnapshot, turn: TurnSnapshot, marks_chosen: bool, langua
         answer=answer,
         is_chosen=marks_chosen and turn.goes_on_from(answer),
         pieces=tuple(_pieces(answer.text)),
-        parameters=json.dumps(asdict(answer.config), ensure_ascii=False, indent=2),
+        parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
     )

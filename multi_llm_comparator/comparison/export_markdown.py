@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
 from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
@@ -68,5 +67,5 @@ def _answer(answer: AnswerSnapshot, turn: TurnSnapshot, language: Language, mark
     yield f"- {words['fingerprint']}: {one_line(answer.model.fingerprint or '–')}"
     versions = ", ".join(f"{name} {number}" for name, number in answer.versions.items())
     yield f"- {words['versions']}: {one_line(versions)}"
-    yield f"- {words['parameters']}: {one_line(', '.join(f'{k}={v!r}' for k, v in asdict(answer.config).items()))}"
+    yield f"- {words['parameters']}: {one_line(', '.join(f'{k}={v!r}' for k, v in answer.config.to_dict().items()))}"
     yield from ("", f"#### {words['rendered_prompt']}", "", *fenced(answer.legs[0].prompt), "")

@@ -6,7 +6,9 @@ import json
 import math
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidParameterError
@@ -59,7 +61,7 @@ class ModelConfig:
     system_prompt: str = ""
     presence_penalty: float = 0.0
     reproducible: bool = False
-    adapter_scale: float = 1.0
+    adapter_scale: Annotated[float, Field(exclude_if=lambda scale: scale == 1.0)] = 1.0
     quantization: str = "none"
     trust_remote_code: bool = False
 
@@ -111,6 +113,13 @@ class ModelConfig:
     def load_options(self) -> dict[str, Any]:
         """The part that decides how the model is loaded; equal options can share one loaded model."""
         return {name: getattr(self, name) for name in LOAD_FIELDS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data. An adapter's strength is left out where it is the usual one: most models are no adapters."""
+        data = asdict(self)
+        if self.adapter_scale == 1.0:
+            del data["adapter_scale"]
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> ModelConfig:
@@ -180,5 +189,5 @@ class ConfigManager:
 
     def save_config(self, configs: dict[str, ModelConfig]) -> None:
         """Write all configurations, replacing the file in one step so that a crash leaves the old one whole."""
-        data = {model_id: asdict(config) for model_id, config in configs.items()}
+        data = {model_id: config.to_dict() for model_id, config in configs.items()}
         write_atomically(self.config_path, json.dumps(data, indent=2, ensure_ascii=False))

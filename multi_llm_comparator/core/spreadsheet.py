@@ -14,9 +14,9 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 def csv_text(rows: Iterable[Mapping[str, Any]], *, names: Sequence[str] = (), line_end: str = "\r\n") -> str:
-    """One line for each row under a heading: ``names``, or the names of the first row."""
+    """One line for each row under a heading: ``names``, or all that the rows have."""
     written, rows = io.StringIO(), list(rows)
-    heading = list(names) or (list(rows[0]) if rows else [])
+    heading = list(names) or list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(written, fieldnames=heading, lineterminator=line_end)
     writer.writeheader()
     writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)

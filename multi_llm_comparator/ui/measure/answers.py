@@ -99,7 +99,8 @@ def _draw_answer(run: EvaluationRun, snapshot: EvaluationSnapshot, key: CellKey,
             # As it is, not as Markdown: here one looks at what was really written.
             st.code(cell.text[:MAX_SHOWN_CHARS], language=None, wrap_lines=True)
         if cell.logprobs:
-            st.caption(", ".join(f"{value:.3f}" for value in cell.logprobs) + f" {t('measure.nats')}")
+            nats = ", ".join(f"{value:.3f}" for value in cell.logprobs)
+            st.html(f'<p class="mlc-muted">{escape(nats)} {escape(t("measure.nats"))}</p>')
         if cell.reason:
             st.html(f'<p class="mlc-muted">{escape(cell.reason)}</p>')
         if cell.judgement is not None:

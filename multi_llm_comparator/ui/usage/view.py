@@ -44,10 +44,20 @@ def draw_usage() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="usage_choices"):
         span = SPANS[st.selectbox(t("usage.span"), list(SPANS), 1, format_func=_span, key="usage_span", width=200)]
         by: By = st.segmented_control(
-            t("usage.by"), ["model", "caller"], default="model", required=True, format_func=_by, key="usage_by"
+            t("usage.by"),
+            ["model", "caller"],
+            default="model",
+            required=True,
+            format_func=lambda by: t(f"usage.by_{by}"),
+            key="usage_by",
         )
         measure: Measure = st.segmented_control(
-            t("usage.show"), MEASURES, default="requests", required=True, format_func=_measure, key="usage_measure"
+            t("usage.show"),
+            MEASURES,
+            default="requests",
+            required=True,
+            format_func=lambda shown: t(f"usage.{shown}"),
+            key="usage_measure",
         )
     until = now()
     since = until - span.seconds
@@ -103,10 +113,6 @@ def _cost(one: UsageTotal) -> str:
 
 def _span(name: str) -> str:
     return t(f"usage.span_{name}")
-
-
-def _by(name: str) -> str:
-    return t(f"usage.by_{name}")
 
 
 def _measure(name: str) -> str:
