@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 no answer or an error while working, 2 wrong use or config
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import signal
 import sys
@@ -15,16 +14,14 @@ from typing import Any
 
 import typer
 
+from multi_llm_comparator.core.command_end import FAILED, OK, exit_code
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     DocumentError,
     ModelNotFoundError,
-    MultiLLMError,
     RunNotFoundError,
 )
-from multi_llm_comparator.core.usage_errors import shown
 
-OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 WRONG_USE = (ConfigurationError, DocumentError, RunNotFoundError, ModelNotFoundError)
 LOG_BYTES = 1_000_000
 # Those need neither a home nor a log, and are to answer at once.
@@ -55,32 +52,18 @@ def run(work: Coroutine[Any, Any, bool]) -> None:
 
 def end_of(app: typer.Typer, name: str) -> int:
     """Run the command that was typed; its exit code. ``name`` is the program's, and of its log."""
-    path: Path | None = None
-    try:
+    log_files: list[Path] = []
+
+    def command() -> Any:
         if not _ONLY_SAYS.intersection(sys.argv[1:]) and len(sys.argv) > 1:
-            path = _prepare(name)
-        return app(standalone_mode=False) or OK
-    except typer.Exit as exc:
-        return exc.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has read enough, as `head` does; the interpreter would complain at its end.
-        with contextlib.suppress(OSError):
-            sys.stdout.close()
-        return OK
-    except MultiLLMError as exc:
-        _say(f"error: {exc}")
-        return WRONG if isinstance(exc, WRONG_USE) else FAILED
-    except OSError as exc:
+            log_files.append(_prepare(name))
+        return app(standalone_mode=False)
+
+    def record() -> str:
         log.exception("the command failed")
-        _say(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}")
-    except Exception as exc:
-        if (wrong := shown(exc)) is not None:
-            return wrong
-        log.exception("the command failed")
-        _say(f"error: {type(exc).__name__}; the details are in {path}")
-    return FAILED
+        return str(log_files[0]) if log_files else "the message above"
+
+    return exit_code(command, _say, lambda exc: isinstance(exc, WRONG_USE), record)
 
 
 def _say(text: str) -> None:

@@ -11,28 +11,18 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 from multi_llm_comparator.conversion.convert import convert
 from multi_llm_comparator.conversion.report import Phase
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
 from multi_llm_comparator.services.worker import be_nicer, die_with_parent
 
-TELL_EVERY_S = 0.2
 # Behind the models that answer: nobody waits for a conversion as one waits for a word.
 NICENESS = 10
 
 log = logging.getLogger(__name__)
-
-# Whatever a library prints must not get between our lines.
-_to_app, sys.stdout = sys.stdout, sys.stderr
-
-
-def tell(kind: str, **content: Any) -> None:
-    """One line to the app; a closed pipe ends this process, as it should when the app is gone."""
-    _to_app.write(json.dumps({"kind": kind, **content}) + "\n")
-    _to_app.flush()
 
 
 class _Teller:

@@ -6,6 +6,7 @@ A judge that prefers whatever stands first is found out by that: where the two o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
@@ -23,7 +24,7 @@ MAX_SHOWN_CHARS = 6000
 Reason = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-class _Said(BaseModel):
+class _Said(BaseModel, ABC):
     """What a judge says, and why; ``value`` is the same between 0 and 1."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -31,8 +32,8 @@ class _Said(BaseModel):
     reason: Reason
 
     @property
-    def value(self) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def value(self) -> float: ...
 
 
 class _Preference(_Said):

@@ -18,13 +18,13 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from multi_llm_comparator.core.command_end import FAILED, exit_code
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, ModelNotFoundError, MultiLLMError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.plain_text import PlainConsole
-from multi_llm_comparator.core.usage_errors import shown
 from multi_llm_comparator.evaluation.tasks.answering import answer_items
 from multi_llm_comparator.evaluation.tasks.base import Task, TaskOptions
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
@@ -32,7 +32,6 @@ from multi_llm_comparator.evaluation.tasks.results import TaskResult
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.scan.single import model_at
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
 N_CTX = 2048
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
 # A file or a pipe has no width of its own, and names of tasks are long.
@@ -122,24 +121,14 @@ def _print(model: ModelInfo, results: Sequence[TaskResult]) -> None:
 
 
 def main() -> None:
-    """Entry point: errors become one message and an exit code, never a traceback."""
-    try:
-        code = app(standalone_mode=False) or 0
-    except typer.Exit as exc:
-        code = exc.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except MultiLLMError as exc:
-        messages.print(f"error: {exc}", style="red")
-        code = WRONG if isinstance(exc, DocumentError | ModelNotFoundError) else FAILED
-    except OSError as exc:
-        messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
-        code = FAILED
-    except Exception as exc:
-        if (wrong := shown(exc)) is None:
-            raise
-        code = wrong
-    sys.exit(code)
+    """Entry point: errors become one message and an exit code."""
+
+    def is_wrong_use(exc: MultiLLMError) -> bool:
+        return isinstance(exc, DocumentError | ModelNotFoundError)
+
+    sys.exit(
+        exit_code(lambda: app(standalone_mode=False), lambda said: messages.print(said, style="red"), is_wrong_use)
+    )
 
 
 if __name__ == "__main__":

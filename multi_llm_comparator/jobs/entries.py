@@ -19,11 +19,10 @@ GROUP = "multi_llm_comparator.jobs"
 # By kind. Each is ``run(options, folder, report)``, imported in the process of the job alone.
 ENTRIES = {
     "tuning": "multi_llm_comparator.training.job:run",
-    "distillation": "multi_llm_comparator.training.data.distill_job:run",
     "lm_eval": "multi_llm_comparator.evaluation.lm_eval_job:run",
 }
 # The page that shows jobs of a kind; what others have added is shown with the tunings.
-PAGES = {"tuning": "tune", "distillation": "tune", "lm_eval": "measure"}
+PAGES = {"tuning": "tune", "lm_eval": "measure"}
 OTHER_PAGE = "tune"
 
 Entry = Callable[[dict[str, Any], Path, Report], None]

@@ -23,7 +23,7 @@ from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
 from multi_llm_comparator.plans.prompts import aggregate_prompt, planner_messages, result_of
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ACTIVE, RunState
 
 KIND = "plan"
@@ -31,7 +31,6 @@ Phase = Literal["", "planning", "aggregating"]
 DIRECT_TOKENS = 1024
 MAX_TITLE_CHARS = 200
 # Taking one is a matter of milliseconds: a longer wait means that the loop is stuck.
-SNAPSHOT_TIMEOUT_S = 15.0
 
 log = logging.getLogger(__name__)
 
@@ -69,13 +68,6 @@ def new_run_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
-
-
 def open_planner(source: TextSource, options: PlanOptions) -> Planner:
     """The planner that the options name."""
     grammar = plan_grammar(may_think=options.planner_thinks) if options.planner_grammar else None
@@ -88,7 +80,7 @@ class RunJournal(Journal, Protocol):
     async def save(self, run: PlanRun) -> None: ...
 
 
-class PlanRun(LiveRun):
+class PlanRun(TaskRun):
     """One question. ``steps`` are those of the plan in use; what an unusable one had begun is in ``planning``.
 
     Everything here is written on the event loop that :meth:`execute` runs on. A run that is only looked at
@@ -126,9 +118,6 @@ class PlanRun(LiveRun):
         self.error: str | None = None
         self._source = OneRun(source, run_id)
         self.journal = journal
-        self._task: asyncio.Task[None] | None = None
-        self._ends_as: RunState = "stopped"
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._taken: PlanRun | None = None
 
     @property
@@ -151,13 +140,7 @@ class PlanRun(LiveRun):
         return max([self.created_at, *(at for several in times for at in several if at is not None)])
 
     def snapshot(self) -> PlanRun:
-        if self._task is None or self._task.done() or _running_loop() is self._loop:
-            return self._taken_now()
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._take(), self._loop).result(SNAPSHOT_TIMEOUT_S)
-
-    async def _take(self) -> PlanRun:
-        return self._taken_now()
+        return self.taken(self._taken_now)
 
     def _taken_now(self) -> PlanRun:
         if self._taken is None or self._taken.version != self.version or self._taken.owner != self.owner:
@@ -168,29 +151,11 @@ class PlanRun(LiveRun):
 
     def begin(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
         """Answer the question, beside the caller: see :meth:`execute`."""
-        self._loop, self._ends_as = asyncio.get_running_loop(), "stopped"
-        self._task = asyncio.create_task(self.execute(plan=plan, finished=finished))
+        self.launch(self.execute(plan=plan, finished=finished))
 
-    async def stop(self) -> None:
-        await self._end("stopped")
-
-    async def interrupt(self) -> None:
-        await self._end("interrupted")
-
-    async def _end(self, state: RunState) -> None:
-        if self._task is None or self._task.done():
-            return
-        self._ends_as = state
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if not self.is_over:
-            # It was cancelled before it began.
-            self._enter(state)
-            await self._conclude()
-
-    async def wait(self) -> None:
-        if self._task is not None:
-            await asyncio.wait({self._task})
+    async def never_began(self, state: RunState) -> None:
+        self._enter(state)
+        await self._conclude()
 
     async def resume(self) -> None:
         if self.state == "done" and all(step.state == "done" for step in self.steps.values()):

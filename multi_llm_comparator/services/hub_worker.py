@@ -21,27 +21,17 @@ from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type:
 
 from multi_llm_comparator.core.bounded_http import IS_FILE, bound_listing
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
 from multi_llm_comparator.services.worker import die_with_parent
 
 PIECE_BYTES = 2**18
 TIMEOUT_S = 20.0
 # Failed connections in a row, without a byte arriving, before it is given up.
 TRIES = 4
-TELL_EVERY_S = 0.2
 # A hub that could list more would be describing something else than a model.
 MAX_FILES = 10_000
 
 log = logging.getLogger(__name__)
-
-
-# Whatever a library prints must not get between our lines.
-_to_app, sys.stdout = sys.stdout, sys.stderr
-
-
-def tell(kind: str, **content: Any) -> None:
-    """One line to the app; a closed pipe ends this process, as it should when the app is gone."""
-    _to_app.write(json.dumps({"kind": kind, **content}) + "\n")
-    _to_app.flush()
 
 
 class Download:

@@ -13,7 +13,6 @@ from multi_llm_comparator.services.scan.reading import HeaderRoom
 from multi_llm_comparator.services.scan.safetensors_header import read_safetensors_header
 
 _NOT_IN_BLOCKS = ("embed", "lm_head", "wte", "wpe", "output.weight")
-_STORED_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +32,6 @@ class ModelFacts:
     vocabulary: int
     context: int | None
     dtype: str
-
-    @property
-    def is_16_bit(self) -> bool:
-        return _STORED_BYTES.get(self.dtype, 4) == 2
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -15,15 +15,14 @@ from typing import Annotated, Any
 
 import typer
 
+from multi_llm_comparator.core.command_end import INTERRUPTED, exit_code
 from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
-from multi_llm_comparator.core.usage_errors import shown as shown_usage
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.job import tune_in
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from multi_llm_comparator.training.tuning_printer import TuningPrinter, chance, shown
 
-FAILED, WRONG, INTERRUPTED = 1, 2, 130
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -152,24 +151,14 @@ def _asked_to_stop(printer: TuningPrinter) -> Iterator[list[int]]:
 
 
 def main() -> None:
-    """Entry point: errors become one message and an exit code, never a traceback."""
-    try:
-        code = app(standalone_mode=False) or 0
-    except typer.Exit as exc:
-        code = exc.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except MultiLLMError as exc:
-        messages.print(f"error: {exc}", style="red")
-        code = FAILED if isinstance(exc, TrainingError) else WRONG
-    except OSError as exc:
-        messages.print(f"error: {exc.filename or 'a file'}: {exc.strerror or exc}", style="red")
-        code = FAILED
-    except Exception as exc:
-        if (wrong := shown_usage(exc)) is None:
-            raise
-        code = wrong
-    sys.exit(code)
+    """Entry point: errors become one message and an exit code."""
+
+    def is_wrong_use(exc: MultiLLMError) -> bool:
+        return not isinstance(exc, TrainingError)
+
+    sys.exit(
+        exit_code(lambda: app(standalone_mode=False), lambda said: messages.print(said, style="red"), is_wrong_use)
+    )
 
 
 if __name__ == "__main__":

@@ -53,11 +53,6 @@ class TuningResult:
     def last_loss(self) -> float | None:
         return self.state.losses[-1][1] if self.state.losses else None
 
-    @property
-    def is_worse_than_chance(self) -> bool:
-        """Whether guessing among the tokens would have done better than the tuned model does."""
-        return self.last_loss is not None and self.last_loss > self.start.chance_loss
-
     def to_dict(self) -> dict[str, Any]:
         """Figures as JSON data, without curves."""
         validation = self.state.validation

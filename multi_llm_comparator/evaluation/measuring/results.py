@@ -91,9 +91,6 @@ class Results:
     def of(self, source: str) -> tuple[SubjectResult, ...]:
         return tuple(result for result in self.subjects if result.source == source)
 
-    def verdicts_of(self, source: str) -> tuple[PairVerdict, ...]:
-        return tuple(verdict for verdict in self.verdicts if verdict.source == source)
-
 
 def results_of(snapshot: EvaluationSnapshot) -> Results:
     """Add up a snapshot; takes some milliseconds for each thousand answers, and longer for the first use of scipy."""

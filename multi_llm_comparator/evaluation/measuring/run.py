@@ -34,16 +34,15 @@ from multi_llm_comparator.evaluation.measuring.results import scores_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot, Phase
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
-from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ACTIVE, RunState
 
-SNAPSHOT_TIMEOUT_S = 15.0
 MAX_TITLE_CHARS = 200
 
 log = logging.getLogger(__name__)
 
 
-class EvaluationRun(LiveRun):
+class EvaluationRun(TaskRun):
     """One evaluation. Everything here is written on the event loop that it works on; snapshots are for anybody."""
 
     kind = KIND
@@ -69,9 +68,6 @@ class EvaluationRun(LiveRun):
         # What it found, once it is over.
         self.scores: list[Score] = []
         self._materials: tuple[Material, ...] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ends_as: RunState = "stopped"
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._taken: EvaluationSnapshot | None = None
 
     @property
@@ -87,13 +83,7 @@ class EvaluationRun(LiveRun):
     # --- looking at it ----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> EvaluationSnapshot:
-        if self._task is None or self._task.done() or _running_loop() is self._loop:
-            return self._taken_now()
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._take(), self._loop).result(SNAPSHOT_TIMEOUT_S)
-
-    async def _take(self) -> EvaluationSnapshot:
-        return self._taken_now()
+        return self.taken(self._taken_now)
 
     def _taken_now(self) -> EvaluationSnapshot:
         taken = self._taken
@@ -125,29 +115,11 @@ class EvaluationRun(LiveRun):
 
     def begin(self) -> None:
         """Ask what is open, beside the caller."""
-        self._loop, self._ends_as = asyncio.get_running_loop(), "stopped"
-        self._task = asyncio.create_task(self._execute())
+        self.launch(self._execute())
 
-    async def stop(self) -> None:
-        await self._end("stopped")
-
-    async def interrupt(self) -> None:
-        await self._end("interrupted")
-
-    async def _end(self, state: RunState) -> None:
-        if self._task is None or self._task.done():
-            return
-        self._ends_as = state
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if not self.is_over:
-            # It was cancelled before it began.
-            self._enter(state)
-            await self._conclude()
-
-    async def wait(self) -> None:
-        if self._task is not None:
-            await asyncio.wait({self._task})
+    async def never_began(self, state: RunState) -> None:
+        self._enter(state)
+        await self._conclude()
 
     @property
     def is_complete(self) -> bool:
@@ -306,10 +278,3 @@ class EvaluationRun(LiveRun):
     def _enter(self, state: RunState, phase: Phase = "") -> None:
         self.state, self.phase = state, phase
         self.version += 1
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -17,6 +17,7 @@ from typing import Any
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
 from multi_llm_comparator.services.worker import be_nicer, die_with_parent
 from multi_llm_comparator.training.data.chats import Example, PreferencePair, to_dict
 from multi_llm_comparator.training.data.dataset import Dataset, Refused, excerpt, open_dataset
@@ -24,7 +25,6 @@ from multi_llm_comparator.training.data.prepare import prepare
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.data.tokens import ModelTokens
 
-TELL_EVERY_S = 0.2
 SHOWN_ROWS = 20
 MAX_SHOWN_CHARS = 4_000
 MAX_PIECES = 4_000
@@ -32,15 +32,6 @@ MAX_PIECES = 4_000
 NICENESS = 5
 
 log = logging.getLogger(__name__)
-
-# Whatever a library prints must not get between our lines.
-_to_app, sys.stdout = sys.stdout, sys.stderr
-
-
-def tell(kind: str, **content: Any) -> None:
-    """One line to the app; a closed pipe ends this process, as it should when the app is gone."""
-    _to_app.write(json.dumps({"kind": kind, **content}) + "\n")
-    _to_app.flush()
 
 
 class _Child:

@@ -15,7 +15,7 @@ from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, RunRecord, RunState
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, Review
 
@@ -52,7 +52,7 @@ class DistillationSnapshot:
         return sum(answer.state == "failed" for answer in self.answers.values())
 
 
-class Distillation(LiveRun):
+class Distillation(TaskRun):
     """Prompts being answered. Everything here is changed on one event loop."""
 
     kind = KIND
@@ -71,8 +71,6 @@ class Distillation(LiveRun):
         self.ended_at: float | None = None
         self._positions = {prompt.key: position for position, prompt in enumerate(prompts)}
         self._source = OneRun(source, run_id)
-        self._task: asyncio.Task[None] | None = None
-        self._ends_as: RunState = "stopped"
         self._failures = 0
         self.save_error: str | None = None
 
@@ -99,15 +97,9 @@ class Distillation(LiveRun):
     def begin(self) -> None:
         """Answer what is not answered yet, beside the caller."""
         self.state, self.error, self.ended_at = "running", "", None
-        self._failures, self._ends_as = 0, "stopped"
+        self._failures = 0
         self.version += 1
-        self._task = asyncio.create_task(self._work())
-
-    async def stop(self) -> None:
-        await self._end("stopped")
-
-    async def interrupt(self) -> None:
-        await self._end("interrupted")
+        self.launch(self._work())
 
     async def resume(self) -> None:
         self.refuse_elsewhere()
@@ -115,19 +107,8 @@ class Distillation(LiveRun):
             return
         self.begin()
 
-    async def wait(self) -> None:
-        if self._task is not None:
-            await asyncio.wait({self._task})
-
-    async def _end(self, state: RunState) -> None:
-        if self._task is None or self._task.done():
-            return
-        self._ends_as = state
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        if self.state in ACTIVE:
-            # It was cancelled before it began.
-            await self._conclude(state)
+    async def never_began(self, state: RunState) -> None:
+        await self._conclude(state)
 
     async def _work(self) -> None:
         state: RunState = "failed"
