@@ -28,9 +28,6 @@ class WaitingLine:
     def join(self, request: GenerationRequest) -> None:
         self._requests.append(request)
 
-    def peek(self) -> GenerationRequest:
-        return self._requests[0]
-
     def take(self) -> GenerationRequest:
         """The request that has waited longest."""
         request = self._requests.popleft()

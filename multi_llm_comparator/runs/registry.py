@@ -82,11 +82,6 @@ class RunRegistry:
         """A kind by its name; None for one that this version does not have."""
         return self._kinds.get(name)
 
-    def page_of(self, kind: str) -> str | None:
-        """The page that shows runs of a kind; None for a kind that this version does not have."""
-        found = self._kinds.get(kind)
-        return found.page if found else None
-
     def recorder(self, body: Recorded, record: RunRecord | None = None, *, parent_id: str | None = None) -> Recorder:
         """What saves a run: a new one, or the one that was read as ``record``."""
         return Recorder(
