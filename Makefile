@@ -33,7 +33,8 @@ test: .make/test
 	$(BRING_FIRST_MODEL)
 ifeq ($(strip $(ARGS)),)
 	$(MAKE) --no-print-directory lint
-	$(PYTEST) --cov -m "not browser and not nightly" || $(AGAIN)
+	$(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not browser and not nightly" || $(AGAIN)
+	$(BIN)/coverage report
 	$(BIN)/python -m pytest tests/browser -m "not nightly" || $(AGAIN) tests/browser
 else
 	$(PYTEST) $(ARGS)
