@@ -12,6 +12,7 @@ from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Event
 
 Role = Literal["system", "user", "assistant"]
+Priority = Literal["low", "normal", "high"]
 # A note (see events.Started) from where a constraint cannot be kept to.
 UNCONSTRAINED = "This answer was to keep to a given form, which cannot be asked for there: it was written freely."
 # Another, from where nobody here can promise that an answer comes again as it was.
@@ -36,6 +37,7 @@ class GenerationRequest:
     message's content goes to the model as it is: no template, special tokens still only as text.
     Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
     else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
+    ``priority`` orders those that wait for a place beside others at the same model.
     ``adapter`` is the folder or file of a LoRA adapter that the answer is computed with, on top of the loaded model, by
     ``config.adapter_scale``: the engine that looks the target up fills it in.
     """
@@ -48,6 +50,7 @@ class GenerationRequest:
     run_id: str = ""
     constraint: Constraint | None = None
     adapter: str = ""
+    priority: Priority = "high"
 
     def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
         """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
@@ -79,6 +82,7 @@ class GenerationRequest:
             run_id=data.get("run_id", ""),
             constraint=Constraint.from_dict(data["constraint"]) if data.get("constraint") else None,
             adapter=data.get("adapter", ""),
+            priority=data.get("priority", "high"),
         )
 
 

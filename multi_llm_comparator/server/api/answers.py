@@ -7,7 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multi_llm_comparator.core.config import MIN_TEMPERATURE
-from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.events import (
+    Attempted,
+    Cost,
+    Event,
+    Failed,
+    Finished,
+    Loaded,
+    LoadProgressed,
+    Started,
+    TextDelta,
+)
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.settings import get_settings
@@ -15,6 +25,9 @@ from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.plan_models import Progressed, RunBegan, RunMeasured, is_plan, plan_stream
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
+
+# A stream begins without text once its model has been loading for so long: clients and proxies end silent connections.
+SILENT_LOAD_S = 10.0
 
 
 @dataclass
@@ -91,7 +104,7 @@ class Answers:
         self._failure: ApiError | None = None
 
     async def begin(self) -> None:
-        """Wait for the first text, or the first end: what fails before is told with a status of its own.
+        """Wait for the first text, the first end or a long loading: what fails before has a status of its own.
 
         Raises:
             ApiError: the first failure.
@@ -99,7 +112,7 @@ class Answers:
         try:
             while batch := await self._next():
                 self._early += batch
-                if any(isinstance(event, TextDelta | Progressed | Finished) for _, event in batch):
+                if any(isinstance(event, TextDelta | Progressed | Finished) or _is_late(event) for _, event in batch):
                     return
         except BaseException:
             self.close()
@@ -154,6 +167,10 @@ def _stream(served: Served, target: str, request: GenerationRequest) -> AsyncGen
     if is_plan(target) and served.plans is not None:
         return plan_stream(served.plans, target, request)
     return served.gateway.stream(target, request)
+
+
+def _is_late(event: Event) -> bool:
+    return isinstance(event, LoadProgressed) and event.seconds >= SILENT_LOAD_S
 
 
 def _failure(event: Event) -> ApiError | None:

@@ -14,7 +14,14 @@ from starlette.responses import Response
 from multi_llm_comparator.core.events import Event, Finished, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
-from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.calls import (
+    EVENT_STREAM,
+    as_event,
+    load_comments,
+    served_by,
+    streamed_answer,
+    whole_answer,
+)
 from multi_llm_comparator.server.api.errors import ApiError, openai_body
 from multi_llm_comparator.server.api.forms import MAX_PROMPTS
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm, Sampling
@@ -150,7 +157,7 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
         if style.is_chat:
             yield b"".join(chunk(style.opening(number)) for number in range(len(requests)))
         async for batch in answers.events():
-            written = b"".join(chunk(choice) for choice in _pieces(batch, answers, style))
+            written = load_comments(batch) + b"".join(chunk(choice) for choice in _pieces(batch, answers, style))
             if written:
                 yield written
         if form.stream_options.include_usage:
