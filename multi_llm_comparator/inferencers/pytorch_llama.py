@@ -5,8 +5,8 @@ Llama, Mistral, Qwen2 and Qwen3 share one layer: RMS norm, attention over groupe
 a gated feed-forward part, each added to what went in (https://arxiv.org/abs/2302.13971). For one token of each row it
 is a chain of matrix products with little between them, so what counts is how few operations that little takes:
 
-- query, key and value are one product, and so are gate and up; their weights lie one below the other in one tensor, and
-  the model's own layers keep views of it, so that nothing is held twice;
+- query, key and value are one product, and so are gate and up, unless their weights are packed: unpacked ones lie one
+  below the other in one tensor, and the model's own layers keep views of it, so that nothing is held twice;
 - the rotary tables are made once, and rotating is one product and one sum for queries and keys together;
 - the heads that share a key are the rows of one attention, so keys are not repeated.
 
@@ -33,6 +33,8 @@ _STEADY_ROPES = ("default", "linear", "llama3", "yarn")
 _LINEAR = (nn.Linear, PackedLinear)
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
+# Several layers with the same inputs, whose outputs come one by one.
+Together = Callable[[torch.Tensor], Sequence[torch.Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,11 @@ class _Layer:
     """What one layer computes with; ``normed_heads`` are Qwen3's norms of query and key."""
 
     before_attention: Any
-    attend: Linear
+    attend: Together
     normed_heads: tuple[Any, Any] | None
     after_attention: Linear
     before_feed: Any
-    widen: Linear
+    widen: Together
     narrow: Linear
 
 
@@ -90,7 +92,8 @@ class LlamaStep:
         half = width // 2
         hidden = self._embed(ids[:, 0])
         for number, layer in enumerate(self._layers):
-            heads = layer.attend(self._normed(hidden, layer.before_attention)).view(rows, -1, width)
+            asking = layer.attend(self._normed(hidden, layer.before_attention))
+            heads = (asking[0] if len(asking) == 1 else torch.cat(asking, dim=-1)).view(rows, -1, width)
             turned = heads[:, : queries + keys]
             if layer.normed_heads is not None:
                 turned = self._norm_heads(turned, layer.normed_heads)
@@ -102,7 +105,8 @@ class LlamaStep:
                 asked, seen_keys, seen_values, attn_mask=mask, scale=self._scale
             )
             hidden = hidden + layer.after_attention(mixed.reshape(rows, -1))
-            gate, up = layer.widen(self._normed(hidden, layer.before_feed)).chunk(2, dim=-1)
+            widened = layer.widen(self._normed(hidden, layer.before_feed))
+            gate, up = widened[0].chunk(2, dim=-1) if len(widened) == 1 else widened
             hidden = hidden + layer.narrow(functional.silu(gate) * up)
         logits: torch.Tensor = self._head(self._normed(hidden, self._norm))
         return logits
@@ -154,13 +158,11 @@ def _layer(layer: Any) -> _Layer:
     )
 
 
-def _joined(*parts: Any) -> Linear:
-    """Several linear layers with the same inputs as one, whose outputs lie side by side.
-
-    Packed weights cannot be put together: those stay a product each.
-    """
+def _joined(*parts: Any) -> Together:
+    """Several linear layers with the same inputs: as one, whose outputs lie side by side, or one by one where their
+    weights are packed and cannot be put together."""
     if any(type(part) is not nn.Linear for part in parts):
-        return lambda inputs: torch.cat([part(inputs) for part in parts], dim=-1)
+        return lambda inputs: [part(inputs) for part in parts]
     weight = torch.cat([part.weight.detach() for part in parts])
     bias = None if parts[0].bias is None else torch.cat([part.bias.detach() for part in parts])
     begin = 0
@@ -170,4 +172,4 @@ def _joined(*parts: Any) -> Linear:
         if bias is not None:
             part.bias = nn.Parameter(bias[begin:end], requires_grad=False)
         begin = end
-    return lambda inputs: functional.linear(inputs, weight, bias)
+    return lambda inputs: [functional.linear(inputs, weight, bias)]
