@@ -10,7 +10,7 @@ from multi_llm_comparator.comparison.limits import MAX_ANSWER_CHARS, MAX_CURVE_P
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.snapshots import BY_HAND, AnswerSnapshot, ModelFacts
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, Failed, TextDelta
+from multi_llm_comparator.core.events import WRITTEN, Event, Failed
 from multi_llm_comparator.core.timings import AnswerProgress
 
 
@@ -94,14 +94,14 @@ class Answer:
         """Fold an event into the leg it belongs to; False when that leg is over and the event came too late."""
         if leg.is_over:
             return False
-        if isinstance(event, TextDelta) and len(leg.text) + len(event.text) > MAX_ANSWER_CHARS:
+        if isinstance(event, WRITTEN) and len(leg.text) + len(leg.thought) + len(event.text) > MAX_ANSWER_CHARS:
             event = Failed(
                 request_id=event.request_id,
                 error_type="InferenceError",
                 message=f"the answer grew beyond {MAX_ANSWER_CHARS} characters and was cut off; lower max_tokens",
             )
         leg.apply(event)
-        if isinstance(event, TextDelta):
+        if isinstance(event, WRITTEN):
             earlier = sum(other.tokens for other in self.legs if other is not leg)
             self.curve.add(event.at, earlier + event.tokens)
         self._cached = None

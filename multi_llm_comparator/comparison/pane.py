@@ -14,7 +14,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidPara
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 # What only fits the very model that it was chosen for.
-OF_ONE_MODEL = frozenset({"trust_remote_code", "eos_token_id", "pad_token_id", "adapter_scale"})
+OF_ONE_MODEL = frozenset({"trust_remote_code", "eos_token_id", "pad_token_id", "adapter_scale", "logit_bias"})
 
 
 @dataclass(frozen=True, slots=True)
