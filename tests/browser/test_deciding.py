@@ -46,7 +46,7 @@ def bar(page: Page) -> Locator:
 
 def visible_cards(page: Page) -> int:
     shown: int = board.cards(page).evaluate_all(
-        "cards => cards.filter(card => card.offsetParent !== null && getComputedStyle(card).visibility === 'visible').length"
+        "all => all.filter(card => card.offsetParent && getComputedStyle(card).visibility === 'visible').length"
     )
     return shown
 
