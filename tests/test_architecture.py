@@ -28,6 +28,7 @@ ALLOWED = {
     "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
     "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs", "jobs"},
+    "applications": {"core", "services", "groups", "tracking", "charts", "runs", "cooperation"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
