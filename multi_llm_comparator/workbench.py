@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
+from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
@@ -76,6 +79,7 @@ class Services:
     evaluations: EvaluationRegistry
     cooperations: CooperationRegistry
     saved_cooperations: SavedCooperations
+    applications: ServiceRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +125,14 @@ def _services(
         "distillations": DistillationRegistry(runs, gateway),
         "cooperations": cooperations,
         "saved_cooperations": saved,
+        "applications": ServiceRegistry(
+            runs,
+            ServiceSources(
+                NamedAnswers(gateway, named),
+                Documents(settings.home / "services"),
+                in_flight=max(1, settings.parallel_requests),
+            ),
+        ),
         "evaluations": EvaluationRegistry(
             runs,
             Sources(fresh, engine, lambda target: models.find(target) is not None),

@@ -16,8 +16,8 @@ Phase = Literal["", "reading", "asking"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSnapshot:
-    """Everything of a service run. ``asked`` questions of ``expected`` are answered; ``left_s`` is None while nobody can
-    tell; ``answered_by`` are the models that did. ``reading`` is None for data, and until it is read."""
+    """Everything of a service run. ``asked`` of ``expected`` questions are answered; ``left_s`` is None while nobody
+    can tell; ``answered_by`` are the models that did. ``reading`` is None for data, and until it is read."""
 
     id: str
     title: str
