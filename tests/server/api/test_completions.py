@@ -72,7 +72,7 @@ async def test_more_answers_than_one_request_may_have_are_refused(api):
 @pytest.mark.parametrize("prompt", [[[]], [-1], [[1], [2.5]], [True, "x"], [2**31]])
 async def test_what_are_no_token_ids_is_refused(api, prompt):
     answer = await complete(api, prompt)
-    assert answer.status_code == 400 and answer.json()["error"]["param"].startswith("prompt[0]")
+    assert answer.status_code == 400 and answer.json()["error"]["param"].startswith("prompt[")
 
 
 @pytest.mark.parametrize("name", sorted(CompletionForm.neutral))
