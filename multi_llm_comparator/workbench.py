@@ -44,8 +44,10 @@ from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.mlflow_feed import MlflowFeed
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.told_runs import feed_of
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.usage import UsageWriter
@@ -80,6 +82,7 @@ class Services:
     cooperations: CooperationRegistry
     saved_cooperations: SavedCooperations
     applications: ServiceRegistry
+    mlflow: MlflowFeed | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +142,7 @@ def _services(
             open_tasks,
             in_flight=max(1, settings.parallel_requests),
         ),
+        "mlflow": feed_of(settings, runs),
     }
 
 
@@ -199,6 +203,8 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
         yield services
     finally:
         await services.jobs.aclose()
+        if services.mlflow is not None:
+            await services.mlflow.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -227,6 +233,8 @@ async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        if services.mlflow is not None:
+            await services.mlflow.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -354,6 +362,8 @@ def close_workbench() -> None:
         return
     workbench.models.end_scan()
     workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
+    if workbench.mlflow is not None:
+        workbench.bridge.run(workbench.mlflow.aclose(), timeout_s=20)
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)
