@@ -28,10 +28,11 @@ ALLOWED = {
     "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
     "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs", "jobs"},
+    "routing": {"core", "services", "groups", "tracking", "runs", "evaluation", "cooperation"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
-FACES = {"ui", "server", "cli"}
+FACES = {"ui", "server", "cli", "programs"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}
 
 
