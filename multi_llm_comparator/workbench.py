@@ -14,7 +14,13 @@ from typing import Any
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
+from multi_llm_comparator.cooperation.available import available_members
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.saved import SavedCooperations
+from multi_llm_comparator.cooperation.source import CooperationSource
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.home import HomeLock, open_home
+from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
@@ -23,10 +29,13 @@ from multi_llm_comparator.evaluation.tasks.base import Task
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.groups.named_answers import NamedAnswers
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
+from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
+from multi_llm_comparator.plans.saved import PREFIX as PLAN
 from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
@@ -48,7 +57,8 @@ COMMAND_LINE, SERVER = "cli", "server"
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What answers and what is kept: the models found, the engine that runs them, the gateway that answers for groups
-    of them, the stored runs, the runs of this process, their kinds, and what plans tell of the models."""
+    of them, ``answers`` that resolves every name (the gateway's, and those of plans and cooperations), the stored runs,
+    the runs of this process, their kinds, and what plans tell of the models."""
 
     settings: Settings
     models: ModelManager
@@ -56,6 +66,7 @@ class Services:
     gateway: Gateway
     store: Store
     usage: UsageWriter
+    answers: TextSource
     runs: RunRegistry
     comparisons: ComparisonRegistry
     plans: PlanRegistry
@@ -63,6 +74,8 @@ class Services:
     calibration: Calibration
     distillations: DistillationRegistry
     evaluations: EvaluationRegistry
+    cooperations: CooperationRegistry
+    saved_cooperations: SavedCooperations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +99,10 @@ def _services(
     gateway = make_gateway(engine)
     runs = RunRegistry(store, origin=origin)
     plans = PlanRegistry(runs, gateway)
+    cooperations = CooperationRegistry(runs, gateway)
+    saved = SavedCooperations(lambda: available_members(models, gateway.groups))
+    named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
+    fresh = NamedAnswers(FreshAnswers(gateway), named)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
     return {
@@ -93,17 +110,20 @@ def _services(
         "models": models,
         "engine": engine,
         "gateway": gateway,
+        "answers": NamedAnswers(gateway, named),
         "store": store,
         "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,
-        "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "comparisons": ComparisonRegistry(runs, fresh, models.find, model_fingerprint),
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
         "distillations": DistillationRegistry(runs, gateway),
+        "cooperations": cooperations,
+        "saved_cooperations": saved,
         "evaluations": EvaluationRegistry(
             runs,
-            Sources(FreshAnswers(gateway), engine, lambda target: models.find(target) is not None),
+            Sources(fresh, engine, lambda target: models.find(target) is not None),
             open_tasks,
             in_flight=max(1, settings.parallel_requests),
         ),
@@ -230,6 +250,12 @@ def get_workbench() -> Workbench:
     with _lock:
         if _current is None:
             _current = _open()
+        return _current
+
+
+def already_open() -> Workbench | None:
+    """The workbench of this process, if the pages have opened it."""
+    with _lock:
         return _current
 
 

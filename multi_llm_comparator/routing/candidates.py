@@ -20,6 +20,8 @@ Kind = Literal["model", "group", "mode"]
 # "qwen3_32b", "Llama-3.1-8B", "SmolLM2-135M": a size that stands in the name.
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(?:(\d{1,2})x)?(\d{1,4}(?:\.\d{1,2})?)([bBmM])(?![A-Za-z0-9])")
 _UNITS = {"b": 1e9, "m": 1e6}
+# Models that only write plans.
+_PLANNER = "planner"
 # A call of so many tokens is what prices are compared by.
 PROMPT_TOKENS, ANSWER_TOKENS = 500, 500
 
@@ -68,7 +70,7 @@ def find_candidates(
     latencies = gateway.parts.history.latencies()
     found: dict[str, Candidate] = {}
     for info in models.get_available_models():
-        if info.is_loadable:
+        if info.is_loadable and info.base is None and _PLANNER not in info.name:
             name = models.unique_name(info.id)
             found[name] = _local(name, info, config, rules)
     for name, declared in config.models.items():

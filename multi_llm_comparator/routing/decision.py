@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.exceptions import InvalidParameterError, NoModelAvailableError
 from multi_llm_comparator.routing.analysis import Analysis
 from multi_llm_comparator.routing.candidates import (
@@ -15,14 +16,15 @@ from multi_llm_comparator.routing.candidates import (
     relative_latency,
     relative_strength,
 )
-from multi_llm_comparator.routing.rules import GENERAL, SIMPLE, VISION, Rules
+from multi_llm_comparator.routing.rules import VISION, Rules
 
 DecidedBy = Literal["rules", "learnt"]
-# How well a candidate fits a task: one said to be good at it, one of whom nothing is said, one good at other things.
+# How well a candidate fits a task: one said to be good at it, one of whom nothing is said, one good at other things,
+# which gets the question where nobody else is there.
 FITS, MAY_FIT, FITS_OTHER = 1.0, 0.6, 0.25
+OTHER_SHARE = 0.5
 # What quality is made of: the fit, being strong enough for the question, and being strong at all.
 FIT_SHARE, ABLE_SHARE, STRONG_SHARE = 0.55, 0.35, 0.1
-MODE_PREFIX = "cooperate:"
 MAX_ALTERNATIVES = 20
 
 
@@ -181,16 +183,15 @@ def score_by_rules(
         quality = FIT_SHARE * _fit(one, analysis.task_type) + ABLE_SHARE * able + STRONG_SHARE * strength[one.name]
         spent = preference.cost * cost[one.name] + preference.latency * latency[one.name]
         thrift = 1 - spent / weight if weight else 1.0
-        scores[one.name] = preference.quality_priority * quality + (1 - preference.quality_priority) * thrift
+        score = preference.quality_priority * quality + (1 - preference.quality_priority) * thrift
+        scores[one.name] = score if _fit(one, analysis.task_type) > FITS_OTHER else OTHER_SHARE * score
     return scores
 
 
 def _fit(candidate: Candidate, task: str) -> float:
     if task in candidate.tasks:
         return FITS
-    if not candidate.tasks or task in (GENERAL, SIMPLE):
-        return MAY_FIT
-    return FITS_OTHER
+    return FITS_OTHER if candidate.tasks else MAY_FIT
 
 
 def with_mode(
@@ -214,7 +215,7 @@ def with_mode(
         why = "only one model can be asked" if len(models) < 2 else f"the mode {mode!r} is not there"
         unmet = f"{said}, but {why}: {decision.target!r} answers alone"
         return replace(decision, unmet=(*decision.unmet, unmet), reasons=(*decision.reasons, unmet))
-    target = f"{MODE_PREFIX}{mode}"
+    target = f"{COOPERATE}{mode}"
     alone = Alternative(decision.target, decision.kind, decision.scores[decision.target])
     why_mode = f"{mode} because of {_quoted(words)}" if words else f"{mode}, as nothing asks for another way"
     return replace(

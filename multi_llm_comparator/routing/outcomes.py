@@ -62,8 +62,8 @@ class Outcomes:
     def mean_values(self) -> Numbers:
         """Share of right answers by model; 0 for one that was never asked."""
         known = ~np.isnan(self.values)
-        means = np.nansum(self.values, axis=0) / np.maximum(1, known.sum(axis=0))
-        return means.astype(np.float32)
+        means: Numbers = (np.nansum(self.values, axis=0) / np.maximum(1, known.sum(axis=0))).astype(np.float32)
+        return means
 
     @property
     def mean_costs(self) -> Numbers:

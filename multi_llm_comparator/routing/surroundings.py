@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from multi_llm_comparator.routing.candidates import Candidate, find_candidates
-from multi_llm_comparator.routing.decision import MODE_PREFIX
 from multi_llm_comparator.routing.router import Learnt, Surroundings
 from multi_llm_comparator.routing.rules import Rules
 
@@ -43,4 +42,4 @@ def learning_of(services: Services) -> Learning:
 
 def modes_of(services: Services) -> tuple[str, ...]:
     """Names of the cooperation modes that can be asked."""
-    return tuple(name.removeprefix(MODE_PREFIX) for name in services.answers.names() if name.startswith(MODE_PREFIX))
+    return tuple(services.saved_cooperations.names())

@@ -8,7 +8,10 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.plans.registry import PlanRegistry
@@ -35,7 +38,10 @@ class Served:
         n_ctx: tokens of context of a local model, where a request does not say.
         store: where keys, usage and runs are kept; None where nothing is.
         usage: where it is noted what was asked; None where nothing is kept.
-        runs: the stored runs and those at work; ``plans`` makes some of them, ``calibration`` predicts them.
+        runs: the stored runs and those at work; ``plans`` and ``cooperations`` make some of them, ``calibration``
+            predicts those of plans.
+        saved_cooperations: what can be asked as ``cooperate:NAME``.
+        answers: resolves every name; None leaves all to the gateway.
     """
 
     models: ModelManager
@@ -49,6 +55,9 @@ class Served:
     runs: RunRegistry | None = None
     plans: PlanRegistry | None = None
     calibration: Calibration | None = None
+    cooperations: CooperationRegistry | None = None
+    saved_cooperations: SavedCooperations | None = None
+    answers: TextSource | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -89,5 +98,8 @@ def served_from(
         runs=work.runs,
         plans=work.plans,
         calibration=work.calibration,
+        cooperations=work.cooperations,
+        saved_cooperations=work.saved_cooperations,
+        answers=work.answers,
         store=work.store,
     )

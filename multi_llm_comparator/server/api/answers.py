@@ -10,9 +10,9 @@ from multi_llm_comparator.core.config import MIN_TEMPERATURE
 from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Loaded, Started, TextDelta
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.run_events import Progressed, RunBegan, RunMeasured
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.plan_models import Progressed, RunBegan, RunMeasured, is_plan, plan_stream
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
 
@@ -21,7 +21,8 @@ from multi_llm_comparator.server.serving import Served
 class Answer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
-    Of a plan ``run_id`` is the stored run, ``progress`` what it told of its steps, ``figures`` its measures.
+    Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
+    measures, under the name of its kind.
     """
 
     text: list[str] = field(default_factory=list)
@@ -52,8 +53,8 @@ class Answer:
                 self.run_id = run_id
             case Progressed(text=text):
                 self.progress.append(text)
-            case RunMeasured(figures=figures):
-                self.figures = figures
+            case RunMeasured(kind=kind, figures=figures):
+                self.figures = {kind: figures}
             case Attempted(model=model):
                 self.model = model
             case Cost(model=model, usd=usd):
@@ -151,9 +152,7 @@ class Answers:
 
 
 def _stream(served: Served, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-    if is_plan(target) and served.plans is not None:
-        return plan_stream(served.plans, target, request)
-    return served.gateway.stream(target, request)
+    return (served.answers or served.gateway).stream(target, request)
 
 
 def _failure(event: Event) -> ApiError | None:

@@ -13,12 +13,13 @@ from starlette.responses import Response
 
 from multi_llm_comparator.core.events import Event, Finished, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, openai_body
 from multi_llm_comparator.server.api.forms import MAX_PROMPTS
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm, Sampling
-from multi_llm_comparator.server.api.plan_models import Progressed, is_plan, refuse_for_plan
+from multi_llm_comparator.server.api.plan_models import is_run, refuse_for_plan
 
 router = APIRouter(tags=["OpenAI"])
 DONE = b"data: [DONE]\n\n"
@@ -47,8 +48,8 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
 @router.post("/completions")
 async def completions(form: CompletionForm, request: Request) -> Response:
     """Write on from one prompt or several, each as it is."""
-    if is_plan(target_of(await served_by(request), form.model)):
-        raise ApiError("a plan answers conversations only; ask /v1/chat/completions", param="model")
+    if is_run(target_of(await served_by(request), form.model)):
+        raise ApiError("plans and cooperations answer conversations only; ask /v1/chat/completions", param="model")
     if form.n * len(form.prompt) > MAX_PROMPTS:
         raise ApiError(f"'n' times the prompts are more than {MAX_PROMPTS} answers; send several requests", param="n")
     n_ctx, most = await _bounds(request, form, form.wanted_tokens, "max_tokens")
@@ -121,7 +122,7 @@ def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
     read, written = sum(one.prompt_tokens for one in prompts), sum(one.completion_tokens for one in answers)
     figures = next((one.figures for one in answers if one.figures), None)
     return {
-        **({"plan": figures} if figures else {}),
+        **(figures or {}),
         "prompt_tokens": read,
         "completion_tokens": written,
         "total_tokens": read + written,
