@@ -24,7 +24,7 @@ def pool_strategy(name: str) -> str:
     found = _ALSO.get(name, name)
     if found not in scheduler_names():
         known = ", ".join([*scheduler_names(), *_ALSO])
-        raise ConfigurationError(f"there is no load balance strategy {name!r}; there are {known}")
+        raise ConfigurationError(f"there is no load_balance_strategy {name!r}; there are {known}")
     return found
 
 
