@@ -46,7 +46,7 @@ ALLOWED = {
 }
 FACES = {"ui", "server", "cli", "programs"}
 # Classes that are made without a workbench have one opened for them when they are first used.
-OPENERS = {"cooperation/standalone.py", "routing/surroundings.py"}
+OPENERS = {"cooperation/standalone.py"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}
 
 

@@ -105,20 +105,17 @@ class IntelligentRouter:
             self._rules = load_rules()
         return self._rules
 
+    @property
+    def around(self) -> Surroundings:
+        """What it works in."""
+        assert self._given is not None, "only the workbench's own router is asked for it"
+        return self._given
+
     def reload(self) -> None:
         """Read the rules anew with the next question."""
         self._rules = None
 
-    def _around(self) -> Surroundings:
-        """What it works in. Without a workbench in this process one is opened, which takes a scan for models."""
-        if self._given is None:
-            from multi_llm_comparator.cooperation.standalone import services
-            from multi_llm_comparator.routing.surroundings import surroundings_of
-
-            return surroundings_of(services())
-        return self._given
-
-    def decide(self, query: str, *, has_images: bool = False, **weights: float | None) -> RoutingDecision:
+    def decide(self, query: str, *, has_images: bool = False, **weights: Any) -> RoutingDecision:
         """Who should answer, without asking.
 
         Args:
@@ -130,7 +127,11 @@ class IntelligentRouter:
             InvalidParameterError: a weight that is none.
             NoModelAvailableError: nobody can be asked.
         """
-        return self._decided(self._around(), query, has_images, weights)
+        if self._given is None:
+            from multi_llm_comparator.cooperation.standalone import services
+
+            return self._decided(services().router.around, query, has_images, weights)
+        return self._decided(self._given, query, has_images, weights)
 
     def _decided(
         self, around: Surroundings, query: str, has_images: bool, weights: Mapping[str, float | None]
@@ -177,10 +178,9 @@ class IntelligentRouter:
         if self._given is not None:
             return await self._route(self._given, query, tuple(images), config, weights)
         from multi_llm_comparator.cooperation.standalone import with_services
-        from multi_llm_comparator.routing.surroundings import surroundings_of
 
         return await with_services(
-            lambda found: self._route(surroundings_of(found), query, tuple(images), config, weights)
+            lambda found: self._route(found.router.around, query, tuple(images), config, weights)
         )
 
     async def _route(
