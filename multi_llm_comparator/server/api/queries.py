@@ -44,7 +44,7 @@ class Preferences(Form):
     latency: Weight | None = Field(default=None, description="the weight of latency against cost")
 
     @property
-    def weights(self) -> dict[str, float | None]:
+    def weights(self) -> dict[str, Any]:
         return {"quality_priority": self.quality_priority, "cost": self.cost, "latency": self.latency}
 
 
