@@ -40,6 +40,9 @@ from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
 from multi_llm_comparator.plans.saved import PREFIX as PLAN
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.routing import IntelligentRouter
+from multi_llm_comparator.routing.surroundings import FOLDER as ROUTING_FOLDER
+from multi_llm_comparator.routing.surroundings import surroundings
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
@@ -79,6 +82,7 @@ class Services:
     calibration: Calibration
     distillations: DistillationRegistry
     evaluations: EvaluationRegistry
+    router: IntelligentRouter
     cooperations: CooperationRegistry
     saved_cooperations: SavedCooperations
     applications: ServiceRegistry
@@ -117,7 +121,17 @@ def _services(
         "models": models,
         "engine": engine,
         "gateway": gateway,
-        "answers": NamedAnswers(gateway, named),
+        "answers": (answers := NamedAnswers(gateway, named)),
+        "router": IntelligentRouter(
+            surroundings(
+                gateway=gateway,
+                models=models,
+                engine=engine,
+                answers=answers,
+                saved=saved,
+                folder=settings.home / ROUTING_FOLDER,
+            )
+        ),
         "store": store,
         "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,

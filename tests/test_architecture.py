@@ -41,10 +41,11 @@ ALLOWED = {
         "jobs",
     },
     "applications": {"core", "services", "groups", "tracking", "charts", "runs", "cooperation"},
+    "routing": {"core", "services", "groups", "tracking", "runs", "evaluation", "cooperation"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
-FACES = {"ui", "server", "cli"}
+FACES = {"ui", "server", "cli", "programs"}
 # Classes that are made without a workbench have one opened for them when they are first used.
 OPENERS = {"cooperation/standalone.py"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}

@@ -56,7 +56,12 @@ def query(
         str | None, typer.Option("--query", "-q", help="The question; read from a pipe if absent.")
     ] = None,
     model: ModelOption = None,
-    strategy: Annotated[str, typer.Option(help="auto, or direct: ask --model and nobody else.")] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="auto: whoever suits the question best; direct: --model and nobody else.")
+    ] = "auto",
+    quality_priority: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of auto: 1 looks at quality alone, 0 at cost and latency alone.")
+    ] = None,
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of the answer at most.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
@@ -66,7 +71,8 @@ def query(
     """Ask one question; the answer is printed as it is written."""
     from multi_llm_comparator.cli import talking
 
-    run(talking.query(question, model, strategy, talking.Wanted(system, max_tokens, temperature), as_json, alone))
+    wanted = talking.Wanted(system, max_tokens, temperature, quality_priority)
+    run(talking.query(question, model, strategy, wanted, as_json, alone))
 
 
 @app.command()
