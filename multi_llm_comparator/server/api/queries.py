@@ -1,11 +1,11 @@
-"""``/query``: a question and its answer without any of the standards' forms; ``/service`` and ``/cooperation/task``."""
+"""``/query``: a question and its answer without any of the standards' forms; ``/service``."""
 
 from __future__ import annotations
 
 import time
 from typing import Annotated, Any, ClassVar, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -98,22 +98,6 @@ async def service(form: ServiceForm) -> Response:
     raise ApiError(
         f"the service {form.service_type!r} is not there yet: services build on several models working together, "
         "which this version does not have; ask /query or /v1/chat/completions",
-        501,
-        code="not_implemented",
-    )
-
-
-@router.post("/cooperation/task", status_code=501)
-async def cooperation(
-    query: Annotated[str, Query(min_length=1, max_length=100_000)],
-    mode: Annotated[str, Query(max_length=100)] = "parallel",
-    models: Annotated[list[str] | None, Query(max_length=100)] = None,
-    integration_strategy: Annotated[str, Query(max_length=100)] = "",
-) -> Response:
-    """A question to several models together: not there yet, but as a plan."""
-    raise ApiError(
-        f"the mode {mode!r} is not there yet: models work together as plans only; ask the model 'plan:NAME' at "
-        "/v1/chat/completions",
         501,
         code="not_implemented",
     )

@@ -70,12 +70,9 @@ async def test_a_query_is_answered_and_says_how(api):
     assert (await api.post("/query", query="hi", preferences={"strategy": "direct"})).status_code == 400
 
 
-async def test_what_needs_cooperation_says_that_it_is_not_there_yet(api):
+async def test_a_service_says_that_it_is_not_there_yet(api):
     body = {"service_type": "document_analysis", "content": "x", "parameters": {"analysis_type": "summary"}}
     answer = await api.post("/service", **body, user_id="u")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
-    asked = {"query": "x", "mode": "parallel", "models": ["a", "b"], "integration_strategy": "ensemble"}
-    answer = await api.http.post("/cooperation/task", params=asked)
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
 
 
