@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.core.config import ModelConfig
@@ -42,6 +43,7 @@ class Served:
             predicts those of plans.
         saved_cooperations: what can be asked as ``cooperate:NAME``.
         answers: resolves every name; None leaves all to the gateway.
+        applications: services on documents, data and decisions.
     """
 
     models: ModelManager
@@ -58,6 +60,7 @@ class Served:
     cooperations: CooperationRegistry | None = None
     saved_cooperations: SavedCooperations | None = None
     answers: TextSource | None = None
+    applications: ServiceRegistry | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -101,5 +104,6 @@ def served_from(
         cooperations=work.cooperations,
         saved_cooperations=work.saved_cooperations,
         answers=work.answers,
+        applications=work.applications,
         store=work.store,
     )

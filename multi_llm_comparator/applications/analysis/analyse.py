@@ -13,7 +13,7 @@ from functools import partial
 
 from multi_llm_comparator.applications.analysis.chunks import Part, parts_of
 from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, kind_of, relevance, sentences
-from multi_llm_comparator.applications.analysis.prompts import claims_question, objects_in, summary_question
+from multi_llm_comparator.applications.analysis.prompts import MIN_CLAIMS, claims_question, objects_in, summary_question
 from multi_llm_comparator.applications.analysis.quotes import Found, Haystack
 from multi_llm_comparator.applications.analysis.writing import written
 from multi_llm_comparator.applications.desk import Desk
@@ -37,6 +37,7 @@ MAX_FOLDS = 4
 # A summary with fewer of its terms in the document is not about it.
 MIN_KNOWN = 0.5
 MIN_CLAIM_CHARS = 6
+_LIST_MARK = re.compile(r"^(?:\d{1,2}[.)]|[-*•])\s+")
 _CITED = re.compile(r"\s?\[(\d{1,4})\]")
 _KINDS: frozenset[ClaimKind] = frozenset({"point", "strength", "risk", "plan"})
 
@@ -146,9 +147,17 @@ async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> t
         )
         return [claim for claims, _ in both for claim in claims], next((error for _, error in both if error), "")
     claims = _read_claims(work, reply.text, part) if reply.is_answer else []
-    if not any(claim.state != "not_found" for claim in claims) and not _says_nothing(work, reply.text, claims):
+    shown = sum(claim.state != "not_found" for claim in claims)
+    if shown < _wanted(work, part) and not _says_nothing(work, reply.text, claims):
         claims = [*claims, *_picked(work, part)]
     return claims, reply.error
+
+
+def _wanted(work: _Work, part: Part) -> int:
+    """How many statements a part should give at least."""
+    if work.spec.kind in ("risks", "questions"):
+        return 1
+    return min(MIN_CLAIMS, max(1, sum(len(sentences(text)) for text in part.texts) // 3))
 
 
 def _says_nothing(work: _Work, answer: str, claims: list[Claim]) -> bool:
@@ -169,7 +178,7 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
             # Nothing that the quote or its surroundings say: the quote itself is worth more.
             claims.append(_as_picked(work, found))
             continue
-        checked = checked_numbers(" ".join(text.split()), work.allowed)
+        checked = checked_numbers(_LIST_MARK.sub("", " ".join(text.split())), work.allowed)
         kind = one.get("kind")
         claims.append(
             Claim(

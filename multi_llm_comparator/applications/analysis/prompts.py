@@ -9,7 +9,7 @@ from typing import Any
 from multi_llm_comparator.applications.desk import Question
 from multi_llm_comparator.core.readable import Language
 
-MAX_CLAIMS = 5
+MIN_CLAIMS, MAX_CLAIMS = 3, 5
 MAX_CLAIM_CHARS, MAX_QUOTE_CHARS = 240, 240
 # What endpoints take in a list of choices.
 MAX_SENTENCES, MAX_SENTENCES_CHARS = 250, 12_000
@@ -102,7 +102,9 @@ def claims_schema(kind: str, sentences: Sequence[str] = ()) -> dict[str, Any]:
     if kind == "comprehensive":
         fields["kind"] = {"type": "string", "enum": ["point", "strength", "risk", "plan"]}
     item = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-    claims = {"type": "array", "maxItems": MAX_CLAIMS, "items": item}
+    # Risks and answers may well not be there.
+    least = 0 if kind in ("risks", "questions") else min(MIN_CLAIMS, max(1, len(sentences) // 3))
+    claims = {"type": "array", "minItems": least, "maxItems": MAX_CLAIMS, "items": item}
     return {"type": "object", "properties": {"claims": claims}, "required": ["claims"], "additionalProperties": False}
 
 

@@ -47,7 +47,7 @@ def sentence(finding: Finding, language: Language) -> str:
         if unit in ("%", "％") and name in _DIFFERENCES:
             text = points(value, language)
         else:
-            text = amount(round(value, 2) if name in ("score", "r") else value, unit, language)
+            text = amount(round(value, 3 if name == "r" else 2) if name in ("score", "r") else value, unit, language)
         values[name] = f"+{text}" if name in _SIGNED and value > 0 else text
     for name, value in finding.percents.items():
         is_signed = name in ("change_percent", "step_percent", "growth", "one", "other")

@@ -1,4 +1,4 @@
-"""``/query``: a question and its answer without any of the standards' forms; ``/service``."""
+"""``/query``: a question and its answer without any of the standards' forms."""
 
 from __future__ import annotations
 
@@ -80,24 +80,3 @@ def _anybody(served: Served) -> str | None:
     """Who answers where nobody is named. Which model suits a question best is not looked at."""
     listed = offers(served)
     return next((one.name for kind in ASKED_FIRST for one in listed if one.kind == kind), None)
-
-
-class ServiceForm(Form):
-    """``POST /service``."""
-
-    ignored: ClassVar = frozenset({"user_id"})
-
-    service_type: Name
-    content: Text
-    parameters: dict[str, Any] = Field(default={})
-
-
-@router.post("/service", status_code=501)
-async def service(form: ServiceForm) -> Response:
-    """Document analysis, data insight and decision support: not there yet."""
-    raise ApiError(
-        f"the service {form.service_type!r} is not there yet: services build on several models working together, "
-        "which this version does not have; ask /query or /v1/chat/completions",
-        501,
-        code="not_implemented",
-    )
