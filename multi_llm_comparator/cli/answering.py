@@ -139,10 +139,24 @@ class Running:
 
     async def get(self, path: str) -> Any:
         """What a path says. Raises as :meth:`answer`."""
+        return json.loads(await self.get_bytes(path))
+
+    async def get_bytes(self, path: str) -> bytes:
+        """A file. Raises as :meth:`answer`."""
         try:
             answer = await self._http.get(path)
         except httpx2.HTTPError as exc:
             raise ProviderUnavailableError(f"{self.where} does not answer: {type(exc).__name__}") from exc
+        if answer.status_code != 200:
+            raise self._error(answer.status_code, answer.content)
+        return bytes(answer.content)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What is answered to a body. Raises as :meth:`answer`."""
+        try:
+            answer = await self._http.post(path, json=dict(body))
+        except httpx2.HTTPError as exc:
+            raise ProviderUnavailableError(f"{self.where} broke off: {type(exc).__name__}") from exc
         if answer.status_code != 200:
             raise self._error(answer.status_code, answer.content)
         return answer.json()

@@ -91,6 +91,36 @@ def chat(
 
 
 @app.command()
+def service(
+    service: Annotated[str, typer.Argument(help="document, data or decision.")],
+    content: Annotated[str | None, typer.Option("--content", "-q", help="The text itself.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Text, Markdown, HTML, PDF, DOCX, CSV or XLSX; piped in if absent.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            help="comprehensive, summary, key_points, risks, questions; trends, anomalies, comparison; comparison, "
+            "recommendation, risk.",
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Who is asked; 'none' computes only.")] = None,
+    question: Annotated[str | None, typer.Option(help="What a document is asked.")] = None,
+    language: Annotated[str | None, typer.Option(help="en or zh; the document's own if absent.")] = None,
+    weight: Annotated[list[str] | None, typer.Option(help="CRITERION=NUMBER of a decision; once for each.")] = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="A .md, .docx, .html or .json file.")] = None,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """Analyse a document, see what data shows, or support a decision; every claim and number is checked."""
+    from multi_llm_comparator.cli import services
+
+    wanted = services.Wanted(service, content, file, kind, model, question, language, tuple(weight or ()), to)
+    run(services.service(wanted, as_json, alone))
+
+
+@app.command()
 def models(
     format: Annotated[str, typer.Option("--format", "-f", help="table, names or json.")] = "table",
     as_json: JsonOption = False,

@@ -23,6 +23,7 @@ from multi_llm_comparator.server.api import (
     queries,
     responses,
     runs,
+    services,
     tokenizers,
     upkeep,
 )
@@ -73,6 +74,7 @@ def make_api(
         api.include_router(family, include_in_schema=False)
     api.include_router(ollama.router)
     api.include_router(queries.router)
+    api.include_router(services.router)
     api.include_router(cooperation_task.router)
     api.include_router(runs.router)
     api.include_router(upkeep.router)
