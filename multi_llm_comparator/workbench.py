@@ -40,6 +40,7 @@ from multi_llm_comparator.tracking.usage import UsageWriter
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
 from multi_llm_comparator.training.data.hub_data import fetched
+from multi_llm_comparator.voting.registry import VoteRegistry
 
 # Where commands and the API alone start their runs, as lists show it.
 COMMAND_LINE, SERVER = "cli", "server"
@@ -63,6 +64,7 @@ class Services:
     calibration: Calibration
     distillations: DistillationRegistry
     evaluations: EvaluationRegistry
+    votes: VoteRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +109,7 @@ def _services(
             open_tasks,
             in_flight=max(1, settings.parallel_requests),
         ),
+        "votes": VoteRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
     }
 
 

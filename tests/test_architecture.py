@@ -27,7 +27,8 @@ ALLOWED = {
     "comparison": {"core", "services", "groups", "tracking", "charts", "runs"},
     "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
-    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs", "jobs"},
+    "voting": {"core", "services", "groups", "tracking", "runs", "comparison"},
+    "evaluation": {"core", "services", "groups", "tracking", "charts", "plans", "prediction", "runs", "jobs", "voting"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
