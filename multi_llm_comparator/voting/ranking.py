@@ -52,7 +52,7 @@ def style_of(text: str) -> Style:
 @dataclass(frozen=True, slots=True)
 class Vote:
     """One vote: who was ``shown`` (two or more, each once), and who was ``best``; None is a tie, also one between bad
-    answers (``is_bad``). ``styles`` are those of the answers, in the order of ``shown``; empty where nobody wants them."""
+    answers (``is_bad``). ``styles`` are those of the answers, in the order of ``shown``, where they are wanted."""
 
     shown: tuple[str, ...]
     best: str | None

@@ -19,7 +19,9 @@ MAX_TURNS = 100_000
 MAX_TARGET_CHARS, MAX_LABEL_CHARS, MAX_TITLE_CHARS = 1024, 300, 200
 CONTESTANT_IDS = tuple("abcdefghijklmnop")
 # What changes nothing in what is written, or is drawn for each answer.
-_NOT_OF_THE_TEXT = frozenset({"seed", "n_threads", "low_cpu_mem_usage", "use_gpu", "pad_token_id", "reproducible"})
+_NOT_OF_THE_TEXT = frozenset(
+    {"seed", "n_threads", "low_cpu_mem_usage", "use_gpu", "pad_token_id", "reproducible", "top_logprobs"}
+)
 
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
 

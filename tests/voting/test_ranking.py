@@ -59,14 +59,14 @@ def test_strengths_are_those_of_the_likelihoods_maximum() -> None:
     cast = [*votes("a", "b", 9, 5, 4), *votes("b", "c", 8, 6, 2), *votes("a", "c", 11, 3, 3)]
     names = {"a": 0, "b": 1, "c": 2}
 
-    def loss(theta: np.ndarray) -> float:
+    def loss(theta: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
         total = 0.0
         for vote in cast:
             one, other = (names[name] for name in vote.shown)
             lead = (theta[one] - theta[other]) / 2
             terms = {vote.shown[0]: lead, vote.shown[1]: -lead, None: theta[3]}
             total -= terms[vote.best] - math.log(sum(map(math.exp, terms.values())))
-        return total + 0.5 * (sum(theta[:3] ** 2) / 16 + theta[3] ** 2 / 9)
+        return float(total + 0.5 * (sum(theta[:3] ** 2) / 16 + theta[3] ** 2 / 9))
 
     wanted = minimize(loss, np.zeros(4), tol=1e-10).x
     ranking = rank(cast, replicates=QUICK)

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,7 +204,7 @@ def test_prompts_in_order_stay_in_order() -> None:
         ({"contestants": [{"id": "a", "target": one} for one in TARGETS[:2]]}, "one id"),
     ],
 )
-def test_what_cannot_be_voted_on_is_refused(fields: dict[str, object], said: str) -> None:
+def test_what_cannot_be_voted_on_is_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         session_spec("one", **fields)
 

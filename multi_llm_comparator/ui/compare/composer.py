@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.compare.first_panes import demo_four, four_ways, is
 from multi_llm_comparator.ui.compare.preparing import draw_preparation
 from multi_llm_comparator.ui.compare.state import (
     choose_models,
+    chosen_setup,
     current_run,
     draft_panes,
     ensure_run,
@@ -75,7 +76,9 @@ def send(prompt: str) -> bool:
         warn(t("composer.empty"))
         return False
     comparison = ensure_run(draft_panes())
-    turn = None if comparison is None else perform(comparison.send(prompt), comparison.id)
+    turn = (
+        None if comparison is None else perform(comparison.send(prompt, repeats=chosen_setup().repeats), comparison.id)
+    )
     if comparison is None or turn is None:
         return False
     st.session_state["compare_scroll_mark"] = f"{comparison.id}:{turn}"
