@@ -25,6 +25,7 @@ class RecordedVotes:
 
     def note_save_error(self, message: str | None) -> None:
         """A session whose votes cannot be written down fails, and says so itself."""
+        self._run.save_error = message
 
     def branch(self) -> None:
         return None

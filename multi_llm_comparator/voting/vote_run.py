@@ -65,6 +65,7 @@ class VoteRun(TaskRun):
         self.turns: dict[int, Turn] = {}
         self.facts: dict[str, ModelFacts] = {}
         self.versions: dict[str, str] = {}
+        self.save_error: str | None = None
         self._moved = asyncio.Event()
         self._snapshot: VotingSnapshot | None = None
 
@@ -265,6 +266,9 @@ class VoteRun(TaskRun):
     async def _commit(self, *keys: str, run: bool = False) -> None:
         if self.recorder is not None:
             await self.recorder.commit(*keys, run=run)
+            if self.save_error is not None:
+                # It went with what was touched before, and there it failed.
+                raise StoreError(self.save_error)
 
     async def save(self) -> None:
         await self._commit(run=True)
