@@ -57,6 +57,7 @@ from multi_llm_comparator.tracking.usage import UsageWriter
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
 from multi_llm_comparator.training.data.hub_data import fetched
+from multi_llm_comparator.voting.registry import VoteRegistry
 
 # Where commands and the API alone start their runs, as lists show it.
 COMMAND_LINE, SERVER = "cli", "server"
@@ -87,6 +88,7 @@ class Services:
     saved_cooperations: SavedCooperations
     applications: ServiceRegistry
     mlflow: MlflowFeed | None
+    votes: VoteRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,7 @@ def _services(
             in_flight=max(1, settings.parallel_requests),
         ),
         "mlflow": feed_of(settings, runs),
+        "votes": VoteRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
     }
 
 

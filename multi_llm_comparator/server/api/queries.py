@@ -1,7 +1,5 @@
 """``/query``: a question and its answer without any of the standards' forms, from who suits it best."""
 
-"""``/query``: a question and its answer without any of the standards' forms."""
-
 from __future__ import annotations
 
 import time

@@ -46,7 +46,7 @@ class ServiceForm(Form):
     )
     parameters: dict[str, Any] = Field(
         default={},
-        description="`analysis_type`, `insight_type` or `decision_type`; `model`, `language`, `question`, `weights`, ...",
+        description="`analysis_type`, `insight_type` or `decision_type`; `model`, `language`, `question`, ...",
     )
 
 
