@@ -25,6 +25,7 @@ from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.evaluation.cooperation_worth import Worths
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
@@ -89,6 +90,7 @@ class Services:
     applications: ServiceRegistry
     mlflow: MlflowFeed | None
     votes: VoteRegistry
+    worths: Worths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,14 @@ def _services(
     fresh = NamedAnswers(FreshAnswers(gateway), named)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
+    evaluations = EvaluationRegistry(
+        runs,
+        Sources(fresh, engine, lambda target: models.find(target) is not None),
+        open_tasks,
+        in_flight=max(1, settings.parallel_requests),
+    )
+    worths = Worths(evaluations, lambda target: found.id if (found := models.find(target)) else target)
+    cooperations.measured = worths.weights
     return {
         "settings": settings,
         "models": models,
@@ -160,6 +170,8 @@ def _services(
         ),
         "mlflow": feed_of(settings, runs),
         "votes": VoteRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "evaluations": evaluations,
+        "worths": worths,
     }
 
 
