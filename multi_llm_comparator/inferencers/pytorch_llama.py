@@ -34,7 +34,7 @@ _LINEAR = (nn.Linear, PackedLinear)
 
 Linear = Callable[[torch.Tensor], torch.Tensor]
 # Several layers with the same inputs, whose outputs come one by one.
-Together = Callable[[torch.Tensor], Sequence[torch.Tensor]]
+Together = Callable[[torch.Tensor], list[torch.Tensor]]
 
 
 @dataclass(frozen=True, slots=True)

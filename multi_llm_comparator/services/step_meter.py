@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multi_llm_comparator.core.events import Event, Reading, Started, TextDelta
+from multi_llm_comparator.core.events import WRITTEN, Event, Reading, Started
 
 REPORT_EVERY_S = 1.0
 
@@ -21,12 +21,13 @@ class StepMeter:
 
     def note(self, events: Sequence[Event], seconds: float) -> None:
         """One step: what came of it, and how long it took."""
-        rows = 0
+        writing: set[str] = set()
         for event in events:
-            if isinstance(event, Started | Reading) or (isinstance(event, TextDelta) and event.tokens <= 1):
+            if isinstance(event, Started | Reading) or (isinstance(event, WRITTEN) and event.tokens <= 1):
                 return
-            rows += isinstance(event, TextDelta)
-        if rows:
+            if isinstance(event, WRITTEN):
+                writing.add(event.request_id)
+        if rows := len(writing):
             steps, spent = self._times.get(rows, (0, 0.0))
             self._times[rows] = steps + 1, spent + seconds
 

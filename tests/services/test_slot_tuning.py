@@ -93,13 +93,13 @@ def test_a_damaged_book_is_begun_anew_and_it_stays_small(tmp_path: Path) -> None
 
 
 def test_only_steps_in_which_all_write_are_counted() -> None:
-    def delta(tokens: int) -> TextDelta:
-        return TextDelta(request_id="r", text="a", tokens=tokens)
+    def delta(tokens: int, of: str = "r") -> TextDelta:
+        return TextDelta(request_id=of, text="a", tokens=tokens)
 
     meter = StepMeter(0.0)
-    meter.note([delta(5), delta(9)], 0.25)
-    meter.note([delta(6), delta(10)], 0.25)
-    meter.note([delta(7), delta(1)], 9.0)
+    meter.note([delta(5), delta(9, "s")], 0.25)
+    meter.note([delta(6), delta(10, "s")], 0.25)
+    meter.note([delta(7), delta(1, "s")], 9.0)
     meter.note([delta(8), Reading(request_id="s", tokens=100)], 9.0)
     meter.note([], 9.0)
     ending = [delta(9), Finished(request_id="r", reason="stop", prompt_tokens=1, completion_tokens=9)]
