@@ -11,7 +11,7 @@ FOLDER = ROOT / ".venv-bench"
 # LiteLLM's router and proxy, LangGraph's executor, and llama.cpp's own server as a wheel.
 PEERS = ("litellm[proxy]==1.106.2", "langgraph==1.2.24", "xllamacpp==2026.10.11549")
 # What the servers in llama-cpp-python and transformers need beyond those packages themselves, which are ours.
-SERVER_MODULES = ("sse-starlette==2.1.3", "starlette-context==0.5.1")
+SERVER_MODULES = ("sse-starlette==3.7.0", "starlette-context==0.5.1")
 
 
 def peer_python() -> Path:
