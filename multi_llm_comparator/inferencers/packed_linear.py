@@ -56,16 +56,16 @@ def can_pack() -> bool:
     return available and all(hasattr(torch.ops.mkldnn, name) for name in OPERATIONS)
 
 
-def pack_linear_layers(model: nn.Module) -> str | None:
+def pack_linear_layers(model: nn.Module, *, with_bfloat16: bool = True) -> str | None:
     """Replace the linear layers of a model in place, one at a time, where they are on the CPU and in float32, or in
-    bfloat16 where the CPU computes that.
+    bfloat16 where the CPU computes that and ``with_bfloat16``.
 
     Weights that a layer shares with another module (an output layer with the embedding) are held twice from then on.
 
     Returns:
         Why it cannot be done, where it would be of use.
     """
-    dtypes = (torch.float32, torch.bfloat16) if computes_bfloat16() else (torch.float32,)
+    dtypes = (torch.float32, torch.bfloat16) if with_bfloat16 and computes_bfloat16() else (torch.float32,)
     fitting = [
         (parent, name, child)
         for parent in model.modules()
