@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, ToolCallDelta
 from multi_llm_comparator.core.exceptions import EmptyAnswerError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -32,7 +32,7 @@ async def answer_events(source: TextSource, target: str, request: GenerationRequ
         async with _closing(source.stream(target, request)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
-                    said = said or bool(event.text.strip())
+                    said = said or bool(event.text.strip()) or isinstance(event, ToolCallDelta)
                 if isinstance(event, Finished) and event.reason != "cancelled" and not said:
                     event = _failed(request, EmptyAnswerError.__name__, NOT_A_WORD, at=event.at)
                 yield event

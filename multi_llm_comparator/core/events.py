@@ -7,8 +7,8 @@ Each event is frozen, belongs to one request and is time-stamped (:func:`core.cl
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
 
-``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``). A failure is an event, never answer
-text.
+``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``, of an embed request ``Embedded``). A
+failure is an event, never answer text.
 Consumers ``match`` on them.
 """
 
@@ -90,8 +90,29 @@ class TextDelta(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallDelta(TextDelta):
+    """A piece of a call of a tool: part of the answer, but none of its text, which is empty here.
+
+    ``index`` counts the calls of the answer from 0. The first piece of a call has its ``id`` and ``name``; the pieces
+    of ``arguments`` together are the text of one JSON object.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scored(Event):
     """What a score request was for, as :meth:`core.scores.ScoreResult.to_dict` writes it; its stream ends with it."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded(Event):
+    """What an embed request was for, as :meth:`core.embeddings.EmbedResult.to_dict` writes it; its stream ends so."""
 
     result: dict[str, Any]
 
@@ -133,7 +154,7 @@ class Failed(Event):
 
 
 # The events that nothing follows in a model's stream.
-ENDS = (Finished, Failed, Scored)
+ENDS = (Finished, Failed, Scored, Embedded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +229,9 @@ _KINDS: dict[str, type[Event]] = {
         Started,
         Reading,
         TextDelta,
+        ToolCallDelta,
         Scored,
+        Embedded,
         Contended,
         MemoryMeasured,
         Finished,

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.core.events import CacheHit, Cost, Event, Finished, TextDelta
+from multi_llm_comparator.core.events import CacheHit, Cost, Event, Finished, TextDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.config import CacheSettings
 from multi_llm_comparator.groups.json_disk import STORE_ERRORS, open_store
@@ -124,15 +124,21 @@ class Recorder:
         self._origins = origins
         self._pieces: list[str] = []
         self._model = ""
+        self._has_calls = False
         self.answer: CachedAnswer | None = None
 
     def note(self, event: Event) -> None:
         match event:
+            case ToolCallDelta():
+                # What a call came to is in the next request: the same question is not asked twice.
+                self._has_calls = True
             case TextDelta(text=text):
                 self._pieces.append(text)
             case Cost(model=model):
                 self._model = model
             case Finished(reason="stop" | "length" as reason, prompt_tokens=prompt, completion_tokens=completion):
+                if self._has_calls:
+                    return
                 text = "".join(self._pieces)
                 origin = self._origins.get(self._model, "")
                 self.answer = CachedAnswer(self._model, origin, text, reason, prompt, completion, time.time())

@@ -21,6 +21,7 @@ from multi_llm_comparator.core.events import (
     Retrying,
     Started,
     TextDelta,
+    ToolCallDelta,
 )
 from multi_llm_comparator.core.exceptions import (
     DeadlineExceededError,
@@ -259,7 +260,8 @@ class Call:
                         attempt.prompt_tokens, attempt.has_started = prompt_tokens, True
                         yield event
                     case TextDelta(tokens=tokens):
-                        attempt.text_tokens, attempt.has_text = tokens, attempt.has_text or bool(event.text)
+                        attempt.text_tokens = tokens
+                        attempt.has_text |= bool(event.text) or isinstance(event, ToolCallDelta)
                         yield event
                     case Finished():
                         cost = attempt.finish(event.prompt_tokens, event.completion_tokens)

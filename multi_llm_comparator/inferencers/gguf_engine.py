@@ -33,6 +33,7 @@ from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
@@ -367,6 +368,7 @@ class GgufEngine(Engine):
             "n_ctx_train": runtime.n_ctx_train,
             "parallel": options.parallel,
             "chat_template": self._template.is_present,
+            "tools": tool_info(self._template, self._vocabulary.special_ids),
             "safe": options.safe,
             "notes": runtime_notes(runtime, options, self._template),
         }

@@ -40,8 +40,13 @@ class Vocabulary:
 
     def special_tokens(self) -> list[str]:
         """The texts that become control tokens where special tokens are looked for."""
+        return list(self.special_ids)
+
+    @cached_property
+    def special_ids(self) -> dict[str, int]:
+        """Control tokens by their texts."""
         attribute = llama_cpp.llama_vocab_get_attr
-        return [self.text(token) for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL]
+        return {self.text(token): token for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL}
 
     @cached_property
     def ends(self) -> frozenset[int]:

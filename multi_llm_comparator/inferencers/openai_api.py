@@ -36,6 +36,7 @@ from multi_llm_comparator.core.keys import KeyMask, remember_key, scrub
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.scores import COARSE_TIE_NATS, ScoreRequest, ScoreResult
 from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
+from multi_llm_comparator.inferencers.openai_tools import CallReader, call_fields, tool_arguments
 
 MAX_CONNECTIONS = 4000
 MAX_MESSAGE_CHARS = 500
@@ -110,6 +111,10 @@ class OpenAIEndpoint:
                 text = reader.read(chunk)
                 if text:
                     yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
+                for piece in reader.calls.read(chunk):
+                    yield piece
+            for piece in reader.calls.rest():
+                yield piece
             if text := reader.rest():
                 yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
             yield reader.finish()
@@ -170,6 +175,7 @@ class OpenAIEndpoint:
             arguments["seed"] = config.seed
         if config.stop:
             arguments["stop"] = list(config.stop)
+        arguments |= tool_arguments(request)
         if more := self._beyond_the_standard(request):
             arguments["extra_body"] = more
         return arguments
@@ -218,12 +224,10 @@ class OpenAIEndpoint:
 
     def _message(self, message: Message) -> dict[str, Any]:
         if not message.images:
-            return {"role": message.role, "content": message.content}
+            return {"role": message.role, "content": message.content, **call_fields(message)}
         if not self.options.sees_images:
             raise RequestRefusedError(f"the model {self.options.model!r} has no tag 'vision' and takes no images")
-        parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
-        parts += [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
-        return {"role": message.role, "content": parts}
+        return {"role": message.role, "content": _parts(message)}
 
     def _translated(self, error: Exception) -> InferenceError:
         """Our error for anything that the client raises. Its text is scrubbed and the original is let go: a request
@@ -271,6 +275,18 @@ def _gbnf(constraint: Constraint) -> str | None:
     return "root ::= " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in constraint.choices)
 
 
+def _parts(message: Message) -> list[dict[str, Any]]:
+    """Text and images in their order."""
+    parts: list[dict[str, Any]] = []
+    done, places = 0, message.image_places or (len(message.content),) * len(message.images)
+    for url, place in zip(message.images, places, strict=False):
+        if text := message.content[done:place]:
+            parts.append({"type": "text", "text": text})
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+        done = max(done, place)
+    return [*parts, {"type": "text", "text": rest}] if (rest := message.content[done:]) else parts
+
+
 class _ChunkReader:
     """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
 
@@ -286,6 +302,7 @@ class _ChunkReader:
         self._mask = KeyMask()
         self._is_thinking = False
         self.deltas = 0
+        self.calls = CallReader(request.id)
 
     def read(self, chunk: Any) -> str:
         """The chunk's text, whole characters only."""

@@ -32,6 +32,7 @@ from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, vocabulary_for_constraints
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
 _log = logging.getLogger(__name__)
@@ -286,5 +287,6 @@ def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, not
         "decoder": "one by one" if isinstance(decoder, SingleDecoder) else "batch",
         "attention": attention_of(loaded.model),
         "chat_template": encoder.template.is_present,
+        "tools": tool_info(encoder.template, encoder.special_ids),
         "notes": list(notes),
     }

@@ -66,6 +66,13 @@ class PromptEncoder:
                 )
         return ids
 
+    @property
+    def special_ids(self) -> dict[str, int]:
+        """Control tokens by their texts."""
+        return {
+            token.content: number for number, token in self._tokenizer.added_tokens_decoder.items() if token.special
+        }
+
     # What scoring asks of it: see score_tokens.ScoreTokenizer.
 
     @property

@@ -45,6 +45,7 @@ from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
 from multi_llm_comparator.services.scoring import result_of
+from multi_llm_comparator.services.tool_calls import reading_calls, with_tools
 from multi_llm_comparator.services.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,8 @@ class InferenceEngine:
         observer = Observer()
         resident.decoding += 1
         try:
-            async with contextlib.aclosing(process.generate(request)) as events:
+            request, calls = with_tools(request, resident.info)
+            async with contextlib.aclosing(reading_calls(process.generate(request), calls)) as events:
                 async for event in events:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
                         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -37,9 +38,8 @@ async def chat(form: OllamaChatForm, request: Request) -> Response:
     asked = form.asked()
     if not asked:
         return await _loaded(request, form, config, _as_message)
-    return await _answered(
-        request, form, GenerationRequest(messages=asked, config=config, constraint=form.constraint), _as_message
-    )
+    generation = GenerationRequest(messages=asked, config=config, constraint=form.constraint, **form.tools_asked())
+    return await _answered(request, form, generation, _as_message)
 
 
 @router.post("/generate")
@@ -104,13 +104,17 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
         raise ApiError("plans are asked in OpenAI's or Anthropic's form: /v1/chat/completions", param="model")
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
-        return {**_head(target), **put(answers[0].whole_text), **_end(answers[0], began_at)}
+        return {**_head(target), **_with_calls(put(answers[0].whole_text), answers[0]), **_end(answers[0], began_at)}
 
     async def lines(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         async for batch in answers.events():
             if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
                 yield as_json({**_head(target), **put(text), "done": False}) + b"\n"
-        yield as_json({**_head(target), **put(""), **_end(answers.answers[0], began_at)}) + b"\n"
+        # Calls come whole, as Ollama itself sends them.
+        last = answers.answers[0]
+        if last.calls:
+            yield as_json({**_head(target), **_with_calls(put(""), last), "done": False}) + b"\n"
+        yield as_json({**_head(target), **put(""), **_end(last, began_at)}) + b"\n"
 
     if form.stream:
         return await streamed_answer(request, model, [asked], lines, _told, JSON_LINES)
@@ -139,6 +143,18 @@ def _plain(served: Served, target: str) -> str:
 
 def _as_message(text: str) -> dict[str, Any]:
     return {"message": {"role": "assistant", "content": text}}
+
+
+def _with_calls(said: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """A message with the calls of its answer; one that was cut is none."""
+    calls = []
+    for number, call in enumerate(answer.calls):
+        try:
+            function = {"index": number, "name": call.name, "arguments": json.loads(call.arguments or "{}")}
+        except ValueError:
+            continue
+        calls.append({"id": call.id, "function": function})
+    return {"message": {**said["message"], "tool_calls": calls}} if calls else said
 
 
 def _as_response(text: str) -> dict[str, Any]:
