@@ -24,8 +24,7 @@ Tokens = tuple[int, ...]
 class EmbedRequest:
     """A vector for each of ``texts``, which are texts or ids of tokens.
 
-    ``config`` says how the model is loaded; ``adapter`` is the folder or file of a LoRA adapter, as in a
-    :class:`~core.requests.GenerationRequest`.
+    ``config`` says how the model is loaded. Ids are those of the model's own tokenizer.
 
     Raises:
         InvalidParameterError: no text, too many or too large ones, or an empty one.
@@ -34,7 +33,6 @@ class EmbedRequest:
     texts: tuple[str | Tokens, ...]
     config: ModelConfig = field(default_factory=ModelConfig)
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    adapter: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.texts) <= MAX_TEXTS or not all(self.texts):

@@ -24,6 +24,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 
 if TYPE_CHECKING:
+    from multi_llm_comparator.inferencers.embedder import Embedder
     from multi_llm_comparator.inferencers.scorer import Scorer
 
 # Beyond this, requests share the context's memory rather than each having room for a whole one.
@@ -114,6 +115,14 @@ class Engine(ABC):
             UnsupportedModelError: this kind of engine only writes.
         """
         raise UnsupportedModelError(f"an engine of the kind {type(self).__name__!r} only writes, it scores no texts")
+
+    def open_embedder(self) -> Embedder:
+        """What makes vectors of texts with this model; opened at most once, and closed before the engine.
+
+        Raises:
+            UnsupportedModelError: this kind of engine makes none.
+        """
+        raise UnsupportedModelError(f"an engine of the kind {type(self).__name__!r} makes no embeddings")
 
     @abstractmethod
     def close(self) -> None:

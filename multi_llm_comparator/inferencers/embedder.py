@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 
 from multi_llm_comparator.core.embeddings import EmbedRequest, EmbedResult, vector
 from multi_llm_comparator.core.events import Embedded, Event, Failed, Finished
-from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import (
+    ContextOverflowError,
+    InferenceError,
+    MultiLLMError,
+    RequestRefusedError,
+)
 from multi_llm_comparator.inferencers.base import NO_NUMBERS, as_request_error
 
 Vectors = NDArray[np.float32]
 MAX_WAITING = 1024
+_OTHERS = (
+    "they are of another one (OpenAI's, perhaps); send text (LangChain: check_embedding_ctx_length=False), or ids that "
+    "this model's tokenizer made"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +42,13 @@ class EmbedBackend(Protocol):
 
     def tokens_of(self, text: str) -> list[int]:
         """Tokens of a whole text, with the marks that the model expects."""
+
+    def text_of(self, tokens: list[int]) -> str:
+        """The text of tokens, without marks.
+
+        Raises:
+            RequestRefusedError: there is no such token.
+        """
 
     def embed(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """A vector for each row, of shape (rows, width), of any length."""
@@ -111,12 +127,23 @@ class Embedder:
         self._at_work.append(_Work(request, rows, [None] * len(rows)))
 
     def _tokens(self, text: str | Sequence[int]) -> list[int]:
-        tokens = self._backend.tokens_of(text) if isinstance(text, str) else list(text)
+        tokens = self._backend.tokens_of(text) if isinstance(text, str) else self._own(list(text))
         if len(tokens) > self._backend.n_ctx:
             raise ContextOverflowError(
                 f"a text has {len(tokens)} tokens and the context holds {self._backend.n_ctx}; shorten it, or load the "
                 "model with a larger n_ctx"
             )
+        return tokens
+
+    def _own(self, tokens: list[int]) -> list[int]:
+        """Ids as they are, if they are this model's.
+
+        Some clients (LangChain) send those of OpenAI's tokenizer to whoever it is. Read as this model's they are a text
+        that nobody meant, which this model's tokenizer would hardly write in the same way.
+        """
+        again = self._backend.tokens_of(self._backend.text_of(tokens))
+        if not _is_within(tokens, again):
+            raise RequestRefusedError(f"these ids of tokens are not what this model's tokenizer writes: {_OTHERS}")
         return tokens
 
     def _batch(self) -> list[tuple[_Work, int]]:
@@ -150,8 +177,18 @@ class Embedder:
         self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
 
+def _is_within(tokens: list[int], again: list[int]) -> bool:
+    """Whether both are the same but for marks at the ends."""
+    most = 2
+    return any(
+        again[first : len(again) - last] == tokens or tokens[first : len(tokens) - last] == again
+        for first in range(most)
+        for last in range(most)
+    )
+
+
 def checked_ids(rows: Iterable[Sequence[int]], n_vocab: int) -> None:
-    """Raises InferenceError: an id that no token has, which would read beyond the table of tokens."""
+    """Raises RequestRefusedError: an id that no token has, which would read beyond the table of tokens."""
     for row in rows:
-        if wrong := next((one for one in row if not 0 <= one < n_vocab), None):
-            raise InferenceError(f"there is no token {wrong}: this model has {n_vocab}; ids of another tokenizer?")
+        if (wrong := next((one for one in row if not 0 <= one < n_vocab), None)) is not None:
+            raise RequestRefusedError(f"there is no token {wrong}: this model has {n_vocab}: {_OTHERS}")

@@ -20,9 +20,11 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
@@ -134,6 +136,9 @@ class GgufEngine(Engine):
         tokenizer = GgufScoreTokenizer(self._vocabulary, self._template, declares_begin=begins)
         scoring.on_close = lambda: self._scoring_ends(scoring)
         return Scorer(scoring, tokenizer, self._n_ctx)
+
+    def open_embedder(self) -> Embedder:
+        return Embedder(GgufEmbedding(self._runtime, self._vocabulary))
 
     def close(self) -> None:
         # It reads the model's vocabulary.

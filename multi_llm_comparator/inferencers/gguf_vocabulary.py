@@ -117,6 +117,10 @@ class Vocabulary:
             return piece
         return self._buffer.read(token, 1)
 
+    def without_first_space(self, text: bytes) -> bytes:
+        """A whole text as it was before it was tokenised: SentencePiece puts a space in front."""
+        return text.removeprefix(b" ") if self._is_spm else text
+
     def _tokens(self, text: bytes, *, parse_special: bool) -> list[int]:
         room = len(text) + 2
         while True:

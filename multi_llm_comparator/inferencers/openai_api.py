@@ -12,7 +12,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.bounded_http import bound_answer
 from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.embeddings import EmbedResult, vector
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
@@ -141,6 +142,26 @@ class OpenAIEndpoint:
                 raise self._translated(exc) from None
             found.append(score_of(answer, prefix, text))
         return ScoreResult(continuations=tuple(found), notes=(NOTE,), tie_nats=COARSE_TIE_NATS)
+
+    async def embed(self, texts: Sequence[str]) -> EmbedResult:
+        """Vectors that stand for ``texts``, as the endpoint makes them.
+
+        Raises:
+            InferenceError: as :meth:`stream`.
+        """
+        try:
+            answer = await self._client.embeddings.create(
+                model=self.options.model, input=list(texts), encoding_format="float"
+            )
+            found = sorted(answer.data, key=lambda one: one.index)
+            vectors = tuple(vector(one.embedding) for one in found)
+            tokens = int(answer.usage.prompt_tokens) if answer.usage else 0
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        if len(vectors) != len(texts):
+            raise ProviderUnavailableError(f"{self.options.model!r} made {len(vectors)} vectors of {len(texts)} texts")
+        # An endpoint says only how many they are in all.
+        return EmbedResult(vectors=vectors, tokens=(tokens, *[0] * (len(texts) - 1)), how="as the endpoint makes them")
 
     async def check(self) -> None:
         """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.

@@ -21,9 +21,11 @@ from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
+from multi_llm_comparator.inferencers.pytorch_embedding import PyTorchEmbedding
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
@@ -143,6 +145,18 @@ class PyTorchEngine(Engine):
         own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
         backend = PyTorchScoring(self._model, self._device, can_share=can_share, n_ctx=self._n_ctx, adapter=own)
         return Scorer(backend, self._encoder, self._n_ctx)
+
+    def open_embedder(self) -> Embedder:
+        base = self._model.base_model
+        return Embedder(
+            PyTorchEmbedding(
+                base,
+                self._device,
+                tokens_of=self._encoder.of_text,
+                text_of=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
+                n_ctx=self._n_ctx,
+            )
+        )
 
     def close(self) -> None:
         self._constraints.close()

@@ -11,6 +11,7 @@ from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import available_cpus
+from multi_llm_comparator.core.embeddings import EmbedRequest, EmbedResult
 from multi_llm_comparator.core.events import (
     ENDS,
     Event,
@@ -44,7 +45,7 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
-from multi_llm_comparator.services.scoring import result_of
+from multi_llm_comparator.services.scoring import result_of, vectors_of
 from multi_llm_comparator.services.tool_calls import reading_calls, with_tools
 from multi_llm_comparator.services.turns import Turns
 
@@ -139,11 +140,33 @@ class InferenceEngine:
                     pass
             return await result_of(self._stream_local(model, request))
 
+    async def embed(self, target: str, request: EmbedRequest) -> EmbedResult:
+        """Vectors that stand for texts, by the local model ``target``, an encoder or any that writes.
+
+        Raises:
+            MultiLLMError: why there are none; UnsupportedModelError for adapters and for a user's own inferencers.
+        """
+        request.config.validate()
+        model = self._embedder(target) or self._resolve(target)
+        if model.base is not None or self._custom_inferencer(model):
+            raise UnsupportedModelError(f"{model.name!r} makes no embeddings here; ask its base, or another model")
+        with self._turns.place() as place:
+            if self.memory_manager.mode == "in_turn":
+                async for _ in place.come_up():
+                    pass
+            return await vectors_of(self._stream_local(model, request))
+
+    def _embedder(self, target: str) -> ModelInfo | None:
+        """An encoder: it is listed as one that cannot be asked, for it writes nothing."""
+        found = self._models.find(target) if self._models else None
+        return found if found is not None and found.config.get("embeds") else None
+
     async def _stream_local(
-        self, model: ModelInfo, request: GenerationRequest | ScoreRequest
+        self, model: ModelInfo, request: GenerationRequest | ScoreRequest | EmbedRequest
     ) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
-        model, request = await adapted(model, request, self._settings.home)
+        if not isinstance(request, EmbedRequest):
+            model, request = await adapted(model, request, self._settings.home)
         options = load_options(model, request.config, self._settings.parallel_requests)
         for safe in (False, True):
             waiting = asyncio.Event()
@@ -165,7 +188,7 @@ class InferenceEngine:
                 return
 
     async def _answer(
-        self, resident: Resident, request: GenerationRequest | ScoreRequest
+        self, resident: Resident, request: GenerationRequest | ScoreRequest | EmbedRequest
     ) -> AsyncGenerator[Event, None]:
         """The answer of one model in memory; without an end where its process crashed early."""
         loaded_before = resident.state == "ready"

@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from multi_llm_comparator.core import clock
-from multi_llm_comparator.core.events import ENDS, Event, Failed, Finished, Scored, TextDelta, event_from_dict
+from multi_llm_comparator.core.embeddings import EmbedRequest
+from multi_llm_comparator.core.events import ENDS, Embedded, Event, Failed, Finished, Scored, TextDelta, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     InferenceError,
     ModelLoadError,
@@ -53,6 +54,7 @@ _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )
 _WINDOWS_CRASH = 0xC0000000
+_OPERATIONS: dict[type, str] = {ScoreRequest: "score", EmbedRequest: "embed"}
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +200,7 @@ class ModelProcess:
                 self._loading.exception()
             self._loading = None
 
-    async def generate(self, request: GenerationRequest | ScoreRequest) -> AsyncGenerator[Event, None]:
+    async def generate(self, request: GenerationRequest | ScoreRequest | EmbedRequest) -> AsyncGenerator[Event, None]:
         """Stream one request's events. Closing the iterator cancels it within one decode step."""
         if not self._requests:
             # Silence counts from here: an idle process has nothing to say.
@@ -207,7 +209,7 @@ class ModelProcess:
         self._requests[request.id] = events
         finished = False
         try:
-            operation = "score" if isinstance(request, ScoreRequest) else "generate"
+            operation = _OPERATIONS.get(type(request), "generate")
             self._send({"op": operation, "request": request.to_dict()})
             if self._verdict:
                 raise self._verdict
@@ -281,7 +283,7 @@ class ModelProcess:
             case "events":
                 for data in message["events"]:
                     event = event_from_dict(data)
-                    self.has_decoded |= isinstance(event, TextDelta | Finished | Scored)
+                    self.has_decoded |= isinstance(event, TextDelta | Finished | Scored | Embedded)
                     if isinstance(event, ENDS):
                         self._stopped_at.pop(event.request_id, None)
                     if queue := self._requests.get(event.request_id):

@@ -1,11 +1,13 @@
-"""The end of a score request's stream of events: its result."""
+"""The end of the stream of events of a request for scores or for vectors: its result."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import Any
 
-from multi_llm_comparator.core.events import Event, Failed, Scored
+from multi_llm_comparator.core.embeddings import EmbedResult
+from multi_llm_comparator.core.events import Embedded, Event, Failed, Scored
 from multi_llm_comparator.core.exceptions import InferenceError, error_from_name
 from multi_llm_comparator.core.scores import ScoreResult
 
@@ -16,11 +18,20 @@ async def result_of(events: AsyncGenerator[Event, None]) -> ScoreResult:
     Raises:
         MultiLLMError: what the stream failed with.
     """
+    return ScoreResult.from_dict(await _end_of(events))
+
+
+async def vectors_of(events: AsyncGenerator[Event, None]) -> EmbedResult:
+    """See :func:`result_of`."""
+    return EmbedResult.from_dict(await _end_of(events))
+
+
+async def _end_of(events: AsyncGenerator[Event, None]) -> dict[str, Any]:
     async with contextlib.aclosing(events) as stream:
         async for event in stream:
             match event:
-                case Scored(result=result):
-                    return ScoreResult.from_dict(result)
+                case Scored(result=result) | Embedded(result=result):
+                    return result
                 case Failed(error_type=kind, message=message):
                     raise error_from_name(kind, message)
-    raise InferenceError("scoring was stopped before it gave a result; ask again")
+    raise InferenceError("the work was stopped before it gave a result; ask again")

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from multi_llm_comparator.core.embeddings import EmbedRequest
 from multi_llm_comparator.core.events import Event, Finished, TextDelta, ToolCallDelta
 from multi_llm_comparator.core.exceptions import ToolsRefusedError
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -16,10 +17,10 @@ from multi_llm_comparator.inferencers.tool_forms import NO_TOOLS, CallForm
 from multi_llm_comparator.inferencers.tool_grammar import tool_constraint
 from multi_llm_comparator.inferencers.tool_reader import CallPiece, ToolCallReader
 
+Asked = GenerationRequest | ScoreRequest | EmbedRequest
 
-def with_tools(
-    request: GenerationRequest | ScoreRequest, info: Mapping[str, Any]
-) -> tuple[GenerationRequest | ScoreRequest, ToolCallReader | None]:
+
+def with_tools(request: Asked, info: Mapping[str, Any]) -> tuple[Asked, ToolCallReader | None]:
     """The request held to what its tools allow, and who reads the calls; without tools as it is.
 
     Args:

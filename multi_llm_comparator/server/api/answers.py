@@ -32,7 +32,8 @@ from multi_llm_comparator.server.serving import Served
 class Answer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
-    Of a plan ``run_id`` is the stored run, ``progress`` what it told of its steps, ``figures`` its measures.
+    ``read_tokens`` are those of texts that nothing was written to. Of a plan ``run_id`` is the stored run, ``progress``
+    what it told of its steps, ``figures`` its measures.
     """
 
     text: list[str] = field(default_factory=list)
@@ -47,6 +48,7 @@ class Answer:
     progress: list[str] = field(default_factory=list)
     figures: dict[str, Any] | None = None
     calls: list[ToolCall] = field(default_factory=list)
+    read_tokens: int = 0
 
     def apply(self, event: Event) -> None:
         match event:
@@ -89,7 +91,8 @@ class Answer:
 
     @property
     def prompt_tokens(self) -> int:
-        return self.finished.prompt_tokens if self.finished else self.started.prompt_tokens if self.started else 0
+        told = self.finished or self.started
+        return told.prompt_tokens if told else self.read_tokens
 
     @property
     def completion_tokens(self) -> int:

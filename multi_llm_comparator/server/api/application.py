@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from multi_llm_comparator import __version__
 from multi_llm_comparator.server.api import (
     completions,
+    embeddings,
     messages,
     models,
     ollama,
@@ -66,10 +67,11 @@ def make_api(
         middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served
-    for family in (completions.router, responses.router, messages.router, models.router):
+    for family in (completions.router, responses.router, messages.router, models.router, embeddings.router):
         api.include_router(family, prefix="/v1")
         api.include_router(family, include_in_schema=False)
     api.include_router(ollama.router)
+    api.include_router(embeddings.ollama_router)
     api.include_router(queries.router)
     api.include_router(runs.router)
     api.include_router(upkeep.router)

@@ -20,13 +20,17 @@ from multi_llm_comparator.server.api.answers import Answer, Answers, check_tempe
 from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
 from multi_llm_comparator.server.api.models import Offer, offer_of, offers
-from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaForm, OllamaGenerateForm, ShowForm
+from multi_llm_comparator.server.api.ollama_forms import (
+    OllamaChatForm,
+    OllamaForm,
+    OllamaGenerateForm,
+    ShowForm,
+    plain_name,
+)
 from multi_llm_comparator.server.api.plan_models import is_plan
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
-LATEST = ":latest"
 # Puts a text where the kind of answer has it.
 Put = Callable[[str], dict[str, Any]]
 
@@ -65,7 +69,7 @@ async def tags(request: Request) -> dict[str, Any]:
 async def show(form: ShowForm, request: Request) -> dict[str, Any]:
     """What is known of one name."""
     served = await served_by(request)
-    offer = offer_of(served, _plain(served, target_of(served, form.model or form.name)))
+    offer = offer_of(served, plain_name(served.models, target_of(served, form.model or form.name)))
     info = offer.info.config if offer.info else {}
     architecture = str(info.get("architecture") or offer.kind)
     known = {
@@ -79,7 +83,7 @@ async def show(form: ShowForm, request: Request) -> dict[str, Any]:
         "template": "",
         "details": _details(offer),
         "model_info": {name: value for name, value in known.items() if value is not None},
-        "capabilities": ["completion"],
+        "capabilities": ["embedding"] if offer.kind == "embedder" else ["completion", "embedding"],
         "modified_at": _time(offer.modified_at),
     }
 
@@ -99,7 +103,7 @@ async def _config(request: Request, form: OllamaForm) -> ModelConfig:
 async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest, put: Put) -> Response:
     began_at = now()
     served = await served_by(request)
-    model = _plain(served, target_of(served, form.model))
+    model = plain_name(served.models, target_of(served, form.model))
     if is_plan(model):
         raise ApiError("plans are asked in OpenAI's or Anthropic's form: /v1/chat/completions", param="model")
 
@@ -124,7 +128,7 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
 async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: Put) -> Response:
     """Load a local model ahead of its first question; whatever else answers has nothing to load."""
     served = await served_by(request)
-    offer = offer_of(served, _plain(served, target_of(served, form.model)))
+    offer = offer_of(served, plain_name(served.models, target_of(served, form.model)))
     if offer.info is not None:
         try:
             await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
@@ -132,13 +136,6 @@ async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: 
             raise api_error(type(exc).__name__, str(exc)) from exc
     body = {**_head(offer.name), **put(""), "done": True, "done_reason": "load"}
     return Response(as_json(body) + b"\n", media_type=JSON_LINES) if form.stream else JSONResponse(body)
-
-
-def _plain(served: Served, target: str) -> str:
-    """Ollama's clients add ``:latest`` to a name without a tag."""
-    if target.endswith(LATEST) and served.models.find(target) is None:
-        return target.removesuffix(LATEST)
-    return target
 
 
 def _as_message(text: str) -> dict[str, Any]:

@@ -25,8 +25,17 @@ from multi_llm_comparator.server.api.forms import (
     example,
 )
 from multi_llm_comparator.server.api.tool_forms import MAX_CALLS, CallId, ToolForms, ToolName, tools_asked
+from multi_llm_comparator.services.model_manager import ModelManager
 
 MAX_IMAGES = 16
+LATEST = ":latest"
+
+
+def plain_name(models: ModelManager, target: str) -> str:
+    """Ollama's clients add ``:latest`` to a name without a tag."""
+    if target.endswith(LATEST) and models.find(target) is None:
+        return target.removesuffix(LATEST)
+    return target
 
 
 class Options(Form):
