@@ -79,9 +79,15 @@ def _calls(tools: Iterable[Tool], form: CallForm, marks: Mapping[str, int], *, s
     return "\n".join([f"calls: call{more} {closing}", f"call: {' | '.join(names)}", *rules, ""])
 
 
+# With one of these an object's properties may be named elsewhere.
+_ELSEWHERE = frozenset({"$ref", "additionalProperties", "allOf", "anyOf", "oneOf", "patternProperties"})
+
+
 def _as_object(schema: dict[str, Any]) -> dict[str, Any]:
-    """Arguments are an object, whether the schema says so or not."""
-    return schema if "type" in schema or "$ref" in schema else {"type": "object", **schema}
+    """Arguments are an object, whether the schema says so or not, and have no others than it names: what a function
+    does not know is of no use to it, and a small model that may add properties does not come to an end."""
+    schema = schema if "type" in schema or "$ref" in schema else {"type": "object", **schema}
+    return schema if _ELSEWHERE & schema.keys() else {**schema, "additionalProperties": False}
 
 
 def _json(schema: dict[str, Any]) -> str:
