@@ -24,13 +24,15 @@ class Message:
     """One turn of a conversation: its text and, for models that see, images as ``https:`` or ``data:`` URLs.
 
     ``image_places`` says behind how many characters of the text each image stands; without it, all behind the text.
-    An assistant may have written ``tool_calls`` beside its text; a turn of the role ``tool`` is what came of the call
-    with the id ``tool_call_id``.
+    ``thought`` is what an assistant thought before it wrote the text; it goes to models whose chat template takes it.
+    It may have written ``tool_calls`` beside its text; a turn of the role ``tool`` is what came of the call with the id
+    ``tool_call_id``.
     """
 
     role: Role
     content: str
     images: tuple[str, ...] = ()
+    thought: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     image_places: tuple[int, ...] = ()
@@ -43,6 +45,7 @@ class Message:
             data["role"],
             data["content"],
             tuple(data.get("images", ())),
+            data.get("thought", ""),
             tool_calls=calls,
             tool_call_id=data.get("tool_call_id", ""),
             image_places=tuple(data.get("image_places", ())),
@@ -59,7 +62,8 @@ class GenerationRequest:
     Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
     else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
     ``adapter`` is the folder or file of a LoRA adapter that the answer is computed with, on top of the loaded model, by
-    ``config.adapter_scale``: the engine that looks the target up fills it in.
+    ``config.adapter_scale``: the engine that looks the target up fills it in. ``prompt_tokens`` go to a local model
+    as they are, in place of messages.
     """
 
     messages: tuple[Message, ...]
@@ -73,6 +77,7 @@ class GenerationRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = AUTO
     parallel_tool_calls: bool = True
+    prompt_tokens: tuple[int, ...] = ()
 
     @property
     def offered_tools(self) -> tuple[Tool, ...]:
@@ -112,6 +117,7 @@ class GenerationRequest:
             tools=tuple(Tool(**tool) for tool in data.get("tools", ())),
             tool_choice=data.get("tool_choice", AUTO),
             parallel_tool_calls=data.get("parallel_tool_calls", True),
+            prompt_tokens=tuple(data.get("prompt_tokens", ())),
         )
 
 

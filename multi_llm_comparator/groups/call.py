@@ -21,6 +21,7 @@ from multi_llm_comparator.core.events import (
     Retrying,
     Started,
     TextDelta,
+    ThoughtDelta,
     ToolCallDelta,
 )
 from multi_llm_comparator.core.exceptions import (
@@ -262,6 +263,10 @@ class Call:
                     case TextDelta(tokens=tokens):
                         attempt.text_tokens = tokens
                         attempt.has_text |= bool(event.text) or isinstance(event, ToolCallDelta)
+                        yield event
+                    case ThoughtDelta(tokens=tokens):
+                        # Who follows the thought has begun to read: nobody else may answer instead.
+                        attempt.text_tokens, attempt.has_text = tokens, True
                         yield event
                     case Finished():
                         cost = attempt.finish(event.prompt_tokens, event.completion_tokens)

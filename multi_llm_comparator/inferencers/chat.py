@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.tools import Tool
 from multi_llm_comparator.inferencers.chat_entries import Hidden, entries_of, texts_of
 from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
+from multi_llm_comparator.inferencers.thoughts import CLOSE, OPEN
 from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
 from multi_llm_comparator.inferencers.tool_forms import NO_TOOLS, CallForm, find_form
 
@@ -23,7 +24,11 @@ from multi_llm_comparator.inferencers.tool_forms import NO_TOOLS, CallForm, find
 MAX_SOURCE_CHARS = 128 * 1024
 MAX_TEXT_CHARS = 16 * 1024 * 1024  # of one prompt
 NO_TEMPLATE = "The model has no chat template: it was given a plain prompt."
+NO_SWITCH = "The model's chat template has no switch for thinking: the model thinks, or not, as it was made."
 SYSTEM_FOLDED = "The model's chat template takes no system prompt: it was put in front of the first user message."
+
+# The variable by which templates of models that think let them think, or not (Qwen3 and others).
+THINKING_SWITCH = "enable_thinking"
 
 # Whatever a stranger's program can raise while it runs: a template is not ours to debug.
 _FAULTS: tuple[type[Exception], ...] = (
@@ -51,10 +56,12 @@ class PromptPart:
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """What the model reads, in order, and what a person should know about it."""
+    """What the model reads, in order, and what a person should know about it; ``opens_thought`` where it ends inside a
+    thought."""
 
     parts: tuple[PromptPart, ...]
     notes: tuple[str, ...] = ()
+    opens_thought: bool = False
 
     @property
     def text(self) -> str:
@@ -81,6 +88,11 @@ class ChatTemplate:
         if source is not None and source.strip():
             self._compile()
         self._takes_system = self._template is not None and self._shows("system")
+
+    @property
+    def source(self) -> str:
+        """The template itself; empty where there is none that can be used."""
+        return self._source if self._template is not None else ""
 
     @property
     def is_present(self) -> bool:
@@ -119,19 +131,25 @@ class ChatTemplate:
         if request.continue_final:
             if not messages or messages[-1].role != "assistant":
                 raise InferenceError("there is no answer to continue: the last message must be the assistant's")
-            begun, messages = messages[-1].content, messages[:-1]
+            begun, messages = _begun(messages[-1]), messages[:-1]
         if not messages:
             raise InferenceError("the conversation is empty; send at least one message")
         if self._template is None:
             return RenderedPrompt((PromptPart(_plain(messages) + begun, is_template=False),), (self.note,))
-        return self._through_template(messages, begun, request.offered_tools)
+        return self._through_template(messages, begun, request.offered_tools, request.config.enable_thinking)
 
-    def _through_template(self, messages: Sequence[Message], begun: str, tools: Sequence[Tool]) -> RenderedPrompt:
+    def _through_template(
+        self, messages: Sequence[Message], begun: str, tools: Sequence[Tool], enable_thinking: bool | None
+    ) -> RenderedPrompt:
         notes: tuple[str, ...] = ()
+        switches: dict[str, Any] = {}
+        if enable_thinking is not None:
+            switches = {"enable_thinking": enable_thinking} if THINKING_SWITCH in self._source else {}
+            notes += () if switches else (NO_SWITCH,)
         if not self._takes_system and messages[0].role == "system":
-            messages, notes = _fold_system(messages), (self._folded,)
+            messages, notes = _fold_system(messages), (*notes, self._folded)
         try:
-            parts = self._parts(messages, tools)
+            parts = self._parts(messages, tools, switches)
         except _FAULTS as exc:
             is_refused = isinstance(exc, TemplateRefusal)
             verb, kind = ("refuses", ConversationRefusedError) if is_refused else ("fails on", InferenceError)
@@ -139,11 +157,14 @@ class ChatTemplate:
                 f"the model's chat template {verb} this conversation: {str(exc)!r}; change its messages "
                 "or send the text without the template (raw)"
             ) from exc
+        opens_thought = "".join(part.text for part in parts).rstrip().endswith(OPEN)
         # What follows the template's opening of the answer continues it exactly where the model left off, which
         # rendering the answer as a finished message would not: templates trim it or cut out its reasoning.
         if begun:
+            begun = begun.removeprefix(f"{OPEN}\n") if opens_thought else begun
+            opens_thought = begun.rfind(CLOSE) < begun.rfind(OPEN) or (opens_thought and CLOSE not in begun)
             parts.append(PromptPart(begun, is_template=not self._has_special_token(begun)))
-        return RenderedPrompt(_merge(parts), notes)
+        return RenderedPrompt(_merge(parts), notes, opens_thought)
 
     def _compile(self) -> None:
         if len(self._source) > MAX_SOURCE_CHARS:
@@ -177,13 +198,18 @@ class ChatTemplate:
             return False
 
     def _run(
-        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, is_answered: bool = True
+        self,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None = None,
+        is_answered: bool = True,
+        switches: Mapping[str, Any] | None = None,
     ) -> str:
         """What the template makes of a conversation; ``is_answered`` opens the answer that follows."""
         assert self._template is not None
         variables = {**self._variables, "tools": tools, "add_generation_prompt": is_answered}
         pieces, size = [], 0
         with limited(TEMPLATE):
+            variables |= switches or {}
             for piece in self._template.generate(messages=messages, **variables):
                 size += len(piece)
                 if size > MAX_TEXT_CHARS:
@@ -191,14 +217,16 @@ class ChatTemplate:
                 pieces.append(piece)
         return "".join(pieces)
 
-    def _parts(self, messages: Sequence[Message], tools: Sequence[Tool]) -> list[PromptPart]:
+    def _parts(
+        self, messages: Sequence[Message], tools: Sequence[Tool], switches: Mapping[str, Any]
+    ) -> list[PromptPart]:
         """Run the template with a placeholder for each content that holds a special token's text."""
         shown = [tool.as_template_sees_it() for tool in tools] or None
         texts = list(texts_of(messages, tools))
         if not any(map(self._has_special_token, texts)):
-            return [PromptPart(self._run(entries_of(messages), shown), is_template=True)]
+            return [PromptPart(self._run(entries_of(messages), shown, switches=switches), is_template=True)]
         hidden = Hidden(self._special_tokens, self._unused_character(texts))
-        text = self._run(entries_of(messages, hidden), hidden.inside(shown))
+        text = self._run(entries_of(messages, hidden), hidden.inside(shown), switches=switches)
         return self._split(text, hidden.mark, hidden.texts)
 
     def _split(self, text: str, mark: str, hidden: list[str]) -> list[PromptPart]:
@@ -226,6 +254,14 @@ class ChatTemplate:
         if self.problem is None:
             return NO_TEMPLATE
         return f"The model's chat template cannot be used ({self.problem}): it was given a plain prompt."
+
+
+def _begun(message: Message) -> str:
+    """What an assistant's message that is to be continued begins with: its thought, which is open while it has no
+    text, then its text."""
+    if not message.thought:
+        return message.content
+    return f"{OPEN}\n{message.thought}" + (f"\n{CLOSE}\n\n{message.content}" if message.content else "")
 
 
 def _fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:

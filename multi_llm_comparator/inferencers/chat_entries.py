@@ -55,7 +55,7 @@ class Hidden:
 def texts_of(messages: Iterable[Message], tools: Iterable[Tool]) -> Iterator[str]:
     """Whatever somebody wrote."""
     for message in messages:
-        yield message.content
+        yield from (message.content, message.thought)
         for call in message.tool_calls:
             yield from (call.name, call.arguments, *_strings(_arguments(call.arguments)))
     for tool in tools:
@@ -69,6 +69,9 @@ def entries_of(messages: Sequence[Message], hidden: Hidden | None = None) -> lis
     for message in messages:
         content = hidden.whole(message.content) if hidden else message.content
         entry: dict[str, Any] = {"role": message.role, "content": content}
+        if message.thought:
+            # Templates that know thoughts of earlier turns read them here, and leave most of them out.
+            entry["reasoning_content"] = hidden.inside(message.thought) if hidden else message.thought
         if message.role == "tool":
             entry |= {"tool_call_id": _short(message.tool_call_id), "name": names.get(message.tool_call_id, "")}
         if message.tool_calls:

@@ -14,6 +14,7 @@ from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.embeddings import EmbedRequest, EmbedResult
 from multi_llm_comparator.core.events import (
     ENDS,
+    WRITTEN,
     Event,
     Failed,
     Finished,
@@ -21,7 +22,6 @@ from multi_llm_comparator.core.events import (
     Loading,
     MemoryMeasured,
     Queued,
-    TextDelta,
 )
 from multi_llm_comparator.core.exceptions import (
     ModelLoadError,
@@ -35,6 +35,7 @@ from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
 from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
 from multi_llm_comparator.services.adapters import adapted
 from multi_llm_comparator.services.bridge import get_bridge
@@ -42,10 +43,11 @@ from multi_llm_comparator.services.custom_inference import InferencerFactory, st
 from multi_llm_comparator.services.devices import CPU, same_memory
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.model_process import AnyRequest
 from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
-from multi_llm_comparator.services.scoring import result_of, vectors_of
+from multi_llm_comparator.services.scoring import result_of, tokens_of, vectors_of
 from multi_llm_comparator.services.tool_calls import reading_calls, with_tools
 from multi_llm_comparator.services.turns import Turns
 
@@ -161,9 +163,12 @@ class InferenceEngine:
         found = self._models.find(target) if self._models else None
         return found if found is not None and found.config.get("embeds") else None
 
-    async def _stream_local(
-        self, model: ModelInfo, request: GenerationRequest | ScoreRequest | EmbedRequest
-    ) -> AsyncGenerator[Event, None]:
+    async def tokens(self, target: str, request: TokenRequest) -> TokenList:
+        """Ask the tokenizer of the local model ``target``, which is loaded for it; raises what :meth:`score` does."""
+        request.config.validate()
+        return await tokens_of(self._stream_local(self._resolve(target), request))
+
+    async def _stream_local(self, model: ModelInfo, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
         if not isinstance(request, EmbedRequest):
             model, request = await adapted(model, request, self._settings.home)
@@ -187,9 +192,7 @@ class InferenceEngine:
             if is_over:
                 return
 
-    async def _answer(
-        self, resident: Resident, request: GenerationRequest | ScoreRequest | EmbedRequest
-    ) -> AsyncGenerator[Event, None]:
+    async def _answer(self, resident: Resident, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """The answer of one model in memory; without an end where its process crashed early."""
         loaded_before = resident.state == "ready"
         if not loaded_before:
@@ -211,9 +214,7 @@ class InferenceEngine:
                 async for event in events:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
                         return
-                    if isinstance(event, TextDelta) and (
-                        contended := observer.contended(event, *self._beside(resident))
-                    ):
+                    if isinstance(event, WRITTEN) and (contended := observer.contended(event, *self._beside(resident))):
                         yield contended
                     held = await self._table().measure(resident) if observer.is_measuring_due(event) else None
                     if held is not None:

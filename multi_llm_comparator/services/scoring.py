@@ -1,4 +1,4 @@
-"""The end of the stream of events of a request for scores or for vectors: its result."""
+"""The end of a stream of events that is no answer: the result of a request for scores, tokens or vectors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 from multi_llm_comparator.core.embeddings import EmbedResult
-from multi_llm_comparator.core.events import Embedded, Event, Failed, Scored
+from multi_llm_comparator.core.events import Embedded, Event, Failed, Scored, Tokenized
 from multi_llm_comparator.core.exceptions import InferenceError, error_from_name
 from multi_llm_comparator.core.scores import ScoreResult
+from multi_llm_comparator.core.token_requests import TokenList
 
 
 async def result_of(events: AsyncGenerator[Event, None]) -> ScoreResult:
@@ -26,11 +27,16 @@ async def vectors_of(events: AsyncGenerator[Event, None]) -> EmbedResult:
     return EmbedResult.from_dict(await _end_of(events))
 
 
+async def tokens_of(events: AsyncGenerator[Event, None]) -> TokenList:
+    """See :func:`result_of`."""
+    return TokenList.from_dict(await _end_of(events))
+
+
 async def _end_of(events: AsyncGenerator[Event, None]) -> dict[str, Any]:
     async with contextlib.aclosing(events) as stream:
         async for event in stream:
             match event:
-                case Scored(result=result) | Embedded(result=result):
+                case Scored(result=result) | Tokenized(result=result) | Embedded(result=result):
                     return result
                 case Failed(error_type=kind, message=message):
                     raise error_from_name(kind, message)

@@ -7,20 +7,17 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from multi_llm_comparator.core.embeddings import EmbedRequest
 from multi_llm_comparator.core.events import Event, Finished, TextDelta, ToolCallDelta
 from multi_llm_comparator.core.exceptions import ToolsRefusedError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.core.tools import AUTO, check_tools
 from multi_llm_comparator.inferencers.tool_forms import NO_TOOLS, CallForm
 from multi_llm_comparator.inferencers.tool_grammar import tool_constraint
 from multi_llm_comparator.inferencers.tool_reader import CallPiece, ToolCallReader
+from multi_llm_comparator.services.model_process import AnyRequest
 
-Asked = GenerationRequest | ScoreRequest | EmbedRequest
 
-
-def with_tools(request: Asked, info: Mapping[str, Any]) -> tuple[Asked, ToolCallReader | None]:
+def with_tools(request: AnyRequest, info: Mapping[str, Any]) -> tuple[AnyRequest, ToolCallReader | None]:
     """The request held to what its tools allow, and who reads the calls; without tools as it is.
 
     Args:

@@ -20,7 +20,7 @@ from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name, Text, as_list, example
 from multi_llm_comparator.server.api.ollama_forms import plain_name
 from multi_llm_comparator.server.api.openai_forms import HINTS
-from multi_llm_comparator.server.api.plan_models import is_plan
+from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.leaving import unless_left
 from multi_llm_comparator.server.metering import ANSWERED, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
@@ -117,13 +117,13 @@ async def _embedded(request: Request, model: str | None, texts: list[str | Token
     """Who was asked, and what came of it; counted as a prompt of these texts without an answer."""
     served = await served_by(request)
     target = plain_name(served.models, target_of(served, model))
-    if is_plan(target):
-        raise ApiError("a plan makes no embeddings; ask a model", param="model")
+    if is_run(target):
+        raise ApiError("plans and cooperations make no embeddings; ask a model", param="model")
     meter, answer, status = Meter(served, request, target), Answer(model=target), FAULT
     await meter.admit([_counted(texts)])
     try:
         result = await unless_left(request.receive, served.there(_work(served, target, texts)))
-        answer.read_tokens, status = sum(result.tokens), ANSWERED
+        answer.prompt_in_all, status = sum(result.tokens), ANSWERED
     except MultiLLMError as exc:
         error = api_error(type(exc).__name__, str(exc))
         status = error.status

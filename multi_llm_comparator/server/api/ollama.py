@@ -27,7 +27,7 @@ from multi_llm_comparator.server.api.ollama_forms import (
     ShowForm,
     plain_name,
 )
-from multi_llm_comparator.server.api.plan_models import is_plan
+from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.leaving import unless_left
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
@@ -83,7 +83,7 @@ async def show(form: ShowForm, request: Request) -> dict[str, Any]:
         "template": "",
         "details": _details(offer),
         "model_info": {name: value for name, value in known.items() if value is not None},
-        "capabilities": ["embedding"] if offer.kind == "embedder" else ["completion", "embedding"],
+        "capabilities": ["embedding" if offer.kind == "embedder" else "completion"],
         "modified_at": _time(offer.modified_at),
     }
 
@@ -104,8 +104,9 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
     began_at = now()
     served = await served_by(request)
     model = plain_name(served.models, target_of(served, form.model))
-    if is_plan(model):
-        raise ApiError("plans are asked in OpenAI's or Anthropic's form: /v1/chat/completions", param="model")
+    if is_run(model):
+        said = "plans and cooperations are asked in OpenAI's or Anthropic's form: /v1/chat/completions"
+        raise ApiError(said, param="model")
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
         return {**_head(target), **_with_calls(put(answers[0].whole_text), answers[0]), **_end(answers[0], began_at)}
