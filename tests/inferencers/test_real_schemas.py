@@ -1,7 +1,7 @@
 """JSON schemas that others wrote for other ends: a model is held to each, or told which keyword is in the way.
 
 They are those of the classes that OpenAI's and Anthropic's libraries read answers into (hundreds, with unions,
-constants, references and recursion), and some of build tools. Held to one means: whatever may be written fits the schema, as
+constants, references and recursion), and some of build tools. Held to one means: what may be written fits it, as
 another library judges it.
 """
 
