@@ -61,9 +61,10 @@ def test_half_a_character_is_no_text_to_go_on_from() -> None:
     assert text_with(second) == "é"
 
 
-@given(
-    same=st.lists(st.integers(0, 5), max_size=6), first=st.lists(st.integers(6, 7)), second=st.lists(st.integers(8, 9))
-)
+IDS = st.lists(st.integers(0, 5), max_size=6)
+
+
+@given(same=IDS, first=st.lists(st.integers(6, 7)), second=st.lists(st.integers(8, 9)))
 def test_answers_part_behind_what_they_share(same: list[int], first: list[int], second: list[int]) -> None:
     one = [piece(id, f"t{id}") for id in (*same, *first)]
     other = [piece(id, f"t{id}") for id in (*same, *second)]

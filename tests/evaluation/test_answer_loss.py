@@ -20,8 +20,8 @@ CONFIG = ModelConfig(n_ctx=512)
 ANSWER = "12 + 7 is 19. That is 10 + 9."
 SMOL = MODELS / "bench" / "gguf"
 SMOL_PROMPTS = 100
-PLACES = "kitchen garden library harbour school museum theatre barn bakery station".split()
-THINGS = "clock ladder lamp mirror table blanket radio bucket window bell".split()
+PLACES = ["kitchen", "garden", "library", "harbour", "school", "museum", "theatre", "barn", "bakery", "station"]
+THINGS = ["clock", "ladder", "lamp", "mirror", "table", "blanket", "radio", "bucket", "window", "bell"]
 
 
 @pytest.fixture
