@@ -162,10 +162,10 @@ def test_an_explanation_is_shown_by_a_tap(run: Page) -> None:
 
 def test_one_click_makes_all_panes_repeatable_and_two_make_four_temperatures(page: Page) -> None:
     expect(board_facts(page)).to_have_count(4)
-    page.locator(".st-key-compare_repeatable button").click()
+    page.get_by_role("button", name="Temperature 0, one seed").first.click()
     expect(board_facts(page).filter(has_text=re.compile("greedy.*reproducible"))).to_have_count(4)
-    page.locator(".st-key-compare_how button").click()
-    page.locator(".st-key-compare_spread button").click()
+    page.get_by_role("button", name="How to ask").first.click()
+    page.get_by_role("button", name="One model at temperatures").first.click()
     for text in ("greedy", "T 0.4", "T 0.8", "T 1.2"):
         expect(board_facts(page).filter(has_text=text)).to_have_count(1)
     page.keyboard.press("Escape")

@@ -16,12 +16,14 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from multi_llm_comparator import __version__
 from multi_llm_comparator.server.api import (
     completions,
+    cooperation_task,
     messages,
     models,
     ollama,
     queries,
     responses,
     runs,
+    services,
     tokenizers,
     upkeep,
 )
@@ -72,6 +74,8 @@ def make_api(
         api.include_router(family, include_in_schema=False)
     api.include_router(ollama.router)
     api.include_router(queries.router)
+    api.include_router(services.router)
+    api.include_router(cooperation_task.router)
     api.include_router(runs.router)
     api.include_router(upkeep.router)
     api.add_exception_handler(ApiError, tell_api_error)
