@@ -13,10 +13,11 @@ export default function({ data, parentElement, setTriggerValue }) {
   root.setAttribute("aria-label", data.say.label);
 
   const spans = data.tokens.map((token, place) => {
-    const span = document.createElement(token.plain ? "span" : "button");
+    // No button element: those are boxes, across which text does not break.
+    const span = document.createElement("span");
     span.textContent = shown(token.text);
     if (token.plain) { span.className = "plain"; return span; }
-    span.type = "button";
+    span.setAttribute("role", "button");
     span.tabIndex = -1;
     span.className = "token";
     span.style.setProperty("--tint", tint(token.share) + "%");

@@ -25,7 +25,7 @@ _CSS = """
   padding: 0.25rem; border-radius: 0.5rem; font-family: var(--st-font); }
 .tokens:focus-visible { outline: 2px solid var(--st-primary-color); }
 button { all: unset; cursor: pointer; box-sizing: border-box; }
-.token { display: inline; padding: 0.1rem 0; border-radius: 0.2rem;
+.token { cursor: pointer; padding: 0.1rem 0; border-radius: 0.2rem;
   background: color-mix(in srgb, var(--st-red-color) var(--tint), transparent); }
 .token:hover, .token.chosen { outline: 2px solid var(--st-primary-color); }
 .unsure { text-decoration: underline dotted; text-underline-offset: 0.25rem; }
