@@ -21,9 +21,11 @@ from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
@@ -38,6 +40,7 @@ from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
 from multi_llm_comparator.inferencers.tokenizing import tokenized
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 
 # How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
 MAX_FORCED = MIN_STEP_TOKENS - 1
@@ -136,6 +139,9 @@ class GgufEngine(Engine):
         tokenizer = GgufScoreTokenizer(self._vocabulary, self._template, declares_begin=begins)
         scoring.on_close = lambda: self._scoring_ends(scoring)
         return Scorer(scoring, tokenizer, self._n_ctx)
+
+    def open_embedder(self) -> Embedder:
+        return Embedder(GgufEmbedding(self._runtime, self._vocabulary))
 
     def tokens(self, request: TokenRequest) -> Event:
         return tokenized(request, GgufTokenTable(self._vocabulary, self._template), self._n_ctx)
@@ -371,6 +377,7 @@ class GgufEngine(Engine):
             "n_ctx_train": runtime.n_ctx_train,
             "parallel": options.parallel,
             "chat_template": self._template.is_present,
+            "tools": tool_info(self._template, self._vocabulary.special_ids),
             "safe": options.safe,
             "notes": runtime_notes(runtime, options, self._template),
         }

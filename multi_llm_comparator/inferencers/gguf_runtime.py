@@ -222,6 +222,21 @@ class LlamaRuntime:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         return self._open_context(params)
 
+    def open_embedding(self, n_sequences: int, n_tokens: int) -> Any:
+        """A context for vectors of texts, which reads at most ``n_tokens`` in one call.
+
+        Raises:
+            ModelLoadError: there is no memory for it.
+        """
+        params = self._context_params()
+        params.embeddings = True
+        params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+        params.n_ctx = params.n_batch = params.n_ubatch = max(n_tokens, n_sequences)
+        params.n_seq_max = n_sequences
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self.n_threads
+        return self._open_context(params)
+
     def _open_shared(self) -> Any:
         """The context that all other answers share."""
         options, params = self._options, self._context_params()

@@ -41,8 +41,13 @@ class Vocabulary:
 
     def special_tokens(self) -> list[str]:
         """The texts that become control tokens where special tokens are looked for."""
+        return list(self.special_ids)
+
+    @cached_property
+    def special_ids(self) -> dict[str, int]:
+        """Control tokens by their texts."""
         attribute = llama_cpp.llama_vocab_get_attr
-        return [self.text(token) for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL]
+        return {self.text(token): token for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL}
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -136,6 +141,10 @@ class Vocabulary:
         if piece is None or not self._is_spm or after != self.bos:
             return piece
         return self._buffer.read(token, 1)
+
+    def without_first_space(self, text: bytes) -> bytes:
+        """A whole text as it was before it was tokenised: SentencePiece puts a space in front."""
+        return text.removeprefix(b" ") if self._is_spm else text
 
     def _tokens(self, text: bytes, *, parse_special: bool) -> list[int]:
         room = len(text) + 2

@@ -76,6 +76,13 @@ class PromptEncoder:
                 )
         return ids
 
+    @property
+    def special_ids(self) -> dict[str, int]:
+        """Control tokens by their texts."""
+        return {
+            token.content: number for number, token in self._tokenizer.added_tokens_decoder.items() if token.special
+        }
+
     @cached_property
     def thought_marks(self) -> dict[int, str]:
         """The tags around a thought, by token, where a control token stands for one: it has no text of its own."""
