@@ -327,7 +327,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     bridge.submit(services["gateway"].start())
     bridge.submit(services["jobs"].open())
     # A large folder takes its time; the pages say meanwhile what is being done.
-    bridge.submit(asyncio.to_thread(models.scan_models))
+    bridge.submit(_scan_and_load(models, engine))
     conversions = ConversionJobs(models.scan_models)
     hub = HubClient(settings.models_dir)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
@@ -340,6 +340,11 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
         first_forms=first_forms,
         data=DataProcess(fetch=lambda spec: fetched(spec, hub, settings.home)),
     )
+
+
+async def _scan_and_load(models: ModelManager, engine: InferenceEngine) -> None:
+    await asyncio.to_thread(models.scan_models)
+    await engine.load_at_start()
 
 
 def is_answering(engine: InferenceEngine) -> bool:
@@ -365,7 +370,14 @@ def apply_settings() -> None:
     settings = get_settings()
     memory = workbench.engine.memory_manager
     memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
+    keep_as(settings)
     scan_again()
+
+
+def keep_as(settings: Settings) -> None:
+    """Keep models in memory as these settings say."""
+    workbench = get_workbench()
+    workbench.bridge.run(workbench.engine.follow(settings), timeout_s=10)
 
 
 def scan_again() -> None:
