@@ -54,6 +54,7 @@ class Told:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     is_cut: bool = False
+    has_begun: bool = False
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,6 +76,10 @@ class Answering(Protocol):
         ...
 
     async def status(self) -> dict[str, Any]: ...
+
+    async def decided(self, question: str, quality_priority: float | None) -> dict[str, Any]:
+        """Who should answer a question, and why: :meth:`RoutingDecision.to_dict`. Raises as :meth:`answer`."""
+        ...
 
 
 @contextlib.asynccontextmanager
@@ -135,13 +140,17 @@ class Running:
 
     async def get(self, path: str) -> Any:
         """What a path says. Raises as :meth:`answer`."""
+        return json.loads(await self.get_bytes(path))
+
+    async def get_bytes(self, path: str) -> bytes:
+        """A file. Raises as :meth:`answer`."""
         try:
             answer = await self._http.get(path)
         except httpx2.HTTPError as exc:
             raise ProviderUnavailableError(f"{self.where} does not answer: {type(exc).__name__}") from exc
         if answer.status_code != 200:
             raise self._error(answer.status_code, answer.content)
-        return answer.json()
+        return bytes(answer.content)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """What a path answers to a body. Raises as :meth:`answer`."""
@@ -152,6 +161,11 @@ class Running:
         if answer.status_code != 200:
             raise self._error(answer.status_code, answer.content)
         return answer.json()
+
+    async def decided(self, question: str, quality_priority: float | None) -> dict[str, Any]:
+        wanted = {"strategy": "auto"} | ({} if quality_priority is None else {"quality_priority": quality_priority})
+        found: dict[str, Any] = await self.post("/query/decision", {"query": question, "preferences": wanted})
+        return found
 
     async def offered(self) -> list[Offered]:
         listed = await self.get("/v1/models")
@@ -242,6 +256,9 @@ class Here:
 
     async def status(self) -> dict[str, Any]:
         return {}
+
+    async def decided(self, question: str, quality_priority: float | None) -> dict[str, Any]:
+        return self._services.router.decide(question, quality_priority=quality_priority).to_dict()
 
     async def answer(
         self, model: str, asked: tuple[Message, ...], config: ModelConfig, told: Told

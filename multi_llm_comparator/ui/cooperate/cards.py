@@ -63,13 +63,17 @@ def _draw_text(call: Call) -> None:
         st.html(problem(error_title(known.error_type), known.error or ""))
     text = bounded(call.text, MAX_SHOWN_CHARS, from_end=not known.is_over)
     segments = split_thinking(text, starts_thinking=known.prompt.rstrip().endswith("<think>"))
+    thoughts = [known.thought] if known.thought else []
+    thoughts += [segment.text for segment in segments if segment.kind == "think"]
+    segments = [segment for segment in segments if segment.kind == "text"]
+    if thoughts:
+        with st.expander(t("think.done"), key=f"think_cooperate_{_safe(call.key)}", icon=":material/psychology:"):
+            for block in to_markdown(bounded("\n\n".join(thoughts), MAX_SHOWN_CHARS)):
+                st.markdown(block, anchors=False)
     for segment in segments:
-        if segment.kind == "think":
-            st.caption(t("think.done"), help=None)
-            continue
         for block in to_markdown(segment.text, is_open=not known.is_over):
             st.markdown(block, anchors=False)
-    if not segments and known.state != "failed":
+    if not segments and not thoughts and known.state != "failed":
         waiting = known.state if known.state in ("queued", "loading", "prefill", "stopped") else "empty"
         st.html(f'<div class="mlc-waiting">{escape(t(f"waiting.{waiting}"))}</div>')
 

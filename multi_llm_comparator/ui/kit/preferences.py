@@ -32,6 +32,8 @@ class Preferences:
     plan: dict[str, Any] = field(default_factory=dict)
     measure: dict[str, Any] = field(default_factory=dict)
     cooperate: dict[str, Any] = field(default_factory=dict)
+    vote: dict[str, Any] = field(default_factory=dict)
+    compare: dict[str, Any] = field(default_factory=dict)
     colours: dict[str, int] = field(default_factory=dict)
 
 
