@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
+from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
 from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.plans.outlook import Outlook
@@ -18,9 +19,11 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.training.data.distillation import KIND as DISTILLATION
 from multi_llm_comparator.ui.compare import state as compare
+from multi_llm_comparator.ui.cooperate import state as cooperate
 from multi_llm_comparator.ui.history.overview import (
     Overview,
     comparison_overview,
+    cooperation_overview,
     distillation_overview,
     evaluation_overview,
     job_overview,
@@ -77,6 +80,11 @@ def _evaluation_overview(run_id: str) -> Overview | None:
     return None if found is None else evaluation_overview(found.snapshot())
 
 
+def _cooperation_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().cooperations.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else cooperation_overview(found.snapshot())
+
+
 def _vote_overview(run_id: str) -> Overview | None:
     found = perform(get_workbench().votes.get(run_id), run_id, timeout_s=READING_S)
     return None if found is None else vote_overview(found.snapshot())
@@ -117,6 +125,13 @@ KINDS: dict[str, KindOnPages] = {
         open=plans.open_run,
         forget=plans.forget_run,
         overview=_plan_overview,
+    ),
+    COOPERATION: KindOnPages(
+        page="cooperate",
+        icon=":material/diversity_3:",
+        open=cooperate.open_run,
+        forget=cooperate.forget_run,
+        overview=_cooperation_overview,
     ),
     EVALUATION: KindOnPages(
         page="measure",

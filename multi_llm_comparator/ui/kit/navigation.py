@@ -14,6 +14,7 @@ _ICONS = {
     "compare": ":material/view_column:",
     "vote": ":material/how_to_vote:",
     "plans": ":material/account_tree:",
+    "cooperate": ":material/diversity_3:",
     "tune": ":material/model_training:",
     "measure": ":material/straighten:",
     "models": ":material/deployed_code:",
