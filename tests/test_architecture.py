@@ -28,6 +28,7 @@ ALLOWED = {
     "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
     "cooperation": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
+    "voting": {"core", "services", "groups", "tracking", "runs", "comparison"},
     "evaluation": {
         "core",
         "services",
@@ -39,7 +40,9 @@ ALLOWED = {
         "cooperation",
         "runs",
         "jobs",
+        "voting",
     },
+    "applications": {"core", "services", "groups", "tracking", "charts", "runs", "cooperation"},
     "routing": {"core", "services", "groups", "tracking", "runs", "evaluation", "cooperation"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},

@@ -62,7 +62,7 @@ async def query(
         )
     if strategy == "direct" and model is None:
         raise ConfigurationError("--strategy direct needs --model")
-    asked = _question(question)
+    asked = question_of(question)
     config = wanted.config()
     messages_asked = (*wanted.before(), Message("user", asked))
     async with answering(alone=alone) as who:
@@ -109,7 +109,8 @@ async def _routed(
     raise AssertionError("a decision names somebody")
 
 
-def _question(given: str | None) -> str:
+def question_of(given: str | None) -> str:
+    """What was given, else what a pipe says. Raises ConfigurationError: nothing, or too much."""
     if given is None and not sys.stdin.isatty():
         given = sys.stdin.read(MAX_QUESTION_CHARS + 1).strip()
     if not given:

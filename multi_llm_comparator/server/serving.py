@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.core.config import ModelConfig
@@ -44,6 +45,7 @@ class Served:
         saved_cooperations: what can be asked as ``cooperate:NAME``.
         answers: resolves every name; None leaves all to the gateway.
         router: decides who answers where nobody is named; None makes one over the rest.
+        applications: services on documents, data and decisions.
     """
 
     models: ModelManager
@@ -61,6 +63,7 @@ class Served:
     saved_cooperations: SavedCooperations | None = None
     answers: TextSource | None = None
     router: IntelligentRouter | None = None
+    applications: ServiceRegistry | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -105,5 +108,6 @@ def served_from(
         saved_cooperations=work.saved_cooperations,
         answers=work.answers,
         router=work.router,
+        applications=work.applications,
         store=work.store,
     )

@@ -1,4 +1,4 @@
-"""``/query``: a question and its answer without any of the standards' forms, from who suits it best; ``/service``."""
+"""``/query``: a question and its answer without any of the standards' forms, from who suits it best."""
 
 from __future__ import annotations
 
@@ -186,24 +186,3 @@ def _strategy(target: str, decision: RoutingDecision | None) -> str:
     if target.startswith(COOPERATE):
         return target.removeprefix(COOPERATE)
     return "direct" if decision is None else f"auto:{'group' if decision.kind == 'group' else 'model'}"
-
-
-class ServiceForm(Form):
-    """``POST /service``."""
-
-    ignored: ClassVar = frozenset({"user_id"})
-
-    service_type: Name
-    content: Text
-    parameters: dict[str, Any] = Field(default={})
-
-
-@router.post("/service", status_code=501)
-async def service(form: ServiceForm) -> Response:
-    """Document analysis, data insight and decision support: not there yet."""
-    raise ApiError(
-        f"the service {form.service_type!r} is not there yet: services build on several models working together, "
-        "which this version does not have; ask /query or /v1/chat/completions",
-        501,
-        code="not_implemented",
-    )
