@@ -147,7 +147,7 @@ async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> t
         )
         return [claim for claims, _ in both for claim in claims], next((error for _, error in both if error), "")
     claims = _read_claims(work, reply.text, part) if reply.is_answer else []
-    shown = sum(claim.state != "not_found" for claim in claims)
+    shown = len({claim.quote for claim in claims if claim.state != "not_found"})
     if shown < _wanted(work, part) and not _says_nothing(work, reply.text, claims):
         claims = [*claims, *_picked(work, part)]
     return claims, reply.error

@@ -13,6 +13,7 @@ _FOLDER = Path(__file__).parents[3] / "pages"
 _ICONS = {
     "compare": ":material/view_column:",
     "plans": ":material/account_tree:",
+    "services": ":material/lab_profile:",
     "tune": ":material/model_training:",
     "measure": ":material/straighten:",
     "models": ":material/deployed_code:",
