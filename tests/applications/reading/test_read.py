@@ -24,7 +24,7 @@ def place_of(found: Reading, text: str) -> Place:
 
 
 def test_plain_text_is_parted_at_empty_lines_and_list_items_under_the_line_that_heads_them() -> None:
-    found = reading("", "Report\n\nFinances:\n- Revenue: 5\n- Profit: 2\n\nLast words.\nGoing on.".encode())
+    found = reading("", b"Report\n\nFinances:\n- Revenue: 5\n- Profit: 2\n\nLast words.\nGoing on.")
     assert [piece.text for piece in found.pieces] == [
         "Report",
         "Finances:",
