@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from multi_llm_comparator.comparison.limits import MAX_ANSWER_CHARS, MAX_CURVE_POINTS
 from multi_llm_comparator.comparison.pane import Pane
-from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ModelFacts
+from multi_llm_comparator.comparison.snapshots import BY_HAND, AnswerSnapshot, ModelFacts
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, Failed, TextDelta
+from multi_llm_comparator.core.events import WRITTEN, Event, Failed
 from multi_llm_comparator.core.timings import AnswerProgress
 
 
@@ -74,6 +74,18 @@ class Answer:
         self._cached = None
         return self.legs[-1]
 
+    def write_by_hand(self, text: str) -> None:
+        """Take a text that a person wrote for its first leg, which is over; the model can go on from it."""
+        leg = self.legs[-1]
+        leg.text, leg.state, leg.finish_reason = text, "done", "cancelled"
+        leg.ended_at, leg.notes = leg.requested_at, (BY_HAND,)
+        self._cached = None
+
+    def ask_now(self, leg: AnswerProgress) -> None:
+        """Its turn has come: what it waited for other panes counts for nothing."""
+        leg.requested_at = now()
+        self._cached = None
+
     def set_model(self, model: ModelFacts) -> None:
         self.model = model
         self._cached = None
@@ -82,14 +94,14 @@ class Answer:
         """Fold an event into the leg it belongs to; False when that leg is over and the event came too late."""
         if leg.is_over:
             return False
-        if isinstance(event, TextDelta) and len(leg.text) + len(event.text) > MAX_ANSWER_CHARS:
+        if isinstance(event, WRITTEN) and len(leg.text) + len(leg.thought) + len(event.text) > MAX_ANSWER_CHARS:
             event = Failed(
                 request_id=event.request_id,
                 error_type="InferenceError",
                 message=f"the answer grew beyond {MAX_ANSWER_CHARS} characters and was cut off; lower max_tokens",
             )
         leg.apply(event)
-        if isinstance(event, TextDelta):
+        if isinstance(event, WRITTEN):
             earlier = sum(other.tokens for other in self.legs if other is not leg)
             self.curve.add(event.at, earlier + event.tokens)
         self._cached = None
@@ -115,5 +127,6 @@ class Answer:
                 legs=legs,
                 curve=tuple(self.curve.points),
                 versions=self.versions,
+                constraint=self.pane.constraint,
             )
         return self._cached

@@ -5,30 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from multi_llm_comparator.comparison.answer import Answer
+from multi_llm_comparator.comparison.arranging import ArrangedRun
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
 from multi_llm_comparator.comparison.documents import KIND
+from multi_llm_comparator.comparison.endings import ended_by_exit, ended_by_stop
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
+from multi_llm_comparator.comparison.repeats import MAX_REPEATS
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.asking import answer_events, broken_off
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Failed, Finished
+from multi_llm_comparator.core.events import Event, Failed
 from multi_llm_comparator.core.exceptions import (
     AnswerInterrupted,
     ConfigurationError,
     InferenceError,
+    InvalidParameterError,
     RunNotFoundError,
 )
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.runs.recorder import Recorder
 from multi_llm_comparator.tracking.records import RunState
 
@@ -36,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 # A source that does not let go of a cancelled request is left behind after so long; its answer is over long before.
 CANCEL_TIMEOUT_S = 5.0
-INTERRUPTED = "the workbench ended while this was being written; continue to go on from here, or retry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class PlannedTurn:
     picked: str | None = None
 
 
-class Comparison(LiveRun):
+class Comparison(ArrangedRun):
     """One prompt after another to up to four panes. Its coroutines belong to one event loop; ``snapshot`` to anybody.
 
     With threads of their own (the default) each pane continues from its own answers. With a shared thread all panes
@@ -73,6 +75,9 @@ class Comparison(LiveRun):
         self._models, self._fingerprints, self._on_start = models, fingerprints, on_start
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
         self._play: asyncio.Task[None] | None = None
+        # How often a pane is still to answer the same prompt, by the answer that is being written.
+        self._repeats: dict[Answer, int] = {}
+        self._turn_lock = asyncio.Lock()
 
     # --- to look at -----------------------------------------------------------------------------------------------
 
@@ -96,6 +101,17 @@ class Comparison(LiveRun):
     def is_running(self) -> bool:
         return self.snapshot().is_running
 
+    def figures(self) -> dict[str, float]:
+        """Tokens, speed, times and memory of each pane's latest answer."""
+        turns = self.snapshot().turns
+        found: dict[str, float] = {}
+        for number, answer in enumerate(turns[-1].answers.values() if turns else (), start=1):
+            of = answer.figures
+            told = {"tokens": of.tokens, "tokens_per_s": of.tokens_per_second, "ttft_s": of.ttft_s}
+            told |= {"duration_s": of.duration_s, "memory_bytes": of.memory_bytes}
+            found |= {f"pane_{number}/{name}": float(value) for name, value in told.items() if value is not None}
+        return found
+
     def snapshot(self) -> ComparisonSnapshot:
         """The state now; safe from any thread, cheap."""
         return self._conversation.snapshot()
@@ -106,27 +122,31 @@ class Comparison(LiveRun):
 
     # --- to ask ---------------------------------------------------------------------------------------------------
 
-    async def send(self, prompt: str, pane_ids: Sequence[str] | None = None) -> int:
+    async def send(self, prompt: str, pane_ids: Sequence[str] | None = None, *, repeats: int = 1) -> int:
         """Ask all panes, or some, and return the turn's index while they answer.
 
         Args:
             prompt: what the user says.
             pane_ids: the panes to ask; None means all.
+            repeats: how often each pane answers, with other seeds: one attempt after the other, until one is stopped or
+                fails.
 
         Raises:
             InvalidParameterError: an empty or overlong prompt, or a pane's parameter out of range.
             InferenceError: a pane is still answering, or the comparison is full.
         """
         panes = [self._conversation.pane(pane_id) for pane_id in dict.fromkeys(pane_ids)] if pane_ids else None
-        return self._send(prompt, panes or self._conversation.panes)
+        if not 1 <= repeats <= MAX_REPEATS:
+            raise InvalidParameterError(f"a pane answers 1 to {MAX_REPEATS} times, not {repeats!r}")
+        return self._send(prompt, panes or self._conversation.panes, repeats)
 
-    def _send(self, prompt: str, panes: Sequence[Pane]) -> int:
+    def _send(self, prompt: str, panes: Sequence[Pane], repeats: int = 1) -> int:
         self._check_idle(self._conversation.panes if self._conversation.shared_thread else panes)
         for pane in panes:
             pane.config.validate()
         turn = self._conversation.add_turn(prompt)
         for pane in panes:
-            self._ask(turn, pane)
+            self._ask(turn, pane, repeats)
         self._recorder.urge()
         return turn.index
 
@@ -174,6 +194,27 @@ class Comparison(LiveRun):
         self._start(answer, leg, (*history, Message("assistant", text)), continue_final=True)
         self._recorder.urge()
 
+    async def rewrite(self, pane_id: str, text: str, *, go_on: bool = False) -> None:
+        """Another attempt at the pane's last prompt that a person wrote: the conversation goes on from it.
+
+        Args:
+            pane_id: the pane.
+            text: the whole answer, or its beginning.
+            go_on: have the model continue the text.
+
+        Raises:
+            InferenceError: the pane is still answering, or has no answer.
+            InvalidParameterError: the text is empty or too long.
+        """
+        last = self._conversation.last_answer_of(pane_id)
+        self._check_idle([last.pane])
+        turn = self._conversation.turn(last.turn)
+        answer = self._conversation.write_answer(turn, last.pane, last.model, versions(), text)
+        self._recorder.touch(answer.id)
+        self._recorder.urge()
+        if go_on:
+            await self.continue_(pane_id)
+
     def _restart(self, turn: Turn, pane: Pane) -> None:
         self._check_idle([pane])
         pane.config.validate()
@@ -195,9 +236,10 @@ class Comparison(LiveRun):
 
     # --- to run ---------------------------------------------------------------------------------------------------
 
-    def _ask(self, turn: Turn, pane: Pane) -> None:
+    def _ask(self, turn: Turn, pane: Pane, repeats: int = 1) -> None:
         info = self._models(pane.target)
         answer = self._conversation.add_answer(turn, pane, model_facts(pane.target, info), versions())
+        self._repeats[answer] = repeats - 1
         self._start(answer, answer.legs[-1], self._conversation.messages(turn.index, pane.id))
         if info is not None and self._fingerprints is not None:
             self._spawn(self._identify(answer, info, self._fingerprints))
@@ -206,7 +248,13 @@ class Comparison(LiveRun):
         self, answer: Answer, leg: AnswerProgress, messages: tuple[Message, ...], *, continue_final: bool = False
     ) -> None:
         config: ModelConfig = replace(answer.pane.config)
-        request = GenerationRequest(messages=messages, config=config, continue_final=continue_final, run_id=self.id)
+        request = GenerationRequest(
+            messages=messages,
+            config=config,
+            continue_final=continue_final,
+            run_id=self.id,
+            constraint=answer.pane.constraint,
+        )
         self._recorder.touch(answer.id)
         if self._on_start is not None:
             self._on_start(self)
@@ -224,17 +272,40 @@ class Comparison(LiveRun):
 
         target = answer.pane.target
         try:
-            async with aclosing(answer_events(self._source, target, request)) as events:
+            async with (
+                self._in_its_turn(answer, leg),
+                aclosing(answer_events(self._source, target, request)) as events,
+            ):
                 async for event in events:
                     take(event)
                     if leg.is_over:
                         break
+            self._repeat(answer)
         except asyncio.CancelledError:
             # Who stops an answer ends it first; any other way of being cancelled must not leave one that is never over.
             if not leg.is_over:
                 take(Failed(request_id=request.id, error_type="InferenceError", message=broken_off(target)))
             raise
         await self._recorder.flush()
+
+    @asynccontextmanager
+    async def _in_its_turn(self, answer: Answer, leg: AnswerProgress) -> AsyncGenerator[None]:
+        """Where the panes answer one after another, until this one may; then its time begins."""
+        if not self._conversation.in_turn:
+            yield
+            return
+        async with self._turn_lock:
+            self._conversation.ask_now(answer, leg)
+            yield
+
+    def _repeat(self, answer: Answer) -> None:
+        """The next attempt of a pane that is to answer several times. A seed that was given is counted up."""
+        left = self._repeats.pop(answer, 0)
+        if left and answer.legs[-1].state == "done" and not self._recorder.is_closed:
+            seed = answer.pane.config.seed
+            pane = self._with_seed(answer.pane, None if seed is None else (seed + 1) % 2**32)
+            with suppress(InferenceError):  # it has all the attempts that it may have
+                self._ask(self._conversation.turn(answer.turn), pane, left)
 
     async def _identify(self, answer: Answer, info: ModelInfo, fingerprints: Fingerprints) -> None:
         """Hash the model's files beside the answer; an answer without a hash is better than none."""
@@ -248,20 +319,20 @@ class Comparison(LiveRun):
         """End the running answers, of one pane or of all; their text stays and can be continued."""
         if pane_id is None:
             self._stop_playing()
-        await self._end(pane_id, _stopped)
+        await self._end(pane_id, ended_by_stop)
         await self._recorder.flush()
 
     async def interrupt(self) -> None:
         """End everything because the workbench ends: what is running is marked as interrupted, and all is saved."""
         self._stop_playing()
-        await self._end(None, _interrupted)
+        await self._end(None, ended_by_exit)
         await self._recorder.close()
 
     async def opened(self) -> None:
         """What nobody writes any more ended with the process that wrote it."""
         for answer in self._conversation.running_answers():
             leg = answer.legs[-1]
-            self._conversation.apply(answer, leg, _interrupted(leg))
+            self._conversation.apply(answer, leg, ended_by_exit(leg))
             self._recorder.touch(answer.id)
         if self._recorder.has_unsaved:
             await self._recorder.save_unless_changed()
@@ -269,7 +340,7 @@ class Comparison(LiveRun):
     async def discard(self) -> None:
         self._stop_playing()
         await self._recorder.discard()
-        await self._end(None, _stopped)
+        await self._end(None, ended_by_stop)
 
     async def resume(self) -> None:
         """Go on with the answers to the last prompt that were stopped or interrupted: from their text, or anew."""
@@ -279,6 +350,7 @@ class Comparison(LiveRun):
                 await (self.continue_(answer.pane_id) if answer.can_continue else self._again(answer.pane_id))
 
     async def _end(self, pane_id: str | None, last_event: Callable[[AnswerProgress], Event]) -> None:
+        self._repeats = {a: n for a, n in self._repeats.items() if pane_id not in (None, a.pane.id)}
         # The answers are over at once; the source is then given a moment to let go of its requests.
         ended: list[asyncio.Task[None]] = []
         for task, owner in self._tasks.items():
@@ -298,46 +370,6 @@ class Comparison(LiveRun):
         while self._play is not None or self._tasks:
             await asyncio.wait([*self._tasks, *([self._play] if self._play else [])])
         await self._recorder.flush()
-
-    # --- to arrange -----------------------------------------------------------------------------------------------
-
-    async def set_panes(self, panes: Sequence[Pane]) -> None:
-        """Change models and parameters; what is running goes on as it was asked.
-
-        Raises:
-            ConfigurationError, InvalidParameterError: see :func:`check_panes`.
-        """
-        self.refuse_elsewhere()
-        self._conversation.set_panes(panes)
-        await self._arranged()
-
-    async def set_shared_thread(self, shared: bool) -> None:
-        """Whether all panes continue from one conversation, from the next request on."""
-        self.refuse_elsewhere()
-        self._conversation.set_shared_thread(shared)
-        await self._arranged()
-
-    async def select_attempt(self, turn: int, pane_id: str, attempt: int) -> None:
-        """Show, and go on from, this attempt (counted from 1)."""
-        self.refuse_elsewhere()
-        self._conversation.select_attempt(turn, pane_id, attempt)
-        await self._arranged()
-
-    async def choose(self, turn: int, pane_id: str) -> None:
-        """Pick the answer that a shared thread goes on from."""
-        self.refuse_elsewhere()
-        self._conversation.choose(turn, pane_id)
-        await self._arranged()
-
-    async def rename(self, title: str) -> None:
-        self.refuse_elsewhere()
-        self._conversation.rename(title)
-        await self._arranged()
-
-    async def _arranged(self) -> None:
-        """Save a change of the run itself. A comparison that was never asked anything is not kept."""
-        if self._conversation.turns:
-            self._recorder.urge()
 
     # --- to run again ---------------------------------------------------------------------------------------------
 
@@ -373,12 +405,3 @@ class Comparison(LiveRun):
     def _stop_playing(self) -> None:
         if self._play is not None:
             self._play.cancel()
-
-
-def _stopped(leg: AnswerProgress) -> Event:
-    return Finished(request_id="", reason="cancelled", prompt_tokens=leg.prompt_tokens, completion_tokens=leg.tokens)
-
-
-def _interrupted(leg: AnswerProgress) -> Event:
-    last_seen = max(filter(None, (leg.requested_at, leg.started_at, leg.last_token_at)))
-    return Failed(request_id="", at=last_seen, error_type=AnswerInterrupted.__name__, message=INTERRUPTED)

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from multi_llm_comparator.comparison.answer import Answer
-from multi_llm_comparator.comparison.limits import MAX_ATTEMPTS, MAX_LEGS, MAX_PROMPT_CHARS, MAX_TITLE_CHARS, MAX_TURNS
+from multi_llm_comparator.comparison.limits import (
+    MAX_ANSWER_CHARS,
+    MAX_ATTEMPTS,
+    MAX_LEGS,
+    MAX_PROMPT_CHARS,
+    MAX_TITLE_CHARS,
+    MAX_TURNS,
+)
 from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.snapshots import (
     AnswerSnapshot,
@@ -67,6 +74,7 @@ class Conversation:
         run_id: str | None = None,
         title: str = "",
         shared_thread: bool = False,
+        in_turn: bool = False,
         created_at: float | None = None,
         imported_from: ImportedFrom | None = None,
     ) -> None:
@@ -74,7 +82,7 @@ class Conversation:
         self.created_at = now() if created_at is None else created_at
         self.imported_from = imported_from
         self.branched_from: str | None = None
-        self.title, self.panes, self.shared_thread = title, tuple(panes), shared_thread
+        self.title, self.panes, self.shared_thread, self.in_turn = title, tuple(panes), shared_thread, in_turn
         self.turns: list[Turn] = []
         self._lock = threading.Lock()
         self._version = 0
@@ -99,6 +107,10 @@ class Conversation:
     def set_shared_thread(self, shared: bool) -> None:
         with self._changing():
             self.shared_thread = shared
+
+    def set_in_turn(self, in_turn: bool) -> None:
+        with self._changing(NO_TURN):
+            self.in_turn = in_turn
 
     def rename(self, title: str) -> None:
         title = " ".join(title.split())[:MAX_TITLE_CHARS]
@@ -157,6 +169,21 @@ class Conversation:
             turn.answers.setdefault(pane.id, []).append(answer)
             turn.selected[pane.id] = answer.attempt
         return answer
+
+    def write_answer(self, turn: Turn, pane: Pane, model: ModelFacts, versions: Mapping[str, str], text: str) -> Answer:
+        """A new attempt whose text a person wrote; it is over, and can go on."""
+        if not text.strip():
+            raise InvalidParameterError("the answer is empty; write something, or cancel")
+        if len(text) > MAX_ANSWER_CHARS:
+            raise InvalidParameterError(f"the answer has {len(text)} characters; at most {MAX_ANSWER_CHARS} fit")
+        answer = self.add_answer(turn, pane, model, versions)
+        with self._changing(turn.index):
+            answer.write_by_hand(storable(text))
+        return answer
+
+    def ask_now(self, answer: Answer, leg: AnswerProgress) -> None:
+        with self._changing(answer.turn):
+            answer.ask_now(leg)
 
     def continue_answer(self, answer: Answer) -> AnswerProgress:
         """Begin another leg of an answer that ended before the model meant to."""
@@ -254,6 +281,7 @@ class Conversation:
             branched_from=self.branched_from,
             save_error=self._save_error,
             waiting_prompts=self._waiting_prompts,
+            in_turn=self.in_turn,
         )
 
     def _turn_snapshot(self, turn: Turn) -> TurnSnapshot:

@@ -16,6 +16,7 @@ from multi_llm_comparator.comparison.parameters import NAMES, Config
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -44,6 +45,7 @@ class PaneDocument(Document):
     target: Name
     config: Config
     by_hand: frozenset[Annotated[str, Field(max_length=64)]] | None = Field(default=None, max_length=len(NAMES))
+    constraint: Constraint | None = None
 
 
 class TurnDocument(Document):
@@ -58,6 +60,7 @@ class RunDocument(Document):
 
     panes: tuple[PaneDocument, ...] = Field(min_length=1, max_length=limits.MAX_PANES)
     shared_thread: bool = False
+    in_turn: bool = False
     turns: tuple[TurnDocument, ...] = Field(default=(), max_length=limits.MAX_TURNS)
     imported_from: ImportedFrom | None = None
 
@@ -89,6 +92,7 @@ class AnswerDocument(Document):
     created_at: Moment
     legs: tuple[LegDocument, ...] = Field(min_length=1, max_length=limits.MAX_LEGS)
     curve: tuple[tuple[Moment, Ordinal], ...] = Field(default=(), max_length=limits.MAX_CURVE_POINTS + 1)
+    constraint: Constraint | None = None
 
 
 # --- out --------------------------------------------------------------------------------------------------------
@@ -99,6 +103,7 @@ def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
     return {
         "panes": [pane_document(pane) for pane in snapshot.panes],
         "shared_thread": snapshot.shared_thread,
+        **({"in_turn": True} if snapshot.in_turn else {}),
         "turns": [
             {
                 "prompt": turn.prompt,
@@ -115,7 +120,13 @@ def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
 def pane_document(pane: Pane) -> dict[str, Any]:
     """A pane, as :class:`PaneDocument` reads it."""
     by_hand = None if pane.by_hand is None else sorted(pane.by_hand)
-    return {"id": pane.id, "target": pane.target, "config": pane.config.to_dict(), "by_hand": by_hand}
+    document = {"id": pane.id, "target": pane.target, "config": pane.config.to_dict(), "by_hand": by_hand}
+    return {**document, **_constraint_document(pane.constraint)}
+
+
+def _constraint_document(constraint: Constraint | None) -> dict[str, Any]:
+    """Left out where there is none: most answers are free."""
+    return {} if constraint is None else {"constraint": asdict(constraint)}
 
 
 def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
@@ -128,12 +139,16 @@ def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
         "created_at": answer.created_at,
         "legs": [{"text_chars": len(leg.text), "progress": _without_text(leg)} for leg in answer.legs],
         "curve": [list(point) for point in answer.curve],
+        **_constraint_document(answer.constraint),
     }
 
 
 def _without_text(leg: AnswerProgress) -> dict[str, Any]:
     data = asdict(leg)
     del data["text"]
+    if not leg.thought:
+        for name in ("thought", "first_thought_at", "last_thought_at", "thought_tokens"):
+            del data[name]
     return data
 
 
@@ -199,6 +214,7 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
         run_id=run.id,
         title=run.title,
         shared_thread=document.shared_thread,
+        in_turn=document.in_turn,
         created_at=run.created_at,
         imported_from=document.imported_from,
     )
@@ -214,7 +230,7 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
 
 def pane_from(stored: PaneDocument) -> Pane:
     by_hand = None if stored.by_hand is None else stored.by_hand & NAMES
-    return Pane(stored.id, stored.target, allowed(stored.config), by_hand)
+    return Pane(stored.id, stored.target, allowed(stored.config), by_hand, stored.constraint)
 
 
 def allowed(config: ModelConfig) -> ModelConfig:
@@ -231,7 +247,7 @@ def _place(conversation: Conversation, record: ItemRecord) -> None:
     attempts = conversation.turns[turn].answers.setdefault(pane_id, [])
     if record.attempt != len(attempts) + 1 or len(attempts) >= limits.MAX_ATTEMPTS:
         raise DocumentError(f"{where} is attempt {record.attempt} of its pane, but {len(attempts) + 1} comes next")
-    pane = Pane(pane_id, stored.target, stored.config)
+    pane = Pane(pane_id, stored.target, stored.config, constraint=stored.constraint)
     answer = Answer(
         turn,
         record.attempt,

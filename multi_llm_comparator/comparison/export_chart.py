@@ -31,8 +31,8 @@ class Bar:
     total: str
 
 
-def bars_of(answers: Sequence[AnswerSnapshot]) -> tuple[Bar, ...]:
-    """Bars on one common scale; the longest fills WIDTH."""
+def bars_of(answers: Sequence[AnswerSnapshot], names: Sequence[str]) -> tuple[Bar, ...]:
+    """Bars on one common scale, by the names of the answers; the longest fills WIDTH."""
     lanes = turn_lanes(answers)
     scale = WIDTH / lanes.end_s if lanes.end_s > 0 else 0.0
 
@@ -40,6 +40,6 @@ def bars_of(answers: Sequence[AnswerSnapshot]) -> tuple[Bar, ...]:
         return Segment(f"{kind}_s", round(start_s * scale, 2), round(length_s * scale, 2), seconds(length_s))
 
     return tuple(
-        Bar(row.label, tuple(segment(s.kind, s.start_s, s.end_s - s.start_s) for s in row.spans), seconds(row.end_s))
-        for row in lanes.rows
+        Bar(name, tuple(segment(s.kind, s.start_s, s.end_s - s.start_s) for s in row.spans), seconds(row.end_s))
+        for row, name in zip(lanes.rows, names, strict=True)
     )

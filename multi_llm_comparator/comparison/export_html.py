@@ -22,9 +22,11 @@ from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
     LABELS,
     figure_cells,
+    repeat_lines,
     state_words,
     turn_title,
 )
+from multi_llm_comparator.comparison.fairness import Setting, labels, settings_of_answers
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, iso_time
@@ -47,10 +49,12 @@ class Card:
     """One answer as the page shows it."""
 
     answer: AnswerSnapshot
+    name: str
     is_chosen: bool
     pieces: tuple[Piece, ...]
     parameters: str
     state: str
+    repeats: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Section:
 
     title: str
     prompt: str
+    models: tuple[str, ...]
+    differences: tuple[Setting, ...]
     cards: tuple[Card, ...]
     earlier: tuple[Card, ...]
     bars: tuple[Bar, ...]
@@ -114,25 +120,34 @@ def _pieces(text: str) -> Iterator[Piece]:
 def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
+    names = labels(shown)
     return Section(
         title=turn_title(turn.index, language),
         prompt=turn.prompt,
-        cards=tuple(_card(answer, turn, marks_chosen, language) for answer in shown),
+        models=tuple(answer.model_name for answer in shown),
+        differences=tuple(settings_of_answers(shown)) if len(shown) > 1 else (),
+        cards=tuple(_card(a, name, turn, marks_chosen, language) for a, name in zip(shown, names, strict=True)),
         earlier=tuple(
-            _card(answer, turn, marks_chosen, language)
+            _card(answer, answer.model_name, turn, marks_chosen, language)
             for answer in every
             if turn.answers[answer.pane_id] is not answer
         ),
-        bars=bars_of(shown),
-        rows=tuple((f"{a.model_name} · {a.attempt}/{a.attempts}", figure_cells(a.figures)) for a in every),
+        bars=bars_of(shown, names),
+        rows=tuple(
+            (f"{name} · {a.attempt}/{a.attempts}", figure_cells(a.figures))
+            for a, name in zip(every, labels(every), strict=True)
+        ),
     )
 
 
-def _card(answer: AnswerSnapshot, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
+def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
+    is_shown = turn.answers[answer.pane_id] is answer
     return Card(
         answer=answer,
+        name=name,
         is_chosen=marks_chosen and turn.goes_on_from(answer),
         pieces=tuple(_pieces(answer.text)),
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
+        repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from multi_llm_comparator.comparison.figures import Figures
+from multi_llm_comparator.comparison.repeats import repeats_of
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.core.readable import Language
 
@@ -34,6 +35,10 @@ _EN = {
     "earlier": "Earlier attempts",
     "chosen": "chosen",
     "shared_thread": "All panes share one conversation",
+    "in_turn": "Panes answer one after another",
+    "differs": "What differs between panes",
+    "by_hand": "begun by hand",
+    "repeats": "{n} answers to this prompt, median (range)",
     "contended": "Others decoded on the same device meanwhile",
     "batched_with": "Other answers of this model written at the same time",
     "cut": "cut at {tokens} tokens",
@@ -87,6 +92,10 @@ _ZH = {
     "earlier": "较早的尝试",
     "chosen": "已选用",
     "shared_thread": "所有窗格共用一个对话",
+    "in_turn": "各窗格依次回答",
+    "differs": "各窗格的不同之处",
+    "by_hand": "开头为手工撰写",
+    "repeats": "对该提示词的 {n} 个回答，中位数（范围）",
     "contended": "同一设备上同时解码的模型",
     "batched_with": "该模型同时生成的其他回答数",
     "cut": "在 {tokens} 个词元处截断",
@@ -145,6 +154,20 @@ def turn_title(index: int, language: Language) -> str:
 def figure_cells(figures: Figures) -> list[str]:
     """The values of FIGURE_NAMES as people read them."""
     return [_cell(name, getattr(figures, name)) for name in FIGURE_NAMES]
+
+
+def repeat_lines(answer: AnswerSnapshot, attempts: Sequence[AnswerSnapshot], language: Language) -> list[str]:
+    """What repeated attempts say together: a line above, then one for each figure. Empty where nothing was repeated."""
+    spreads = {name: spread for name, spread in repeats_of(answer, attempts).items() if name in FIGURE_NAMES}
+    if not spreads:
+        return []
+    words = LABELS[language]
+    head = words["repeats"].format(n=max(spread.n for spread in spreads.values()))
+    return [head] + [
+        f"{words[name]}: {_cell(name, s.median)} ({_cell(name, s.low)} – {_cell(name, s.high)})"
+        + (" · 95%" if s.is_interval else "")
+        for name, s in spreads.items()
+    ]
 
 
 def _cell(name: str, value: float | None) -> str:

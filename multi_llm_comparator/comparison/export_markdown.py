@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
     LABELS,
     figure_cells,
+    repeat_lines,
     state_words,
     turn_title,
 )
+from multi_llm_comparator.comparison.fairness import labels, settings_of_answers
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.markdown_text import fenced, one_line, table
@@ -31,6 +33,8 @@ def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
         lines.append(f"- {words['imported_from']}: {one_line(snapshot.imported_from.run_id)}")
     if snapshot.shared_thread:
         lines.append(f"- {words['shared_thread']}")
+    if snapshot.in_turn:
+        lines.append(f"- {words['in_turn']}")
     for turn in snapshot.turns:
         lines += ["", *_turn(turn, language, snapshot.shared_thread)]
     return "\n".join(lines) + "\n"
@@ -39,23 +43,44 @@ def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
 def _turn(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
     words = LABELS[language]
     yield from (f"## {turn_title(turn.index, language)}", "", f"### {words['prompt']}", "", *fenced(turn.prompt), "")
+    shown = list(turn.answers.values())
+    yield from _differences(shown, language)
     attempts = [answer for answers in turn.attempts.values() for answer in answers]
-    for answer in attempts:
-        yield from _answer(answer, turn, language, marks_chosen or turn.is_picked)
+    names = labels(attempts)
+    for answer, name in zip(attempts, names, strict=True):
+        yield from _answer(answer, name, turn, language, marks_chosen or turn.is_picked)
     yield from (f"### {words['figures']}", "")
     header = [words["model"], words["attempt"], *(words[name] for name in FIGURE_NAMES)]
-    yield from table(header, [[a.model_name, str(a.attempt), *figure_cells(a.figures)] for a in attempts])
+    rows = [[name, str(a.attempt), *figure_cells(a.figures)] for a, name in zip(attempts, names, strict=True)]
+    yield from table(header, rows)
 
 
-def _answer(answer: AnswerSnapshot, turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
+def _differences(answers: Sequence[AnswerSnapshot], language: Language) -> Iterator[str]:
+    """A table of the parameters in which the panes differ; nothing where they do not."""
+    settings = settings_of_answers(answers)
+    if len(answers) < 2 or not settings:
+        return
+    yield from (f"### {LABELS[language]['differs']}", "")
+    names = [f"{chr(ord('A') + i)}: {one_line(a.model_name)}" for i, a in enumerate(answers)]
+    yield from table(["", *names], [[setting.name, *setting.values] for setting in settings])
+    yield ""
+
+
+def _answer(
+    answer: AnswerSnapshot, name: str, turn: TurnSnapshot, language: Language, marks_chosen: bool
+) -> Iterator[str]:
     words, progress = LABELS[language], answer.progress
-    title = f"### {one_line(answer.model_name)} · {words['attempt']} {answer.attempt}/{answer.attempts}"
+    title = f"### {one_line(name)} · {words['attempt']} {answer.attempt}/{answer.attempts}"
     is_chosen = marks_chosen and turn.goes_on_from(answer)
     yield from (f"{title} · {words['chosen']}" if is_chosen else title, "")
     yield from (*fenced(answer.text, "markdown"), "")
     yield f"- {words['state']}: {state_words(answer, language)}"
     if progress.finish_reason:
         yield f"- {words['reason']}: {words[progress.finish_reason]}"
+    if answer.is_written_by_hand:
+        yield f"- {words['by_hand']}"
+    if turn.answers[answer.pane_id] is answer:
+        yield from (f"- {line}" for line in repeat_lines(answer, turn.attempts[answer.pane_id], language))
     if answer.figures.contended_by:
         yield f"- {words['contended']}: {one_line(', '.join(answer.figures.contended_by))}"
     if answer.figures.batched_with:

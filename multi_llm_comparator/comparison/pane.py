@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, fields, replace
 
 from multi_llm_comparator.comparison.limits import MAX_PANES, MAX_PROMPT_CHARS, MAX_TARGET_CHARS
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError, InvalidParameterError
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 # What only fits the very model that it was chosen for.
-OF_ONE_MODEL = frozenset({"trust_remote_code", "eos_token_id", "pad_token_id", "adapter_scale"})
+OF_ONE_MODEL = frozenset({"trust_remote_code", "eos_token_id", "pad_token_id", "adapter_scale", "logit_bias"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,14 @@ class Pane:
     """A column. ``target`` is a model's id or name, or a group of models; ``config`` is the pane's own copy.
 
     Two panes may have one model. ``by_hand`` names the parameters that a person chose; None where no account of it was
-    kept, as in runs of earlier versions.
+    kept, as in runs of earlier versions. ``constraint`` is what its answers are held to.
     """
 
     id: str
     target: str
     config: ModelConfig = field(default_factory=ModelConfig)
     by_hand: frozenset[str] | None = None
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", replace(self.config))
@@ -52,17 +54,21 @@ class Pane:
             config = replace(config, reproducible=is_meant_to_repeat)
         return replace(self, config=config, by_hand=by_hand)
 
-    def with_model(self, target: str, before: ModelConfig, after: ModelConfig) -> Pane:
+    def with_model(
+        self, target: str, before: ModelConfig, after: ModelConfig, shared: frozenset[str] = frozenset()
+    ) -> Pane:
         """The pane with another model: what a person chose stays, the rest is as is recommended for the new one.
 
         Args:
             target: the new model.
             before: what was recommended for the old one.
             after: what is recommended for the new one.
+            shared: what stays although nobody chose it, because all panes have it.
         """
         kept = self.set_by_hand(before) - OF_ONE_MODEL
-        config = replace(after, **{name: getattr(self.config, name) for name in kept})
-        return replace(self, target=target).with_parameters(config, kept)
+        config = replace(after, **{name: getattr(self.config, name) for name in kept | shared})
+        changed = replace(self, target=target)
+        return replace(changed, config=config, by_hand=kept) if shared else changed.with_parameters(config, kept)
 
 
 def differing(one: ModelConfig, other: ModelConfig) -> frozenset[str]:

@@ -56,6 +56,7 @@ class ComparisonRegistry:
         *,
         title: str = "",
         shared_thread: bool = False,
+        in_turn: bool = False,
         parent_id: str | None = None,
     ) -> Comparison:
         """A new comparison. It enters the store, and so the history, with its first prompt.
@@ -63,7 +64,7 @@ class ComparisonRegistry:
         Raises:
             ConfigurationError, InvalidParameterError: see :func:`check_panes`.
         """
-        conversation = Conversation(check_panes(panes), title=title, shared_thread=shared_thread)
+        conversation = Conversation(check_panes(panes), title=title, shared_thread=shared_thread, in_turn=in_turn)
         comparison = self._comparison(conversation, parent_id=parent_id)
         self.runs.adopt(comparison)
         return comparison
@@ -82,7 +83,7 @@ class ComparisonRegistry:
             same_seeds: ask with the seeds that the answers really had; else as the panes say.
         """
         old = (await self.get(run_id)).snapshot()
-        new = await self.create(old.panes, shared_thread=old.shared_thread, parent_id=run_id)
+        new = await self.create(old.panes, shared_thread=old.shared_thread, in_turn=old.in_turn, parent_id=run_id)
         await new.play(planned_turns(old, same_seeds=same_seeds))
         return new
 
@@ -101,7 +102,7 @@ class ComparisonRegistry:
         if not 0 <= turn < len(old.turns):
             raise ConfigurationError(f"run {run_id!r} has {len(old.turns)} prompts; it has none of number {turn + 1}")
         if turn == 0:
-            return await self.create(old.panes, shared_thread=old.shared_thread, parent_id=run_id)
+            return await self.create(old.panes, shared_thread=old.shared_thread, in_turn=old.in_turn, parent_id=run_id)
         run, answers = first_turns(old, turn)
         await asyncio.to_thread(self.runs.store.save_run, replace(run, parent_id=run_id), answers)
         return await self.get(run.id)
@@ -134,7 +135,8 @@ def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> t
             seed = now_there[pane_id].config.seed if pane_id in now_there else None
             if same_seeds:
                 seed = answer.config.seed if answer.legs[0].seed is None else answer.legs[0].seed
-            panes.append(Pane(pane_id, answer.target, allowed(replace(answer.config, seed=seed))))
+            config = allowed(replace(answer.config, seed=seed))
+            panes.append(Pane(pane_id, answer.target, config, constraint=answer.constraint))
         # A run from a file may tell of any number of panes.
         panes = sorted(panes, key=lambda pane: pane.id not in now_there)[:MAX_PANES]
         if panes:

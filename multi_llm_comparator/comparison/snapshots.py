@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from multi_llm_comparator.comparison.figures import Figures, figures_of
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.tracking.records import RunState
+
+# A note of an answer, or of its beginning, that a person wrote.
+BY_HAND = "The beginning of this answer was written by hand."
 
 Scalar = str | int | float | bool | None
 
@@ -53,6 +57,12 @@ class AnswerSnapshot:
     legs: tuple[AnswerProgress, ...]
     curve: tuple[tuple[float, int], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    constraint: Constraint | None = None
+
+    @property
+    def is_written_by_hand(self) -> bool:
+        """Whether a person wrote the text, or its beginning."""
+        return BY_HAND in self.legs[0].notes
 
     @property
     def model_name(self) -> str:
@@ -61,6 +71,11 @@ class AnswerSnapshot:
     @property
     def text(self) -> str:
         return self.progress.text
+
+    @property
+    def thought(self) -> str:
+        """What the model thought before it answered, of all legs together."""
+        return "\n\n".join(leg.thought for leg in self.legs if leg.thought)
 
     @property
     def figures(self) -> Figures:
@@ -116,7 +131,8 @@ class ComparisonSnapshot:
     """The whole. ``version`` grows with every change; ``save_error`` says why the latest state is not in the store.
 
     ``waiting_prompts`` are still to be sent, when a run is made again; until they are, it counts as running.
-    ``branched_from`` is the id that the run had until another program changed it.
+    ``branched_from`` is the id that the run had until another program changed it. With ``in_turn`` the panes answer one
+    after another, so that each has the machine for itself.
     """
 
     id: str
@@ -131,6 +147,7 @@ class ComparisonSnapshot:
     branched_from: str | None = None
     save_error: str | None = None
     waiting_prompts: int = 0
+    in_turn: bool = False
 
     @property
     def status(self) -> RunState:

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import EmptyAnswerError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -14,6 +14,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 logger = logging.getLogger(__name__)
 
 NOT_A_WORD = "the model ended its answer without a word"
+ONLY_THOUGHT = "the model came to its end while it was thinking; give it more tokens, or its thoughts a budget"
 
 
 def broken_off(target: str) -> str:
@@ -27,14 +28,16 @@ async def answer_events(source: TextSource, target: str, request: GenerationRequ
     A source that raises, or ends without a last event, has failed; so has an answer that the model ended without a word
     in it, unless it continues one that had some. Closing this closes the source's iterator, which cancels the request.
     """
-    said = request.continue_final
+    said, thought = request.continue_final, False
     try:
         async with _closing(source.stream(target, request)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
                     said = said or bool(event.text.strip())
+                thought = thought or isinstance(event, ThoughtDelta)
                 if isinstance(event, Finished) and event.reason != "cancelled" and not said:
-                    event = _failed(request, EmptyAnswerError.__name__, NOT_A_WORD, at=event.at)
+                    why = ONLY_THOUGHT if thought else NOT_A_WORD
+                    event = _failed(request, EmptyAnswerError.__name__, why, at=event.at)
                 yield event
                 if isinstance(event, Finished | Failed):
                     return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,14 @@ LOAD_FIELDS = ("n_ctx", "n_threads", "use_gpu", "low_cpu_mem_usage", "torch_dtyp
 MIN_TEMPERATURE = 0.01
 ADAPTER_SCALES = (-4.0, 4.0)
 MIN_CONTEXT, MAX_CONTEXT = 16, 10_000_000
+MAX_LOGIT_BIASES = 1024
+MAX_TOP_LOGPROBS = 20
+MAX_DRY = 5.0
+
+
+def _left_out(usual: Any) -> Any:
+    """A field that plain data has only where it is not as ``usual``: files and runs from before it stay as they are."""
+    return Field(exclude_if=lambda value: value == usual)
 
 
 @dataclass(frozen=False)
@@ -37,6 +46,16 @@ class ModelConfig:
     changes nothing: no engine here pads a prompt. ``reproducible`` asks for the same tokens from the same weights,
     prompt, parameters and seed on the same machine, whatever else runs, at a price in speed. ``adapter_scale`` is how
     much of a LoRA adapter is added to its base, for targets that are adapters: 0 is the base, 1 the adapter as tuned.
+
+    How a token is drawn, in this order: ``logit_bias`` is added to the logits of its token ids (-100 forbids one, 100
+    forces it); DRY (``dry_multiplier``, 0 for none) makes tokens dearer that would go on repeating what the answer said
+    before; repeat, frequency and presence penalty look at the last 64 tokens of the answer; ``top_k``, ``typical_p``
+    (locally typical sampling, arXiv 2202.00666; 1 for all), ``top_p`` and ``min_p`` (a token must have this share of
+    the likeliest one's probability; 0 for all) leave tokens out; then temperature.
+
+    ``top_logprobs`` asks for the log-probability of each token of the answer, with as many of the likeliest beside it;
+    None asks for none. ``enable_thinking`` is given to the chat template where it knows such a switch; None leaves it
+    to the template. After ``thinking_budget`` tokens of thought the thought is ended; None sets no bound.
     """
 
     temperature: float = 0.7
@@ -61,12 +80,24 @@ class ModelConfig:
     system_prompt: str = ""
     presence_penalty: float = 0.0
     reproducible: bool = False
-    adapter_scale: Annotated[float, Field(exclude_if=lambda scale: scale == 1.0)] = 1.0
+    adapter_scale: Annotated[float, _left_out(1.0)] = 1.0
     quantization: str = "none"
     trust_remote_code: bool = False
 
+    min_p: Annotated[float, _left_out(0.0)] = 0.0
+    typical_p: Annotated[float, _left_out(1.0)] = 1.0
+    frequency_penalty: Annotated[float, _left_out(0.0)] = 0.0
+    dry_multiplier: Annotated[float, _left_out(0.0)] = 0.0
+    logit_bias: Annotated[Mapping[int, float] | None, _left_out(None)] = None
+    top_logprobs: Annotated[int | None, _left_out(None)] = None
+    enable_thinking: Annotated[bool | None, _left_out(None)] = None
+    thinking_budget: Annotated[int | None, _left_out(None)] = None
+
     def __post_init__(self) -> None:
         self.stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        # JSON's names are texts. What is no mapping of numbers is refused by `validate`.
+        if isinstance(self.logit_bias, Mapping):
+            self.logit_bias = {_as_id(token): bias for token, bias in self.logit_bias.items()} or None
 
     @property
     def is_greedy(self) -> bool:
@@ -92,6 +123,10 @@ class ModelConfig:
         _whole_between("top_k", self.top_k, 0, 1_000_000)
         _between("repeat_penalty", self.repeat_penalty, 0.1, 2.0)
         _between("presence_penalty", self.presence_penalty, -2.0, 2.0)
+        _between("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
+        _between("min_p", self.min_p, 0.0, 1.0)
+        _between("typical_p", self.typical_p, 0.0, 1.0)
+        _between("dry_multiplier", self.dry_multiplier, 0.0, MAX_DRY)
         _between("adapter_scale", self.adapter_scale, *ADAPTER_SCALES)
         _whole_between("n_ctx", self.n_ctx, MIN_CONTEXT, MAX_CONTEXT)
         for name, low, high in (
@@ -99,12 +134,17 @@ class ModelConfig:
             ("seed", 0, 2**32 - 1),
             ("pad_token_id", 0, 2**31 - 1),
             ("eos_token_id", 0, 2**31 - 1),
+            ("top_logprobs", 0, MAX_TOP_LOGPROBS),
+            ("thinking_budget", 0, limit),
         ):
             value = getattr(self, name)
             if value is not None:
                 _whole_between(name, value, low, high)
         if not isinstance(self.reproducible, bool):
             raise InvalidParameterError(f"reproducible must be true or false, not {self.reproducible!r}")
+        if not isinstance(self.enable_thinking, bool | None):
+            raise InvalidParameterError(f"enable_thinking must be true, false or null, not {self.enable_thinking!r}")
+        _check_bias(self.logit_bias)
         _one_of("quantization", self.quantization, QUANTIZATIONS)
         _one_of("torch_dtype", self.torch_dtype, TORCH_DTYPES)
         if len(self.stop) > 16 or any(not isinstance(s, str) or not 0 < len(s) <= 256 for s in self.stop):
@@ -115,10 +155,11 @@ class ModelConfig:
         return {name: getattr(self, name) for name in LOAD_FIELDS}
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data. An adapter's strength is left out where it is the usual one: most models are no adapters."""
+        """As plain data. What few requests ask for is left out where it is as usual."""
         data = asdict(self)
-        if self.adapter_scale == 1.0:
-            del data["adapter_scale"]
+        for name in LEFT_OUT:
+            if data[name] == getattr(ModelConfig, name):
+                del data[name]
         return data
 
     @classmethod
@@ -133,6 +174,34 @@ class ModelConfig:
         if unknown:
             raise ConfigurationError(f"unknown parameter {unknown[0]!r}; known are {', '.join(sorted(known))}")
         return cls(**data)
+
+
+# Fields that plain data has only where they are not as usual.
+LEFT_OUT = (
+    "adapter_scale",
+    "min_p",
+    "typical_p",
+    "frequency_penalty",
+    "dry_multiplier",
+    "logit_bias",
+    "top_logprobs",
+    "enable_thinking",
+    "thinking_budget",
+)
+
+
+def _as_id(token: Any) -> Any:
+    return int(token) if isinstance(token, str) and token.isdecimal() and len(token) < 12 else token
+
+
+def _check_bias(biases: Any) -> None:
+    if biases is None:
+        return
+    if not isinstance(biases, Mapping) or len(biases) > MAX_LOGIT_BIASES:
+        raise InvalidParameterError(f"logit_bias must be at most {MAX_LOGIT_BIASES} token ids with their biases")
+    for token, bias in biases.items():
+        _whole_between("a token id of logit_bias", token, 0, 2**31 - 1)
+        _between("a bias of logit_bias", bias, -100.0, 100.0)
 
 
 def _between(name: str, value: float, low: float, high: float, says: str | None = None) -> None:

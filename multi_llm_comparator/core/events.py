@@ -2,13 +2,14 @@
 
 Each event is frozen, belongs to one request and is time-stamped (:func:`core.clock.now`) where it happens. A stream is
 
-    Queued* Loading? Loaded? Started Reading* TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
+    Queued* Loading? Loaded? Started Reading* ThoughtDelta* TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
 
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
-instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``TextDelta``.
+instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``ThoughtDelta`` or
+``TextDelta``.
 
-``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``). A failure is an event, never answer
-text.
+``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``, of a token request ``Tokenized``). A
+failure is an event, never answer text.
 Consumers ``match`` on them.
 """
 
@@ -20,6 +21,7 @@ from typing import Any, Literal, get_origin, get_type_hints
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.token_pieces import TokenPiece, piece_from_list, piece_to_list
 
 FinishReason = Literal["stop", "length", "cancelled"]
 
@@ -83,7 +85,21 @@ class Reading(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta(Event):
-    """A piece of answer text, always whole characters. ``tokens`` counts all tokens generated so far."""
+    """A piece of answer text, always whole characters. ``tokens`` counts all tokens generated so far.
+
+    ``pieces`` are the tokens that came with it, where they were asked for (``ModelConfig.top_logprobs``). Text may wait
+    for the end of a character or of what could become a stop text, so a delta's pieces need not spell its text; those
+    of the whole answer do, but for a stop text at its end and characters that never became whole.
+    """
+
+    text: str
+    tokens: int
+    pieces: tuple[TokenPiece, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThoughtDelta(Event):
+    """A piece of what a model thinks before it answers, which is no part of its answer. ``tokens`` as in TextDelta."""
 
     text: str
     tokens: int
@@ -92,6 +108,13 @@ class TextDelta(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored(Event):
     """What a score request was for, as :meth:`core.scores.ScoreResult.to_dict` writes it; its stream ends with it."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokenized(Event):
+    """What a token request was for, as :meth:`core.token_requests.TokenList.to_dict` writes it; ends its stream."""
 
     result: dict[str, Any]
 
@@ -133,7 +156,9 @@ class Failed(Event):
 
 
 # The events that nothing follows in a model's stream.
-ENDS = (Finished, Failed, Scored)
+ENDS = (Finished, Failed, Scored, Tokenized)
+# What a model writes, part of its answer or not: from the first on nobody else may answer instead.
+WRITTEN = (TextDelta, ThoughtDelta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +233,9 @@ _KINDS: dict[str, type[Event]] = {
         Started,
         Reading,
         TextDelta,
+        ThoughtDelta,
         Scored,
+        Tokenized,
         Contended,
         MemoryMeasured,
         Finished,
@@ -233,6 +260,10 @@ def event_to_dict(event: Event) -> dict[str, Any]:
     """Plain data for a pipe or a store; :func:`event_from_dict` reads it back."""
     data = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     data["kind"] = type(event).__name__
+    if "pieces" in data:
+        pieces = data.pop("pieces")
+        if pieces:
+            data["pieces"] = [piece_to_list(piece) for piece in pieces]
     return data
 
 
@@ -247,7 +278,7 @@ def event_from_dict(data: dict[str, Any]) -> Event:
     if kind is None:
         raise ConfigurationError(f"unknown event kind {data.get('kind')!r}; known are {', '.join(_KINDS)}")
     for name in _TUPLES[kind] & fields.keys():
-        fields[name] = tuple(fields[name])
+        fields[name] = tuple(map(piece_from_list, fields[name]) if name == "pieces" else fields[name])
     try:
         return kind(**fields)
     except TypeError as exc:

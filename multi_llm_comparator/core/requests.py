@@ -20,11 +20,15 @@ UNREPEATABLE = "Whether this answer can be repeated depends on where it was writ
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation: its text and, for models that see, images as ``https:`` or ``data:`` URLs."""
+    """One turn of a conversation: its text and, for models that see, images as ``https:`` or ``data:`` URLs.
+
+    ``thought`` is what an assistant thought before it wrote the text; it goes to models whose chat template takes it.
+    """
 
     role: Role
     content: str
     images: tuple[str, ...] = ()
+    thought: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,8 @@ class GenerationRequest:
     Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
     else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
     ``adapter`` is the folder or file of a LoRA adapter that the answer is computed with, on top of the loaded model, by
-    ``config.adapter_scale``: the engine that looks the target up fills it in.
+    ``config.adapter_scale``: the engine that looks the target up fills it in. ``prompt_tokens`` go to a local model
+    as they are, in place of messages.
     """
 
     messages: tuple[Message, ...]
@@ -48,6 +53,7 @@ class GenerationRequest:
     run_id: str = ""
     constraint: Constraint | None = None
     adapter: str = ""
+    prompt_tokens: tuple[int, ...] = ()
 
     def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
         """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
@@ -71,7 +77,10 @@ class GenerationRequest:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GenerationRequest:
         return cls(
-            messages=tuple(Message(m["role"], m["content"], tuple(m.get("images", ()))) for m in data["messages"]),
+            messages=tuple(
+                Message(m["role"], m["content"], tuple(m.get("images", ())), m.get("thought", ""))
+                for m in data["messages"]
+            ),
             config=ModelConfig.from_dict(data["config"]),
             id=data["id"],
             continue_final=data.get("continue_final", False),
@@ -79,6 +88,7 @@ class GenerationRequest:
             run_id=data.get("run_id", ""),
             constraint=Constraint.from_dict(data["constraint"]) if data.get("constraint") else None,
             adapter=data.get("adapter", ""),
+            prompt_tokens=tuple(data.get("prompt_tokens", ())),
         )
 
 

@@ -22,6 +22,7 @@ from multi_llm_comparator.core.events import (
     Reading,
     Started,
     TextDelta,
+    ThoughtDelta,
 )
 
 AnswerState = Literal["queued", "loading", "prefill", "running", "done", "stopped", "failed"]
@@ -30,7 +31,10 @@ OVER: frozenset[AnswerState] = frozenset({"done", "stopped", "failed"})
 
 @dataclass
 class AnswerProgress:
-    """Folds the events of one request. All times are seconds since the epoch; None means not yet, or never."""
+    """Folds the events of one request. All times are seconds since the epoch; None means not yet, or never.
+
+    ``tokens`` are all that were generated, ``thought_tokens`` those of them that came before the answer's first word.
+    """
 
     requested_at: float
     state: AnswerState = "queued"
@@ -60,6 +64,10 @@ class AnswerProgress:
     fallbacks: int = 0
     cache_age_s: float | None = None
     cost_usd: float | None = None
+    thought: str = ""
+    first_thought_at: float | None = None
+    last_thought_at: float | None = None
+    thought_tokens: int = 0
 
     def apply(self, event: Event) -> None:
         """Take one event into account."""
@@ -76,6 +84,10 @@ class AnswerProgress:
                 self.read_tokens = tokens
             case TextDelta():
                 self._grow(event)
+            case ThoughtDelta(text=text, tokens=tokens, at=at):
+                self.state, self.thought = "running", self.thought + text
+                self.first_thought_at, self.last_thought_at = self.first_thought_at or at, at
+                self.tokens = self.thought_tokens = tokens
             case MemoryMeasured(memory_bytes=memory):
                 self.memory_bytes = memory
             case Contended(others=others, batched=batched):
@@ -127,19 +139,35 @@ class AnswerProgress:
 
     @property
     def prefill_s(self) -> float | None:
-        """From the prompt being read to the first token."""
-        return _span(self.started_at, self.first_token_at)
+        """From the prompt being read to the first token, of a thought or of the answer."""
+        return _span(self.started_at, self.first_thought_at or self.first_token_at)
+
+    @property
+    def thought_s(self) -> float | None:
+        """How long the model thought: until the first token of its answer."""
+        return _span(self.first_thought_at, self.first_token_at or self.last_thought_at)
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of the answer, without those of thoughts before it."""
+        return max(0, self.tokens - self.thought_tokens)
 
     @property
     def ttft_s(self) -> float | None:
-        """Time to first token, from the request: queue, load and prefill together."""
+        """Time to the answer's first token, from the request: queue, load, prefill and thought together."""
         return _span(self.requested_at, self.first_token_at)
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Speed of decoding alone: tokens after the first, over the time since the first."""
+        """Speed of decoding the answer alone: tokens after the first, over the time since the first."""
         span = _span(self.first_token_at, self.last_token_at)
-        return (self.tokens - 1) / span if span and self.tokens > 1 else None
+        return (self.answer_tokens - 1) / span if span and self.answer_tokens > 1 else None
+
+    @property
+    def thought_tokens_per_second(self) -> float | None:
+        """Speed of decoding the thought alone."""
+        span = _span(self.first_thought_at, self.last_thought_at)
+        return (self.thought_tokens - 1) / span if span and self.thought_tokens > 1 else None
 
     @property
     def duration_s(self) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.core.events import CacheHit, Cost, Event, Finished, TextDelta
+from multi_llm_comparator.core.events import CacheHit, Cost, Event, Finished, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.config import CacheSettings
 from multi_llm_comparator.groups.json_disk import STORE_ERRORS, open_store
@@ -32,6 +32,8 @@ class CachedAnswer:
     prompt_tokens: int
     completion_tokens: int
     stored_at: float
+    thought: str = ""
+    thought_tokens: int = 0
 
 
 class AnswerCache:
@@ -83,7 +85,7 @@ class AnswerCache:
         return time.time() - answer.stored_at <= self._settings.max_age_s
 
     def put(self, key: str, answer: CachedAnswer) -> None:
-        if len(answer.text) > MAX_ANSWER_CHARS:
+        if len(answer.text) + len(answer.thought) > MAX_ANSWER_CHARS:
             return
         try:
             self._store.set(key, asdict(answer), expire=self._settings.max_age_s)
@@ -123,6 +125,8 @@ class Recorder:
     def __init__(self, origins: Mapping[str, str]) -> None:
         self._origins = origins
         self._pieces: list[str] = []
+        self._thought: list[str] = []
+        self._thought_tokens = 0
         self._model = ""
         self.answer: CachedAnswer | None = None
 
@@ -130,19 +134,27 @@ class Recorder:
         match event:
             case TextDelta(text=text):
                 self._pieces.append(text)
+            case ThoughtDelta(text=text, tokens=tokens):
+                self._thought.append(text)
+                self._thought_tokens = tokens
             case Cost(model=model):
                 self._model = model
             case Finished(reason="stop" | "length" as reason, prompt_tokens=prompt, completion_tokens=completion):
                 text = "".join(self._pieces)
                 origin = self._origins.get(self._model, "")
-                self.answer = CachedAnswer(self._model, origin, text, reason, prompt, completion, time.time())
+                thought = "".join(self._thought)
+                self.answer = CachedAnswer(
+                    self._model, origin, text, reason, prompt, completion, time.time(), thought, self._thought_tokens
+                )
 
 
 def replay(answer: CachedAnswer, request_id: str) -> list[Event]:
     """The events of a cached answer, given again under ``request_id``."""
     tokens = answer.completion_tokens
+    thought = ThoughtDelta(request_id=request_id, text=answer.thought, tokens=answer.thought_tokens)
     return [
         CacheHit(request_id=request_id, model=answer.model, age_s=max(0.0, time.time() - answer.stored_at)),
+        *([thought] if answer.thought else []),
         TextDelta(request_id=request_id, text=answer.text, tokens=tokens),
         Cost(
             request_id=request_id,

@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import AsyncIterator
 
-from multi_llm_comparator.core.events import Event, TextDelta
+from multi_llm_comparator.core.events import WRITTEN, Event
 from multi_llm_comparator.core.exceptions import (
     DeadlineExceededError,
     FirstTokenTimeoutError,
@@ -71,7 +71,7 @@ class AttemptClock:
             # The edge to somebody else's source: what it raises is this attempt's failure and nobody else's.
             logger.exception("%r raised instead of failing", self._attempt.model)
             raise InferenceError(f"{self._attempt.model!r} failed in an unforeseen way: {type(exc).__name__}") from exc
-        if self._stall_s is not None and isinstance(event, TextDelta):
+        if self._stall_s is not None and isinstance(event, WRITTEN):
             self._next_by = asyncio.get_running_loop().time() + self._stall_s
         return event
 

@@ -21,6 +21,7 @@ from multi_llm_comparator.core.events import (
     Retrying,
     Started,
     TextDelta,
+    ThoughtDelta,
 )
 from multi_llm_comparator.core.exceptions import (
     DeadlineExceededError,
@@ -260,6 +261,10 @@ class Call:
                         yield event
                     case TextDelta(tokens=tokens):
                         attempt.text_tokens, attempt.has_text = tokens, attempt.has_text or bool(event.text)
+                        yield event
+                    case ThoughtDelta(tokens=tokens):
+                        # Who follows the thought has begun to read: nobody else may answer instead.
+                        attempt.text_tokens, attempt.has_text = tokens, True
                         yield event
                     case Finished():
                         cost = attempt.finish(event.prompt_tokens, event.completion_tokens)

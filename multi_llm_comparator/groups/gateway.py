@@ -138,7 +138,8 @@ class Gateway:
         route = self.groups.route(target, fallback_groups)
         request = route.shaped(request)
         cache = self.parts.cache
-        use_cache = use_cache and cache.is_enabled
+        # Token pieces are not kept: whoever wants them wants them of an answer that is written now.
+        use_cache = use_cache and cache.is_enabled and request.config.top_logprobs is None
         config = self.groups.config
         key = cache_key(target, fallback_groups, request) if use_cache else ""
         origins = {model: config.declaration(model).origin for model in route.models()} if use_cache else {}

@@ -22,6 +22,7 @@ from multi_llm_comparator.core.exceptions import (
     error_from_name,
 )
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.token_requests import TokenRequest
 
 if TYPE_CHECKING:
     from multi_llm_comparator.inferencers.scorer import Scorer
@@ -114,6 +115,11 @@ class Engine(ABC):
             UnsupportedModelError: this kind of engine only writes.
         """
         raise UnsupportedModelError(f"an engine of the kind {type(self).__name__!r} only writes, it scores no texts")
+
+    def tokens(self, request: TokenRequest) -> Event:
+        """Ask the model's tokenizer; gives the event that ends the request's stream."""
+        said = f"an engine of the kind {type(self).__name__!r} has no tokenizer"
+        return Failed(request_id=request.id, error_type=UnsupportedModelError.__name__, message=said)
 
     @abstractmethod
     def close(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Template
 from jinja2.exceptions import TemplateError
@@ -12,13 +13,18 @@ from jinja2.exceptions import TemplateError
 from multi_llm_comparator.core.exceptions import ConversationRefusedError, InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
+from multi_llm_comparator.inferencers.thoughts import CLOSE, OPEN
 from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
 
 # Those of real models have 30,000 at most, and compiling takes 20 µs and 2 kB for each.
 MAX_SOURCE_CHARS = 128 * 1024
 MAX_TEXT_CHARS = 16 * 1024 * 1024  # of one prompt
 NO_TEMPLATE = "The model has no chat template: it was given a plain prompt."
+NO_SWITCH = "The model's chat template has no switch for thinking: the model thinks, or not, as it was made."
 SYSTEM_FOLDED = "The model's chat template takes no system prompt: it was put in front of the first user message."
+
+# The variable by which templates of models that think let them think, or not (Qwen3 and others).
+THINKING_SWITCH = "enable_thinking"
 
 # Whatever a stranger's program can raise while it runs: a template is not ours to debug.
 _FAULTS: tuple[type[Exception], ...] = (
@@ -46,10 +52,12 @@ class PromptPart:
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """What the model reads, in order, and what a person should know about it."""
+    """What the model reads, in order, and what a person should know about it; ``opens_thought`` where it ends inside a
+    thought."""
 
     parts: tuple[PromptPart, ...]
     notes: tuple[str, ...] = ()
+    opens_thought: bool = False
 
     @property
     def text(self) -> str:
@@ -78,6 +86,11 @@ class ChatTemplate:
         self._takes_system = self._template is not None and self._shows("system")
 
     @property
+    def source(self) -> str:
+        """The template itself; empty where there is none that can be used."""
+        return self._source if self._template is not None else ""
+
+    @property
     def is_present(self) -> bool:
         """Whether prompts go through a template."""
         return self._template is not None
@@ -96,19 +109,25 @@ class ChatTemplate:
         if request.continue_final:
             if not messages or messages[-1].role != "assistant":
                 raise InferenceError("there is no answer to continue: the last message must be the assistant's")
-            begun, messages = messages[-1].content, messages[:-1]
+            begun, messages = _begun(messages[-1]), messages[:-1]
         if not messages:
             raise InferenceError("the conversation is empty; send at least one message")
         if self._template is None:
             return RenderedPrompt((PromptPart(_plain(messages) + begun, is_template=False),), (self.note,))
-        return self._through_template(messages, begun)
+        return self._through_template(messages, begun, request.config.enable_thinking)
 
-    def _through_template(self, messages: Sequence[Message], begun: str) -> RenderedPrompt:
+    def _through_template(
+        self, messages: Sequence[Message], begun: str, enable_thinking: bool | None
+    ) -> RenderedPrompt:
         notes: tuple[str, ...] = ()
+        switches: dict[str, Any] = {}
+        if enable_thinking is not None:
+            switches = {"enable_thinking": enable_thinking} if THINKING_SWITCH in self._source else {}
+            notes += () if switches else (NO_SWITCH,)
         if not self._takes_system and messages[0].role == "system":
-            messages, notes = _fold_system(messages), (self._folded,)
+            messages, notes = _fold_system(messages), (*notes, self._folded)
         try:
-            parts = self._parts(messages)
+            parts = self._parts(messages, switches)
         except _FAULTS as exc:
             is_refused = isinstance(exc, TemplateRefusal)
             verb, kind = ("refuses", ConversationRefusedError) if is_refused else ("fails on", InferenceError)
@@ -116,11 +135,14 @@ class ChatTemplate:
                 f"the model's chat template {verb} this conversation: {str(exc)!r}; change its messages "
                 "or send the text without the template (raw)"
             ) from exc
+        opens_thought = "".join(part.text for part in parts).rstrip().endswith(OPEN)
         # What follows the template's opening of the answer continues it exactly where the model left off, which
         # rendering the answer as a finished message would not: templates trim it or cut out its reasoning.
         if begun:
+            begun = begun.removeprefix(f"{OPEN}\n") if opens_thought else begun
+            opens_thought = begun.rfind(CLOSE) < begun.rfind(OPEN) or (opens_thought and CLOSE not in begun)
             parts.append(PromptPart(begun, is_template=not self._has_special_token(begun)))
-        return RenderedPrompt(_merge(parts), notes)
+        return RenderedPrompt(_merge(parts), notes, opens_thought)
 
     def _compile(self) -> None:
         if len(self._source) > MAX_SOURCE_CHARS:
@@ -153,22 +175,23 @@ class ChatTemplate:
             self._folded = f"{SYSTEM_FOLDED} It fails on one: {type(exc).__name__}: {exc}"
             return False
 
-    def _run(self, messages: list[dict[str, str]]) -> str:
+    def _run(self, messages: list[dict[str, str]], switches: Mapping[str, Any] | None = None) -> str:
         assert self._template is not None
         pieces, size = [], 0
         with limited(TEMPLATE):
-            for piece in self._template.generate(messages=messages, add_generation_prompt=True, **self._variables):
+            variables = {**self._variables, **(switches or {})}
+            for piece in self._template.generate(messages=messages, add_generation_prompt=True, **variables):
                 size += len(piece)
                 if size > MAX_TEXT_CHARS:
                     raise TemplateError(f"it makes a prompt of more than {MAX_TEXT_CHARS} characters")
                 pieces.append(piece)
         return "".join(pieces)
 
-    def _parts(self, messages: Sequence[Message]) -> list[PromptPart]:
+    def _parts(self, messages: Sequence[Message], switches: Mapping[str, Any]) -> list[PromptPart]:
         """Run the template with a placeholder for each content that holds a special token's text."""
         hidden = [message.content.strip() for message in messages if self._has_special_token(message.content)]
         if not hidden:
-            return [PromptPart(self._run([_entry(m, m.content) for m in messages]), is_template=True)]
+            return [PromptPart(self._run([_entry(m, m.content) for m in messages], switches), is_template=True)]
         mark = self._unused_character(messages)
         entries = []
         for message in messages:
@@ -177,7 +200,7 @@ class ChatTemplate:
                 core = content.strip()  # the space around stays visible to templates that trim it
                 content = content.replace(core, f"{mark}{hidden.index(core)}{mark}", 1)
             entries.append(_entry(message, content))
-        return self._split(self._run(entries), mark, hidden)
+        return self._split(self._run(entries, switches), mark, hidden)
 
     def _split(self, text: str, mark: str, hidden: list[str]) -> list[PromptPart]:
         pieces = re.split(f"{mark}(\\d+){mark}", text)
@@ -207,7 +230,17 @@ class ChatTemplate:
 
 
 def _entry(message: Message, content: str) -> dict[str, str]:
-    return {"role": message.role, "content": content}
+    # Templates that know thoughts of earlier turns read them here, and leave most of them out.
+    thought = {"reasoning_content": message.thought} if message.thought else {}
+    return {"role": message.role, "content": content, **thought}
+
+
+def _begun(message: Message) -> str:
+    """What an assistant's message that is to be continued begins with: its thought, which is open while it has no
+    text, then its text."""
+    if not message.thought:
+        return message.content
+    return f"{OPEN}\n{message.thought}" + (f"\n{CLOSE}\n\n{message.content}" if message.content else "")
 
 
 def _fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:

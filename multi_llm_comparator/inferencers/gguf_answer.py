@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import Matcher
@@ -14,6 +15,7 @@ from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_slots import Slot
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.text import AnswerStream
+from multi_llm_comparator.inferencers.thoughts import Telling, in_one
 
 
 @dataclass(eq=False, slots=True)
@@ -39,11 +41,13 @@ class Answer:
     tokens: int = 0
     chosen: list[int] = field(default_factory=list)
     stream: AnswerStream = field(init=False)
+    telling: Telling = field(init=False)
     _limit: int = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.request.config
-        self.stream = AnswerStream(config.stop)
+        self.stream = AnswerStream()
+        self.telling = Telling(self.request, opens_thought=self.rendered.opens_thought)
         self._limit = min(config.max_tokens, self.n_ctx - len(self.prompt))
 
     @property
@@ -63,39 +67,42 @@ class Answer:
             notes=self.rendered.notes,
         )
 
-    def accept(self, token: int) -> tuple[TextDelta | None, FinishReason | None]:
+    def accept(self, token: int) -> tuple[Sequence[Event], FinishReason | None]:
         """Take the token that was picked, and those that must follow it; returns their text, if they have any part in
         it, and why the answer ends."""
         self.chosen = []
-        text, reason = self._take(token)
+        told, reason = self._take(token)
         if reason is None and self.matcher is not None:
             for forced in self.matcher.forced()[: self.most_forced]:
                 self.sampler.remember(forced)
                 more, reason = self._take(forced)
-                text += more
+                told += more
                 if reason is not None:
                     break
-        if not self.chosen:
-            return None, reason
-        return TextDelta(request_id=self.request.id, text=text, tokens=self.tokens), reason
+        return in_one(told), reason
 
-    def _take(self, token: int) -> tuple[str, FinishReason | None]:
-        """The text that one token adds, and why the answer ends with it, if it does."""
+    def _take(self, token: int) -> tuple[list[Event], FinishReason | None]:
+        """What one token adds, and why the answer ends with it, if it does."""
         piece = self._piece(token)
         if piece is None or token == self.request.config.eos_token_id:
-            return "", self._usual_end
+            return [], self._usual_end
         self.tokens += 1
         self.chosen.append(token)
-        text, is_stopped = self.stream.push(piece)
+        chances = self.sampler.chances
+        pieces = () if chances is None else (chances.piece(token, self.vocabulary.spelled),)
+        told, is_stopped = self.telling.push(self.stream.push(piece)[0], self.tokens, pieces)
+        self.sampler.taken(token, is_thinking=self.telling.is_thinking)
         if self.matcher is not None:
             self.matcher.accept(token, self._limit - self.tokens)
         if is_stopped:
-            return text, "stop"
+            return told, "stop"
         if self.matcher is not None and self.matcher.is_used_up:
-            return text, self._usual_end
-        return text, "length" if self.tokens >= self._limit else None
+            return told, self._usual_end
+        return told, "length" if self.tokens >= self._limit else None
 
     def _piece(self, token: int) -> bytes | None:
+        if mark := self.vocabulary.thought_marks.get(token):
+            return mark
         # What a constraint allows is text as it stands, with the space before it.
         if self.tokens or self.matcher is not None:
             return self.vocabulary.piece(token)
@@ -108,10 +115,7 @@ class Answer:
 
     def finished(self, reason: FinishReason) -> list[Event]:
         """The last events: text that was held back, and the end."""
-        events: list[Event] = []
-        held = self.stream.flush()
-        if held:
-            events.append(TextDelta(request_id=self.request.id, text=held, tokens=self.tokens))
+        events = self.telling.end(self.tokens)
         events.append(
             Finished(
                 request_id=self.request.id,

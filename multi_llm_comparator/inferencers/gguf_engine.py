@@ -15,8 +15,9 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 import llama_cpp
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
-from multi_llm_comparator.core.exceptions import ContextOverflowError, InferenceError, ModelLoadError, MultiLLMError
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
@@ -29,13 +30,15 @@ from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_lo
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
+from multi_llm_comparator.inferencers.gguf_tokens import GgufTokenTable, overflow, prompt_of
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
+from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
+from multi_llm_comparator.inferencers.tokenizing import tokenized
 
-# No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
-MAX_TOKEN_BYTES = 256
 # How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
 MAX_FORCED = MIN_STEP_TOKENS - 1
 _NO_ROOM = 1
@@ -134,6 +137,9 @@ class GgufEngine(Engine):
         scoring.on_close = lambda: self._scoring_ends(scoring)
         return Scorer(scoring, tokenizer, self._n_ctx)
 
+    def tokens(self, request: TokenRequest) -> Event:
+        return tokenized(request, GgufTokenTable(self._vocabulary, self._template), self._n_ctx)
+
     def close(self) -> None:
         # It reads the model's vocabulary.
         self._constraints.close()
@@ -146,15 +152,10 @@ class GgufEngine(Engine):
 
     def _admit(self, request: GenerationRequest) -> None:
         try:
-            rendered = self._template.render(request)
-            size = len(rendered.text)
-            if size > MAX_TOKEN_BYTES * self._n_ctx:
-                raise _overflow(f"{size} characters", self._n_ctx)
-            prompt = self._vocabulary.tokenize(rendered.parts)
-            if len(prompt) >= self._n_ctx:
-                raise _overflow(f"{len(prompt)} tokens", self._n_ctx)
+            rendered, prompt = prompt_of(request, self._template, self._vocabulary, self._n_ctx)
             matcher = self._constraints.take(request)
             adapter = self._adapter_for(request)
+            edits = LogitEdits(request.config, self._vocabulary.size, lambda token: self._vocabulary.spelled(token)[0])
             lane = self._lanes.open(prompt, adapter) if request.config.reproducible else None
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
@@ -163,9 +164,13 @@ class GgufEngine(Engine):
         if lane is not None:
             lane.begin(prompt, adapter)
         slot = lane.slot if lane is not None else self._slots.take(prompt, adapter)
-        sampler, vocabulary = Sampler(request.config, self._vocabulary.size), self._vocabulary
+        budget = ThoughtBudget(request.config.thinking_budget, self._vocabulary.thought_ending)
+        sampler, vocabulary = Sampler(request.config, self._vocabulary.size, edits, budget), self._vocabulary
         # What is repeated must not depend on how many may write at once.
         forced = self._most_forced if lane is None else MAX_FORCED
+        if request.config.top_logprobs is not None:
+            # Of what is read together only the last one's logits are there.
+            forced = 0
         self._answers.append(
             Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
         )
@@ -282,9 +287,8 @@ class GgufEngine(Engine):
                 self._drop(answer, forget=True)
                 self._fail(answer.request.id, exc)
                 continue
-            delta, reason = answer.accept(token)
-            if delta is not None:
-                self._events.append(delta)
+            told, reason = answer.accept(token)
+            self._events += told
             if reason is not None:
                 self._end(answer, reason)
 
@@ -310,7 +314,7 @@ class GgufEngine(Engine):
             self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
         for answer in joining:
             self._drop(answer, forget=True)
-            self._fail(answer.request.id, _overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
+            self._fail(answer.request.id, overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
 
     def _break_down(self, code: int) -> None:
         """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
@@ -381,10 +385,3 @@ class GgufEngine(Engine):
             self._runtime.close()
             raise ModelLoadError(f"{self._runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}")
         llama_cpp.llama_memory_clear(self._runtime.memory, True)
-
-
-def _overflow(size: str, n_ctx: int) -> ContextOverflowError:
-    return ContextOverflowError(
-        f"the prompt has {size} but the context holds {n_ctx} tokens, one of them for the answer; "
-        "raise n_ctx or shorten the conversation"
-    )

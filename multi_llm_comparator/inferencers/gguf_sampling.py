@@ -14,6 +14,9 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.base import NO_NUMBERS
 from multi_llm_comparator.inferencers.constraints import Matcher
+from multi_llm_comparator.inferencers.logit_edits import LogitEdits
+from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
+from multi_llm_comparator.inferencers.token_chances import Chances
 
 # How many of the answer's last tokens a penalty looks back on. Prompt tokens do not count: words of the question
 # may be repeated.
@@ -39,25 +42,36 @@ def check_logit(logit: float) -> None:
 
 
 class Sampler:
-    """One answer's chain: penalties, then top-k, top-p, temperature and a draw; or the likeliest token."""
+    """One answer's chain: penalties, then top-k, typical-p, top-p, min-p, temperature and a draw; or the likeliest
+    token. Before it ``edits`` change the logits.
 
-    def __init__(self, config: ModelConfig, n_vocab: int) -> None:
+    ``chances`` are those of the token picked last, from the logits as the model gave them, where they are asked for.
+    """
+
+    def __init__(
+        self, config: ModelConfig, n_vocab: int, edits: LogitEdits | None = None, budget: ThoughtBudget | None = None
+    ) -> None:
         self.seed = choose_seed(config)
+        self._edits = edits if edits is not None and not edits.are_none else None
+        self._budget = budget if config.thinking_budget is not None else None
+        self._n_top = config.top_logprobs
+        self.chances: Chances | None = None
         self._row = ctypes.c_float * n_vocab
         self.chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        if config.repeat_penalty != 1.0 or config.presence_penalty != 0.0:
-            self._add(
-                llama_cpp.llama_sampler_init_penalties(
-                    n_vocab, PENALTY_WINDOW, config.repeat_penalty, 0.0, config.presence_penalty
-                )
-            )
+        penalties = (config.repeat_penalty, config.frequency_penalty, config.presence_penalty)
+        if penalties != (1.0, 0.0, 0.0):
+            self._add(llama_cpp.llama_sampler_init_penalties(n_vocab, PENALTY_WINDOW, *penalties))
         if config.is_greedy:
             self._add(llama_cpp.llama_sampler_init_greedy())
             return
         if config.top_k > 0:
             self._add(llama_cpp.llama_sampler_init_top_k(config.top_k))
+        if config.typical_p < 1.0:
+            self._add(llama_cpp.llama_sampler_init_typical(config.typical_p, 1))
         if config.top_p < 1.0:
             self._add(llama_cpp.llama_sampler_init_top_p(config.top_p, 1))
+        if config.min_p > 0.0:
+            self._add(llama_cpp.llama_sampler_init_min_p(config.min_p, 1))
         self._add(llama_cpp.llama_sampler_init_temp(config.temperature))
         # The largest seed means "random" to llama.cpp.
         self._add(llama_cpp.llama_sampler_init_dist(min(self.seed or 0, llama_cpp.LLAMA_DEFAULT_SEED - 1)))
@@ -71,8 +85,8 @@ class Sampler:
             InferenceError: the model's output was not a number.
             GrammarError: no token may follow.
         """
-        if matcher is not None:
-            self._mask(context, row, matcher)
+        if matcher or self._edits or self._budget or self._n_top is not None:
+            self._prepare(context, row, matcher)
         token = int(llama_cpp.llama_sampler_sample(self.chain, context, row))
         # llama.cpp compares on regardless. Where one is no number all are, so the one at hand tells.
         check_logit(llama_cpp.llama_get_logits_ith(context, row)[token])
@@ -82,15 +96,31 @@ class Sampler:
         """Take note of a token of the answer that was not picked here."""
         llama_cpp.llama_sampler_accept(self.chain, token)
 
-    def _mask(self, context: Any, row: int, matcher: Matcher) -> None:
+    def taken(self, token: int, *, is_thinking: bool = False) -> None:
+        """Take note of each token of the answer, whoever picked it; ``is_thinking``: a thought is open behind it."""
+        if self._edits is not None:
+            self._edits.take(token)
+        if self._budget is not None:
+            self._budget.take(token, is_thinking=is_thinking)
+
+    def _prepare(self, context: Any, row: int, matcher: Matcher | None) -> None:
         pointer = llama_cpp.llama_get_logits_ith(context, row)
         held: Any = self._row.from_address(ctypes.addressof(pointer.contents))
         logits = np.frombuffer(held, np.float32)
         # The largest is no number if any is none; afterwards, those would be none that may follow.
         check_logit(float(logits.max()))
-        forbidden = matcher.forbidden()
-        matcher.check()
-        logits[forbidden] = -np.inf
+        if self._n_top is not None:
+            self.chances = Chances(logits, self._n_top)
+        if self._edits is not None and (added := self._edits.added()):
+            logits[list(added)] += np.array(list(added.values()), np.float32)
+        if matcher is not None:
+            forbidden = matcher.forbidden()
+            matcher.check()
+            logits[forbidden] = -np.inf
+        if self._budget is not None and (must := self._budget.next_token) is not None:
+            kept = logits[must]
+            logits[:] = -np.inf
+            logits[must] = kept
 
     def _add(self, sampler: Any) -> None:
         llama_cpp.llama_sampler_chain_add(self.chain, sampler)

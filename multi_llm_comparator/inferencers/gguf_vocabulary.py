@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ import llguidance
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.inferencers.chat import PromptPart
 from multi_llm_comparator.inferencers.constraints import SLICES
+from multi_llm_comparator.inferencers.thoughts import BUDGET_ENDS, CLOSE, OPEN
 
 # llguidance's sign of a token that is no text.
 _NO_TEXT = b"\xff"
@@ -101,6 +102,29 @@ class Vocabulary:
             ends = llama_cpp.llama_vocab_is_eog(self._vocab, token)
             piece = self._pieces[token] = None if ends else self._buffer.read(token, 0)
             return piece
+
+    @cached_property
+    def thought_marks(self) -> dict[int, bytes]:
+        """The tags around a thought, by token, where a control token stands for one: it has no text of its own."""
+        found = {}
+        for tag in (OPEN, CLOSE):
+            tokens = self.tokens([PromptPart(tag, is_template=True)])
+            if len(tokens) == 1 and not self.piece(tokens[0]):
+                found[tokens[0]] = tag.encode()
+        return found
+
+    def thought_ending(self) -> list[int]:
+        """The tokens that end a thought which has used up its budget."""
+        return self.tokens([PromptPart(BUDGET_ENDS, is_template=True)])
+
+    def spelled(self, token: int) -> tuple[str, bytes]:
+        """A token's text and bytes; of one that is no text, its name."""
+        piece = self.piece(token) or self.text(token).encode()
+        return piece.decode("utf-8", "replace"), piece
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of tokens together; of control tokens their names."""
+        return b"".join(self.spelled(token)[1] for token in tokens).decode("utf-8", "replace")
 
     def first_piece(self, token: int, after: int) -> bytes | None:
         """Like :meth:`piece` for the first token of an answer; ``after`` is the prompt's last token.

@@ -12,7 +12,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.bounded_http import bound_answer
 from multi_llm_comparator.core.constraints import Constraint
-from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
     InferenceError,
@@ -32,15 +32,24 @@ from multi_llm_comparator.core.exceptions import (
     RequestRefusedError,
     UnsupportedModelError,
 )
-from multi_llm_comparator.core.keys import KeyMask, remember_key, scrub
+from multi_llm_comparator.core.keys import remember_key, scrub
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.scores import COARSE_TIE_NATS, ScoreRequest, ScoreResult
+from multi_llm_comparator.core.token_pieces import TokenPiece
+from multi_llm_comparator.inferencers.openai_fields import (
+    Channel,
+    logprob_fields,
+    pieces_of,
+    rare_fields,
+    standard_fields,
+    thinking_fields,
+    untold,
+)
 from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
 
 MAX_CONNECTIONS = 4000
 MAX_MESSAGE_CHARS = 500
 READ_TIMEOUT_S = 600.0
-THINK, THOUGHT = "<think>\n", "\n</think>\n\n"
 # What the client library raises, its own errors and those it lets through for answers of no shape it knows.
 _FOREIGN = (
     openai.OpenAIError,
@@ -104,14 +113,15 @@ class OpenAIEndpoint:
         try:
             is_free = request.constraint is not None and not self._constrained(request.constraint)
             notes = request.notes(is_free=is_free, is_promised=False)
+            takes_sampling = self.options.sampling != "none"
+            notes += untold(request.config, self._rare, takes_sampling=takes_sampling)
             yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
             reader = _ChunkReader(request)
             async for chunk in stream:
-                text = reader.read(chunk)
-                if text:
-                    yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
-            if text := reader.rest():
-                yield TextDelta(request_id=request.id, text=text, tokens=reader.deltas)
+                for event in reader.read(chunk):
+                    yield event
+            for event in reader.rest():
+                yield event
             yield reader.finish()
         except _FOREIGN as exc:
             raise self._translated(exc) from None
@@ -164,8 +174,8 @@ class OpenAIEndpoint:
             self.options.max_tokens_field: config.max_tokens,
         }
         if self.options.sampling != "none":
-            arguments["temperature"] = 0.0 if config.is_greedy else config.temperature
-            arguments |= {"top_p": config.top_p, "presence_penalty": config.presence_penalty}
+            arguments |= standard_fields(config)
+        arguments |= logprob_fields(config)
         if config.seed is not None:
             arguments["seed"] = config.seed
         if config.stop:
@@ -174,10 +184,17 @@ class OpenAIEndpoint:
             arguments["extra_body"] = more
         return arguments
 
+    @property
+    def _rare(self) -> tuple[str, ...]:
+        """Samplers beyond OpenAI's that the endpoint knows."""
+        if self.options.sampling != "extended":
+            return ()
+        return ("min_p", "typical_p", "dry_multiplier") if self.options.grammar == "llama-server" else ("min_p",)
+
     def _refuse_what_it_cannot(self, request: GenerationRequest) -> None:
         """The plain API begins a new answer where it should go on with one, and that must not look like one text."""
         model = self.options.model
-        if request.raw:
+        if request.raw or request.prompt_tokens:
             raise RequestRefusedError(f"the endpoint of {model!r} takes conversations only, no text without a template")
         if request.continue_final and self.options.sampling != "extended":
             raise RequestRefusedError(
@@ -189,6 +206,8 @@ class OpenAIEndpoint:
         config, more = request.config, dict[str, Any]()
         if self.options.sampling == "extended":
             more |= {"top_k": config.top_k, "repetition_penalty": config.repeat_penalty}
+            more |= rare_fields(config, self._rare)
+            more |= thinking_fields(config)
             if request.continue_final:
                 more |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.constraint is not None:
@@ -274,60 +293,57 @@ def _gbnf(constraint: Constraint) -> str | None:
 class _ChunkReader:
     """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
 
-    What a reasoning model thinks comes in a field of its own; it is given in a ``<think>`` block, as local models do.
-    A key of ours that the endpoint writes into its answer is masked before anybody sees or keeps it.
+    What a reasoning model thinks comes in a field of its own. A key of ours that the endpoint writes into its answer is
+    masked before anybody sees or keeps it.
     """
 
     def __init__(self, request: GenerationRequest) -> None:
         self._request_id = request.id
         self._reason: str | None = None
         self._usage: tuple[int, int] | None = None
-        self._half = ""
-        self._mask = KeyMask()
-        self._is_thinking = False
-        self.deltas = 0
+        self._text, self._thought = Channel(), Channel()
+        self._deltas = 0
 
-    def read(self, chunk: Any) -> str:
-        """The chunk's text, whole characters only."""
+    def read(self, chunk: Any) -> Iterable[Event]:
+        """What the chunk adds, whole characters only."""
         try:
             usage = chunk.usage
             if usage is not None:
                 self._usage = (int(usage.prompt_tokens), int(usage.completion_tokens))
             if not chunk.choices:
-                return ""
+                return []
             choice = chunk.choices[0]
             self._reason = choice.finish_reason or self._reason
-            piece = self._piece(choice.delta) if choice.delta is not None else ""
+            thought, text = self._parts(choice.delta) if choice.delta is not None else ("", "")
+            pieces = pieces_of(choice)
         except (AttributeError, TypeError, ValueError, LookupError) as exc:
             said = scrub(str(exc))[:MAX_MESSAGE_CHARS]
             raise ProviderUnavailableError(
                 f"the endpoint sent something that is no chunk of an answer: {said}"
             ) from None
-        self.deltas += bool(piece)
-        return self._mask.push(self._whole(piece)) if piece else ""
+        self._deltas += bool(thought or text)
+        # Pieces of thoughts come beside them: who asks for pieces wants those of the answer.
+        shown_thought = self._thought.push(thought)[0] if thought else ""
+        return self._events(shown_thought, *(self._text.push(text, pieces) if text else ("", ())))
 
-    def rest(self) -> str:
+    def rest(self) -> Iterable[Event]:
         """What was held back because a key could have begun so."""
-        return self._mask.flush()
+        return self._events(self._thought.rest()[0], *self._text.rest())
 
-    def _piece(self, delta: Any) -> str:
+    def _events(self, thought: str, text: str, pieces: tuple[TokenPiece, ...]) -> Iterable[Event]:
+        if thought:
+            yield ThoughtDelta(request_id=self._request_id, text=thought, tokens=self._deltas)
+        if text or pieces:
+            yield TextDelta(request_id=self._request_id, text=text, tokens=self._deltas, pieces=pieces)
+
+    def _parts(self, delta: Any) -> tuple[str, str]:
+        """Thought and text."""
         text = delta.content or ""
         if not isinstance(text, str):
             raise TypeError("content is not text")
         # DeepSeek's, vLLM's and llama-server's name for it, then OpenRouter's and newer vLLM's.
         thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
-        if thought and isinstance(thought, str) and not self._is_thinking:
-            self._is_thinking, thought = True, f"{THINK}{thought}"
-        if text and self._is_thinking:
-            self._is_thinking, text = False, f"{THOUGHT}{text}"
-        return (thought if isinstance(thought, str) else "") + text
-
-    def _whole(self, piece: str) -> str:
-        """JSON may cut a character beyond U+FFFF in two halves; hold the first until the second comes."""
-        piece, self._half = self._half + piece, ""
-        if "\ud800" <= piece[-1] <= "\udbff":
-            piece, self._half = piece[:-1], piece[-1]
-        return piece.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return (thought if isinstance(thought, str) else ""), text
 
     def finish(self) -> Finished:
         """The end of the answer, if it has one."""

@@ -6,14 +6,19 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from multi_llm_comparator.core.events import Finished, FinishReason, Started, TextDelta
+import torch
+
+from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started
 from multi_llm_comparator.core.exceptions import ContextOverflowError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.inferencers.constraints import Matcher
+from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_decoders import Row
 from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, check_token
-from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder
-from multi_llm_comparator.inferencers.text import StopMatcher
+from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder, TokenSpelling
+from multi_llm_comparator.inferencers.thoughts import Telling, ThoughtBudget
+from multi_llm_comparator.inferencers.token_chances import Chances
 
 LITTLE_ROOM = (
     "Room for {} tokens of answer, not {}: the context holds {}; load the model with a larger n_ctx, or shorten the "
@@ -39,6 +44,8 @@ class Answer(Row):
         n_ctx: int,
         stop_ids: frozenset[int],
         matcher: Matcher | None = None,
+        edits: LogitEdits | None = None,
+        spelling: TokenSpelling | None = None,
     ) -> None:
         self.id = request.id
         self._prompt, tokens = encoder.encode(request)
@@ -57,10 +64,17 @@ class Answer(Row):
         self._room_notes = () if config.max_tokens <= room else (LITTLE_ROOM.format(room, config.max_tokens, n_ctx),)
         own_stop = frozenset() if config.eos_token_id is None else frozenset({config.eos_token_id})
         self._stop_ids = stop_ids | own_stop
-        self._stops = StopMatcher(config.stop)
+        self._telling = Telling(request, opens_thought=self._prompt.opens_thought)
+        self._budget = None
+        if config.thinking_budget is not None:
+            self._budget = ThoughtBudget(config.thinking_budget, encoder.thought_ending)
+        self._marks = encoder.thought_marks
         self._text = Detokenizer(tokenizer, self.tokens if encoder.continues_text(request) else ())
         self.sampler = RowSampler(config, self._seed)
         self.matcher = matcher
+        self._edits = edits if edits is not None and not edits.are_none else None
+        self._n_top, self._spelling = config.top_logprobs, spelling
+        self._chances: Chances | None = None
 
     @property
     def completion_tokens(self) -> int:
@@ -82,8 +96,31 @@ class Answer(Row):
             notes=(*self._prompt.notes, *self._room_notes, *model_notes),
         )
 
-    def take(self, picked: int | None) -> tuple[TextDelta | None, FinishReason | None]:
-        """The model's next token: the text it adds, and the reason if it is the last one.
+    @property
+    def prepares(self) -> bool:
+        """Whether the logits of this answer are looked at or changed before its token is drawn."""
+        return bool(self.matcher or self._edits or self._budget or self._n_top is not None)
+
+    def prepare(self, logits: torch.Tensor) -> None:
+        """Take note of what the model thinks, then change what biases, repetitions and a constraint change.
+
+        Args:
+            logits: of the next token, shape (vocabulary,); changed in place.
+        """
+        if self._n_top is not None:
+            self._chances = Chances(logits.float().cpu().numpy(), self._n_top)
+        if self._edits is not None and (added := self._edits.added()):
+            ids = torch.tensor(list(added), device=logits.device)
+            logits[ids] += torch.tensor(list(added.values()), device=logits.device, dtype=logits.dtype)
+        if self.matcher is not None:
+            logits.masked_fill_(torch.from_numpy(self.matcher.forbidden()).to(logits.device), -torch.inf)
+        if self._budget is not None and (must := self._budget.next_token) is not None:
+            kept = logits[must].clone()
+            logits.fill_(-torch.inf)
+            logits[must] = kept
+
+    def take(self, picked: int | None) -> tuple[list[Event], FinishReason | None]:
+        """The model's next token: what it adds, and the reason if it is the last one.
 
         Raises:
             InferenceError: there is none, for the model's output was not a number, or its constraint leaves none.
@@ -92,9 +129,14 @@ class Answer(Row):
             self.matcher.check()
         token = check_token(picked)
         if token in self._stop_ids:
-            return None, self._usual_end
+            return [], self._usual_end
         self.tokens.append(token)
-        text, is_stopped = self._stops.push(self._text.push(token))
+        if self._edits is not None:
+            self._edits.take(token)
+        text = self._text.push(token) + self._marks.get(token, "")
+        told, is_stopped = self._telling.push(text, self.completion_tokens, self._pieces(token))
+        if self._budget is not None:
+            self._budget.take(token, is_thinking=self._telling.is_thinking)
         reason: FinishReason | None = None
         if is_stopped:
             reason = "stop"
@@ -102,7 +144,12 @@ class Answer(Row):
             reason = self._usual_end
         elif self.completion_tokens >= self._max_tokens:
             reason = "length"
-        return TextDelta(request_id=self.id, text=text, tokens=self.completion_tokens), reason
+        return told, reason
+
+    def _pieces(self, token: int) -> tuple[TokenPiece, ...]:
+        if self._chances is None or self._spelling is None:
+            return ()
+        return (self._chances.piece(token, self._spelling.spelled),)
 
     @property
     def _usual_end(self) -> FinishReason:
@@ -116,14 +163,9 @@ class Answer(Row):
         self.matcher.accept(token, self._max_tokens - self.completion_tokens)
         return self.matcher.is_used_up
 
-    def end(self, reason: FinishReason) -> list[TextDelta | Finished]:
+    def end(self, reason: FinishReason) -> list[Event]:
         """What is left to say when the answer is over."""
-        text, is_stopped = self._stops.push(self._text.flush())
-        if not is_stopped:
-            text += self._stops.flush()
-        events: list[TextDelta | Finished] = []
-        if text:
-            events.append(TextDelta(request_id=self.id, text=text, tokens=self.completion_tokens))
+        events = self._telling.end(self.completion_tokens, self._text.flush())
         finished = Finished(
             request_id=self.id,
             reason=reason,

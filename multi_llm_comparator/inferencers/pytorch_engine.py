@@ -19,8 +19,10 @@ import torch
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
@@ -29,9 +31,11 @@ from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_co
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
 from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
-from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, vocabulary_for_constraints
+from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, TokenSpelling, vocabulary_for_constraints
+from multi_llm_comparator.inferencers.pytorch_tokens import PyTorchTokenTable
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
+from multi_llm_comparator.inferencers.tokenizing import tokenized
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
 _log = logging.getLogger(__name__)
@@ -56,11 +60,12 @@ class PyTorchEngine(Engine):
         loaded = load_checkpoint(path, options)
         self._model, self._tokenizer, self._device = loaded.model, loaded.tokenizer, loaded.device
         self._n_ctx, self._stop_ids = loaded.n_ctx, loaded.stop_ids
-        self._encoder = PromptEncoder(loaded.tokenizer)
+        n_vocab = self._n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
+        self._encoder = PromptEncoder(loaded.tokenizer, n_vocab)
         self._adapters = adapters_of(loaded.model)
         self._weights_bytes = int(loaded.model.get_memory_footprint())
         self._decoder, notes = self._open_decoder(loaded, path)
-        n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
+        self._spelling = TokenSpelling(loaded.tokenizer)
         self._constraints = ConstraintCompiler(
             lambda: vocabulary_for_constraints(loaded.tokenizer, n_vocab, loaded.stop_ids), n_vocab, loaded.stop_ids
         )
@@ -143,6 +148,10 @@ class PyTorchEngine(Engine):
         backend = PyTorchScoring(self._model, self._device, can_share=can_share, n_ctx=self._n_ctx, adapter=own)
         return Scorer(backend, self._encoder, self._n_ctx)
 
+    def tokens(self, request: TokenRequest) -> Event:
+        table = PyTorchTokenTable(self._tokenizer, self._encoder, self._spelling, self._n_vocab)
+        return tokenized(request, table, self._n_ctx)
+
     def close(self) -> None:
         self._constraints.close()
         self._answers.clear()
@@ -160,7 +169,17 @@ class PyTorchEngine(Engine):
                 return
             try:
                 matcher = self._constraints.take(request)
-                answer = Answer(request, self._encoder, self._tokenizer, self._n_ctx, self._stop_ids, matcher)
+                edits = LogitEdits(request.config, self._n_vocab, lambda token: self._spelling.spelled(token)[0])
+                answer = Answer(
+                    request,
+                    self._encoder,
+                    self._tokenizer,
+                    self._n_ctx,
+                    self._stop_ids,
+                    matcher,
+                    edits,
+                    self._spelling,
+                )
                 self._adapt(answer, request)
             except Exception as exc:
                 # Past here it would end the process, and with it the answers to everybody else.
@@ -193,7 +212,7 @@ class PyTorchEngine(Engine):
                 self._events.append(Reading(request_id=answer.id, tokens=answer.done))
                 return
             self._reading = None
-            _constrain([answer], logits)
+            _prepare([answer], logits)
             first = StepSampler([answer.sampler], [answer.answered], self._device).pick(logits)
             self._take([answer], first)
             if answer.id in self._answers:
@@ -208,7 +227,7 @@ class PyTorchEngine(Engine):
             if self._sampler is None:
                 histories = [row.answered for row in rows]
                 self._sampler = StepSampler([row.sampler for row in rows], histories, self._device)
-            _constrain(rows, logits)
+            _prepare(rows, logits)
             self._take(rows, self._sampler.pick(logits))
         except Exception as exc:
             self._give_up(rows, exc)
@@ -217,13 +236,12 @@ class PyTorchEngine(Engine):
     def _take(self, rows: Sequence[Answer], tokens: Sequence[int | None]) -> None:
         for answer, token in zip(rows, tokens, strict=True):
             try:
-                delta, reason = answer.take(token)
+                told, reason = answer.take(token)
             except InferenceError as exc:
                 self._forget(answer, keep=False)
                 self._fail(answer.id, exc)
                 continue
-            if delta is not None:
-                self._events.append(delta)
+            self._events += told
             if reason is not None:
                 self._end(answer, reason)
 
@@ -263,11 +281,11 @@ class PyTorchEngine(Engine):
             torch.mps.empty_cache()
 
 
-def _constrain(rows: Sequence[Answer], logits: torch.Tensor) -> None:
-    """Leave each row that has a constraint only what that allows."""
+def _prepare(rows: Sequence[Answer], logits: torch.Tensor) -> None:
+    """See and change the logits of each row that asks for it, before the samplers do."""
     for row, answer in enumerate(rows):
-        if answer.matcher is not None:
-            logits[row].masked_fill_(torch.from_numpy(answer.matcher.forbidden()).to(logits.device), -torch.inf)
+        if answer.prepares:
+            answer.prepare(logits[row])
 
 
 def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Choosing the next token of each row of a batch, in llama.cpp's order of samplers.
 
-Repeat and presence penalty over the last tokens, then top-k, top-p (over what top-k left, before the temperature),
-temperature, and a draw with the row's own generator: a row's choices do not depend on who shares its batch.
+Repeat, frequency and presence penalty over the last tokens, then top-k, typical-p, top-p and min-p (each over what the
+one before left, before the temperature), temperature, and a draw with the row's own generator: a row's choices do not
+depend on who shares its batch.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ class RowSampler:
         self.temperature = 1.0 if config.is_greedy else config.temperature
         self.top_k = 1 if config.is_greedy else config.top_k
         self.top_p = config.top_p if 0 <= config.top_p < 1 else 2.0
+        self.typical_p = config.typical_p if 0 <= config.typical_p < 1 else 2.0
+        self.min_p = config.min_p
         self.repeat_penalty = config.repeat_penalty
+        self.frequency_penalty = config.frequency_penalty
         self.presence_penalty = config.presence_penalty
         self._generator = torch.Generator().manual_seed(seed)
 
     @property
     def has_penalties(self) -> bool:
-        return self.repeat_penalty != 1.0 or self.presence_penalty != 0.0
+        return self.repeat_penalty != 1.0 or self.frequency_penalty != 0.0 or self.presence_penalty != 0.0
 
     def draw(self) -> float:
         """The next random number in [0, 1); a greedy row needs none."""
@@ -80,6 +84,8 @@ class BatchSampler:
         self._top_k = torch.tensor([[row.top_k] for row in rows])
         self._top_p = torch.tensor([[row.top_p] for row in rows], dtype=torch.float64)
         self._temperature = torch.tensor([[row.temperature] for row in rows], dtype=torch.float64)
+        self._typical_p = _where_asked([row.typical_p for row in rows], nothing=2.0)
+        self._min_p = _where_asked([row.min_p for row in rows], nothing=0.0)
 
     def pick(self, logits: torch.Tensor) -> list[int | None]:
         scores = logits.float()
@@ -102,16 +108,38 @@ class BatchSampler:
         best, ids = best.to("cpu", torch.float64), ids.cpu()
         outside = torch.arange(best.shape[-1]) >= torch.where(self._top_k == 0, vocabulary, self._top_k)
         kept = best.masked_fill(outside, -torch.inf)
+        if self._typical_p is not None:
+            kept = _typical(kept, self._typical_p)
         share = kept.softmax(dim=-1)
         # The token with which the sum reaches top_p is the last one in; the first is always in.
         beyond = share.cumsum(dim=-1) - share >= self._top_p
-        beyond[:, 0] = False
-        chances = (kept.masked_fill(beyond, -torch.inf) / self._temperature).softmax(dim=-1).cumsum(dim=-1)
+        beyond.scatter_(-1, kept.argmax(dim=-1, keepdim=True), False)
+        kept = kept.masked_fill(beyond, -torch.inf)
+        if self._min_p is not None:
+            kept = kept.masked_fill(kept < kept.max(dim=-1, keepdim=True).values + self._min_p.log(), -torch.inf)
+        chances = (kept / self._temperature).softmax(dim=-1).cumsum(dim=-1)
         drawn = torch.tensor([[row.draw()] for row in self._rows], dtype=torch.float64) * chances[:, -1:]
         place = (chances <= drawn).sum(dim=-1, keepdim=True).clamp_(max=best.shape[-1] - 1)
         # Of equally likely tokens, which are not rare in bfloat16, topk may name another first.
         likeliest = scores.max(dim=-1).indices.cpu()
         return best[:, 0].tolist(), torch.where(self._greedy, likeliest, ids.gather(-1, place)[:, 0]).tolist()
+
+
+def _where_asked(values: Sequence[float], nothing: float) -> torch.Tensor | None:
+    """One value a row, or None where all rows ask for ``nothing``."""
+    asked = any(value != nothing for value in values)
+    return torch.tensor([[value] for value in values], dtype=torch.float64) if asked else None
+
+
+def _typical(kept: torch.Tensor, typical_p: torch.Tensor) -> torch.Tensor:
+    """Leave the tokens whose surprise is nearest to what is to be expected, until their share exceeds ``typical_p``."""
+    surprise = -kept.log_softmax(dim=-1)
+    share = kept.softmax(dim=-1)
+    expected = torch.where(share > 0, share * surprise, 0.0).sum(dim=-1, keepdim=True)
+    order = (surprise - expected).abs().argsort(dim=-1, stable=True)
+    ordered = share.gather(-1, order)
+    beyond = ordered.cumsum(dim=-1) - ordered > typical_p
+    return kept.masked_fill(torch.zeros_like(beyond).scatter_(-1, order, beyond), -torch.inf)
 
 
 class _Penalties:
@@ -126,18 +154,27 @@ class _Penalties:
         filled = [[next(iter(window), 0)] * (PENALTY_WINDOW - len(window)) + window for window in windows]
         self._silent = torch.tensor([[not window] for window in windows], device=device)
         self._recent = torch.tensor(filled, device=device)
+        self._spoken = torch.tensor(
+            [[False] * (PENALTY_WINDOW - len(window)) + [True] * len(window) for window in windows], device=device
+        )
         self._repeat = torch.tensor([[row.repeat_penalty] for row in rows], device=device)
+        self._frequency = torch.tensor([[row.frequency_penalty] for row in rows], device=device)
+        self._counts = any(row.frequency_penalty for row in rows)
         self._presence = torch.tensor([[row.presence_penalty] for row in rows], device=device)
 
     def apply(self, scores: torch.Tensor) -> None:
         said = scores.gather(-1, self._recent)
         dearer = torch.where(said > 0, said / self._repeat, said * self._repeat) - self._presence
+        if self._counts:
+            same = self._recent[:, :, None] == self._recent[:, None, :]
+            dearer -= self._frequency * (same & self._spoken[:, None, :]).sum(dim=-1)
         scores.scatter_(-1, self._recent, torch.where(self._silent, said, dearer))
 
     def remember(self, tokens: Sequence[int]) -> None:
         newest = torch.tensor([[token] for token in tokens], device=self._recent.device)
         moved = torch.cat((self._recent[:, 1:], newest), dim=-1)
         self._recent = torch.where(self._silent, newest, moved)
+        self._spoken = torch.cat((self._spoken[:, 1:], torch.ones_like(self._silent)), dim=-1)
         self._silent = torch.zeros_like(self._silent)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import llguidance
@@ -13,20 +15,25 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import SLICES
 from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
+from multi_llm_comparator.inferencers.thoughts import BUDGET_ENDS, CLOSE, OPEN
 from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
+from multi_llm_comparator.inferencers.tokenizing import checked_ids
 
 # A character has at most 4 bytes, a token of a byte-level vocabulary at least one: after so many tokens without a
 # whole character the bytes are not going to become one.
 MAX_PENDING_TOKENS = 8
 CONTEXT_TOKENS = 6
 REPLACEMENT = "\ufffd"
+_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
 class PromptEncoder:
     """Renders and tokenises a request as the model's own template and tokenizer do."""
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, n_vocab: int | None = None) -> None:
+        """``n_vocab``: how many tokens the model has, where that may be other than the tokenizer's number."""
         self._tokenizer = tokenizer
+        self._n_vocab = len(tokenizer) if n_vocab is None else n_vocab
         self.template = ChatTemplate(
             _template_source(tokenizer),
             bos_token=tokenizer.bos_token or "",
@@ -45,6 +52,9 @@ class PromptEncoder:
         Raises:
             InferenceError: the template refuses the conversation, or nothing is left to read.
         """
+        if request.prompt_tokens:
+            ids = checked_ids(request.prompt_tokens, self._n_vocab)
+            return RenderedPrompt((PromptPart(self._tokenizer.decode(ids), is_template=False),)), ids
         prompt = self.template.render(request)
         # A template writes the begin mark itself; a plain prompt gets it as the tokenizer would give it.
         ids = self.tokens(prompt.parts, [] if self.is_chat(request) else self._lead)
@@ -65,6 +75,17 @@ class PromptEncoder:
                     part.text, add_special_tokens=False, split_special_tokens=not part.is_template
                 )
         return ids
+
+    @cached_property
+    def thought_marks(self) -> dict[int, str]:
+        """The tags around a thought, by token, where a control token stands for one: it has no text of its own."""
+        special = {id for id, added in self._tokenizer.added_tokens_decoder.items() if added.special}
+        found = ((tag, self.tokens([PromptPart(tag, is_template=True)])) for tag in (OPEN, CLOSE))
+        return {tokens[0]: tag for tag, tokens in found if len(tokens) == 1 and tokens[0] in special}
+
+    def thought_ending(self) -> list[int]:
+        """The tokens that end a thought which has used up its budget."""
+        return self.tokens([PromptPart(BUDGET_ENDS, is_template=True)])
 
     # What scoring asks of it: see score_tokens.ScoreTokenizer.
 
@@ -89,7 +110,7 @@ class PromptEncoder:
 
     def is_chat(self, request: GenerationRequest) -> bool:
         """Whether the request goes through a chat template, so that its answer is a text of its own."""
-        return self.template.is_present and not request.raw
+        return self.template.is_present and not request.raw and not request.prompt_tokens
 
     def continues_text(self, request: GenerationRequest) -> bool:
         """Whether the answer joins on to text before it, so that a space at its beginning belongs to it."""
@@ -154,6 +175,44 @@ def vocabulary_for_constraints(tokenizer: Any, n_vocab: int, stop_ids: frozenset
         ValueError: it cannot be used.
     """
     return from_tokenizer(tokenizer, n_vocab, sorted(stop_ids) or None, SLICES)
+
+
+class TokenSpelling:
+    """What each token of a tokenizer stands for, one by one."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._named = {id: added.content for id, added in tokenizer.added_tokens_decoder.items()}
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        self._is_byte_level = backend is not None and "ByteLevel" in repr(backend.decoder)
+        self._bytes = {character: byte for byte, character in bytes_to_unicode().items()}
+        self._known: dict[int, tuple[str, bytes]] = {}
+
+    def spelled(self, token: int) -> tuple[str, bytes]:
+        """A token's text and bytes; of a control token, its name."""
+        if token not in self._known:
+            piece = self._piece(token)
+            self._known[token] = (piece.decode("utf-8", "replace"), piece)
+        return self._known[token]
+
+    def _piece(self, token: int) -> bytes:
+        if (name := self._named.get(token)) is not None:
+            return str(name).encode()
+        # Some models have more logits than tokens.
+        text = str(self._tokenizer.convert_ids_to_tokens(token) or "")
+        if self._is_byte_level:
+            return bytes(self._bytes[character] for character in text if character in self._bytes)
+        if byte := _BYTE_TOKEN.fullmatch(text):
+            return bytes([int(byte[1], 16)])
+        return text.replace("\u2581", " ").encode("utf-8", "replace")
+
+
+def bytes_to_unicode() -> dict[int, str]:
+    """The characters that byte-level vocabularies write for bytes (Radford et al. 2019, GPT-2's encoder): those that
+    can be seen stand for themselves, the others for the characters from U+0100 on."""
+    seen = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
+    hidden = [byte for byte in range(256) if byte not in seen]
+    return {**{byte: chr(byte) for byte in seen}, **{byte: chr(256 + n) for n, byte in enumerate(hidden)}}
 
 
 def _template_source(tokenizer: Any) -> str | None:

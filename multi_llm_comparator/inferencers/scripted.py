@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Started
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
     InferenceError,
@@ -28,7 +28,7 @@ from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.script import Fault, Script, read_script
-from multi_llm_comparator.inferencers.text import StopMatcher
+from multi_llm_comparator.inferencers.thoughts import Telling
 
 # A step never sleeps longer, so that a cancelled request ends soon.
 MAX_PAUSE_S = 0.02
@@ -44,7 +44,7 @@ class _Answer:
     pieces: Iterator[str]
     fault: Fault | None
     due_at: float
-    stops: StopMatcher
+    telling: Telling
     tokens: int = 0
 
 
@@ -137,7 +137,7 @@ class ScriptedEngine(Engine):
             pieces=iter(_TOKEN.findall(text.removeprefix(begun))),
             fault=self._script.fault("answer", asked[-1] if asked else "", safe=self.options.safe),
             due_at=time.monotonic() + self._script.time_to_first_token_s,
-            stops=StopMatcher(request.config.stop),
+            telling=Telling(request),
         )
         if answer.prompt_tokens >= self.options.n_ctx:
             self._fail(request.id, _overflow(answer.prompt_tokens, self.options.n_ctx))
@@ -162,8 +162,8 @@ class ScriptedEngine(Engine):
             return
         answer.tokens += 1
         answer.due_at += 1 / self._script.tokens_per_second if self._script.tokens_per_second else 0.0
-        text, is_stopped = answer.stops.push(piece)
-        self._events.append(TextDelta(request_id=request.id, text=text, tokens=answer.tokens))
+        told, is_stopped = answer.telling.push(piece, answer.tokens)
+        self._events += told
         if is_stopped:
             self._end(answer, "stop")
         elif answer.tokens >= request.config.max_tokens or answer.prompt_tokens + answer.tokens >= self.options.n_ctx:
@@ -174,9 +174,7 @@ class ScriptedEngine(Engine):
         self._finish(answer, reason)
 
     def _finish(self, answer: _Answer, reason: FinishReason) -> None:
-        held = answer.stops.flush()
-        if held:
-            self._events.append(TextDelta(request_id=answer.request.id, text=held, tokens=answer.tokens))
+        self._events += answer.telling.end(answer.tokens)
         self._events.append(
             Finished(
                 request_id=answer.request.id,

@@ -95,7 +95,8 @@ class Planner:
             if self._grammar is not None and not is_complete:
                 parser.repairs.append(CLOSED_EARLY)
         finally:
-            attempt.thinking, attempt.repairs = parser.thinking, parser.repairs
+            attempt.thinking = "\n".join(filter(None, (attempt.progress.thought, parser.thinking)))
+            attempt.repairs = parser.repairs
             if attempt.progress.ended_at is None:
                 # Given up or stopped: nobody reads what else it would write.
                 attempt.progress.ended_at = now()

@@ -17,6 +17,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.routing import IntelligentRouter
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -43,6 +44,7 @@ class Served:
             predicts those of plans.
         saved_cooperations: what can be asked as ``cooperate:NAME``.
         answers: resolves every name; None leaves all to the gateway.
+        router: decides who answers where nobody is named; None makes one over the rest.
         applications: services on documents, data and decisions.
     """
 
@@ -60,6 +62,7 @@ class Served:
     cooperations: CooperationRegistry | None = None
     saved_cooperations: SavedCooperations | None = None
     answers: TextSource | None = None
+    router: IntelligentRouter | None = None
     applications: ServiceRegistry | None = None
 
     async def scanned(self) -> None:
@@ -104,6 +107,7 @@ def served_from(
         cooperations=work.cooperations,
         saved_cooperations=work.saved_cooperations,
         answers=work.answers,
+        router=work.router,
         applications=work.applications,
         store=work.store,
     )

@@ -15,11 +15,12 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.private_files import make_private_folder
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.gguf_adapter_file import write_gguf_adapter
 from multi_llm_comparator.services.scan.adapters import gguf_base
 from multi_llm_comparator.services.scan.entry import stamps
 
-Asked = TypeVar("Asked", bound=GenerationRequest | ScoreRequest)
+Asked = TypeVar("Asked", bound=GenerationRequest | ScoreRequest | TokenRequest)
 # In the home folder: adapters of peft as GGUF files. What is not there is made again.
 CACHE_NAME = "adapters"
 MAX_CACHE_FILES = 200

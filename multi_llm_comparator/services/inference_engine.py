@@ -13,6 +13,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.events import (
     ENDS,
+    WRITTEN,
     Event,
     Failed,
     Finished,
@@ -20,7 +21,6 @@ from multi_llm_comparator.core.events import (
     Loading,
     MemoryMeasured,
     Queued,
-    TextDelta,
 )
 from multi_llm_comparator.core.exceptions import (
     ModelLoadError,
@@ -34,6 +34,7 @@ from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
 from multi_llm_comparator.inferencers.base import BaseInferencer, LoadOptions
 from multi_llm_comparator.services.adapters import adapted
 from multi_llm_comparator.services.bridge import get_bridge
@@ -41,10 +42,11 @@ from multi_llm_comparator.services.custom_inference import InferencerFactory, st
 from multi_llm_comparator.services.devices import CPU, same_memory
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.model_process import AnyRequest
 from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
-from multi_llm_comparator.services.scoring import result_of
+from multi_llm_comparator.services.scoring import result_of, tokens_of
 from multi_llm_comparator.services.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -138,9 +140,12 @@ class InferenceEngine:
                     pass
             return await result_of(self._stream_local(model, request))
 
-    async def _stream_local(
-        self, model: ModelInfo, request: GenerationRequest | ScoreRequest
-    ) -> AsyncGenerator[Event, None]:
+    async def tokens(self, target: str, request: TokenRequest) -> TokenList:
+        """Ask the tokenizer of the local model ``target``, which is loaded for it; raises what :meth:`score` does."""
+        request.config.validate()
+        return await tokens_of(self._stream_local(self._resolve(target), request))
+
+    async def _stream_local(self, model: ModelInfo, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
         model, request = await adapted(model, request, self._settings.home)
         options = load_options(model, request.config, self._settings.parallel_requests)
@@ -163,9 +168,7 @@ class InferenceEngine:
             if is_over:
                 return
 
-    async def _answer(
-        self, resident: Resident, request: GenerationRequest | ScoreRequest
-    ) -> AsyncGenerator[Event, None]:
+    async def _answer(self, resident: Resident, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """The answer of one model in memory; without an end where its process crashed early."""
         loaded_before = resident.state == "ready"
         if not loaded_before:
@@ -186,9 +189,7 @@ class InferenceEngine:
                 async for event in events:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
                         return
-                    if isinstance(event, TextDelta) and (
-                        contended := observer.contended(event, *self._beside(resident))
-                    ):
+                    if isinstance(event, WRITTEN) and (contended := observer.contended(event, *self._beside(resident))):
                         yield contended
                     held = await self._table().measure(resident) if observer.is_measuring_due(event) else None
                     if held is not None:

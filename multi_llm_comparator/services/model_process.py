@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 from multi_llm_comparator.core import clock
-from multi_llm_comparator.core.events import ENDS, Event, Failed, Finished, Scored, TextDelta, event_from_dict
+from multi_llm_comparator.core.events import ENDS, WRITTEN, Event, Failed, Finished, Scored, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     InferenceError,
     ModelLoadError,
@@ -28,6 +28,7 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.time_limits import limit_behind
 from multi_llm_comparator.services.child_process import (
@@ -49,6 +50,9 @@ LAST_WORDS_S = 1.0
 STOP_WITHIN_S = 10.0
 STOP_WITHIN_STEPS = 3
 # Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
+# What one may ask of a model process, and the wire's word for it.
+AnyRequest = GenerationRequest | ScoreRequest | TokenRequest
+OPERATIONS: dict[type[AnyRequest], str] = {GenerationRequest: "generate", ScoreRequest: "score", TokenRequest: "tokens"}
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )
@@ -198,7 +202,7 @@ class ModelProcess:
                 self._loading.exception()
             self._loading = None
 
-    async def generate(self, request: GenerationRequest | ScoreRequest) -> AsyncGenerator[Event, None]:
+    async def generate(self, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """Stream one request's events. Closing the iterator cancels it within one decode step."""
         if not self._requests:
             # Silence counts from here: an idle process has nothing to say.
@@ -207,8 +211,7 @@ class ModelProcess:
         self._requests[request.id] = events
         finished = False
         try:
-            operation = "score" if isinstance(request, ScoreRequest) else "generate"
-            self._send({"op": operation, "request": request.to_dict()})
+            self._send({"op": OPERATIONS[type(request)], "request": request.to_dict()})
             if self._verdict:
                 raise self._verdict
             while not finished:
@@ -281,7 +284,7 @@ class ModelProcess:
             case "events":
                 for data in message["events"]:
                     event = event_from_dict(data)
-                    self.has_decoded |= isinstance(event, TextDelta | Finished | Scored)
+                    self.has_decoded |= isinstance(event, (*WRITTEN, Finished, Scored))
                     if isinstance(event, ENDS):
                         self._stopped_at.pop(event.request_id, None)
                     if queue := self._requests.get(event.request_id):

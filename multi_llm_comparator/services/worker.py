@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, Scored, TextDelta, event_to_dict
+from multi_llm_comparator.core.events import Event, Scored, TextDelta, ThoughtDelta, Tokenized, event_to_dict
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers import time_limits
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine, preload
@@ -87,6 +88,8 @@ class Worker:
                 self._engine.submit(GenerationRequest.from_dict(message["request"]))
             case "score" if self._engine:
                 self._score(self._engine, ScoreRequest.from_dict(message["request"]))
+            case "tokens" if self._engine:
+                self._untold.append(self._engine.tokens(TokenRequest.from_dict(message["request"])))
             case "cancel" if self._engine:
                 self._engine.cancel(message["id"])
                 if self._scorer is not None:
@@ -136,14 +139,15 @@ class Worker:
 
 def _lines_of(events: list[Event]) -> list[list[Event]]:
     """What goes into one line: scores may be long, so each has a line of its own."""
-    scores: list[list[Event]] = [[event] for event in events if isinstance(event, Scored)]
-    others = [event for event in events if not isinstance(event, Scored)]
+    long = (Scored, Tokenized)
+    scores: list[list[Event]] = [[event] for event in events if isinstance(event, long)]
+    others = [event for event in events if not isinstance(event, long)]
     return [others, *scores] if others else scores
 
 
 def _can_wait(event: Event) -> bool:
     """Whether more of the same answer follows at once: its end does not wait, nor its first token."""
-    return isinstance(event, TextDelta) and event.tokens > 1
+    return isinstance(event, TextDelta | ThoughtDelta) and event.tokens > 1
 
 
 def be_nicer(by: int) -> None:

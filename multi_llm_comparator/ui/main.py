@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.explanations import offer_explanations
 from multi_llm_comparator.ui.kit.frame import tend_frame
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, settle_language, t
 from multi_llm_comparator.ui.kit.navigation import pages
@@ -60,5 +61,6 @@ page = st.navigation(offered, position="top")
 draw_language_switch()
 draw_scan_note()
 page.run()
+offer_explanations()
 tend_frame([one.url_path for one in offered], page.url_path)
 show_notices()

@@ -30,6 +30,18 @@ def test_defaults_are_valid() -> None:
         ("top_k", -1),
         ("repeat_penalty", 0.0),
         ("presence_penalty", 3.0),
+        ("frequency_penalty", -2.5),
+        ("min_p", 1.5),
+        ("typical_p", -0.1),
+        ("dry_multiplier", 6.0),
+        ("logit_bias", {5: 101.0}),
+        ("logit_bias", {-1: 1.0}),
+        ("logit_bias", dict.fromkeys(range(1025), 1.0)),
+        ("logit_bias", [5]),
+        ("top_logprobs", 21),
+        ("top_logprobs", True),
+        ("enable_thinking", 1),
+        ("thinking_budget", -1),
         ("n_ctx", 1),
         ("n_threads", 0),
         ("seed", -1),
@@ -117,3 +129,11 @@ def test_a_failed_save_leaves_the_old_file_whole(tmp_path: Path) -> None:
         manager.save_config({"ab12": ModelConfig(seed=object())})  # type: ignore[arg-type]
     assert json.loads(manager.config_path.read_text(encoding="utf-8"))["ab12"]["seed"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_what_few_ask_for_is_left_out_of_plain_data_where_it_is_as_usual() -> None:
+    assert not {"min_p", "logit_bias", "top_logprobs", "enable_thinking"} & ModelConfig().to_dict().keys()
+    asked = ModelConfig(min_p=0.1, logit_bias={7: -100.0}, top_logprobs=0, enable_thinking=False, thinking_budget=5)
+    # JSON's names are texts.
+    assert ModelConfig.from_dict(json.loads(json.dumps(asked.to_dict()))) == asked
+    assert asked.to_dict()["top_logprobs"] == 0

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Finished, TextDelta
+from multi_llm_comparator.core.events import Event, Finished, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
     KeyRefusedError,
@@ -64,8 +64,9 @@ async def test_an_endpoint_that_takes_no_sampling_parameters_gets_none(server: S
 async def test_thoughts_are_text_in_a_block_of_their_own(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
     server.script("m", Act(text="four .", reasoning="two and two"))
     events = await collect(endpoint, asking())
-    assert text_of(events) == "<think>\ntwoandtwo\n</think>\n\nfour ."
-    assert isinstance(events[1], TextDelta), "the first thought is the first text"
+    assert text_of(events) == "four ."
+    assert "".join(event.text for event in events if isinstance(event, ThoughtDelta)) == "twoandtwo"
+    assert isinstance(events[1], ThoughtDelta), "thoughts come before the answer"
 
 
 async def test_a_proxy_of_the_environment_is_used(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:

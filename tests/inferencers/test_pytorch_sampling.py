@@ -22,6 +22,9 @@ CONFIGS = st.builds(
     top_p=st.sampled_from([0.0, 0.3, 0.9, 1.0]),
     repeat_penalty=st.sampled_from([1.0, 1.1, 2.0, 0.5]),
     presence_penalty=st.sampled_from([0.0, 1.5, -1.0]),
+    frequency_penalty=st.sampled_from([0.0, 0.0, 0.7, -0.5]),
+    typical_p=st.sampled_from([1.0, 1.0, 0.9, 0.3, 0.0]),
+    min_p=st.sampled_from([0.0, 0.0, 0.05, 0.5, 1.0]),
 )
 
 
@@ -31,11 +34,11 @@ def chances(logits: list[float], history: list[int], config: ModelConfig) -> dic
     for token in set(history[-64:]):
         score = scores[token]
         scores[token] = score / config.repeat_penalty if score > 0 else score * config.repeat_penalty
-        scores[token] -= config.presence_penalty
+        scores[token] -= config.presence_penalty + config.frequency_penalty * history[-64:].count(token)
     ranked = sorted(scores, key=lambda token: -scores[token])
     if config.is_greedy:
         return {ranked[0]: 1.0}
-    ranked = ranked[: config.top_k or len(ranked)]
+    ranked = typical(scores, ranked[: config.top_k or len(ranked)], config.typical_p)
     shares = softmax([scores[token] for token in ranked])
     kept, total = [], 0.0
     for token, share in zip(ranked, shares, strict=True):
@@ -43,7 +46,24 @@ def chances(logits: list[float], history: list[int], config: ModelConfig) -> dic
         total += share
         if total >= config.top_p and config.top_p < 1:
             break
+    least = scores[kept[0]] + math.log(config.min_p) if config.min_p else -math.inf
+    kept = [token for token in kept if scores[token] >= least]
     return dict(zip(kept, softmax([scores[token] / config.temperature for token in kept]), strict=True))
+
+
+def typical(scores: dict[int, float], ranked: list[int], typical_p: float) -> list[int]:
+    """Locally typical sampling: those whose surprise is nearest to the entropy, until their share exceeds it."""
+    if typical_p >= 1:
+        return ranked
+    shares = dict(zip(ranked, softmax([scores[token] for token in ranked]), strict=True))
+    entropy = -sum(share * math.log(share) for share in shares.values() if share > 0)
+    kept, total = set(), 0.0
+    for token in sorted(ranked, key=lambda token: abs(-math.log(max(shares[token], 1e-300)) - entropy)):
+        kept.add(token)
+        total += shares[token]
+        if total > typical_p:
+            break
+    return [token for token in ranked if token in kept]
 
 
 def softmax(scores: list[float]) -> list[float]:

@@ -24,6 +24,7 @@ PAGES = (
     {"distillation": "tune"},
     {"evaluation": "measure"},
     {"cooperation": "cooperate"},
+    {"vote": "vote"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 

@@ -52,7 +52,16 @@ class Answered:
 
 def measured_config(config: ModelConfig) -> ModelConfig:
     """The same model, its answers left to nothing: greedy, and without a penalty for what repeats."""
-    return replace(config, temperature=0.0, repeat_penalty=1.0, presence_penalty=0.0, system_prompt="")
+    return replace(
+        config,
+        temperature=0.0,
+        repeat_penalty=1.0,
+        presence_penalty=0.0,
+        frequency_penalty=0.0,
+        dry_multiplier=0.0,
+        logit_bias=None,
+        system_prompt="",
+    )
 
 
 async def answer_item(

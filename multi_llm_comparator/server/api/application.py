@@ -24,6 +24,7 @@ from multi_llm_comparator.server.api import (
     responses,
     runs,
     services,
+    tokenizers,
     upkeep,
 )
 from multi_llm_comparator.server.api.bounds import MAX_AT_ONCE, MAX_BODY_BYTES, Crowd
@@ -68,7 +69,7 @@ def make_api(
         middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served
-    for family in (completions.router, responses.router, messages.router, models.router):
+    for family in (completions.router, responses.router, messages.router, models.router, tokenizers.router):
         api.include_router(family, prefix="/v1")
         api.include_router(family, include_in_schema=False)
     api.include_router(ollama.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -9,10 +10,12 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from multi_llm_comparator.comparison.figures import Figures
+from multi_llm_comparator.comparison.repeats import Spread
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.comparison.turn_lanes import elapsed_s, phase_lengths
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.ui.compare.difference_view import draw_differences
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import (
@@ -20,6 +23,7 @@ from multi_llm_comparator.ui.kit.html_pieces import (
     detail,
     error_title,
     figure,
+    letter,
     letter_badge,
     model_title,
     note_chip,
@@ -27,7 +31,7 @@ from multi_llm_comparator.ui.kit.html_pieces import (
     state_chip,
 )
 from multi_llm_comparator.ui.kit.i18n import t, tn
-from multi_llm_comparator.ui.kit.markdown import Segment, shortened, split_thinking, to_markdown
+from multi_llm_comparator.ui.kit.markdown import Segment, bounded, shortened, split_thinking, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
 from multi_llm_comparator.ui.kit.phases import PHASE_TONES
 from multi_llm_comparator.ui.kit.said import said
@@ -42,18 +46,32 @@ class Waiting:
 
     index: int
     tone: Tone
+    told: str
     head: DeltaGenerator
     text: DeltaGenerator
 
 
-def draw_head(answer: AnswerSnapshot, index: int, tone: Tone) -> DeltaGenerator:
-    """Letter, model, state, remarks, and how the time was spent so far. ``tone`` is the pane's colour."""
-    return st.html(_head(answer, index, tone))
+@dataclass(frozen=True)
+class Reference:
+    """The answer that others are compared with, and its pane's letter."""
+
+    letter: str
+    text: str
 
 
-def _head(answer: AnswerSnapshot, index: int, tone: Tone) -> str:
-    head = f"{letter_badge(index, tone)}{model_title(answer.model_name)}{_state(answer)}"
-    return f'<div class="mlc-head">{head}</div>{_phases(answer, tone)}{_remarks(answer)}'
+def draw_head(answer: AnswerSnapshot, index: int, tone: Tone, told: str = "") -> DeltaGenerator:
+    """Letter, model, state, remarks, and how the time was spent so far. ``tone`` is the pane's colour, ``told`` what
+    tells it from other panes of its model."""
+    return st.html(_head(answer, index, tone, told))
+
+
+def _head(answer: AnswerSnapshot, index: int, tone: Tone, told: str) -> str:
+    label = escape(t("read.open", letter=letter(index)))
+    # A click is taken by reading.py: the letter opens the answer wide.
+    opens = f'<button type="button" class="mlc-open" data-mlc-pane="{index + 1}" aria-label="{label}" title="{label}">'
+    head = f"{opens}{letter_badge(index, tone)}</button>{model_title(answer.model_name)}{_state(answer)}"
+    apart = f'<div class="mlc-told" title="{escape(told)}">{escape(told)}</div>' if told else ""
+    return f'<div class="mlc-head">{head}</div>{apart}{_phases(answer, tone)}{_remarks(answer)}'
 
 
 def _state(answer: AnswerSnapshot) -> str:
@@ -64,8 +82,9 @@ def _state(answer: AnswerSnapshot) -> str:
     return cut_chip(t("state.cut", tokens=say.count(answer.figures.tokens)), why)
 
 
-def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
-    """The answer's text, or what is happening until there is some. It grows to a limit, then scrolls inside.
+def draw_text(answer: AnswerSnapshot, key: str, reference: Reference | None = None) -> DeltaGenerator | None:
+    """The answer's text, or what is happening until there is some. It grows to a limit, then scrolls inside. With a
+    reference, and once it is over, how it differs from that.
 
     Returns the place for the first words, where there are none yet.
     """
@@ -73,6 +92,11 @@ def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
     with st.container(height=TEXT_HEIGHT_PX, border=False, key=f"text_{key}"):
         if progress.state == "failed":
             _draw_failure(progress)
+        if reference is not None and answer.text and progress.is_over:
+            draw_differences(answer.text, reference.text, reference.letter)
+            return None
+        if thought := "".join(leg.thought for leg in answer.legs):
+            _draw_own_thought(answer, thought, key)
         segments = _segments(answer)
         for position, segment in enumerate(segments):
             is_open = not progress.is_over and position == len(segments) - 1
@@ -81,7 +105,7 @@ def draw_text(answer: AnswerSnapshot, key: str) -> DeltaGenerator | None:
             else:
                 for block in to_markdown(segment.text, is_open=is_open):
                     st.markdown(block, anchors=False)
-        if segments or progress.state == "failed":
+        if segments or thought or progress.state == "failed":
             return None
         place = st.empty()
         place.html(f'<div class="mlc-waiting">{escape(_waiting(progress))}</div>')
@@ -92,31 +116,39 @@ def draw_first_words(answer: AnswerSnapshot, waiting: Waiting) -> bool:
     """Fill the place that waits for the first words, and say so above it; False while there are none that can stand
     in it alone."""
     segments = _segments(answer)
-    if len(segments) != 1 or segments[0].kind == "think":
+    if len(segments) != 1 or segments[0].kind == "think" or any(leg.thought for leg in answer.legs):
         return False
     waiting.text.markdown(to_markdown(segments[0].text, is_open=True)[0])
-    waiting.head.html(_head(answer, waiting.index, waiting.tone))
+    waiting.head.html(_head(answer, waiting.index, waiting.tone, waiting.told))
     return True
 
 
-def draw_figures(answer: AnswerSnapshot) -> None:
-    """Speed, time to first token and tokens large; the rest small. Every number has its place before it is known."""
-    known = answer.figures
+def draw_figures(answer: AnswerSnapshot, repeats: Mapping[str, Spread] | None = None) -> None:
+    """Speed, time to first token and tokens large; the rest small. Every number has its place before it is known.
+    ``repeats`` are medians and intervals of several answers, which then stand there."""
+    known, repeats = answer.figures, repeats or {}
+    speed, ttft, tokens = (repeats.get(name) for name in ("tokens_per_second", "ttft_s", "tokens"))
     main = (
         figure(
-            say.speed(known.tokens_per_second),
+            say.speed(speed.median if speed else known.tokens_per_second),
             t("figure.speed"),
-            t("figure.speed_why"),
+            _why("figure.speed_why", speed),
             t("figure.speed_unit"),
-            _shared_with(known),
-            warns=True,
+            _interval(speed, say.speed) or _shared_with(known),
+            warns=speed is None,
         ),
-        figure(say.seconds(known.ttft_s), t("figure.ttft"), t("figure.ttft_why"), note=_known_before(known)),
         figure(
-            say.count(known.tokens),
+            say.seconds(ttft.median if ttft else known.ttft_s),
+            t("figure.ttft"),
+            _why("figure.ttft_why", ttft),
+            note=_interval(ttft, say.seconds) or _known_before(known),
+        ),
+        figure(
+            say.count(round(tokens.median) if tokens else known.tokens),
             t("figure.tokens"),
-            t("figure.tokens_why"),
-            note=t("figure.limit", limit=say.count(answer.config.max_tokens)),
+            _why("figure.tokens_why", tokens),
+            note=_interval(tokens, lambda value: say.count(round(value or 0)))
+            or t("figure.limit", limit=say.count(answer.config.max_tokens)),
         ),
     )
     small = (
@@ -131,6 +163,20 @@ def draw_figures(answer: AnswerSnapshot) -> None:
         detail(t("figure.memory", value=say.size(known.memory_bytes)), t("figure.memory_why")),
     )
     st.html(f'<div class="mlc-figures">{"".join(main)}<div class="mlc-details">{"".join(small)}</div></div>')
+
+
+def _why(key: str, spread: Spread | None) -> str:
+    """What a figure is; of several answers, what its interval is too."""
+    if spread is None:
+        return t(key)
+    kind = "figure.interval_why" if spread.is_interval else "figure.range_why"
+    return f"{t(key)} {t(kind, n=spread.n)}"
+
+
+def _interval(spread: Spread | None, shown: Callable[[float | None], str]) -> str:
+    if spread is None:
+        return ""
+    return t("figure.interval", n=spread.n, low=shown(spread.low), high=shown(spread.high))
 
 
 def _shared_with(known: Figures) -> str:
@@ -234,6 +280,20 @@ def _draw_thought(segment: Segment, progress: AnswerProgress, key: str) -> None:
         label = t("think.cut") if segment.is_open else t("think.done")
     with st.expander(label, key=f"think_{key}", icon=":material/psychology:"):
         for block in to_markdown(segment.text, is_open=writing):
+            st.markdown(block, anchors=False)
+
+
+def _draw_own_thought(answer: AnswerSnapshot, thought: str, key: str) -> None:
+    """What the model thought before it answered, folded, with its own time, tokens and speed."""
+    known, is_thinking = answer.figures, not answer.text and not answer.progress.is_over
+    label = t(
+        "think.open_measured" if is_thinking else "think.done_measured",
+        seconds=say.seconds(known.thought_s),
+        tokens=say.count(known.thought_tokens),
+        speed=say.speed(known.thought_tokens_per_second),
+    )
+    with st.expander(label, key=f"think_{key}_own", icon=":material/psychology:"):
+        for block in to_markdown(bounded(thought, MAX_SHOWN_CHARS, from_end=is_thinking), is_open=is_thinking):
             st.markdown(block, anchors=False)
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from time import monotonic, sleep
 
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.repeats import repeats_of
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.ui.compare import answer_card as card
 from multi_llm_comparator.ui.compare.answer_actions import draw_actions
+from multi_llm_comparator.ui.compare.fair_row import reference_pane
 from multi_llm_comparator.ui.compare.prompt_editor import draw_edit_button
 from multi_llm_comparator.ui.compare.state import followed
+from multi_llm_comparator.ui.compare.telling_apart import differences_line, told_apart
 from multi_llm_comparator.ui.compare.turn_chart import draw_chart, has_times
 from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.html_pieces import letter
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import Tone, pane_tones
 from multi_llm_comparator.ui.kit.scrolling import follow_ends, scroll_to
@@ -160,16 +165,40 @@ def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnS
     pane_ids = sorted(turn.answers, key=lambda pane_id: order.index(pane_id) if pane_id in order else len(order))
     answers = [turn.answers[pane_id] for pane_id in pane_ids]
     tones = pane_tones([answer.model.id for answer in answers])
+    told = told_apart(answers)
+    if differences := differences_line(answers):
+        st.html(differences)
+    reference = _reference(answers)
     places: _Waiting = {}
     with st.container(key=f"turn_answers_{turn.index}"):
-        for index, (answer, tone, column) in enumerate(zip(answers, tones, st.columns(len(answers)), strict=True)):
+        for index, (answer, column) in enumerate(zip(answers, st.columns(len(answers)), strict=True)):
+            look = _Look(index, tones[index], told[index], None if answer.pane_id == reference_pane() else reference)
             with column:
-                waiting = _draw_answer(comparison, snapshot, turn, answer, index, tone)
+                waiting = _draw_answer(comparison, snapshot, turn, answer, look)
             if waiting is not None:
                 places[turn.index, answer.pane_id] = waiting
     if turn.index == len(snapshot.turns) - 1 and has_times(answers):
-        draw_chart(answers, tones, key=f"chart_{turn.index}")
+        draw_chart(answers, tones, told, key=f"chart_{turn.index}")
     return places
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What an answer looks like among the others of its turn."""
+
+    index: int
+    tone: Tone
+    told: str
+    reference: card.Reference | None
+
+
+def _reference(answers: Sequence[AnswerSnapshot]) -> card.Reference | None:
+    """The answer that the others are compared with, once it is over."""
+    chosen = reference_pane()
+    for index, answer in enumerate(answers):
+        if answer.pane_id == chosen and answer.progress.is_over and answer.text:
+            return card.Reference(letter(index), answer.text)
+    return None
 
 
 def _draw_answer(
@@ -177,14 +206,13 @@ def _draw_answer(
     snapshot: ComparisonSnapshot,
     turn: TurnSnapshot,
     answer: AnswerSnapshot,
-    index: int,
-    tone: Tone,
+    look: _Look,
 ) -> card.Waiting | None:
     key = f"{turn.index}_{answer.pane_id}"
     with st.container(border=True, height="stretch", key=f"card_{key}"):
-        head = card.draw_head(answer, index, tone)
-        place = card.draw_text(answer, key)
-        card.draw_figures(answer)
+        head = card.draw_head(answer, look.index, look.tone, look.told)
+        place = card.draw_text(answer, key, look.reference)
+        card.draw_figures(answer, repeats_of(answer, turn.attempts[answer.pane_id]) if answer.attempts > 1 else None)
         draw_actions(
             comparison,
             turn,
@@ -192,7 +220,7 @@ def _draw_answer(
             is_current=_is_latest(snapshot, turn, answer.pane_id),
             shared=snapshot.shared_thread,
         )
-    return None if place is None else card.Waiting(index, tone, head, place)
+    return None if place is None else card.Waiting(look.index, look.tone, look.told, head, place)
 
 
 def _is_latest(snapshot: ComparisonSnapshot, turn: TurnSnapshot, pane_id: str) -> bool:

@@ -12,7 +12,16 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.inference_engine import load_options
 from multi_llm_comparator.ui.compare.parameters import draw_parameters
-from multi_llm_comparator.ui.compare.state import add_pane, change_model, draft_panes, pane_choices, remove_pane
+from multi_llm_comparator.ui.compare.state import (
+    add_pane,
+    apply_to_all,
+    change_model,
+    draft_panes,
+    duplicate_pane,
+    move_pane,
+    pane_choices,
+    remove_pane,
+)
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import Choice, listed, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
@@ -79,6 +88,7 @@ def _draw_pane(
             on_change="rerun",
         ) as popover:
             if popover.open:
+                _draw_arranging(pane.id, index)
                 draw_parameters(pane.id, choice)
         if not is_only:
             st.button(
@@ -90,6 +100,28 @@ def _draw_pane(
                 args=(pane.id,),
             )
     st.html(_facts_line(pane, choice, shares_with))
+
+
+def _draw_arranging(pane_id: str, index: int) -> None:
+    """Duplicate the pane, give its parameters to all, move it."""
+    count = len(draft_panes())
+    with st.container(horizontal=True, gap="xsmall", key=f"arrange_{pane_id}"):
+        for name, icon, work, arguments, is_possible in (
+            ("duplicate", "content_copy", duplicate_pane, (pane_id,), count < MAX_PANES),
+            ("to_all", "select_all", apply_to_all, (pane_id,), count > 1),
+            ("left", "arrow_back", move_pane, (pane_id, -1), index > 0),
+            ("right", "arrow_forward", move_pane, (pane_id, 1), index < count - 1),
+        ):
+            st.button(
+                t(f"setup.{name}"),
+                icon=f":material/{icon}:",
+                key=f"pane_{name}_{pane_id}" if name in ("duplicate", "to_all") else f"icon_pane_{name}_{pane_id}",
+                type="tertiary",
+                help=t(f"setup.{name}_why"),
+                disabled=not is_possible,
+                on_click=work,
+                args=arguments,
+            )
 
 
 def _draw_model_choice(pane: Pane, index: int, choices: Mapping[str, Choice]) -> None:
@@ -135,6 +167,9 @@ def _facts_line(pane: Pane, choice: Choice | None, shares_with: Sequence[int]) -
         line += " " + note_chip(t("setup.shared", letters=letters), why, STATE_TONES["done"])
     if choice.model is not None and choice.model.config.get("chat_template") is False:
         line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
+    if pane.constraint is not None:
+        form = pane.constraint.regex or pane.constraint.json_schema or ""
+        line += " " + note_chip(t("setup.held"), form[:300], STATE_TONES["queued"])
     if pane.config.system_prompt:
         line += " " + note_chip(t("setup.system"), pane.config.system_prompt[:300], STATE_TONES["queued"])
     return f'<div class="mlc-facts-line">{line}</div>'

@@ -9,11 +9,14 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.pane import Pane, differing
 from multi_llm_comparator.core.config import QUANTIZATIONS, TORCH_DTYPES, ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.ui.compare.answer_form import draw_form
+from multi_llm_comparator.ui.compare.more_sampling import draw_more_sampling
 from multi_llm_comparator.ui.compare.presets import draw_presets
-from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, replace_pane
+from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, share_pane
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import Choice
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -43,11 +46,12 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
             [t("param.sampling"), t("param.prompt"), t("param.loading"), t("param.presets")]
         )
         with sampling:
-            changes = _draw_sampling(pane.config, key)
+            changes = _draw_sampling(pane.config, key) | draw_more_sampling(pane.config, key)
             if model is not None and model.base is not None:
                 changes |= _draw_adapter(pane.config, model, key)
         with prompt:
             changes |= _draw_prompt(pane.config, key)
+            constraint = draw_form(pane.constraint, key)
         with loading:
             if choice is not None and choice.kind == "remote":
                 st.caption(t("param.loading_remote"))
@@ -56,7 +60,7 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
         with presets:
             by_hand = pane.set_by_hand(recommended(model))
             draw_presets(pane, lambda config, chosen: take_config(pane_id, config, by_hand | chosen), key)
-        pane = _keep(pane, changes, recommended(model))
+        pane = _keep(pane, changes, recommended(model), constraint)
         with switch:
             _draw_reproducible(pane, choice, key)
         if st.button(t("param.reset"), icon=":material/restart_alt:", type="tertiary", key=f"{key}_reset"):
@@ -71,7 +75,7 @@ def take_config(pane_id: str, config: ModelConfig, by_hand: frozenset[str]) -> N
     if choice is None or choice.model is None or choice.model.base is None:
         # A preset may have been made for an adapter.
         config = replace(config, adapter_scale=ModelConfig.adapter_scale)
-    replace_pane(pane.with_parameters(config, by_hand))
+    share_pane(pane.with_parameters(config, by_hand))
     st.session_state[_generation(pane_id)] = st.session_state.get(_generation(pane_id), 0) + 1
 
 
@@ -79,7 +83,7 @@ def _generation(pane_id: str) -> str:
     return f"compare_generation_{pane_id}"
 
 
-def _keep(pane: Pane, changes: dict[str, Any], recommended: ModelConfig) -> Pane:
+def _keep(pane: Pane, changes: dict[str, Any], recommended: ModelConfig, constraint: Constraint | None) -> Pane:
     """Take over what was changed in the form: the reader chose that."""
     config = replace(pane.config, **changes)
     try:
@@ -87,9 +91,11 @@ def _keep(pane: Pane, changes: dict[str, Any], recommended: ModelConfig) -> Pane
     except InvalidParameterError as exc:
         st.warning(plain(exc))
         return pane
-    if chosen := differing(config, pane.config):
+    chosen = differing(config, pane.config)
+    if chosen or constraint != pane.constraint:
         pane = pane.with_parameters(config, pane.set_by_hand(recommended) | chosen)
-        replace_pane(pane)
+        pane = replace(pane, constraint=constraint)
+        share_pane(pane)
     return pane
 
 
@@ -99,7 +105,12 @@ def _draw_reproducible(pane: Pane, choice: Choice | None, key: str) -> None:
 
     def switch() -> None:
         asked = next(other for other in draft_panes() if other.id == pane.id)
-        _keep(asked, {"reproducible": st.session_state[key]}, recommended(choice.model if choice else None))
+        _keep(
+            asked,
+            {"reproducible": st.session_state[key]},
+            recommended(choice.model if choice else None),
+            asked.constraint,
+        )
 
     # It moves by itself with temperature and seed, also while it is on the page.
     st.session_state[key] = pane.config.reproducible

@@ -7,19 +7,21 @@ is sent, so that two tabs can prepare different things.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import PaneDocument, pane_document, pane_from, validated
+from multi_llm_comparator.comparison.fairness import SHARED, are_same, with_same
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import MIN_CONTEXT, ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.compare.first_panes import first_models
+from multi_llm_comparator.ui.compare.setup import Fairness, Setup, setup_from
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
@@ -28,7 +30,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
 
 # What makers give recommendations for.
-_RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
+RECOMMENDED = ("temperature", "top_p", "top_k", "repeat_penalty")
 _PANES, _RUN = "compare_panes", AddressedId("run", "compare_run")
 # Prompts that another page wants asked here.
 _OFFERED, MAX_OFFERED = "compare_offered", 8
@@ -36,6 +38,7 @@ _OFFERED, MAX_OFFERED = "compare_offered", 8
 _UNTOUCHED = "compare_panes_untouched"
 # A run that was picked from a list: what another program made of it is wanted, not what goes on from it here.
 _AS_STORED = "compare_as_stored"
+_SETUP = "compare_chosen_setup"
 
 
 def current_run() -> Comparison | None:
@@ -54,6 +57,7 @@ def current_run() -> Comparison | None:
         return None
     if _RUN.kept() != comparison.id or _PANES not in st.session_state:
         save_draft(comparison.snapshot().panes)
+        st.session_state[_SETUP] = replace(chosen_setup(), in_turn=comparison.snapshot().in_turn)
     show_run(comparison.id)
     return comparison
 
@@ -124,6 +128,59 @@ def replace_pane(pane: Pane) -> None:
     save_draft([pane if other.id == pane.id else other for other in draft_panes()])
 
 
+def share_pane(pane: Pane) -> None:
+    """Keep a pane whose parameters were changed; where all panes have the same, the others change with it."""
+    if fairness() == "same":
+        save_draft(with_same([pane if other.id == pane.id else other for other in draft_panes()], pane))
+    else:
+        replace_pane(pane)
+
+
+def fairness() -> Fairness:
+    """How the panes are set up: as was chosen, as long as they are so; else each on its own."""
+    chosen = chosen_setup().fairness
+    panes = draft_panes()
+    if chosen == "same" and not are_same(panes):
+        return "own"
+    if chosen == "makers" and not all(_is_as_recommended(pane) for pane in panes):
+        return "own"
+    return chosen
+
+
+def choose_fairness(chosen: Fairness) -> None:
+    """Set up the panes so: with the first one's parameters, each with its maker's, or as they are."""
+    save_setup(fairness=chosen)
+    panes = draft_panes()
+    if chosen == "same" and panes:
+        save_draft(with_same(panes, panes[0]))
+    if chosen == "makers":
+        save_draft([_as_recommended(pane) for pane in panes])
+
+
+def _is_as_recommended(pane: Pane) -> bool:
+    theirs = recommended_for(pane)
+    return all(getattr(pane.config, name) == getattr(theirs, name) for name in RECOMMENDED)
+
+
+def _as_recommended(pane: Pane) -> Pane:
+    theirs = recommended_for(pane)
+    config = replace(pane.config, **{name: getattr(theirs, name) for name in RECOMMENDED})
+    return replace(pane, config=config, by_hand=(pane.by_hand or frozenset()) - frozenset(RECOMMENDED))
+
+
+def chosen_setup() -> Setup:
+    """How this visitor asks all panes; at first as at the last visit."""
+    if _SETUP not in st.session_state:
+        st.session_state[_SETUP] = setup_from(preferences.load().compare)
+    setup: Setup = st.session_state[_SETUP]
+    return setup
+
+
+def save_setup(**changes: Any) -> None:
+    st.session_state[_SETUP] = replace(chosen_setup(), **changes)
+    preferences.update(compare=asdict(st.session_state[_SETUP]))
+
+
 def add_pane() -> None:
     """One more pane, with a model that no other pane has, if there is one."""
     panes = draft_panes()
@@ -133,7 +190,34 @@ def add_pane() -> None:
         return
     taken = {pane.target for pane in panes}
     choice = next((c for c in choices if c.target not in taken), choices[0])
-    save_draft([*panes, Pane.new(choice.target, recommended(choice.model))])
+    added = Pane.new(choice.target, recommended(choice.model))
+    if fairness() == "same" and panes:
+        save_draft(with_same([*panes, added], panes[0]))
+    else:
+        save_draft([*panes, added])
+
+
+def duplicate_pane(pane_id: str) -> None:
+    """One more pane beside this one, with its model and parameters."""
+    panes = draft_panes()
+    at = next(i for i, pane in enumerate(panes) if pane.id == pane_id)
+    if len(panes) < MAX_PANES:
+        save_draft([*panes[: at + 1], replace(panes[at], id=Pane.new("").id), *panes[at + 1 :]])
+
+
+def move_pane(pane_id: str, by: int) -> None:
+    """Change places with the pane on the left (-1) or on the right (1)."""
+    panes = list(draft_panes())
+    at = next(i for i, pane in enumerate(panes) if pane.id == pane_id)
+    if 0 <= at + by < len(panes):
+        panes[at], panes[at + by] = panes[at + by], panes[at]
+        save_draft(panes)
+
+
+def apply_to_all(pane_id: str) -> None:
+    """Give all panes this one's parameters; models and loading stay."""
+    panes = draft_panes()
+    save_draft(with_same(panes, next(pane for pane in panes if pane.id == pane_id)))
 
 
 def remove_pane(pane_id: str) -> None:
@@ -144,7 +228,8 @@ def change_model(pane: Pane, choice: Choice) -> None:
     """Another model: what the reader chose stays, the rest is what its makers recommend, and what changed is said."""
     # Its parameters may have been changed since it was drawn.
     pane = next((now for now in draft_panes() if now.id == pane.id), pane)
-    changed = pane.with_model(choice.target, recommended_for(pane), recommended(choice.model))
+    shared = SHARED if fairness() == "same" and len(draft_panes()) > 1 else frozenset[str]()
+    changed = pane.with_model(choice.target, recommended_for(pane), recommended(choice.model), shared)
     replace_pane(changed)
     if told := _changes(pane.config, changed.config, choice.model):
         inform(t("setup.changed", model=choice.label, changes="; ".join(told)))
@@ -154,7 +239,7 @@ def _changes(before: ModelConfig, after: ModelConfig, model: ModelInfo | None) -
     """What changed by itself with the model, such as "temperature 0.7 → 0.2, as its makers recommend"."""
     theirs = model.config.get("generation") or {} if model else {}
     told: dict[str, list[str]] = {"recommended": [], "usual": []}
-    for name in _RECOMMENDED:
+    for name in RECOMMENDED:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             told["recommended" if name in theirs else "usual"].append(f"{t(f'param.{name}')} {old:g} → {new:g}")
@@ -196,10 +281,12 @@ def ensure_run(panes: Sequence[Pane]) -> Comparison | None:
     comparison = current_run()
     workbench = get_workbench()
     if comparison is None:
-        comparison = perform(workbench.comparisons.create(panes))
+        comparison = perform(workbench.comparisons.create(panes, in_turn=chosen_setup().in_turn))
     elif tuple(panes) != comparison.snapshot().panes:
         comparison = comparison if perform(_applied(comparison, panes), comparison.id) else None
     if comparison is not None:
+        if comparison.snapshot().in_turn != chosen_setup().in_turn:
+            perform(comparison.set_in_turn(chosen_setup().in_turn), comparison.id)
         show_run(comparison.id)
         if not st.session_state.get(_UNTOUCHED):
             preferences.update(panes=[pane_document(pane) for pane in panes])
@@ -236,15 +323,20 @@ def _first_choice() -> list[Pane]:
     chosen = first_models(sorted(loadable_models(), key=lambda m: m.size), get_workbench().settings.models_dir)
     if not chosen:
         return [Pane.new(target) for target in list(pane_choices())[:1]]
-    return [Pane.new(model.id, recommended(model)) for model in chosen]
+    return _first_setup([Pane.new(model.id, recommended(model)) for model in chosen])
+
+
+def _first_setup(panes: list[Pane]) -> list[Pane]:
+    """Panes that nobody has touched: with the same parameters, unless each maker's are wanted."""
+    return with_same(panes, panes[0]) if panes and chosen_setup().fairness == "same" else panes
 
 
 def choose_models(models: Sequence[ModelInfo], *, fills_in: bool = False) -> None:
-    """Set the panes to these models, with the parameters that their makers recommend.
+    """Set the panes to these models, with the parameters that the first one's makers recommend, or each one's.
 
     ``fills_in``: they are the page's own example, to which its other models come as they are made.
     """
-    save_draft([Pane.new(model.id, recommended(model)) for model in models])
+    save_draft(_first_setup([Pane.new(model.id, recommended(model)) for model in models]))
     st.session_state[_UNTOUCHED] = fills_in
 
 

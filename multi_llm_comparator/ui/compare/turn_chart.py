@@ -41,7 +41,7 @@ def has_times(answers: Sequence[AnswerSnapshot]) -> bool:
     return any(answer.progress.state != "failed" or answer.figures.tokens for answer in answers)
 
 
-def draw_chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], key: str) -> None:
+def draw_chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], told: Sequence[str], key: str) -> None:
     """Draw it; while an answer is being written the last figure is kept for a moment, so that nothing flickers.
 
     A new turn's answers come first: building a chart keeps a browser from showing them for a tenth of a second or more.
@@ -53,7 +53,7 @@ def draw_chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], key: st
         kept = (now() - REDRAW_S + FIRST_DRAW_S, mark, None)
         st.session_state[f"compare_{key}"] = kept
     elif kept is None or kept[1] != mark or now() - kept[0] > REDRAW_S or over:
-        kept = (now(), mark, chart(answers, tones, page_tone()))
+        kept = (now(), mark, chart(answers, tones, told, page_tone()))
         st.session_state[f"compare_{key}"] = kept
     with st.container(key=f"chart_box_{key}"):
         if kept[2] is None:
@@ -62,11 +62,11 @@ def draw_chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], key: st
         live_chart(kept[2], key, alt=t("chart.alt"), name=f"comparison-{key}")
 
 
-def chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], page: str) -> dict[str, Any]:
+def chart(answers: Sequence[AnswerSnapshot], tones: Sequence[Tone], told: Sequence[str], page: str) -> dict[str, Any]:
     """A Plotly figure as plain data: stacked times on the left, tokens per second on the right. Times in seconds.
-    ``tones`` are the panes' colours."""
+    ``tones`` are the panes' colours; ``told`` stands for the model's name where panes of one model differ in it."""
     lanes = turn_lanes(answers, now())
-    names = [f"{letter(i)} · {_short(row.label)}" for i, row in enumerate(lanes.rows)]
+    names = [f"{letter(i)} · {_short(told[i] or row.label)}" for i, row in enumerate(lanes.rows)]
     decode_colours = [tone.on(page) for tone in tones]
     taken = [{span.kind: span.end_s - span.start_s for span in row.spans} for row in lanes.rows]
     traces = [

@@ -27,6 +27,7 @@ from multi_llm_comparator.ui.history.overview import (
     job_overview,
     plan_overview,
     service_overview,
+    vote_overview,
 )
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
@@ -35,6 +36,8 @@ from multi_llm_comparator.ui.kit.navigation import go_to, page_names
 from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
 from multi_llm_comparator.ui.services import state as services
+from multi_llm_comparator.ui.vote import state as vote
+from multi_llm_comparator.voting.documents import KIND as VOTE
 from multi_llm_comparator.workbench import get_workbench
 
 READING_S = 60.0
@@ -75,6 +78,11 @@ def _plan_overview(run_id: str) -> Overview | None:
 def _evaluation_overview(run_id: str) -> Overview | None:
     found = perform(get_workbench().evaluations.get(run_id), run_id, timeout_s=READING_S)
     return None if found is None else evaluation_overview(found.snapshot())
+
+
+def _vote_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().votes.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else vote_overview(found.snapshot())
 
 
 async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
@@ -131,6 +139,13 @@ KINDS: dict[str, KindOnPages] = {
         open=services.open_run,
         forget=services.forget_run,
         overview=_service_overview,
+    ),
+    VOTE: KindOnPages(
+        page="vote",
+        icon=":material/how_to_vote:",
+        open=vote.open_run,
+        forget=vote.forget_run,
+        overview=_vote_overview,
     ),
 }
 

@@ -52,7 +52,7 @@ def test_a_phase_that_goes_on_counts_up_to_now():
 @pytest.mark.parametrize("page", ["light", "dark"])
 def test_the_chart_stacks_phases_and_shows_speeds_of_all_answers(page):
     waiting = AnswerProgress(requested_at=now())
-    figure = chart([answer("a", DONE), answer("b", waiting)], MODEL_TONES[:2], page)
+    figure = chart([answer("a", DONE), answer("b", waiting)], MODEL_TONES[:2], ["", ""], page)
     bars = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
     assert bars["writing"]["x"][0] == 2.0
     assert bars["loading"]["x"] == [2.0, None]
@@ -63,7 +63,7 @@ def test_the_chart_stacks_phases_and_shows_speeds_of_all_answers(page):
 
 
 def test_numbers_stand_beside_their_bars_and_lie_on_no_side():
-    figure = chart([answer("a", DONE)], MODEL_TONES[:1], "light")
+    figure = chart([answer("a", DONE)], MODEL_TONES[:1], [""], "light")
     speeds = figure["data"][-1]
     assert (speeds["textposition"], speeds["textangle"]) == ("outside", 0)
     assert figure["layout"]["xaxis2"]["range"][1] > 1.2 * speeds["x"][0]
@@ -84,7 +84,7 @@ def test_waiting_for_a_turn_after_loading_does_not_count_the_loading_again():
 
 def test_the_exported_bars_are_the_same_phases_on_one_scale():
     quick = AnswerProgress(0.0, state="done", started_at=0.0, first_token_at=0.5, last_token_at=1.5, tokens=2)
-    long, short = bars_of([answer("a", DONE), answer("b", quick)])
+    long, short = bars_of([answer("a", DONE), answer("b", quick)], ["a", "b"])
     assert [(s.phase, s.label) for s in long.segments] == [
         ("queued_s", "1.00 s"), ("load_s", "2.00 s"), ("prefill_s", "500 ms"), ("decode_s", "2.00 s"),
     ]  # fmt: skip
