@@ -15,6 +15,7 @@ _ICONS = {
     "vote": ":material/how_to_vote:",
     "plans": ":material/account_tree:",
     "cooperate": ":material/diversity_3:",
+    "services": ":material/lab_profile:",
     "tune": ":material/model_training:",
     "measure": ":material/straighten:",
     "models": ":material/deployed_code:",
