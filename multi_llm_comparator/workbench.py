@@ -25,6 +25,7 @@ from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.evaluation.cooperation_worth import Worths
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
@@ -40,18 +41,24 @@ from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
 from multi_llm_comparator.plans.saved import PREFIX as PLAN
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.routing import IntelligentRouter
+from multi_llm_comparator.routing.surroundings import FOLDER as ROUTING_FOLDER
+from multi_llm_comparator.routing.surroundings import surroundings
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.mlflow_feed import MlflowFeed
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.told_runs import feed_of
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.usage import UsageWriter
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
 from multi_llm_comparator.training.data.hub_data import fetched
+from multi_llm_comparator.voting.registry import VoteRegistry
 
 # Where commands and the API alone start their runs, as lists show it.
 COMMAND_LINE, SERVER = "cli", "server"
@@ -77,9 +84,13 @@ class Services:
     calibration: Calibration
     distillations: DistillationRegistry
     evaluations: EvaluationRegistry
+    router: IntelligentRouter
     cooperations: CooperationRegistry
     saved_cooperations: SavedCooperations
     applications: ServiceRegistry
+    mlflow: MlflowFeed | None
+    votes: VoteRegistry
+    worths: Worths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,12 +120,30 @@ def _services(
     fresh = NamedAnswers(FreshAnswers(gateway), named)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
+    evaluations = EvaluationRegistry(
+        runs,
+        Sources(fresh, engine, lambda target: models.find(target) is not None),
+        open_tasks,
+        in_flight=max(1, settings.parallel_requests),
+    )
+    worths = Worths(evaluations, lambda target: found.id if (found := models.find(target)) else target)
+    cooperations.measured = worths.weights
     return {
         "settings": settings,
         "models": models,
         "engine": engine,
         "gateway": gateway,
-        "answers": NamedAnswers(gateway, named),
+        "answers": (answers := NamedAnswers(gateway, named)),
+        "router": IntelligentRouter(
+            surroundings(
+                gateway=gateway,
+                models=models,
+                engine=engine,
+                answers=answers,
+                saved=saved,
+                folder=settings.home / ROUTING_FOLDER,
+            )
+        ),
         "store": store,
         "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,
@@ -139,6 +168,10 @@ def _services(
             open_tasks,
             in_flight=max(1, settings.parallel_requests),
         ),
+        "mlflow": feed_of(settings, runs),
+        "votes": VoteRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "evaluations": evaluations,
+        "worths": worths,
     }
 
 
@@ -199,6 +232,8 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
         yield services
     finally:
         await services.jobs.aclose()
+        if services.mlflow is not None:
+            await services.mlflow.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -227,6 +262,8 @@ async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        if services.mlflow is not None:
+            await services.mlflow.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -354,6 +391,8 @@ def close_workbench() -> None:
         return
     workbench.models.end_scan()
     workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
+    if workbench.mlflow is not None:
+        workbench.bridge.run(workbench.mlflow.aclose(), timeout_s=20)
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)

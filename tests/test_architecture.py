@@ -28,6 +28,7 @@ ALLOWED = {
     "plans": {"core", "services", "groups", "tracking", "charts", "runs"},
     "cooperation": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
+    "voting": {"core", "services", "groups", "tracking", "runs", "comparison"},
     "evaluation": {
         "core",
         "services",
@@ -39,12 +40,14 @@ ALLOWED = {
         "cooperation",
         "runs",
         "jobs",
+        "voting",
     },
     "applications": {"core", "services", "groups", "tracking", "charts", "runs", "cooperation"},
+    "routing": {"core", "services", "groups", "tracking", "runs", "evaluation", "cooperation"},
     "conversion": {"core", "inferencers", "services", "tracking"},
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
-FACES = {"ui", "server", "cli"}
+FACES = {"ui", "server", "cli", "programs"}
 # Classes that are made without a workbench have one opened for them when they are first used.
 OPENERS = {"cooperation/standalone.py"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}

@@ -41,7 +41,7 @@ def _line(one: Series, outliers: set[tuple[str, str]]) -> Chart:
     labels, values = list(one.labels), list(one.values)
     slope, start, _ = fitted_line(values)
     marked = [at for at, label in enumerate(labels) if (one.name, label) in outliers]
-    traces = [
+    traces: list[Chart] = [
         {"type": "scatter", "mode": "lines+markers", "name": one.name, "x": labels, "y": values},
         {
             "type": "scatter",

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.results import Result, handed_out
-from multi_llm_comparator.applications.spec import spec_of
+from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
 from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.cooperation.standalone import with_services
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
@@ -31,6 +32,9 @@ class ServiceResponse:
     error_type: str | None = None
     processing_time: float = 0.0
     request_id: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float | None = None
     typed: Result | None = field(default=None, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class ApplicationServiceManager:
         began = time.monotonic()
         try:
             given = dict(parameters or {})
-            data = _bytes_of(content, given.pop("encoding", ""))
+            data = bytes_of(content, given.pop("encoding", ""))
             if self._services is not None:
                 return await _processed(self._services, service_type, data, given)
             return await with_services(lambda services: _processed(services, service_type, data, given))
@@ -82,7 +86,12 @@ class ApplicationServiceManager:
             )
 
 
-def _bytes_of(content: str | bytes, encoding: object) -> bytes:
+def bytes_of(content: str | bytes, encoding: object) -> bytes:
+    """The document that a request brings.
+
+    Raises:
+        ConfigurationError: the encoding is not known, or the content is not written in it.
+    """
     if encoding not in ("", "base64"):
         raise ConfigurationError(f"the encoding {encoding!r} is not known; give 'base64', or none for text")
     if isinstance(content, bytes):
@@ -98,21 +107,34 @@ def _bytes_of(content: str | bytes, encoding: object) -> bytes:
 async def _processed(
     services: Services, service_type: str, data: bytes, parameters: Mapping[str, Any]
 ) -> ServiceResponse:
-    began = time.monotonic()
     is_named = "model" in parameters or "target" in parameters
     target = "" if is_named else usual_target(services.models, services.gateway.groups)
-    run = await services.applications.start(spec_of(service_type, parameters, target=target), data)
+    return await worked(services.applications, spec_of(service_type, parameters, target=target), data)
+
+
+async def worked(registry: ServiceRegistry, spec: ServiceSpec, data: bytes) -> ServiceResponse:
+    """Start a service and wait for it, on the event loop of the runs; cancelling stops it.
+
+    Raises:
+        DocumentError, NotWrittenError, StoreError: it could not be started.
+    """
+    began = time.monotonic()
+    run = await registry.start(spec, data)
     try:
         await run.wait()
     finally:
         if run.is_at_work:
-            await services.runs.stop(run.id)
-    result = run.result
+            await registry.runs.stop(run.id)
+    result, answers = run.result, run.answers.values()
+    costs = [one.cost_usd for one in answers if one.cost_usd is not None]
     return ServiceResponse(
         success=result is not None,
         result=handed_out(result) if result is not None else {},
         error=None if result is not None else run.error or f"it was {run.state}",
         processing_time=time.monotonic() - began,
         request_id=run.id,
+        prompt_tokens=sum(one.prompt_tokens for one in answers),
+        completion_tokens=sum(one.tokens for one in answers),
+        cost_usd=sum(costs) if costs else None,
         typed=result,
     )

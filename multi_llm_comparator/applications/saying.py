@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from multi_llm_comparator.applications.reading.pieces import count_words, language_of
@@ -9,11 +10,29 @@ from multi_llm_comparator.core.readable import Language, cut_line
 
 MIN_CHARS = 20
 _RUN = 8
+_SENTENCE = re.compile(r"[^。！？!?\n.]*(?:\.(?=\S)[^。！？!?\n.]*)*(?:[。！？!?.\n]+[\s\]\[\d]*|$)")
+_ENDS = (".", "!", "?", "。", "！", "？", "]", ")", "）")
 
 
 def is_readable(text: str, language: Language) -> bool:
     """Whether a text is long enough, in the language that was asked for, and not the same words again and again."""
     return len(text.strip()) >= MIN_CHARS and language_of(text) == language and not repeats(text)
+
+
+def finished(text: str) -> str:
+    """A text without its last sentence, if that was cut, and without sentences that were there before."""
+    seen: set[str] = set()
+    kept: list[str] = []
+    for match in _SENTENCE.finditer(text.strip()):
+        sentence = match[0]
+        plain = re.sub(r"\[\d+\]|\s", "", sentence).lower()
+        if plain in seen:
+            continue
+        seen.add(plain)
+        kept.append(sentence)
+    while len(kept) > 1 and not kept[-1].rstrip().endswith(_ENDS):
+        kept.pop()
+    return "".join(kept).strip()
 
 
 def repeats(text: str) -> bool:

@@ -1,10 +1,11 @@
 """How much each member's vote should count, from recorded answers to questions whose right answers are known.
 
-Four ways are tried on held-out parts of the records, and the best is taken: every vote alike; log-odds of the members'
-accuracies (the best weights for members that err independently: Nitzan and Paroush 1982); weights fitted so that the
-right answer gets the most (a conditional logit, McFadden 1974, with weights of 0 or more), which sees that members err
-together; and the best member alone. Mixing weaker models often loses to it, so it is kept unless another way is better
-by more than the doubt about the difference.
+Four ways are tried on held-out parts of the records: every vote alike; log-odds of the members' accuracies (the best
+weights for members that err independently: Nitzan and Paroush 1982); weights fitted so that the right answer gets the
+most (a conditional logit, McFadden 1974, with weights of 0 or more), which sees that members err together; and the best
+member alone. Fitted weights are the usual: where one member is far better than the others they leave it alone, and the
+votes are decided after few calls. Another way is taken where it was right more often by more than the doubt about the
+difference. Too few records carry no fitted weights; the usual is then the best member alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from multi_llm_comparator.cooperation.votes import Vote, tally
+from multi_llm_comparator.cooperation.votes import Vote, chance_of_leader, is_decided, tally
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,9 +85,11 @@ def weights_from(records: Sequence[Record], *, seed: int = 1) -> Weighting:
     if len(records) >= MIN_FITTED:
         schemes = (*schemes, "fitted")
     hits = _held_out_hits(records, schemes, seed)
+    # Fitted weights can come to any of the others; too few records cannot carry them.
+    usual: Scheme = "fitted" if "fitted" in schemes else "best"
     chosen: Scheme = max(schemes, key=lambda s: sum(hits[s]))
-    if chosen != "best" and not _is_surely_better(hits[chosen], hits["best"]):
-        chosen = "best"
+    if not _is_surely_better(hits[chosen], hits[usual]):
+        chosen = usual
     held_out = {scheme: sum(hits[scheme]) / len(records) for scheme in schemes}
     return Weighting(tuple(_weights(records, chosen)), chosen, held_out, len(records))
 
@@ -94,6 +97,30 @@ def weights_from(records: Sequence[Record], *, seed: int = 1) -> Weighting:
 def winner(votes: Sequence[str | None], weights: Sequence[float]) -> str | None:
     """What these votes come to. Members of weight 0 are not heard."""
     return tally([Vote(str(m), v, w) for m, (v, w) in enumerate(zip(votes, weights, strict=True)) if w > 0]).winner
+
+
+def recorded_vote(
+    votes: Sequence[str | None], weights: Sequence[float], *, stop_early: bool = True, confidence: float | None = None
+) -> tuple[str | None, int]:
+    """What a vote comes to if the members are asked one by one, the weightiest first, and how many were asked.
+
+    Args:
+        votes: what each member says, None where nothing counts.
+        weights: 0 or more; who has 0 is not asked.
+        stop_early: whether to end as soon as the rest cannot change it.
+        confidence: ends it also once the leader stays ahead with this chance, with two votes at least.
+    """
+    order = sorted((m for m, weight in enumerate(weights) if weight > 0), key=lambda m: (-weights[m], m))
+    cast: list[Vote] = []
+    for asked, m in enumerate(order, 1):
+        if votes[m] is not None:
+            cast.append(Vote(str(m), votes[m], weights[m]))
+        if not stop_early or not cast:
+            continue
+        is_sure = confidence is not None and len(cast) > 1 and chance_of_leader(cast) >= confidence
+        if is_sure or is_decided(cast, [weights[n] for n in order[asked:]]):
+            return tally(cast).winner, asked
+    return tally(cast).winner, len(order)
 
 
 def _held_out_hits(records: Sequence[Record], schemes: Sequence[Scheme], seed: int) -> dict[Scheme, list[bool]]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.core.config import ModelConfig
@@ -16,6 +17,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.routing import IntelligentRouter
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -42,6 +44,8 @@ class Served:
             predicts those of plans.
         saved_cooperations: what can be asked as ``cooperate:NAME``.
         answers: resolves every name; None leaves all to the gateway.
+        router: decides who answers where nobody is named; None makes one over the rest.
+        applications: services on documents, data and decisions.
     """
 
     models: ModelManager
@@ -58,6 +62,8 @@ class Served:
     cooperations: CooperationRegistry | None = None
     saved_cooperations: SavedCooperations | None = None
     answers: TextSource | None = None
+    router: IntelligentRouter | None = None
+    applications: ServiceRegistry | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -101,5 +107,7 @@ def served_from(
         cooperations=work.cooperations,
         saved_cooperations=work.saved_cooperations,
         answers=work.answers,
+        router=work.router,
+        applications=work.applications,
         store=work.store,
     )

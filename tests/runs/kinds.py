@@ -6,6 +6,8 @@ import asyncio
 from abc import ABC, abstractmethod
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.spec import checked_spec
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
@@ -16,11 +18,14 @@ from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.training.data.distill import DistillOptions, make_prompts
 from multi_llm_comparator.training.data.distillations import DistillationRegistry
+from multi_llm_comparator.voting.registry import VoteRegistry
+from multi_llm_comparator.voting.vote_run import VoteRun
 from tests.comparison.asking import PANES, answer
 from tests.evaluation.measuring.making import evaluation, no_tasks, prompt_set
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
 from tests.support.scripted_source import Call, ScriptedSource
+from tests.voting.sessions import session_spec
 
 PATIENCE_S = 30.0
 
@@ -152,9 +157,70 @@ class DistillationLife(Life):
         return list(run.snapshot().answers.values())[-1].text or None
 
 
+class CooperationLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = CooperationRegistry(self.runs, self.source)
+
+    async def half(self) -> LiveRun:
+        members = ({"target": "small"}, {"target": "large"})
+        run = await self.registry.start(checked_spec(mode="sequential", members=members, question="What is it?"))
+        await (await self.source.call(0)).answer("7")
+        self.open = await self.source.call(1)
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("done", "7"), ("running", "5"))
+
+    def said(self, run: LiveRun) -> str | None:
+        return run.snapshot().answer
+
+
+class VoteLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = VoteRegistry(self.runs, self.source)
+
+    async def half(self) -> LiveRun:
+        run = await self.registry.start(session_spec("What is it?"))
+        first, self.open = await self.source.next_calls(2)
+        await first.answer("7")
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("answering", "7"))
+
+    async def resumed(self, run: LiveRun) -> None:
+        await (await self.source.call(0)).answer(self.rest)
+        await self._vote(run)
+        assert len(self.source.calls) == 1
+
+    async def end(self, run: LiveRun) -> None:
+        await self.open.say("68")
+        await self.open.finish()
+        await self._vote(run)
+
+    async def _vote(self, run: LiveRun) -> None:
+        assert isinstance(run, VoteRun)
+        async with asyncio.timeout(PATIENCE_S):
+            while (turn := run.snapshot().open_turn) is None:
+                await asyncio.sleep(0.01)
+            better = next(answer for answer in turn.answers if answer.text == self.result)
+            await run.vote(turn.number, better.contestant)
+            await run.wait()
+
+    def said(self, run: LiveRun) -> str | None:
+        best = [turn.best for turn in run.snapshot().turns]
+        return best[0].text if best and best[0] else None
+
+
 KINDS: dict[str, type[Life]] = {
     "comparison": ComparisonLife,
     "plan": PlanLife,
     "distillation": DistillationLife,
     "evaluation": EvaluationLife,
+    "cooperation": CooperationLife,
+    "vote": VoteLife,
 }

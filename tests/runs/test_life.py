@@ -18,7 +18,14 @@ from multi_llm_comparator.tracking.records import RunFilter
 from tests.runs.kinds import KINDS, PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
-PAGES = ({"comparison": "compare"}, {"plan": "plans"}, {"distillation": "tune"}, {"evaluation": "measure"})
+PAGES = (
+    {"comparison": "compare"},
+    {"plan": "plans"},
+    {"distillation": "tune"},
+    {"evaluation": "measure"},
+    {"cooperation": "cooperate"},
+    {"vote": "vote"},
+)
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 
 

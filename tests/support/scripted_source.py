@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Started, TextDelta
@@ -77,7 +77,7 @@ class ScriptedSource:
         self.calls: list[Call] = []
         self._arrived = asyncio.Condition()
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         call = Call(target, request)
         self.calls.append(call)
         async with self._arrived:

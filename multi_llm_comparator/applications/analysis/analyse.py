@@ -9,17 +9,18 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from multi_llm_comparator.applications.analysis.chunks import Part, parts_of
-from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, kind_of, relevance
-from multi_llm_comparator.applications.analysis.prompts import claims_question, objects_in, summary_question
+from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, kind_of, relevance, sentences
+from multi_llm_comparator.applications.analysis.prompts import MIN_CLAIMS, claims_question, objects_in, summary_question
 from multi_llm_comparator.applications.analysis.quotes import Found, Haystack
 from multi_llm_comparator.applications.analysis.writing import written
 from multi_llm_comparator.applications.desk import Desk
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import Claim, ClaimKind, DocumentAnalysis
-from multi_llm_comparator.applications.saying import is_readable, summed_numbers
+from multi_llm_comparator.applications.saying import finished, is_readable, summed_numbers
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.readable import Language
 
@@ -35,6 +36,8 @@ MAX_SUMMED = 400
 MAX_FOLDS = 4
 # A summary with fewer of its terms in the document is not about it.
 MIN_KNOWN = 0.5
+MIN_CLAIM_CHARS = 6
+_LIST_MARK = re.compile(r"^(?:\d{1,2}[.)]|[-*•])\s+")
 _CITED = re.compile(r"\s?\[(\d{1,4})\]")
 _KINDS: frozenset[ClaimKind] = frozenset({"point", "strength", "risk", "plan"})
 
@@ -122,7 +125,8 @@ async def _all_claims(work: _Work, parts: Sequence[tuple[int, Part]], remarks: l
 async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> tuple[list[Claim], str]:
     """The claims of a part, and why the model gave none where it failed."""
     spec = work.spec
-    question = claims_question(
+    asked = partial(
+        claims_question,
         spec.kind,
         work.language,
         part.text,
@@ -131,7 +135,10 @@ async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> t
         question=spec.question,
         max_tokens=spec.answer_tokens,
     )
-    reply = await work.desk.ask(f"part.{key}", question)
+    reply = await work.desk.ask(f"part.{key}", asked([one for text in part.texts for one in sentences(text)]))
+    if reply.error_type in ("RequestRefusedError", "GrammarError"):
+        # Some endpoints take no long lists of choices.
+        reply = await work.desk.ask(f"part.{key}", asked(()))
     if reply.error_type == "ContextOverflowError" and (halves := part.halves()):
         # The tokens were only estimated: it is asked in two halves.
         work.desk.expect(2)
@@ -140,9 +147,17 @@ async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> t
         )
         return [claim for claims, _ in both for claim in claims], next((error for _, error in both if error), "")
     claims = _read_claims(work, reply.text, part) if reply.is_answer else []
-    if not any(claim.state == "found" for claim in claims) and not _says_nothing(work, reply.text, claims):
+    shown = sum(claim.state != "not_found" for claim in claims)
+    if shown < _wanted(work, part) and not _says_nothing(work, reply.text, claims):
         claims = [*claims, *_picked(work, part)]
     return claims, reply.error
+
+
+def _wanted(work: _Work, part: Part) -> int:
+    """How many statements a part should give at least."""
+    if work.spec.kind in ("risks", "questions"):
+        return 1
+    return min(MIN_CLAIMS, max(1, sum(len(sentences(text)) for text in part.texts) // 3))
 
 
 def _says_nothing(work: _Work, answer: str, claims: list[Claim]) -> bool:
@@ -159,7 +174,11 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
         if not isinstance(text, str) or not isinstance(quote, str) or not text.strip():
             continue
         found = haystack.find(quote)
-        checked = checked_numbers(" ".join(text.split()), work.allowed)
+        if found and not _is_of(text, part.text):
+            # Nothing that the quote or its surroundings say: the quote itself is worth more.
+            claims.append(_as_picked(work, found))
+            continue
+        checked = checked_numbers(_LIST_MARK.sub("", " ".join(text.split())), work.allowed)
         kind = one.get("kind")
         claims.append(
             Claim(
@@ -173,6 +192,20 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
             )
         )
     return claims
+
+
+def _is_of(text: str, part: str) -> bool:
+    """Whether a statement is made of words of its part, as far as both are in one language."""
+    if language_of(text) != language_of(part):
+        return len(text) >= MIN_CLAIM_CHARS
+    return len(text) >= MIN_CLAIM_CHARS and Terms([part]).share_known(text) >= MIN_KNOWN
+
+
+def _as_picked(work: _Work, found: Found) -> Claim:
+    piece = work.reading.pieces[found.piece]
+    kind: ClaimKind = "risk" if work.spec.kind == "risks" else kind_of(found.quote, piece.place.heading)
+    text = " ".join(found.quote.split())
+    return Claim(text=text, quote=found.quote, kind=kind, state="picked", piece=found.piece, place=piece.place)
 
 
 def _kind(work: _Work, found: Found | None, quote: str) -> ClaimKind:
@@ -195,17 +228,7 @@ def _picked(work: _Work, part: Part) -> list[Claim]:
         found = [*best(many, "point"), *(one for kind in ("risk", "plan", "strength") for one in best(2, kind))]
     else:
         found = best(many, "risk" if spec.kind == "risks" else "point")
-    return [
-        Claim(
-            text=" ".join(one.text.split()),
-            quote=one.text,
-            kind="risk" if spec.kind == "risks" else kind_of(one.text, pieces[one.piece].place.heading),
-            state="picked",
-            piece=one.piece,
-            place=pieces[one.piece].place,
-        )
-        for one in found
-    ]
+    return [_as_picked(work, Found(one.piece, one.text)) for one in found]
 
 
 def _fitting(question: str, found: Sequence[Sentence], most: int) -> list[Sentence]:
@@ -238,6 +261,7 @@ async def _summed_up(work: _Work, claims: Sequence[Claim], remarks: list[Remark]
     chosen = _most_telling(work, claims, MAX_SUMMED)
     if work.desk.has_model and work.spec.kind != "key_points":
         text, problem = await _folded(work, [f"[{claims.index(one) + 1}] {_unstruck(one.text)}" for one in chosen])
+        text = finished(text)
         text = _CITED.sub(lambda m: m[0] if 1 <= int(m[1]) <= len(claims) else "", text)
         if not problem and _is_about(work, text):
             return text, True
@@ -308,7 +332,9 @@ def _most_telling(work: _Work, claims: Sequence[Claim], most: int) -> list[Claim
 def _is_about(work: _Work, text: str) -> bool:
     """Whether a summary is in the language of the result and made of the document's words."""
     plain = _CITED.sub("", text)
-    if not is_readable(plain, work.language):
+    lines = [line for line in text.split("\n") if line.strip()]
+    copied = sum(bool(re.match(r"[-*\s]*\[\d+\]", line)) for line in lines)
+    if not is_readable(plain, work.language) or copied > 1:
         return False
     # A summary in another language than the document's shares few words with it.
     is_translated = language_of(work.reading.text) != work.language

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from multi_llm_comparator.applications.desk import Question
 from multi_llm_comparator.core.readable import Language
 
-MAX_CLAIMS = 5
+MIN_CLAIMS, MAX_CLAIMS = 3, 5
 MAX_CLAIM_CHARS, MAX_QUOTE_CHARS = 240, 240
+# What endpoints take in a list of choices.
+MAX_SENTENCES, MAX_SENTENCES_CHARS = 250, 12_000
 
 _SYSTEM = {
     "en": "You analyse documents. You say only what the text says, and quote it word for word.",
@@ -34,12 +36,14 @@ _WANTED = {
 }
 _MAP = {
     "en": "Below is part {n} of {total} of a document. List up to {most} items: {wanted}.\n"
-    'Answer as JSON: {{"claims": [{{"claim": "one sentence", "quote": "words copied from the text"{kind}}}]}}. '
-    "Each quote must be copied exactly. If the text has nothing of this, answer with an empty list.\n\n"
+    "For each first copy a sentence of the text word for word as its quote, then write the claim: one sentence of "
+    'your own that says what it shows. Answer as JSON: {{"claims": [{{"quote": "…", "claim": "…"{kind}}}]}}. '
+    "If the text has nothing of this, answer with an empty list.\n\n"
     "Text:\n{text}",
     "zh": "下面是一份文档的第 {n} 部分，共 {total} 部分。请列出最多 {most} 条：{wanted}。\n"
-    '用 JSON 回答：{{"claims": [{{"claim": "一句话", "quote": "从原文逐字复制的内容"{kind}}}]}}。'
-    "引文必须与原文完全一致。如果文中没有相关内容，回答空列表。\n\n文档：\n{text}",
+    "每条先从原文逐字复制一个句子作为 quote，再用自己的一句话写出它说明了什么，作为 claim。"
+    '用 JSON 回答：{{"claims": [{{"quote": "…", "claim": "…"{kind}}}]}}。'
+    "如果文中没有相关内容，回答空列表。\n\n文档：\n{text}",
 }
 _KIND = {"en": ', "kind": "point, strength, risk or plan"', "zh": ', "kind": "point、strength、risk 或 plan"'}
 _TASKS = {
@@ -62,9 +66,18 @@ _SUM = {
 
 
 def claims_question(
-    kind: str, language: Language, text: str, *, n: int, total: int, question: str, max_tokens: int
+    kind: str,
+    language: Language,
+    text: str,
+    sentences: Sequence[str],
+    *,
+    n: int,
+    total: int,
+    question: str,
+    max_tokens: int,
 ) -> Question:
-    """What a part of the document says, as claims with quotes."""
+    """What a part of the document says, as claims with quotes, which are some of its ``sentences``; () leaves them
+    free."""
     wanted = _WANTED[language][kind].format(question=question)
     prompt = _MAP[language].format(
         n=n,
@@ -74,19 +87,24 @@ def claims_question(
         kind=_KIND[language] if kind == "comprehensive" else "",
         text=text,
     )
-    return Question(prompt=prompt, system=_SYSTEM[language], max_tokens=max_tokens, schema=claims_schema(kind))
+    return Question(
+        prompt=prompt, system=_SYSTEM[language], max_tokens=max_tokens, schema=claims_schema(kind, sentences)
+    )
 
 
-def claims_schema(kind: str) -> dict[str, Any]:
-    """The form of claims."""
-    fields: dict[str, Any] = {
-        "claim": {"type": "string", "minLength": 4, "maxLength": MAX_CLAIM_CHARS},
-        "quote": {"type": "string", "minLength": 4, "maxLength": MAX_QUOTE_CHARS},
-    }
+def claims_schema(kind: str, sentences: Sequence[str] = ()) -> dict[str, Any]:
+    """The form of claims. A quote is one of ``sentences`` as long as these are not too many for a schema."""
+    quote: dict[str, Any] = {"type": "string", "minLength": 4, "maxLength": MAX_QUOTE_CHARS}
+    if 0 < len(sentences) <= MAX_SENTENCES and sum(map(len, sentences)) <= MAX_SENTENCES_CHARS:
+        quote = {"type": "string", "enum": list(dict.fromkeys(sentences))}
+    claim = {"type": "string", "minLength": 4, "maxLength": MAX_CLAIM_CHARS}
+    fields: dict[str, Any] = {"quote": quote, "claim": claim}
     if kind == "comprehensive":
         fields["kind"] = {"type": "string", "enum": ["point", "strength", "risk", "plan"]}
     item = {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-    claims = {"type": "array", "maxItems": MAX_CLAIMS, "items": item}
+    # Risks and answers may well not be there.
+    least = 0 if kind in ("risks", "questions") else min(MIN_CLAIMS, max(1, len(sentences) // 3))
+    claims = {"type": "array", "minItems": least, "maxItems": MAX_CLAIMS, "items": item}
     return {"type": "object", "properties": {"claims": claims}, "required": ["claims"], "additionalProperties": False}
 
 

@@ -16,7 +16,7 @@ from multi_llm_comparator.applications.desk import Desk, Question
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import DecisionSupport
-from multi_llm_comparator.applications.saying import is_readable, summed_numbers
+from multi_llm_comparator.applications.saying import finished, is_readable, summed_numbers
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
@@ -237,7 +237,7 @@ async def _worded(
     question = Question(prompt=prompt, system=_SYSTEM[language], max_tokens=spec.answer_tokens)
     reply = await desk.ask("wording", question)
     allowed = Allowed().add_text(text).add_text("\n".join(lines)).add([float(len(decision.problem.options))])
-    checked = checked_numbers(reply.text.strip(), allowed)
+    checked = checked_numbers(finished(reply.text), allowed)
     names = [option.title for option in decision.problem.options]
     names += [part for option in decision.problem.options for part in (option.name, option.label) if part]
     is_about = any(name.casefold() in checked.text.casefold() for name in names)

@@ -9,7 +9,7 @@ from multi_llm_comparator.applications.insight.figures import Data, Finding
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Remark, language_of
 from multi_llm_comparator.applications.results import DataInsight
-from multi_llm_comparator.applications.saying import is_readable, summed_numbers
+from multi_llm_comparator.applications.saying import finished, is_readable, summed_numbers
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.applications.words import LABELS, amount, number, percent, points, words_of
 from multi_llm_comparator.core.readable import Language
@@ -47,7 +47,7 @@ def sentence(finding: Finding, language: Language) -> str:
         if unit in ("%", "％") and name in _DIFFERENCES:
             text = points(value, language)
         else:
-            text = amount(round(value, 2) if name in ("score", "r") else value, unit, language)
+            text = amount(round(value, 3 if name == "r" else 2) if name in ("score", "r") else value, unit, language)
         values[name] = f"+{text}" if name in _SIGNED and value > 0 else text
     for name, value in finding.percents.items():
         is_signed = name in ("change_percent", "step_percent", "growth", "one", "other")
@@ -133,7 +133,7 @@ async def _worded(
     desk.expect(1)
     question = Question(prompt=prompt, system=_SYSTEM[language], max_tokens=spec.answer_tokens)
     reply = await desk.ask("wording", question)
-    checked = checked_numbers(reply.text.strip(), allowed_numbers(data))
+    checked = checked_numbers(finished(reply.text), allowed_numbers(data))
     if not reply.is_answer or not checked.kept or not is_readable(checked.text, language):
         remarks.append(Remark(code="wording_left_out", values={"why": reply.error[:300]} if reply.error else {}))
         return "", ()

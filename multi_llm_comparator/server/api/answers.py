@@ -7,11 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multi_llm_comparator.core.config import MIN_TEMPERATURE
-from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.events import (
+    Attempted,
+    Cost,
+    Event,
+    Failed,
+    Finished,
+    Loaded,
+    Started,
+    TextDelta,
+    ThoughtDelta,
+)
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed, RunBegan, RunMeasured
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
@@ -22,7 +33,8 @@ class Answer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
     Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
-    measures, under the name of its kind.
+    measures, under the name of its kind; of others ``progress`` is what the model thought. ``pieces`` are the tokens,
+    where they were asked for. What was not asked of a stream says ``prompt_in_all`` and ``ends_for_length`` itself.
     """
 
     text: list[str] = field(default_factory=list)
@@ -36,6 +48,10 @@ class Answer:
     run_id: str = ""
     progress: list[str] = field(default_factory=list)
     figures: dict[str, Any] | None = None
+    pieces: list[TokenPiece] = field(default_factory=list)
+    thought_tokens: int = 0
+    prompt_in_all: int = 0
+    ends_for_length: bool = False
 
     def apply(self, event: Event) -> None:
         match event:
@@ -43,8 +59,12 @@ class Answer:
                 self.load_s = seconds
             case Started():
                 self.started = event
+            case ThoughtDelta(text=text, tokens=tokens):
+                self.progress.append(text)
+                self.tokens = self.thought_tokens = tokens
             case TextDelta(text=text, tokens=tokens):
                 self.text.append(text)
+                self.pieces += event.pieces
                 self.tokens = tokens
                 self.first_text_at = self.first_text_at or event.at
             case Finished():
@@ -66,7 +86,9 @@ class Answer:
 
     @property
     def prompt_tokens(self) -> int:
-        return self.finished.prompt_tokens if self.finished else self.started.prompt_tokens if self.started else 0
+        if self.finished:
+            return self.finished.prompt_tokens
+        return self.started.prompt_tokens if self.started else self.prompt_in_all
 
     @property
     def completion_tokens(self) -> int:
@@ -79,7 +101,7 @@ class Answer:
     @property
     def is_cut(self) -> bool:
         """Whether it ended for its length."""
-        return self.finished is not None and self.finished.reason == "length"
+        return self.ends_for_length or (self.finished is not None and self.finished.reason == "length")
 
 
 class Answers:
@@ -100,7 +122,7 @@ class Answers:
         try:
             while batch := await self._next():
                 self._early += batch
-                if any(isinstance(event, TextDelta | Progressed | Finished) for _, event in batch):
+                if any(isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished) for _, event in batch):
                     return
         except BaseException:
             self.close()

@@ -25,6 +25,7 @@ from multi_llm_comparator.ui.history.overview import (
     evaluation_overview,
     job_overview,
     plan_overview,
+    vote_overview,
 )
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
@@ -32,6 +33,8 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.navigation import go_to, page_names
 from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
+from multi_llm_comparator.ui.vote import state as vote
+from multi_llm_comparator.voting.documents import KIND as VOTE
 from multi_llm_comparator.workbench import get_workbench
 
 READING_S = 60.0
@@ -72,6 +75,11 @@ def _plan_overview(run_id: str) -> Overview | None:
 def _evaluation_overview(run_id: str) -> Overview | None:
     found = perform(get_workbench().evaluations.get(run_id), run_id, timeout_s=READING_S)
     return None if found is None else evaluation_overview(found.snapshot())
+
+
+def _vote_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().votes.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else vote_overview(found.snapshot())
 
 
 async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
@@ -116,6 +124,13 @@ KINDS: dict[str, KindOnPages] = {
         open=measure.open_run,
         forget=measure.forget_run,
         overview=_evaluation_overview,
+    ),
+    VOTE: KindOnPages(
+        page="vote",
+        icon=":material/how_to_vote:",
+        open=vote.open_run,
+        forget=vote.forget_run,
+        overview=_vote_overview,
     ),
 }
 

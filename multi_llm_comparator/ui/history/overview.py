@@ -11,7 +11,8 @@ from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.evaluation.measuring.cells import Cell
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
-from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
+from multi_llm_comparator.evaluation.measuring.words import interval_words as score_interval
+from multi_llm_comparator.evaluation.measuring.words import mean_words
 from multi_llm_comparator.jobs.events import Sample
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.plans.export_html import figure_rows
@@ -25,6 +26,10 @@ from multi_llm_comparator.ui.kit.html_pieces import state_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.ui.plans.tones import step_chip
+from multi_llm_comparator.voting.snapshot import VotingSnapshot
+from multi_llm_comparator.voting.tally import tally
+from multi_llm_comparator.voting.turns import VoteAnswer
+from multi_llm_comparator.voting.words import interval_words
 
 LOSSES = ("loss", "validation_loss")
 # Of a job that asks more at a step, the first.
@@ -68,7 +73,7 @@ def evaluation_overview(snapshot: EvaluationSnapshot) -> Overview:
     figures = {}
     for found in results.subjects:
         name = f"{snapshot.spec.subject(found.subject).name} · {found.source}"
-        figures[name] = f"{mean_words(found.interval)} ({interval_words(found.interval)})"
+        figures[name] = f"{mean_words(found.interval)} ({score_interval(found.interval)})"
     parts = []
     for number, item in enumerate(snapshot.items[:MAX_PARTS]):
         cells = [(subject, snapshot.cell(number, subject.id)) for subject in snapshot.spec.subjects]
@@ -86,6 +91,31 @@ def _cell(name: str, target: str, cell: Cell) -> ShownAnswer:
         text=cell.text,
         error=cell.error or "",
         figures=(value, seconds(cell.duration_s, current_language())),
+    )
+
+
+def vote_overview(snapshot: VotingSnapshot) -> Overview:
+    """Vote by vote, with the answers as they stood; the figures are the ranking's."""
+    found = tally([snapshot])
+    language = current_language()
+    figures = {
+        found.labels[one.id]: f"{one.points:.0f} ({interval_words(one, language)})" for one in found.ranked().standings
+    }
+    parts = []
+    for turn in snapshot.voted[:MAX_PARTS]:
+        answers = [_voted(snapshot, answer, is_best=answer is turn.best) for answer in turn.answers]
+        parts.append(Part(prompt=snapshot.spec.prompts[turn.prompt].text, answers=tuple(answers)))
+    return Overview(figures=figures, parts=tuple(parts))
+
+
+def _voted(snapshot: VotingSnapshot, answer: VoteAnswer, *, is_best: bool) -> ShownAnswer:
+    one = snapshot.spec.contestant(answer.contestant)
+    return ShownAnswer(
+        model=one.name,
+        target=one.target,
+        chip=state_chip("done"),
+        text=answer.text,
+        figures=(*([t("vote.chosen")] if is_best else []), *_words(answer.tokens, answer.tokens_per_s, None, None)),
     )
 
 

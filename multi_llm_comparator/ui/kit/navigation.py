@@ -12,6 +12,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 _FOLDER = Path(__file__).parents[3] / "pages"
 _ICONS = {
     "compare": ":material/view_column:",
+    "vote": ":material/how_to_vote:",
     "plans": ":material/account_tree:",
     "tune": ":material/model_training:",
     "measure": ":material/straighten:",

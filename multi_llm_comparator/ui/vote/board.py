@@ -1,0 +1,133 @@
+"""A session of votes as one goes through it: the open turn, who wrote what, and the ranking."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.ui.history.rows import state_of_run
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.html_pieces import problem
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.vote.ranking import draw_ranking
+from multi_llm_comparator.ui.vote.state import go_on, revealed_turn, reveals, set_reveals, taken
+from multi_llm_comparator.ui.vote.turn import draw_blind, draw_revealed
+from multi_llm_comparator.voting.snapshot import VotingSnapshot
+from multi_llm_comparator.voting.turns import Turn
+from multi_llm_comparator.voting.vote_run import VoteRun
+
+POLL_S, WATCH_S = 0.5, 2.0
+_VIEWS = ("votes", "ranking")
+
+
+def draw_board(run: VoteRun) -> None:
+    """Everything of a session. The page asks for news only while it waits for answers."""
+    view = _draw_views(run)
+    if view == "ranking":
+        # Alone: it names the models, and an open turn must not stand beside names.
+        draw_ranking(run)
+        return
+    first = taken(run)
+    shown = _place(run, first)
+
+    @st.fragment(run_every=POLL_S if shown is None and first.is_running else WATCH_S if first.is_running else None)
+    def live() -> None:
+        show_notices()
+        latest = taken(run)
+        if latest.is_running != first.is_running or _place(run, latest) != shown:
+            st.rerun()
+        _draw(run, latest)
+
+    live()
+
+
+def _draw_views(run: VoteRun) -> str:
+    with st.container(horizontal=True, vertical_alignment="center", key="vote_views"):
+        view = st.segmented_control(
+            t("vote.view"),
+            _VIEWS,
+            default=_VIEWS[0],
+            required=True,
+            format_func=lambda name: t(f"vote.view_{name}"),
+            key=f"vote_view_{run.id}",
+            label_visibility="collapsed",
+        )
+        if view == _VIEWS[0]:
+            st.toggle(
+                t("vote.reveal"),
+                reveals(),
+                key=f"vote_reveal_{run.id}",
+                help=t("vote.reveal_why"),
+                on_change=lambda: set_reveals(bool(st.session_state[f"vote_reveal_{run.id}"])),
+            )
+    return view or _VIEWS[0]
+
+
+def _place(run: VoteRun, snapshot: VotingSnapshot) -> tuple[str, int] | None:
+    """What is shown: a turn that was revealed, or one that is open; None where there is none."""
+    number = revealed_turn(run.id)
+    if number is not None and _turn(snapshot, number) is not None:
+        return ("revealed", number)
+    turn = snapshot.open_turn
+    return None if turn is None else ("open", turn.number)
+
+
+def _turn(snapshot: VotingSnapshot, number: int) -> Turn | None:
+    return next((turn for turn in snapshot.voted if turn.number == number), None)
+
+
+def _draw(run: VoteRun, snapshot: VotingSnapshot) -> None:
+    _draw_status(snapshot)
+    place = _place(run, snapshot)
+    if place is None:
+        _draw_between(run, snapshot)
+        return
+    kind, number = place
+    if kind == "revealed" and (turn := _turn(snapshot, number)) is not None:
+        draw_revealed(snapshot, turn)
+    elif snapshot.open_turn is not None:
+        draw_blind(run, snapshot, snapshot.open_turn)
+
+
+def _draw_status(snapshot: VotingSnapshot) -> None:
+    """How far it is. Nothing here may differ by who stands where."""
+    if snapshot.owner is not None:
+        st.info(tm("board.elsewhere", pid=snapshot.owner.pid, host=snapshot.owner.host), icon=":material/visibility:")
+    words = [escape(t("vote.given", done=say.count(snapshot.by_hand), total=say.count(snapshot.spec.turns)))]
+    if not snapshot.is_running:
+        words.insert(0, state_of_run(snapshot.state))
+    if automatic := len(snapshot.voted) - snapshot.by_hand:
+        words.append(escape(tn("vote.same_n", automatic)))
+    if failed := sum(turn.state == "failed" for turn in snapshot.turns):
+        words.append(escape(tn("vote.failed_n", failed)))
+    pieces = "".join(f"<span>{word}</span>" for word in words)
+    st.html(f'<div class="mlc-models" data-vote="{snapshot.state}" data-given="{snapshot.by_hand}">{pieces}</div>')
+    if snapshot.error:
+        st.html(problem(t("vote.failed_title"), snapshot.error))
+
+
+def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:
+    """No turn is open: answers are being written, or there is nothing more to vote on."""
+    if snapshot.is_running:
+        st.html(f'<div class="mlc-waiting" role="status">{escape(t("vote.waiting"))}</div>')
+        return
+    if snapshot.state == "done":
+        st.html(f'<div class="mlc-empty"><h2>{escape(t("vote.done"))}</h2></div>')
+    with st.container(horizontal=True, horizontal_alignment="center"):
+        st.button(
+            t("vote.see_ranking"),
+            icon=":material/leaderboard:",
+            type="primary",
+            key="vote_see_ranking",
+            shortcut="n",
+            disabled=not snapshot.voted,
+            on_click=_see_ranking,
+            args=(run.id,),
+        )
+
+
+def _see_ranking(run_id: str) -> None:
+    go_on()
+    st.session_state[f"vote_view_{run_id}"] = _VIEWS[1]

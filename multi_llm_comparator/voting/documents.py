@@ -1,0 +1,132 @@
+"""A session of votes as plain data: what the store keeps, what is exported, and what a run is resumed from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from multi_llm_comparator.comparison.snapshots import ModelFacts
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.voting.snapshot import Phase
+from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, VotingSpec
+from multi_llm_comparator.voting.turns import Turn
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.voting.vote_run import VoteRun
+
+KIND = "vote"
+SCHEMA_VERSION = 1
+# Of the prompts, what a search in lists of runs finds.
+MAX_SEARCHED_CHARS = 200_000
+_TURN = TypeAdapter(Turn)
+
+
+class VotingDocument(BaseModel):
+    """Everything of a session but its turns, which are stored one by one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spec: VotingSpec
+    state: RunState
+    phase: Phase = ""
+    created_at: float
+    ended_at: float | None = None
+    error: str | None = None
+    facts: dict[str, ModelFacts] = Field(default={}, max_length=MAX_CONTESTANTS)
+    versions: dict[str, str] = Field(default={}, max_length=50)
+
+
+def document_of(run: VoteRun) -> VotingDocument:
+    return VotingDocument(
+        spec=run.spec,
+        state=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        error=run.error,
+        facts=run.facts,
+        versions=run.versions,
+    )
+
+
+def run_record(run: VoteRun) -> RunRecord:
+    """What the store keeps of a run; its line in lists names the contestants, not who won."""
+    return RunRecord(
+        id=run.id,
+        kind=KIND,
+        title=run.title,
+        detail=", ".join(dict.fromkeys(one.name for one in run.spec.contestants)),
+        models=tuple(dict.fromkeys(one.target for one in run.spec.contestants)),
+        status=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        updated_at=now(),
+        document=document_of(run).model_dump(mode="json"),
+        search_text="\n".join(prompt.text for prompt in run.spec.prompts)[:MAX_SEARCHED_CHARS],
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def turn_key(number: int) -> str:
+    return str(number)
+
+
+def turn_document(turn: Turn) -> dict[str, Any]:
+    document: dict[str, Any] = _TURN.dump_python(turn, mode="json")
+    return document
+
+
+def turn_item(run_id: str, turn: Turn) -> ItemRecord:
+    """What the store keeps of a turn; its text, which searches find, is that of its answers."""
+    return ItemRecord(
+        run_id=run_id,
+        key=turn_key(turn.number),
+        position=turn.number,
+        status=turn.state,
+        text="\n\n".join(answer.text for answer in turn.answers),
+        record=turn_document(turn),
+        updated_at=now(),
+    )
+
+
+def read_run(record: RunRecord) -> VotingDocument:
+    """The stored run.
+
+    Raises:
+        DocumentError: it is no session of votes, or not one that this version can read.
+    """
+    if record.kind != KIND or record.schema_version != SCHEMA_VERSION:
+        raise DocumentError(
+            f"run {record.id!r} is a {record.kind} of schema version {record.schema_version}; this version reads "
+            f"votes of version {SCHEMA_VERSION}"
+        )
+    return validated_run(record.document, f"the stored votes {record.id!r}")
+
+
+def validated_run(document: Any, what: str) -> VotingDocument:
+    """Raises DocumentError: ``document`` is none; ``what`` names it."""
+    try:
+        return VotingDocument.model_validate(dict(document))
+    except (ValidationError, TypeError, ValueError) as exc:
+        raise DocumentError(f"{what} cannot be read: they are not what this version writes") from exc
+
+
+def read_turn(document: Any, spec: VotingSpec, what: str) -> Turn:
+    """A stored turn.
+
+    Raises:
+        DocumentError: it is none of this session; ``what`` names it.
+    """
+    try:
+        turn: Turn = _TURN.validate_python(document)
+    except ValidationError as exc:
+        raise DocumentError(f"{what} cannot be read") from exc
+    known = {one.id for one in spec.contestants}
+    if not 0 <= turn.prompt < len(spec.prompts) or not set(turn.places) <= known or turn.number < 0:
+        raise DocumentError(f"{what} is of another session")
+    if not {answer.contestant for answer in turn.answers} <= set(turn.places):
+        raise DocumentError(f"{what} has answers of nobody")
+    return turn

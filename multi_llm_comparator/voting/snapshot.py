@@ -1,0 +1,57 @@
+"""A session of votes as it was at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from multi_llm_comparator.comparison.snapshots import ModelFacts
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.voting.spec import VotingSpec
+from multi_llm_comparator.voting.turns import Turn
+
+# What a session at work does: it writes answers for the next turns, or has written enough of them.
+Phase = Literal["", "answering", "voting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VotingSnapshot:
+    """``facts`` say exactly which model each contestant was, by its id; ``versions`` are those of libraries."""
+
+    id: str
+    title: str
+    state: RunState
+    phase: Phase
+    version: int
+    created_at: float
+    ended_at: float | None
+    error: str | None
+    spec: VotingSpec
+    turns: tuple[Turn, ...]
+    facts: Mapping[str, ModelFacts]
+    versions: Mapping[str, str]
+    owner: WorkingProcess | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def open_turn(self) -> Turn | None:
+        """The turn that waits for a vote."""
+        return next((turn for turn in self.turns if turn.state == "ready"), None)
+
+    @property
+    def voted(self) -> tuple[Turn, ...]:
+        return tuple(turn for turn in self.turns if turn.state == "voted")
+
+    @property
+    def by_hand(self) -> int:
+        """How many votes a person gave."""
+        return sum(not turn.is_automatic for turn in self.voted)
+
+    def fingerprint(self, contestant: str) -> str | None:
+        facts = self.facts.get(contestant)
+        return facts.fingerprint if facts is not None else None
