@@ -117,7 +117,7 @@ def _services(
     cooperations = CooperationRegistry(runs, gateway)
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
-    fresh = NamedAnswers(FreshAnswers(gateway), named)
+    answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
     evaluations = EvaluationRegistry(
@@ -133,7 +133,7 @@ def _services(
         "models": models,
         "engine": engine,
         "gateway": gateway,
-        "answers": (answers := NamedAnswers(gateway, named)),
+        "answers": answers,
         "router": IntelligentRouter(
             surroundings(
                 gateway=gateway,
@@ -151,25 +151,19 @@ def _services(
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
-        "distillations": DistillationRegistry(runs, gateway),
+        "distillations": DistillationRegistry(runs, answers),
         "cooperations": cooperations,
         "saved_cooperations": saved,
         "applications": ServiceRegistry(
             runs,
             ServiceSources(
-                NamedAnswers(gateway, named),
+                answers,
                 Documents(settings.home / "services"),
                 in_flight=max(1, settings.parallel_requests),
             ),
         ),
-        "evaluations": EvaluationRegistry(
-            runs,
-            Sources(fresh, engine, lambda target: models.find(target) is not None),
-            open_tasks,
-            in_flight=max(1, settings.parallel_requests),
-        ),
         "mlflow": feed_of(settings, runs),
-        "votes": VoteRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "votes": VoteRegistry(runs, fresh, models.find, model_fingerprint),
         "evaluations": evaluations,
         "worths": worths,
     }

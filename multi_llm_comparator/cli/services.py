@@ -135,8 +135,8 @@ async def _asked_there(
 ) -> tuple[dict[str, Any], bytes | None]:
     if len(data) > MAX_SENT_BYTES:
         raise DocumentError(
-            f"the document has {len(data) / 1e6:.0f} MB, and a running workbench takes {MAX_SENT_BYTES / 1e6:.0f} MB at "
-            "once: use its Services page, or --alone"
+            f"the document has {len(data) / 1e6:.0f} MB, and a running workbench takes {MAX_SENT_BYTES / 1e6:.0f} MB "
+            "at once: use its Services page, or --alone"
         )
     body = {
         "service_type": service_type,
