@@ -14,6 +14,7 @@ from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.chart_look import FAINT, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
@@ -104,7 +105,7 @@ def _draw_found(sessions: Sequence[VotingSnapshot], found: Tally, ranking: Ranki
         st.html(shown)
         _draw_table(found, ranking)
     for note in notes(found, ranking, language):
-        st.caption(escape(note))
+        st.caption(plain(note))
     if ranking.standings:
         _draw_training(sessions, name)
 
