@@ -11,11 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
+from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
+from multi_llm_comparator.cooperation.available import available_members
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.saved import SavedCooperations
+from multi_llm_comparator.cooperation.source import CooperationSource
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.home import HomeLock, open_home
+from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.evaluation.cooperation_worth import Worths
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
@@ -23,17 +33,25 @@ from multi_llm_comparator.evaluation.tasks.base import Task
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.groups.named_answers import NamedAnswers
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
+from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
+from multi_llm_comparator.plans.saved import PREFIX as PLAN
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.routing import IntelligentRouter
+from multi_llm_comparator.routing.surroundings import FOLDER as ROUTING_FOLDER
+from multi_llm_comparator.routing.surroundings import surroundings
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
 from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.mlflow_feed import MlflowFeed
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.told_runs import feed_of
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.usage import UsageWriter
@@ -49,7 +67,8 @@ COMMAND_LINE, SERVER = "cli", "server"
 @dataclass(frozen=True, kw_only=True)
 class Services:
     """What answers and what is kept: the models found, the engine that runs them, the gateway that answers for groups
-    of them, the stored runs, the runs of this process, their kinds, and what plans tell of the models."""
+    of them, ``answers`` that resolves every name (the gateway's, and those of plans and cooperations), the stored runs,
+    the runs of this process, their kinds, and what plans tell of the models."""
 
     settings: Settings
     models: ModelManager
@@ -57,6 +76,7 @@ class Services:
     gateway: Gateway
     store: Store
     usage: UsageWriter
+    answers: TextSource
     runs: RunRegistry
     comparisons: ComparisonRegistry
     plans: PlanRegistry
@@ -64,7 +84,13 @@ class Services:
     calibration: Calibration
     distillations: DistillationRegistry
     evaluations: EvaluationRegistry
+    router: IntelligentRouter
+    cooperations: CooperationRegistry
+    saved_cooperations: SavedCooperations
+    applications: ServiceRegistry
+    mlflow: MlflowFeed | None
     votes: VoteRegistry
+    worths: Worths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,28 +114,64 @@ def _services(
     gateway = make_gateway(engine)
     runs = RunRegistry(store, origin=origin)
     plans = PlanRegistry(runs, gateway)
+    cooperations = CooperationRegistry(runs, gateway)
+    saved = SavedCooperations(lambda: available_members(models, gateway.groups))
+    named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
+    fresh = NamedAnswers(FreshAnswers(gateway), named)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
+    evaluations = EvaluationRegistry(
+        runs,
+        Sources(fresh, engine, lambda target: models.find(target) is not None),
+        open_tasks,
+        in_flight=max(1, settings.parallel_requests),
+    )
+    worths = Worths(evaluations, lambda target: found.id if (found := models.find(target)) else target)
+    cooperations.measured = worths.weights
     return {
         "settings": settings,
         "models": models,
         "engine": engine,
         "gateway": gateway,
+        "answers": (answers := NamedAnswers(gateway, named)),
+        "router": IntelligentRouter(
+            surroundings(
+                gateway=gateway,
+                models=models,
+                engine=engine,
+                answers=answers,
+                saved=saved,
+                folder=settings.home / ROUTING_FOLDER,
+            )
+        ),
         "store": store,
         "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,
-        "comparisons": ComparisonRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "comparisons": ComparisonRegistry(runs, fresh, models.find, model_fingerprint),
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
         "distillations": DistillationRegistry(runs, gateway),
+        "cooperations": cooperations,
+        "saved_cooperations": saved,
+        "applications": ServiceRegistry(
+            runs,
+            ServiceSources(
+                NamedAnswers(gateway, named),
+                Documents(settings.home / "services"),
+                in_flight=max(1, settings.parallel_requests),
+            ),
+        ),
         "evaluations": EvaluationRegistry(
             runs,
-            Sources(FreshAnswers(gateway), engine, lambda target: models.find(target) is not None),
+            Sources(fresh, engine, lambda target: models.find(target) is not None),
             open_tasks,
             in_flight=max(1, settings.parallel_requests),
         ),
+        "mlflow": feed_of(settings, runs),
         "votes": VoteRegistry(runs, FreshAnswers(gateway), models.find, model_fingerprint),
+        "evaluations": evaluations,
+        "worths": worths,
     }
 
 
@@ -170,6 +232,8 @@ async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
         yield services
     finally:
         await services.jobs.aclose()
+        if services.mlflow is not None:
+            await services.mlflow.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -198,6 +262,8 @@ async def opened_alone(models: ModelManager) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        if services.mlflow is not None:
+            await services.mlflow.aclose()
         await services.runs.aclose()
         await services.gateway.aclose()
         await services.engine.aclose()
@@ -233,6 +299,12 @@ def get_workbench() -> Workbench:
     with _lock:
         if _current is None:
             _current = _open()
+        return _current
+
+
+def already_open() -> Workbench | None:
+    """The workbench of this process, if the pages have opened it."""
+    with _lock:
         return _current
 
 
@@ -319,6 +391,8 @@ def close_workbench() -> None:
         return
     workbench.models.end_scan()
     workbench.bridge.run(workbench.jobs.aclose(), timeout_s=10)
+    if workbench.mlflow is not None:
+        workbench.bridge.run(workbench.mlflow.aclose(), timeout_s=20)
     workbench.bridge.run(workbench.runs.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.hub.aclose(), timeout_s=10)
     workbench.bridge.run(workbench.first_forms.aclose(), timeout_s=10)

@@ -25,6 +25,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.home import Holder, running_in
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.targets import ASKED_FIRST
 from multi_llm_comparator.plans.saved import PREFIX
@@ -53,6 +54,7 @@ class Told:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     is_cut: bool = False
+    has_begun: bool = False
     more: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,6 +76,10 @@ class Answering(Protocol):
         ...
 
     async def status(self) -> dict[str, Any]: ...
+
+    async def decided(self, question: str, quality_priority: float | None) -> dict[str, Any]:
+        """Who should answer a question, and why: :meth:`RoutingDecision.to_dict`. Raises as :meth:`answer`."""
+        ...
 
 
 @contextlib.asynccontextmanager
@@ -134,13 +140,32 @@ class Running:
 
     async def get(self, path: str) -> Any:
         """What a path says. Raises as :meth:`answer`."""
+        return json.loads(await self.get_bytes(path))
+
+    async def get_bytes(self, path: str) -> bytes:
+        """A file. Raises as :meth:`answer`."""
         try:
             answer = await self._http.get(path)
         except httpx2.HTTPError as exc:
             raise ProviderUnavailableError(f"{self.where} does not answer: {type(exc).__name__}") from exc
         if answer.status_code != 200:
             raise self._error(answer.status_code, answer.content)
+        return bytes(answer.content)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What a path answers to a body. Raises as :meth:`answer`."""
+        try:
+            answer = await self._http.post(path, json=body)
+        except httpx2.HTTPError as exc:
+            raise ProviderUnavailableError(f"{self.where} does not answer: {type(exc).__name__}") from exc
+        if answer.status_code != 200:
+            raise self._error(answer.status_code, answer.content)
         return answer.json()
+
+    async def decided(self, question: str, quality_priority: float | None) -> dict[str, Any]:
+        wanted = {"strategy": "auto"} | ({} if quality_priority is None else {"quality_priority": quality_priority})
+        found: dict[str, Any] = await self.post("/query/decision", {"query": question, "preferences": wanted})
+        return found
 
     async def offered(self) -> list[Offered]:
         listed = await self.get("/v1/models")
@@ -177,7 +202,7 @@ class Running:
             raise ProviderUnavailableError(str(chunk["error"].get("message")))
         if usage := chunk.get("usage"):
             told.prompt_tokens, told.completion_tokens = usage["prompt_tokens"], usage["completion_tokens"]
-            told.more |= {"plan": usage["plan"]} if "plan" in usage else {}
+            told.more |= {kind: usage[kind] for kind in ("plan", "cooperation") if kind in usage}
         pieces = []
         for choice in chunk.get("choices", ()):
             told.is_cut = told.is_cut or choice.get("finish_reason") == "length"
@@ -232,17 +257,18 @@ class Here:
     async def status(self) -> dict[str, Any]:
         return {}
 
+    async def decided(self, question: str, quality_priority: float | None) -> dict[str, Any]:
+        return self._services.router.decide(question, quality_priority=quality_priority).to_dict()
+
     async def answer(
         self, model: str, asked: tuple[Message, ...], config: ModelConfig, told: Told
     ) -> AsyncGenerator[str, None]:
-        if model.startswith(PREFIX):
-            raise ConfigurationError(
-                f"{model!r} is asked of a running workbench or llm-server; start one, or use 'plan'"
-            )
         request = GenerationRequest(messages=asked, config=config)
-        async with contextlib.aclosing(self._services.gateway.stream(model, request)) as events:
+        async with contextlib.aclosing(self._services.answers.stream(model, request)) as events:
             async for event in events:
                 match event:
+                    case Progressed(text=thought):
+                        messages.print(thought.rstrip("\n"), style="dim")
                     case TextDelta(text=text):
                         yield text
                     case Finished(reason=reason):

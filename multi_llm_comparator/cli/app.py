@@ -56,7 +56,12 @@ def query(
         str | None, typer.Option("--query", "-q", help="The question; read from a pipe if absent.")
     ] = None,
     model: ModelOption = None,
-    strategy: Annotated[str, typer.Option(help="auto, or direct: ask --model and nobody else.")] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="auto: whoever suits the question best; direct: --model and nobody else.")
+    ] = "auto",
+    quality_priority: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Of auto: 1 looks at quality alone, 0 at cost and latency alone.")
+    ] = None,
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of the answer at most.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
@@ -66,7 +71,8 @@ def query(
     """Ask one question; the answer is printed as it is written."""
     from multi_llm_comparator.cli import talking
 
-    run(talking.query(question, model, strategy, talking.Wanted(system, max_tokens, temperature), as_json, alone))
+    wanted = talking.Wanted(system, max_tokens, temperature, quality_priority)
+    run(talking.query(question, model, strategy, wanted, as_json, alone))
 
 
 @app.command()
@@ -82,6 +88,73 @@ def chat(
     from multi_llm_comparator.cli import talking
 
     run(talking.chat(model, talking.Wanted(system, max_tokens, temperature), as_json, alone))
+
+
+@app.command()
+def service(
+    service: Annotated[str, typer.Argument(help="document, data or decision.")],
+    content: Annotated[str | None, typer.Option("--content", "-q", help="The text itself.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="Text, Markdown, HTML, PDF, DOCX, CSV or XLSX; piped in if absent.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            help="comprehensive, summary, key_points, risks, questions; trends, anomalies, comparison; comparison, "
+            "recommendation, risk.",
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Who is asked; 'none' computes only.")] = None,
+    question: Annotated[str | None, typer.Option(help="What a document is asked.")] = None,
+    language: Annotated[str | None, typer.Option(help="en or zh; the document's own if absent.")] = None,
+    weight: Annotated[list[str] | None, typer.Option(help="CRITERION=NUMBER of a decision; once for each.")] = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="A .md, .docx, .html or .json file.")] = None,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """Analyse a document, see what data shows, or support a decision; every claim and number is checked."""
+    from multi_llm_comparator.cli import services
+
+    wanted = services.Wanted(service, content, file, kind, model, question, language, tuple(weight or ()), to)
+    run(services.service(wanted, as_json, alone))
+
+
+@app.command()
+def cooperate(
+    question: Annotated[
+        str | None, typer.Option("--query", "-q", help="The question; read from a pipe if absent.")
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(help="sequential, parallel, voting, pipeline, ensemble, cascade or council.")
+    ] = "parallel",
+    models: Annotated[
+        str, typer.Option(help="Who takes part, with commas between; those of cooperate:MODE if absent.")
+    ] = "",
+    integration: Annotated[
+        str, typer.Option(help="How one answer is made: ensemble, majority, best, concatenation, last or first.")
+    ] = "",
+    integrator: Annotated[str, typer.Option(help="Who puts answers together; the weightiest member if absent.")] = "",
+    rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of votes; layers of an ensemble.")] = 1,
+    samples: Annotated[int, typer.Option(min=1, max=16, help="Answers of each member of an ensemble.")] = 1,
+    deadline: Annotated[float | None, typer.Option(min=0.001, help="Seconds that all of it may take.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of each answer at most.")] = None,
+    temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
+) -> None:
+    """Have several models answer one question together."""
+    from multi_llm_comparator.cli import cooperating, talking
+
+    options = {
+        "integration_strategy": integration,
+        "integrator": integrator,
+        "voting_rounds": rounds,
+        "samples": samples,
+        **({} if deadline is None else {"deadline_s": deadline}),
+    }
+    wanted = talking.Wanted(None, max_tokens, temperature)
+    run(cooperating.cooperate(question, mode, models, options, wanted, as_json, alone))
 
 
 @app.command()

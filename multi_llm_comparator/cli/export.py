@@ -33,6 +33,6 @@ async def export(work: Services, run_id: str, format: str, language: str, to: st
         return True
     path = Path(to or ".").expanduser()
     path = path / file.name if path.is_dir() else path
-    write_atomically(path, file.data.decode())
+    write_atomically(path, file.data)
     messages.print(f"written: {path}")
     return True

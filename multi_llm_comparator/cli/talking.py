@@ -16,6 +16,7 @@ from multi_llm_comparator.core.config import MIN_TEMPERATURE, ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.routing.router import MAX_ASKED
 
 STRATEGIES = ("auto", "direct")
 MAX_QUESTION_CHARS = 8 * 2**20
@@ -28,6 +29,7 @@ class Wanted:
     system: str | None
     max_tokens: int | None
     temperature: float
+    quality_priority: float | None = None
 
     def config(self) -> ModelConfig:
         """Raises ConfigurationError: out of range."""
@@ -60,17 +62,55 @@ async def query(
         )
     if strategy == "direct" and model is None:
         raise ConfigurationError("--strategy direct needs --model")
-    asked = _question(question)
+    asked = question_of(question)
     config = wanted.config()
+    messages_asked = (*wanted.before(), Message("user", asked))
     async with answering(alone=alone) as who:
-        target = chosen(await who.offered(), model)
-        result = await _answered(who, target, (*wanted.before(), Message("user", asked)), config, is_shown=not as_json)
+        if model is None:
+            result = await _routed(who, asked, messages_asked, config, wanted.quality_priority, is_shown=not as_json)
+        else:
+            target = chosen(await who.offered(), model)
+            result = await _answered(who, target, messages_asked, config, is_shown=not as_json)
+            result["strategy_used"] = "direct"
     if as_json:
-        print(json.dumps({**result, "strategy_used": "direct"}, ensure_ascii=False))
+        print(json.dumps(result, ensure_ascii=False))
     return True
 
 
-def _question(given: str | None) -> str:
+async def _routed(
+    who: Answering,
+    question: str,
+    asked: tuple[Message, ...],
+    config: ModelConfig,
+    quality_priority: float | None,
+    *,
+    is_shown: bool,
+) -> dict[str, Any]:
+    """The answer of whoever suits the question best. Where that one fails before it wrote anything, the next best is
+    asked."""
+    decision = await who.decided(question, quality_priority)
+    others = [one["target"] for one in decision["alternatives"] if not one["why_not"]]
+    targets = [decision["target"], *others][:MAX_ASKED]
+    if is_shown:
+        messages.print(f"{targets[0]}: {'; '.join(decision['reasons'])}", style="dim", highlight=False)
+    failed: list[str] = []
+    for target in targets:
+        told = Told()
+        try:
+            result = await _answered(who, target, asked, config, is_shown=is_shown, told=told)
+        except MultiLLMError as exc:
+            if told.has_begun or target == targets[-1]:
+                raise
+            failed.append(f"{target!r} was asked first and failed: {exc}")
+            messages.print(failed[-1], style="yellow", highlight=False)
+            continue
+        about = {name: decision.get(name) for name in ("task_type", "complexity")}
+        return {**result, "strategy_used": "auto", **about, "why": [*decision["reasons"], *failed]}
+    raise AssertionError("a decision names somebody")
+
+
+def question_of(given: str | None) -> str:
+    """What was given, else what a pipe says. Raises ConfigurationError: nothing, or too much."""
     if given is None and not sys.stdin.isatty():
         given = sys.stdin.read(MAX_QUESTION_CHARS + 1).strip()
     if not given:
@@ -81,12 +121,19 @@ def _question(given: str | None) -> str:
 
 
 async def _answered(
-    who: Answering, target: str, asked: tuple[Message, ...], config: ModelConfig, *, is_shown: bool
+    who: Answering,
+    target: str,
+    asked: tuple[Message, ...],
+    config: ModelConfig,
+    *,
+    is_shown: bool,
+    told: Told | None = None,
 ) -> dict[str, Any]:
     """An answer, and what is known of it; shown while it is written."""
-    told, began_at, pieces = Told(), time.monotonic(), []
+    told, began_at, pieces = told or Told(), time.monotonic(), []
     async for piece in who.answer(target, asked, config, told):
         pieces.append(piece)
+        told.has_begun = told.has_begun or bool(piece)
         if is_shown:
             output.print(piece, end="")
             output.file.flush()

@@ -101,6 +101,17 @@ class Comparison(ArrangedRun):
     def is_running(self) -> bool:
         return self.snapshot().is_running
 
+    def figures(self) -> dict[str, float]:
+        """Tokens, speed, times and memory of each pane's latest answer."""
+        turns = self.snapshot().turns
+        found: dict[str, float] = {}
+        for number, answer in enumerate(turns[-1].answers.values() if turns else (), start=1):
+            of = answer.figures
+            told = {"tokens": of.tokens, "tokens_per_s": of.tokens_per_second, "ttft_s": of.ttft_s}
+            told |= {"duration_s": of.duration_s, "memory_bytes": of.memory_bytes}
+            found |= {f"pane_{number}/{name}": float(value) for name, value in told.items() if value is not None}
+        return found
+
     def snapshot(self) -> ComparisonSnapshot:
         """The state now; safe from any thread, cheap."""
         return self._conversation.snapshot()

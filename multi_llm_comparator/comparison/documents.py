@@ -146,6 +146,9 @@ def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
 def _without_text(leg: AnswerProgress) -> dict[str, Any]:
     data = asdict(leg)
     del data["text"]
+    if not leg.thought:
+        for name in ("thought", "first_thought_at", "last_thought_at", "thought_tokens"):
+            del data[name]
     return data
 
 

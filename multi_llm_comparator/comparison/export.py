@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 
 from multi_llm_comparator.comparison.documents import SCHEMA_VERSION, answer_document, run_document
 from multi_llm_comparator.comparison.export_csv import export_csv
@@ -79,5 +78,5 @@ def _exported(answer: AnswerSnapshot) -> dict[str, object]:
         "state": answer.progress.state,
         "text": answer.text,
         "record": answer_document(answer),
-        "figures": asdict(answer.figures),
+        "figures": answer.figures.to_dict(),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.readable import iso_time
@@ -58,8 +57,9 @@ def _outcome(answer: AnswerSnapshot) -> dict[str, Cell]:
 
 
 def _figures(answer: AnswerSnapshot) -> dict[str, Cell]:
-    figures = asdict(answer.figures)
-    return {**figures, "contended_by": ", ".join(figures["contended_by"])}
+    figures = answer.figures.to_dict()
+    thought = {"thought": answer.thought} if answer.thought else {}
+    return {**figures, **thought, "contended_by": ", ".join(figures["contended_by"])}
 
 
 def _origin(answer: AnswerSnapshot) -> dict[str, Cell]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from multi_llm_comparator.core.timings import AnswerProgress
 
@@ -37,6 +38,13 @@ class Figures:
     batched_with: int = 0
     cost_usd: float | None = None
     legs: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data; of an answer without thoughts nothing about them, as of almost all."""
+        data = asdict(self)
+        if not self.thought_tokens:
+            data = {name: value for name, value in data.items() if not name.startswith("thought_")}
+        return data
 
 
 def figures_of(legs: Sequence[AnswerProgress]) -> Figures:

@@ -73,6 +73,11 @@ class AnswerSnapshot:
         return self.progress.text
 
     @property
+    def thought(self) -> str:
+        """What the model thought before it answered, of all legs together."""
+        return "\n\n".join(leg.thought for leg in self.legs if leg.thought)
+
+    @property
     def figures(self) -> Figures:
         return figures_of(self.legs)
 

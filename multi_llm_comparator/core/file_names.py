@@ -15,6 +15,7 @@ FILE_KINDS = {
     "markdown": ("md", "text/markdown"),
     "svg": ("svg", "image/svg+xml"),
     "xml": ("xml", "application/xml"),
+    "docx": ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
 }
 
 

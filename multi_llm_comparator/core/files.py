@@ -9,12 +9,12 @@ from pathlib import Path
 from multi_llm_comparator.core.exceptions import NotWrittenError
 
 
-def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
-    """Replace ``path`` by ``text`` in one step: readers see the old content or the new, never a part.
+def write_atomically(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
+    """Replace ``path`` by ``content`` in one step: readers see the old content or the new, never a part.
 
     Args:
         path: the file; its folder is made if absent.
-        text: written as UTF-8.
+        content: text is written as UTF-8.
         mode: permission bits, for files that others must not read.
 
     Raises:
@@ -24,8 +24,8 @@ def write_atomically(path: Path, text: str, *, mode: int | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             if mode is not None:

@@ -63,6 +63,13 @@ class Settings(BaseSettings):
     )
     usage_days: int = Field(default=90, ge=1, le=3650, description="how long it is kept what was asked of the API")
     database_url: str = Field(default="", description="SQLAlchemy URL; empty means SQLite in the home folder")
+    mlflow_uri: str = Field(
+        default="",
+        max_length=2048,
+        repr=False,
+        description="where MLflow is told of comparisons, plans and evaluations that ended; `local` is a database "
+        "in the home folder, empty means nowhere",
+    )
     max_tokens_limit: int = Field(default=4096, ge=1, description="upper bound for max_tokens")
     max_memory_gb: float | None = Field(default=None, gt=0, description="memory for models; empty means 80% of RAM")
     memory_mode: Literal["auto", "parallel", "in_turn", "one_at_a_time"] = Field(

@@ -64,6 +64,7 @@ class ModelDeclaration(Limited):
     key: str | None = Field(default=None, pattern=_KEY)
     price: Price | None = None
     tags: tuple[Plain, ...] = ()
+    supported_tasks: tuple[Plain, ...] = Field(default=(), description="kinds of task that it is good at, for routing")
     context_length: Count | None = None
     weight: Count = 1
     sampling: Literal["openai", "extended", "none"] = Field(
@@ -127,6 +128,7 @@ class TaskGroup(Limited):
     """Models for one kind of task, in echelons. A key that is none of these and holds a mapping is an echelon."""
 
     description: str = ""
+    supported_tasks: tuple[Plain, ...] = Field(default=(), description="kinds of task that it is for, for routing")
     fallback_strategy: FallbackStrategy = FallbackStrategy.ECHELON_DOWN
     fallback_groups: tuple[Name, ...] = ()
     when_full: Literal["wait", "next"] = Field(

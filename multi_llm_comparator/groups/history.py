@@ -61,6 +61,14 @@ class History:
         newest = list(self._records)[::-1]
         return [asdict(record) for record in newest[:limit]]
 
+    def latencies(self) -> dict[str, float]:
+        """Seconds that answered attempts took on average, by model, among the last ``KEPT`` attempts."""
+        taken: dict[str, list[float]] = {}
+        for record in self._records:
+            if record.outcome == "answered":
+                taken.setdefault(record.model, []).append(record.seconds)
+        return {model: sum(seconds) / len(seconds) for model, seconds in taken.items()}
+
     def statistics(self) -> dict[str, Any]:
         """Counts since the start. Every request ends as exactly one of answered, failed and cancelled."""
         ended = sum(self.requests[kind] for kind in ("answered", "failed"))

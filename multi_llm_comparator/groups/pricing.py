@@ -63,7 +63,7 @@ def estimated_prompt_tokens(request: GenerationRequest) -> int:
         + TOKENS_PER_MESSAGE
         + TOKENS_PER_IMAGE * len(message.images)
         for message in request.with_system_prompt()
-    )
+    ) + len(request.prompt_tokens)
 
 
 def most_prompt_tokens(request: GenerationRequest) -> int:
@@ -73,4 +73,4 @@ def most_prompt_tokens(request: GenerationRequest) -> int:
         + 2 * TOKENS_PER_MESSAGE
         + TOKENS_PER_IMAGE * len(message.images)
         for message in request.with_system_prompt()
-    )
+    ) + len(request.prompt_tokens)

@@ -25,6 +25,7 @@ from multi_llm_comparator.groups.targets import Route, Targets
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[GroupsConfig], None]
+Change = Callable[[GroupsConfig], GroupsConfig]
 Stamp = tuple[int, int, int]
 
 LOOK_INTERVAL_S = 1.0
@@ -46,6 +47,7 @@ class TaskGroupManager:
         self.name = name
         self._targets: Targets | None = None
         self._listeners: list[Listener] = []
+        self._change: Change | None = None
         self._version = 0
         self._loaded_at: datetime | None = None
         self._error: str | None = None
@@ -90,7 +92,8 @@ class TaskGroupManager:
     def _read(self) -> Targets:
         """Everything that may be wrong with a file is found here, before anybody hears of it."""
         source = str(self.path or self.name)
-        targets = Targets(parse_config(self._loader.load(self.name), source))
+        config = parse_config(self._loader.load(self.name), source)
+        targets = Targets(self._change(config) if self._change is not None else config)
         if problems := targets.problems():
             raise ConfigurationError("\n".join(f"{source}: {problem}" for problem in problems))
         return targets
@@ -117,6 +120,18 @@ class TaskGroupManager:
             self._targets = self._targets or Targets(GroupsConfig())
             return False
         return True
+
+    def adjust(self, change: Change) -> None:
+        """Have ``change`` applied to this snapshot and to all that are read from now on, in place of an earlier one.
+
+        The file stays as it is. Must be called where the gateway's event loop runs, as every reload is.
+        """
+        self._change = change
+        if not self.reload() and self._targets is not None:
+            # The file is absent or wrong: what is in use is changed.
+            self._targets = Targets(change(self._targets.config))
+            for listener in self._listeners:
+                listener(self._targets.config)
 
     def reload(self) -> bool:
         """Read the file again; whether it was taken over. If not, the old snapshot stays and the status says why."""

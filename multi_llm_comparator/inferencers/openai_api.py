@@ -194,7 +194,7 @@ class OpenAIEndpoint:
     def _refuse_what_it_cannot(self, request: GenerationRequest) -> None:
         """The plain API begins a new answer where it should go on with one, and that must not look like one text."""
         model = self.options.model
-        if request.raw:
+        if request.raw or request.prompt_tokens:
             raise RequestRefusedError(f"the endpoint of {model!r} takes conversations only, no text without a template")
         if request.continue_final and self.options.sampling != "extended":
             raise RequestRefusedError(

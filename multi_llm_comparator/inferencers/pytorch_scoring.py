@@ -1,19 +1,20 @@
-"""Scoring with a PyTorch model: rows behind a shared beginning, and all texts behind each row, in one forward pass.
+"""Scoring with a PyTorch model: questions behind a shared beginning, and all texts behind each, in one forward pass.
 
-Rows end their contexts at the same column; the texts that a row compares follow behind it side by side, each seeing
-the context and itself only, at the positions that it would have alone:
+They stand one behind the other in a single row of the batch. Each sees the shared beginning and itself only, each text
+its question and itself, at the positions that they would have alone:
 
-    shared beginning | . . a b c | d e f g      row 0: context "a b c", texts "d e (x)" and "f g (y)"
-    (one row for all)| k l m n o | . . . .      row 1: five tokens, texts of one token each, which need not be read
+    shared beginning | a b c | d e f g | k l m n o        "a b c" with texts "d e (x)" and "f g (y)", and "k l m n o"
+                                                          whose texts are of one token each, which need not be read
 
-So a question with one-token choices takes the tokens of the question and no more. Needs plain attention, as a batch of
-answers does.
+So a question with one-token choices takes the tokens of the question and no more, nothing is filled up, and the keys
+and values of the beginning are there once. Needs plain attention, as a batch of answers does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -26,12 +27,9 @@ from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error
 from multi_llm_comparator.inferencers.score_lines import Lines
 from multi_llm_comparator.inferencers.score_plan import Held, Row
 from multi_llm_comparator.inferencers.transformers_seam import (
-    Cache,
-    CacheLayerMixin,
     Forward,
     RowState,
     adds_mask,
-    layer_kinds,
     new_cache,
     state_of,
 )
@@ -40,37 +38,6 @@ MAX_ROWS = 64
 # Chunks of a prompt that one step reads when nobody waits for the next token of an answer.
 QUIET_CHUNKS = 4
 MAX_CHUNK_TOKENS = 512
-
-
-class SharedLayer(CacheLayerMixin):  # type: ignore[misc]
-    """Keys and values of one layer: those of one row, shown to all rows before their own, which are not kept."""
-
-    is_sliding = False
-
-    def __init__(self, shared: tuple[torch.Tensor, torch.Tensor] | None) -> None:
-        super().__init__()
-        self._shared = shared
-
-    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing is kept."""
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if self._shared is None:
-            return key_states, value_states
-        rows = key_states.shape[0]
-        keys, values = (part.expand(rows, -1, -1, -1) for part in self._shared)
-        return torch.cat([keys, key_states], dim=2), torch.cat([values, value_states], dim=2)
-
-    def get_seq_length(self) -> int:
-        return 0 if self._shared is None else self._shared[0].shape[2]
-
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.get_seq_length() + query_length, 0
-
-    def get_max_length(self) -> int:
-        return -1
 
 
 class PyTorchScoring:
@@ -84,7 +51,7 @@ class PyTorchScoring:
     def __init__(
         self, model: Any, device: torch.device, *, can_share: bool, n_ctx: int, adapter: RowAdapter | None = None
     ) -> None:
-        self._forward, self._device, self._layers = Forward(model), device, len(layer_kinds(model)) if can_share else 0
+        self._forward, self._device = Forward(model), device
         self.can_share = can_share
         self._adapters, self._adapter = adapters_of(model), adapter
         self._adapters.keep(adapter)
@@ -123,21 +90,19 @@ class PyTorchScoring:
 
     @torch.inference_mode()
     def batch(self, held: Held | None, length: int, rows: Sequence[Row]) -> list[list[Lines]]:
-        shared: Sequence[Any] = [None] * self._layers
+        state: RowState | None = None
         if held is not None and length:
-            shared = [(keys[:, :, :length], values[:, :, :length]) for keys, values in held.state]
-        cache = Cache(layers=[SharedLayer(one) for one in shared])
-        width = max(len(row.context) for row in rows) - length
-        tails = max(row.tail_tokens for row in rows)
-        ids, positions, mask = _arrange(rows, length, width, tails)
-        ids, positions, mask = (tensor.to(self._device) for tensor in (ids, positions, mask))
-        seen: torch.Tensor = mask[:, None]
+            state = [(keys[:, :, :length], values[:, :, :length]) for keys, values in held.state]
+        layout = _lay_out(rows, length)
+        ids, positions, mask, wanted = (tensor.to(self._device) for tensor in layout.tensors)
+        seen = mask[None, None]
         if self._adds_mask:
             hidden = torch.finfo(self._dtype).min
             seen = torch.zeros_like(seen, dtype=self._dtype).masked_fill_(~seen, hidden)
         with self._adapted():
-            logits, _ = self._forward.lines(ids, cache, tails + 1, positions=positions, mask=seen)
-        return [_of_tails(row, _lines(logits[number])) for number, row in enumerate(rows)]
+            logits, _ = self._forward.lines(ids[None], new_cache(state), wanted, positions=positions[None], mask=seen)
+        lines = _lines(logits[0])
+        return [[lines.picked(places) for places in tails] for tails in layout.places]
 
     @torch.inference_mode()
     def alone(self, tokens: Sequence[int], n_logits: int) -> Lines:
@@ -154,46 +119,52 @@ class PyTorchScoring:
         self.__dict__.pop("_forward", None)
 
 
-def _arrange(
-    rows: Sequence[Row], length: int, width: int, tails: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Tokens and positions of shape (rows, ``width + tails``), and what each token sees of the shared ``length``
-    columns and of these: (rows, ``width + tails``, ``length + width + tails``)."""
-    columns = width + tails
-    ids = torch.zeros((len(rows), columns), dtype=torch.long)
-    positions = torch.zeros((len(rows), columns), dtype=torch.long)
-    mask = torch.zeros((len(rows), columns, length + columns), dtype=torch.bool)
-    mask[:, :, :length] = True
-    # What fills up a row sees itself, for a token that sees nothing has no numbers.
-    mask[:, :, length:] = torch.eye(columns, dtype=torch.bool)
-    causal = torch.ones((columns, columns), dtype=torch.bool).tril_()
-    for number, row in enumerate(rows):
-        own = row.context[length:]
-        start = width - len(own)
-        ids[number, start:width] = torch.tensor(own)
-        positions[number, start:width] = torch.arange(length, length + len(own))
-        mask[number, start:width, length + start : length + width] = causal[: len(own), : len(own)]
-        at = width
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the tokens of a batch stand.
+
+    Args:
+        tensors: tokens and positions of shape (tokens,), what each token sees of the shared beginning and of these:
+            (tokens, ``length`` + tokens), and the places whose logits are wanted: (lines,).
+        places: for each row, for each of its tails, the lines that its tokens are drawn from.
+    """
+
+    tensors: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+    places: list[list[list[int]]]
+
+
+def _lay_out(rows: Sequence[Row], length: int) -> _Layout:
+    """All rows one behind the other, behind a beginning of ``length`` tokens that they share."""
+    columns = sum(len(row.context) - length + row.tail_tokens for row in rows)
+    ids: list[int] = []
+    positions: list[int] = []
+    mask = torch.zeros((columns, length + columns), dtype=torch.bool)
+    mask[:, :length] = True
+    wanted: list[int] = []
+    places: list[list[list[int]]] = []
+    for row in rows:
+        start, own = len(ids), row.context[length:]
+        ids += own
+        positions += range(length, len(row.context))
+        end = len(ids)
+        _see_before(mask, length, start, end)
+        last = len(wanted)
+        wanted.append(end - 1)
+        places.append([])
         for tail in row.tails:
-            n = len(tail) - 1
-            if not n:
-                continue
-            ids[number, at : at + n] = torch.tensor(tail[:-1])
-            positions[number, at : at + n] = torch.arange(len(row.context), len(row.context) + n)
-            mask[number, at : at + n, length + start : length + width] = True
-            mask[number, at : at + n, length + at : length + at + n] = causal[:n, :n]
-            at += n
-    return ids, positions, mask
+            at, tokens = len(ids), tail[:-1]
+            ids += tokens
+            positions += range(len(row.context), len(row.context) + len(tokens))
+            mask[at : len(ids), length + start : length + end] = True
+            _see_before(mask, length, at, len(ids))
+            places[-1].append([last, *range(len(wanted), len(wanted) + len(tokens))])
+            wanted += range(at, len(ids))
+    return _Layout((torch.tensor(ids), torch.tensor(positions), mask, torch.tensor(wanted)), places)
 
 
-def _of_tails(row: Row, lines: Lines) -> list[Lines]:
-    """For each tail the lines that its tokens are drawn from: the context's last, then its own."""
-    found, at = [], 1
-    for tail in row.tails:
-        n = len(tail) - 1
-        found.append(lines.picked([0, *range(at, at + n)]))
-        at += n
-    return found
+def _see_before(mask: torch.Tensor, length: int, begin: int, end: int) -> None:
+    """Each of these tokens sees itself and those of them that stand before it."""
+    mask[begin:end, length + begin : length + end].fill_(True).tril_()
 
 
 def _lines(logits: torch.Tensor) -> Lines:

@@ -107,27 +107,21 @@ def best_prefix(oldest: Row, rows: Sequence[Row], held: Sequence[Held]) -> tuple
 
 
 def together(oldest: Row, rows: Sequence[Row], length: int, budget: int, max_rows: int, max_lines: int) -> list[Row]:
-    """The oldest row and those of about its size that can be read with it behind the same beginning.
+    """The oldest row and the next ones that can be read with it behind the same beginning.
 
-    Shorter rows are filled up to the longest: ``budget`` bounds the tokens with what fills them up, ``max_lines`` the
-    places whose logits are wanted.
+    ``budget`` bounds the tokens that are read, ``max_lines`` the places whose logits are wanted.
     """
     prefix = oldest.context[:length]
-    fitting = [
-        row
-        for row in rows[:LOOKED_AT]
-        if len(row.context) > length and row.context[:length] == prefix and row is not oldest
-    ]
-    fitting.sort(key=lambda row: abs(len(row.context) + row.tail_tokens - len(oldest.context) - oldest.tail_tokens))
     chosen = [oldest]
-    context, tails = len(oldest.context) - length, oldest.tail_tokens
-    for row in fitting:
+    tokens, lines = len(oldest.context) - length + oldest.tail_tokens, oldest.tail_tokens + 1
+    for row in rows[:LOOKED_AT]:
         if len(chosen) >= max_rows:
             break
-        new_context, new_tails = max(context, len(row.context) - length), max(tails, row.tail_tokens)
-        n = len(chosen) + 1
-        if n * (new_context + new_tails) > budget or n * (new_tails + 1) > max_lines:
+        if row is oldest or len(row.context) <= length or row.context[:length] != prefix:
+            continue
+        tokens += len(row.context) - length + row.tail_tokens
+        lines += row.tail_tokens + 1
+        if tokens > budget or lines > max_lines:
             break
         chosen.append(row)
-        context, tails = new_context, new_tails
     return chosen

@@ -27,6 +27,8 @@ MAX_WAITING = 1024
 # Tokenising takes time too: so many requests a step.
 ENCODED_A_STEP = 64
 MAX_HELD = 4
+# A text that is alone is kept if so many of its tokens must be read.
+KEPT_FROM = 64
 # Logits of one step take at most so much memory.
 LOGITS_BYTES = 96 * 2**20
 ONE_BY_ONE = "Slower than it could be: this kind of model is scored one text at a time, each from its beginning."
@@ -204,6 +206,9 @@ class Scorer:
             return
         if len(oldest.context) - length > budget // 2:
             # It has been read this far already if it was the oldest before: what many share does not push it out again.
+            length = len(oldest.context) - 1
+        if len(self._rows) == 1 and len(oldest.context) - length > KEPT_FROM:
+            # Those that come a moment later often begin like it; keeping it costs a step of one token.
             length = len(oldest.context) - 1
         if length > known:
             self._make_room(length)

@@ -76,13 +76,14 @@ class Forward:
         self,
         ids: torch.Tensor,
         cache: Any,
-        n: int,
+        which: int | torch.Tensor,
         *,
         positions: torch.Tensor | None = None,
         mask: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, Any]:
-        """Like calling it, with the logits after each of the last ``n`` tokens: (rows, ``n``, vocabulary)."""
-        arguments: dict[str, Any] = {"logits_to_keep": n} if self._can_keep else {}
+        """Like calling it, with the logits after each of the last ``which`` tokens, or after those at these places, of
+        shape (lines,): (rows, lines, vocabulary)."""
+        arguments: dict[str, Any] = {"logits_to_keep": which} if self._can_keep else {}
         if self.cache_name is not None:
             arguments |= {"use_cache": True, self.cache_name: cache}
         if positions is not None:
@@ -90,7 +91,11 @@ class Forward:
         if mask is not None:
             arguments["attention_mask"] = mask
         out = self._model(input_ids=ids, **arguments)
-        logits: torch.Tensor = out.logits[:, -n:]
+        logits: torch.Tensor = out.logits
+        if isinstance(which, int):
+            logits = logits[:, -which:]
+        elif not self._can_keep:
+            logits = logits[:, which]
         return logits, None if self.cache_name is None else _cache_in(out)
 
 

@@ -139,6 +139,14 @@ class PlanRun(TaskRun):
         times = [(p.requested_at, p.started_at, p.last_token_at, p.ended_at) for p in asked]
         return max([self.created_at, *(at for several in times for at in several if at is not None)])
 
+    def figures(self) -> dict[str, float]:
+        """How long it took, what it wrote, and what it cost."""
+        from multi_llm_comparator.plans.metrics import run_metrics
+
+        found = run_metrics(self.snapshot())
+        names = ("wall_s", "planning_s", "steps_s", "speed_up", "critical_path_s", "tokens", "share_small", "cost_usd")
+        return {name: float(value) for name in names if (value := getattr(found, name)) is not None}
+
     def snapshot(self) -> PlanRun:
         return self.taken(self._taken_now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.readable import Language
@@ -100,6 +100,14 @@ class LiveRun(ABC):
         """Raises RunAtWorkError: another process works on the run."""
         if self.owner is not None:
             raise at_work(self.id, self.owner)
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A run that has figures to compare it by with others of its kind, once it has ended."""
+
+    def figures(self) -> dict[str, float]:
+        """Numbers by name; what is not known is left out."""
 
 
 class RunKind(Protocol):

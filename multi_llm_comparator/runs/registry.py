@@ -7,12 +7,12 @@ import logging
 import time
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
-from multi_llm_comparator.core.exceptions import RunNotFoundError, StoreError
+from multi_llm_comparator.core.exceptions import MultiLLMError, RunNotFoundError, StoreError
 from multi_llm_comparator.runs.live import LiveRun, RunKind
 from multi_llm_comparator.runs.recorder import LEASE_S, SAVE_INTERVAL_S, Recorded, Recorder
 from multi_llm_comparator.tracking.leases import at_work
@@ -54,6 +54,8 @@ class RunRegistry:
         self._origin, self._save_interval_s, self._lease_s = origin, save_interval_s, lease_s
         self._kinds: dict[str, RunKind] = {}
         self._when_deleted: list[Callable[[Sequence[str]], None]] = []
+        self._when_ended: list[Callable[[LiveRun], Awaitable[None]]] = []
+        self._watched: dict[str, asyncio.Task[None]] = {}
         # The most recently used last. Whatever a page still holds stays findable after it was dropped from here, so
         # that there are never two live objects of one run.
         self._live: OrderedDict[str, LiveRun] = OrderedDict()
@@ -73,6 +75,10 @@ class RunRegistry:
     def when_deleted(self, clean: Callable[[Sequence[str]], None]) -> None:
         """Have ``clean`` called, in a thread, with the ids of deleted runs: a kind may keep files of its own."""
         self._when_deleted.append(clean)
+
+    def when_ended(self, tell: Callable[[LiveRun], Awaitable[None]]) -> None:
+        """Have ``tell`` awaited with each run of this process that ends, however it does; not at the process's end."""
+        self._when_ended.append(tell)
 
     @property
     def kinds(self) -> tuple[RunKind, ...]:
@@ -109,6 +115,8 @@ class RunRegistry:
         idle = [run_id for run_id, other in self._live.items() if not other.is_busy and other is not run]
         for run_id in idle[: max(0, len(self._live) - MAX_IDLE)]:
             del self._live[run_id]
+        if run.is_at_work and self._when_ended and run.id not in self._watched:
+            self._watched[run.id] = asyncio.create_task(self._watch(run))
         if run.is_at_work and self._renewing is None:
             self._renewing = asyncio.create_task(self._renew())
             self._renewing.add_done_callback(lambda done: setattr(self, "_renewing", None))
@@ -294,10 +302,21 @@ class RunRegistry:
 
     async def aclose(self) -> None:
         """The process ends: everything is stopped, marked as interrupted, and saved."""
-        if self._renewing is not None:
-            self._renewing.cancel()
+        for task in (*self._watched.values(), *([self._renewing] if self._renewing else [])):
+            task.cancel()
         await asyncio.gather(*(run.interrupt() for run in list(self._held.values())))
         self._live.clear()
+
+    async def _watch(self, run: LiveRun) -> None:
+        began_as = run.id
+        try:
+            await run.wait()
+            for tell in self._when_ended:
+                await tell(run)
+        except MultiLLMError as exc:
+            logger.warning("who waits for the end of run %s is not told: %s", run.id, exc)
+        finally:
+            self._watched.pop(began_as, None)
 
     # --- leases -----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from multi_llm_comparator.groups.limits import Grant, Level
 from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens, price_of
 from multi_llm_comparator.server.api.answers import Answer
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.plan_models import is_plan
+from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.callers import Caller, caller_of
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.tracking.usage import UsageRecord
@@ -54,8 +54,8 @@ class Meter:
         self._requests = requests
         limits = self._caller.limits
         try:
-            if limits.budget_per_day_usd is not None and is_plan(self._target):
-                said = "what a plan could cost is not known before; ask it with a key that has no budget"
+            if limits.budget_per_day_usd is not None and is_run(self._target):
+                said = "what a plan or cooperation could cost is not known before; ask it with a key that has no budget"
                 raise ApiError(said, 403, param="model")
             if limits.rpm or limits.tpm or limits.concurrency:
                 await self._served.there(self._take())

@@ -8,11 +8,16 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
+from multi_llm_comparator.routing import IntelligentRouter
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -35,7 +40,12 @@ class Served:
         n_ctx: tokens of context of a local model, where a request does not say.
         store: where keys, usage and runs are kept; None where nothing is.
         usage: where it is noted what was asked; None where nothing is kept.
-        runs: the stored runs and those at work; ``plans`` makes some of them, ``calibration`` predicts them.
+        runs: the stored runs and those at work; ``plans`` and ``cooperations`` make some of them, ``calibration``
+            predicts those of plans.
+        saved_cooperations: what can be asked as ``cooperate:NAME``.
+        answers: resolves every name; None leaves all to the gateway.
+        router: decides who answers where nobody is named; None makes one over the rest.
+        applications: services on documents, data and decisions.
     """
 
     models: ModelManager
@@ -49,6 +59,11 @@ class Served:
     runs: RunRegistry | None = None
     plans: PlanRegistry | None = None
     calibration: Calibration | None = None
+    cooperations: CooperationRegistry | None = None
+    saved_cooperations: SavedCooperations | None = None
+    answers: TextSource | None = None
+    router: IntelligentRouter | None = None
+    applications: ServiceRegistry | None = None
 
     async def scanned(self) -> None:
         """Wait until models are known: a server that has just started answers for them too."""
@@ -89,5 +104,10 @@ def served_from(
         runs=work.runs,
         plans=work.plans,
         calibration=work.calibration,
+        cooperations=work.cooperations,
+        saved_cooperations=work.saved_cooperations,
+        answers=work.answers,
+        router=work.router,
+        applications=work.applications,
         store=work.store,
     )

@@ -21,6 +21,7 @@ BATCH_POINTS, BATCH_PARAMS, MAX_PARAM_CHARS = 500, 100, 500
 FLUSH_EVERY_S = 5.0
 # MLflow's own would have a run wait for minutes on a server that is gone.
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+_KNOWN_AS = "workbench_run"
 MAX_ARTEFACT_BYTES = 512 * 2**20
 
 
@@ -56,6 +57,7 @@ class MlflowLog:
         experiment: made if there is none of this name.
         name: of the run.
         run_id: of a run to go on with, as :attr:`run_id` was; None: a new one.
+        known_as: a name of ours: the run that was told under it before is gone on with, if there is one.
         on_problem: told once, in words for a person, if MLflow fails; nothing is told to it from then on.
     """
 
@@ -67,14 +69,16 @@ class MlflowLog:
         *,
         on_problem: Callable[[str], None],
         run_id: str | None = None,
+        known_as: str = "",
     ) -> None:
+        self.is_new = True
         self._uri, self._on_problem = uri, on_problem
         self._client: Any = None
         self._has_failed = False
         self.run_id = run_id
         self._points: list[tuple[str, float, int, int]] = []
         self._flushed_at = time.monotonic()
-        self._try(lambda: self._open(experiment, name))
+        self._try(lambda: self._open(experiment, name, known_as))
 
     @property
     def is_open(self) -> bool:
@@ -122,7 +126,7 @@ class MlflowLog:
         self.flush()
         self._try(lambda: self._client.set_terminated(self.run_id, status))
 
-    def _open(self, experiment: str, name: str) -> None:
+    def _open(self, experiment: str, name: str, known_as: str) -> None:
         for variable, value in _PATIENCE.items():
             os.environ.setdefault(variable, value)
         from mlflow import MlflowClient
@@ -131,7 +135,11 @@ class MlflowLog:
         if self.run_id is None:
             found = client.get_experiment_by_name(experiment)
             where = found.experiment_id if found else client.create_experiment(experiment, self._artefacts())
-            self.run_id = client.create_run(where, run_name=name).info.run_id
+            told = client.search_runs([where], f"tags.{_KNOWN_AS} = '{known_as}'", max_results=1) if known_as else []
+            self.is_new = not told
+            tags = {_KNOWN_AS: known_as} if known_as else {}
+            run = told[0] if told else client.create_run(where, run_name=name, tags=tags)
+            self.run_id = run.info.run_id
         else:
             client.set_terminated(self.run_id, "RUNNING")
         self._client = client

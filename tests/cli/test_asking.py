@@ -69,7 +69,7 @@ def test_a_running_server_is_asked(home: Path, served: str) -> None:
     assert [json.loads(line)["result"] for line in out.splitlines()] == [" one two"] * 2, err
     status = json.loads(command(home, "status", "--json")[1])
     assert (status["address"], status["active_models"], status["total_requests"]) == (served, ["tiny"], 4)
-    assert command(home, "models", "--format", "names")[1] == "tiny\n"
+    assert command(home, "models", "--format", "names")[1].splitlines()[0] == "tiny"
 
 
 @pytest.mark.slow

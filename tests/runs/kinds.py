@@ -6,6 +6,8 @@ import asyncio
 from abc import ABC, abstractmethod
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.spec import checked_spec
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
@@ -155,6 +157,26 @@ class DistillationLife(Life):
         return list(run.snapshot().answers.values())[-1].text or None
 
 
+class CooperationLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.registry = CooperationRegistry(self.runs, self.source)
+
+    async def half(self) -> LiveRun:
+        members = ({"target": "small"}, {"target": "large"})
+        run = await self.registry.start(checked_spec(mode="sequential", members=members, question="What is it?"))
+        await (await self.source.call(0)).answer("7")
+        self.open = await self.source.call(1)
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("done", "7"), ("running", "5"))
+
+    def said(self, run: LiveRun) -> str | None:
+        return run.snapshot().answer
+
+
 class VoteLife(Life):
     rest = "568"
 
@@ -201,5 +223,6 @@ KINDS: dict[str, type[Life]] = {
     "plan": PlanLife,
     "distillation": DistillationLife,
     "evaluation": EvaluationLife,
+    "cooperation": CooperationLife,
     "vote": VoteLife,
 }

@@ -23,6 +23,7 @@ PAGES = (
     {"plan": "plans"},
     {"distillation": "tune"},
     {"evaluation": "measure"},
+    {"cooperation": "cooperate"},
     {"vote": "vote"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)

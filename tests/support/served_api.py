@@ -14,9 +14,17 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
+from multi_llm_comparator.cooperation.available import available_members
+from multi_llm_comparator.cooperation.registry import CooperationRegistry
+from multi_llm_comparator.cooperation.saved import SavedCooperations
+from multi_llm_comparator.cooperation.source import CooperationSource
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups.named_answers import NamedAnswers
+from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
+from multi_llm_comparator.plans.saved import PREFIX as PLAN
 from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.server.api.application import make_api
@@ -82,7 +90,13 @@ async def served_api(
     engine = engine or InferenceEngine(models=models)
     gateway = Gateway(TaskGroupManager(Given(config or {})), local or source, folder=folder / "gateway")
     usage = UsageWriter(store.usage, 90) if store is not None else None
-    plans = PlanRegistry(RunRegistry(store), gateway) if store is not None else None
+    runs = RunRegistry(store) if store is not None else None
+    plans = PlanRegistry(runs, gateway) if runs is not None else None
+    cooperations = CooperationRegistry(runs, gateway) if runs is not None else None
+    saved = SavedCooperations(lambda: available_members(models, gateway.groups))
+    named: dict[str, TextSource] = {}
+    if plans is not None and cooperations is not None:
+        named = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
     served = Served(
         models=models,
         engine=engine,
@@ -91,8 +105,11 @@ async def served_api(
         default_model=default_model,
         store=store,
         usage=usage,
-        runs=plans.runs if plans is not None else None,
+        runs=runs,
         plans=plans,
+        cooperations=cooperations,
+        saved_cooperations=saved if cooperations is not None else None,
+        answers=NamedAnswers(gateway, named),
         calibration=Calibration(plans) if plans is not None else None,
     )
     api = make_api(lambda: served, **bounds)  # type: ignore[arg-type]

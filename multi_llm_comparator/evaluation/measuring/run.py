@@ -80,6 +80,14 @@ class EvaluationRun(TaskRun):
     def is_over(self) -> bool:
         return self.state not in ACTIVE
 
+    def figures(self) -> dict[str, float]:
+        """The score of each subject in each source, with its interval."""
+        found: dict[str, float] = {}
+        for score in self.scores:
+            name = f"{score.source}/{self.spec.subject(score.subject).name}"
+            found |= {name: score.mean, f"{name}/low": score.low, f"{name}/high": score.high}
+        return found
+
     # --- looking at it ----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> EvaluationSnapshot:

@@ -7,12 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multi_llm_comparator.core.config import MIN_TEMPERATURE
-from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Loaded, Started, TextDelta
+from multi_llm_comparator.core.events import (
+    Attempted,
+    Cost,
+    Event,
+    Failed,
+    Finished,
+    Loaded,
+    Started,
+    TextDelta,
+    ThoughtDelta,
+)
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.run_events import Progressed, RunBegan, RunMeasured
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.plan_models import Progressed, RunBegan, RunMeasured, is_plan, plan_stream
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
 
@@ -21,7 +32,9 @@ from multi_llm_comparator.server.serving import Served
 class Answer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
-    Of a plan ``run_id`` is the stored run, ``progress`` what it told of its steps, ``figures`` its measures.
+    Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
+    measures, under the name of its kind; of others ``progress`` is what the model thought. ``pieces`` are the tokens,
+    where they were asked for. What was not asked of a stream says ``prompt_in_all`` and ``ends_for_length`` itself.
     """
 
     text: list[str] = field(default_factory=list)
@@ -35,6 +48,10 @@ class Answer:
     run_id: str = ""
     progress: list[str] = field(default_factory=list)
     figures: dict[str, Any] | None = None
+    pieces: list[TokenPiece] = field(default_factory=list)
+    thought_tokens: int = 0
+    prompt_in_all: int = 0
+    ends_for_length: bool = False
 
     def apply(self, event: Event) -> None:
         match event:
@@ -42,8 +59,12 @@ class Answer:
                 self.load_s = seconds
             case Started():
                 self.started = event
+            case ThoughtDelta(text=text, tokens=tokens):
+                self.progress.append(text)
+                self.tokens = self.thought_tokens = tokens
             case TextDelta(text=text, tokens=tokens):
                 self.text.append(text)
+                self.pieces += event.pieces
                 self.tokens = tokens
                 self.first_text_at = self.first_text_at or event.at
             case Finished():
@@ -52,8 +73,8 @@ class Answer:
                 self.run_id = run_id
             case Progressed(text=text):
                 self.progress.append(text)
-            case RunMeasured(figures=figures):
-                self.figures = figures
+            case RunMeasured(kind=kind, figures=figures):
+                self.figures = {kind: figures}
             case Attempted(model=model):
                 self.model = model
             case Cost(model=model, usd=usd):
@@ -65,7 +86,9 @@ class Answer:
 
     @property
     def prompt_tokens(self) -> int:
-        return self.finished.prompt_tokens if self.finished else self.started.prompt_tokens if self.started else 0
+        if self.finished:
+            return self.finished.prompt_tokens
+        return self.started.prompt_tokens if self.started else self.prompt_in_all
 
     @property
     def completion_tokens(self) -> int:
@@ -78,7 +101,7 @@ class Answer:
     @property
     def is_cut(self) -> bool:
         """Whether it ended for its length."""
-        return self.finished is not None and self.finished.reason == "length"
+        return self.ends_for_length or (self.finished is not None and self.finished.reason == "length")
 
 
 class Answers:
@@ -99,7 +122,7 @@ class Answers:
         try:
             while batch := await self._next():
                 self._early += batch
-                if any(isinstance(event, TextDelta | Progressed | Finished) for _, event in batch):
+                if any(isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished) for _, event in batch):
                     return
         except BaseException:
             self.close()
@@ -151,9 +174,7 @@ class Answers:
 
 
 def _stream(served: Served, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-    if is_plan(target) and served.plans is not None:
-        return plan_stream(served.plans, target, request)
-    return served.gateway.stream(target, request)
+    return (served.answers or served.gateway).stream(target, request)
 
 
 def _failure(event: Event) -> ApiError | None:

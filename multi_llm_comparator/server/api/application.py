@@ -16,12 +16,15 @@ from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from multi_llm_comparator import __version__
 from multi_llm_comparator.server.api import (
     completions,
+    cooperation_task,
     messages,
     models,
     ollama,
     queries,
     responses,
     runs,
+    services,
+    tokenizers,
     upkeep,
 )
 from multi_llm_comparator.server.api.bounds import MAX_AT_ONCE, MAX_BODY_BYTES, Crowd
@@ -66,11 +69,13 @@ def make_api(
         middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served
-    for family in (completions.router, responses.router, messages.router, models.router):
+    for family in (completions.router, responses.router, messages.router, models.router, tokenizers.router):
         api.include_router(family, prefix="/v1")
         api.include_router(family, include_in_schema=False)
     api.include_router(ollama.router)
     api.include_router(queries.router)
+    api.include_router(services.router)
+    api.include_router(cooperation_task.router)
     api.include_router(runs.router)
     api.include_router(upkeep.router)
     api.add_exception_handler(ApiError, tell_api_error)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from multi_llm_comparator.core.events import Event, Finished, TextDelta
-from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.events import Event, Finished, TextDelta, ThoughtDelta
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.run_events import Progressed
+from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.echo import echoed
 from multi_llm_comparator.server.api.errors import ApiError, openai_body
 from multi_llm_comparator.server.api.forms import MAX_PROMPTS
-from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm, Sampling
-from multi_llm_comparator.server.api.plan_models import Progressed, is_plan, refuse_for_plan
+from multi_llm_comparator.server.api.logprobs import CompletionLogprobs, chat_logprobs
+from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm, Sampling, raw_request
+from multi_llm_comparator.server.api.plan_models import is_run, refuse_for_plan
 
 router = APIRouter(tags=["OpenAI"])
 DONE = b"data: [DONE]\n\n"
@@ -41,23 +45,26 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
         )
         for choice in range(form.n)
     ]
-    return await _answered(request, form, requests, _Style("chatcmpl-", "chat.completion", "chat.completion.chunk"))
+    style = _Style("chatcmpl-", "chat.completion", "chat.completion.chunk", form.pieces_wanted)
+    return await _answered(request, form, requests, style)
 
 
 @router.post("/completions")
 async def completions(form: CompletionForm, request: Request) -> Response:
     """Write on from one prompt or several, each as it is."""
-    if is_plan(target_of(await served_by(request), form.model)):
-        raise ApiError("a plan answers conversations only; ask /v1/chat/completions", param="model")
+    if is_run(target_of(await served_by(request), form.model)):
+        raise ApiError("plans and cooperations answer conversations only; ask /v1/chat/completions", param="model")
     if form.n * len(form.prompt) > MAX_PROMPTS:
         raise ApiError(f"'n' times the prompts are more than {MAX_PROMPTS} answers; send several requests", param="n")
     n_ctx, most = await _bounds(request, form, form.wanted_tokens, "max_tokens")
+    if form.echo:
+        return await echoed(request, form, n_ctx)
     requests = [
-        GenerationRequest(messages=(Message("user", prompt),), config=form.config(n_ctx, most, choice), raw=True)
-        for prompt in form.prompt
-        for choice in range(form.n)
+        raw_request(prompt, form.config(n_ctx, most, choice)) for prompt in form.prompt for choice in range(form.n)
     ]
-    return await _answered(request, form, requests, _Style("cmpl-", "text_completion", "text_completion"))
+    return await _answered(
+        request, form, requests, _Style("cmpl-", "text_completion", "text_completion", form.logprobs)
+    )
 
 
 async def _bounds(request: Request, form: Sampling, wanted: int | None, param: str) -> tuple[int, int]:
@@ -76,11 +83,13 @@ def _check_ending(form: ChatForm) -> None:
 
 @dataclass(frozen=True)
 class _Style:
-    """How one of the two kinds writes what it has."""
+    """How one of the two kinds writes what it has. ``n_top``: how many of the likeliest tokens are told beside each
+    token; None where no log-probabilities are."""
 
     prefix: str
     whole: str
     chunk: str
+    n_top: int | None = None
 
     @property
     def is_chat(self) -> bool:
@@ -90,11 +99,25 @@ class _Style:
         said: dict[str, Any] = {"text": answer.whole_text}
         if self.is_chat:
             said = {"message": {"role": "assistant", "content": answer.whole_text, "refusal": None, **_thought(answer)}}
-        return {"index": number, **said, "logprobs": None, "finish_reason": _reason(answer)}
+        return {"index": number, **said, "logprobs": self._logprobs(answer.pieces), "finish_reason": _reason(answer)}
 
-    def piece(self, number: int, text: str, reason: str | None = None) -> dict[str, Any]:
-        said: dict[str, Any] = {"delta": {"content": text} if text else {}} if self.is_chat else {"text": text}
-        return {"index": number, **said, "logprobs": None, "finish_reason": reason}
+    def piece(
+        self,
+        number: int,
+        text: str,
+        reason: str | None = None,
+        pieces: Sequence[TokenPiece] = (),
+        lists: CompletionLogprobs | None = None,
+    ) -> dict[str, Any]:
+        has_text = text or pieces
+        said: dict[str, Any] = {"delta": {"content": text} if has_text else {}} if self.is_chat else {"text": text}
+        told = self._logprobs(pieces, lists) if pieces else None
+        return {"index": number, **said, "logprobs": told, "finish_reason": reason}
+
+    def _logprobs(self, pieces: Sequence[TokenPiece], lists: CompletionLogprobs | None = None) -> dict[str, Any] | None:
+        if self.n_top is None:
+            return None
+        return chat_logprobs(pieces) if self.is_chat else (lists or CompletionLogprobs(self.n_top)).of(pieces)
 
     def thought(self, number: int, text: str) -> dict[str, Any]:
         delta = {"reasoning_content": text, "reasoning": text}
@@ -106,7 +129,7 @@ class _Style:
 
 
 def _thought(answer: Answer) -> dict[str, Any]:
-    """How far a plan was, under both names that clients read."""
+    """What a model thought, or how far a plan was, under both names that clients read."""
     text = "".join(answer.progress)
     return {"reasoning_content": text, "reasoning": text} if text else {}
 
@@ -121,11 +144,12 @@ def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
     read, written = sum(one.prompt_tokens for one in prompts), sum(one.completion_tokens for one in answers)
     figures = next((one.figures for one in answers if one.figures), None)
     return {
-        **({"plan": figures} if figures else {}),
+        **(figures or {}),
         "prompt_tokens": read,
         "completion_tokens": written,
         "total_tokens": read + written,
         "prompt_tokens_details": {"cached_tokens": sum(one.cached_tokens for one in prompts)},
+        "completion_tokens_details": {"reasoning_tokens": sum(one.thought_tokens for one in answers)},
     }
 
 
@@ -149,8 +173,9 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
 
         if style.is_chat:
             yield b"".join(chunk(style.opening(number)) for number in range(len(requests)))
+        lists = [CompletionLogprobs(style.n_top or 0) for _ in requests]
         async for batch in answers.events():
-            written = b"".join(chunk(choice) for choice in _pieces(batch, answers, style))
+            written = b"".join(chunk(choice) for choice in _pieces(batch, answers, style, lists))
             if written:
                 yield written
         if form.stream_options.include_usage:
@@ -160,12 +185,14 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
     return await streamed_answer(request, form.model, requests, chunks, _told, EVENT_STREAM)
 
 
-def _pieces(batch: list[tuple[int, Event]], answers: Answers, style: _Style) -> Iterable[dict[str, Any]]:
+def _pieces(
+    batch: list[tuple[int, Event]], answers: Answers, style: _Style, lists: Sequence[CompletionLogprobs]
+) -> Iterable[dict[str, Any]]:
     for number, event in batch:
         match event:
-            case TextDelta(text=text) if text:
-                yield style.piece(number, text)
-            case Progressed(text=text) if style.is_chat:
+            case TextDelta(text=text, pieces=pieces) if text or pieces:
+                yield style.piece(number, text, pieces=pieces, lists=lists[number])
+            case Progressed(text=text) | ThoughtDelta(text=text) if text and style.is_chat:
                 yield style.thought(number, text)
             case Finished():
                 yield style.piece(number, "", _reason(answers.answers[number]))

@@ -94,7 +94,7 @@ def joined(parts: list[TextPart]) -> str:
 
 
 _TOOLS = "is not served yet: ask without tools"
-_LOGPROBS = "is not served yet: no log-probabilities are given"
+_LOGPROBS = "is not served in this form: ask /v1/chat/completions or /v1/completions for log-probabilities"
 _SAMPLER = "is not among the samplers here"
 _IMAGES = "is not served yet: only text is read"
 _DRAWING = "is not served: no model draws here"
@@ -110,20 +110,16 @@ REFUSED: dict[str, str] = {
     "context": "is not served: send the conversation as messages",
     "conversation": "is not served: nothing is stored; send the conversation as 'input'",
     "context_management": "is not served: send the conversation that counts",
-    "echo": "is not served yet: the prompt is not given back",
     "embedding_only": "is not served: models write here",
-    "frequency_penalty": _SAMPLER,
     "function_call": _TOOLS,
     "functions": _TOOLS,
     "height": _DRAWING,
     "image": _DRAWING,
     "images": _IMAGES,
-    "logit_bias": _SAMPLER,
     "logprobs": _LOGPROBS,
     "include": "is not served: there is nothing more to include",
     "max_tool_calls": _TOOLS,
     "mcp_servers": _TOOLS,
-    "min_p": _SAMPLER,
     "mirostat": _SAMPLER,
     "modalities": _IMAGES,
     "moderation": "is not served: nothing here judges answers",
@@ -146,7 +142,6 @@ REFUSED: dict[str, str] = {
     "tools": _TOOLS,
     "top_logprobs": _LOGPROBS,
     "truncation": "is not served: send the conversation that counts",
-    "typical_p": _SAMPLER,
     "verbosity": _EFFORT,
     "web_search_options": _TOOLS,
     "width": _DRAWING,

@@ -16,7 +16,7 @@ from multi_llm_comparator.server.api.answers import Answer, Answers, check_tempe
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
-from multi_llm_comparator.server.api.plan_models import is_plan, refuse_for_plan
+from multi_llm_comparator.server.api.plan_models import is_run, refuse_for_plan
 from multi_llm_comparator.server.leaving import unless_left
 
 router = APIRouter(tags=["Anthropic"])
@@ -66,8 +66,8 @@ async def count_tokens(form: Asked, request: Request) -> Response:
     and stopped before it writes."""
     served = await served_by(request)
     target = target_of(served, form.model)
-    if is_plan(target):
-        raise ApiError("the tokens of a plan are counted when it is run", param="model")
+    if is_run(target):
+        raise ApiError("the tokens of a plan or a cooperation are counted when it is run", param="model")
     config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
     asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues)
     answers = Answers(served, target, [asked])

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.near_names import did_you_mean
@@ -19,7 +20,7 @@ from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["OpenAI"])
 OWNER = "multi-llm-comparator"
-Kind = Literal["local", "endpoint", "group", "pool", "node", "plan"]
+Kind = Literal["local", "endpoint", "group", "pool", "node", "plan", "cooperation"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def offers(served: Served) -> list[Offer]:
     ]
     plans = [Offer(f"{PREFIX}{name}", "plan") for name in (SavedPlans().names() if served.plans else ())]
     there = (offer for offer in named if offer.name not in found and _can_answer(served, offer.name))
-    return [*found.values(), *there, *plans]
+    saved = served.saved_cooperations
+    together = [Offer(f"{COOPERATE}{name}", "cooperation") for name in (saved.names() if saved else ())]
+    return [*found.values(), *there, *plans, *together]
 
 
 def _can_answer(served: Served, target: str) -> bool:

@@ -20,7 +20,7 @@ from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
 from multi_llm_comparator.server.api.models import Offer, offer_of, offers
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaForm, OllamaGenerateForm, ShowForm
-from multi_llm_comparator.server.api.plan_models import is_plan
+from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.leaving import unless_left
 from multi_llm_comparator.server.serving import Served
 
@@ -100,8 +100,9 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
     began_at = now()
     served = await served_by(request)
     model = _plain(served, target_of(served, form.model))
-    if is_plan(model):
-        raise ApiError("plans are asked in OpenAI's or Anthropic's form: /v1/chat/completions", param="model")
+    if is_run(model):
+        said = "plans and cooperations are asked in OpenAI's or Anthropic's form: /v1/chat/completions"
+        raise ApiError(said, param="model")
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
         return {**_head(target), **put(answers[0].whole_text), **_end(answers[0], began_at)}

@@ -6,9 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.config import MAX_DRY, MAX_LOGIT_BIASES, MAX_TOP_LOGPROBS, ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
-from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import (
     ANY_JSON_OBJECT,
     MAX_CHOICES,
@@ -44,6 +45,8 @@ HINTS = frozenset(
         "user",
     }
 )
+MAX_PROMPT_TOKENS = 256 * 1024
+Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
 # Of a standard seed only that the same one means the same matters.
 _SEEDS = 2**32
 DEFAULT_COMPLETION_TOKENS = 16
@@ -56,29 +59,26 @@ class StreamOptions(Form):
 
 
 class ChatMessage(Form):
-    """What a model thought before is accepted and not given to it again, as its makers advise."""
+    """What an assistant thought comes under either name; it goes to models whose chat template takes it."""
 
-    ignored = frozenset({"name", "reasoning", "reasoning_content", "refusal", "annotations"})
+    ignored = frozenset({"name", "refusal", "annotations"})
     neutral: ClassVar = {"tool_calls": ([],), "audio": (), "function_call": ()}
 
     role: Literal["system", "developer", "user", "assistant"]
     content: Content = Field(default=[])
+    reasoning_content: Text = Field(default="", description="what an assistant thought before it answered")
+    reasoning: Text = Field(default="", description="the same, as other servers call it")
 
     def message(self) -> Message:
-        return Message("system" if self.role == "developer" else self.role, joined(self.content))
+        role = "system" if self.role == "developer" else self.role
+        thought = (self.reasoning_content or self.reasoning) if role == "assistant" else ""
+        return Message(role, joined(self.content), thought=thought)
 
 
 class Sampling(Form):
     """The fields that both kinds of completion have."""
 
     ignored = HINTS
-    neutral: ClassVar = {
-        "frequency_penalty": (0,),
-        "logit_bias": ({},),
-        "min_p": (0,),
-        "logprobs": (False,),
-        "top_logprobs": (0,),
-    }
 
     model: Name | None = Field(default=None, description="a local model, an endpoint, a group, a pool or a node")
     stream: bool = Field(default=False, description="send the answer as it is written")
@@ -90,7 +90,16 @@ class Sampling(Form):
     top_p: Share = Field(default=1.0, description="share of the probability to draw from")
     top_k: int = Field(default=0, ge=-1, le=1_000_000, description="tokens to draw from; 0 or -1 for all")
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**64, description="answer `i` of `n` uses `seed + i`")
+    min_p: Share = Field(default=0.0, description="least share of the likeliest token's probability; 0 for all")
+    typical_p: Share = Field(default=1.0, description="locally typical sampling: its share; 1 for all")
+    logit_bias: Annotated[dict[str, Bias], Field(max_length=MAX_LOGIT_BIASES)] = Field(
+        default={}, description="by token id, -100 (never) to 100 (always), added to its logit"
+    )
+    frequency_penalty: Penalty = Field(default=0.0, description="against tokens by how often they occurred, -2 to 2")
     presence_penalty: Penalty = Field(default=0.0, description="against tokens that occurred, -2 to 2")
+    dry_multiplier: Annotated[float, Field(ge=0, le=MAX_DRY)] = Field(
+        default=0.0, description="DRY: against going on with what was said before; 0 for none, 0.8 is usual"
+    )
     repetition_penalty: Factor = Field(default=1.0, description="divides the odds of tokens that occurred, 0.1 to 2")
     adapter_scale: float = Field(
         default=1.0,
@@ -98,6 +107,16 @@ class Sampling(Form):
         le=4,
         description="of a model `base:adapter`: how much of the adapter is added, 0 to 1 and beyond",
     )
+
+    @property
+    def pieces_wanted(self) -> int | None:
+        """How many of the likeliest tokens are wanted at each place; None where no log-probabilities are."""
+        return None
+
+    @property
+    def thinking(self) -> dict[str, Any]:
+        """Whether the model thinks, and how much, under ModelConfig's names."""
+        return {}
 
     def config(self, n_ctx: int, max_tokens: int, choice: int) -> ModelConfig:
         """The parameters of one answer. Defaults are OpenAI's, not the pages'."""
@@ -108,11 +127,39 @@ class Sampling(Form):
             top_k=max(self.top_k, 0),
             repeat_penalty=self.repetition_penalty,
             presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            min_p=self.min_p,
+            typical_p=self.typical_p,
+            dry_multiplier=self.dry_multiplier,
+            logit_bias=bias_of(self.logit_bias),
+            top_logprobs=self.pieces_wanted,
+            **self.thinking,
             adapter_scale=self.adapter_scale,
             seed=None if self.seed is None else (self.seed + choice) % _SEEDS,
             stop=tuple(self.stop),
             n_ctx=n_ctx,
         )
+
+
+Bias = Annotated[float, Field(ge=-100, le=100)]
+
+
+def bias_of(given: dict[str, float]) -> dict[int, float] | None:
+    """By token ids.
+
+    Raises:
+        ApiError: a name that is no id.
+    """
+    for name in given:
+        if not (name.isascii() and name.isdecimal() and len(name) < 11):
+            raise ApiError(f"'logit_bias' names {name[:40]!r}, which is no token id", param="logit_bias")
+    return {int(name): bias for name, bias in given.items()} or None
+
+
+class TemplateSwitches(Form):
+    """What a chat template is told beside the messages, as vLLM has it."""
+
+    enable_thinking: bool | None = None
 
 
 class NamedSchema(Form):
@@ -152,7 +199,6 @@ class ChatForm(Sampling):
         "modalities": (["text"],),
         "moderation": (),
         "parallel_tool_calls": (True, False),
-        "reasoning_effort": (),
         "tool_choice": ("none", "auto"),
         "tools": ([],),
         "verbosity": ("medium",),
@@ -172,15 +218,52 @@ class ChatForm(Sampling):
         default=None, description="must be the opposite of `continue_final_message`, if given"
     )
 
+    logprobs: bool = Field(default=False, description="tell the log-probability of each token of the answer")
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] = Field(
+        default=0, description=f"with `logprobs`: so many of the likeliest beside each, at most {MAX_TOP_LOGPROBS}"
+    )
+    reasoning_effort: Literal["none"] | None = Field(
+        default=None, description="`none`: the model does not think, where its chat template has a switch for that"
+    )
+    chat_template_kwargs: TemplateSwitches = Field(
+        default=TemplateSwitches(), description="`enable_thinking`: whether the model thinks, as its template has it"
+    )
+    thinking_budget: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
+        default=None, description="tokens of thought at most; then the thought is ended, and the answer begins"
+    )
+
+    @model_validator(mode="after")
+    def _logprobs_are_asked_for(self) -> ChatForm:
+        if self.top_logprobs and not self.logprobs:
+            raise ApiError("'top_logprobs' belongs to 'logprobs': true", code="invalid_value", param="top_logprobs")
+        return self
+
+    @property
+    def pieces_wanted(self) -> int | None:
+        return self.top_logprobs if self.logprobs else None
+
+    @property
+    def thinking(self) -> dict[str, Any]:
+        wanted = False if self.reasoning_effort == "none" else self.chat_template_kwargs.enable_thinking
+        return {"enable_thinking": wanted, "thinking_budget": self.thinking_budget}
+
     @property
     def wanted_tokens(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
 
 
 def as_prompts(value: Any) -> Any:
-    if isinstance(value, list) and any(isinstance(one, int | list) for one in value):
-        raise ValueError("token ids are not read yet; send text")
+    """One prompt, of text or of token ids, where several may stand."""
+    if isinstance(value, list) and value and all(isinstance(one, int) for one in value):
+        return [value]
     return as_list(value)
+
+
+def raw_request(prompt: str | list[int], config: ModelConfig) -> GenerationRequest:
+    """A request that gives a prompt to a model as it is."""
+    if isinstance(prompt, str):
+        return GenerationRequest(messages=(Message("user", prompt),), config=config, raw=True)
+    return GenerationRequest(messages=(), prompt_tokens=tuple(prompt), config=config, raw=True)
 
 
 class CompletionForm(Sampling):
@@ -190,15 +273,33 @@ class CompletionForm(Sampling):
     neutral: ClassVar = {
         **Sampling.neutral,
         "best_of": (1,),
-        "echo": (False,),
-        "logprobs": (),
         "suffix": ("",),
     }
 
-    prompt: Annotated[list[Text], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = Field(
-        description=f"a text, or a list of at most {MAX_PROMPTS}"
+    prompt: Annotated[list[Text | Ids], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = (
+        Field(description=f"a text, or its token ids; or a list of at most {MAX_PROMPTS} of either")
     )
-    max_tokens: Count | None = Field(default=DEFAULT_COMPLETION_TOKENS, description="tokens of the answer at most")
+    max_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
+        default=DEFAULT_COMPLETION_TOKENS, description="tokens of the answer at most; 0 only with `echo`"
+    )
+    echo: bool = Field(default=False, description="give the prompt back before the answer; of local models only")
+    logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = Field(
+        default=None,
+        description="tell the log-probability of each token and so many of the likeliest; with `echo` the prompt's too",
+    )
+
+    @model_validator(mode="after")
+    def _echo_goes_with_it(self) -> CompletionForm:
+        if self.max_tokens == 0 and not self.echo:
+            raise ApiError("'max_tokens' 0 writes nothing; it is for 'echo'", code="invalid_value", param="max_tokens")
+        if self.echo and (self.stream or self.n > 1):
+            said = "'echo' comes whole, and with one answer: leave 'stream' and 'n' out"
+            raise ApiError(said, code="invalid_value", param="echo")
+        return self
+
+    @property
+    def pieces_wanted(self) -> int | None:
+        return self.logprobs
 
     @property
     def wanted_tokens(self) -> int | None:

@@ -132,5 +132,5 @@ def _usage(answer: Answer) -> dict[str, Any]:
         "output_tokens": answer.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": answer.prompt_tokens + answer.completion_tokens,
-        **({"plan": answer.figures} if answer.figures else {}),
+        **(answer.figures or {}),
     }

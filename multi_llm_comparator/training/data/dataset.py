@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.encodings import Encoding
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.training.data.chats import Chat, Example
 from multi_llm_comparator.training.data.detection import LOOKED_AT, Detection, detect
-from multi_llm_comparator.training.data.encodings import Encoding
 from multi_llm_comparator.training.data.files import DataFiles, encoding_for, find_files, rows_of_file
 from multi_llm_comparator.training.data.formats import examples_of, group_of
 from multi_llm_comparator.training.data.left_out import LeftOut

@@ -12,10 +12,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
+from multi_llm_comparator.core.encodings import Encoding, encoding_of
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.training.data.csv_rows import csv_rows
-from multi_llm_comparator.training.data.encodings import Encoding, encoding_of
 from multi_llm_comparator.training.data.json_rows import json_rows
 from multi_llm_comparator.training.data.parquet_rows import parquet_rows
 from multi_llm_comparator.training.data.rows import Row

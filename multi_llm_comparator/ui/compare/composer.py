@@ -10,6 +10,13 @@ from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.services.first_model import FIRST_MODEL
+from multi_llm_comparator.ui.compare.attachments import (
+    attached,
+    draw_attach_button,
+    draw_attached,
+    forget_attachments,
+    with_attachments,
+)
 from multi_llm_comparator.ui.compare.board import draw_new_turn
 from multi_llm_comparator.ui.compare.first_panes import demo_four, four_ways, is_demo
 from multi_llm_comparator.ui.compare.preparing import draw_preparation
@@ -43,9 +50,12 @@ MAX_LABEL_CHARS = 120
 def draw_composer(comparison: Comparison | None) -> None:
     """The prompt box, with a button to stop everything while something runs."""
     is_running = comparison is not None and comparison.snapshot().is_running
+    with st.bottom:
+        draw_attached(comparison)
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         may_write = bool(pane_choices() and draft_panes())
         draw_library()
+        draw_attach_button()
         prompt_box("compare_prompt", t("composer.placeholder"), _submit, disabled=not may_write)
         if comparison is not None and is_running:
             st.button(
@@ -63,8 +73,9 @@ def _submit(prompt: str) -> bool:
     if comparison is not None and comparison.snapshot().is_running:
         warn(t("composer.busy"))
         return False
-    if not send(prompt):
+    if not send(with_attachments(prompt, attached())):
         return False
+    forget_attachments()
     if comparison is not None:
         draw_new_turn(comparison)
     return True

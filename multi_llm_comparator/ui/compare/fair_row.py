@@ -27,6 +27,8 @@ from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
+# Beside each token so many of the likeliest.
+TOP_LOGPROBS = 5
 _REFERENCE = "compare_reference"
 
 
@@ -107,6 +109,13 @@ def _draw_how(panes: Sequence[Pane]) -> None:
             help=t("fair.in_turn_why"),
             on_change=lambda: save_setup(in_turn=st.session_state["compare_in_turn"]),
         )
+        st.toggle(
+            t("fair.tokens"),
+            all(pane.config.top_logprobs is not None for pane in panes),
+            key="compare_tokens",
+            help=t("fair.tokens_why"),
+            on_change=lambda: _keep_tokens(kept=st.session_state["compare_tokens"]),
+        )
         st.number_input(
             t("fair.repeats"),
             1,
@@ -117,6 +126,12 @@ def _draw_how(panes: Sequence[Pane]) -> None:
             help=t("fair.repeats_why"),
             on_change=lambda: save_setup(repeats=int(st.session_state["compare_repeats"])),
         )
+
+
+def _keep_tokens(*, kept: bool) -> None:
+    """Ask for the log-probabilities of all panes' tokens, or of none."""
+    asked = TOP_LOGPROBS if kept else None
+    save_draft([replace(pane, config=replace(pane.config, top_logprobs=asked)) for pane in draft_panes()])
 
 
 def _chips() -> str:

@@ -14,6 +14,7 @@ from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.ui.compare.answer_form import draw_form
+from multi_llm_comparator.ui.compare.more_sampling import draw_more_sampling
 from multi_llm_comparator.ui.compare.presets import draw_presets
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended, share_pane
 from multi_llm_comparator.ui.kit import figures as say
@@ -45,7 +46,7 @@ def draw_parameters(pane_id: str, choice: Choice | None) -> None:
             [t("param.sampling"), t("param.prompt"), t("param.loading"), t("param.presets")]
         )
         with sampling:
-            changes = _draw_sampling(pane.config, key)
+            changes = _draw_sampling(pane.config, key) | draw_more_sampling(pane.config, key)
             if model is not None and model.base is not None:
                 changes |= _draw_adapter(pane.config, model, key)
         with prompt:

@@ -63,6 +63,7 @@ function close(state) {
   state.turn = null;
   state.panes = [];
   delete document.documentElement.dataset.mlcReading;
+  delete document.documentElement.dataset.mlcOutline;
   state.style.textContent = "";
   document.querySelector(".mlc-reader")?.remove();
   document.querySelector(".mlc-outline")?.remove();
@@ -134,6 +135,7 @@ function places(box) {
 function outline(state) {
   const old = document.querySelector(".mlc-outline");
   old?.remove();
+  document.documentElement.toggleAttribute("data-mlc-outline", !old);
   if (!old) {
     const list = element("nav", { className: "mlc-outline" });
     list.setAttribute("aria-label", state.data.say.outline);
@@ -202,9 +204,8 @@ const ACTIONS = {
 
 // From one pane to the next as the reference, and then to none.
 function nextReference() {
-  const buttons = [...document.querySelectorAll(".st-key-compare_reference button")];
-  const at = buttons.findIndex((button) => button.getAttribute("aria-checked") === "true" || button.getAttribute("aria-pressed") === "true"
-    || /Active/.test(button.dataset.testid ?? ""));
+  const buttons = [...document.querySelectorAll('.st-key-compare_reference [role="radio"]')];
+  const at = buttons.findIndex((button) => button.getAttribute("aria-checked") === "true");
   const next = buttons[at + 1] ?? buttons[at];
   if (!next) return false;
   next.click();

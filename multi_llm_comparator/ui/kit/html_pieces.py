@@ -55,8 +55,8 @@ def cut_chip(text: str, why: str) -> str:
 
 def note_chip(text: str, why: str, tone: Tone) -> str:
     """A remark with its explanation, on hover and for those who tap or press Enter on it."""
-    style, why = f"--tone:{tone.css}", escape(why)
-    return f'<span class="mlc-chip mlc-plain" style="{style}" title="{why}" tabindex="0">{escape(text)}</span>'
+    explained = f' title="{escape(why)}" tabindex="0"' if why else ""
+    return f'<span class="mlc-chip mlc-plain" style="--tone:{tone.css}"{explained}>{escape(text)}</span>'
 
 
 def figure(value: str, label: str, why: str, unit: str = "", note: str | None = None, *, warns: bool = False) -> str:

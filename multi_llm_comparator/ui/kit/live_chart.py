@@ -15,7 +15,7 @@ import streamlit as st
 from multi_llm_comparator.ui.kit.assets import PLOTLY_URL
 from multi_llm_comparator.ui.kit.i18n import t
 
-_HTML = '<div class="mlc-plot" role="img"></div>'
+_HTML = '<div class="mlc-plot"></div>'
 _CSS = """
 .mlc-plot { width: 100%; }
 .mlc-picks .nsewdrag, .mlc-picks .point path { cursor: pointer; }
@@ -119,6 +119,7 @@ function bind(Plotly, box) {
 export default function({ data, parentElement, setTriggerValue }) {
   if (!data.figure) { library(data.library).catch(() => {}); return; }
   const box = parentElement.querySelector(".mlc-plot");
+  box.setAttribute("role", "img");
   box.setAttribute("aria-label", data.alt);
   box.style.minHeight = data.height + "px";
   box.classList.toggle("mlc-picks", data.picks);

@@ -10,7 +10,7 @@ import streamlit as st
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings, settings_path
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, t, tm
-from multi_llm_comparator.workbench import apply_settings
+from multi_llm_comparator.workbench import apply_settings, get_workbench
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
 SHIPPED = ("first_model", "demo_groups")
@@ -36,6 +36,7 @@ def draw_form() -> None:
     settings = get_settings()
     with st.form("settings_form", border=False):
         changes = _draw_places(settings) | _draw_memory(settings) | _draw_bounds(settings) | _draw_shipped(settings)
+        changes |= _draw_records(settings)
         if st.form_submit_button(t("settings.save"), type="primary", key="settings_save"):
             if attempt(lambda: save_settings(changes)) is not None:
                 apply_settings()
@@ -108,3 +109,19 @@ def _draw_bounds(settings: Settings) -> dict[str, Any]:
         help=t("settings.max_tokens_limit_why"),
     )
     return {"max_tokens_limit": int(limit)}
+
+
+def _draw_records(settings: Settings) -> dict[str, Any]:
+    st.subheader(t("settings.records"), anchor=False)
+    uri = st.text_input(
+        t("settings.mlflow_uri"),
+        settings.mlflow_uri,
+        max_chars=2048,
+        key="settings_mlflow_uri",
+        placeholder=t("settings.mlflow_uri_example"),
+        help=t("settings.mlflow_uri_why"),
+    )
+    feed = get_workbench().mlflow
+    if feed is not None and feed.problem:
+        st.warning(tm("settings.mlflow_problem", problem=feed.problem), icon=":material/warning:")
+    return {"mlflow_uri": uri.strip()}

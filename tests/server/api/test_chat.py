@@ -50,6 +50,7 @@ async def test_an_answer_has_the_form_that_openai_documents(api):
             "completion_tokens": 3,
             "total_tokens": 6,
             "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
         },
     }
 
@@ -133,7 +134,7 @@ async def test_roles_parts_and_earlier_thoughts_are_read(api):
     assert api.source.requests[0].messages == (
         Message("system", "be short"),
         Message("user", "ab"),
-        Message("assistant", "c"),
+        Message("assistant", "c", thought="hm"),
         Message("user", "d"),
     )
 
@@ -193,11 +194,12 @@ async def test_what_asks_for_nothing_is_taken(api, name):
             {"type": "json_schema", "json_schema": {"name": "x"}},
             "response_format.json_schema.schema",
         ),
-        ("logprobs", True, "logprobs"),
         ("top_logprobs", 3, "top_logprobs"),
-        ("logit_bias", {"5": 1}, "logit_bias"),
-        ("frequency_penalty", 0.5, "frequency_penalty"),
-        ("min_p", 0.1, "min_p"),
+        ("logit_bias", {"five": 1}, "logit_bias"),
+        ("logit_bias", {"5": 101}, "logit_bias.5"),
+        ("frequency_penalty", 2.5, "frequency_penalty"),
+        ("min_p", -0.1, "min_p"),
+        ("thinking_budget", -1, "thinking_budget"),
         ("reasoning_effort", "high", "reasoning_effort"),
         ("modalities", ["text", "audio"], "modalities"),
         ("audio", {"voice": "x"}, "audio"),

@@ -49,12 +49,10 @@ async def test_several_prompts_have_several_answers_each_in_order(api, stream):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("prompt", [1, 2]),
-        ("prompt", [[1, 2]]),
         ("prompt", []),
         ("prompt", ["x"] * 129),
-        ("echo", True),
-        ("logprobs", 1),
+        ("logprobs", 21),
+        ("max_tokens", 0),
         ("best_of", 3),
         ("suffix", "end"),
         ("messages", []),
@@ -69,6 +67,12 @@ async def test_what_cannot_be_honoured_is_refused_by_name(api, field, value):
 async def test_more_answers_than_one_request_may_have_are_refused(api):
     answer = await complete(api, ["x"] * 100, n=2)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
+
+
+@pytest.mark.parametrize("prompt", [[[]], [-1], [[1], [2.5]], [True, "x"], [2**31]])
+async def test_what_are_no_token_ids_is_refused(api, prompt):
+    answer = await complete(api, prompt)
+    assert answer.status_code == 400 and answer.json()["error"]["param"].startswith("prompt[")
 
 
 @pytest.mark.parametrize("name", sorted(CompletionForm.neutral))

@@ -59,23 +59,9 @@ async def test_a_format_that_is_none_is_refused(api):
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
 
 
-async def test_a_query_is_answered_and_says_how(api):
-    answer = (
-        await api.post("/query", query="hi", preferences={"model": "m", "quality_priority": 0.8}, user_id="u")
-    ).json()
-    assert (answer["result"], answer["strategy_used"], answer["model"]) == ("I am m", "direct", "m")
-    assert answer["processing_time"] >= 0
-    refused = await api.post("/query", query="hi", preferences={"strategy": "voting"})
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "preferences.strategy")
-    assert (await api.post("/query", query="hi", preferences={"strategy": "direct"})).status_code == 400
-
-
-async def test_what_needs_cooperation_says_that_it_is_not_there_yet(api):
+async def test_a_service_says_that_it_is_not_there_yet(api):
     body = {"service_type": "document_analysis", "content": "x", "parameters": {"analysis_type": "summary"}}
     answer = await api.post("/service", **body, user_id="u")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
-    asked = {"query": "x", "mode": "parallel", "models": ["a", "b"], "integration_strategy": "ensemble"}
-    answer = await api.http.post("/cooperation/task", params=asked)
     assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
 
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multi_llm_comparator.core.encodings import guessed
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.training.data import files, json_rows, parquet_rows
 from multi_llm_comparator.training.data.chats import Chat
 from multi_llm_comparator.training.data.csv_rows import csv_rows
 from multi_llm_comparator.training.data.dataset import Refused, open_dataset
-from multi_llm_comparator.training.data.encodings import guessed
 from multi_llm_comparator.training.data.files import encoding_for, find_files, rows_of_file
 from multi_llm_comparator.training.data.json_rows import json_rows as read_json
 from multi_llm_comparator.training.data.rows import Row

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.ui.compare.setup import Setup
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import PATIENCE_S, html_of, opened
@@ -31,7 +32,9 @@ def form() -> None:
 def page(bench: Workbench) -> AppTest:
     for model, temperature in zip(bench.models.get_available_models(), (0.5, 0.2, 0.2, 0.2), strict=True):
         model.config["generation"] = {"temperature": temperature}
-    return AppTest.from_function(form, default_timeout=PATIENCE_S).run()
+    test = AppTest.from_function(form, default_timeout=PATIENCE_S)
+    test.session_state["compare_chosen_setup"] = Setup(fairness="own")
+    return test.run()
 
 
 def config_of(test: AppTest) -> ModelConfig:

@@ -84,7 +84,7 @@ def test_waiting_for_a_turn_after_loading_does_not_count_the_loading_again():
 
 def test_the_exported_bars_are_the_same_phases_on_one_scale():
     quick = AnswerProgress(0.0, state="done", started_at=0.0, first_token_at=0.5, last_token_at=1.5, tokens=2)
-    long, short = bars_of([answer("a", DONE), answer("b", quick)])
+    long, short = bars_of([answer("a", DONE), answer("b", quick)], ["a", "b"])
     assert [(s.phase, s.label) for s in long.segments] == [
         ("queued_s", "1.00 s"), ("load_s", "2.00 s"), ("prefill_s", "500 ms"), ("decode_s", "2.00 s"),
     ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Document analysis: claims with quotes that are there."""

@@ -1,0 +1,1 @@
+"""Data insight: figures are computed, a model only words them."""

@@ -1,0 +1,1 @@
+"""Documents of others as pieces of text and tables that know their place."""

@@ -1,0 +1,27 @@
+"""How much of a document is read, and what its process may take."""
+
+from __future__ import annotations
+
+MAX_FILE_BYTES = 64 * 2**20
+# Of the text that a model is asked about. 300 dense pages have about one million characters.
+MAX_TEXT_CHARS = 4_000_000
+MAX_PIECE_CHARS = 20_000
+MAX_PIECES = 50_000
+MAX_PAGES = 3_000
+# Rows that become text for a model; all rows are computed with.
+MAX_TEXT_ROWS = 2_000
+MAX_DATA_ROWS = 3_000_000
+MAX_CELLS = 30_000_000
+MAX_SHEETS = 50
+MAX_CELL_CHARS = 2_000
+# Office files are archives, and say themselves how large they become.
+MAX_UNPACKED_BYTES = 512 * 2**20
+MAX_MEMBERS = 5_000
+MAX_RATIO = 300
+
+# What the process that reads may take: computing time, waiting time, and memory of its own.
+MAX_CPU_S = 180
+MAX_WALL_S = 900.0
+MAX_MEMORY_BYTES = 2 * 2**30
+# Of what it sends back.
+MAX_LINE_BYTES = 96 * 2**20

@@ -1,0 +1,79 @@
+"""The process that reads one document: strangers' files, and libraries that the app must not load.
+
+Started by :mod:`applications.reading.process` with ``python -m``. A line of JSON comes on standard input, then the
+document's bytes; one line goes back: ``result`` or ``error``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES
+from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
+from multi_llm_comparator.services.lines_to_app import tell
+from multi_llm_comparator.services.worker import be_nicer, die_with_parent
+
+# Behind the models that answer.
+NICENESS = 5
+
+log = logging.getLogger(__name__)
+
+
+def bound_itself() -> None:
+    """Give up memory and computing time beyond the bounds, where the system knows such bounds."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_S, MAX_CPU_S + 5))
+    # Linux counts what a process has for itself; elsewhere the app's watch alone ends it.
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
+    """What was asked of a document."""
+    from multi_llm_comparator.applications.reading.read import read
+
+    found = read(request["name"], data)
+    match request["op"]:
+        case "read":
+            return {"reading": found.reading.model_dump(mode="json")}
+        case "insight":
+            from multi_llm_comparator.applications.insight.data import data_of
+
+            return {"data": data_of(found).model_dump(mode="json")}
+        case op:
+            raise DocumentError(f"there is no operation {op!r}")
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    request = json.loads(sys.stdin.buffer.readline())
+    die_with_parent(request["parent"])
+    be_nicer(NICENESS)
+    bound_itself()
+    # This is the edge of the process: whatever happens has to become a line for the app.
+    try:
+        tell("result", **answer(request, sys.stdin.buffer.read()))
+    except BrokenPipeError:
+        sys.exit(1)
+    except MultiLLMError as exc:
+        tell("error", type=type(exc).__name__, message=str(exc))
+    except MemoryError:
+        tell("error", type="DocumentError", message=_too_large(request["name"]))
+    except Exception as exc:
+        log.exception("%r of %r failed", request.get("op"), request.get("name"))
+        why = f"{request['name']!r} could not be read: {type(exc).__name__}: {str(exc)[:300]}; the log has the details"
+        tell("error", type="DocumentError", message=why)
+
+
+def _too_large(name: str) -> str:
+    return f"{name!r} takes more than {MAX_MEMORY_BYTES / 1e9:.1f} GB of memory to be read; split it"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,274 @@
+"""A service at work: a document read, questions asked, a result. Outlives the page that started it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+
+from multi_llm_comparator.applications.analysis.analyse import analyse
+from multi_llm_comparator.applications.answers import Answered, answered, digest_of
+from multi_llm_comparator.applications.decision.support import support
+from multi_llm_comparator.applications.desk import Question, Reply, estimated_tokens
+from multi_llm_comparator.applications.documents import KIND
+from multi_llm_comparator.applications.insight.figures import Data
+from multi_llm_comparator.applications.insight.wording import put_into_words
+from multi_llm_comparator.applications.reading.pieces import Reading
+from multi_llm_comparator.applications.reading.process import ask_child
+from multi_llm_comparator.applications.results import Result
+from multi_llm_comparator.applications.snapshot import Phase, ServiceSnapshot
+from multi_llm_comparator.applications.sources import Sources
+from multi_llm_comparator.applications.spec import ServiceSpec
+from multi_llm_comparator.core.asking import ask
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.exceptions import DeadlineExceededError, MultiLLMError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.runs.task_run import TaskRun
+from multi_llm_comparator.tracking.records import ACTIVE, RunState
+
+MAX_TITLE_CHARS = 200
+# Tokens of a chat template around a prompt, and of what an estimate may be wrong by.
+TEMPLATE_TOKENS = 48
+
+log = logging.getLogger(__name__)
+
+
+class ServiceRun(TaskRun):
+    """One piece of work. Everything here is written on the event loop that it works on; snapshots are for anybody.
+
+    It is the desk of its own service: what was answered before is given again when the run is resumed.
+    """
+
+    kind = KIND
+    id: str = ""
+    state: RunState = "queued"
+    phase: Phase = ""
+    version: int = 0
+
+    def __init__(self, sources: Sources, spec: ServiceSpec, *, run_id: str) -> None:
+        self.id, self.spec, self._sources = run_id, spec, sources
+        self.created_at = now()
+        self.ended_at: float | None = None
+        self.error: str | None = None
+        # What is read, and what was found; both are stored as items, once.
+        self.read: Reading | Data | None = None
+        self.result: Result | None = None
+        self.answers: dict[str, Answered] = {}
+        self.running: dict[str, AnswerProgress] = {}
+        # The time that earlier sittings took, and when this one began.
+        self.worked_before_s = 0.0
+        self._began_at = 0.0
+        self._asked_since: list[float] = []
+        self._expected = 0
+        self._used: set[str] = set()
+        self._places = asyncio.Semaphore(sources.in_flight)
+        self._tokens_per_estimate = 1.0
+
+    @property
+    def title(self) -> str:
+        """The file's name, the question, or the beginning of the text."""
+        head = self.spec.name or self.spec.question
+        if not head and isinstance(self.read, Reading) and self.read.pieces:
+            head = self.read.pieces[0].text
+        if not head and isinstance(self.read, Data):
+            head = self.read.title or (self.read.series[0].title if self.read.series else "")
+        return cut_line(head, MAX_TITLE_CHARS) if head else f"{self.spec.service_type} {self.spec.kind}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in ACTIVE
+
+    @property
+    def worked_s(self) -> float:
+        end = self.ended_at if self.is_over and self.ended_at is not None else now()
+        return self.worked_before_s + (max(0.0, end - self._began_at) if self._began_at else 0.0)
+
+    # --- looking at it ----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> ServiceSnapshot:
+        return self.taken(self._taken_now)
+
+    def _taken_now(self) -> ServiceSnapshot:
+        done = [self.answers[key] for key in self._used if key in self.answers]
+        costs = [one.cost_usd for one in self.answers.values() if one.cost_usd is not None]
+        writing = next((progress.text for progress in self.running.values() if progress.text), "")
+        return ServiceSnapshot(
+            id=self.id,
+            title=self.title,
+            state=self.state,
+            phase=self.phase,
+            version=self.version,
+            created_at=self.created_at,
+            ended_at=self.ended_at,
+            error=self.error,
+            spec=self.spec,
+            reading=self.read if isinstance(self.read, Reading) else None,
+            result=self.result,
+            expected=max(self._expected, len(self._used)),
+            asked=len(done),
+            writing=writing[-400:],
+            left_s=self._left_s(),
+            worked_s=self.worked_s,
+            tokens=sum(one.tokens + one.prompt_tokens for one in self.answers.values()),
+            cost_usd=math.fsum(costs) if costs else None,
+            answered_by=tuple(dict.fromkeys(one.answered_by for one in self.answers.values() if one.is_done)),
+            owner=self.owner,
+        )
+
+    def _left_s(self) -> float | None:
+        """By the pace of this sitting; None before its second answer."""
+        open_questions = self._expected - sum(key in self.answers for key in self._used)
+        if self.is_over or len(self._asked_since) < 2:
+            return None
+        took = self._asked_since[-1] - self._began_at
+        return max(0.0, open_questions * took / len(self._asked_since))
+
+    # --- its life ---------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Work, beside the caller."""
+        self.launch(self._execute())
+
+    async def never_began(self, state: RunState) -> None:
+        self._enter(state)
+        await self._conclude()
+
+    async def resume(self) -> None:
+        """Ask what has no answer yet, also what failed."""
+        if self.state == "done":
+            return
+        self.answers = {key: one for key, one in self.answers.items() if one.is_done}
+        self.error, self.ended_at, self.result = None, None, None
+        self._enter("queued")
+        self.begin()
+
+    async def _execute(self) -> None:
+        self._began_at, self._expected = now(), 0
+        self._asked_since, self._used = [], set()
+        try:
+            self._enter("running", "reading")
+            async with asyncio.timeout(self.spec.deadline_s):
+                await self._read_document()
+                self._enter("running", "asking")
+                await self.save()
+                self.result = await self._result()
+            self._enter("done")
+        except TimeoutError:
+            self.error = f"{DeadlineExceededError.__name__}: it was not done within {self.spec.deadline_s} s"
+            self._enter("failed")
+        except MultiLLMError as exc:
+            self.error = str(exc)
+            self._enter("failed")
+        except asyncio.CancelledError:
+            self._enter(self._ends_as)
+            raise
+        except Exception:
+            log.exception("service %s broke", self.id)
+        finally:
+            await self._conclude()
+
+    async def _read_document(self) -> None:
+        if self.read is not None:
+            return
+        data = await asyncio.to_thread(self._sources.documents.load, self.id)
+        op = "insight" if self.spec.service_type == "data_insight" else "read"
+        found = await ask_child({"op": op, "name": self.spec.name}, data)
+        self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
+        await self._commit("document")
+
+    async def _result(self) -> Result:
+        if isinstance(self.read, Data):
+            return await put_into_words(self, self.spec, self.read)
+        assert self.read is not None
+        work = support if self.spec.service_type == "decision_support" else analyse
+        return await work(self, self.spec, self.read)
+
+    async def _conclude(self) -> None:
+        self.running.clear()
+        if not self.is_over:
+            self.error = "something went wrong in the workbench; its log says what"
+            self._enter("failed")
+        self.ended_at = now()
+        self.worked_before_s, self._began_at = self.worked_s, 0.0
+        self.version += 1
+        try:
+            await self._commit(*(["result"] if self.result else []), run=True)
+        except (StoreError, RunAtWorkError) as exc:
+            self.error = self.error or str(exc)
+            self._enter("failed")
+
+    # --- its desk ---------------------------------------------------------------------------------------------------
+
+    @property
+    def has_model(self) -> bool:
+        return bool(self.spec.target)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.spec.context_tokens - self.spec.answer_tokens - TEMPLATE_TOKENS
+
+    def expect(self, questions: int) -> None:
+        self._expected += questions
+        self.version += 1
+
+    async def tokens_of(self, text: str) -> int:
+        counted = await self._sources.count_tokens(self.spec.target, text)
+        return math.ceil(estimated_tokens(text) * self._tokens_per_estimate) if counted is None else counted
+
+    async def ask(self, key: str, question: Question) -> Reply:
+        digest = digest_of(question, self.spec.target)
+        known = self.answers.get(key)
+        self._used.add(key)
+        if known is None or known.digest != digest or not known.is_done:
+            async with self._places:
+                known = await self._asked(key, question, digest)
+        return known.reply
+
+    async def _asked(self, key: str, question: Question, digest: str) -> Answered:
+        config = ModelConfig(
+            temperature=self.spec.temperature,
+            max_tokens=question.max_tokens,
+            n_ctx=self.spec.context_tokens,
+            system_prompt=question.system,
+            seed=0,
+        )
+        request = GenerationRequest(
+            messages=(Message("user", question.prompt),),
+            config=config,
+            run_id=self.id,
+            constraint=Constraint.of_schema(question.schema) if question.schema is not None else None,
+        )
+        progress = self.running[key] = AnswerProgress(requested_at=now())
+        try:
+            await ask(self._sources.texts, self.spec.target, request, progress, lambda _: self._changed())
+        finally:
+            self.running.pop(key, None)
+        found = self.answers[key] = answered(digest, self.spec.target, progress)
+        if found.prompt_tokens:
+            # The next parts are cut by what this model really reads in such a text.
+            estimated = estimated_tokens(question.system + question.prompt) + TEMPLATE_TOKENS // 2
+            self._tokens_per_estimate = min(4.0, max(0.5, found.prompt_tokens / estimated))
+        self._asked_since.append(now())
+        self.version += 1
+        await self._commit(key)
+        return found
+
+    # --- saving -----------------------------------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        self.version += 1
+
+    async def save(self) -> None:
+        await self._commit(run=True)
+
+    async def _commit(self, *keys: str, run: bool = False) -> None:
+        if self.recorder is not None:
+            await self.recorder.commit(*keys, run=run)
+
+    def _enter(self, state: RunState, phase: Phase = "") -> None:
+        self.state, self.phase = state, phase
+        self.version += 1

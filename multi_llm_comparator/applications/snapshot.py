@@ -1,0 +1,50 @@
+"""A service at one moment, for readers on any thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from multi_llm_comparator.applications.reading.pieces import Reading
+from multi_llm_comparator.applications.results import Result
+from multi_llm_comparator.applications.spec import ServiceSpec
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.tracking.records import ACTIVE, RunState
+
+Phase = Literal["", "reading", "asking"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSnapshot:
+    """Everything of a service run. ``asked`` of ``expected`` questions are answered; ``left_s`` is None while nobody
+    can tell; ``answered_by`` are the models that did. ``reading`` is None for data, and until it is read."""
+
+    id: str
+    title: str
+    state: RunState
+    phase: Phase
+    version: int
+    created_at: float
+    ended_at: float | None
+    error: str | None
+    spec: ServiceSpec
+    reading: Reading | None
+    result: Result | None
+    expected: int
+    asked: int
+    writing: str
+    left_s: float | None
+    worked_s: float
+    tokens: int
+    cost_usd: float | None
+    answered_by: tuple[str, ...]
+    owner: WorkingProcess | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def share(self) -> float:
+        """How much of the questions is answered, of 1."""
+        return min(1.0, self.asked / self.expected) if self.expected else 0.0

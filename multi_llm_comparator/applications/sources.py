@@ -1,0 +1,69 @@
+"""What services work with: who answers, who counts tokens, and where the documents of runs lie."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
+from multi_llm_comparator.core.exceptions import DocumentError, NotWrittenError
+from multi_llm_comparator.core.private_files import make_private_folder
+from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.core.requests import TextSource
+
+# None where nobody can tell.
+CountTokens = Callable[[str, str], Awaitable[int | None]]
+_RUN_ID = re.compile(r"[0-9a-f]{4,64}")
+
+
+async def _unknown(target: str, text: str) -> int | None:
+    return None
+
+
+class Documents:
+    """The documents of service runs, as they were given: a file for each run, gone when the run is deleted.
+
+    Args:
+        folder: where they lie; made when the first is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, run_id: str, data: bytes) -> None:
+        """Raises NotWrittenError: it cannot be kept."""
+        path = self._path(run_id)
+        try:
+            make_private_folder(self._folder)
+            path.write_bytes(data)
+            path.chmod(0o600)
+        except OSError as exc:
+            path.unlink(missing_ok=True)
+            raise NotWrittenError(exc.errno, exc.strerror or str(exc), str(path)) from exc
+
+    def load(self, run_id: str) -> bytes:
+        """Raises DocumentError: it is not there."""
+        try:
+            return read_bytes(self._path(run_id), MAX_FILE_BYTES)
+        except OSError as exc:
+            raise DocumentError("the document of this run is not there any more; give it again as a new run") from exc
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        for run_id in run_ids:
+            if _RUN_ID.fullmatch(run_id):
+                self._path(run_id).unlink(missing_ok=True)
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}.document"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time."""
+
+    texts: TextSource
+    documents: Documents
+    count_tokens: CountTokens = field(default=_unknown)
+    in_flight: int = 4

@@ -1,0 +1,114 @@
+"""A cooperation as plain data: what the store keeps, and what a run is resumed from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from multi_llm_comparator.cooperation.calls import Call
+from multi_llm_comparator.cooperation.outcome import Count, Outcome
+from multi_llm_comparator.cooperation.snapshot import Phase
+from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
+from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.cooperation.run import CooperationRun
+
+KIND = "cooperation"
+SCHEMA_VERSION = 1
+_CALL = TypeAdapter(Call)
+
+
+class CooperationDocument(BaseModel):
+    """Everything of a run but its calls, which are stored one by one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spec: CooperationSpec
+    state: RunState
+    phase: Phase = ""
+    created_at: float
+    ended_at: float | None = None
+    error: str | None = None
+    counts: list[Count] = []
+    outcome: Outcome | None = None
+
+
+def run_record(run: CooperationRun) -> RunRecord:
+    """What the store keeps of a run; its line in lists names mode and members."""
+    document = CooperationDocument(
+        spec=run.spec,
+        state=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        error=run.error,
+        counts=[run.counts[n] for n in sorted(run.counts)],
+        outcome=run.outcome,
+    )
+    answer = run.outcome.answer if run.outcome else ""
+    return RunRecord(
+        id=run.id,
+        kind=KIND,
+        title=run.title,
+        detail=f"{run.spec.mode}: {', '.join(run.spec.targets)}",
+        models=(*run.spec.targets, f"{PREFIX}{run.spec.mode}"),
+        status=run.state,
+        phase=run.phase,
+        created_at=run.created_at,
+        updated_at=now(),
+        document=document.model_dump(mode="json"),
+        search_text=f"{run.spec.question}\n{answer}",
+        schema_version=SCHEMA_VERSION,
+    )
+
+
+def call_item(run_id: str, call: Call, position: int) -> ItemRecord:
+    """What the store keeps of a call, the ``position``-th of its run."""
+    record: dict[str, Any] = _CALL.dump_python(call, mode="json")
+    return ItemRecord(
+        run_id=run_id,
+        key=call.key,
+        position=position,
+        status=call.progress.state if call.progress.is_over else "running",
+        text=call.text,
+        record=record,
+        updated_at=now(),
+    )
+
+
+def read_run(record: RunRecord) -> CooperationDocument:
+    """The stored run.
+
+    Raises:
+        DocumentError: it is no cooperation, or not one that this version can read.
+    """
+    if record.kind != KIND or record.schema_version > SCHEMA_VERSION:
+        raise DocumentError(
+            f"run {record.id!r} is a {record.kind!r} of version {record.schema_version}; this version reads "
+            f"cooperations of version {SCHEMA_VERSION}"
+        )
+    try:
+        return CooperationDocument.model_validate(dict(record.document))
+    except ValidationError as exc:
+        raise DocumentError(
+            f"the stored cooperation {record.id!r} cannot be read: {exc.error_count()} problems"
+        ) from exc
+
+
+def read_call(item: ItemRecord) -> Call:
+    """A stored call. One that was at work when it was stored is stopped: nobody works on it any more.
+
+    Raises:
+        DocumentError: it cannot be read.
+    """
+    try:
+        call = _CALL.validate_python(dict(item.record))
+    except ValidationError as exc:
+        raise DocumentError(f"the stored call {item.key!r} cannot be read") from exc
+    if not call.progress.is_over:
+        call.progress.state = "stopped"
+    return call

@@ -1,0 +1,95 @@
+"""``/service``: document analysis, data insight and decision support."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import JSONResponse, Response
+
+from multi_llm_comparator.applications.manager import ServiceResponse, bytes_of, worked
+from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
+from multi_llm_comparator.applications.targets import usual_target
+from multi_llm_comparator.core.events import Cost, Finished
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.server.api.answers import Answer
+from multi_llm_comparator.server.api.calls import served_by
+from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.forms import Form, Name, Text, example
+from multi_llm_comparator.server.callers import caller_of
+from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
+from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
+from multi_llm_comparator.server.serving import Served
+
+router = APIRouter(tags=["Queries"])
+# Of a document, what a limit of tokens counts ahead.
+COUNTED_CHARS = 100_000
+
+
+class ServiceForm(Form):
+    """``POST /service``."""
+
+    model_config = example(
+        {
+            "service_type": "document_analysis",
+            "content": "Revenue rose by 28%. Costs of raw materials rose by 12%.",
+            "parameters": {"analysis_type": "summary"},
+        }
+    )
+    ignored: ClassVar = frozenset({"user_id"})
+
+    service_type: Name = Field(description="`document_analysis`, `data_insight` or `decision_support`")
+    content: Annotated[Text, Field(min_length=1)] = Field(
+        description="the text, or a file in base64 with `encoding` and `name` among the parameters"
+    )
+    parameters: dict[str, Any] = Field(
+        default={},
+        description="`analysis_type`, `insight_type` or `decision_type`; `model`, `language`, `question`, ...",
+    )
+
+
+@router.post("/service")
+async def service(form: ServiceForm, request: Request) -> Response:
+    """Have a service work on a document, and wait for it. A client that leaves stops it."""
+    served = await served_by(request)
+    if served.applications is None:
+        raise ApiError("this server keeps no runs, and services are runs", 501, code="not_implemented")
+    given = dict(form.parameters)
+    try:
+        data = bytes_of(form.content, given.pop("encoding", ""))
+        usual = served.default_model or usual_target(served.models, served.gateway.groups)
+        is_named = "model" in given or "target" in given
+        spec = spec_of(form.service_type, given, target="" if is_named else usual)
+    except ConfigurationError as exc:
+        raise ApiError(str(exc), param="parameters") from exc
+    return JSONResponse((await _metered(request, served, spec, data)).to_dict())
+
+
+async def _metered(request: Request, served: Served, spec: ServiceSpec, data: bytes) -> ServiceResponse:
+    """The finished service, counted for the caller as one request to whoever was asked."""
+    assert served.applications is not None
+    if caller_of(request.scope).limits.budget_per_day_usd is not None and spec.target:
+        said = "what a service could cost is not known before; ask it with a key that has no budget, or with model ''"
+        raise ApiError(said, 403, param="parameters.model")
+    meter = Meter(served, request, spec.target)
+    asked = GenerationRequest(messages=(Message("user", data[:COUNTED_CHARS].decode("utf-8", "replace")),))
+    await meter.admit([asked])
+    answer, status = Answer(), FAULT
+    try:
+        found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))
+        usage = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens}
+        answer.apply(Cost(request_id=asked.id, model="", usd=found.cost_usd, priced_by="", **usage))
+        answer.apply(Finished(request_id=asked.id, reason="stop", **usage))
+        status = ANSWERED
+        return found
+    except ClientLeftError:
+        status = CLIENT_LEFT
+        raise
+    except MultiLLMError as exc:
+        error = api_error(type(exc).__name__, str(exc))
+        status = error.status
+        raise error from exc
+    finally:
+        meter.end([answer], status)

@@ -1,0 +1,99 @@
+"""Runs that ended, told to MLflow by a child process: beside what the workbench does, and never in its way."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import tempfile
+from collections import deque
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multi_llm_comparator.services.child_process import start_module
+
+MAX_WAITING = 100
+MAX_DATA_BYTES = 16 * 2**20
+TIMEOUT_S = 120.0
+# Runs that end one soon after the other go in one process.
+GATHER_S = 1.0
+# What MLflow's client signs in with, which no other child is given.
+KEYS = ("MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_PASSWORD")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRun:
+    """What MLflow is told of a run: ``params`` and ``figures`` as it shows them, ``data`` (the run's JSON export) as an
+    artefact."""
+
+    run_id: str
+    experiment: str
+    name: str
+    state: str
+    models: tuple[str, ...] = ()
+    params: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, float] = field(default_factory=dict)
+    data: Any = None
+
+
+class MlflowFeed:
+    """Tells runs to the MLflow at ``uri``. Its coroutines belong to one event loop.
+
+    A tracking server that fails loses what was told to it and nothing else; :attr:`problem` says so.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._waiting: deque[ToldRun] = deque(maxlen=MAX_WAITING)
+        self._work: asyncio.Task[None] | None = None
+        self.problem: str | None = None
+
+    def tell(self, run: ToldRun) -> None:
+        """Have a run told soon; of more than fit the oldest are left out."""
+        if len(self._waiting) == MAX_WAITING:
+            self.problem = f"more than {MAX_WAITING} runs waited to be told to MLflow; the oldest were left out"
+        self._waiting.append(run)
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._tell_all())
+
+    async def aclose(self) -> None:
+        """Tell what waits, for a moment at most."""
+        if self._work is not None:
+            await asyncio.wait({self._work}, timeout=TIMEOUT_S / 10)
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+
+    async def _tell_all(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(GATHER_S)
+            batch = list(self._waiting)
+            self._waiting.clear()
+            try:
+                self.problem = await self._tell(batch)
+            except (OSError, TimeoutError) as exc:
+                self.problem = f"MLflow was not told of {len(batch)} runs: {exc or 'it took too long'}"
+            if self.problem:
+                _log.warning("%s", self.problem)
+
+    async def _tell(self, batch: list[ToldRun]) -> str | None:
+        with tempfile.TemporaryDirectory(prefix="mlc-mlflow-") as folder:
+            file = Path(folder) / "runs.json"
+            text = json.dumps({"uri": self._uri, "runs": [asdict(run) for run in batch]})
+            await asyncio.to_thread(file.write_text, text, "utf-8")
+            keys = {name: os.environ[name] for name in KEYS if name in os.environ}
+            child = await start_module("multi_llm_comparator.services.mlflow_child", [str(file)], environment=keys)
+            try:
+                said, _ = await asyncio.wait_for(child.communicate(), TIMEOUT_S)
+            finally:
+                if child.returncode is None:
+                    child.kill()
+                    await child.wait()
+        lines = said.decode("utf-8", "replace").splitlines()
+        for line in lines:
+            if line.startswith('{"kind": "problem"'):
+                return str(json.loads(line)["text"])
+        return f"telling MLflow ended with code {child.returncode}: {lines[-1:]}" if child.returncode else None

@@ -1,0 +1,52 @@
+"""Runs that ended, as MLflow is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.run_files import RunFiles
+from multi_llm_comparator.runs.live import LiveRun, Measured
+from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.services.mlflow_feed import MAX_DATA_BYTES, MlflowFeed, ToldRun
+from multi_llm_comparator.tracking.mlflow_log import local_uri
+
+LOCAL = "local"
+
+
+def feed_of(settings: Settings, runs: RunRegistry) -> MlflowFeed | None:
+    """What tells MLflow of all runs with figures from now on; None if the settings name no place."""
+    if not settings.mlflow_uri:
+        return None
+    feed = MlflowFeed(local_uri(settings.home) if settings.mlflow_uri == LOCAL else settings.mlflow_uri)
+
+    async def tell(run: LiveRun) -> None:
+        if isinstance(run, Measured):
+            feed.tell(await told_run(run, run.figures(), runs))
+
+    runs.when_ended(tell)
+    return feed
+
+
+async def told_run(run: LiveRun, figures: dict[str, float], runs: RunRegistry) -> ToldRun:
+    """What is told of one run.
+
+    Raises:
+        StoreError, RunNotFoundError: it is not stored.
+    """
+    record = await asyncio.to_thread(runs.store.load_run, run.id)
+    data = None
+    if "json" in RunFiles(runs).formats(run.kind):
+        text = await RunFiles(runs).data(run.kind, run.id, "json")
+        data = json.loads(text) if len(text) <= MAX_DATA_BYTES else None
+    return ToldRun(
+        run_id=run.id,
+        experiment=run.kind,
+        name=record.title,
+        state=run.state,
+        models=record.models,
+        params={"kind": run.kind, "detail": record.detail, "origin": record.origin},
+        figures=figures,
+        data=data,
+    )

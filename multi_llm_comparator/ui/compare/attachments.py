@@ -1,0 +1,162 @@
+"""Documents that go into the next prompt, and how much of each pane's context they take."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.applications.reading.process import read_document
+from multi_llm_comparator.comparison.comparison import Comparison
+from multi_llm_comparator.comparison.context_room import Room, room_for
+from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS, MAX_UPLOAD_BYTES
+from multi_llm_comparator.core.markdown_text import fenced
+from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, save_draft
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.kit.html_pieces import letter
+from multi_llm_comparator.ui.kit.i18n import t, tn
+
+MAX_ATTACHED = 8
+READING_TIMEOUT_S = 240.0
+TYPES = ("txt", "md", "pdf", "docx", "html", "csv", "xlsx", "json", "py", "log", "xml", "yaml")
+# Of prompt and answer together, rounded up to this.
+_CONTEXT_STEP = 1024
+_ATTACHED, _UPLOADS = "compare_attached", "compare_uploads"
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A document that was read. ``pages`` is None where the format has none."""
+
+    name: str
+    text: str
+    words: int
+    pages: int | None
+
+
+def attached() -> list[Attachment]:
+    known: list[Attachment] = st.session_state.get(_ATTACHED, [])
+    return known
+
+
+def with_attachments(prompt: str, attachments: Sequence[Attachment]) -> str:
+    """The prompt, and each document behind it in a fence that it cannot leave."""
+    parts = [prompt]
+    for one in attachments:
+        name = " ".join(one.name.split())
+        parts.append("\n".join([f"{name}:", *fenced(one.text)]))
+    return "\n\n".join(parts)
+
+
+def forget_attachments() -> None:
+    """They were sent."""
+    st.session_state.pop(_ATTACHED, None)
+
+
+def draw_attach_button() -> None:
+    """Beside the prompt box; what is chosen is read at once, in a process of its own."""
+    with st.popover(
+        t("attach.title"), icon=":material/attach_file:", key="icon_compare_attach", type="tertiary", on_change="rerun"
+    ) as popover:
+        if not popover.open:
+            return
+        number = st.session_state.get(_UPLOADS, 0)
+        uploads = st.file_uploader(
+            t("attach.choose"),
+            type=list(TYPES),
+            accept_multiple_files=True,
+            key=f"compare_attach_{number}",
+            max_upload_size=MAX_UPLOAD_BYTES >> 20,
+            help=t("attach.why"),
+        )
+        if uploads:
+            st.session_state[_UPLOADS] = number + 1
+            with st.spinner(t("attach.reading")):
+                for upload in uploads:
+                    _attach(upload.name, upload.getvalue())
+            st.rerun()
+
+
+def _attach(name: str, data: bytes) -> None:
+    if len(attached()) >= MAX_ATTACHED:
+        warn(t("attach.too_many", n=MAX_ATTACHED))
+        return
+    read = perform(read_document(name, data), timeout_s=READING_TIMEOUT_S)
+    if read is None:
+        return
+    if not read.text.strip():
+        warn(t("attach.empty", name=name))
+        return
+    if len(read.text) + sum(len(one.text) for one in attached()) > MAX_PROMPT_CHARS:
+        warn(t("attach.too_long", name=name, limit=say.count(MAX_PROMPT_CHARS)))
+        return
+    st.session_state[_ATTACHED] = [*attached(), Attachment(name, read.text, read.words, read.pages)]
+
+
+def draw_attached(comparison: Comparison | None) -> None:
+    """Above the prompt box: what is attached, each to be taken away, and what of each context it takes."""
+    if not attached():
+        return
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare_attached_row"):
+        for position, one in enumerate(attached()):
+            size = tn("attach.words", one.words) + (f", {tn('attach.pages', one.pages)}" if one.pages else "")
+            st.html(f'<span class="mlc-attached">{escape(one.name)} <i>{escape(size)}</i></span>', width="content")
+            st.button(
+                t("attach.remove", name=one.name.replace("[", "(").replace("]", ")")),
+                icon=":material/close:",
+                key=f"icon_attached_{position}",
+                type="tertiary",
+                on_click=_detach,
+                args=(position,),
+            )
+        _draw_meter(comparison)
+
+
+def _detach(position: int) -> None:
+    st.session_state[_ATTACHED] = [one for at, one in enumerate(attached()) if at != position]
+
+
+def _draw_meter(comparison: Comparison | None) -> None:
+    prompt = with_attachments("", attached())
+    snapshot = comparison.snapshot() if comparison is not None else None
+    rooms = [room_for(prompt, pane, snapshot) for pane in draft_panes()]
+    st.html(f'<div class="mlc-rooms">{"".join(_meter(i, room) for i, room in enumerate(rooms))}</div>', width="content")
+    if any(room.is_cut for room in rooms):
+        st.button(
+            t("attach.make_room"),
+            icon=":material/open_in_full:",
+            key="compare_make_room",
+            type="tertiary",
+            help=t("attach.make_room_why"),
+            on_click=_make_room,
+            args=(rooms,),
+        )
+
+
+def _meter(index: int, room: Room) -> str:
+    """How full a context would be; in words too, for colour is not for everybody."""
+    part = min(1.0, room.taken / room.context)
+    words = t("attach.room", taken=say.count(room.taken), context=say.count(room.context))
+    state = "full" if not room.fits else "tight" if room.is_cut else "fits"
+    why = t(f"attach.{state}_why") + ("" if room.is_measured else " " + t("attach.estimate_why"))
+    return (
+        f'<span class="mlc-room-{state}" title="{escape(why)}" tabindex="0"><b>{letter(index)}</b> {escape(words)}: '
+        f'{escape(t(f"attach.{state}"))}<i style="width:{100 * part:.0f}%"></i></span>'
+    )
+
+
+def _make_room(rooms: Sequence[Room]) -> None:
+    """As much context as prompt and answer need, as far as each model can have it."""
+    choices, panes = pane_choices(), []
+    for pane, room in zip(draft_panes(), rooms, strict=True):
+        wanted = -(-(room.taken + room.answer) // _CONTEXT_STEP) * _CONTEXT_STEP
+        choice = choices.get(pane.target)
+        trained = (choice.model.config.get("context_length") if choice and choice.model else None) or wanted
+        n_ctx = max(pane.config.n_ctx, min(wanted, trained))
+        panes.append(
+            replace(pane, config=replace(pane.config, n_ctx=n_ctx), by_hand=(pane.by_hand or frozenset()) | {"n_ctx"})
+        )
+    save_draft(panes)

@@ -1,0 +1,57 @@
+"""axe-core on every page: what it calls serious or critical is a failure."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from multi_llm_comparator.ui.kit.navigation import page_names
+from tests.browser import board
+from tests.browser.conftest import App
+
+# In Streamlit's own frame and widgets, which no page can change; by rule, with what it is about.
+NOT_OURS: dict[str, str] = {}
+
+
+def violations(page: Page) -> list[str]:
+    """What is wrong, each with its rule and its first places."""
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): " + "; ".join(node["html"][:300] for node in one["nodes"][:4])
+        for one in found
+        if one["impact"] in ("serious", "critical") and one["id"] not in NOT_OURS
+    ]
+
+
+@pytest.mark.parametrize("name", page_names())
+def test_a_page_has_no_serious_violation(page: Page, app: App, name: str) -> None:
+    page.goto(f"{app.address}/{'' if name == 'compare' else name}?lang=en")
+    expect(page.get_by_test_id("stApp")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
+    page.wait_for_timeout(1500)
+    assert violations(page) == []
+
+
+def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -> None:
+    board.ask(page, "Tell me a story.")
+    for index in range(4):
+        words = board.cards(page).nth(index).locator('[class*="st-key-text_"] p')
+        expect(words.first).to_be_visible(timeout=board.LOADING_MS)
+    board.stop_all(page)
+    board.expect_states(page, re.compile("stopped|done"))
+    page.wait_for_timeout(2500)
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("0")
+    expect(page.locator(".mlc-reader")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    expect(page.locator(".mlc-diff, p.mlc-muted").first).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("?")
+    assert violations(page) == []

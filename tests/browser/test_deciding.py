@@ -1,0 +1,183 @@
+"""Looking closer on the Compare page, by keys alone: answers opened wide, differences, the same parameters for all."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser import board
+from tests.browser.conftest import App
+
+
+@pytest.fixture(scope="module")
+def answered(chromium: Browser, app: App) -> str:
+    """The address of a run that four models have answered."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US")
+    page = context.new_page()
+    page.goto(f"{app.address}/?lang=en")
+    board.ask(page, "Tell me a story.")
+    for index in range(4):
+        words = board.cards(page).nth(index).locator('[class*="st-key-text_"] p')
+        expect(words.first).to_be_visible(timeout=board.LOADING_MS)
+    board.stop_all(page)
+    board.expect_states(page, re.compile("stopped|done"))
+    expect(page).to_have_url(re.compile("run="))
+    address = page.url
+    context.close()
+    return address
+
+
+@pytest.fixture
+def run(page: Page, answered: str) -> Page:
+    """The run, with the focus on the page, as after Escape in the prompt."""
+    page.goto(answered)
+    expect(board.cards(page)).to_have_count(4)
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stChatInputTextArea")).not_to_be_focused()
+    return page
+
+
+def bar(page: Page) -> Locator:
+    return page.locator(".mlc-reader")
+
+
+def visible_cards(page: Page) -> int:
+    shown: int = board.cards(page).evaluate_all(
+        "all => all.filter(card => card.offsetParent && getComputedStyle(card).visibility === 'visible').length"
+    )
+    return shown
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_answers_open_wide_by_their_numbers_and_close_with_escape(run: Page, width: int) -> None:
+    run.set_viewport_size({"width": width, "height": 900})
+    before = run.evaluate("document.querySelector('[class*=st-key-text_0_]').clientHeight")
+    run.keyboard.press("2")
+    expect(bar(run)).to_be_visible()
+    assert visible_cards(run) == 1
+    box = board.cards(run).nth(1).bounding_box()
+    assert box is not None
+    assert box["width"] > 0.9 * width
+    text = board.cards(run).nth(1).locator('[class*="st-key-text_"]')
+    assert text.evaluate("text => text.clientHeight") > max(300, before)
+    expect(text).to_be_focused()
+    run.keyboard.press("3")
+    assert visible_cards(run) == 2
+    run.keyboard.press("0")
+    assert visible_cards(run) == 4
+    assert run.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    run.keyboard.press("Escape")
+    expect(bar(run)).to_have_count(0)
+    assert visible_cards(run) == 4
+
+
+def test_what_is_behind_an_open_answer_is_out_of_reach_of_the_tab_key(run: Page) -> None:
+    run.keyboard.press("1")
+    expect(bar(run)).to_be_visible()
+    for _ in range(30):
+        run.keyboard.press("Tab")
+        is_outside = run.evaluate(
+            "() => { const at = document.activeElement; return at !== document.body"
+            " && !at.closest('.mlc-reader, [class*=st-key-turn_answers_]'); }"
+        )
+        assert not is_outside
+    run.keyboard.press("Escape")
+
+
+def test_open_answers_scroll_together_unless_that_is_switched_off(run: Page) -> None:
+    run.keyboard.press("1")
+    run.keyboard.press("2")
+    run.set_viewport_size({"width": 1280, "height": 520})
+    texts = "[...document.querySelectorAll('[class*=st-key-text_0_]')].slice(0, 2)"
+    # Answers were stopped at some moment: they are made long enough to scroll.
+    run.evaluate(
+        f"{texts}.forEach((text, i) => {{ text.firstElementChild.style.minHeight = `${{2000 * (i + 1)}}px`; }})"
+    )
+    run.evaluate(f"{texts}[0].scrollTop = 500")
+    board.wait_until(run, f"{texts}[1].scrollTop > 900")
+    run.keyboard.press("s")
+    run.evaluate(f"{texts}[0].scrollTop = 0")
+    run.wait_for_timeout(300)
+    assert run.evaluate(f"{texts}[1].scrollTop") > 900
+
+
+def test_keys_do_nothing_while_one_types(run: Page) -> None:
+    run.keyboard.press("/")
+    box = run.get_by_test_id("stChatInputTextArea")
+    expect(box).to_be_focused()
+    run.keyboard.type("1 2 a ? d r c")
+    expect(box).to_have_value("1 2 a ? d r c")
+    expect(bar(run)).to_have_count(0)
+    expect(run.locator("dialog.mlc-keys")).to_have_count(0)
+
+
+def test_the_list_of_keys_opens_and_closes_and_explains_the_figures(run: Page) -> None:
+    run.keyboard.press("?")
+    keys = run.locator("dialog.mlc-keys")
+    expect(keys).to_contain_text("Differences from A, B, C, D in turn")
+    expect(keys).to_contain_text("First token")
+    run.keyboard.press("Escape")
+    expect(keys).to_have_count(0)
+
+
+def test_differences_from_one_pane_after_the_other_come_and_go_with_one_key(run: Page) -> None:
+    texts = board.cards(run).locator('[class*="st-key-text_"]')
+    run.keyboard.press("d")
+    expect(texts.nth(1).locator(".mlc-diff, p.mlc-muted")).to_be_visible()
+    expect(texts.nth(0).locator(".mlc-diff")).to_have_count(0)
+    run.keyboard.press("d")
+    expect(texts.nth(0).locator(".mlc-diff, p.mlc-muted")).to_be_visible()
+    expect(texts.nth(1).locator(".mlc-diff")).to_have_count(0)
+    for _ in range(3):
+        run.keyboard.press("d")
+        run.wait_for_timeout(1500)
+    expect(run.locator(".mlc-diff")).to_have_count(0)
+
+
+def test_an_answer_is_edited_by_keys_and_the_one_before_is_kept(run: Page) -> None:
+    run.keyboard.press("4")
+    expect(bar(run)).to_be_visible()
+    run.keyboard.press("e")
+    editor = run.get_by_role("dialog")
+    text = editor.get_by_role("textbox")
+    text.fill("Once upon a time.")
+    text.press("Control+Enter")
+    editor.get_by_role("button", name="Keep").press("Enter")
+    expect(editor).to_have_count(0)
+    card = board.cards(run).nth(3)
+    expect(card).to_contain_text("Once upon a time.")
+    expect(card).to_contain_text("2/2")
+
+
+def test_an_explanation_is_shown_by_a_tap(run: Page) -> None:
+    run.locator(".mlc-figure").first.click()
+    expect(run.locator(".mlc-tip")).to_be_visible()
+    expect(run.locator(".mlc-tip")).to_contain_text("Tokens")
+    run.keyboard.press("Escape")
+    expect(run.locator(".mlc-tip")).to_be_hidden()
+
+
+def test_one_click_makes_all_panes_repeatable_and_two_make_four_temperatures(page: Page) -> None:
+    expect(board_facts(page)).to_have_count(4)
+    page.get_by_role("button", name="Temperature 0, one seed").first.click()
+    expect(board_facts(page).filter(has_text=re.compile("greedy.*reproducible"))).to_have_count(4)
+    page.get_by_role("button", name="How to ask").first.click()
+    page.get_by_role("button", name="One model at temperatures").first.click()
+    for text in ("greedy", "T 0.4", "T 0.8", "T 1.2"):
+        expect(board_facts(page).filter(has_text=text)).to_have_count(1)
+    page.keyboard.press("Escape")
+    board.ask(page, "Tell me a story.")
+    expect(page.locator(".mlc-differs")).to_contain_text(re.compile("Temperature.*A 0 · B 0.4 · C 0.8 · D 1.2"))
+    expect(board.cards(page).nth(2).locator(".mlc-told")).to_contain_text("Temperature 0.8")
+    badges = page.locator('[class*="st-key-card_0_"] .mlc-letter').evaluate_all(
+        "all => all.map(one => one.style.cssText)"
+    )
+    assert len(set(badges)) == 4
+    board.stop_all(page)
+
+
+def board_facts(page: Page) -> Locator:
+    return page.locator(".mlc-facts-line")
