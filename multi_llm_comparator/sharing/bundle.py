@@ -77,7 +77,7 @@ def make_bundle(snapshot: ComparisonSnapshot | VotingSnapshot, run_json: bytes, 
     contents = {RUN: run_json, REPORT: report_html, "README.txt": _README.encode()}
     manifest = Manifest(
         format="multi-llm-comparator bundle",
-        version=VERSION,
+        version=1,
         kind=kind,
         run_id=snapshot.id,
         title=snapshot.title[:1000],

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.core.signed_tokens import MAX_CHARS
 from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.sharing.links import PATH, SharedLinks
@@ -26,9 +23,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex, nofollow", "R
 
 
 @router.get(PATH + "{token}")
-async def show_shared(
-    token: Annotated[str, Path(max_length=MAX_CHARS)], request: Request, lang: Language = "en"
-) -> Response:
+async def show_shared(token: str, request: Request, lang: Language = "en") -> Response:
     """The run as its export as HTML. Whatever is wrong looks the same, so that nothing is told of what there is."""
     served: Served = request.app.state.served()
     run_id = SharedLinks(get_settings().home).run_of(token)
