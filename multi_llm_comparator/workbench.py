@@ -171,7 +171,6 @@ def _services(
             ),
         ),
         "mlflow": feed_of(settings, runs),
-        "votes": VoteRegistry(runs, fresh, models.find, model_fingerprint),
         "votes": votes,
         "shared": SharedRuns(
             comparisons,
