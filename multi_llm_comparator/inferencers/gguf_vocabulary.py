@@ -123,13 +123,14 @@ class Vocabulary:
         return self.tokens([PromptPart(BUDGET_ENDS, is_template=True)])
 
     def spelled(self, token: int) -> tuple[str, bytes]:
-        """A token's text and bytes; of one that is no text, its name."""
-        piece = self.piece(token) or self.text(token).encode()
-        return piece.decode("utf-8", "replace"), piece
+        """A token's text and bytes; of one that is no text its name, and no bytes."""
+        piece = self.piece(token)
+        return (piece.decode("utf-8", "replace"), piece) if piece else (self.text(token), b"")
 
     def text_of(self, tokens: Sequence[int]) -> str:
         """The text of tokens together; of control tokens their names."""
-        return b"".join(self.spelled(token)[1] for token in tokens).decode("utf-8", "replace")
+        spelled = map(self.spelled, tokens)
+        return b"".join(piece or text.encode() for text, piece in spelled).decode("utf-8", "replace")
 
     def first_piece(self, token: int, after: int) -> bytes | None:
         """Like :meth:`piece` for the first token of an answer; ``after`` is the prompt's last token.

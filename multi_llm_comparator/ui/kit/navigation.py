@@ -14,6 +14,8 @@ _ICONS = {
     "compare": ":material/view_column:",
     "vote": ":material/how_to_vote:",
     "plans": ":material/account_tree:",
+    "cooperate": ":material/diversity_3:",
+    "services": ":material/lab_profile:",
     "tune": ":material/model_training:",
     "measure": ":material/straighten:",
     "models": ":material/deployed_code:",
