@@ -2,7 +2,8 @@
 
 Each event is frozen, belongs to one request and is time-stamped (:func:`core.clock.now`) where it happens. A stream is
 
-    Queued* Loading? Loaded? Started Reading* ThoughtDelta* TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
+    Queued* (Loading LoadProgressed*)? Loaded? Started Reading* ThoughtDelta*
+    TextDelta* (Contended | MemoryMeasured)* (Finished | Failed)
 
 and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | FellBack))*`` before it, ``CacheHit``
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``ThoughtDelta`` or
@@ -46,6 +47,16 @@ class Loading(Event):
     """Its model is being loaded."""
 
     model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadProgressed(Event):
+    """Its model has been loading for ``seconds`` and has taken ``memory_bytes`` of about ``expected_bytes`` by now."""
+
+    model: str
+    seconds: float
+    memory_bytes: int
+    expected_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +261,7 @@ _KINDS: dict[str, type[Event]] = {
     for kind in (
         Queued,
         Loading,
+        LoadProgressed,
         Loaded,
         Started,
         Reading,

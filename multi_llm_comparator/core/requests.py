@@ -13,6 +13,7 @@ from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.tools import AUTO, NONE, Tool, ToolCall
 
 Role = Literal["system", "user", "assistant", "tool"]
+Priority = Literal["low", "normal", "high"]
 # A note (see events.Started) from where a constraint cannot be kept to.
 UNCONSTRAINED = "This answer was to keep to a given form, which cannot be asked for there: it was written freely."
 # Another, from where nobody here can promise that an answer comes again as it was.
@@ -61,6 +62,7 @@ class GenerationRequest:
     message's content goes to the model as it is: no template, special tokens still only as text.
     Requests of one ``run_id`` share what a budget per run allows. With a ``constraint`` a local model writes nothing
     else, and the answer ends where it must; what cannot be held to it (some endpoints) says so in its notes.
+    ``priority`` orders those that wait for a place beside others at the same model.
     ``adapter`` is the folder or file of a LoRA adapter that the answer is computed with, on top of the loaded model, by
     ``config.adapter_scale``: the engine that looks the target up fills it in. ``prompt_tokens`` go to a local model
     as they are, in place of messages.
@@ -77,6 +79,7 @@ class GenerationRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: str = AUTO
     parallel_tool_calls: bool = True
+    priority: Priority = "high"
     prompt_tokens: tuple[int, ...] = ()
 
     @property
@@ -117,6 +120,7 @@ class GenerationRequest:
             tools=tuple(Tool(**tool) for tool in data.get("tools", ())),
             tool_choice=data.get("tool_choice", AUTO),
             parallel_tool_calls=data.get("parallel_tool_calls", True),
+            priority=data.get("priority", "high"),
             prompt_tokens=tuple(data.get("prompt_tokens", ())),
         )
 

@@ -109,6 +109,11 @@ class Engine(ABC):
     def set_threads(self, n_threads: int) -> None:
         """Use at most this many CPU threads from the next step on."""
 
+    @abstractmethod
+    def set_slots(self, n_slots: int) -> None:
+        """Decode at most so many requests together from the next step on, or as many as it can; those under way go
+        on."""
+
     def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
         """What scores texts with this model; opened at most once, and closed before the engine.
 

@@ -58,6 +58,7 @@ class PyTorchEngine(Engine):
 
     def __init__(self, path: str, options: LoadOptions) -> None:
         self._options = options
+        self._slots = options.parallel
         # Loading is reading, mostly; more threads would be in the way of the models that are answering meanwhile.
         environment.limit_threads(1)
         loaded = load_checkpoint(path, options)
@@ -145,6 +146,9 @@ class PyTorchEngine(Engine):
     def set_threads(self, n_threads: int | None) -> None:
         self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
 
+    def set_slots(self, n_slots: int) -> None:
+        self._slots = n_slots
+
     def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
         can_share = not isinstance(self._decoder, SingleDecoder)
         own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
@@ -178,7 +182,7 @@ class PyTorchEngine(Engine):
 
     def _admit(self) -> None:
         """Begin with waiting requests; one whose prompt is known already becomes a row without being read."""
-        while self._reading is None and len(self._decoder.rows) < self._options.parallel:
+        while self._reading is None and self._has_room:
             request = self._waiting.take_first(self._constraints.is_ready)
             if request is None:
                 return
@@ -210,6 +214,16 @@ class PyTorchEngine(Engine):
                     self._reading = answer
             except Exception as exc:
                 self._give_up([answer], exc)
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether one more may be written. Beyond those that have whole contexts, rows must be short: all of a batch
+        take as much memory as the longest."""
+        rows = len(self._decoder.rows) + 1
+        if rows > self._slots:
+            return False
+        longest = max((answer.most_tokens for answer in self._answers.values()), default=0)
+        return rows <= self._options.parallel or rows * longest <= self._options.parallel * self._n_ctx
 
     def _adapt(self, answer: Answer, request: GenerationRequest) -> None:
         if request.adapter:

@@ -64,6 +64,7 @@ class ScriptedEngine(Engine):
         self._active: dict[str, _Answer] = {}
         self._events: list[Event] = []
         self._threads = options.n_threads or 1
+        self._slots = options.parallel
         time.sleep(self._script.load_s)
         self._ballast = bytearray(b"\1") * self._script.memory_bytes
         fault = self._script.fault("load", safe=self.options.safe)
@@ -105,7 +106,7 @@ class ScriptedEngine(Engine):
             )
 
     def step(self) -> list[Event]:
-        while len(self._waiting) and len(self._active) < self.options.parallel:
+        while len(self._waiting) and len(self._active) < self._slots:
             self._start(self._waiting.take())
         self._events.extend(self._waiting.news())
         if self._active and not self._events:
@@ -119,6 +120,9 @@ class ScriptedEngine(Engine):
 
     def set_threads(self, n_threads: int) -> None:
         self._threads = n_threads
+
+    def set_slots(self, n_slots: int) -> None:
+        self._slots = n_slots
 
     def close(self) -> None:
         self._active.clear()

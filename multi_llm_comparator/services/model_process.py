@@ -9,7 +9,7 @@ import secrets
 import signal
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -41,6 +41,7 @@ from multi_llm_comparator.services.child_process import (
     start_model_process,
 )
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, used_too_much
+from multi_llm_comparator.services.step_meter import StepTimes
 from multi_llm_comparator.services.template import ForkedChild
 from multi_llm_comparator.services.wire import MAX_LINE_BYTES, Wire, decode, encode
 
@@ -90,6 +91,8 @@ class ModelProcess:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.has_decoded = False
+        # Told how many steps of how many answers took how many seconds.
+        self.on_speed: Callable[[StepTimes], None] = lambda times: None
         self.name = "model"
 
     @classmethod
@@ -234,6 +237,9 @@ class ModelProcess:
     def set_threads(self, n_threads: int) -> None:
         self._send({"op": "threads", "n": n_threads})
 
+    def set_slots(self, n_slots: int) -> None:
+        self._send({"op": "slots", "n": n_slots})
+
     def watch(self, hang_timeout_s: float) -> None:
         """Kill the process when it has requests but makes no step for ``hang_timeout_s``."""
         self._hang_timeout_s = hang_timeout_s
@@ -298,6 +304,8 @@ class ModelProcess:
                         if isinstance(event, ENDS):
                             # Nothing more is due, however long the reader takes over it: silence is no hang then.
                             del self._requests[event.request_id]
+            case "speed":
+                self.on_speed({int(rows): (int(steps), float(spent)) for rows, steps, spent in message["times"]})
             case "preloaded" if self._preloading and not self._preloading.done():
                 self._preloading.set_result(None)
             case "loaded" if self._loading and not self._loading.done():

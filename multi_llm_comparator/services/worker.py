@@ -39,6 +39,7 @@ from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers import time_limits
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine, preload
+from multi_llm_comparator.services.step_meter import StepMeter
 from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Worker:
         self._scorer: AdaptedScorers | None = None
         self._embedder: Embedder | None = None
         self._told_at = 0.0
+        self._meter = StepMeter(time.monotonic())
         self._untold: list[Event] = []
 
     def serve(self) -> None:
@@ -115,6 +117,8 @@ class Worker:
                     self._scorer.cancel(message["id"])
             case "threads" if self._engine:
                 self._engine.set_threads(message["n"])
+            case "slots" if self._engine:
+                self._engine.set_slots(message["n"])
             case other:
                 log.warning("ignored message %r", other)
 
@@ -148,7 +152,10 @@ class Worker:
         """A step of what is being written, and one of what is being scored: neither waits for the other's end."""
         writes = self._engine is not None and self._engine.is_busy
         if self._engine is not None and writes:
-            self._untold += self._engine.step()
+            began = time.monotonic()
+            events = self._engine.step()
+            self._meter.note(events, time.monotonic() - began)
+            self._untold += events
         if self._scorer is not None and self._scorer.is_busy:
             self._untold += self._scorer.step(is_shared=writes)
         if self._embedder is not None and self._embedder.is_busy:
@@ -159,6 +166,8 @@ class Worker:
                 for events in _lines_of(self._untold):
                     self._tell({"op": "events", "events": [event_to_dict(e) for e in events]})
                 self._untold = []
+                if times := self._meter.report(self._told_at):
+                    self._tell({"op": "speed", "times": [[rows, *spent] for rows, spent in times.items()]})
         elif since > ALIVE_EVERY_S:
             self._tell({"op": "alive"})
 

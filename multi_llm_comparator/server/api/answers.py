@@ -14,6 +14,7 @@ from multi_llm_comparator.core.events import (
     Failed,
     Finished,
     Loaded,
+    LoadProgressed,
     Started,
     TextDelta,
     ThoughtDelta,
@@ -28,6 +29,9 @@ from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
+
+# A stream begins without text once its model has been loading for so long: clients and proxies end silent connections.
+SILENT_LOAD_S = 10.0
 
 
 @dataclass
@@ -140,7 +144,7 @@ class Answers:
         self._failure: ApiError | None = None
 
     async def begin(self) -> None:
-        """Wait for the first text, or the first end: what fails before is told with a status of its own.
+        """Wait for the first text, the first end or a long loading: what fails before has a status of its own.
 
         Raises:
             ApiError: the first failure.
@@ -148,7 +152,7 @@ class Answers:
         try:
             while batch := await self._next():
                 self._early += batch
-                if any(isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished) for _, event in batch):
+                if any(_begins(event) for _, event in batch):
                     return
         except BaseException:
             self.close()
@@ -201,6 +205,12 @@ class Answers:
 
 def _stream(served: Served, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
     return (served.answers or served.gateway).stream(target, request)
+
+
+def _begins(event: Event) -> bool:
+    """Whether a stream begins with it: with text, an end, or a model that has been loading for long."""
+    is_late = isinstance(event, LoadProgressed) and event.seconds >= SILENT_LOAD_S
+    return is_late or isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished)
 
 
 def _failure(event: Event, has_tools: bool) -> ApiError | None:

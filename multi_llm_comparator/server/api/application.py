@@ -25,6 +25,7 @@ from multi_llm_comparator.server.api import (
     responses,
     runs,
     services,
+    shared,
     tokenizers,
     upkeep,
 )
@@ -80,6 +81,7 @@ def make_api(
     api.include_router(services.router)
     api.include_router(cooperation_task.router)
     api.include_router(runs.router)
+    api.include_router(shared.router)
     api.include_router(upkeep.router)
     api.add_exception_handler(ApiError, tell_api_error)
     api.add_exception_handler(HTTPException, tell_http_error)

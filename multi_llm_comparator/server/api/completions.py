@@ -16,7 +16,14 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
-from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.calls import (
+    EVENT_STREAM,
+    as_event,
+    load_comments,
+    served_by,
+    streamed_answer,
+    whole_answer,
+)
 from multi_llm_comparator.server.api.echo import echoed
 from multi_llm_comparator.server.api.errors import ApiError, openai_body
 from multi_llm_comparator.server.api.forms import MAX_PROMPTS
@@ -193,7 +200,8 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
             yield b"".join(chunk(style.opening(number)) for number in range(len(requests)))
         lists = [CompletionLogprobs(style.n_top or 0) for _ in requests]
         async for batch in answers.events():
-            written = b"".join(chunk(choice) for choice in _pieces(batch, answers, style, lists))
+            choices = _pieces(batch, answers, style, lists)
+            written = load_comments(batch) + b"".join(chunk(choice) for choice in choices)
             if written:
                 yield written
         if form.stream_options.include_usage:
