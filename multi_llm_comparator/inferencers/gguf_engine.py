@@ -38,7 +38,6 @@ from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
-from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 
 # How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
@@ -180,13 +179,12 @@ class GgufEngine(Engine):
         if lane is not None:
             lane.begin(prompt, adapter)
         slot = lane.slot if lane is not None else self._slots.take(prompt, adapter)
-        budget = ThoughtBudget(request.config.thinking_budget, self._vocabulary.thought_ending)
-        sampler, vocabulary = Sampler(request.config, self._vocabulary.size, edits, budget), self._vocabulary
+        vocabulary = self._vocabulary
+        sampler = Sampler(request.config, vocabulary.size, edits, vocabulary.thought_ending)
         # What is repeated must not depend on how many may write at once.
         forced = self._most_forced if lane is None else MAX_FORCED
-        if request.config.top_logprobs is not None:
-            # Of what is read together only the last one's logits are there.
-            forced = 0
+        # Of what is read together only the last one's logits are there.
+        forced = forced if request.config.top_logprobs is None else 0
         self._answers.append(
             Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
         )

@@ -20,9 +20,8 @@ MAX_MESSAGE_CHARS = 500
 class ChunkReader:
     """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
 
-    What a reasoning model thinks comes in a field of its own, or, from servers that do not know thoughts, in tags at the
-    beginning of its text. A key of ours that the endpoint writes into its answer is
-    masked before anybody sees or keeps it.
+    What a reasoning model thinks comes in a field of its own, or, from servers that do not know thoughts, in tags at
+    the beginning of its text. A key of ours that the endpoint writes into its answer is masked before anybody sees it.
     """
 
     def __init__(self, request: GenerationRequest) -> None:
