@@ -122,7 +122,6 @@ def _services(
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
     answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
-    fresh = NamedAnswers(FreshAnswers(gateway), named)
     comparisons = ComparisonRegistry(runs, fresh, models.find, model_fingerprint)
     votes = VoteRegistry(runs, fresh, models.find, model_fingerprint)
     runs.when_deleted(SharedLinks(settings.home).forget_runs)
