@@ -25,14 +25,14 @@ MAX_QUESTION_CHARS = 20_000
 
 
 def draw_routing() -> None:
-    """The whole section: a question to try, the point to choose, what was learnt."""
-    st.subheader(t("routing.title"), anchor=False)
-    st.caption(t("routing.why"))
-    folder = get_workbench().settings.home / FOLDER
-    priority = _draw_point(folder)
-    _draw_trial(priority)
-    _draw_learnt(folder, priority)
-    _draw_counts()
+    """The whole section, folded: a question to try, the point to choose, what was learnt."""
+    with st.expander(t("routing.title"), icon=":material/alt_route:", key="routing_section"):
+        st.caption(t("routing.why"))
+        folder = get_workbench().settings.home / FOLDER
+        priority = _draw_point(folder)
+        _draw_trial(priority)
+        _draw_learnt(folder, priority)
+        _draw_counts()
 
 
 def _draw_point(folder: Path) -> float:
@@ -72,7 +72,8 @@ def _draw_trial(priority: float) -> None:
     st.progress(found.complexity, text=t("routing.complexity", share=f"{found.complexity:.0%}"))
     for reason in found.reasons:
         st.caption(plain(reason))
-    with st.expander(t("routing.others", n=len(found.alternatives)), key="routing_others"):
+    if found.alternatives:
+        st.caption(t("routing.others"))
         st.dataframe(_others(found), hide_index=True, width="stretch", key="routing_others_table")
 
 
