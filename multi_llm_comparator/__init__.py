@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multi_llm_comparator.applications.manager import ApplicationServiceManager as ApplicationServiceManager
-<<<<<<< HEAD
-=======
     from multi_llm_comparator.applications.manager import ServiceResponse as ServiceResponse
->>>>>>> services
     from multi_llm_comparator.cooperation.scheduler import CooperationScheduler as CooperationScheduler
     from multi_llm_comparator.programs.engine import InferenceRequest as InferenceRequest
     from multi_llm_comparator.programs.engine import InferenceResponse as InferenceResponse
