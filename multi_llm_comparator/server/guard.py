@@ -15,7 +15,7 @@ from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
 from multi_llm_comparator.server.audit import audited
 from multi_llm_comparator.server.callers import Callers, caller_of
-from multi_llm_comparator.server.paths import asks_models
+from multi_llm_comparator.server.paths import asks_models, is_shared
 from multi_llm_comparator.server.sign_in import SignIn, sent_secret
 from multi_llm_comparator.tracking.api_keys import ApiKeys, looks_like_key
 
@@ -108,7 +108,8 @@ class Guard:
         if self._access.token is None:
             sent = sent_secret(headers) or ""
             refused = await self._sign_in.judged_key(scope, sent) if looks_like_key(sent) else None
-        elif scope["type"] == "http" and scope["path"] == HEALTH:
+        elif scope["type"] == "http" and (scope["path"] == HEALTH or is_shared(scope["path"])):
+            # What a shared link shows, and whether it still does, its own signature decides.
             return None
         else:
             refused = await self._sign_in.answer(scope, headers)
