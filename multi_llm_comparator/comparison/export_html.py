@@ -118,12 +118,6 @@ def _pieces(text: str) -> Iterator[Piece]:
         yield Piece(False, render(rest))
 
 
-def _own_thought(answer: AnswerSnapshot) -> Iterator[Piece]:
-    """What the model thought before it answered; in runs of earlier versions it is part of the text."""
-    if thought := answer.thought.strip():
-        yield Piece(True, render(thought))
-
-
 def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
@@ -153,7 +147,11 @@ def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: b
         answer=answer,
         name=name,
         is_chosen=marks_chosen and turn.goes_on_from(answer),
+<<<<<<< HEAD
         pieces=(*_own_thought(answer), *_pieces(answer.text)),
+=======
+        pieces=tuple(_pieces(answer.text, answer.thought)),
+>>>>>>> decide
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
         repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),
