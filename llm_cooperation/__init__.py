@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from multi_llm_comparator import EXPORTS, __version__
 
 if TYPE_CHECKING:
+    from multi_llm_comparator import ApplicationServiceManager as ApplicationServiceManager
     from multi_llm_comparator import CooperationScheduler as CooperationScheduler
     from multi_llm_comparator import InferenceRequest as InferenceRequest
     from multi_llm_comparator import InferenceResponse as InferenceResponse

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from multi_llm_comparator.applications.manager import ApplicationServiceManager as ApplicationServiceManager
     from multi_llm_comparator.cooperation.scheduler import CooperationScheduler as CooperationScheduler
     from multi_llm_comparator.programs.engine import InferenceRequest as InferenceRequest
     from multi_llm_comparator.programs.engine import InferenceResponse as InferenceResponse
@@ -18,6 +19,7 @@ __version__ = "0.2.0"
 
 # What programs import, by where it is: imported when it is first named, so that nothing else waits for it.
 EXPORTS = {
+    "ApplicationServiceManager": "multi_llm_comparator.applications.manager",
     "CooperationScheduler": "multi_llm_comparator.cooperation.scheduler",
     "InferenceRequest": "multi_llm_comparator.programs.engine",
     "InferenceResponse": "multi_llm_comparator.programs.engine",

@@ -121,7 +121,7 @@ def _services(
     cooperations = CooperationRegistry(runs, gateway)
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
-    fresh = NamedAnswers(FreshAnswers(gateway), named)
+    answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
     comparisons = ComparisonRegistry(runs, fresh, models.find, model_fingerprint)
     votes = VoteRegistry(runs, fresh, models.find, model_fingerprint)
     runs.when_deleted(SharedLinks(settings.home).forget_runs)
@@ -140,7 +140,7 @@ def _services(
         "models": models,
         "engine": engine,
         "gateway": gateway,
-        "answers": (answers := NamedAnswers(gateway, named)),
+        "answers": answers,
         "router": IntelligentRouter(
             surroundings(
                 gateway=gateway,
@@ -158,13 +158,13 @@ def _services(
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
-        "distillations": DistillationRegistry(runs, gateway),
+        "distillations": DistillationRegistry(runs, answers),
         "cooperations": cooperations,
         "saved_cooperations": saved,
         "applications": ServiceRegistry(
             runs,
             ServiceSources(
-                NamedAnswers(gateway, named),
+                answers,
                 Documents(settings.home / "services"),
                 in_flight=max(1, settings.parallel_requests),
             ),
@@ -341,7 +341,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     bridge.submit(services["gateway"].start())
     bridge.submit(services["jobs"].open())
     # A large folder takes its time; the pages say meanwhile what is being done.
-    bridge.submit(asyncio.to_thread(models.scan_models))
+    bridge.submit(_scan_and_load(models, engine))
     conversions = ConversionJobs(models.scan_models)
     hub = HubClient(settings.models_dir)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
@@ -354,6 +354,11 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
         first_forms=first_forms,
         data=DataProcess(fetch=lambda spec: fetched(spec, hub, settings.home)),
     )
+
+
+async def _scan_and_load(models: ModelManager, engine: InferenceEngine) -> None:
+    await asyncio.to_thread(models.scan_models)
+    await engine.load_at_start()
 
 
 def is_answering(engine: InferenceEngine) -> bool:
@@ -379,7 +384,14 @@ def apply_settings() -> None:
     settings = get_settings()
     memory = workbench.engine.memory_manager
     memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
+    keep_as(settings)
     scan_again()
+
+
+def keep_as(settings: Settings) -> None:
+    """Keep models in memory as these settings say."""
+    workbench = get_workbench()
+    workbench.bridge.run(workbench.engine.follow(settings), timeout_s=10)
 
 
 def scan_again() -> None:

@@ -12,7 +12,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.bounded_http import bound_answer
 from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.embeddings import EmbedResult, vector
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
@@ -46,6 +47,7 @@ from multi_llm_comparator.inferencers.openai_fields import (
     untold,
 )
 from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
+from multi_llm_comparator.inferencers.openai_tools import CallReader, call_fields, tool_arguments
 
 MAX_CONNECTIONS = 4000
 MAX_MESSAGE_CHARS = 500
@@ -120,7 +122,9 @@ class OpenAIEndpoint:
             async for chunk in stream:
                 for event in reader.read(chunk):
                     yield event
-            for event in reader.rest():
+                for event in reader.calls.read(chunk):
+                    yield event
+            for event in (*reader.calls.rest(), *reader.rest()):
                 yield event
             yield reader.finish()
         except _FOREIGN as exc:
@@ -146,6 +150,26 @@ class OpenAIEndpoint:
                 raise self._translated(exc) from None
             found.append(score_of(answer, prefix, text))
         return ScoreResult(continuations=tuple(found), notes=(NOTE,), tie_nats=COARSE_TIE_NATS)
+
+    async def embed(self, texts: Sequence[str]) -> EmbedResult:
+        """Vectors that stand for ``texts``, as the endpoint makes them.
+
+        Raises:
+            InferenceError: as :meth:`stream`.
+        """
+        try:
+            answer = await self._client.embeddings.create(
+                model=self.options.model, input=list(texts), encoding_format="float"
+            )
+            found = sorted(answer.data, key=lambda one: one.index)
+            vectors = tuple(vector(one.embedding) for one in found)
+            tokens = int(answer.usage.prompt_tokens) if answer.usage else 0
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        if len(vectors) != len(texts):
+            raise ProviderUnavailableError(f"{self.options.model!r} made {len(vectors)} vectors of {len(texts)} texts")
+        # An endpoint says only how many they are in all.
+        return EmbedResult(vectors=vectors, tokens=(tokens, *[0] * (len(texts) - 1)), how="as the endpoint makes them")
 
     async def check(self) -> None:
         """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.
@@ -180,6 +204,7 @@ class OpenAIEndpoint:
             arguments["seed"] = config.seed
         if config.stop:
             arguments["stop"] = list(config.stop)
+        arguments |= tool_arguments(request)
         if more := self._beyond_the_standard(request):
             arguments["extra_body"] = more
         return arguments
@@ -237,12 +262,10 @@ class OpenAIEndpoint:
 
     def _message(self, message: Message) -> dict[str, Any]:
         if not message.images:
-            return {"role": message.role, "content": message.content}
+            return {"role": message.role, "content": message.content, **call_fields(message)}
         if not self.options.sees_images:
             raise RequestRefusedError(f"the model {self.options.model!r} has no tag 'vision' and takes no images")
-        parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
-        parts += [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
-        return {"role": message.role, "content": parts}
+        return {"role": message.role, "content": _parts(message)}
 
     def _translated(self, error: Exception) -> InferenceError:
         """Our error for anything that the client raises. Its text is scrubbed and the original is let go: a request
@@ -290,6 +313,18 @@ def _gbnf(constraint: Constraint) -> str | None:
     return "root ::= " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in constraint.choices)
 
 
+def _parts(message: Message) -> list[dict[str, Any]]:
+    """Text and images in their order."""
+    parts: list[dict[str, Any]] = []
+    done, places = 0, message.image_places or (len(message.content),) * len(message.images)
+    for url, place in zip(message.images, places, strict=False):
+        if text := message.content[done:place]:
+            parts.append({"type": "text", "text": text})
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+        done = max(done, place)
+    return [*parts, {"type": "text", "text": rest}] if (rest := message.content[done:]) else parts
+
+
 class _ChunkReader:
     """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
 
@@ -303,6 +338,7 @@ class _ChunkReader:
         self._usage: tuple[int, int] | None = None
         self._text, self._thought = Channel(), Channel()
         self._deltas = 0
+        self.calls = CallReader(request.id)
 
     def read(self, chunk: Any) -> Iterable[Event]:
         """What the chunk adds, whole characters only."""

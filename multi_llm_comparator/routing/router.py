@@ -49,12 +49,14 @@ class Surroundings:
         candidates: who is there now.
         modes: names of the cooperation modes that ``answers`` knows.
         learnt: the learnt router in use, or None.
+        priority: the user's own ``quality_priority``, or None for the rules'.
     """
 
     answers: TextSource
     candidates: Callable[[Rules], Sequence[Candidate]]
     modes: Callable[[], Sequence[str]] = tuple
     learnt: Callable[[], Learnt | None] = field(default=lambda: None)
+    priority: Callable[[], float | None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +139,8 @@ class IntelligentRouter:
         self, around: Surroundings, query: str, has_images: bool, weights: Mapping[str, float | None]
     ) -> RoutingDecision:
         rules = self.rules
+        if weights.get("quality_priority") is None:
+            weights = {**weights, "quality_priority": around.priority()}
         preference = Preference.of(rules, **weights)
         candidates, modes = tuple(around.candidates(rules)), tuple(around.modes())
         learnt = around.learnt()

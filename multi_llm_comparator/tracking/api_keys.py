@@ -20,13 +20,13 @@ from sqlalchemy.engine import URL
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.requests import Priority as Priority
 from multi_llm_comparator.tracking.database import translated, writing
 from multi_llm_comparator.tracking.rows import storable
 from multi_llm_comparator.tracking.tables import api_keys as KEYS
 
 Scope = Literal["models", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-Priority = Literal["low", "normal", "high"]
 PREFIX = "mlc-"
 ID_CHARS = 8
 MAX_NAME_CHARS, MAX_KEYS = 100, 1000

@@ -122,9 +122,17 @@ async def _metered(request: Request, served: Served, spec: CooperationSpec) -> C
     answer, status = Answer(), FAULT
     try:
         found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
-        usage = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.tokens}
-        answer.apply(Cost(request_id=asked.id, model="", usd=found.cost_usd, priced_by="", **usage))
-        answer.apply(Finished(request_id=asked.id, reason="stop", **usage))
+        read, written = found.prompt_tokens, found.tokens
+        cost = Cost(
+            request_id=asked.id,
+            model="",
+            prompt_tokens=read,
+            completion_tokens=written,
+            usd=found.cost_usd,
+            priced_by="",
+        )
+        answer.apply(cost)
+        answer.apply(Finished(request_id=asked.id, reason="stop", prompt_tokens=read, completion_tokens=written))
         status = ANSWERED
         return found
     except ClientLeftError:

@@ -20,7 +20,7 @@ from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["OpenAI"])
 OWNER = "multi-llm-comparator"
-Kind = Literal["local", "endpoint", "group", "pool", "node", "plan", "cooperation"]
+Kind = Literal["local", "embedder", "endpoint", "group", "pool", "node", "plan", "cooperation"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,10 @@ def offers(served: Served) -> list[Offer]:
     model for."""
     found: dict[str, Offer] = {}
     for info in served.models.get_available_models():
-        if info.is_loadable:
+        embeds = bool(info.config.get("embeds"))
+        if info.is_loadable or embeds:
             name = served.models.unique_name(info.id)
-            found[name] = Offer(name, "local", info)
+            found[name] = Offer(name, "embedder" if embeds else "local", info)
     config = served.gateway.groups.config
     endpoints = [Offer(name, "endpoint", owner=one.provider) for name, one in config.models.items() if one.is_remote]
     named: list[Offer] = [

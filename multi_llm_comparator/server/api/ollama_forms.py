@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT, ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.forms import (
     MAX_MESSAGES,
     Factor,
@@ -22,6 +24,18 @@ from multi_llm_comparator.server.api.forms import (
     Text,
     example,
 )
+from multi_llm_comparator.server.api.tool_forms import MAX_CALLS, CallId, ToolForms, ToolName, tools_asked
+from multi_llm_comparator.services.model_manager import ModelManager
+
+MAX_IMAGES = 16
+LATEST = ":latest"
+
+
+def plain_name(models: ModelManager, target: str) -> str:
+    """Ollama's clients add ``:latest`` to a name without a tag."""
+    if target.endswith(LATEST) and models.find(target) is None:
+        return target.removesuffix(LATEST)
+    return target
 
 
 class Options(Form):
@@ -97,7 +111,6 @@ class OllamaForm(Form):
 
     ignored = frozenset({"keep_alive"})
     neutral: ClassVar = {
-        "images": ([],),
         "logprobs": (False,),
         "think": (False,),
         "top_logprobs": (0,),
@@ -115,29 +128,72 @@ class OllamaForm(Form):
         return Constraint.of_schema(self.format) if self.format else None
 
 
+class OllamaFunction(Form):
+    ignored = frozenset({"index"})
+
+    name: ToolName
+    arguments: dict[str, Any] = Field(default={})
+
+
+class OllamaCall(Form):
+    """A call that the model wrote. Older clients give it no id."""
+
+    ignored = frozenset({"type"})
+
+    id: CallId = ""
+    function: OllamaFunction
+
+
 class OllamaMessage(Form):
     ignored = frozenset({"thinking"})
-    neutral: ClassVar = {"images": ([],), "tool_calls": ([],)}
 
-    role: Literal["system", "user", "assistant"]
+    role: Literal["system", "user", "assistant", "tool"]
     content: Text = ""
-
-    def message(self) -> Message:
-        return Message(self.role, self.content)
+    images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
+    tool_calls: Annotated[list[OllamaCall], Field(max_length=MAX_CALLS)] = Field(default=[])
+    tool_name: str = Field(default="", max_length=128, description="of the role tool: the function that was called")
+    tool_call_id: CallId = Field(default="", description="of the role tool: the call, where it has an id")
 
 
 class OllamaChatForm(OllamaForm):
     """``POST /api/chat``. Without messages it only loads the model."""
 
     model_config = example({"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]})
-    neutral: ClassVar = {**OllamaForm.neutral, "tools": ([],)}
+    neutral: ClassVar = {**OllamaForm.neutral}
 
     messages: Annotated[list[OllamaMessage], Field(max_length=MAX_MESSAGES)] = Field(
-        default=[], description="roles system, user, assistant; none of them loads the model"
+        default=[], description="roles system, user, assistant, tool; none of them loads the model"
     )
+    tools: ToolForms = Field(default=[], description="functions that the model may call, where its template has tools")
 
     def asked(self) -> tuple[Message, ...]:
-        return tuple(message.message() for message in self.messages)
+        """The conversation. What came of a call belongs to the first call of that function without a result."""
+        messages, open_calls = [], list[ToolCall]()
+        for number, one in enumerate(self.messages):
+            calls = tuple(_call(call, f"{number}_{place}") for place, call in enumerate(one.tool_calls))
+            open_calls += calls
+            told = ""
+            if one.role == "tool":
+                named = [call for call in open_calls if one.tool_name in ("", call.name)]
+                told = one.tool_call_id or (named[0].id if named else "")
+                open_calls = [call for call in open_calls if call.id != told]
+            images = tuple(map(_as_address, one.images))
+            messages.append(Message(one.role, one.content, images, tool_calls=calls, tool_call_id=told))
+        return tuple(messages)
+
+    def tools_asked(self) -> dict[str, Any]:
+        return tools_asked(self.tools, "auto", several=True)
+
+
+def _call(call: OllamaCall, number: str) -> ToolCall:
+    arguments = json.dumps(call.function.arguments, ensure_ascii=False)
+    return ToolCall(id=call.id or f"call_{number}", name=call.function.name, arguments=arguments)
+
+
+def _as_address(data: str) -> str:
+    """An image as a data URL; what it is shows its beginning."""
+    kinds = {"/9j/": "jpeg", "iVBO": "png", "R0lG": "gif", "UklG": "webp"}
+    return f"data:image/{kinds.get(data[:4], 'png')};base64,{data}"
 
 
 class OllamaGenerateForm(OllamaForm):
@@ -155,12 +211,14 @@ class OllamaGenerateForm(OllamaForm):
     }
 
     prompt: Text = Field(default="", description="what to answer; none loads the model")
+    images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
     system: Text = Field(default="", description="the system prompt")
     raw: bool = Field(default=False, description="give the prompt to the model as it is, without a chat template")
 
     def asked(self) -> tuple[Message, ...]:
         system = (Message("system", self.system),) if self.system and not self.raw else ()
-        return (*system, Message("user", self.prompt)) if self.prompt else ()
+        images = tuple(map(_as_address, self.images))
+        return (*system, Message("user", self.prompt, images)) if self.prompt else ()
 
 
 class ShowForm(Form):

@@ -267,7 +267,9 @@ def _waiting(progress: AnswerProgress) -> str:
 
 def _segments(answer: AnswerSnapshot) -> list[Segment]:
     """The answer's thoughts and speech; of all together as much as is drawn."""
-    segments = split_thinking(answer.text, starts_thinking=answer.legs[0].prompt.rstrip().endswith("<think>"))
+    # Runs of earlier versions have their thoughts in the text.
+    begins_inside = not answer.thought and answer.legs[0].prompt.rstrip().endswith("<think>")
+    segments = split_thinking(answer.text, starts_thinking=begins_inside)
     return shortened(segments, MAX_SHOWN_CHARS, from_end=not answer.progress.is_over)
 
 

@@ -274,6 +274,14 @@ def _draw_loading(config: ModelConfig, model: ModelInfo | None, key: str) -> dic
         ),
         "use_gpu": st.toggle(t("param.use_gpu"), config.use_gpu, key=f"{key}_use_gpu", help=t("param.use_gpu_why")),
     }
+    if trained > changes["n_ctx"]:
+        st.button(
+            t("param.n_ctx_all", trained=say.count(trained)),
+            icon=":material/open_in_full:",
+            key=f"{key}_n_ctx_all",
+            type="tertiary",
+            on_click=lambda: st.session_state.update({f"{key}_n_ctx": trained}),
+        )
     threads = st.number_input(
         t("param.n_threads"),
         1,

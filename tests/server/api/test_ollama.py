@@ -75,7 +75,6 @@ async def test_options_reach_the_model_and_defaults_are_ollamas(api):
         ("/api/chat", {"options": {"num_predict": 5000}}, "num_predict"),
         ("/api/chat", {"no_such_field": 1}, "no_such_field"),
         ("/api/generate", {"prompt": "x", "suffix": "y"}, "suffix"),
-        ("/api/generate", {"prompt": "x", "images": ["aGk="]}, "images"),
         ("/api/generate", {"prompt": "x", "raw": True, "system": "y"}, "system"),
     ],
 )
