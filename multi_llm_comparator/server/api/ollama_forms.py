@@ -115,7 +115,6 @@ class OllamaForm(Form):
     ignored = frozenset({"keep_alive"})
     neutral: ClassVar = {
         "logprobs": (False,),
-        "think": (False,),
         "top_logprobs": (0,),
     }
 
@@ -123,6 +122,9 @@ class OllamaForm(Form):
     stream: bool = Field(default=True, description="send the answer as it is written, one JSON object a line")
     format: Annotated[JsonSchema, BeforeValidator(_as_schema)] = Field(
         default={}, description="`json`, or a JSON schema, to which the answer is held token by token"
+    )
+    think: bool | None = Field(
+        default=None, description="whether the model thinks, where its chat template has a switch for that"
     )
     options: Options = Field(default=Options(), description="see below")
 
@@ -148,8 +150,7 @@ class OllamaCall(Form):
 
 
 class OllamaMessage(Form):
-    ignored = frozenset({"thinking"})
-
+    thinking: Text = Field(default="", description="what an assistant thought before it answered")
     role: Literal["system", "user", "assistant", "tool"]
     content: Text = ""
     images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
@@ -181,7 +182,8 @@ class OllamaChatForm(OllamaForm):
                 told = one.tool_call_id or (named[0].id if named else "")
                 open_calls = [call for call in open_calls if call.id != told]
             images = tuple(map(_as_address, one.images))
-            messages.append(Message(one.role, one.content, images, tool_calls=calls, tool_call_id=told))
+            thought = one.thinking if one.role == "assistant" else ""
+            messages.append(Message(one.role, one.content, images, thought, tool_calls=calls, tool_call_id=told))
         return tuple(messages)
 
     def tools_asked(self) -> dict[str, Any]:
