@@ -106,8 +106,10 @@ def render(text: str) -> Markup:
     return Markup(_markdown().render(text))
 
 
-def _pieces(text: str) -> Iterator[Piece]:
+def _pieces(text: str, own_thought: str = "") -> Iterator[Piece]:
     """Thoughts and speech; runs of earlier versions have their thoughts in the text."""
+    if own_thought.strip():
+        yield Piece(True, render(own_thought))
     end = 0
     for thought in _THOUGHTS.finditer(text):
         if before := text[end : thought.start()].strip():
@@ -116,12 +118,6 @@ def _pieces(text: str) -> Iterator[Piece]:
         end = thought.end()
     if rest := text[end:].strip():
         yield Piece(False, render(rest))
-
-
-def _own_thought(answer: AnswerSnapshot) -> Iterator[Piece]:
-    """What the model thought before it answered; in runs of earlier versions it is part of the text."""
-    if thought := answer.thought.strip():
-        yield Piece(True, render(thought))
 
 
 def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
@@ -153,7 +149,7 @@ def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: b
         answer=answer,
         name=name,
         is_chosen=marks_chosen and turn.goes_on_from(answer),
-        pieces=(*_own_thought(answer), *_pieces(answer.text)),
+        pieces=tuple(_pieces(answer.text, answer.thought)),
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
         repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),

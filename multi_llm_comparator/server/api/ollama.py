@@ -28,6 +28,7 @@ from multi_llm_comparator.server.api.ollama_forms import (
     plain_name,
 )
 from multi_llm_comparator.server.api.plan_models import is_run
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
@@ -62,7 +63,8 @@ async def generate(form: OllamaGenerateForm, request: Request) -> Response:
 @router.get("/tags")
 async def tags(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
-    return {"models": [_tag(offer) for offer in offers(await served_by(request))]}
+    limits = caller_of(request.scope).limits
+    return {"models": [_tag(offer) for offer in offers(await served_by(request)) if limits.may_ask(offer.name)]}
 
 
 @router.post("/show")
