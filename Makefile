@@ -73,12 +73,15 @@ demo-models: .make/run
 
 benchmarks: .make/test
 	$(BIN)/python -m benchmarks.streaming
+	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.stress
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.plans
 	$(BIN)/python -m benchmarks.composed --suffix=-F16
 	$(BIN)/python -m benchmarks.prediction
 	$(BIN)/python -m benchmarks.grammars
 	$(BIN)/python -m benchmarks.reproducible SmolLM2-135M-Instruct SmolLM2-135M-Instruct.Q4_1 --models models/bench
+	$(BIN)/python -m benchmarks.scaling
 	@echo "Tuning has data of its own: python -m benchmarks.training --data FILE"
 	$(BIN)/python -m benchmarks.report
 

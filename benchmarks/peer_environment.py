@@ -8,8 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".venv-bench"
-# LiteLLM's router, LangGraph's executor, and llama.cpp's own server as a wheel.
-PEERS = ("litellm==1.106.2", "langgraph==1.2.24", "xllamacpp==2026.10.11549")
+# LiteLLM's router and proxy, LangGraph's executor, and llama.cpp's own server as a wheel.
+PEERS = ("litellm[proxy]==1.106.2", "langgraph==1.2.24", "xllamacpp==2026.10.11549")
+# What the servers in llama-cpp-python and transformers need beyond those packages themselves, which are ours.
+SERVER_MODULES = ("sse-starlette==3.7.0", "starlette-context==0.5.1")
 
 
 def peer_python() -> Path:
@@ -23,3 +25,15 @@ def peer_python() -> Path:
         subprocess.run([str(python), "-m", "pip", "install", *quiet, *PEERS], check=True)
         installed.write_text("\n".join(PEERS), encoding="utf-8")
     return python
+
+
+def peer_modules() -> Path:
+    """A folder for ``PYTHONPATH`` with which servers of packages of ours run, installed on first use."""
+    folder = FOLDER / "modules"
+    installed = folder / "installed"
+    if not installed.exists() or installed.read_text(encoding="utf-8").split() != list(SERVER_MODULES):
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+        command = [str(peer_python()), "-m", "pip", "install", *quiet, "--target", str(folder), *SERVER_MODULES]
+        subprocess.run(command, check=True)
+        installed.write_text("\n".join(SERVER_MODULES), encoding="utf-8")
+    return folder

@@ -28,8 +28,8 @@ class LlamaServer(Child):
         command = [str(peer_python()), str(script), str(model), str(slots), str(threads), str(n_ctx)]
         super().__init__(command, stderr=subprocess.DEVNULL)
         assert self._child.stdout is not None
-        self._address = self._child.stdout.readline().strip()
-        if not self._address:
+        self.address = self._child.stdout.readline().strip()
+        if not self.address:
             raise SystemExit("llama.cpp's server did not start")
 
     async def answer(self, prompts: list[str], tokens: int) -> None:
@@ -40,7 +40,7 @@ class LlamaServer(Child):
     async def _one(self, client: httpx2.AsyncClient, prompt: str, tokens: int) -> None:
         body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "ignore_eos": True, "stream": True}
         last: dict[str, Any] = {}
-        async with client.stream("POST", f"{self._address}/completion", json=body) as reply:
+        async with client.stream("POST", f"{self.address}/completion", json=body) as reply:
             async for line in reply.aiter_lines():
                 if line.startswith("data: "):
                     last = json.loads(line.removeprefix("data: "))

@@ -40,8 +40,12 @@ class Look:
     dark: bool = False
     language: str = "en"
     example: str = ""
+    show: str = ""
 
 
+# What of a comparison is shown, by the keys that show it.
+DIFFERENCES, READ = "differences", "read"
+KEYS = {DIFFERENCES: "d", READ: "0"}
 # The example whose plan pays most, or costs least, in time beside the large model alone: the picture says which.
 BEST = "best"
 # The example of the Tune page, tuned to its end.
@@ -51,6 +55,8 @@ PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets"
 LOOKS = (
     Look("welcome", "/"),
     Look("compare", "/", height=960, example="sleep"),
+    Look("compare-differences", "/", height=960, example="sleep", show=DIFFERENCES),
+    Look("compare-read", "/", height=720, example="sleep", show=READ),
     Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="lake"),
     Look("compare-800", "/", width=800, height=1100, example="sky"),
     Look("plans", "/plans", height=1180, example=BEST),
@@ -99,6 +105,8 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
         tune(page)
     elif look.example:
         answer(page, look.example)
+    if look.show:
+        look_closer(page, look.show)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=out / f"{look.name}.png")
@@ -111,6 +119,13 @@ def answer(page: Page, example: str) -> None:
     page.locator(f".st-key-compare_example_{example} button").click()
     page.locator('[data-state="done"]').nth(3).wait_for()
     page.locator(".js-plotly-plot").wait_for()
+
+
+def look_closer(page: Page, show: str) -> None:
+    """Out of the prompt box, and a key."""
+    page.keyboard.press("Escape")
+    page.keyboard.press(KEYS[show])
+    page.locator(".mlc-diff" if show == DIFFERENCES else ".mlc-reader").first.wait_for()
 
 
 def solve(page: Page, example: str) -> None:

@@ -14,7 +14,7 @@ MARK = "<!-- settings table: written by docs/make_settings_table.py -->"
 def rows() -> str:
     lines = []
     for name, field in Settings.model_fields.items():
-        default = "" if field.default_factory or field.default in (None, "", ()) else f"`{field.default}`"
+        default = "" if field.default_factory or field.default in (None, "", (), {}) else f"`{field.default}`"
         lines.append(f"| `{name}` | {default} | {field.description or ''} |")
     return "\n".join(lines)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Documents, counted_by
 from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
@@ -51,6 +51,9 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.mlflow_feed import MlflowFeed
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.sharing.here import is_named
+from multi_llm_comparator.sharing.links import SharedLinks
+from multi_llm_comparator.sharing.shared_runs import SharedRuns
 from multi_llm_comparator.told_runs import feed_of
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
@@ -90,6 +93,7 @@ class Services:
     applications: ServiceRegistry
     mlflow: MlflowFeed | None
     votes: VoteRegistry
+    shared: SharedRuns
     worths: Worths
 
 
@@ -118,6 +122,9 @@ def _services(
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
     answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
+    comparisons = ComparisonRegistry(runs, fresh, models.find, model_fingerprint)
+    votes = VoteRegistry(runs, fresh, models.find, model_fingerprint)
+    runs.when_deleted(SharedLinks(settings.home).forget_runs)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
     evaluations = EvaluationRegistry(
@@ -147,7 +154,7 @@ def _services(
         "store": store,
         "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,
-        "comparisons": ComparisonRegistry(runs, fresh, models.find, model_fingerprint),
+        "comparisons": comparisons,
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
@@ -159,11 +166,19 @@ def _services(
             ServiceSources(
                 answers,
                 Documents(settings.home / "services"),
+                counted_by(engine, models),
                 in_flight=max(1, settings.parallel_requests),
             ),
         ),
         "mlflow": feed_of(settings, runs),
-        "votes": VoteRegistry(runs, fresh, models.find, model_fingerprint),
+        "votes": votes,
+        "shared": SharedRuns(
+            comparisons,
+            votes,
+            models.get_available_models,
+            model_fingerprint,
+            lambda name: is_named(gateway.groups.config, name),
+        ),
         "evaluations": evaluations,
         "worths": worths,
     }
@@ -327,7 +342,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     bridge.submit(services["gateway"].start())
     bridge.submit(services["jobs"].open())
     # A large folder takes its time; the pages say meanwhile what is being done.
-    bridge.submit(asyncio.to_thread(models.scan_models))
+    bridge.submit(_scan_and_load(models, engine))
     conversions = ConversionJobs(models.scan_models)
     hub = HubClient(settings.models_dir)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
@@ -340,6 +355,11 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
         first_forms=first_forms,
         data=DataProcess(fetch=lambda spec: fetched(spec, hub, settings.home)),
     )
+
+
+async def _scan_and_load(models: ModelManager, engine: InferenceEngine) -> None:
+    await asyncio.to_thread(models.scan_models)
+    await engine.load_at_start()
 
 
 def is_answering(engine: InferenceEngine) -> bool:
@@ -365,7 +385,14 @@ def apply_settings() -> None:
     settings = get_settings()
     memory = workbench.engine.memory_manager
     memory.max_memory_gb, memory.mode = settings.max_memory_gb, settings.memory_mode
+    keep_as(settings)
     scan_again()
+
+
+def keep_as(settings: Settings) -> None:
+    """Keep models in memory as these settings say."""
+    workbench = get_workbench()
+    workbench.bridge.run(workbench.engine.follow(settings), timeout_s=10)
 
 
 def scan_again() -> None:

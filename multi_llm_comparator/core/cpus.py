@@ -22,6 +22,17 @@ def available_cpus() -> int:
 
 
 @cache
+def cpu_name() -> str:
+    """What the processor calls itself, or its kind where the system does not say."""
+    if CPU_DESCRIPTION.exists():
+        for line in CPU_DESCRIPTION.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+@cache
 def computes_bfloat16() -> bool:
     """Whether torch multiplies bfloat16 matrices on this CPU about as fast as float32 ones.
 

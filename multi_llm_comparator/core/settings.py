@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
@@ -20,12 +20,26 @@ from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, in_plain_words
 from multi_llm_comparator.core.reading import read_bytes
 
 MAX_FILE_BYTES = 64 * 1024
+# Requests that one model decodes together at most, however well that pays.
+MAX_SLOTS = 32
+MAX_SERVED_MODELS = 1000
 _MEND = "mend the file, or move it away to start with the defaults"
 
 
 def default_home() -> Path:
     """Where the workbench keeps what is the user's: ``MLC_HOME`` or ``~/.multi_llm_comparator``."""
     return Path(os.environ.get("MLC_HOME") or "~/.multi_llm_comparator").expanduser()
+
+
+class ModelServing(BaseModel):
+    """How one local model is kept in memory and served; what is not given is as for all models."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pinned: bool = Field(default=False, description="once loaded it stays, whatever others need")
+    at_start: bool = Field(default=False, description="loaded when the workbench starts")
+    idle_unload_s: float | None = Field(default=None, ge=0, description="unloaded when idle so long; 0 means never")
+    slots: int | None = Field(default=None, ge=1, le=MAX_SLOTS, description="requests decoded together; else tuned")
 
 
 class Settings(BaseSettings):
@@ -58,6 +72,14 @@ class Settings(BaseSettings):
         repr=False,
         description="takes signed tokens (JWT, HS256) made with this secret; empty means none",
     )
+    oidc_issuer: str = Field(
+        default="", description="signs people in: the address of a provider of OpenID Connect; empty means none"
+    )
+    oidc_client_id: str = Field(default="", description="what the provider calls this app")
+    oidc_client_secret: str = Field(default="", repr=False, description="what this app shows to the provider")
+    oidc_allowed: tuple[str, ...] = Field(
+        default=(), description="who may sign in so: addresses of mail, or @example.org for a whole domain"
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="pages of other origins that may ask the API, such as https://lab.example.org"
     )
@@ -76,7 +98,32 @@ class Settings(BaseSettings):
         default="auto",
         description="several models: beside each other as far as they fit, always, one after another, one in memory",
     )
-    parallel_requests: int = Field(default=4, ge=1, le=64, description="requests decoded together by one model")
+    parallel_requests: int = Field(
+        default=4,
+        ge=1,
+        le=64,
+        description="requests of one model that have room for whole contexts, and are decoded together at first",
+    )
+    tune_slots: bool = Field(
+        default=True,
+        description="decode more requests of a model together, or fewer, as this machine is faster with it",
+    )
+    idle_unload_s: float | None = Field(
+        default=None,
+        gt=0,
+        description="a model that is idle so long is unloaded; empty means when others need its place",
+    )
+    model_serving: dict[str, ModelServing] = Field(
+        default={},
+        max_length=MAX_SERVED_MODELS,
+        description="of single models, by name or id: `pinned`, `at_start`, `idle_unload_s`, `slots`",
+    )
+    max_waiting: int = Field(default=256, ge=1, le=100_000, description="requests that may wait for a place in memory")
+    model_patience_s: float = Field(
+        default=30.0,
+        ge=0,
+        description="a request that has waited so long for its model's place goes before those to models in memory",
+    )
     load_timeout_s: float = Field(default=600.0, gt=0, description="a model not loaded by then is given up")
     hang_timeout_s: float = Field(default=120.0, gt=0, description="a busy model making no step so long is killed")
     spare_process: bool = Field(default=True, description="keep a process with torch imported ready for PyTorch models")

@@ -40,12 +40,15 @@ class Answer:
     is_started: bool = False
     tokens: int = 0
     chosen: list[int] = field(default_factory=list)
+    is_paused: bool = False
+    prompt_tokens: int = field(init=False)
     stream: AnswerStream = field(init=False)
     telling: Telling = field(init=False)
     _limit: int = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.request.config
+        self.prompt_tokens = len(self.prompt)
         self.stream = AnswerStream()
         self.telling = Telling(self.request, opens_thought=self.rendered.opens_thought)
         self._limit = min(config.max_tokens, self.n_ctx - len(self.prompt))
@@ -60,17 +63,23 @@ class Answer:
         self.is_started = True
         return Started(
             request_id=self.request.id,
-            prompt_tokens=len(self.prompt),
+            prompt_tokens=self.prompt_tokens,
             cached_tokens=len(self.slot.tokens),
             prompt=self.rendered.text,
             seed=self.sampler.seed,
             notes=self.rendered.notes,
         )
 
+    def pause(self) -> None:
+        """Its cells are needed by others: what it has written is read again with its prompt, as one text."""
+        self.prompt = [*self.slot.tokens, *self.chosen]
+        self.slot.coming = self.prompt
+        self.chosen, self.is_paused = [], True
+
     def accept(self, token: int) -> tuple[Sequence[Event], FinishReason | None]:
         """Take the token that was picked, and those that must follow it; returns their text, if they have any part in
         it, and why the answer ends."""
-        self.chosen = []
+        self.chosen, self.is_paused = [], False
         told, reason = self._take(token)
         if reason is None and self.matcher is not None:
             for forced in self.matcher.forced()[: self.most_forced]:
@@ -120,7 +129,7 @@ class Answer:
             Finished(
                 request_id=self.request.id,
                 reason=reason,
-                prompt_tokens=len(self.prompt),
+                prompt_tokens=self.prompt_tokens,
                 completion_tokens=self.tokens,
             )
         )

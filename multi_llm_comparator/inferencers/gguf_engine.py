@@ -21,11 +21,13 @@ from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
-from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
+from multi_llm_comparator.inferencers.gguf_notes import describe
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
@@ -36,11 +38,12 @@ from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
-from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 
 # How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
 MAX_FORCED = MIN_STEP_TOKENS - 1
+# Room for so many tokens is left to those that are being written when a paused answer comes back.
+MARGIN_TOKENS = 64
 _NO_ROOM = 1
 _WARM_UP_TOKENS = 8
 
@@ -60,7 +63,13 @@ class GgufEngine(Engine):
         self._n_ctx = options.n_ctx
         self._vocabulary = Vocabulary(self._runtime.vocab)
         self._template = self._chat_template()
-        self._slots = SlotTable(self._runtime.memory, options.parallel, is_stateful=self._runtime.is_stateful)
+        self._slots = SlotTable(
+            self._runtime.memory,
+            self._runtime.n_sequences,
+            is_stateful=self._runtime.is_stateful,
+            limit=options.parallel,
+        )
+        self._cells, self._whole_contexts = options.cache_tokens, options.parallel
         self._batch = Batch(self._runtime.n_batch)
         self._prompt_rows = self._rows_per_step()
         self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
@@ -71,12 +80,12 @@ class GgufEngine(Engine):
         vocabulary = self._vocabulary
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
         # All answers' tokens of a step fit into one batch.
-        self._most_forced = max(0, min(MAX_FORCED, self._runtime.n_batch // options.parallel - 1))
+        self._most_forced = max(0, min(MAX_FORCED, self._runtime.n_batch // self._runtime.n_sequences - 1))
         self._answers: list[Answer] = []
         self._events: list[Event] = []
         # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
         self._rows: list[tuple[Answer, list[int], int | None]] = []
-        self._info = self._describe(options)
+        self._info = describe(self._runtime, options, self._vocabulary, self._template)
         self._warm_up()
 
     @property
@@ -127,6 +136,9 @@ class GgufEngine(Engine):
         for scoring in self._scoring:
             scoring.set_threads(self._runtime.n_threads)
 
+    def set_slots(self, n_slots: int) -> None:
+        self._slots.limit(n_slots)
+
     def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
         own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
         scoring = GgufScoring(self._runtime, self._vocabulary.size, self._prompt_rows)
@@ -136,6 +148,9 @@ class GgufEngine(Engine):
         tokenizer = GgufScoreTokenizer(self._vocabulary, self._template, declares_begin=begins)
         scoring.on_close = lambda: self._scoring_ends(scoring)
         return Scorer(scoring, tokenizer, self._n_ctx)
+
+    def open_embedder(self) -> Embedder:
+        return Embedder(GgufEmbedding(self._runtime, self._vocabulary))
 
     def tokens(self, request: TokenRequest) -> Event:
         return tokenized(request, GgufTokenTable(self._vocabulary, self._template), self._n_ctx)
@@ -164,13 +179,12 @@ class GgufEngine(Engine):
         if lane is not None:
             lane.begin(prompt, adapter)
         slot = lane.slot if lane is not None else self._slots.take(prompt, adapter)
-        budget = ThoughtBudget(request.config.thinking_budget, self._vocabulary.thought_ending)
-        sampler, vocabulary = Sampler(request.config, self._vocabulary.size, edits, budget), self._vocabulary
+        vocabulary = self._vocabulary
+        sampler = Sampler(request.config, vocabulary.size, edits, vocabulary.thought_ending)
         # What is repeated must not depend on how many may write at once.
         forced = self._most_forced if lane is None else MAX_FORCED
-        if request.config.top_logprobs is not None:
-            # Of what is read together only the last one's logits are there.
-            forced = 0
+        # Of what is read together only the last one's logits are there.
+        forced = forced if request.config.top_logprobs is None else 0
         self._answers.append(
             Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
         )
@@ -207,7 +221,7 @@ class GgufEngine(Engine):
         room = self._joining_rows if self._rows else self._prompt_rows
         room = min(room, self._runtime.n_batch - batch.rows)
         for answer in joining:
-            if room > 0 and (answer.is_started or self._begin(answer)):
+            if room > 0 and self._may_read(answer) and (answer.is_started or self._begin(answer)):
                 room -= self._add_prompt(answer, room)
 
     def _begin(self, answer: Answer) -> bool:
@@ -216,6 +230,12 @@ class GgufEngine(Engine):
             return False
         self._events.append(answer.started())
         return True
+
+    def _may_read(self, answer: Answer) -> bool:
+        """Whether a paused answer's text is worth reading again: where others still hold its place it would lose it."""
+        if not answer.is_paused or not self._rows:
+            return True
+        return self._slots.held_tokens + len(answer.prompt) + MARGIN_TOKENS <= self._cells
 
     def _add_chosen(self, answer: Answer) -> None:
         slot, run = answer.slot, answer.chosen
@@ -277,6 +297,8 @@ class GgufEngine(Engine):
     def _sample(self, context: Any) -> None:
         for answer, run, row in self._rows:
             answer.slot.tokens += run
+            if row is None and answer.is_paused:
+                continue
             if row is None:
                 self._events.append(Reading(request_id=answer.request.id, tokens=len(answer.slot.tokens)))
                 continue
@@ -305,9 +327,17 @@ class GgufEngine(Engine):
             # Youngest first: it reads its prompt again when others have ended.
             self._slots.clear(halted[-1].slot)
         elif len(joining) == len(kept):
-            self._give_up(decoding, joining)
+            if len(decoding) > 1:
+                self._pause(decoding[-1])
+            else:
+                self._give_up(decoding, joining)
             kept = []
         self._fill(kept)
+
+    def _pause(self, answer: Answer) -> None:
+        """Give an answer's place to the others: it reads its text again once there is room, and goes on."""
+        answer.pause()
+        self._slots.clear(answer.slot)
 
     def _give_up(self, decoding: list[Answer], joining: list[Answer]) -> None:
         if decoding:
@@ -357,23 +387,6 @@ class GgufEngine(Engine):
         if self._runtime.on_gpu:
             return self._runtime.n_batch
         return tokens_per_step(self._runtime.parameters, self._runtime.n_batch)
-
-    def _describe(self, options: LoadOptions) -> dict[str, Any]:
-        runtime = self._runtime
-        return {
-            "model_type": "gguf",
-            "architecture": runtime.architecture,
-            "description": runtime.description,
-            "device": runtime.device,
-            "vocab_size": self._vocabulary.size,
-            "model_size": runtime.parameters,
-            "n_ctx": self._n_ctx,
-            "n_ctx_train": runtime.n_ctx_train,
-            "parallel": options.parallel,
-            "chat_template": self._template.is_present,
-            "safe": options.safe,
-            "notes": runtime_notes(runtime, options, self._template),
-        }
 
     def _warm_up(self) -> None:
         """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after."""

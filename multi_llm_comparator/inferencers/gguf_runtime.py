@@ -17,6 +17,7 @@ import llama_cpp
 
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.reading import open_regular
+from multi_llm_comparator.core.settings import MAX_SLOTS
 from multi_llm_comparator.inferencers.base import LoadOptions
 
 N_BATCH = 512
@@ -156,6 +157,16 @@ class LlamaRuntime:
         return bool(llama_cpp.llama_model_is_recurrent(self.model) or llama_cpp.llama_model_is_hybrid(self.model))
 
     @property
+    def n_sequences(self) -> int:
+        """Sequences of the shared context. Room for more than those that have whole contexts costs next to nothing:
+        they share its cells. A running state is kept for each."""
+        options = self._options
+        if options.safe or self.is_stateful:
+            return options.parallel
+        # llama.cpp ends the process where a call could not hold a token of each.
+        return max(options.parallel, min(MAX_SLOTS, options.cache_tokens, N_BATCH))
+
+    @property
     def chat_template(self) -> str | None:
         source = llama_cpp.llama_model_chat_template(self.model, None)
         return source.decode("utf-8", "replace") if source else None
@@ -176,7 +187,8 @@ class LlamaRuntime:
     def _open_model(self, options: LoadOptions) -> Any:
         params = llama_cpp.llama_model_default_params()
         params.use_extra_bufts = self.may_repack and not options.safe
-        params.n_gpu_layers = -1 if self.on_gpu else 0
+        layers = -1 if options.gpu_layers is None else options.gpu_layers
+        params.n_gpu_layers = layers if self.on_gpu else 0
         if options.safe:
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         error_log.begin()
@@ -222,13 +234,32 @@ class LlamaRuntime:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         return self._open_context(params)
 
+    def open_embedding(self, n_sequences: int, n_tokens: int) -> Any:
+        """A context for vectors of texts, which reads at most ``n_tokens`` in one call.
+
+        Raises:
+            ModelLoadError: there is no memory for it.
+        """
+        params = self._context_params()
+        params.embeddings = True
+        params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+        params.n_ctx = params.n_batch = params.n_ubatch = max(n_tokens, n_sequences)
+        params.n_seq_max = n_sequences
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self.n_threads
+        return self._open_context(params)
+
     def _open_shared(self) -> Any:
         """The context that all other answers share."""
         options, params = self._options, self._context_params()
-        params.n_ctx, params.n_seq_max = options.cache_tokens, options.parallel
         params.n_batch = params.n_ubatch = max(SAFE_N_BATCH, options.parallel) if options.safe else N_BATCH
+        params.n_ctx, params.n_seq_max = options.cache_tokens, self.n_sequences
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = options.threads(self.weights_bytes)
+        if options.kv_type != "f16" and not options.safe:
+            params.type_k = params.type_v = getattr(llama_cpp, f"GGML_TYPE_{options.kv_type.upper()}")
+            # llama.cpp computes with values in fewer bits in flash attention alone.
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return self._open_context(params)
 
     def _context_params(self) -> Any:

@@ -50,21 +50,43 @@ class SlotTable:
     hybrid) carry a running state: no part of a sequence can be copied, and none cut off unless llama.cpp agrees.
     """
 
-    def __init__(self, memory: Any, n_slots: int, *, is_stateful: bool) -> None:
+    def __init__(self, memory: Any, n_slots: int, *, is_stateful: bool, limit: int | None = None) -> None:
+        """``limit``: how many of them may be busy at once; all by default."""
         self._memory = memory
         self._is_stateful = is_stateful
         self._slots = [Slot(i) for i in range(n_slots)]
+        self._limit = n_slots if limit is None else limit
         self._clock = count(1)
 
     @property
     def has_idle(self) -> bool:
-        return any(not slot.is_busy for slot in self._slots)
+        return self.n_busy < self._limit and any(not slot.is_busy for slot in self._usable)
+
+    @property
+    def n_busy(self) -> int:
+        return sum(slot.is_busy for slot in self._slots)
+
+    @property
+    def held_tokens(self) -> int:
+        """Tokens in all sequences; what several share counts in each."""
+        return sum(len(slot.tokens) for slot in self._slots)
+
+    @property
+    def _usable(self) -> list[Slot]:
+        return self._slots[: self._limit]
+
+    def limit(self, n_slots: int) -> None:
+        """Have at most so many busy at once from now on. What lies unused in others would make each step slower."""
+        self._limit = max(1, min(n_slots, len(self._slots)))
+        for slot in self._slots[self._limit :]:
+            if slot.tokens and not slot.is_busy:
+                self.clear(slot)
 
     def take(self, prompt: list[int], adapter: Hashable = None) -> Slot:
         """An idle slot for ``prompt``, now busy, with as much of it as is known. One token is always left to read."""
         best = max(self._slots, key=lambda slot: (self._reusable(prompt, slot, adapter), not slot.is_busy))
         reusable = self._reusable(prompt, best, adapter)
-        others = [slot for slot in self._slots if not slot.is_busy and slot is not best]
+        others = [slot for slot in self._usable if not slot.is_busy and slot is not best]
         # Cutting off most of a long conversation for its first few tokens would be a poor trade; asking the same again
         # is not, and what lies unused in other slots makes each step slower.
         is_close = 2 * reusable >= len(best.tokens) or reusable == len(prompt) - 1
@@ -100,7 +122,7 @@ class SlotTable:
 
     def release(self, slot: Slot, *, forget: bool = False) -> None:
         """The answer is over; what the slot holds may serve a later prompt, unless it is to be forgotten."""
-        if forget:
+        if forget or slot.sequence >= self._limit:
             self.clear(slot)
         slot.is_busy, slot.coming, slot.awaits, slot.used_at = False, [], None, next(self._clock)
 

@@ -81,6 +81,11 @@ class Answer(Row):
         return len(self.tokens) - self.prompt_tokens
 
     @property
+    def most_tokens(self) -> int:
+        """Tokens of prompt and answer at most."""
+        return self.prompt_tokens + self._max_tokens
+
+    @property
     def answered(self) -> list[int]:
         """The tokens of the answer alone: those that penalties look at."""
         return self.tokens[self.prompt_tokens :]

@@ -178,6 +178,10 @@ class BatchCache:
         self._resize(self.rows, used + max(SPARE_COLUMNS, used // 2), used, like)
         self._arrange()
 
+    def write(self, layer: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put the step's column of (rows, heads, 1, width) into a layer; what its rows attend to, with it."""
+        return self._layers[layer].update(keys, values)
+
     def mask(self) -> torch.Tensor | None:
         """What each row's next token may attend to, itself included: (rows, 1, 1, columns); None: everything."""
         span = self._span

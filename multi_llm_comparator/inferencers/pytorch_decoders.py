@@ -14,6 +14,7 @@ from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
 from multi_llm_comparator.inferencers.pytorch_adapters import RowAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_batch import BatchCache
 from multi_llm_comparator.inferencers.pytorch_environment import fixed_threads
+from multi_llm_comparator.inferencers.pytorch_llama import LlamaStep
 from multi_llm_comparator.inferencers.pytorch_prefix import MIN_SHARED_TOKENS, KeptConversations, shared_prefix
 from multi_llm_comparator.inferencers.transformers_seam import (
     Forward,
@@ -110,6 +111,8 @@ class PlainDecoder(Decoder):
         self._layers = len(layer_kinds(model))
         self._adds_mask = adds_mask(model)
         self._hidden = torch.finfo(model.dtype).min
+        # Computes a step in place of the model's own forward pass, where it can.
+        self.own_step: LlamaStep | None = None
 
     def read(self, row: Row) -> torch.Tensor | None:
         chunk = row.unread[: self.chunk_tokens]
@@ -123,14 +126,23 @@ class PlainDecoder(Decoder):
         """Read the last token of the rows that ``batch`` holds."""
         batch.make_room()
         mask = batch.mask()
-        if mask is not None and self._adds_mask:
-            mask = torch.zeros_like(mask, dtype=self._model.dtype).masked_fill_(~mask, self._hidden)
         ids = self._ids([row.tokens[-1:] for row in rows])
-        with self._adapters.rows(rows):
-            logits, _ = self._forward(ids, batch.cache, positions=batch.positions, mask=mask)
+        if self.own_step is not None and not any(row.adapter for row in rows):
+            logits = self.own_step(ids, batch, mask)
+        else:
+            logits = self._their_step(ids, batch, rows, mask)
         batch.commit()
         for row in rows:
             row.done += 1
+        return logits
+
+    def _their_step(
+        self, ids: torch.Tensor, batch: BatchCache, rows: Sequence[Row], mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        if mask is not None and self._adds_mask:
+            mask = torch.zeros_like(mask, dtype=self._model.dtype).masked_fill_(~mask, self._hidden)
+        with self._adapters.rows(rows):
+            logits, _ = self._forward(ids, batch.cache, positions=batch.positions, mask=mask)
         return logits
 
 

@@ -22,10 +22,12 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
+from multi_llm_comparator.inferencers.pytorch_embedding import PyTorchEmbedding
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
@@ -36,6 +38,7 @@ from multi_llm_comparator.inferencers.pytorch_tokens import PyTorchTokenTable
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
 _log = logging.getLogger(__name__)
@@ -55,6 +58,7 @@ class PyTorchEngine(Engine):
 
     def __init__(self, path: str, options: LoadOptions) -> None:
         self._options = options
+        self._slots = options.parallel
         # Loading is reading, mostly; more threads would be in the way of the models that are answering meanwhile.
         environment.limit_threads(1)
         loaded = load_checkpoint(path, options)
@@ -142,11 +146,26 @@ class PyTorchEngine(Engine):
     def set_threads(self, n_threads: int | None) -> None:
         self._n_threads = environment.limit_threads(self._options.threads(self._weights_bytes, n_threads))
 
+    def set_slots(self, n_slots: int) -> None:
+        self._slots = n_slots
+
     def open_scorer(self, adapter: str = "", scale: float = 1.0) -> Scorer:
         can_share = not isinstance(self._decoder, SingleDecoder)
         own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
         backend = PyTorchScoring(self._model, self._device, can_share=can_share, n_ctx=self._n_ctx, adapter=own)
         return Scorer(backend, self._encoder, self._n_ctx)
+
+    def open_embedder(self) -> Embedder:
+        base = self._model.base_model
+        return Embedder(
+            PyTorchEmbedding(
+                base,
+                self._device,
+                tokens_of=self._encoder.of_text,
+                text_of=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
+                n_ctx=self._n_ctx,
+            )
+        )
 
     def tokens(self, request: TokenRequest) -> Event:
         table = PyTorchTokenTable(self._tokenizer, self._encoder, self._spelling, self._n_vocab)
@@ -163,7 +182,7 @@ class PyTorchEngine(Engine):
 
     def _admit(self) -> None:
         """Begin with waiting requests; one whose prompt is known already becomes a row without being read."""
-        while self._reading is None and len(self._decoder.rows) < self._options.parallel:
+        while self._reading is None and self._has_room:
             request = self._waiting.take_first(self._constraints.is_ready)
             if request is None:
                 return
@@ -195,6 +214,16 @@ class PyTorchEngine(Engine):
                     self._reading = answer
             except Exception as exc:
                 self._give_up([answer], exc)
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether one more may be written. Beyond those that have whole contexts, rows must be short: all of a batch
+        take as much memory as the longest."""
+        rows = len(self._decoder.rows) + 1
+        if rows > self._slots:
+            return False
+        longest = max((answer.most_tokens for answer in self._answers.values()), default=0)
+        return rows <= self._options.parallel or rows * longest <= self._options.parallel * self._n_ctx
 
     def _adapt(self, answer: Answer, request: GenerationRequest) -> None:
         if request.adapter:
@@ -304,5 +333,6 @@ def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, not
         "decoder": "one by one" if isinstance(decoder, SingleDecoder) else "batch",
         "attention": attention_of(loaded.model),
         "chat_template": encoder.template.is_present,
+        "tools": tool_info(encoder.template, encoder.special_ids),
         "notes": list(notes),
     }

@@ -21,11 +21,13 @@ from multi_llm_comparator.inferencers.pytorch_decoders import (
     SplitDecoder,
 )
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
+from multi_llm_comparator.inferencers.pytorch_llama import LlamaStep, why_no_step
 from multi_llm_comparator.inferencers.transformers_seam import CACHE_NAMES, Forward, new_cache, why_not_plain
 
 # A page shows the first words of a note as they are, and all of it to who looks closer.
 ONE_BY_ONE = "One after another, not in a batch: several requests at once share the time of one. Why: {}."
 IN_ONE_PIECE = "Prompts are read in one piece: its other answers wait meanwhile. Why: {}."
+SLOWER_STEP = "Slower than models of its kind: its steps are computed by transformers. Why: {}."
 KEEPS_NOTHING = "Slower with each token: all of the text is read anew for the next one. Why: {}."
 
 _log = logging.getLogger(__name__)
@@ -52,8 +54,11 @@ def open_decoder(
 
     why = _tried("a batch", try_batch)
     if batch is not None and why is None:
-        packed = _packed(batch, model, device) if packs else []
-        return SplitDecoder(model, device, batch, LoneDecoder(model, device, n_threads)), packed
+        notes = _packed(batch, model, device) if packs else []
+        alone = LoneDecoder(model, device, n_threads)
+        if packs and device.type == "cpu":
+            notes += _with_own_step(batch, alone, model, n_ctx)
+        return SplitDecoder(model, device, batch, alone), notes
     single = SingleDecoder(model, device, n_threads)
     notes = [ONE_BY_ONE.format(why)]
     if not single.keeps:
@@ -72,6 +77,23 @@ def _packed(batch: BatchDecoder, model: Any, device: torch.device) -> list[str]:
         return []
     unpack_linear_layers(model)
     return [NOT_PACKED.format(why)]
+
+
+def _with_own_step(batch: BatchDecoder, alone: LoneDecoder, model: Any, n_ctx: int) -> list[str]:
+    """Have both decoders compute steps the fast way, if the model is of a kind for it; what a person should know."""
+    if why_no_step(model) is not None:
+        return []
+
+    def try_step() -> str | None:
+        batch.own_step = LlamaStep(model, n_ctx)
+        return _why_wrong(batch, model, torch.device("cpu"))
+
+    why = _tried("a step of our own", try_step)
+    if why is not None:
+        batch.own_step = None
+        return [SLOWER_STEP.format(why)]
+    alone.own_step = batch.own_step
+    return []
 
 
 def _tried(what: str, attempt: Callable[[], str | None]) -> str | None:

@@ -29,6 +29,7 @@ from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.script import Fault, Script, read_script
 from multi_llm_comparator.inferencers.thoughts import Telling
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 
 # A step never sleeps longer, so that a cancelled request ends soon.
 MAX_PAUSE_S = 0.02
@@ -58,11 +59,12 @@ class ScriptedEngine(Engine):
     def __init__(self, path: str, options: LoadOptions) -> None:
         self.options = options
         self._script: Script = read_script(path)
-        self._template = ChatTemplate(None)
+        self._template = ChatTemplate(self._script.chat_template or None)
         self._waiting = WaitingLine()
         self._active: dict[str, _Answer] = {}
         self._events: list[Event] = []
         self._threads = options.n_threads or 1
+        self._slots = options.parallel
         time.sleep(self._script.load_s)
         self._ballast = bytearray(b"\1") * self._script.memory_bytes
         fault = self._script.fault("load", safe=self.options.safe)
@@ -78,7 +80,8 @@ class ScriptedEngine(Engine):
             "model_size": 0,
             "n_ctx": self.options.n_ctx,
             "n_threads": self._threads,
-            "chat_template": False,
+            "chat_template": self._template.is_present,
+            "tools": tool_info(self._template, {}),
             "safe": self.options.safe,
             "notes": [],
         }
@@ -103,7 +106,7 @@ class ScriptedEngine(Engine):
             )
 
     def step(self) -> list[Event]:
-        while len(self._waiting) and len(self._active) < self.options.parallel:
+        while len(self._waiting) and len(self._active) < self._slots:
             self._start(self._waiting.take())
         self._events.extend(self._waiting.news())
         if self._active and not self._events:
@@ -117,6 +120,9 @@ class ScriptedEngine(Engine):
 
     def set_threads(self, n_threads: int) -> None:
         self._threads = n_threads
+
+    def set_slots(self, n_slots: int) -> None:
+        self._slots = n_slots
 
     def close(self) -> None:
         self._active.clear()

@@ -82,11 +82,18 @@ async def opened(*, default_model: str = "", n_ctx: int = ModelConfig.n_ctx) -> 
     models.announce_scan()
     async with opened_alone(models) as work:
         scan = asyncio.create_task(asyncio.to_thread(models.scan_models), name="scan for models")
+        loading = asyncio.create_task(_load_after(scan, work), name="models that are loaded at the start")
         try:
             yield served_from(work, asyncio.get_running_loop(), default_model=default_model, n_ctx=n_ctx)
         finally:
             models.end_scan()
-            await asyncio.gather(scan, return_exceptions=True)
+            loading.cancel()
+            await asyncio.gather(scan, loading, return_exceptions=True)
+
+
+async def _load_after(scan: asyncio.Task[Any], work: Services) -> None:
+    await asyncio.wait({scan})
+    await work.engine.load_at_start()
 
 
 def served_from(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.cpus import available_cpus
+from multi_llm_comparator.core.cpus import available_cpus, cpu_name
+from multi_llm_comparator.core.embeddings import EmbedRequest, EmbedResult
 from multi_llm_comparator.core.events import (
     ENDS,
     WRITTEN,
@@ -19,6 +22,7 @@ from multi_llm_comparator.core.events import (
     Finished,
     Loaded,
     Loading,
+    LoadProgressed,
     MemoryMeasured,
     Queued,
 )
@@ -40,13 +44,17 @@ from multi_llm_comparator.services.adapters import adapted
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.services.custom_inference import InferencerFactory, stream_custom
 from multi_llm_comparator.services.devices import CPU, same_memory
+from multi_llm_comparator.services.keeping import Keeping
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.model_process import AnyRequest
 from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
-from multi_llm_comparator.services.scoring import result_of, tokens_of
+from multi_llm_comparator.services.scoring import result_of, tokens_of, vectors_of
+from multi_llm_comparator.services.slot_tuning import SpeedBook, Speeds
+from multi_llm_comparator.services.step_meter import StepTimes
+from multi_llm_comparator.services.tool_calls import reading_calls, with_tools
 from multi_llm_comparator.services.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -54,7 +62,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """One model in memory, as a page shows it. ``active`` counts its requests; ``idle_since`` None means busy."""
+    """One model in memory, as a page shows it. ``active`` counts its requests; ``idle_since`` None means busy.
+
+    ``slots`` requests are decoded together at most; ``speeds`` are tokens/s of so many together, as far as known.
+    """
 
     key: str
     model_id: str
@@ -68,6 +79,8 @@ class LoadedModel:
     options: LoadOptions
     info: dict[str, Any]
     idle_since: float | None
+    slots: int
+    speeds: dict[int, float]
 
 
 class InferenceEngine:
@@ -96,6 +109,8 @@ class InferenceEngine:
         self._known: dict[str, ModelInfo] = {}
         self._factories: list[InferencerFactory] = []
         self._residency: Residency | None = None
+        self.keeping = Keeping(self._settings)
+        self._speeds = SpeedBook(self._settings.home / "slots.json", f"{cpu_name()}, {available_cpus()} cores")
         self._turns = Turns()
         self.active_inferencers: dict[str, BaseInferencer] = {}
 
@@ -140,6 +155,27 @@ class InferenceEngine:
                     pass
             return await result_of(self._stream_local(model, request))
 
+    async def embed(self, target: str, request: EmbedRequest) -> EmbedResult:
+        """Vectors that stand for texts, by the local model ``target``, an encoder or any that writes.
+
+        Raises:
+            MultiLLMError: why there are none; UnsupportedModelError for adapters and for a user's own inferencers.
+        """
+        request.config.validate()
+        model = self._embedder(target) or self._resolve(target)
+        if model.base is not None or self._custom_inferencer(model):
+            raise UnsupportedModelError(f"{model.name!r} makes no embeddings here; ask its base, or another model")
+        with self._turns.place() as place:
+            if self.memory_manager.mode == "in_turn":
+                async for _ in place.come_up():
+                    pass
+            return await vectors_of(self._stream_local(model, request))
+
+    def _embedder(self, target: str) -> ModelInfo | None:
+        """An encoder: it is listed as one that cannot be asked, for it writes nothing."""
+        found = self._models.find(target) if self._models else None
+        return found if found is not None and found.config.get("embeds") else None
+
     async def tokens(self, target: str, request: TokenRequest) -> TokenList:
         """Ask the tokenizer of the local model ``target``, which is loaded for it; raises what :meth:`score` does."""
         request.config.validate()
@@ -147,7 +183,8 @@ class InferenceEngine:
 
     async def _stream_local(self, model: ModelInfo, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
-        model, request = await adapted(model, request, self._settings.home)
+        if not isinstance(request, EmbedRequest):
+            model, request = await adapted(model, request, self._settings.home)
         options = load_options(model, request.config, self._settings.parallel_requests)
         for safe in (False, True):
             waiting = asyncio.Event()
@@ -173,8 +210,18 @@ class InferenceEngine:
         loaded_before = resident.state == "ready"
         if not loaded_before:
             yield Loading(request_id=request.id, model=resident.model.name)
+            async for taken_bytes in self._table().coming(resident):
+                yield LoadProgressed(
+                    request_id=request.id,
+                    model=resident.model.name,
+                    seconds=now() - resident.loading_since,
+                    memory_bytes=taken_bytes,
+                    expected_bytes=resident.estimate.total_bytes,
+                )
         process = await self._table().ready(resident)
+        process.on_speed = functools.partial(self._learn, resident)
         self._share_threads()
+        self._share_slots(resident)
         yield Loaded(
             request_id=request.id,
             model=resident.model.name,
@@ -185,7 +232,8 @@ class InferenceEngine:
         observer = Observer()
         resident.decoding += 1
         try:
-            async with contextlib.aclosing(process.generate(request)) as events:
+            request, calls = with_tools(request, resident.info)
+            async with contextlib.aclosing(reading_calls(process.generate(request), calls)) as events:
                 async for event in events:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
                         return
@@ -219,6 +267,28 @@ class InferenceEngine:
         for resident in busy:
             if resident.process is not None and resident.state == "ready" and resident.process.is_alive:
                 resident.process.set_threads(min(share, resident.options.n_threads or share))
+
+    def _learn(self, resident: Resident, times: StepTimes) -> None:
+        """Note how fast a model is, unless others were at work beside it, and have it decode as many as pays."""
+        if any(other.decoding for other in self._table().residents() if other is not resident):
+            return
+        speeds = self._speeds_of(resident)
+        for rows, (steps, spent) in times.items():
+            speeds.note(rows, steps, spent)
+        self._share_slots(resident)
+
+    def _share_slots(self, resident: Resident) -> None:
+        wanted = self.keeping.slots(resident.model, resident.options.parallel, self._speeds_of(resident))
+        process = resident.process
+        if wanted != (resident.slots or resident.options.parallel) and process is not None and process.is_alive:
+            process.set_slots(wanted)
+        resident.slots = wanted
+
+    def _speeds_of(self, resident: Resident) -> Speeds:
+        options = resident.options
+        return self._speeds.of(
+            f"{resident.model.id}:{resident.model.size}:{options.torch_dtype}:{options.quantization}"
+        )
 
     # Models in memory
 
@@ -257,17 +327,44 @@ class InferenceEngine:
             options=resident.options,
             info=resident.info,
             idle_since=None if resident.active else resident.idle_since,
+            slots=resident.slots or resident.options.parallel,
+            speeds=self._speeds_of(resident).known,
         )
+
+    def waiting(self) -> dict[str, int]:
+        """How many requests wait for a place in memory, by the name of their model."""
+        return self._residency.line.models if self._residency else {}
+
+    async def follow(self, settings: Settings) -> None:
+        """Keep models in memory as these settings say, from now on."""
+        self.keeping.follow(settings)
+        if self._residency is not None:
+            self._residency.follow(settings)
+            for resident in self._residency.residents():
+                self._share_slots(resident)
 
     async def start(self) -> None:
         """Get ready for PyTorch models. Optional: everything works without, the first answer just comes later."""
         self._table().spare.rest()
+
+    async def load_at_start(self) -> None:
+        """Load the models that the settings want in memory from the beginning, one after another; what cannot be
+        loaded is in the log, and asked for again by whoever needs it."""
+        for target in self.keeping.at_start:
+            try:
+                await self.load(target)
+            except MultiLLMError as exc:
+                log.warning("%r is not loaded at the start: %s", target, exc)
 
     async def aclose(self) -> None:
         """End all model processes."""
         if self._residency is not None:
             await self._residency.aclose()
             self._residency = None
+            try:
+                await asyncio.to_thread(self._speeds.save)
+            except OSError as exc:
+                log.warning("what was learnt about speeds cannot be written down (%s), and is learnt anew", exc)
 
     def close(self) -> None:
         get_bridge().run(self.aclose())
@@ -324,7 +421,7 @@ class InferenceEngine:
 
     def _table(self) -> Residency:
         if self._residency is None:
-            self._residency = Residency(self.memory_manager, self._settings, self._rebalance)
+            self._residency = Residency(self.memory_manager, self._settings, self._rebalance, self.keeping)
         return self._residency
 
     def _rebalance(self) -> None:

@@ -38,7 +38,7 @@ _SHARED_MEMORY_KEPT_S = 2.0
 class Footprint:
     """A loaded model as the memory manager sees it; ``idle_since`` None means that it is busy.
 
-    Of ``bytes``, a model that is still loading has yet to take ``coming_bytes``.
+    Of ``bytes``, a model that is still loading has yet to take ``coming_bytes``. One that ``is_pinned`` stays.
     """
 
     key: str
@@ -46,6 +46,11 @@ class Footprint:
     bytes: int
     idle_since: float | None
     coming_bytes: int = 0
+    is_pinned: bool = False
+
+    @property
+    def may_leave(self) -> bool:
+        return self.idle_since is not None and not self.is_pinned
 
 
 class MemoryManager:
@@ -91,8 +96,8 @@ class MemoryManager:
             InsufficientMemoryError: it does not fit even then, with the numbers.
         """
         beside = [item for item in loaded if same_memory(item.device, estimate.device)]
-        idle = sorted((item for item in beside if item.idle_since is not None), key=lambda item: item.idle_since or 0.0)
-        busy = [item for item in beside if item.idle_since is None]
+        idle = sorted((item for item in beside if item.may_leave), key=lambda item: item.idle_since or 0.0)
+        busy = [item for item in beside if not item.may_leave]
         free = self._free_bytes(estimate.device, beside)
         leaving: list[str] = []
         if self.mode == "one_at_a_time":
@@ -112,10 +117,13 @@ class MemoryManager:
     def must_wait(self, estimate: MemoryEstimate, loaded: Sequence[Footprint]) -> bool:
         """Whether a model that does not fit now will once the busy ones have ended, and may wait for that."""
         beside = [item for item in loaded if same_memory(item.device, estimate.device)]
-        busy = [item for item in beside if item.idle_since is None]
+        busy = [item for item in beside if item.idle_since is None and not item.is_pinned]
         if self.mode == "parallel" or not busy:
             return False
-        return self._free_bytes(estimate.device, beside) + sum(item.bytes for item in beside) >= estimate.total_bytes
+        if self.mode == "one_at_a_time" and any(item.is_pinned for item in beside):
+            return False
+        will_leave = sum(item.bytes for item in beside if not item.is_pinned)
+        return self._free_bytes(estimate.device, beside) + will_leave >= estimate.total_bytes
 
     def _free_bytes(self, device: str, beside: Sequence[Footprint]) -> int:
         under_limit = self.limit_bytes(device) - sum(item.bytes for item in beside)
@@ -136,9 +144,13 @@ class MemoryManager:
         )
         held_by_work = 0 if estimate.device.startswith("cuda") else self.other_work()[0]
         if busy or held_by_work:
-            models = f"{len(busy)} busy model(s) hold {_gb(sum(item.bytes for item in busy))}" if busy else ""
+            pinned = [item for item in busy if item.is_pinned]
+            at_work = [item for item in busy if not item.is_pinned]
+            models = f"{len(at_work)} busy model(s) hold {_gb(sum(item.bytes for item in at_work))}" if at_work else ""
+            kept = f"{len(pinned)} pinned model(s) hold {_gb(sum(item.bytes for item in pinned))}" if pinned else ""
             work = f"tunings and other jobs hold {_gb(held_by_work)}" if held_by_work else ""
-            advice = f"{' and '.join(filter(None, (models, work)))}: wait for them, or stop them"
+            what = "unpin or unload them" if kept and not models and not work else "wait for them, or stop them"
+            advice = f"{' and '.join(filter(None, (models, kept, work)))}: {what}"
         else:
             advice = "choose a smaller model, a shorter context or a quantization, or raise the memory limit"
         return InsufficientMemoryError(

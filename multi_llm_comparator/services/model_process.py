@@ -9,14 +9,15 @@ import secrets
 import signal
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict
 from typing import Any
 
 import psutil
 
 from multi_llm_comparator.core import clock
-from multi_llm_comparator.core.events import ENDS, WRITTEN, Event, Failed, Finished, Scored, event_from_dict
+from multi_llm_comparator.core.embeddings import EmbedRequest
+from multi_llm_comparator.core.events import ENDS, WRITTEN, Embedded, Event, Failed, Finished, Scored, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     InferenceError,
     ModelLoadError,
@@ -40,6 +41,7 @@ from multi_llm_comparator.services.child_process import (
     start_model_process,
 )
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, used_too_much
+from multi_llm_comparator.services.step_meter import StepTimes
 from multi_llm_comparator.services.template import ForkedChild
 from multi_llm_comparator.services.wire import MAX_LINE_BYTES, Wire, decode, encode
 
@@ -51,8 +53,13 @@ STOP_WITHIN_S = 10.0
 STOP_WITHIN_STEPS = 3
 # Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 # What one may ask of a model process, and the wire's word for it.
-AnyRequest = GenerationRequest | ScoreRequest | TokenRequest
-OPERATIONS: dict[type[AnyRequest], str] = {GenerationRequest: "generate", ScoreRequest: "score", TokenRequest: "tokens"}
+AnyRequest = GenerationRequest | ScoreRequest | TokenRequest | EmbedRequest
+OPERATIONS: dict[type[AnyRequest], str] = {
+    GenerationRequest: "generate",
+    ScoreRequest: "score",
+    TokenRequest: "tokens",
+    EmbedRequest: "embed",
+}
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )
@@ -84,6 +91,8 @@ class ModelProcess:
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
         self.has_decoded = False
+        # Told how many steps of how many answers took how many seconds.
+        self.on_speed: Callable[[StepTimes], None] = lambda times: None
         self.name = "model"
 
     @classmethod
@@ -228,6 +237,9 @@ class ModelProcess:
     def set_threads(self, n_threads: int) -> None:
         self._send({"op": "threads", "n": n_threads})
 
+    def set_slots(self, n_slots: int) -> None:
+        self._send({"op": "slots", "n": n_slots})
+
     def watch(self, hang_timeout_s: float) -> None:
         """Kill the process when it has requests but makes no step for ``hang_timeout_s``."""
         self._hang_timeout_s = hang_timeout_s
@@ -284,7 +296,7 @@ class ModelProcess:
             case "events":
                 for data in message["events"]:
                     event = event_from_dict(data)
-                    self.has_decoded |= isinstance(event, (*WRITTEN, Finished, Scored))
+                    self.has_decoded |= isinstance(event, (*WRITTEN, Finished, Scored, Embedded))
                     if isinstance(event, ENDS):
                         self._stopped_at.pop(event.request_id, None)
                     if queue := self._requests.get(event.request_id):
@@ -292,6 +304,8 @@ class ModelProcess:
                         if isinstance(event, ENDS):
                             # Nothing more is due, however long the reader takes over it: silence is no hang then.
                             del self._requests[event.request_id]
+            case "speed":
+                self.on_speed({int(rows): (int(steps), float(spent)) for rows, steps, spent in message["times"]})
             case "preloaded" if self._preloading and not self._preloading.done():
                 self._preloading.set_result(None)
             case "loaded" if self._loading and not self._loading.done():

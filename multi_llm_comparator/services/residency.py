@@ -2,7 +2,8 @@
 
 A model is resident under a key made of its id, its load options and its files' sizes and times: four panes on one model
 share one process, the same model in 4 bit beside itself in 16 bit is two, and one whose files were replaced is loaded
-anew. One lock guards the table; loading itself happens outside it.
+anew. One lock guards the table; loading itself happens outside it. Who goes first is decided by
+:mod:`services.memory_line`, what stays by :mod:`services.keeping`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -19,7 +20,9 @@ from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelL
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.services.keeping import Keeping
 from multi_llm_comparator.services.load_notes import load_notes
+from multi_llm_comparator.services.memory_line import MemoryLine
 from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.safe_settings import SafeSettings
@@ -31,6 +34,8 @@ ResidentState = Literal["loading", "ready", "failed"]
 RECHECK_S = 2.0
 # So long a model is loaded further after the last one who wanted it has stopped.
 GIVEN_UP_AFTER_S = 5.0
+# How often who waits for a model that loads is told how far it is.
+PROGRESS_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +52,13 @@ class Resident:
     state: ResidentState = "loading"
     process: ModelProcess | None = None
     loading: asyncio.Task[None] | None = None
+    loading_since: float = field(default_factory=now)
     load_s: float = 0.0
     info: dict[str, Any] = field(default_factory=dict)
     error: MultiLLMError | None = None
     active: int = 0
     decoding: int = 0
+    slots: int = 0
     idle_since: float = field(default_factory=now)
 
     @property
@@ -65,7 +72,7 @@ class Resident:
     @property
     def batched(self) -> int:
         """Other requests that are answered together with one of this model's."""
-        return max(0, min(self.decoding, self.options.parallel) - 1)
+        return max(0, min(self.decoding, self.slots or self.options.parallel) - 1)
 
     @property
     def device(self) -> str:
@@ -80,19 +87,30 @@ def key_of(model: ModelInfo, options: LoadOptions, files: str) -> str:
 class Residency:
     """The table of resident models. Bound to the event loop it is first used on."""
 
-    def __init__(self, memory: MemoryManager, settings: Settings, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self, memory: MemoryManager, settings: Settings, on_change: Callable[[], None], keeping: Keeping | None = None
+    ) -> None:
         self._memory = memory
         self._settings = settings
         self._on_change = on_change
+        self.keeping = keeping or Keeping(settings)
+        self.line = MemoryLine(settings.max_waiting, settings.model_patience_s)
+        self._sweep_at: asyncio.TimerHandle | None = None
         self._safe = SafeSettings(settings.home / "safe_settings.json")
         self._table: dict[str, Resident] = {}
         self._changed = asyncio.Condition()
         self._asking = 0
-        self._giving_up: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[None]] = set()
         self.spare = Spare(enabled=settings.spare_process, load_timeout_s=settings.load_timeout_s)
 
     def residents(self) -> list[Resident]:
         return list(self._table.values())
+
+    def follow(self, settings: Settings) -> None:
+        """Take new settings; how models are loaded and watched stays as it was."""
+        self.keeping.follow(settings)
+        self.line.most, self.line.patience_s = settings.max_waiting, settings.model_patience_s
+        self.plan_sweep()
 
     def memory_bytes(self, resident: Resident) -> int | None:
         """Measured memory of a resident model, or None while that is not known."""
@@ -146,9 +164,41 @@ class Residency:
                 await self._drop(resident)
             self._changed.notify_all()
         if self._is_unwanted(resident):
-            task = asyncio.create_task(self._give_up(resident))
-            self._giving_up.add(task)
-            task.add_done_callback(self._giving_up.discard)
+            self._do_aside(self._give_up(resident))
+        self.plan_sweep()
+        self._on_change()
+
+    def _do_aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    def plan_sweep(self) -> None:
+        """Have models unloaded when they have been idle for long enough; asked again whenever that may have changed."""
+        if self._sweep_at is not None:
+            self._sweep_at.cancel()
+            self._sweep_at = None
+        ends = [end for resident in self._table.values() if (end := self._idle_end(resident)) is not None]
+        if ends:
+            delay_s = max(0.0, min(ends) - now())
+            self._sweep_at = asyncio.get_running_loop().call_later(delay_s, lambda: self._do_aside(self._sweep()))
+
+    def _idle_end(self, resident: Resident) -> float | None:
+        """When this model will have been idle for long enough; None: as long as others do not need its place."""
+        after_s = self.keeping.idle_unload_s(resident.model)
+        if after_s is None or resident.active or resident.state != "ready":
+            return None
+        return resident.idle_since + after_s
+
+    async def _sweep(self) -> None:
+        async with self._changed:
+            for resident in list(self._table.values()):
+                end = self._idle_end(resident)
+                if end is not None and end <= now():
+                    log.info("%r is unloaded: nobody has asked for it for long", resident.model.name)
+                    await self._drop(resident)
+            self._changed.notify_all()
+        self.plan_sweep()
         self._on_change()
 
     def _is_unwanted(self, resident: Resident) -> bool:
@@ -164,6 +214,14 @@ class Residency:
                 await self._drop(resident)
                 self._changed.notify_all()
         self._on_change()
+
+    async def coming(self, resident: Resident) -> AsyncIterator[int]:
+        """What a model that is being loaded has taken of memory by now, in bytes, each second until it is loaded."""
+        while resident.loading is not None:
+            await asyncio.wait({resident.loading}, timeout=PROGRESS_EVERY_S)
+            if resident.loading.done():
+                return
+            yield await self.measure(resident) or 0
 
     async def ready(self, resident: Resident) -> ModelProcess:
         """Wait until the model has been loaded.
@@ -198,7 +256,9 @@ class Residency:
             log.warning("that could not be written down (%s), so it holds until the app ends", exc)
 
     async def aclose(self) -> None:
-        for task in self._giving_up:
+        if self._sweep_at is not None:
+            self._sweep_at.cancel()
+        for task in self._aside:
             task.cancel()
         async with self._changed:
             for resident in list(self._table.values()):
@@ -209,24 +269,42 @@ class Residency:
         self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None]
     ) -> Resident:
         async with self._changed:
-            told = False
-            while True:
-                # Looked up anew each time: meanwhile the model may have crashed, or its files may have been replaced.
-                options = replace(options, safe=options.safe or self._safe.needed(model))
-                files = f"{hash(model_stamps(model)):x}"
-                resident = self._table.get(key_of(model, options, files))
-                if resident is not None and not resident.is_usable:
-                    await self._drop(resident)
-                    resident = None
-                resident = resident or await self._make_room(model, engine, options, files)
-                if resident is not None:
-                    resident.active += 1
-                    return resident
-                if not told:
-                    on_wait()
-                    told = True
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), RECHECK_S)
+            place = None
+            try:
+                while True:
+                    # Looked up anew each time: meanwhile the model may have crashed, or its files may be others.
+                    options = replace(options, safe=options.safe or self._safe.needed(model))
+                    files = f"{hash(model_stamps(model)):x}"
+                    key = key_of(model, options, files)
+                    if place is not None:
+                        place.key = key
+                    resident = await self._enter(model, engine, options, files)
+                    if resident is not None:
+                        resident.active += 1
+                        return resident
+                    if place is None:
+                        place = self.line.join(key, model.name, now())
+                        on_wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._changed.wait(), RECHECK_S)
+            finally:
+                if place is not None:
+                    self.line.leave(place)
+                    # Who stood back for this one may go on.
+                    self._changed.notify_all()
+
+    async def _enter(self, model: ModelInfo, engine: str, options: LoadOptions, files: str) -> Resident | None:
+        """The model in memory, or on its way there; None: it is to be waited for."""
+        key = key_of(model, options, files)
+        resident = self._table.get(key)
+        # One that stays anyway makes no room for others by standing back.
+        stays = resident is not None and self.keeping.is_pinned(model)
+        if not stays and not self.line.may_enter(key, now()):
+            return None
+        if resident is not None and not resident.is_usable:
+            await self._drop(resident)
+            resident = None
+        return resident or await self._make_room(model, engine, options, files)
 
     async def _make_room(self, model: ModelInfo, engine: str, options: LoadOptions, files: str) -> Resident | None:
         """Start loading if it fits, after unloading what is idle; None means: wait for a busy one to end."""
@@ -234,7 +312,10 @@ class Residency:
             if not outdated.active:
                 await self._drop(outdated)
         estimate = self._memory.estimate(model, options)
+        may_change = self.line.may_change(key_of(model, options, files))
         while leaving := self._leaving(estimate):
+            if not may_change:
+                return None
             for name in leaving:
                 await self._drop(self._table[name])
         if leaving is None:
@@ -266,6 +347,7 @@ class Residency:
             bytes=expected if is_loading or measured is None else measured,
             idle_since=None if resident.active or is_loading else resident.idle_since,
             coming_bytes=max(0, expected - (measured or 0)) if is_loading else 0,
+            is_pinned=self.keeping.is_pinned(resident.model),
         )
 
     async def _load(self, resident: Resident) -> None:
@@ -278,6 +360,7 @@ class Residency:
                 await self._attempt(resident)
         finally:
             resident.state = "ready" if resident.error is None else "failed"
+            self.plan_sweep()
             self._on_change()
 
     def _make_safe(self, resident: Resident) -> bool:

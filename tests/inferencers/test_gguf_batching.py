@@ -233,3 +233,28 @@ def test_that_a_prompt_is_being_read_is_told_before_it_is_and_then_how_far(model
     engine.close()
     assert told == sorted(set(told))
     assert 0 < told[0] < told[-1] < started.prompt_tokens
+
+
+def test_more_slots_than_whole_contexts_cut_no_answer_short(model: str, judge: GreedyJudge) -> None:
+    engine = GgufEngine(model, LoadOptions(n_ctx=64, n_threads=1, parallel=2))
+    engine.set_slots(6)
+    prompts = ["one", "two", "three", "hello one", "hello two", "hello three"]
+    # Six times 50 tokens are more than two contexts hold: some give their place to others, and read their text again.
+    replies = answer(engine, *(greedy(prompt, max_tokens=50) for prompt in prompts))
+    engine.close()
+    assert [reply.end.completion_tokens for reply in replies] == [50] * 6
+    assert [reply.end.prompt_tokens for reply in replies] == [reply.started.prompt_tokens for reply in replies]
+    assert all(judge.accepts(prompt, reply.text) for prompt, reply in zip(prompts, replies, strict=True))
+
+
+def test_as_many_are_written_together_as_there_are_slots(engine: GgufEngine) -> None:
+    engine.set_slots(2)
+    requests = [greedy(prompt, max_tokens=20) for prompt in PROMPTS[:4]]
+    replies = answer(engine, *requests)
+    order = [(event.at, +1) for reply in replies for event in reply.events if isinstance(event, Started)]
+    order += [(reply.end.at, -1) for reply in replies]
+    running = most = 0
+    for _, change in sorted(order, key=lambda one: one[0]):
+        running += change
+        most = max(most, running)
+    assert most == 2

@@ -42,6 +42,9 @@ class Typist(Engine):
     def set_threads(self, n_threads: int) -> None:
         raise AssertionError("nobody shares")
 
+    def set_slots(self, n_slots: int) -> None:
+        raise AssertionError("nobody asks for more")
+
     def step(self) -> list[Event]:
         if self.tokens == 4:
             self.is_over = True

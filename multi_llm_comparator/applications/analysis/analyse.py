@@ -5,7 +5,6 @@ Where the model gives nothing that can be shown, sentences are picked by code, a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, 
 from multi_llm_comparator.applications.analysis.prompts import MIN_CLAIMS, claims_question, objects_in, summary_question
 from multi_llm_comparator.applications.analysis.quotes import Found, Haystack
 from multi_llm_comparator.applications.analysis.writing import written
-from multi_llm_comparator.applications.desk import Desk
+from multi_llm_comparator.applications.desk import Desk, together
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import Claim, ClaimKind, DocumentAnalysis
@@ -111,7 +110,7 @@ async def _all_claims(work: _Work, parts: Sequence[tuple[int, Part]], remarks: l
     else:
         work.desk.expect(len(parts) + 1)
         total = len(work.reading.pieces) and max(number for number, _ in parts) + 1
-        answers = await asyncio.gather(*(_claims_of(work, part, str(n + 1), n + 1, total) for n, part in parts))
+        answers = await together(_claims_of(work, part, str(n + 1), n + 1, total) for n, part in parts)
         found = [claims for claims, _ in answers]
         errors = [error for _, error in answers if error]
         if errors:
@@ -142,12 +141,12 @@ async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> t
     if reply.error_type == "ContextOverflowError" and (halves := part.halves()):
         # The tokens were only estimated: it is asked in two halves.
         work.desk.expect(2)
-        both = await asyncio.gather(
-            *(_claims_of(work, half, f"{key}{side}", n, total) for side, half in zip("ab", halves, strict=True))
+        both = await together(
+            _claims_of(work, half, f"{key}{side}", n, total) for side, half in zip("ab", halves, strict=True)
         )
         return [claim for claims, _ in both for claim in claims], next((error for _, error in both if error), "")
     claims = _read_claims(work, reply.text, part) if reply.is_answer else []
-    shown = sum(claim.state != "not_found" for claim in claims)
+    shown = len({claim.quote for claim in claims if claim.state != "not_found"})
     if shown < _wanted(work, part) and not _says_nothing(work, reply.text, claims):
         claims = [*claims, *_picked(work, part)]
     return claims, reply.error
@@ -291,9 +290,7 @@ async def _folded(work: _Work, lines: list[str]) -> tuple[str, str]:
             )
             for group in groups
         ]
-        replies = await asyncio.gather(
-            *(work.desk.ask(f"sum.{level}.{n}", one) for n, one in enumerate(questions, start=1))
-        )
+        replies = await together(work.desk.ask(f"sum.{level}.{n}", one) for n, one in enumerate(questions, start=1))
         if is_last:
             return replies[0].text.strip(), replies[0].error
         lines = [" ".join(reply.text.split()) for reply in replies if reply.is_answer and reply.text.strip()]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from multi_llm_comparator.core.events import Event, LoadProgressed
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
 from multi_llm_comparator.server.api.errors import ApiError
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unless_left
 from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
@@ -37,7 +40,7 @@ async def whole_answer(
     target = target_of(served, model)
     meter = Meter(served, request, target)
     await meter.admit(requests)
-    answers, status = Answers(served, target, requests), FAULT
+    answers, status = Answers(served, target, _in_order(request, requests)), FAULT
     try:
         response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
         status = ANSWERED
@@ -64,7 +67,7 @@ async def streamed_answer(
     target = target_of(served, model)
     meter = Meter(served, request, target)
     await meter.admit(requests)
-    answers = Answers(served, target, requests)
+    answers = Answers(served, target, _in_order(request, requests))
     try:
         await unless_left(request.receive, answers.begin())
     except BaseException as exc:
@@ -88,6 +91,12 @@ async def streamed_answer(
     return Streamed(chunks(), media_type, ended)
 
 
+def _in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+    """The requests with their caller's priority."""
+    priority = caller_of(request.scope).limits.priority
+    return [replace(one, priority=priority) for one in requests]
+
+
 def _status_of(error: BaseException) -> int:
     """As the usage has it."""
     if isinstance(error, ApiError):
@@ -104,3 +113,14 @@ def as_event(data: Any, name: str = "") -> bytes:
     """One server-sent event."""
     head = f"event: {name}\n".encode() if name else b""
     return head + b"data: " + as_json(data) + b"\n\n"
+
+
+def load_comments(batch: Sequence[tuple[int, Event]]) -> bytes:
+    """How far models are that are still being loaded, as comments of an event stream, which clients skip."""
+    return b"".join(_load_comment(event) for _, event in batch if isinstance(event, LoadProgressed))
+
+
+def _load_comment(event: LoadProgressed) -> bytes:
+    taken, expected = event.memory_bytes / 1e6, event.expected_bytes / 1e6
+    # A name may hold a line break, which would end the comment.
+    return f": loading {event.model!r}: {taken:.0f} of about {expected:.0f} MB, {event.seconds:.0f} s\n\n".encode()

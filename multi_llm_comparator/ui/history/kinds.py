@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from multi_llm_comparator.applications.documents import KIND as SERVICE
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
 from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
@@ -28,6 +29,7 @@ from multi_llm_comparator.ui.history.overview import (
     evaluation_overview,
     job_overview,
     plan_overview,
+    service_overview,
     vote_overview,
 )
 from multi_llm_comparator.ui.kit.actions import perform
@@ -36,6 +38,7 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.navigation import go_to, page_names
 from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
+from multi_llm_comparator.ui.services import state as services
 from multi_llm_comparator.ui.vote import state as vote
 from multi_llm_comparator.voting.documents import KIND as VOTE
 from multi_llm_comparator.workbench import get_workbench
@@ -111,6 +114,11 @@ def _distillation_overview(run_id: str) -> Overview | None:
     return None if found is None else distillation_overview(found.snapshot())
 
 
+def _service_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().applications.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else service_overview(found.snapshot())
+
+
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
@@ -139,6 +147,13 @@ KINDS: dict[str, KindOnPages] = {
         open=measure.open_run,
         forget=measure.forget_run,
         overview=_evaluation_overview,
+    ),
+    SERVICE: KindOnPages(
+        page="services",
+        icon=":material/lab_profile:",
+        open=services.open_run,
+        forget=services.forget_run,
+        overview=_service_overview,
     ),
     VOTE: KindOnPages(
         page="vote",

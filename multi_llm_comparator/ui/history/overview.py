@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
@@ -68,6 +69,25 @@ class Overview:
 
     figures: dict[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+
+
+def service_overview(snapshot: ServiceSnapshot) -> Overview:
+    """What was asked for, and the text that came of it."""
+    spec = snapshot.spec
+    figures = {
+        t("history.figure_time"): say.seconds(snapshot.worked_s),
+        t("history.figure_tokens"): say.count(snapshot.tokens),
+        t("history.figure_cost"): say.dollars(snapshot.cost_usd),
+    }
+    answer = ShownAnswer(
+        model=", ".join(snapshot.answered_by) or t("services.nobody"),
+        target=spec.target,
+        chip=state_chip("done" if snapshot.state == "done" else "failed" if snapshot.state == "failed" else "stopped"),
+        text=snapshot.result.text if snapshot.result else "",
+        error=snapshot.error or "",
+    )
+    prompt = f"{t(f'services.{spec.service_type}')}: {t(f'services.kind_{spec.kind}')}"
+    return Overview(figures=figures, parts=(Part(prompt=prompt, answers=(answer,)),))
 
 
 def evaluation_overview(snapshot: EvaluationSnapshot) -> Overview:

@@ -15,10 +15,12 @@ from multi_llm_comparator.services.memory_manager import MemoryEstimate
 from multi_llm_comparator.ui.compare.state import recommended
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices, warn
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, model_tone
 from multi_llm_comparator.ui.kit.said import said
+from multi_llm_comparator.ui.models.keeping import draw_keeping
 from multi_llm_comparator.workbench import get_workbench
 
 REFRESH_S = 1.5
@@ -37,11 +39,15 @@ def draw_loaded() -> None:
             st.caption(t("models.none_loaded"))
         for model in loaded:
             _draw_loaded_model(model)
+        if waiting := get_workbench().engine.waiting():
+            who = ", ".join(f"{name}: {say.count(number)}" for name, number in waiting.items())
+            st.caption(t("keeping.waiting", who=plain(who)))
 
 
 def _draw_loaded_model(model: LoadedModel) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"loaded_{_safe(model.key)}", wrap=False):
         st.html(_loaded_row(model), width="stretch")
+        draw_keeping(model, _safe(model.key))
         if st.button(
             t("models.unload"),
             icon=":material/eject:",
