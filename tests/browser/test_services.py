@@ -44,11 +44,11 @@ def ended(page: Page, state: str = "done") -> None:
 def test_each_example_works_at_once_and_is_exported(page: Page, service: str, tmp_path: Path) -> None:
     import docx
 
-    page.locator(f".st-key-services_example_{service} button").click()
+    page.locator(f".st-key-services_example_{service}").get_by_role("button").click()
     ended(page)
     expect(page.locator(".st-key-services_text h2").first).to_be_visible()
     if service == "document_analysis":
-        page.locator(".st-key-services_open_1 button").click()
+        page.locator(".st-key-services_open_1").get_by_role("button").click()
         expect(page.get_by_role("dialog").locator("mark")).to_be_visible()
         page.keyboard.press("Escape")
     else:
@@ -76,12 +76,12 @@ def test_a_file_is_read_asked_and_its_error_is_said(page: Page) -> None:
     page.get_by_role("tab", name="Upload a file").click()
     chooser = page.locator('input[type="file"]')
     chooser.set_input_files({"name": "scan.pdf", "mimeType": "application/pdf", "buffer": pdf([""])})
-    start = page.locator(".st-key-services_start button")
+    start = page.locator(".st-key-services_start").get_by_role("button")
     expect(start).to_be_enabled()
     start.click()
     ended(page, "failed")
     expect(page.get_by_role("alert")).to_contain_text("no text")
-    page.locator(".st-key-services_new button").click()
+    page.locator(".st-key-services_new").get_by_role("button").click()
     page.get_by_role("tab", name="Upload a file").click()
     text = "Revenue rose by 28% in the third quarter.\n\nRaw materials cost 12% more than a year before."
     chooser.set_input_files(
