@@ -14,6 +14,7 @@ from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaG
 from multi_llm_comparator.server.api.openai_forms import ChatForm, ChatMessage, CompletionForm, StreamOptions
 from multi_llm_comparator.server.api.queries import Preferences, QueryForm
 from multi_llm_comparator.server.api.responses_form import ResponseMessage, ResponsePart, ResponsesForm
+from multi_llm_comparator.server.api.services import ServiceForm
 
 PAGE = Path(__file__).with_name("serve.md")
 BEGIN, END = "<!-- fields: written by docs/make_serve_tables.py -->", "<!-- end of fields -->"
@@ -28,6 +29,7 @@ FORMS: dict[str, tuple[type[Form], ...]] = {
     "`/api/embed`": (EmbedForm,),
     "`/query`": (QueryForm,),
     "`preferences` of `/query`": (Preferences,),
+    "`/service`": (ServiceForm,),
     "`options` of `/api/chat` and `/api/generate`": (Options,),
 }
 
