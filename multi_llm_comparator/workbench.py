@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Documents, counted_by
 from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
@@ -122,7 +122,6 @@ def _services(
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
     answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
-    fresh = NamedAnswers(FreshAnswers(gateway), named)
     comparisons = ComparisonRegistry(runs, fresh, models.find, model_fingerprint)
     votes = VoteRegistry(runs, fresh, models.find, model_fingerprint)
     runs.when_deleted(SharedLinks(settings.home).forget_runs)
@@ -167,6 +166,7 @@ def _services(
             ServiceSources(
                 answers,
                 Documents(settings.home / "services"),
+                counted_by(engine, models),
                 in_flight=max(1, settings.parallel_requests),
             ),
         ),
