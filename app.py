@@ -29,6 +29,7 @@ from multi_llm_comparator.server.access import WILDCARDS, Access, access_by_sett
 from multi_llm_comparator.server.api.application import Beside, make_api
 from multi_llm_comparator.server.audit import keep_audit
 from multi_llm_comparator.server.guard import Guard
+from multi_llm_comparator.server.oidc import Provider, provider_by_settings
 from multi_llm_comparator.server.serving import Served, served_from
 from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
@@ -85,6 +86,15 @@ def access() -> Access:
     return access_at(config.get_option("server.address") or "")
 
 
+@cache
+def provider() -> Provider | None:
+    """Who signs people in; or the end of the process."""
+    try:
+        return provider_by_settings(get_settings())
+    except MultiLLMError as exc:
+        refuse_to_start(exc)
+
+
 def links() -> list[str]:
     """Where browsers find the pages, with the token that lets them in; one that was given here is not shown."""
     host = config.get_option("server.address") or ""
@@ -95,7 +105,9 @@ def links() -> list[str]:
 
 
 def guarded(inner: ASGIApp) -> Guard:
-    return Guard(inner, access(), page_script_hashes(), keys=lambda: get_workbench().store.api_keys)
+    return Guard(
+        inner, access(), page_script_hashes(), keys=lambda: get_workbench().store.api_keys, provider=provider()
+    )
 
 
 def beside_api(inner: ASGIApp) -> Beside:

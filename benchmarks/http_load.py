@@ -104,21 +104,27 @@ async def _ask(url: str, body: dict[str, Any]) -> Served:
 
 
 async def _read(reader: asyncio.StreamReader, began: float) -> Served:
-    """The stream up to its end; lines of the chunked encoding are passed over."""
+    """The stream up to its end; lines of the chunked encoding are passed over.
+
+    Not every server tells usage, or ends with ``[DONE]``: pieces count as tokens then, and a finish reason as the end.
+    """
     first: float | None = None
-    tokens = 0
+    tokens, pieces, is_finished = 0, 0, False
     while line := await reader.readline():
         if not line.startswith(b"data: "):
             continue
         if line.startswith(b"data: [DONE]"):
-            if first is None:
-                raise RequestLost("it ended without text")
-            return Served(first - began, time.perf_counter() - began, tokens)
+            break
         chunk = json.loads(line[6:])
         if "error" in chunk:
             raise RequestLost(str(chunk["error"])[:300])
         if (usage := chunk.get("usage")) is not None:
             tokens = usage["completion_tokens"]
-        if first is None and any(choice["delta"].get("content") for choice in chunk.get("choices", ())):
-            first = time.perf_counter()
-    raise RequestLost("the stream stopped before its end")
+        for choice in chunk.get("choices", ()):
+            is_finished |= choice.get("finish_reason") is not None
+            if choice["delta"].get("content"):
+                pieces += 1
+                first = first or time.perf_counter()
+    if first is None or not is_finished:
+        raise RequestLost("it ended without text" if first is None else "the stream stopped before its end")
+    return Served(first - began, time.perf_counter() - began, tokens or pieces)

@@ -46,9 +46,19 @@ def llama_server(model: Path, slots: int, threads: int) -> Iterator[str]:
 def llama_cpp_server(model: Path, threads: int) -> Iterator[str]:
     """llama-cpp-python's server; without its usual way of cutting an answer off when the next is asked for."""
     port = _free_port()
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model), "--port", str(port), "--n_ctx", "1024"]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.llama_cpp_server",
+        "--model",
+        str(model),
+        "--port",
+        str(port),
+        "--n_ctx",
+        "1024",
+    ]
     command += ["--n_threads", str(threads), "--n_threads_batch", str(threads), "--interrupt_requests", "False"]
-    with _running(command, port, "/v1/models", {"PYTHONPATH": f"{peer_modules()}"}) as address:
+    with _running(command, port, "/v1/models", {"PYTHONPATH": f"{peer_modules()}:{ROOT}"}) as address:
         yield address
 
 

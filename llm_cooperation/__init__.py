@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from multi_llm_comparator import IntelligentRouter as IntelligentRouter
     from multi_llm_comparator import ModelResourceManager as ModelResourceManager
     from multi_llm_comparator import OpenAIEngine as OpenAIEngine
+    from multi_llm_comparator import ServiceResponse as ServiceResponse
     from multi_llm_comparator import SystemConfig as SystemConfig
 
 __all__ = ["__version__", *sorted(EXPORTS)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multi_llm_comparator.applications.manager import ApplicationServiceManager as ApplicationServiceManager
+    from multi_llm_comparator.applications.manager import ServiceResponse as ServiceResponse
     from multi_llm_comparator.cooperation.scheduler import CooperationScheduler as CooperationScheduler
     from multi_llm_comparator.programs.engine import InferenceRequest as InferenceRequest
     from multi_llm_comparator.programs.engine import InferenceResponse as InferenceResponse
@@ -26,6 +27,7 @@ EXPORTS = {
     "IntelligentRouter": "multi_llm_comparator.routing.router",
     "ModelResourceManager": "multi_llm_comparator.programs.resources",
     "OpenAIEngine": "multi_llm_comparator.programs.engine",
+    "ServiceResponse": "multi_llm_comparator.applications.manager",
     "SystemConfig": "multi_llm_comparator.programs.system_config",
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Documents, counted_by
 from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
@@ -166,6 +166,7 @@ def _services(
             ServiceSources(
                 answers,
                 Documents(settings.home / "services"),
+                counted_by(engine, models),
                 in_flight=max(1, settings.parallel_requests),
             ),
         ),

@@ -7,6 +7,7 @@ import streamlit as st
 from multi_llm_comparator.ui.cooperate.board import draw_board
 from multi_llm_comparator.ui.cooperate.composer import draw_composer, draw_welcome
 from multi_llm_comparator.ui.cooperate.menu import draw_heading
+from multi_llm_comparator.ui.cooperate.routing import draw_routing
 from multi_llm_comparator.ui.cooperate.setup import draw_setup
 from multi_llm_comparator.ui.cooperate.state import current_run
 
@@ -18,6 +19,7 @@ welcome = st.empty()
 if run is None:
     with welcome.container():
         draw_welcome()
+        draw_routing()
 else:
     draw_board(run)
 draw_composer(run)

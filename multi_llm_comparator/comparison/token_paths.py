@@ -97,6 +97,5 @@ def share_tokenizer(first: Sequence[TokenPiece], second: Sequence[TokenPiece]) -
 
 def _spelled(pieces: Sequence[TokenPiece]) -> Iterator[tuple[int, str]]:
     for piece in pieces:
-        for one in (piece, *piece.top):
-            if one.id >= 0:
-                yield one.id, one.text
+        known = [(piece.id, piece.text), *((one.id, one.text) for one in piece.top)]
+        yield from (pair for pair in known if pair[0] >= 0)

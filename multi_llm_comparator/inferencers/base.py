@@ -47,6 +47,8 @@ class LoadOptions:
     n_ctx: int = 2048
     n_threads: int | None = None
     use_gpu: bool = True
+    gpu_layers: int | None = None
+    kv_type: str = "f16"
     low_cpu_mem_usage: bool = True
     torch_dtype: str = "auto"
     quantization: str = "none"

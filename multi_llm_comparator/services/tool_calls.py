@@ -63,6 +63,7 @@ async def reading_calls(
 def _split(event: TextDelta, reader: ToolCallReader) -> list[Event]:
     """At least one event, for each of them tells how many tokens were written."""
     split: list[Event] = []
+    has_text = False
     for piece in reader.push(event.text):
         if isinstance(piece, CallPiece):
             split.append(
@@ -78,5 +79,6 @@ def _split(event: TextDelta, reader: ToolCallReader) -> list[Event]:
                 )
             )
         else:
-            split.append(replace(event, text=piece))
+            split.append(replace(event, text=piece, pieces=() if has_text else event.pieces))
+            has_text = True
     return split or [replace(event, text="")]

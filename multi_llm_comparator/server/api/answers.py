@@ -39,7 +39,7 @@ class Answer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
     Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
-    measures, under the name of its kind; of others ``progress`` is what the model thought. ``pieces`` are the tokens,
+    measures, under the name of its kind. ``thoughts`` are what a model thought, ``pieces`` the tokens of the answer,
     where they were asked for. What was not asked of a stream says ``prompt_in_all`` and ``ends_for_length`` itself.
     """
 
@@ -56,6 +56,7 @@ class Answer:
     figures: dict[str, Any] | None = None
     calls: list[ToolCall] = field(default_factory=list)
     pieces: list[TokenPiece] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     thought_tokens: int = 0
     prompt_in_all: int = 0
     ends_for_length: bool = False
@@ -69,7 +70,7 @@ class Answer:
             case ToolCallDelta():
                 self._call(event)
             case ThoughtDelta(text=text, tokens=tokens):
-                self.progress.append(text)
+                self.thoughts.append(text)
                 self.tokens = self.thought_tokens = tokens
             case TextDelta(text=text, tokens=tokens):
                 self.text.append(text)
@@ -102,6 +103,10 @@ class Answer:
     @property
     def whole_text(self) -> str:
         return "".join(self.text)
+
+    @property
+    def thought(self) -> str:
+        return "".join(self.thoughts)
 
     @property
     def prompt_tokens(self) -> int:

@@ -39,14 +39,11 @@ from multi_llm_comparator.server.api.tool_forms import (
 
 
 def _said_only(value: Any) -> Any:
-    """The blocks without what the model thought before, which no model is given again."""
+    """The blocks without thoughts that only their maker can read."""
     parts = as_parts(value)
     if not isinstance(parts, list):
         return parts
-    return [part for part in parts if not (isinstance(part, dict) and part.get("type") in _THOUGHTS)]
-
-
-_THOUGHTS = ("thinking", "redacted_thinking")
+    return [part for part in parts if not (isinstance(part, dict) and part.get("type") == "redacted_thinking")]
 
 
 class ImageSource(Form):
@@ -106,7 +103,32 @@ class ToolResult(Form):
         return Message("tool", f"Error: {said}" if self.is_error else said, tool_call_id=self.tool_use_id)
 
 
-Block = Annotated[TextPart | ImageBlock | ToolUse | ToolResult, Field(discriminator="type")]
+class Thinking(Form):
+    """What the model thought before; it goes to models whose chat template takes it. Its signature is nobody's here."""
+
+    ignored = frozenset({"signature"})
+
+    type: Literal["thinking"]
+    thinking: Text
+
+
+class ThinkingSwitch(Form):
+    """Whether the model thinks, where its chat template has a switch, and with how many tokens at most."""
+
+    ignored = frozenset({"display"})
+
+    type: Literal["enabled", "disabled", "adaptive"] = "adaptive"
+    budget_tokens: Count | None = None
+
+    def config(self) -> dict[str, Any]:
+        """Under ModelConfig's names."""
+        return {
+            "enable_thinking": {"enabled": True, "disabled": False, "adaptive": None}[self.type],
+            "thinking_budget": self.budget_tokens,
+        }
+
+
+Block = Annotated[TextPart | ImageBlock | ToolUse | ToolResult | Thinking, Field(discriminator="type")]
 
 
 class Turn(Form):
@@ -115,7 +137,7 @@ class Turn(Form):
 
     def messages(self) -> Iterator[Message]:
         """The turn as messages: each result of a call is one of its own, before what else is said."""
-        text, calls, images, places = "", [], [], []
+        text, thought, calls, images, places = "", "", [], [], []
         for block in self.content:
             match block:
                 case TextPart():
@@ -125,12 +147,20 @@ class Turn(Form):
                     places.append(len(text))
                 case ToolUse():
                     calls.append(block.call())
+                case Thinking():
+                    thought += block.thinking
                 case ToolResult():
                     yield block.message()
         has_results = any(isinstance(block, ToolResult) for block in self.content)
         if text or calls or images or not has_results:
+            thought = thought if self.role == "assistant" else ""
             yield Message(
-                self.role, text, tuple(images), tool_calls=tuple(calls), image_places=tuple(places) if images else ()
+                self.role,
+                text,
+                tuple(images),
+                thought,
+                tool_calls=tuple(calls),
+                image_places=tuple(places) if images else (),
             )
 
 
@@ -165,7 +195,6 @@ class Asked(Form):
         "container": (),
         "context_management": (),
         "mcp_servers": ([],),
-        "thinking": ({"type": "disabled"},),
     }
 
     model: Name | None = Field(default=None, description="a local model, an endpoint, a group, a pool or a node")
@@ -174,6 +203,10 @@ class Asked(Form):
         "them; a last one of the assistant is continued"
     )
     system: Content = Field(default=[], description="text, or a list of text blocks")
+    thinking: ThinkingSwitch = Field(
+        default=ThinkingSwitch(),
+        description="`enabled` (with `budget_tokens`) or `disabled`, where the model's chat template has a switch",
+    )
     tools: AnthropicTools = Field(default=[], description="functions that the model may call")
     tool_choice: AnthropicChoice = Field(default=AnthropicChoice(), description="`auto`, `any`, `none`, or one `tool`")
     output_config: OutputConfig = Field(
@@ -222,4 +255,5 @@ class MessagesForm(Asked):
             repeat_penalty=1.0,
             stop=tuple(self.stop_sequences),
             n_ctx=n_ctx,
+            **self.thinking.config(),
         )

@@ -155,7 +155,7 @@ def _said(answer: Answer) -> dict[str, Any]:
 
 def _thought(answer: Answer) -> dict[str, Any]:
     """What a model thought, or how far a plan was, under both names that clients read."""
-    text = "".join(answer.progress)
+    text = "".join((*answer.thoughts, *answer.progress))
     return {"reasoning_content": text, "reasoning": text} if text else {}
 
 

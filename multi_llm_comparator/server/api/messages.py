@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import TextDelta, ToolCallDelta
+from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
@@ -51,7 +51,7 @@ async def messages(form: MessagesForm, request: Request) -> Response:
         yield _event("message_start", message=_message(name, target, [], None, start))
         blocks = _Blocks()
         async for batch in answers.events():
-            if written := b"".join(blocks.grown(event) for _, event in batch if isinstance(event, TextDelta)):
+            if written := b"".join(blocks.grown(event) for _, event in batch if isinstance(event, WRITTEN)):
                 yield written
         yield blocks.ended()
         end = {"stop_reason": _reason(answer), "stop_sequence": None}
@@ -108,8 +108,14 @@ def _message(
 
 def _content(answer: Answer) -> list[dict[str, Any]]:
     """The blocks of an answer; one that calls tools and says nothing has none of text."""
+    thought = [{**_NO_THOUGHT, "thinking": answer.thought}] if answer.thought else []
     said = [{"type": "text", "text": answer.whole_text}] if answer.whole_text or not answer.calls else []
-    return [*said, *({**_call_block(call.id, call.name), "input": _input(call)} for call in answer.calls)]
+    calls = [{**_call_block(call.id, call.name), "input": _input(call)} for call in answer.calls]
+    return [*thought, *said, *calls]
+
+
+# Nothing is signed here: a thought that comes back is believed as the text is.
+_NO_THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
 
 
 def _call_block(call_id: str, name: str) -> dict[str, Any]:
@@ -131,8 +137,11 @@ class _Blocks:
     def __init__(self) -> None:
         self._number, self._open = -1, ""
 
-    def grown(self, event: TextDelta) -> bytes:
+    def grown(self, event: TextDelta | ThoughtDelta) -> bytes:
         """What an event adds: a block where another kind begins, and a delta."""
+        if isinstance(event, ThoughtDelta):
+            delta = {"type": "thinking_delta", "thinking": event.text}
+            return self._turn("thinking", _NO_THOUGHT) + self._delta(delta) if event.text else b""
         if isinstance(event, ToolCallDelta):
             block = _call_block(event.id, event.name)
             delta = {"type": "input_json_delta", "partial_json": event.arguments}

@@ -16,6 +16,8 @@ from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
 from multi_llm_comparator.server.api.answers import target_of
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError
+from multi_llm_comparator.server.callers import caller_of
+from multi_llm_comparator.server.metering import refuse_models
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["OpenAI"])
@@ -108,12 +110,15 @@ def offer_of(served: Served, target: str) -> Offer:
 @router.get("/models")
 async def list_models(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
-    served = await served_by(request)
-    return {"object": "list", "data": [offer.as_openai() for offer in offers(served)]}
+    served, limits = await served_by(request), caller_of(request.scope).limits
+    data = [offer.as_openai() for offer in offers(served) if limits.may_ask(offer.name)]
+    return {"object": "list", "data": data}
 
 
 @router.get("/models/{model:path}")
 async def one_model(model: str, request: Request) -> dict[str, Any]:
     """One name."""
     served = await served_by(request)
-    return offer_of(served, target_of(served, model)).as_openai()
+    target = target_of(served, model)
+    refuse_models(caller_of(request.scope), [target])
+    return offer_of(served, target).as_openai()

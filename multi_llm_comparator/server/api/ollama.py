@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from multi_llm_comparator import __version__
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.events import TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
@@ -28,6 +28,7 @@ from multi_llm_comparator.server.api.ollama_forms import (
     plain_name,
 )
 from multi_llm_comparator.server.api.plan_models import is_run
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
@@ -62,7 +63,8 @@ async def generate(form: OllamaGenerateForm, request: Request) -> Response:
 @router.get("/tags")
 async def tags(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
-    return {"models": [_tag(offer) for offer in offers(await served_by(request))]}
+    limits = caller_of(request.scope).limits
+    return {"models": [_tag(offer) for offer in offers(await served_by(request)) if limits.may_ask(offer.name)]}
 
 
 @router.post("/show")
@@ -97,7 +99,9 @@ async def version() -> dict[str, str]:
 async def _config(request: Request, form: OllamaForm) -> ModelConfig:
     check_temperature(form.options.temperature)
     most = tokens_within(form.options.wanted_tokens, "num_predict")
-    return form.options.config((await served_by(request)).n_ctx, most)
+    config = form.options.config((await served_by(request)).n_ctx, most)
+    config.enable_thinking = form.think
+    return config
 
 
 async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest, put: Put) -> Response:
@@ -109,10 +113,13 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
         raise ApiError(said, param="model")
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
-        return {**_head(target), **_with_calls(put(answers[0].whole_text), answers[0]), **_end(answers[0], began_at)}
+        said = _with_calls(put(answers[0].whole_text), answers[0])
+        return {**_head(target), **_thinking(said, answers[0].thought), **_end(answers[0], began_at)}
 
     async def lines(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         async for batch in answers.events():
+            if thought := "".join(event.text for _, event in batch if isinstance(event, ThoughtDelta)):
+                yield as_json({**_head(target), **_thinking(put(""), thought), "done": False}) + b"\n"
             if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
                 yield as_json({**_head(target), **put(text), "done": False}) + b"\n"
         # Calls come whole, as Ollama itself sends them.
@@ -153,6 +160,13 @@ def _with_calls(said: dict[str, Any], answer: Answer) -> dict[str, Any]:
             continue
         calls.append({"id": call.id, "function": function})
     return {"message": {**said["message"], "tool_calls": calls}} if calls else said
+
+
+def _thinking(said: dict[str, Any], thought: str) -> dict[str, Any]:
+    """With what the model thought: inside a message, or beside a response."""
+    if not thought:
+        return said
+    return {"message": {**said["message"], "thinking": thought}} if "message" in said else {**said, "thinking": thought}
 
 
 def _as_response(text: str) -> dict[str, Any]:

@@ -62,12 +62,9 @@ class Options(Form):
     )
     neutral: ClassVar = {
         "embedding_only": (False,),
-        "frequency_penalty": (0,),
-        "min_p": (0,),
         "mirostat": (0,),
         "repeat_last_n": (64,),
         "tfs_z": (1,),
-        "typical_p": (1,),
     }
 
     num_predict: int = Field(default=-1, ge=-2, le=10_000_000, description="tokens of the answer at most; -1 for all")
@@ -80,6 +77,9 @@ class Options(Form):
     top_p: Share = Field(default=0.9, description="share of the probability to draw from")
     repeat_penalty: Factor = Field(default=1.1, description="divides the odds of tokens that occurred, 0.1 to 2")
     presence_penalty: Penalty = Field(default=0.0, description="against tokens that occurred, -2 to 2")
+    frequency_penalty: Penalty = Field(default=0.0, description="against tokens by how often they occurred, -2 to 2")
+    min_p: Share = Field(default=0.0, description="least share of the likeliest token's probability; 0 for all")
+    typical_p: Share = Field(default=1.0, description="locally typical sampling: its share; 1 for all")
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**64, description="the same one, the same answer")
     stop: Stops = Field(default=[], description="at most 16 texts that end the answer")
 
@@ -95,6 +95,9 @@ class Options(Form):
             top_k=self.top_k,
             repeat_penalty=self.repeat_penalty,
             presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            min_p=self.min_p,
+            typical_p=self.typical_p,
             seed=None if self.seed is None else self.seed % 2**32,
             stop=tuple(self.stop),
             n_ctx=self.num_ctx or n_ctx,
@@ -112,7 +115,6 @@ class OllamaForm(Form):
     ignored = frozenset({"keep_alive"})
     neutral: ClassVar = {
         "logprobs": (False,),
-        "think": (False,),
         "top_logprobs": (0,),
     }
 
@@ -120,6 +122,9 @@ class OllamaForm(Form):
     stream: bool = Field(default=True, description="send the answer as it is written, one JSON object a line")
     format: Annotated[JsonSchema, BeforeValidator(_as_schema)] = Field(
         default={}, description="`json`, or a JSON schema, to which the answer is held token by token"
+    )
+    think: bool | None = Field(
+        default=None, description="whether the model thinks, where its chat template has a switch for that"
     )
     options: Options = Field(default=Options(), description="see below")
 
@@ -145,8 +150,7 @@ class OllamaCall(Form):
 
 
 class OllamaMessage(Form):
-    ignored = frozenset({"thinking"})
-
+    thinking: Text = Field(default="", description="what an assistant thought before it answered")
     role: Literal["system", "user", "assistant", "tool"]
     content: Text = ""
     images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
@@ -178,7 +182,8 @@ class OllamaChatForm(OllamaForm):
                 told = one.tool_call_id or (named[0].id if named else "")
                 open_calls = [call for call in open_calls if call.id != told]
             images = tuple(map(_as_address, one.images))
-            messages.append(Message(one.role, one.content, images, tool_calls=calls, tool_call_id=told))
+            thought = one.thinking if one.role == "assistant" else ""
+            messages.append(Message(one.role, one.content, images, thought, tool_calls=calls, tool_call_id=told))
         return tuple(messages)
 
     def tools_asked(self) -> dict[str, Any]:

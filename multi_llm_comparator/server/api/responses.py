@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from multi_llm_comparator.core.events import TextDelta, ToolCallDelta
+from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
@@ -19,8 +19,8 @@ from multi_llm_comparator.server.api.plan_models import refuse_for_plan
 from multi_llm_comparator.server.api.responses_form import ResponsesForm
 
 router = APIRouter(tags=["OpenAI"])
-# The item that is a message; the others are calls, by their numbers.
-_MESSAGE = -1
+# The item that is what the model thought, and the one that is a message; the others are calls, by their numbers.
+_THOUGHT, _MESSAGE = -2, -1
 # What a plan honours of a response's fields.
 _PLAN_FIELDS = frozenset({"model", "input", "stream", "stream_options"})
 
@@ -58,7 +58,8 @@ class _Writing:
 
     def whole(self, target: str, answers: list[Answer]) -> dict[str, Any]:
         answer = answers[0]
-        self._begun = [*([_MESSAGE] if answer.whole_text or not answer.calls else []), *range(len(answer.calls))]
+        said = [_MESSAGE] if answer.whole_text or not answer.calls else []
+        self._begun = [*([_THOUGHT] if answer.thought else []), *said, *range(len(answer.calls))]
         return self._response(target, answer, is_over=True)
 
     async def events(self, target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
@@ -66,29 +67,34 @@ class _Writing:
         begun = self._response(target, answer, is_over=False)
         yield self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
         async for batch in answers.events():
-            if written := b"".join(self._grown(event, answer) for _, event in batch if isinstance(event, TextDelta)):
+            if written := b"".join(self._grown(event, answer) for _, event in batch if isinstance(event, WRITTEN)):
                 yield written
-        if not self._begun:
+        if not set(self._begun) - {_THOUGHT}:
             yield self._begin(_MESSAGE, answer)
         yield b"".join(self._ended(item, answer) for item in self._begun)
         end = "response.incomplete" if answer.is_cut else "response.completed"
         yield self._event(end, response=self._response(target, answer, is_over=True))
 
-    def _grown(self, event: TextDelta, answer: Answer) -> bytes:
+    def _grown(self, event: TextDelta | ThoughtDelta, answer: Answer) -> bytes:
         item = event.index if isinstance(event, ToolCallDelta) else _MESSAGE
+        if isinstance(event, ThoughtDelta):
+            item = _THOUGHT
         piece = event.arguments if isinstance(event, ToolCallDelta) else event.text
         written = b""
-        if item not in self._begun and (piece or item != _MESSAGE):
+        if item not in self._begun and (piece or item >= 0):
             written = self._begin(item, answer)
         if not piece:
             return written
+        if item == _THOUGHT:
+            place = {**self._place(_THOUGHT), "content_index": 0}
+            return written + self._event("response.reasoning_text.delta", **place, delta=piece)
         if item == _MESSAGE:
             return written + self._event("response.output_text.delta", **self._text_place, delta=piece, logprobs=[])
         return written + self._event("response.function_call_arguments.delta", **self._place(item), delta=piece)
 
     def _begin(self, item: int, answer: Answer) -> bytes:
         self._begun.append(item)
-        empty: dict[str, Any] = {"content": []} if item == _MESSAGE else {"arguments": ""}
+        empty: dict[str, Any] = {"content": []} if item < 0 else {"arguments": ""}
         shown = {**self._item(item, answer), "status": "in_progress", **empty}
         place = self._begun.index(item)
         written = self._event("response.output_item.added", output_index=place, item=shown)
@@ -97,7 +103,10 @@ class _Writing:
         return written
 
     def _ended(self, item: int, answer: Answer) -> bytes:
-        if item == _MESSAGE:
+        if item == _THOUGHT:
+            place = {**self._place(_THOUGHT), "content_index": 0}
+            written = self._event("response.reasoning_text.done", **place, text=answer.thought)
+        elif item == _MESSAGE:
             text = answer.whole_text
             written = self._event("response.output_text.done", **self._text_place, text=text, logprobs=[])
             written += self._event("response.content_part.done", **self._text_place, part=_part(text))
@@ -106,12 +115,17 @@ class _Writing:
             written = self._event(
                 "response.function_call_arguments.done", **self._place(item), name=call.name, arguments=call.arguments
             )
-        place = self._begun.index(item)
-        return written + self._event("response.output_item.done", output_index=place, item=self._item(item, answer))
+        number = self._begun.index(item)
+        return written + self._event("response.output_item.done", output_index=number, item=self._item(item, answer))
 
     def _place(self, item: int) -> dict[str, Any]:
         name = self._item_id if item == _MESSAGE else self._call_id(item)
+        name = self._thought_id if item == _THOUGHT else name
         return {"item_id": name, "output_index": self._begun.index(item)}
+
+    @property
+    def _thought_id(self) -> str:
+        return self._item_id.replace("msg_", "rs_")
 
     @property
     def _text_place(self) -> dict[str, Any]:
@@ -128,6 +142,15 @@ class _Writing:
         return as_event({"type": kind, "sequence_number": self._number - 1, **data}, kind)
 
     def _item(self, item: int, answer: Answer) -> dict[str, Any]:
+        if item == _THOUGHT:
+            content = [{"type": "reasoning_text", "text": answer.thought}]
+            return {
+                "id": self._thought_id,
+                "type": "reasoning",
+                "summary": [],
+                "content": content,
+                "status": "completed",
+            }
         if item != _MESSAGE:
             # Only the last one can be cut.
             is_cut = answer.is_cut and item == len(answer.calls) - 1
@@ -190,7 +213,7 @@ def _usage(answer: Answer) -> dict[str, Any]:
         "input_tokens": answer.prompt_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens},
         "output_tokens": answer.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": answer.thought_tokens},
         "total_tokens": answer.prompt_tokens + answer.completion_tokens,
         **(answer.figures or {}),
     }

@@ -39,9 +39,14 @@ def draw_losses(turn: TurnSnapshot, answer: AnswerSnapshot, snapshot: Comparison
                 _measure(answer, others)
         found: AnswerLosses | None = _kept().get(answer.answer_id)
         if found is not None:
-            names = {pane.target: f"{letter(i)} · {pane.target}" for i, pane in enumerate(snapshot.panes)}
+            names = {pane.target: f"{letter(i)} · {_name(pane.target)}" for i, pane in enumerate(snapshot.panes)}
             for target in (target for target in others if target in found.losses):
                 _draw_loss(names[target], found, target)
+
+
+def _name(target: str) -> str:
+    model = get_workbench().models.find(target)
+    return model.name if model is not None else target
 
 
 def _kept() -> dict[str, AnswerLosses]:

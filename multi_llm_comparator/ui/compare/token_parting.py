@@ -58,9 +58,10 @@ def _tokens(answer: AnswerSnapshot | None) -> list[TokenPiece]:
 def _distribution(head: str, piece: TokenPiece | None) -> str:
     if piece is None:
         return f'<p><b>{escape(head)}</b></p><p class="mlc-muted">{escape(t("tokens.ended"))}</p>'
-    top = list(piece.top) or [piece]
+    top = [(one.text, one.logprob) for one in piece.top] or [(piece.text, piece.logprob)]
     rows = "".join(
-        f"<tr><td><code>{_word(one.text)}</code></td><td>{100 * share(one.logprob):.1f}&nbsp;%</td></tr>" for one in top
+        f"<tr><td><code>{_word(text)}</code></td><td>{100 * share(logprob):.1f}&nbsp;%</td></tr>"
+        for text, logprob in top
     )
     wrote = escape(t("tokens.wrote"))
     return (

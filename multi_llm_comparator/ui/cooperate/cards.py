@@ -21,6 +21,7 @@ from multi_llm_comparator.ui.plans.targets import name_of
 MAX_ACROSS = 4
 TEXT_HEIGHT_PX = 260
 MAX_SHOWN_CHARS = 20_000
+MAX_WHOLE_NAME_CHARS = 22
 
 
 def draw_cards(calls: Sequence[Call]) -> None:
@@ -39,14 +40,14 @@ def _draw_card(call: Call) -> None:
     part = part_text(call.purpose, call.role, current_language())
     if call.round > 1 and call.purpose != "answer":
         part = f"{part} {call.round}"
-    head = f"{dot(tone_of(call.target))}{model_title(name_of(call.target))}{state_chip(known.state)}"
+    head = f"{dot(tone_of(call.target))}{_title(name_of(call.target))}{state_chip(known.state)}"
     chips = [f'<span class="mlc-muted">{escape(part)}</span>']
     if call.ballot:
         chips.append(note_chip(cut_line(call.ballot, 40), t("cooperate.ballot_why"), STATE_TONES["done"]))
     if call.left:
         why = words_of(current_language())(f"left_{call.left}")
         chips.append(note_chip(cut_line(why, 40), why, STATE_TONES["stopped"]))
-    st.html(f'<div class="mlc-head">{head}</div><div class="mlc-facts-line">{" ".join(chips)}</div>')
+    st.html(f'<div class="mlc-head">{head}</div><div class="mlc-coop-about">{" ".join(chips)}</div>')
     with st.container(height=TEXT_HEIGHT_PX, border=False, key=f"text_cooperate_{_safe(call.key)}"):
         _draw_text(call)
     took = [
@@ -55,6 +56,13 @@ def _draw_card(call: Call) -> None:
         t("figure.cost", value=say.dollars(known.cost_usd)) if known.cost_usd else "",
     ]
     st.html(f'<div class="mlc-details">{escape(" · ".join(filter(None, took)))}</div>')
+
+
+def _title(name: str) -> str:
+    """Only long names are shortened in their middle."""
+    if len(name) > MAX_WHOLE_NAME_CHARS:
+        return model_title(name)
+    return f'<span class="mlc-name" title="{escape(name)}"><span>{escape(name)}</span></span>'
 
 
 def _draw_text(call: Call) -> None:

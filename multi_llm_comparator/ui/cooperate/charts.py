@@ -57,7 +57,7 @@ def lane_figure(run: CooperationSnapshot, at: float | None, page: str) -> Figure
     lanes, say_word = cooperation_lanes(run, at), words_of(current_language())
     calls = list(run.calls.values())
     labels = [
-        cut_line(f"{name_of(call.target)} · {part_text(call.purpose, call.role, current_language())}", _LABEL_CHARS)
+        cut_line(f"{part_text(call.purpose, call.role, current_language())} · {name_of(call.target)}", _LABEL_CHARS)
         for call in calls[: len(lanes.rows)]
     ]
     bars: dict[tuple[str, str], list[tuple[int, float, float]]] = defaultdict(list)
@@ -106,5 +106,11 @@ def _layout(labels: list[str], axis: str, page: str, *, legend: bool) -> dict[st
         },
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         "uirevision": "kept",
-        "meta": {"narrow": {"margin": {"l": 110, "r": 8, "t": 26 if legend else 8, "b": 36}}},
+        # On a phone the legend would lie over the bars; the cards wear the same colours.
+        "meta": {
+            "narrow": {
+                "margin": {"l": 110, "r": 8, "t": 26 if legend else 8, "b": 36},
+                "legend": {"visible": False},
+            }
+        },
     }

@@ -25,14 +25,14 @@ MAX_QUESTION_CHARS = 20_000
 
 
 def draw_routing() -> None:
-    """The whole section: a question to try, the point to choose, what was learnt."""
-    st.subheader(t("routing.title"), anchor=False)
-    st.caption(t("routing.why"))
-    folder = get_workbench().settings.home / FOLDER
-    priority = _draw_point(folder)
-    _draw_trial(priority)
-    _draw_learnt(folder, priority)
-    _draw_counts()
+    """The whole section, folded: a question to try, the point to choose, what was learnt."""
+    with st.expander(t("routing.title"), icon=":material/alt_route:", key="routing_section"):
+        st.caption(t("routing.why"))
+        folder = get_workbench().settings.home / FOLDER
+        priority = _draw_point(folder)
+        _draw_trial(priority)
+        _draw_learnt(folder, priority)
+        _draw_counts()
 
 
 def _draw_point(folder: Path) -> float:
@@ -68,12 +68,24 @@ def _draw_trial(priority: float) -> None:
     found = attempt(lambda: get_workbench().router.decide(question, quality_priority=priority))
     if found is None:
         return
-    st.markdown(tm("routing.decided", target=found.target, task=_task(found.task_type)))
+    st.markdown(tm("routing.decided", target=found.target, task=_named("task", found.task_type)))
     st.progress(found.complexity, text=t("routing.complexity", share=f"{found.complexity:.0%}"))
-    for reason in found.reasons:
-        st.caption(plain(reason))
-    with st.expander(t("routing.others", n=len(found.alternatives)), key="routing_others"):
+    for line in _why(found):
+        st.caption(plain(line))
+    if found.alternatives:
+        st.caption(t("routing.others"))
         st.dataframe(_others(found), hide_index=True, width="stretch", key="routing_others_table")
+
+
+def _why(decision: RoutingDecision) -> list[str]:
+    """What was noticed and who decided, in the reader's language; what could not be met, as whoever asks is told it."""
+    analysis = decision.analysis
+    signals = [f"{_named('signal', signal.name)} {signal.weight:+.2f}" for signal in analysis.signals if signal.weight]
+    lines = [t("routing.signals", signals=", ".join(signals))]
+    if analysis.task_words:
+        lines.insert(0, t("routing.words", words=", ".join(analysis.task_words[:6])))
+    lines.append(t("routing.by_learnt") if decision.decided_by == "learnt" else t("routing.by_rules"))
+    return [*lines, *decision.unmet]
 
 
 def _others(decision: RoutingDecision) -> pd.DataFrame:
@@ -84,9 +96,9 @@ def _others(decision: RoutingDecision) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _task(name: str) -> str:
-    """A task of the rules in the reader's language; one of the user's own rules by its name."""
-    return t(f"routing.task_{name}") if f"routing.task_{name}" in texts(current_language()) else name
+def _named(what: str, name: str) -> str:
+    """A task or sign of the rules in the reader's language; one of the user's own rules by its name."""
+    return t(f"routing.{what}_{name}") if f"routing.{what}_{name}" in texts(current_language()) else name
 
 
 def _draw_learnt(folder: Path, priority: float) -> None:

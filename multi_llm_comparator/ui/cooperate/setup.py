@@ -53,7 +53,7 @@ def draw_setup() -> None:
             if box.open:
                 _draw_more(offered, names)
     about = escape(say(f"about_{setup.mode}"))
-    st.html(f'<div class="mlc-facts-line">{about} {worth_line(setup.mode, setup.members)}</div>')
+    st.html(f'<div class="mlc-coop-about">{about} {worth_line(setup.mode, setup.members)}</div>')
 
 
 def _draw_more(offered: list[str], names: dict[str, str]) -> None:

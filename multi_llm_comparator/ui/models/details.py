@@ -6,7 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.conversion.provenance import origin_of
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
@@ -63,13 +62,7 @@ def draw_details() -> None:
             st.warning(plain(warning))
         if model.is_loadable:
             _draw_memory(model)
-            draw_ways_on(model)
-        if possible_targets(model) and st.button(
-            t("convert.title"), icon=":material/swap_horiz:", key=f"models_details_convert_{model.id}"
-        ):
-            _look_away()
-            ask_to_convert(model.id)
-            st.rerun()
+            draw_ways_on(model, _convert)
         draw_note(model)
         draw_past_speeds(model)
         draw_lineage(model)
@@ -77,6 +70,12 @@ def draw_details() -> None:
         draw_files(model)
 
     dialog()
+
+
+def _convert(model: ModelInfo) -> None:
+    _look_away()
+    ask_to_convert(model.id)
+    st.rerun()
 
 
 def _look_away() -> None:

@@ -14,8 +14,9 @@ from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench, keep_as
 
-# In minutes; None is as for all models, 0 never.
-IDLE_CHOICES = (None, 0, 5, 15, 60)
+# In minutes; 0 is never. A list shows None as nothing chosen, so what is left to the settings has a sign of its own.
+IDLE_CHOICES = (0, 5, 15, 60)
+UNSET = -1
 
 
 def draw_keeping(model: LoadedModel, key: str) -> None:
@@ -35,8 +36,8 @@ def draw_keeping(model: LoadedModel, key: str) -> None:
 
 
 def _draw_idle(own: ModelServing, key: str) -> float | None:
-    current = None if own.idle_unload_s is None else own.idle_unload_s / 60
-    options = [*IDLE_CHOICES, *([] if current in IDLE_CHOICES else [current])]
+    current = UNSET if own.idle_unload_s is None else own.idle_unload_s / 60
+    options = list(dict.fromkeys((UNSET, *IDLE_CHOICES, current)))
     minutes = st.selectbox(
         t("keeping.idle_unload"),
         options,
@@ -45,25 +46,26 @@ def _draw_idle(own: ModelServing, key: str) -> float | None:
         key=f"keep_idle_{key}",
         disabled=own.pinned,
     )
-    return None if minutes is None else minutes * 60
+    return None if minutes == UNSET else minutes * 60
 
 
-def _idle_name(minutes: float | None) -> str:
-    if minutes is None:
+def _idle_name(minutes: float) -> str:
+    if minutes == UNSET:
         return t("keeping.idle_as_all")
     return t("keeping.idle_minutes", minutes=f"{minutes:g}") if minutes else t("keeping.idle_never")
 
 
 def _draw_slots(model: LoadedModel, own: ModelServing, key: str) -> int | None:
-    options = [None, *RUNGS, *([] if own.slots in (None, *RUNGS) else [own.slots])]
+    current = own.slots or UNSET
+    options = list(dict.fromkeys((UNSET, *RUNGS, current)))
 
-    def name(slots: int | None) -> str:
-        return t("keeping.slots_auto", slots=model.slots) if slots is None else str(slots)
+    def name(slots: int) -> str:
+        return t("keeping.slots_auto", slots=model.slots) if slots == UNSET else str(slots)
 
     slots = st.selectbox(
         t("keeping.slots"),
         options,
-        options.index(own.slots),
+        options.index(current),
         format_func=name,
         key=f"keep_slots_{key}",
         help=t("keeping.slots_why"),
@@ -71,7 +73,7 @@ def _draw_slots(model: LoadedModel, own: ModelServing, key: str) -> int | None:
     if model.speeds:
         rates = " · ".join(f"{rows}: {say.count(round(rate))}" for rows, rate in model.speeds.items())
         st.caption(t("keeping.speeds", rates=rates))
-    return slots
+    return None if slots == UNSET else slots
 
 
 def _save(target: str, own: ModelServing) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
 
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.ui.compare import state as compare
 from multi_llm_comparator.ui.kit.i18n import t
@@ -17,8 +19,8 @@ from multi_llm_comparator.ui.tune import state as tune
 from multi_llm_comparator.ui.tune.bases import tunable_models
 
 
-def draw_ways_on(model: ModelInfo) -> None:
-    """Compare, measure, tune this: each page opens with the model set up."""
+def draw_ways_on(model: ModelInfo, convert: Callable[[ModelInfo], None]) -> None:
+    """Compare, measure, tune this: each page opens with the model set up. ``convert`` asks into what."""
     with st.container(horizontal=True, key=f"models_ways_{model.id}"):
         if st.button(t("models.compare_this"), icon=":material/view_column:", key=f"models_compare_{model.id}"):
             _compare(model)
@@ -30,6 +32,10 @@ def draw_ways_on(model: ModelInfo) -> None:
             tune.leave_run()
             tune.set_draft(replace(tune.current_draft(), base=model.id))
             go_to("tune")
+        if possible_targets(model) and st.button(
+            t("convert.title"), icon=":material/swap_horiz:", key=f"models_details_convert_{model.id}"
+        ):
+            convert(model)
 
 
 def _compare(model: ModelInfo) -> None:
