@@ -50,6 +50,8 @@ KEYS = {DIFFERENCES: "d", READ: "0"}
 BEST = "best"
 # The example of the Tune page, tuned to its end.
 TUNED = "tuned"
+# The example of the Vote page: its first turn, and the ranking once all turns have their votes.
+BLIND, RANKED = "blind", "ranked"
 PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
 
 LOOKS = (
@@ -59,6 +61,8 @@ LOOKS = (
     Look("compare-read", "/", height=720, example="sleep", show=READ),
     Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="lake"),
     Look("compare-800", "/", width=800, height=1100, example="sky"),
+    Look("vote-blind", "/vote", example=BLIND),
+    Look("vote-ranking", "/vote", height=640, example=RANKED),
     Look("plans", "/plans", height=1180, example=BEST),
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
     Look("tune-setup", "/tune", width=800, height=1800),
@@ -103,6 +107,8 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
         solve(page, look.example)
     elif look.example == TUNED:
         tune(page)
+    elif look.path == "/vote":
+        vote(page, until_ranked=look.example == RANKED)
     elif look.example:
         answer(page, look.example)
     if look.show:
@@ -133,6 +139,21 @@ def solve(page: Page, example: str) -> None:
     page.locator(f".st-key-plans_example_{example} button").click()
     page.locator('[data-run-state="done"]').wait_for()
     page.locator(".js-plotly-plot").nth(1).wait_for()
+
+
+def vote(page: Page, *, until_ranked: bool) -> None:
+    """Begin the example; then give every vote by the key of the shorter answer, and look at the ranking."""
+    page.locator(".st-key-vote_example button").click()
+    is_open, is_over = page.locator(".st-key-vote_choose_0 button"), page.locator(".st-key-vote_see_ranking button")
+    is_open.or_(is_over).first.wait_for()
+    while until_ranked and is_open.count():
+        first, second = (len(page.locator(f".st-key-vote_card_{place}").inner_text()) for place in range(2))
+        page.locator(f".st-key-vote_choose_{'tie' if first == second else int(second < first)} button").click()
+        page.locator(".st-key-vote_next button").click()
+        is_open.or_(is_over).first.wait_for()
+    if until_ranked:
+        is_over.click()
+        page.locator(".js-plotly-plot").wait_for()
 
 
 def tune(page: Page) -> None:

@@ -74,7 +74,9 @@ async def compared(machine: Machine) -> str:
     config = ModelConfig(temperature=0.5, max_tokens=9)
     comparison = await machine.comparisons.create([Pane.new(one.id, config) for one in machine.models])
     await comparison.send("What is it?")
-    for number, call in enumerate(await machine.source.next_calls(2)):
+    ids = [one.id for one in machine.models]
+    for call in await machine.source.next_calls(2):
+        number = ids.index(call.target)
         await call.start(seed=100 + number)
         await call.say(f"It is {number}.")
         await call.finish()
@@ -91,8 +93,8 @@ async def test_a_comparison_is_run_again_on_the_same_weights_with_the_same_seeds
     kind, run_id = await here.shared.run_again(data)
     calls = await here.source.next_calls(2)
     assert kind == "comparison"
-    assert [call.target for call in calls] == [one.id for one in here.models]
-    assert [call.request.config.seed for call in calls] == [100, 101]
+    seeds = {call.target: call.request.config.seed for call in calls}
+    assert seeds == {one.id: 100 + number for number, one in enumerate(here.models)}
     assert {call.request.config.max_tokens for call in calls} == {9}
     await (await here.comparisons.get(run_id)).stop()
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
 from multi_llm_comparator.sharing.bundle import Manifest
-from multi_llm_comparator.sharing.here import Difference, Here
+from multi_llm_comparator.sharing.here import Here
 from multi_llm_comparator.ui.history.kinds import KINDS, kind_name
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -67,7 +67,9 @@ def _draw(data: bytes, manifest: Manifest, here: Here) -> None:
     st.caption(f"{plain(kind_name(manifest.kind))} · {tn('measure.items', len(manifest.prompts))}")
     if here.differences:
         st.markdown(t("share.differs"))
-        st.markdown("\n".join(f"- {_words(one)}" for one in here.differences[:MAX_SHOWN]))
+        for one in here.differences[:MAX_SHOWN]:
+            there, own = one.there[:24] or "–", one.here[:24] or "–"
+            st.markdown(tm(f"share.differs_{one.kind}", what=one.what[:120], there=there, here=own))
     else:
         st.success(t("share.same"), icon=":material/check_circle:")
     with st.container(horizontal=True):
@@ -76,15 +78,6 @@ def _draw(data: bytes, manifest: Manifest, here: Here) -> None:
         if manifest.kind == COMPARISON and st.button(t("share.as_it_was"), icon=":material/visibility:"):
             run_id = perform(get_workbench().shared.open_run(data), timeout_s=STARTING_S)
             _show(None if run_id is None else (COMPARISON, run_id))
-
-
-def _words(difference: Difference) -> str:
-    return tm(
-        f"share.differs_{difference.kind}",
-        what=difference.what[:120],
-        there=difference.there[:24] or "–",
-        here=difference.here[:24] or "–",
-    )
 
 
 def _show(run: tuple[str, str] | None) -> None:

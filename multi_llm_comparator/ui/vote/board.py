@@ -51,7 +51,8 @@ def _draw_views(run: VoteRun) -> str:
         view = st.segmented_control(
             t("vote.view"),
             _VIEWS,
-            default=_VIEWS[0],
+            # Another place may have chosen it already.
+            default=None if _view_key(run.id) in st.session_state else _VIEWS[0],
             required=True,
             format_func=lambda name: t(f"vote.view_{name}"),
             key=_view_key(run.id),
