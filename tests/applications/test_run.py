@@ -47,6 +47,15 @@ async def test_claims_have_sources_and_what_has_none_is_counted(store: Store, tm
     assert result.document_length == found.reading.words if found.reading else False
 
 
+async def test_a_statement_is_only_shown_by_a_quote_that_is_about_it(store: Store, tmp_path: Path) -> None:
+    strange = claims(("Profit rose by 35% to 1.8 million", "Raw materials cost 12% more"))
+    work = Working(store, Replies(lambda p: strange if "claims" in p else "?"), tmp_path / "documents")
+    result = (await work.done("document_analysis", REPORT)).result
+    assert isinstance(result, DocumentAnalysis)
+    claim = next(one for one in result.claims if one.state == "found")
+    assert claim.quote == "Raw materials cost 12% more"
+
+
 async def test_what_a_model_cannot_do_code_does_and_says_so(store: Store, tmp_path: Path) -> None:
     work = Working(store, Replies(lambda prompt: "!!! ??? nonsense"), tmp_path / "documents")
     found = await work.done("document_analysis", REPORT)

@@ -35,6 +35,8 @@ MAX_SUMMED = 400
 MAX_FOLDS = 4
 # A summary with fewer of its terms in the document is not about it.
 MIN_KNOWN = 0.5
+# A statement that shares less with its quote is not shown by it.
+MIN_SHOWN = 0.25
 MIN_CLAIM_CHARS = 6
 _LIST_MARK = re.compile(r"^(?:\d{1,2}[.)]|[-*•])\s+")
 _CITED = re.compile(r"\s?\[(\d{1,4})\]")
@@ -173,7 +175,10 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
         if not isinstance(text, str) or not isinstance(quote, str) or not text.strip():
             continue
         found = haystack.find(quote)
-        if found and not _is_of(text, part.text):
+        if found and not _is_of(text, found.quote, MIN_SHOWN):
+            # The quote does not show it; it may stand in the document itself.
+            found = haystack.find(text) or found
+        if found and not (_is_of(text, part.text) and _is_of(text, found.quote, MIN_SHOWN)):
             # Nothing that the quote or its surroundings say: the quote itself is worth more.
             claims.append(_as_picked(work, found))
             continue
@@ -193,11 +198,11 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
     return claims
 
 
-def _is_of(text: str, part: str) -> bool:
-    """Whether a statement is made of words of its part, as far as both are in one language."""
+def _is_of(text: str, part: str, least: float = MIN_KNOWN) -> bool:
+    """Whether a statement is made of words of a text, as far as both are in one language."""
     if language_of(text) != language_of(part):
         return len(text) >= MIN_CLAIM_CHARS
-    return len(text) >= MIN_CLAIM_CHARS and Terms([part]).share_known(text) >= MIN_KNOWN
+    return len(text) >= MIN_CLAIM_CHARS and Terms([part]).share_known(text) >= least
 
 
 def _as_picked(work: _Work, found: Found) -> Claim:
