@@ -188,10 +188,11 @@ class Comparison(ArrangedRun):
         answer = self._conversation.last_answer_of(pane_id)
         self._check_idle([answer.pane])
         answer.pane.config.validate()
-        text = answer.text
+        # Both as they are now: the leg that begins adds to them.
+        begun = Message("assistant", answer.text, thought=answer.thought)
         leg = self._conversation.continue_answer(answer)
         history = self._conversation.messages(answer.turn, pane_id)
-        self._start(answer, leg, (*history, Message("assistant", text)), continue_final=True)
+        self._start(answer, leg, (*history, begun), continue_final=True)
         self._recorder.urge()
 
     async def rewrite(self, pane_id: str, text: str, *, go_on: bool = False) -> None:
