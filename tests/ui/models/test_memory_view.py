@@ -15,7 +15,7 @@ MODEL = ModelInfo("m", "ash", "/models/ash.gguf", ModelType.GGUF, 10, {})
 
 
 def held_on(device: str) -> LoadedModel:
-    return LoadedModel("k", "m", "ash", "ready", 10**9, 10**9, 0, 1, device, LoadOptions(), {}, 1.0)
+    return LoadedModel("k", "m", "ash", "ready", 10**9, 10**9, 0, 1, device, LoadOptions(), {}, 1.0, 4, {})
 
 
 def pieces(device: str, planned_on: str) -> int:
