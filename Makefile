@@ -76,6 +76,7 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.stress
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.gateway_http
 	$(BIN)/python -m benchmarks.plans
 	$(BIN)/python -m benchmarks.composed --suffix=-F16
 	$(BIN)/python -m benchmarks.prediction

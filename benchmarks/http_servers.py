@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -14,13 +15,15 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.peer_environment import ROOT, peer_modules
+from benchmarks.peer_environment import ROOT, peer_modules, peer_python
 from benchmarks.served import LlamaServer
 
 READY_S = 180.0
 END_S = 30.0
 # Model processes of the workbench run with this niceness: all contestants give way to the same others.
 NICENESS = 5
+# LiteLLM's proxy does not start without one.
+PROXY_KEY = "sk-benchmark"
 
 
 @contextlib.contextmanager
@@ -71,6 +74,24 @@ def transformers_server(checkpoint: Path, threads: int) -> Iterator[str]:
     environment = {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "PYTHONPATH": f"{peer_modules()}"}
     with _running(command, port, "/v1/models", environment) as address:
         yield address
+
+
+@contextlib.contextmanager
+def litellm_proxy(endpoint: str) -> Iterator[str]:
+    """LiteLLM's proxy with two deployments of the model ``g`` that are both this endpoint."""
+    deployments = [
+        {"model_name": "g", "litellm_params": {"model": "openai/m", "api_base": endpoint, "api_key": "none"}}
+        for _ in range(2)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(json.dumps({"model_list": deployments}), encoding="utf-8")
+        port = _free_port()
+        command = [str(peer_python().with_name("litellm")), "--config", str(config), "--port", str(port)]
+        # Left alone, it asks the internet for prices at each start, and waits for the answer.
+        environment = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": PROXY_KEY}
+        with _running(command, port, "/health/liveliness", environment, niceness=0) as address:
+            yield f"{address}"
 
 
 @contextlib.contextmanager

@@ -64,6 +64,10 @@ class Answer:
         return "".join(leg.text for leg in self.legs)
 
     @property
+    def thought(self) -> str:
+        return "\n\n".join(leg.thought for leg in self.legs if leg.thought)
+
+    @property
     def has_text(self) -> bool:
         return any(leg.text for leg in self.legs)
 

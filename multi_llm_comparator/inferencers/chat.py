@@ -161,7 +161,7 @@ class ChatTemplate:
         # What follows the template's opening of the answer continues it exactly where the model left off, which
         # rendering the answer as a finished message would not: templates trim it or cut out its reasoning.
         if begun:
-            begun = begun.removeprefix(f"{OPEN}\n") if opens_thought else begun
+            begun = _inside(begun) if opens_thought else begun
             opens_thought = begun.rfind(CLOSE) < begun.rfind(OPEN) or (opens_thought and CLOSE not in begun)
             parts.append(PromptPart(begun, is_template=not self._has_special_token(begun)))
         return RenderedPrompt(_merge(parts), notes, opens_thought)
@@ -254,6 +254,14 @@ class ChatTemplate:
         if self.problem is None:
             return NO_TEMPLATE
         return f"The model's chat template cannot be used ({self.problem}): it was given a plain prompt."
+
+
+def _inside(begun: str) -> str:
+    """What an answer begins with, behind a template that has opened its thought: of one without a thought the end of
+    that comes first."""
+    if OPEN not in begun and CLOSE not in begun:
+        return f"\n{CLOSE}\n\n{begun}"
+    return begun.removeprefix(f"{OPEN}\n")
 
 
 def _begun(message: Message) -> str:

@@ -77,6 +77,8 @@ def find_candidates(
         if declared.is_remote:
             found[name] = _remote(name, declared, rules)
         elif (info_of := models.find(declared.local or name)) is not None and info_of.is_loadable:
+            # The same model under the name that was given to it.
+            found.pop(models.unique_name(info_of.id), None)
             found[name] = _local(name, info_of, config, rules)
     found = {
         name: replace(one, latency_s=latencies.get(name), quality=qualities.get(name), out=gateway.parts.why_out(name))

@@ -9,8 +9,9 @@ from typing import Any
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
+from multi_llm_comparator.comparison.planned_turns import planned_turns
 from multi_llm_comparator.comparison.provenance import versions
-from multi_llm_comparator.comparison.registry import ComparisonRegistry, planned_turns
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import Language

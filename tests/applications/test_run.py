@@ -10,7 +10,7 @@ import pytest
 from multi_llm_comparator.applications.examples import example_text
 from multi_llm_comparator.applications.export import FORMATS
 from multi_llm_comparator.applications.results import DataInsight, DecisionSupport, DocumentAnalysis
-from multi_llm_comparator.applications.spec import spec_of
+from multi_llm_comparator.applications.spec import SERVICES, spec_of
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, InferenceError
 from multi_llm_comparator.tracking.store import Store
 from tests.applications.working import PATIENCE_S, REPORT, Replies, Working
@@ -129,8 +129,8 @@ async def test_options_that_only_a_model_can_tell_are_taken_with_their_quotes(st
 async def test_without_a_model_everything_is_computed(store: Store, tmp_path: Path) -> None:
     source = Replies(lambda prompt: InferenceError("must not be asked"))
     work = Working(store, source, tmp_path / "documents")
-    for service in ("document_analysis", "data_insight", "decision_support"):
-        found = await work.done(service, example_text(service, "zh"), model="")  # type: ignore[arg-type]
+    for service in SERVICES:
+        found = await work.done(service, example_text(service, "zh"), model="")
         assert found.state == "done" and found.result is not None and found.result.language == "zh"
     assert not source.asked
 

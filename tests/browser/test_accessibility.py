@@ -43,6 +43,7 @@ def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -
         expect(words.first).to_be_visible(timeout=board.LOADING_MS)
     board.stop_all(page)
     board.expect_states(page, re.compile("stopped|done"))
+    expect(page.locator('[class*="st-key-text_0_"][role="region"]')).to_have_count(4)
     page.wait_for_timeout(2500)
     assert violations(page) == []
     page.keyboard.press("Escape")

@@ -285,5 +285,6 @@ export default function ({ data, parentElement }) {
   const state = (window.mlcReading ??= begin());
   const root = parentElement.host ?? parentElement;
   state.data = { ...data, isOpen: () => root.isConnected };
+  tend(state);
   if (state.turn !== null) drawBar(state);
 }

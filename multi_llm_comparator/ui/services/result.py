@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.applications.charts import service_charts
-from multi_llm_comparator.applications.export import markdown_of
+from multi_llm_comparator.applications.export import html_of
 from multi_llm_comparator.applications.insight.wording import values_table
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.report import blocks_of
@@ -15,10 +15,12 @@ from multi_llm_comparator.applications.results import Claim, DataInsight, Docume
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.applications.words import remark_sentence
 from multi_llm_comparator.core.readable import NOTHING, count, cut_line
-from multi_llm_comparator.ui.kit.escaping import inert, plain
+from multi_llm_comparator.core.timings import AnswerState
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.live_chart import live_chart
+from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.kit.theme import page_tone
 from multi_llm_comparator.ui.services.charts import drawn
 
@@ -27,18 +29,17 @@ MAX_VALUES = 500
 # Pieces around a source.
 AROUND = 4
 MAX_PIECE_CHARS = 4_000
-_STATE_ICONS = {
-    "found": ":green[:material/check_circle:]",
-    "picked": ":material/content_cut:",
-    "not_found": ":red[:material/error:]",
+_SIGNS: dict[str, tuple[str, AnswerState]] = {
+    "found": ("✓", "done"),
+    "picked": ("✂", "stopped"),
+    "not_found": ("!", "failed"),
 }
 
 
 def draw_result(snapshot: ServiceSnapshot, result: Result) -> None:
     _draw_figures(result)
     with st.container(key="services_text"):
-        # Written by us from escaped texts; what of it could still be fetched is taken out as everywhere.
-        st.markdown(inert(markdown_of(list(blocks_of(result.text)))))
+        st.html(f'<div class="mlc-services-result">{html_of(list(blocks_of(result.text)))}</div>')
     _draw_charts(snapshot, result)
     if isinstance(result, DocumentAnalysis) and result.claims:
         _draw_sources(snapshot.reading, result)
@@ -47,8 +48,8 @@ def draw_result(snapshot: ServiceSnapshot, result: Result) -> None:
     if result.remarks:
         with st.container(border=True, key="services_remarks"):
             st.markdown(f"**{t('services.remarks')}**")
-            lines = (f"- {plain(remark_sentence(remark, current_language()))}" for remark in result.remarks)
-            st.markdown("\n".join(lines))
+            lines = (escape(remark_sentence(remark, current_language())) for remark in result.remarks)
+            st.html("<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>")
 
 
 def _draw_figures(result: Result) -> None:
@@ -113,10 +114,12 @@ def _draw_sources(reading: Reading | None, result: DocumentAnalysis) -> None:
 def _draw_source(reading: Reading | None, number: int, claim: Claim) -> None:
     place = claim.place.words(current_language()) if claim.place else NOTHING
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"services_source_{number}"):
-        st.markdown(
-            f"{_STATE_ICONS[claim.state]} **[{number}]** {plain(cut_line(claim.text, 300))}",
+        sign, tone = _SIGNS[claim.state]
+        st.html(
+            f'<span class="mlc-services-claim" data-state="{claim.state}" style="--tone:{STATE_TONES[tone].css}" '
+            f'title="{escape(t(f"services.state_{claim.state}"))}"><b>{sign} [{number}]</b> '
+            f"{escape(cut_line(claim.text, 300))}</span>",
             width="stretch",
-            help=t(f"services.state_{claim.state}"),
         )
         can_open = reading is not None and claim.piece is not None
         if st.button(

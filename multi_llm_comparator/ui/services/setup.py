@@ -23,11 +23,6 @@ from multi_llm_comparator.ui.services.state import (
     target_choices,
 )
 
-ICONS = {
-    "document_analysis": ":material/description:",
-    "data_insight": ":material/query_stats:",
-    "decision_support": ":material/balance:",
-}
 MAX_PASTED_CHARS = 1_000_000
 NOBODY = ""
 
@@ -69,7 +64,7 @@ def _draw_what(setup: Setup) -> None:
         SERVICES,
         default=setup.service,
         required=True,
-        format_func=lambda one: f"{ICONS[one]} {t(f'services.{one}')}",
+        format_func=lambda one: t(f"services.{one}"),
         key=_key("service"),
         label_visibility="collapsed",
         on_change=_changed,

@@ -39,6 +39,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> schemathesis.BaseSchem
     return schemathesis.openapi.from_asgi("/openapi.json", make_api(lambda: served))
 
 
+@pytest.mark.slow
 def test_no_request_makes_the_server_fail(document: schemathesis.BaseSchema) -> None:
     tried = 0
     for found in document.get_all_operations():
