@@ -50,12 +50,17 @@ def _draw_links(run_id: str) -> None:
         t("share.make"),
         icon=":material/add_link:",
         key=f"share_make_{run_id}",
-        on_click=lambda: attempt(lambda: _links().make(run_id, days * DAY_S)),
+        on_click=_make,
+        args=(run_id, days),
     )
     for link in _links().of_run(run_id):
         _draw_link(link)
     if urlsplit(st.context.url or "").hostname in _LOOPBACK:
         st.caption(t("share.only_here"))
+
+
+def _make(run_id: str, days: int) -> None:
+    attempt(lambda: _links().make(run_id, days * DAY_S))
 
 
 def _draw_link(link: SharedLink) -> None:

@@ -187,6 +187,9 @@ def _layout(labels: list[str], order: Sequence[Any], page: str) -> Figure:
             "zeroline": False,
         },
         "annotations": arrows,
+        "meta": {
+            "narrow": {"xaxis": {"title": {"text": say(current_language(), "points")}, "nticks": 4, "tickangle": 0}}
+        },
     }
 
 
