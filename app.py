@@ -13,6 +13,8 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import cache
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -22,10 +24,12 @@ from streamlit import config
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.shipped import app_options
 from multi_llm_comparator.server.access import WILDCARDS, Access, access_by_settings, machine_names
 from multi_llm_comparator.server.api.application import Beside, make_api
 from multi_llm_comparator.server.audit import keep_audit
 from multi_llm_comparator.server.guard import Guard
+from multi_llm_comparator.server.oidc import Provider, provider_by_settings
 from multi_llm_comparator.server.serving import Served, served_from
 from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
@@ -34,6 +38,8 @@ from multi_llm_comparator.ui.kit.starting import open_workbench, refuse_to_start
 from multi_llm_comparator.ui.kit.uploads import UploadBudget
 from multi_llm_comparator.workbench import close_workbench, get_workbench, prepare_first_model
 
+# Of the package that is in use, be it a checkout's or installed.
+MAIN = Path(str(files("multi_llm_comparator"))) / "ui" / "main.py"
 wants_browser = threading.Event()
 sets_database_aside = threading.Event()
 asked_hosts: list[str] = []
@@ -80,6 +86,15 @@ def access() -> Access:
     return access_at(config.get_option("server.address") or "")
 
 
+@cache
+def provider() -> Provider | None:
+    """Who signs people in; or the end of the process."""
+    try:
+        return provider_by_settings(get_settings())
+    except MultiLLMError as exc:
+        refuse_to_start(exc)
+
+
 def links() -> list[str]:
     """Where browsers find the pages, with the token that lets them in; one that was given here is not shown."""
     host = config.get_option("server.address") or ""
@@ -90,7 +105,9 @@ def links() -> list[str]:
 
 
 def guarded(inner: ASGIApp) -> Guard:
-    return Guard(inner, access(), page_script_hashes(), keys=lambda: get_workbench().store.api_keys)
+    return Guard(
+        inner, access(), page_script_hashes(), keys=lambda: get_workbench().store.api_keys, provider=provider()
+    )
 
 
 def beside_api(inner: ASGIApp) -> Beside:
@@ -98,7 +115,7 @@ def beside_api(inner: ASGIApp) -> Beside:
 
 
 app = st.App(
-    "multi_llm_comparator/ui/main.py",
+    MAIN,
     lifespan=lifespan,
     routes=asset_routes(),
     middleware=[Middleware(guarded), Middleware(UploadBudget), Middleware(beside_api)],
@@ -128,7 +145,7 @@ def main() -> None:
         sets_database_aside.set()
     asked_hosts.extend(arguments.allowed_host)
     access_at(arguments.host)
-    overrides: dict[str, Any] = {"server.address": arguments.host}
+    overrides: dict[str, Any] = {**app_options(), "server.address": arguments.host}
     if arguments.port is not None:
         overrides["server.port"] = arguments.port
     # The server has shut down in good order by the time it passes the interrupt on.

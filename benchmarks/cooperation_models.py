@@ -91,7 +91,8 @@ def main() -> int:
     rows = [HEADING, *(row(mode, worth) for mode, worth in found)]
     for cells in rows:
         print(" | ".join(cells))
-    note = f"{found[0][1].n if found else 0} prompts; members {', '.join(given.members)}; temperature {given.temperature:g}."
+    count = found[0][1].n if found else 0
+    note = f"{count} prompts; members {', '.join(given.members)}; temperature {given.temperature:g}."
     save_table(given.name, rows, note, {"members": given.members})
     return 0 if found else 1
 

@@ -40,19 +40,29 @@ class Look:
     dark: bool = False
     language: str = "en"
     example: str = ""
+    show: str = ""
 
 
+# What of a comparison is shown, by the keys that show it.
+DIFFERENCES, READ = "differences", "read"
+KEYS = {DIFFERENCES: "d", READ: "0"}
 # The example whose plan pays most, or costs least, in time beside the large model alone: the picture says which.
 BEST = "best"
 # The example of the Tune page, tuned to its end.
 TUNED = "tuned"
+# The example of the Vote page: its first turn, and the ranking once all turns have their votes.
+BLIND, RANKED = "blind", "ranked"
 PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
 
 LOOKS = (
     Look("welcome", "/"),
     Look("compare", "/", height=960, example="sleep"),
+    Look("compare-differences", "/", height=960, example="sleep", show=DIFFERENCES),
+    Look("compare-read", "/", height=720, example="sleep", show=READ),
     Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="lake"),
     Look("compare-800", "/", width=800, height=1100, example="sky"),
+    Look("vote-blind", "/vote", example=BLIND),
+    Look("vote-ranking", "/vote", height=640, example=RANKED),
     Look("plans", "/plans", height=1180, example=BEST),
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
     Look("tune-setup", "/tune", width=800, height=1800),
@@ -97,8 +107,12 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
         solve(page, look.example)
     elif look.example == TUNED:
         tune(page)
+    elif look.path == "/vote":
+        vote(page, until_ranked=look.example == RANKED)
     elif look.example:
         answer(page, look.example)
+    if look.show:
+        look_closer(page, look.show)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=out / f"{look.name}.png")
@@ -113,11 +127,33 @@ def answer(page: Page, example: str) -> None:
     page.locator(".js-plotly-plot").wait_for()
 
 
+def look_closer(page: Page, show: str) -> None:
+    """Out of the prompt box, and a key."""
+    page.keyboard.press("Escape")
+    page.keyboard.press(KEYS[show])
+    page.locator(".mlc-diff" if show == DIFFERENCES else ".mlc-reader").first.wait_for()
+
+
 def solve(page: Page, example: str) -> None:
     """Have an example planned and solved; wait for the end, and for the charts."""
     page.locator(f".st-key-plans_example_{example} button").click()
     page.locator('[data-run-state="done"]').wait_for()
     page.locator(".js-plotly-plot").nth(1).wait_for()
+
+
+def vote(page: Page, *, until_ranked: bool) -> None:
+    """Begin the example; then give every vote by the key of the shorter answer, and look at the ranking."""
+    page.locator(".st-key-vote_example button").click()
+    is_open, is_over = page.locator(".st-key-vote_choose_0 button"), page.locator(".st-key-vote_see_ranking button")
+    is_open.or_(is_over).first.wait_for()
+    while until_ranked and is_open.count():
+        first, second = (len(page.locator(f".st-key-vote_card_{place}").inner_text()) for place in range(2))
+        page.locator(f".st-key-vote_choose_{'tie' if first == second else int(second < first)} button").click()
+        page.locator(".st-key-vote_next button").click()
+        is_open.or_(is_over).first.wait_for()
+    if until_ranked:
+        is_over.click()
+        page.locator(".js-plotly-plot").wait_for()
 
 
 def tune(page: Page) -> None:

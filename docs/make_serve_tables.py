@@ -8,23 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.server.api.anthropic_forms import MessagesForm, Turn
-from multi_llm_comparator.server.api.forms import REFUSED, Form, TextPart
+from multi_llm_comparator.server.api.embeddings import EmbeddingsForm, EmbedForm
+from multi_llm_comparator.server.api.forms import REFUSED, Form, SeenPart
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, OllamaMessage, Options
 from multi_llm_comparator.server.api.openai_forms import ChatForm, ChatMessage, CompletionForm, StreamOptions
 from multi_llm_comparator.server.api.queries import Preferences, QueryForm
-from multi_llm_comparator.server.api.responses_form import ResponseMessage, ResponsesForm, ResponseText
+from multi_llm_comparator.server.api.responses_form import ResponseMessage, ResponsePart, ResponsesForm
+from multi_llm_comparator.server.api.services import ServiceForm
 
 PAGE = Path(__file__).with_name("serve.md")
 BEGIN, END = "<!-- fields: written by docs/make_serve_tables.py -->", "<!-- end of fields -->"
 FORMS: dict[str, tuple[type[Form], ...]] = {
-    "`/v1/chat/completions`": (ChatForm, StreamOptions, ChatMessage, TextPart),
+    "`/v1/chat/completions`": (ChatForm, StreamOptions, ChatMessage, SeenPart),
     "`/v1/completions`": (CompletionForm,),
-    "`/v1/responses`": (ResponsesForm, ResponseMessage, ResponseText),
+    "`/v1/responses`": (ResponsesForm, ResponseMessage, ResponsePart),
     "`/v1/messages`": (MessagesForm, Turn),
     "`/api/chat`": (OllamaChatForm, OllamaMessage),
     "`/api/generate`": (OllamaGenerateForm,),
+    "`/v1/embeddings`": (EmbeddingsForm,),
+    "`/api/embed`": (EmbedForm,),
     "`/query`": (QueryForm,),
     "`preferences` of `/query`": (Preferences,),
+    "`/service`": (ServiceForm,),
     "`options` of `/api/chat` and `/api/generate`": (Options,),
 }
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from multi_llm_comparator import EXPORTS, __version__
 
 if TYPE_CHECKING:
+    from multi_llm_comparator import ApplicationServiceManager as ApplicationServiceManager
     from multi_llm_comparator import CooperationScheduler as CooperationScheduler
     from multi_llm_comparator import InferenceRequest as InferenceRequest
     from multi_llm_comparator import InferenceResponse as InferenceResponse
     from multi_llm_comparator import IntelligentRouter as IntelligentRouter
     from multi_llm_comparator import ModelResourceManager as ModelResourceManager
     from multi_llm_comparator import OpenAIEngine as OpenAIEngine
+    from multi_llm_comparator import ServiceResponse as ServiceResponse
     from multi_llm_comparator import SystemConfig as SystemConfig
 
 __all__ = ["__version__", *sorted(EXPORTS)]

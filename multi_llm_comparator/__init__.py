@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from multi_llm_comparator.applications.manager import ApplicationServiceManager as ApplicationServiceManager
+    from multi_llm_comparator.applications.manager import ServiceResponse as ServiceResponse
     from multi_llm_comparator.cooperation.scheduler import CooperationScheduler as CooperationScheduler
     from multi_llm_comparator.programs.engine import InferenceRequest as InferenceRequest
     from multi_llm_comparator.programs.engine import InferenceResponse as InferenceResponse
@@ -18,12 +20,14 @@ __version__ = "0.2.0"
 
 # What programs import, by where it is: imported when it is first named, so that nothing else waits for it.
 EXPORTS = {
+    "ApplicationServiceManager": "multi_llm_comparator.applications.manager",
     "CooperationScheduler": "multi_llm_comparator.cooperation.scheduler",
     "InferenceRequest": "multi_llm_comparator.programs.engine",
     "InferenceResponse": "multi_llm_comparator.programs.engine",
     "IntelligentRouter": "multi_llm_comparator.routing.router",
     "ModelResourceManager": "multi_llm_comparator.programs.resources",
     "OpenAIEngine": "multi_llm_comparator.programs.engine",
+    "ServiceResponse": "multi_llm_comparator.applications.manager",
     "SystemConfig": "multi_llm_comparator.programs.system_config",
 }
 

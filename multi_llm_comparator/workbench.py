@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Documents, counted_by
 from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.conversion.first_forms import FirstForms
@@ -51,6 +51,9 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.mlflow_feed import MlflowFeed
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.fingerprint import model_fingerprint
+from multi_llm_comparator.sharing.here import is_named
+from multi_llm_comparator.sharing.links import SharedLinks
+from multi_llm_comparator.sharing.shared_runs import SharedRuns
 from multi_llm_comparator.told_runs import feed_of
 from multi_llm_comparator.tracking.database import database_file
 from multi_llm_comparator.tracking.store import Store
@@ -90,6 +93,7 @@ class Services:
     applications: ServiceRegistry
     mlflow: MlflowFeed | None
     votes: VoteRegistry
+    shared: SharedRuns
     worths: Worths
 
 
@@ -118,6 +122,9 @@ def _services(
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
     answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
+    comparisons = ComparisonRegistry(runs, fresh, models.find, model_fingerprint)
+    votes = VoteRegistry(runs, fresh, models.find, model_fingerprint)
+    runs.when_deleted(SharedLinks(settings.home).forget_runs)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
     evaluations = EvaluationRegistry(
@@ -147,7 +154,7 @@ def _services(
         "store": store,
         "usage": UsageWriter(store.usage, settings.usage_days),
         "runs": runs,
-        "comparisons": ComparisonRegistry(runs, fresh, models.find, model_fingerprint),
+        "comparisons": comparisons,
         "plans": plans,
         "jobs": jobs,
         "calibration": Calibration(plans),
@@ -159,11 +166,19 @@ def _services(
             ServiceSources(
                 answers,
                 Documents(settings.home / "services"),
+                counted_by(engine, models),
                 in_flight=max(1, settings.parallel_requests),
             ),
         ),
         "mlflow": feed_of(settings, runs),
-        "votes": VoteRegistry(runs, fresh, models.find, model_fingerprint),
+        "votes": votes,
+        "shared": SharedRuns(
+            comparisons,
+            votes,
+            models.get_available_models,
+            model_fingerprint,
+            lambda name: is_named(gateway.groups.config, name),
+        ),
         "evaluations": evaluations,
         "worths": worths,
     }

@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.compare.prompt_editor import draw_prompt_editor
 from multi_llm_comparator.ui.compare.reading import tend_reading
 from multi_llm_comparator.ui.compare.run_menu import draw_heading
 from multi_llm_comparator.ui.compare.state import current_run
+from multi_llm_comparator.ui.compare.token_view import draw_token_view
 
 comparison = current_run()
 draw_heading(comparison)
@@ -32,6 +33,7 @@ else:
     draw_marks_dialog(snapshot)
     draw_composer(comparison)
     draw_closer_look(snapshot)
+    draw_token_view(comparison, snapshot)
     draw_prompt_editor(send)
     draw_answer_editor(comparison)
     draw_board(comparison)

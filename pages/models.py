@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.ui.compare.preparing import draw_preparation
+from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.models.convert import draw_conversions, draw_convert_dialog
@@ -12,6 +13,7 @@ from multi_llm_comparator.ui.models.details import draw_details
 from multi_llm_comparator.ui.models.downloads import draw_downloads, draw_search
 from multi_llm_comparator.ui.models.memory_view import draw_loaded
 from multi_llm_comparator.ui.models.model_list import SORTS, draw_models, matching
+from multi_llm_comparator.ui.models.own_words import model_notes
 from multi_llm_comparator.ui.models.starter_list import draw_starter_list
 from multi_llm_comparator.workbench import get_workbench, scan_again
 
@@ -44,7 +46,8 @@ draw_loaded()
 draw_downloads()
 draw_starter_list()
 draw_conversions()
-draw_models(matching(manager.get_available_models(), text, sort), text)
+notes = attempt(model_notes().all) or {}
+draw_models(matching(manager.get_available_models(), text, sort, notes), text, notes)
 for note in manager.scan_notes:
     st.caption(plain(note))
 draw_details()

@@ -29,6 +29,7 @@ ALLOWED = {
     "cooperation": {"core", "services", "groups", "tracking", "charts", "runs"},
     "prediction": {"core", "tracking", "charts", "runs", "plans"},
     "voting": {"core", "services", "groups", "tracking", "runs", "comparison"},
+    "sharing": {"core", "services", "groups", "tracking", "runs", "comparison", "voting", "run_files"},
     "evaluation": {
         "core",
         "services",

@@ -117,8 +117,13 @@ def to_html(snapshot: ServiceSnapshot, language: Language) -> str:
     return _template().render(
         language="zh-CN" if language == "zh" else "en",
         heading=heading_of(snapshot, language),
-        body=Markup("\n").join(_html_blocks(report_of(snapshot, language))),
+        body=html_of(report_of(snapshot, language)),
     )
+
+
+def html_of(blocks: list[Block]) -> Markup:
+    """Blocks as HTML in which texts of documents and models are no markup."""
+    return Markup("\n").join(_html_blocks(blocks))
 
 
 def _html_blocks(blocks: list[Block]) -> Iterator[Markup]:

@@ -7,7 +7,7 @@ import binascii
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.results import Result, handed_out
@@ -15,9 +15,21 @@ from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
 from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.cooperation.standalone import with_services
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.groups import Gateway
+from multi_llm_comparator.services.model_manager import ModelManager
 
-if TYPE_CHECKING:
-    from multi_llm_comparator.workbench import Services
+
+class Opened(Protocol):
+    """What the manager needs of all that is open."""
+
+    @property
+    def models(self) -> ModelManager: ...
+
+    @property
+    def gateway(self) -> Gateway: ...
+
+    @property
+    def applications(self) -> ServiceRegistry: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +65,7 @@ class ApplicationServiceManager:
         services: what is open, where the caller has it; its coroutines must then run on its event loop.
     """
 
-    def __init__(self, services: Services | None = None) -> None:
+    def __init__(self, services: Opened | None = None) -> None:
         self._services = services
 
     async def process_request(
@@ -105,7 +117,7 @@ def bytes_of(content: str | bytes, encoding: object) -> bytes:
 
 
 async def _processed(
-    services: Services, service_type: str, data: bytes, parameters: Mapping[str, Any]
+    services: Opened, service_type: str, data: bytes, parameters: Mapping[str, Any]
 ) -> ServiceResponse:
     is_named = "model" in parameters or "target" in parameters
     target = "" if is_named else usual_target(services.models, services.gateway.groups)

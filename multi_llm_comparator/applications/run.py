@@ -33,6 +33,8 @@ from multi_llm_comparator.tracking.records import ACTIVE, RunState
 MAX_TITLE_CHARS = 200
 # Tokens of a chat template around a prompt, and of what an estimate may be wrong by.
 TEMPLATE_TOKENS = 48
+# Of a text, what its tokens are counted in; and what other places may have more.
+SAMPLE_CHARS, SAFETY = 4_000, 1.1
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +157,7 @@ class ServiceRun(TaskRun):
                 await self._read_document()
                 self._enter("running", "asking")
                 await self.save()
+                await self._calibrate()
                 self.result = await self._result()
             self._enter("done")
         except TimeoutError:
@@ -216,8 +219,18 @@ class ServiceRun(TaskRun):
         self.version += 1
 
     async def tokens_of(self, text: str) -> int:
-        counted = await self._sources.count_tokens(self.spec.target, text)
-        return math.ceil(estimated_tokens(text) * self._tokens_per_estimate) if counted is None else counted
+        return math.ceil(estimated_tokens(text) * self._tokens_per_estimate)
+
+    async def _calibrate(self) -> None:
+        """Learn from a sample of the text how many tokens this model reads in such a one."""
+        text = self.read.text if self.read is not None else ""
+        at = max(0, len(text) // 2 - SAMPLE_CHARS)
+        sample = text if len(text) <= 3 * SAMPLE_CHARS else text[:SAMPLE_CHARS] + text[at : at + 2 * SAMPLE_CHARS]
+        if not self.has_model or not sample.strip():
+            return
+        counted = await self._sources.count_tokens(self.spec.target, sample, self.spec.context_tokens)
+        if counted:
+            self._tokens_per_estimate = SAFETY * counted / estimated_tokens(sample)
 
     async def ask(self, key: str, question: Question) -> Reply:
         digest = digest_of(question, self.spec.target)
@@ -248,10 +261,6 @@ class ServiceRun(TaskRun):
         finally:
             self.running.pop(key, None)
         found = self.answers[key] = answered(digest, self.spec.target, progress)
-        if found.prompt_tokens:
-            # The next parts are cut by what this model really reads in such a text.
-            estimated = estimated_tokens(question.system + question.prompt) + TEMPLATE_TOKENS // 2
-            self._tokens_per_estimate = min(4.0, max(0.5, found.prompt_tokens / estimated))
         self._asked_since.append(now())
         self.version += 1
         await self._commit(key)

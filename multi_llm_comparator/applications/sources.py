@@ -8,18 +8,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
-from multi_llm_comparator.core.exceptions import DocumentError, NotWrittenError
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError, NotWrittenError
 from multi_llm_comparator.core.private_files import make_private_folder
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.requests import TextSource
+from multi_llm_comparator.core.token_requests import TokenRequest
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
 
 # None where nobody can tell.
-CountTokens = Callable[[str, str], Awaitable[int | None]]
+CountTokens = Callable[[str, str, int], Awaitable[int | None]]
 _RUN_ID = re.compile(r"[0-9a-f]{4,64}")
 
 
-async def _unknown(target: str, text: str) -> int | None:
+async def _unknown(target: str, text: str, context_tokens: int) -> int | None:
     return None
+
+
+def counted_by(engine: InferenceEngine, models: ModelManager) -> CountTokens:
+    """Counts by the tokenizer of a local model, loaded as it will be asked; others nobody can count for."""
+
+    async def count(target: str, text: str, context_tokens: int) -> int | None:
+        if models.find(target) is None:
+            return None
+        try:
+            request = TokenRequest(text=text, config=ModelConfig(n_ctx=context_tokens), adds_begin=False)
+            return len((await engine.tokens(target, request)).tokens)
+        except MultiLLMError:
+            # Whatever is wrong with the model is said when it is asked.
+            return None
+
+    return count
 
 
 class Documents:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.groups import TaskGroupManager
 from multi_llm_comparator.services.model_manager import ModelManager
 
@@ -27,8 +28,8 @@ def usual_target(models: ModelManager, groups: TaskGroupManager) -> str:
         if one.is_loadable and not one.name.startswith(DEMO) and not one.base
     ]
     quick = [one for one in local if one.size <= COMFORTABLE_BYTES] or local
-    # Of the same model, the form that is larger is the more exact one, and GGUF is quicker here.
-    best = max(quick, key=lambda one: (one.size, one.id), default=None)
+    # GGUF files are quicker on a CPU; of these the larger one is the better model, or the more exact one.
+    best = max(quick, key=lambda one: (one.model_type is ModelType.GGUF, one.size, one.id), default=None)
     return models.unique_name(best.id) if best else ""
 
 

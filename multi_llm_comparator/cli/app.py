@@ -29,6 +29,8 @@ ModelOption = Annotated[
     typer.Option("--model", "-m", help="A model, endpoint, group, or plan:NAME; one that is there if absent."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+# Commands with many words of their own read those where the work is done.
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 AloneOption = Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")]
 
 
@@ -169,6 +171,17 @@ def models(
     run(looking.models("json" if as_json else format, alone))
 
 
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def ui(context: typer.Context) -> None:
+    """Open the pages in a browser, with the API on the same port."""
+    import os
+
+    from multi_llm_comparator.core.shipped import ROOT
+
+    # In place of this process: what the terminal or a service manager sends reaches the app itself.
+    os.execv(sys.executable, [sys.executable, str(ROOT / "app.py"), *context.args])
+
+
 @app.command()
 def scan(as_json: JsonOption = False) -> None:
     """Look for models on this machine, and say what cannot be loaded and why."""
@@ -295,8 +308,6 @@ def analyze(
 
 
 # --- commands with many words of their own: those are read where the work is done ----------------------------------
-
-_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

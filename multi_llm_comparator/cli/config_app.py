@@ -125,6 +125,10 @@ def add_key(
     concurrency: Annotated[int | None, typer.Option(help="Requests at once at most.")] = None,
     budget: Annotated[float | None, typer.Option(help="US dollars a day at most.")] = None,
     priority: Annotated[str, typer.Option(help="low, normal or high.")] = "normal",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that it may ask, * for any characters; all if absent; may be repeated."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a key and print it, once."""
@@ -136,6 +140,7 @@ def add_key(
         "concurrency": concurrency,
         "budget_per_day_usd": budget,
         "priority": priority,
+        "models": tuple(model or ()),
     }
     run(key_commands.add(name, scope or ["models"], days, limits, as_json))
 

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from multi_llm_comparator.core.plain_text import PlainConsole
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output; dataclasses as objects, paths and the like as text."""
+    print(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
 
 output = PlainConsole(markup=False, highlight=False, soft_wrap=True)
 messages = PlainConsole(stderr=True, markup=False, highlight=False)

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output, show_while
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
@@ -22,6 +23,7 @@ from multi_llm_comparator.workbench import Services
 MAX_LISTED = 50
 LOG_LINES = 10
 
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 RunId = Annotated[str, typer.Argument(help="A job's id.")]
 # Runs a command's work with the services to its end.
 Perform = Callable[[Callable[[Services], Coroutine[Any, Any, bool]]], None]
@@ -32,14 +34,14 @@ def jobs_commands(perform: Perform) -> typer.Typer:
     commands = typer.Typer(no_args_is_help=True, help="Tunings and other long work: list, show, stop, resume.")
 
     @commands.command("list")
-    def list_jobs() -> None:
+    def list_jobs(as_json: JsonOption = False) -> None:
         """List jobs, newest first."""
-        perform(_list)
+        perform(lambda work: _list(work, as_json))
 
     @commands.command()
-    def show(run: RunId) -> None:
+    def show(run: RunId, as_json: JsonOption = False) -> None:
         """Show a job: how far it is, what came out, what it printed last."""
-        perform(lambda work: _show(work, run))
+        perform(lambda work: _show(work, run, as_json))
 
     @commands.command()
     def stop(run: RunId) -> None:
@@ -54,8 +56,11 @@ def jobs_commands(perform: Perform) -> typer.Typer:
     return commands
 
 
-async def _list(work: Services) -> bool:
+async def _list(work: Services, as_json: bool) -> bool:
     found = await work.jobs.list(limit=MAX_LISTED)
+    if as_json:
+        print_json(found)
+        return True
     if not found:
         messages.print("there are no jobs; start one on the page Tune")
     for run in found:
@@ -68,8 +73,12 @@ def _line(run: RunSummary) -> str:
     return f"{run.id}  {iso_time(run.created_at)}  {run.stage:<12}  {run.kind:<12}  {run.title}{said}"
 
 
-async def _show(work: Services, run_id: str) -> bool:
-    for line in described((await work.jobs.get(run_id)).snapshot()):
+async def _show(work: Services, run_id: str, as_json: bool) -> bool:
+    job = (await work.jobs.get(run_id)).snapshot()
+    if as_json:
+        print_json(job)
+        return True
+    for line in described(job):
         output.print(plain(line))
     return True
 

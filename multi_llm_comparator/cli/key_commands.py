@@ -54,7 +54,7 @@ async def list_all(as_json: bool) -> bool:
     for column in ("key", "name", "state", "scopes", "expires", "last used", "limits"):
         table.add_column(column, overflow="fold")
     for key in found:
-        limits = ", ".join(f"{name} {value}" for name, value in asdict(key.limits).items() if value is not None)
+        limits = ", ".join(f"{name} {value}" for name, value in asdict(key.limits).items() if value)
         cells = (key.prefix, key.name, key.state, " ".join(sorted(key.scopes)), _moment(key.expires_at))
         table.add_row(*map(Text, (*cells, _moment(key.last_used_at), limits)))
     output.print(table)

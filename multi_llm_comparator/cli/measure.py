@@ -10,6 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.table import Table
 
+from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output, show_while
 from multi_llm_comparator.cli.exits import run
 from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, config_of
@@ -282,8 +283,13 @@ def task_choices(names: str, data: str | None, options: TaskOptions) -> list[Tas
 
 
 @promptset.command("list")
-def list_sets() -> None:
+def list_sets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+) -> None:
     """Show the prompt sets that are kept here."""
+    if as_json:
+        print_json([{"id": facts.id, "name": facts.name, "rows": facts.rows} for facts in PromptSets().list()])
+        return
     for facts in PromptSets().list():
         output.print(f"{facts.id}  {facts.rows:>6} prompts  {facts.name}")
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from multi_llm_comparator.applications.manager import worked
 from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
@@ -57,17 +57,16 @@ async def service(wanted: Wanted, as_json: bool, alone: bool) -> bool:
     name = SHORT.get(wanted.service, wanted.service)
     if name not in SERVICES:
         raise ConfigurationError(f"there is no service {name!r}; there are {', '.join((*SHORT, *SERVICES))}")
-    service_type = cast(ServiceType, name)
     format = _format(wanted.to)
-    data, parameters = _document(wanted), _parameters(wanted, service_type)
+    data, parameters = _document(wanted), _parameters(wanted, name)
     # Wrong parameters are told before anything is loaded.
-    spec_of(service_type, parameters)
+    spec_of(name, parameters)
     found = None if alone else await running()
     if found is not None:
         async with found:
-            response, file = await _asked_there(found, service_type, data, parameters, format)
+            response, file = await _asked_there(found, name, data, parameters, format)
     else:
-        response, file = await _worked_here(service_type, data, parameters, format)
+        response, file = await _worked_here(name, data, parameters, format)
     if not response["success"]:
         raise DocumentError(str(response["error"]))
     if wanted.to is not None and file is not None:
@@ -76,7 +75,7 @@ async def service(wanted: Wanted, as_json: bool, alone: bool) -> bool:
     elif as_json:
         print(json.dumps(response, ensure_ascii=False))
     else:
-        _show(response, service_type)
+        _show(response, name)
     return True
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from multi_llm_comparator.comparison.limits import MAX_ANSWER_CHARS, MAX_CURVE_POINTS
+from multi_llm_comparator.comparison.limits import MAX_ANSWER_CHARS, MAX_CURVE_POINTS, MAX_PIECES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.snapshots import BY_HAND, AnswerSnapshot, ModelFacts
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import WRITTEN, Event, Failed
+from multi_llm_comparator.core.events import WRITTEN, Event, Failed, TextDelta
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.token_pieces import TokenPiece
 
 
 class Curve:
@@ -49,6 +50,8 @@ class Answer:
         self.turn, self.attempt, self.pane, self.model, self.versions = turn, attempt, pane, model, versions
         self.created_at = now() if created_at is None else created_at
         self.legs: list[AnswerProgress] = []
+        # Of each leg the tokens, where they were asked for.
+        self.pieces: list[list[TokenPiece]] = []
         self.curve = Curve()
         self._cached: AnswerSnapshot | None = None
 
@@ -59,6 +62,10 @@ class Answer:
     @property
     def text(self) -> str:
         return "".join(leg.text for leg in self.legs)
+
+    @property
+    def thought(self) -> str:
+        return "\n\n".join(leg.thought for leg in self.legs if leg.thought)
 
     @property
     def has_text(self) -> bool:
@@ -101,11 +108,19 @@ class Answer:
                 message=f"the answer grew beyond {MAX_ANSWER_CHARS} characters and was cut off; lower max_tokens",
             )
         leg.apply(event)
+        if isinstance(event, TextDelta) and event.pieces:
+            self._keep(leg, event.pieces)
         if isinstance(event, WRITTEN):
             earlier = sum(other.tokens for other in self.legs if other is not leg)
             self.curve.add(event.at, earlier + event.tokens)
         self._cached = None
         return True
+
+    def _keep(self, leg: AnswerProgress, pieces: Sequence[TokenPiece]) -> None:
+        while len(self.pieces) < len(self.legs):
+            self.pieces.append([])
+        kept = self.pieces[next(number for number, one in enumerate(self.legs) if one is leg)]
+        kept += pieces[: max(0, MAX_PIECES - len(kept))]
 
     def snapshot(self, attempts: int) -> AnswerSnapshot:
         """An immutable copy; the last one is handed out again as long as nothing changed."""
@@ -126,6 +141,7 @@ class Answer:
                 progress=progress,
                 legs=legs,
                 curve=tuple(self.curve.points),
+                pieces=tuple(map(tuple, self.pieces)),
                 versions=self.versions,
                 constraint=self.pane.constraint,
             )

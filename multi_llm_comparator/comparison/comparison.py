@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from multi_llm_comparator.comparison.answer import Answer
@@ -16,6 +16,7 @@ from multi_llm_comparator.comparison.conversation import Conversation, Turn
 from multi_llm_comparator.comparison.documents import KIND
 from multi_llm_comparator.comparison.endings import ended_by_exit, ended_by_stop
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.planned_turns import PlannedTurn
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.repeats import MAX_REPEATS
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
@@ -39,16 +40,6 @@ logger = logging.getLogger(__name__)
 
 # A source that does not let go of a cancelled request is left behind after so long; its answer is over long before.
 CANCEL_TIMEOUT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedTurn:
-    """A prompt to be sent: to whom and with what parameters, whatever the panes are now; ``picked`` is a pane whose
-    answer a shared thread then goes on from."""
-
-    prompt: str
-    panes: tuple[Pane, ...]
-    picked: str | None = None
 
 
 class Comparison(ArrangedRun):
@@ -188,10 +179,11 @@ class Comparison(ArrangedRun):
         answer = self._conversation.last_answer_of(pane_id)
         self._check_idle([answer.pane])
         answer.pane.config.validate()
-        text = answer.text
+        # Both as they are now: the leg that begins adds to them.
+        begun = Message("assistant", answer.text, thought=answer.thought)
         leg = self._conversation.continue_answer(answer)
         history = self._conversation.messages(answer.turn, pane_id)
-        self._start(answer, leg, (*history, Message("assistant", text)), continue_final=True)
+        self._start(answer, leg, (*history, begun), continue_final=True)
         self._recorder.urge()
 
     async def rewrite(self, pane_id: str, text: str, *, go_on: bool = False) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.answer import Answer, Curve
@@ -17,9 +17,10 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
-from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.token_pieces import TokenPiece, piece_from_list, piece_to_list
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 KIND = "comparison"
@@ -81,6 +82,19 @@ class LegDocument(Document):
         return progress
 
 
+def _piece(data: Any) -> TokenPiece:
+    if isinstance(data, TokenPiece):
+        return data
+    try:
+        return piece_from_list(data)
+    except ConfigurationError as exc:
+        raise ValueError(str(exc)) from exc
+
+
+# As piece_to_list writes it.
+Piece = Annotated[TokenPiece, BeforeValidator(_piece)]
+
+
 class AnswerDocument(Document):
     """One attempt of one pane at one turn; its text is kept beside it. Exports name its ``id`` elsewhere."""
 
@@ -92,6 +106,7 @@ class AnswerDocument(Document):
     created_at: Moment
     legs: tuple[LegDocument, ...] = Field(min_length=1, max_length=limits.MAX_LEGS)
     curve: tuple[tuple[Moment, Ordinal], ...] = Field(default=(), max_length=limits.MAX_CURVE_POINTS + 1)
+    pieces: tuple[tuple[Piece, ...], ...] = Field(default=(), max_length=limits.MAX_LEGS)
     constraint: Constraint | None = None
 
 
@@ -139,8 +154,14 @@ def answer_document(answer: AnswerSnapshot) -> dict[str, Any]:
         "created_at": answer.created_at,
         "legs": [{"text_chars": len(leg.text), "progress": _without_text(leg)} for leg in answer.legs],
         "curve": [list(point) for point in answer.curve],
+        # Once, at the end: while an answer grows it is written often.
+        **({"pieces": _pieces(answer)} if answer.pieces and answer.progress.is_over else {}),
         **_constraint_document(answer.constraint),
     }
+
+
+def _pieces(answer: AnswerSnapshot) -> list[list[list[Any]]]:
+    return [[piece_to_list(piece) for piece in pieces] for pieces in answer.pieces]
 
 
 def _without_text(leg: AnswerProgress) -> dict[str, Any]:
@@ -259,6 +280,7 @@ def _place(conversation: Conversation, record: ItemRecord) -> None:
     )
     answer.legs = list(_legs(stored.legs, record.text))
     answer.curve = Curve(list(stored.curve))
+    answer.pieces = [list(pieces[: limits.MAX_PIECES]) for pieces in stored.pieces]
     attempts.append(answer)
 
 

@@ -106,7 +106,10 @@ def render(text: str) -> Markup:
     return Markup(_markdown().render(text))
 
 
-def _pieces(text: str) -> Iterator[Piece]:
+def _pieces(text: str, own_thought: str = "") -> Iterator[Piece]:
+    """Thoughts and speech; runs of earlier versions have their thoughts in the text."""
+    if own_thought.strip():
+        yield Piece(True, render(own_thought))
     end = 0
     for thought in _THOUGHTS.finditer(text):
         if before := text[end : thought.start()].strip():
@@ -146,7 +149,7 @@ def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: b
         answer=answer,
         name=name,
         is_chosen=marks_chosen and turn.goes_on_from(answer),
-        pieces=tuple(_pieces(answer.text)),
+        pieces=tuple(_pieces(answer.text, answer.thought)),
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
         repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),

@@ -73,6 +73,8 @@ def _answer(
     title = f"### {one_line(name)} · {words['attempt']} {answer.attempt}/{answer.attempts}"
     is_chosen = marks_chosen and turn.goes_on_from(answer)
     yield from (f"{title} · {words['chosen']}" if is_chosen else title, "")
+    if answer.thought:
+        yield from (f"#### {words['thinking']}", "", *fenced(answer.thought, "markdown"), "")
     yield from (*fenced(answer.text, "markdown"), "")
     yield f"- {words['state']}: {state_words(answer, language)}"
     if progress.finish_reason:

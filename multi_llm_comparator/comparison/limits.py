@@ -16,3 +16,5 @@ MAX_TITLE_CHARS = 200
 MAX_TARGET_CHARS = 1_024
 # Points of the curve tokens over time that one answer keeps.
 MAX_CURVE_POINTS = 256
+# Tokens of one request that are kept with their log-probabilities.
+MAX_PIECES = 16_384

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from multi_llm_comparator.comparison.branching import first_turns
-from multi_llm_comparator.comparison.comparison import Comparison, PlannedTurn
+from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.conversation import Conversation
-from multi_llm_comparator.comparison.documents import KIND, allowed, conversation_from
+from multi_llm_comparator.comparison.documents import KIND, conversation_from
 from multi_llm_comparator.comparison.export import FORMATS, export_run
 from multi_llm_comparator.comparison.importing import import_run
-from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane, check_panes
+from multi_llm_comparator.comparison.planned_turns import planned_turns
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.comparison.recording import RecordedConversation
-from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
@@ -123,22 +122,3 @@ class ComparisonRegistry:
         recorder = self.runs.recorder(RecordedConversation(conversation), record, parent_id=parent_id)
         # Whatever begins to answer is kept again, should it have been dropped while a page still held it.
         return Comparison(conversation, self._source, recorder, self._models, self._fingerprints, self.runs.keep)
-
-
-def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> tuple[PlannedTurn, ...]:
-    """What :meth:`Comparison.play` takes to ask a run's prompts again; one that reached nobody is left out."""
-    now_there = {pane.id: pane for pane in snapshot.panes}
-    planned = []
-    for turn in snapshot.turns:
-        panes = []
-        for pane_id, answer in turn.answers.items():
-            seed = now_there[pane_id].config.seed if pane_id in now_there else None
-            if same_seeds:
-                seed = answer.config.seed if answer.legs[0].seed is None else answer.legs[0].seed
-            config = allowed(replace(answer.config, seed=seed))
-            panes.append(Pane(pane_id, answer.target, config, constraint=answer.constraint))
-        # A run from a file may tell of any number of panes.
-        panes = sorted(panes, key=lambda pane: pane.id not in now_there)[:MAX_PANES]
-        if panes:
-            planned.append(PlannedTurn(turn.prompt, tuple(panes), turn.chosen if turn.is_picked else None))
-    return tuple(planned)

@@ -11,6 +11,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.tracking.records import RunState
 
 # A note of an answer, or of its beginning, that a person wrote.
@@ -56,6 +57,7 @@ class AnswerSnapshot:
     progress: AnswerProgress
     legs: tuple[AnswerProgress, ...]
     curve: tuple[tuple[float, int], ...] = ()
+    pieces: tuple[tuple[TokenPiece, ...], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     constraint: Constraint | None = None
 

@@ -17,11 +17,11 @@ from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
 from multi_llm_comparator.cooperation.words import note_text, part_text
-from multi_llm_comparator.core.events import Cost, Event, Failed, Finished, Started, TextDelta
+from multi_llm_comparator.core.events import Cost, Event, Failed, Finished, Started, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError, RequestRefusedError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.core.run_events import Progressed, RunBegan, RunMeasured
+from multi_llm_comparator.core.run_events import RunBegan, RunMeasured
 
 POLL_S = 0.1
 MAX_LINE_CHARS = 200
@@ -76,13 +76,13 @@ async def _followed(run: CooperationRun, request_id: str) -> AsyncGenerator[Even
     try:
         while not ended.done():
             for line in _news(run.snapshot(), told):
-                yield Progressed(request_id=request_id, text=line + "\n")
+                yield ThoughtDelta(request_id=request_id, text=line + "\n", tokens=0)
             await asyncio.wait({ended}, timeout=POLL_S)
     finally:
         ended.cancel()
     found = run.snapshot()
     for line in _news(found, told):
-        yield Progressed(request_id=request_id, text=line + "\n")
+        yield ThoughtDelta(request_id=request_id, text=line + "\n", tokens=0)
     if found.answer is None or found.state != "done":
         error = InferenceError.__name__ if found.state == "failed" else "AnswerInterrupted"
         message = found.error or f"the cooperation was {found.state}"

@@ -3,9 +3,9 @@
 Four ways are tried on held-out parts of the records: every vote alike; log-odds of the members' accuracies (the best
 weights for members that err independently: Nitzan and Paroush 1982); weights fitted so that the right answer gets the
 most (a conditional logit, McFadden 1974, with weights of 0 or more), which sees that members err together; and the best
-member alone. Fitted weights are the usual: where one member is far better than the others they leave it alone, and the
-votes are decided after few calls. Another way is taken where it was right more often by more than the doubt about the
-difference. Too few records carry no fitted weights; the usual is then the best member alone.
+member alone. Of the first three the fitted weights are taken unless another way is surely better; and the best member
+alone is kept unless they are surely better than it. Surely means by more than the standard error of the difference.
+Mixing weaker models often loses to the best of them, so a vote has to show that it does not.
 """
 
 from __future__ import annotations
@@ -85,11 +85,12 @@ def weights_from(records: Sequence[Record], *, seed: int = 1) -> Weighting:
     if len(records) >= MIN_FITTED:
         schemes = (*schemes, "fitted")
     hits = _held_out_hits(records, schemes, seed)
-    # Fitted weights can come to any of the others; too few records cannot carry them.
-    usual: Scheme = "fitted" if "fitted" in schemes else "best"
-    chosen: Scheme = max(schemes, key=lambda s: sum(hits[s]))
-    if not _is_surely_better(hits[chosen], hits[usual]):
-        chosen = usual
+    chosen: Scheme = max(schemes[1:], key=lambda s: sum(hits[s]))
+    # Fitted weights can come to any of the others, and decide votes after fewer calls.
+    if "fitted" in schemes and not _is_surely_better(hits[chosen], hits["fitted"]):
+        chosen = "fitted"
+    if not _is_surely_better(hits[chosen], hits["best"]):
+        chosen = "best"
     held_out = {scheme: sum(hits[scheme]) / len(records) for scheme in schemes}
     return Weighting(tuple(_weights(records, chosen)), chosen, held_out, len(records))
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, ThoughtDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.exceptions import EmptyAnswerError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -33,7 +33,7 @@ async def answer_events(source: TextSource, target: str, request: GenerationRequ
         async with _closing(source.stream(target, request)) as events:
             async for event in events:
                 if isinstance(event, TextDelta):
-                    said = said or bool(event.text.strip())
+                    said = said or bool(event.text.strip()) or isinstance(event, ToolCallDelta)
                 thought = thought or isinstance(event, ThoughtDelta)
                 if isinstance(event, Finished) and event.reason != "cancelled" and not said:
                     why = ONLY_THOUGHT if thought else NOT_A_WORD

@@ -19,7 +19,20 @@ from multi_llm_comparator.core.settings import get_settings
 QUANTIZATIONS = ("none", "8bit", "4bit")
 TORCH_DTYPES = ("auto", "float32", "float16", "bfloat16")
 # Parameters that belong to the loaded model rather than to one request: changing one means loading again.
-LOAD_FIELDS = ("n_ctx", "n_threads", "use_gpu", "low_cpu_mem_usage", "torch_dtype", "quantization", "trust_remote_code")
+LOAD_FIELDS = (
+    "n_ctx",
+    "n_threads",
+    "use_gpu",
+    "gpu_layers",
+    "kv_type",
+    "low_cpu_mem_usage",
+    "torch_dtype",
+    "quantization",
+    "trust_remote_code",
+)
+# What a GGUF model's context is kept in, by llama.cpp's names.
+KV_TYPES = ("f16", "q8_0", "q4_0")
+MAX_GPU_LAYERS = 1024
 
 
 # Below it nothing is left to chance: that is said as 0. The pages begin at 0.1.
@@ -42,7 +55,9 @@ class ModelConfig:
 
     ``temperature`` 0 means greedy. ``seed`` None draws a fresh one. ``n_ctx`` is the context of one conversation, in
     tokens; ``n_threads`` None shares the machine's cores among the models that are decoding. ``quantization`` is for
-    PyTorch checkpoints (bitsandbytes); a GGUF file carries its own. ``pad_token_id`` is taken for compatibility and
+    PyTorch checkpoints (bitsandbytes); a GGUF file carries its own. For GGUF files ``gpu_layers`` of their layers go to
+    a GPU (None: as many as there are) and ``kv_type`` is what the context is kept in, 16 bit for reproducible answers
+    whatever it says. ``pad_token_id`` is taken for compatibility and
     changes nothing: no engine here pads a prompt. ``reproducible`` asks for the same tokens from the same weights,
     prompt, parameters and seed on the same machine, whatever else runs, at a price in speed. ``adapter_scale`` is how
     much of a LoRA adapter is added to its base, for targets that are adapters: 0 is the base, 1 the adapter as tuned.
@@ -92,6 +107,8 @@ class ModelConfig:
     top_logprobs: Annotated[int | None, _left_out(None)] = None
     enable_thinking: Annotated[bool | None, _left_out(None)] = None
     thinking_budget: Annotated[int | None, _left_out(None)] = None
+    gpu_layers: Annotated[int | None, _left_out(None)] = None
+    kv_type: Annotated[str, _left_out("f16")] = "f16"
 
     def __post_init__(self) -> None:
         self.stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
@@ -131,6 +148,7 @@ class ModelConfig:
         _whole_between("n_ctx", self.n_ctx, MIN_CONTEXT, MAX_CONTEXT)
         for name, low, high in (
             ("n_threads", 1, 1024),
+            ("gpu_layers", 0, MAX_GPU_LAYERS),
             ("seed", 0, 2**32 - 1),
             ("pad_token_id", 0, 2**31 - 1),
             ("eos_token_id", 0, 2**31 - 1),
@@ -147,6 +165,7 @@ class ModelConfig:
         _check_bias(self.logit_bias)
         _one_of("quantization", self.quantization, QUANTIZATIONS)
         _one_of("torch_dtype", self.torch_dtype, TORCH_DTYPES)
+        _one_of("kv_type", self.kv_type, KV_TYPES)
         if len(self.stop) > 16 or any(not isinstance(s, str) or not 0 < len(s) <= 256 for s in self.stop):
             raise InvalidParameterError("stop must be at most 16 texts of 1 to 256 characters")
 
@@ -178,6 +197,8 @@ class ModelConfig:
 
 # Fields that plain data has only where they are not as usual.
 LEFT_OUT = (
+    "gpu_layers",
+    "kv_type",
     "adapter_scale",
     "min_p",
     "typical_p",

@@ -12,6 +12,9 @@ from multi_llm_comparator.core.exceptions import InvalidParameterError
 MAX_CHARACTERS = 256 * 1024
 MAX_CHOICES = 1024
 MAX_CLOSERS = 16
+# Between the signs of JSON: one space, or a new line and what it is indented by. Without a bound a model that likes
+# spaces writes nothing else.
+JSON_SPACE = r" |\n {0,8}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

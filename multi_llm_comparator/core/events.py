@@ -9,7 +9,7 @@ and, when a gateway answers, with ``(Attempted ... AttemptFailed (Retrying | Fel
 instead of it, and ``Cost`` before the end. Retry and fallback happen only before the first ``ThoughtDelta`` or
 ``TextDelta``.
 
-``Finished`` or ``Failed`` is always the last one (of a score request ``Scored``, of a token request ``Tokenized``). A
+``Finished`` or ``Failed`` is always the last one (``Scored``, ``Tokenized`` or ``Embedded`` of requests for those). A
 failure is an event, never answer text.
 Consumers ``match`` on them.
 """
@@ -117,8 +117,29 @@ class ThoughtDelta(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallDelta(TextDelta):
+    """A piece of a call of a tool: part of the answer, but none of its text, which is empty here.
+
+    ``index`` counts the calls of the answer from 0. The first piece of a call has its ``id`` and ``name``; the pieces
+    of ``arguments`` together are the text of one JSON object.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scored(Event):
     """What a score request was for, as :meth:`core.scores.ScoreResult.to_dict` writes it; its stream ends with it."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded(Event):
+    """What an embed request was for, as :meth:`core.embeddings.EmbedResult.to_dict` writes it; its stream ends so."""
 
     result: dict[str, Any]
 
@@ -167,7 +188,7 @@ class Failed(Event):
 
 
 # The events that nothing follows in a model's stream.
-ENDS = (Finished, Failed, Scored, Tokenized)
+ENDS = (Finished, Failed, Scored, Embedded, Tokenized)
 # What a model writes, part of its answer or not: from the first on nobody else may answer instead.
 WRITTEN = (TextDelta, ThoughtDelta)
 
@@ -245,8 +266,10 @@ _KINDS: dict[str, type[Event]] = {
         Started,
         Reading,
         TextDelta,
+        ToolCallDelta,
         ThoughtDelta,
         Scored,
+        Embedded,
         Tokenized,
         Contended,
         MemoryMeasured,

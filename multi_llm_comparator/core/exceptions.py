@@ -8,6 +8,7 @@
     ├── InferenceError              a request that failed while it ran
     │   ├── ContextOverflowError    prompt and answer do not fit into the context
     │   ├── ConversationRefusedError the model's chat template takes no such conversation
+    │   │   └── ToolsRefusedError   ... because it has no tools, or writes calls in a form that is not read here
     │   ├── ModelProcessDied        the model's process crashed or was killed
     │   ├── ModelProcessHung        the model's process made no step for too long, or did not stop when told
     │   ├── ModelProcessOverLimit   the model's process took too much memory or time and was ended
@@ -112,6 +113,10 @@ class RequestRefusedError(InferenceError):
 
 class ConversationRefusedError(InferenceError):
     """The model's chat template takes no such conversation; another model's may."""
+
+
+class ToolsRefusedError(ConversationRefusedError):
+    """The request has tools, and the model's chat template has none; another model's may."""
 
 
 CANNOT_WRITE = "the constraint wants a text that this model has no tokens for; ask without it, or ask another model"

@@ -10,8 +10,9 @@ from typing import Any, Literal, Protocol
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Event
+from multi_llm_comparator.core.tools import AUTO, NONE, Tool, ToolCall
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Priority = Literal["low", "normal", "high"]
 # A note (see events.Started) from where a constraint cannot be kept to.
 UNCONSTRAINED = "This answer was to keep to a given form, which cannot be asked for there: it was written freely."
@@ -23,13 +24,33 @@ UNREPEATABLE = "Whether this answer can be repeated depends on where it was writ
 class Message:
     """One turn of a conversation: its text and, for models that see, images as ``https:`` or ``data:`` URLs.
 
+    ``image_places`` says behind how many characters of the text each image stands; without it, all behind the text.
     ``thought`` is what an assistant thought before it wrote the text; it goes to models whose chat template takes it.
+    It may have written ``tool_calls`` beside its text; a turn of the role ``tool`` is what came of the call with the id
+    ``tool_call_id``.
     """
 
     role: Role
     content: str
     images: tuple[str, ...] = ()
     thought: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    image_places: tuple[int, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Message:
+        """Rebuild a message from what :func:`dataclasses.asdict` makes of it; what is missing is empty."""
+        calls = tuple(ToolCall(**call) for call in data.get("tool_calls", ()))
+        return cls(
+            data["role"],
+            data["content"],
+            tuple(data.get("images", ())),
+            data.get("thought", ""),
+            tool_calls=calls,
+            tool_call_id=data.get("tool_call_id", ""),
+            image_places=tuple(data.get("image_places", ())),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +76,16 @@ class GenerationRequest:
     run_id: str = ""
     constraint: Constraint | None = None
     adapter: str = ""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = AUTO
+    parallel_tool_calls: bool = True
     priority: Priority = "high"
     prompt_tokens: tuple[int, ...] = ()
+
+    @property
+    def offered_tools(self) -> tuple[Tool, ...]:
+        """The tools that the model is told of."""
+        return () if self.tool_choice == NONE else self.tools
 
     def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
         """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
@@ -80,10 +109,7 @@ class GenerationRequest:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> GenerationRequest:
         return cls(
-            messages=tuple(
-                Message(m["role"], m["content"], tuple(m.get("images", ())), m.get("thought", ""))
-                for m in data["messages"]
-            ),
+            messages=tuple(map(Message.from_dict, data["messages"])),
             config=ModelConfig.from_dict(data["config"]),
             id=data["id"],
             continue_final=data.get("continue_final", False),
@@ -91,6 +117,9 @@ class GenerationRequest:
             run_id=data.get("run_id", ""),
             constraint=Constraint.from_dict(data["constraint"]) if data.get("constraint") else None,
             adapter=data.get("adapter", ""),
+            tools=tuple(Tool(**tool) for tool in data.get("tools", ())),
+            tool_choice=data.get("tool_choice", AUTO),
+            parallel_tool_calls=data.get("parallel_tool_calls", True),
             priority=data.get("priority", "high"),
             prompt_tokens=tuple(data.get("prompt_tokens", ())),
         )

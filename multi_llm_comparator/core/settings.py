@@ -72,6 +72,14 @@ class Settings(BaseSettings):
         repr=False,
         description="takes signed tokens (JWT, HS256) made with this secret; empty means none",
     )
+    oidc_issuer: str = Field(
+        default="", description="signs people in: the address of a provider of OpenID Connect; empty means none"
+    )
+    oidc_client_id: str = Field(default="", description="what the provider calls this app")
+    oidc_client_secret: str = Field(default="", repr=False, description="what this app shows to the provider")
+    oidc_allowed: tuple[str, ...] = Field(
+        default=(), description="who may sign in so: addresses of mail, or @example.org for a whole domain"
+    )
     cors_origins: tuple[str, ...] = Field(
         default=(), description="pages of other origins that may ask the API, such as https://lab.example.org"
     )

@@ -33,7 +33,7 @@ class TokenPiece:
     Attributes:
         id: in the model's vocabulary; -1 where an endpoint does not tell.
         text: of this token alone; a character that takes several tokens is U+FFFD in each. Of a control token its name.
-        bytes: what it stands for in UTF-8, perhaps a part of a character.
+        bytes: what it stands for in UTF-8, perhaps a part of a character; none of a control token.
         top: the likeliest tokens at its place, the likeliest first; as many as were asked for.
     """
 

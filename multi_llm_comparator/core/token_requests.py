@@ -70,7 +70,8 @@ class TokenList:
 
     Attributes:
         tokens: ids.
-        spelled: each one's text and bytes; a character of several tokens is U+FFFD in each.
+        spelled: each one's text and bytes; a character of several tokens is U+FFFD in each, and a control token has its
+            name and no bytes.
         text: of all together.
         n_ctx: how many the model's context holds.
         begin, end: the names of the marks that begin and end a text; "" where there are none.

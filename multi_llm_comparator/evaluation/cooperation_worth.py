@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
+from multi_llm_comparator.cooperation.documents import read_run
 from multi_llm_comparator.cooperation.normalising import ballot_of
 from multi_llm_comparator.cooperation.spec import PREFIX
 from multi_llm_comparator.cooperation.weighting import Record, weights_from
@@ -102,9 +103,10 @@ class Worths:
         """Whether the cooperation had these members when it was measured: its runs of that time say so."""
         until = snapshot.ended_at
         at = RunFilter(kind=COOPERATION, model=f"{PREFIX}{name}", made_after=snapshot.created_at, made_before=until)
-        for summary in await self._evaluations.runs.list(at, 1):
-            asked = {self._canonical(model) for model in summary.models if not model.startswith(PREFIX)}
-            return members <= asked
+        runs = self._evaluations.runs
+        for summary in await runs.list(at, 1):
+            spec = read_run(await asyncio.to_thread(runs.store.load_run, summary.id)).spec
+            return {self._canonical(member.target) for member in spec.members} == members
         return False
 
     def _measured(self, snapshot: EvaluationSnapshot, target: str, members: set[str]) -> Worth | None:

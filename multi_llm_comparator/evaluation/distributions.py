@@ -161,6 +161,12 @@ async def _loss(
 
 def _of_text(own: _Text, score: ContinuationScore) -> tuple[TextLoss, float]:
     """The loss of one text, and the reference's mean rest."""
+    divergence, same, p_rest = _by_place(own, score)
+    return TextLoss(float(divergence.mean()), float(same.mean()), len(own.tokens)), float(p_rest.mean())
+
+
+def _by_place(own: _Text, score: ContinuationScore) -> tuple[Any, Any, Any]:
+    """For each place the divergence in nats, whether both find the same token likeliest, and the reference's rest."""
     import numpy as np
 
     p, q = own.logprobs.astype(np.float64), np.array(score.at, dtype=np.float64)
@@ -169,9 +175,10 @@ def _of_text(own: _Text, score: ContinuationScore) -> tuple[TextLoss, float]:
     divergence = (np.exp(p) * (p - q)).sum(axis=1)
     divergence += np.where(p_rest > _LEAST, p_rest * np.log(np.maximum(p_rest, _LEAST) / q_rest), 0.0)
     same = np.array([place.ids[0] for place in score.top]) == own.ids[:, 0]
-    if not math.isfinite(mean_kl := float(np.maximum(divergence, 0).mean())):
+    divergence = np.maximum(divergence, 0)
+    if not math.isfinite(float(divergence.mean())):
         raise InferenceError("a model gives a token of the text no probability at all; load it in another precision")
-    return TextLoss(mean_kl, float(same.mean()), len(own.tokens)), float(p_rest.mean())
+    return divergence, same, p_rest
 
 
 def _request(
@@ -184,3 +191,18 @@ def _request(
 async def _scored(scorer: TextScorer, target: str, requests: Sequence[ScoreRequest]) -> list[ContinuationScore]:
     results = await asyncio.gather(*(scorer.score(target, request) for request in requests))
     return [result.continuations[0] for result in results]
+
+
+def losses_by_place(reference: ContinuationScore, score: ContinuationScore) -> tuple[list[float], list[bool]]:
+    """For each token of a text the divergence from the reference in nats, and whether both find the same one likeliest.
+
+    Args:
+        reference: scored with its likeliest tokens (``top_k``).
+        score: scored with its likeliest one, and at the ids of the reference's (``at``).
+    """
+    import numpy as np
+
+    ids = np.array([place.ids for place in reference.top], dtype=np.int32)
+    logprobs = np.array([place.logprobs for place in reference.top], dtype=np.float32)
+    divergence, same, _ = _by_place(_Text(reference.tokens, ids, logprobs), score)
+    return [float(value) for value in divergence], [bool(value) for value in same]

@@ -11,7 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.core.events import CacheHit, Cost, Event, Finished, TextDelta, ThoughtDelta
+from multi_llm_comparator.core.events import (
+    CacheHit,
+    Cost,
+    Event,
+    Finished,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallDelta,
+)
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.config import CacheSettings
 from multi_llm_comparator.groups.json_disk import STORE_ERRORS, open_store
@@ -128,10 +136,14 @@ class Recorder:
         self._thought: list[str] = []
         self._thought_tokens = 0
         self._model = ""
+        self._has_calls = False
         self.answer: CachedAnswer | None = None
 
     def note(self, event: Event) -> None:
         match event:
+            case ToolCallDelta():
+                # What a call came to is in the next request: the same question is not asked twice.
+                self._has_calls = True
             case TextDelta(text=text):
                 self._pieces.append(text)
             case ThoughtDelta(text=text, tokens=tokens):
@@ -140,6 +152,8 @@ class Recorder:
             case Cost(model=model):
                 self._model = model
             case Finished(reason="stop" | "length" as reason, prompt_tokens=prompt, completion_tokens=completion):
+                if self._has_calls:
+                    return
                 text = "".join(self._pieces)
                 origin = self._origins.get(self._model, "")
                 thought = "".join(self._thought)

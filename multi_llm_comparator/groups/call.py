@@ -22,6 +22,7 @@ from multi_llm_comparator.core.events import (
     Started,
     TextDelta,
     ThoughtDelta,
+    ToolCallDelta,
 )
 from multi_llm_comparator.core.exceptions import (
     DeadlineExceededError,
@@ -260,7 +261,8 @@ class Call:
                         attempt.prompt_tokens, attempt.has_started = prompt_tokens, True
                         yield event
                     case TextDelta(tokens=tokens):
-                        attempt.text_tokens, attempt.has_text = tokens, attempt.has_text or bool(event.text)
+                        attempt.text_tokens = tokens
+                        attempt.has_text |= bool(event.text) or isinstance(event, ToolCallDelta)
                         yield event
                     case ThoughtDelta(tokens=tokens):
                         # Who follows the thought has begun to read: nobody else may answer instead.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
+from multi_llm_comparator.core.embeddings import EmbedResult
 from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, KeyRefusedError
 from multi_llm_comparator.core.keys import resolve_key
@@ -56,6 +57,17 @@ class Endpoints:
         client.active += 1
         try:
             return await client.endpoint.score(request)
+        finally:
+            client.active -= 1
+            self._close_if_done(client)
+
+    async def embed(self, model: str, declaration: ModelDeclaration, texts: Sequence[str]) -> EmbedResult:
+        """Vectors of texts by an endpoint's model; raises what :meth:`stream` would."""
+        await self._import()
+        client = self._client(model, declaration)
+        client.active += 1
+        try:
+            return await client.endpoint.embed(texts)
         finally:
             client.active -= 1
             self._close_if_done(client)

@@ -25,6 +25,7 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.token_requests import TokenRequest
 
 if TYPE_CHECKING:
+    from multi_llm_comparator.inferencers.embedder import Embedder
     from multi_llm_comparator.inferencers.scorer import Scorer
 
 # Beyond this, requests share the context's memory rather than each having room for a whole one.
@@ -46,6 +47,8 @@ class LoadOptions:
     n_ctx: int = 2048
     n_threads: int | None = None
     use_gpu: bool = True
+    gpu_layers: int | None = None
+    kv_type: str = "f16"
     low_cpu_mem_usage: bool = True
     torch_dtype: str = "auto"
     quantization: str = "none"
@@ -120,6 +123,14 @@ class Engine(ABC):
             UnsupportedModelError: this kind of engine only writes.
         """
         raise UnsupportedModelError(f"an engine of the kind {type(self).__name__!r} only writes, it scores no texts")
+
+    def open_embedder(self) -> Embedder:
+        """What makes vectors of texts with this model; opened at most once, and closed before the engine.
+
+        Raises:
+            UnsupportedModelError: this kind of engine makes none.
+        """
+        raise UnsupportedModelError(f"an engine of the kind {type(self).__name__!r} makes no embeddings")
 
     def tokens(self, request: TokenRequest) -> Event:
         """Ask the model's tokenizer; gives the event that ends the request's stream."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from jinja2 import Template
 from jinja2.exceptions import TemplateError
 
-from multi_llm_comparator.core.exceptions import ConversationRefusedError, InferenceError
+from multi_llm_comparator.core.exceptions import ConversationRefusedError, InferenceError, ToolsRefusedError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.tools import Tool
+from multi_llm_comparator.inferencers.chat_entries import Hidden, entries_of, texts_of
 from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
 from multi_llm_comparator.inferencers.thoughts import CLOSE, OPEN
 from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
+from multi_llm_comparator.inferencers.tool_forms import NO_TOOLS, CallForm, find_form
 
 # Those of real models have 30,000 at most, and compiling takes 20 µs and 2 kB for each.
 MAX_SOURCE_CHARS = 128 * 1024
@@ -75,7 +79,7 @@ class ChatTemplate:
     def __init__(
         self, source: str | None, *, bos_token: str = "", eos_token: str = "", special_tokens: Iterable[str] = ()
     ) -> None:
-        self._variables = {"bos_token": bos_token, "eos_token": eos_token, "tools": None, "documents": None}
+        self._variables = {"bos_token": bos_token, "eos_token": eos_token, "documents": None}
         self._special_tokens = tuple(token for token in dict.fromkeys(special_tokens) if token.strip())
         self._source = source or ""
         self._template: Template | None = None
@@ -95,16 +99,34 @@ class ChatTemplate:
         """Whether prompts go through a template."""
         return self._template is not None
 
+    @cached_property
+    def call_form(self) -> CallForm | None:
+        """How the model writes calls of tools; None where its template has none, or writes them in no form known here.
+
+        A template that has them says so by these words; no other is run for it.
+        """
+        if self._template is None or "tool" not in self._source:
+            return None
+        return find_form(self._run, _FAULTS)
+
+    @property
+    def special_tokens(self) -> tuple[str, ...]:
+        return self._special_tokens
+
     def render(self, request: GenerationRequest) -> RenderedPrompt:
         """The prompt for ``request``; the model's answer (or its continuation) follows immediately.
 
         Raises:
             InferenceError: the conversation is empty, or the template refuses it.
+            ToolsRefusedError: it has tools, or calls of them, and the template none.
         """
         if request.raw:
             content = request.messages[-1].content if request.messages else ""
             return RenderedPrompt((PromptPart(content, is_template=False),))
         messages = request.with_system_prompt()
+        uses_tools = request.offered_tools or any(one.tool_calls or one.role == "tool" for one in messages)
+        if uses_tools and self.call_form is None:
+            raise ToolsRefusedError(NO_TOOLS)
         begun = ""
         if request.continue_final:
             if not messages or messages[-1].role != "assistant":
@@ -114,10 +136,10 @@ class ChatTemplate:
             raise InferenceError("the conversation is empty; send at least one message")
         if self._template is None:
             return RenderedPrompt((PromptPart(_plain(messages) + begun, is_template=False),), (self.note,))
-        return self._through_template(messages, begun, request.config.enable_thinking)
+        return self._through_template(messages, begun, request.offered_tools, request.config.enable_thinking)
 
     def _through_template(
-        self, messages: Sequence[Message], begun: str, enable_thinking: bool | None
+        self, messages: Sequence[Message], begun: str, tools: Sequence[Tool], enable_thinking: bool | None
     ) -> RenderedPrompt:
         notes: tuple[str, ...] = ()
         switches: dict[str, Any] = {}
@@ -127,7 +149,7 @@ class ChatTemplate:
         if not self._takes_system and messages[0].role == "system":
             messages, notes = _fold_system(messages), (*notes, self._folded)
         try:
-            parts = self._parts(messages, switches)
+            parts = self._parts(messages, tools, switches)
         except _FAULTS as exc:
             is_refused = isinstance(exc, TemplateRefusal)
             verb, kind = ("refuses", ConversationRefusedError) if is_refused else ("fails on", InferenceError)
@@ -139,7 +161,7 @@ class ChatTemplate:
         # What follows the template's opening of the answer continues it exactly where the model left off, which
         # rendering the answer as a finished message would not: templates trim it or cut out its reasoning.
         if begun:
-            begun = begun.removeprefix(f"{OPEN}\n") if opens_thought else begun
+            begun = _inside(begun) if opens_thought else begun
             opens_thought = begun.rfind(CLOSE) < begun.rfind(OPEN) or (opens_thought and CLOSE not in begun)
             parts.append(PromptPart(begun, is_template=not self._has_special_token(begun)))
         return RenderedPrompt(_merge(parts), notes, opens_thought)
@@ -175,32 +197,37 @@ class ChatTemplate:
             self._folded = f"{SYSTEM_FOLDED} It fails on one: {type(exc).__name__}: {exc}"
             return False
 
-    def _run(self, messages: list[dict[str, str]], switches: Mapping[str, Any] | None = None) -> str:
+    def _run(
+        self,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None = None,
+        is_answered: bool = True,
+        switches: Mapping[str, Any] | None = None,
+    ) -> str:
+        """What the template makes of a conversation; ``is_answered`` opens the answer that follows."""
         assert self._template is not None
+        variables = {**self._variables, "tools": tools, "add_generation_prompt": is_answered}
         pieces, size = [], 0
         with limited(TEMPLATE):
-            variables = {**self._variables, **(switches or {})}
-            for piece in self._template.generate(messages=messages, add_generation_prompt=True, **variables):
+            variables |= switches or {}
+            for piece in self._template.generate(messages=messages, **variables):
                 size += len(piece)
                 if size > MAX_TEXT_CHARS:
                     raise TemplateError(f"it makes a prompt of more than {MAX_TEXT_CHARS} characters")
                 pieces.append(piece)
         return "".join(pieces)
 
-    def _parts(self, messages: Sequence[Message], switches: Mapping[str, Any]) -> list[PromptPart]:
+    def _parts(
+        self, messages: Sequence[Message], tools: Sequence[Tool], switches: Mapping[str, Any]
+    ) -> list[PromptPart]:
         """Run the template with a placeholder for each content that holds a special token's text."""
-        hidden = [message.content.strip() for message in messages if self._has_special_token(message.content)]
-        if not hidden:
-            return [PromptPart(self._run([_entry(m, m.content) for m in messages], switches), is_template=True)]
-        mark = self._unused_character(messages)
-        entries = []
-        for message in messages:
-            content = message.content
-            if self._has_special_token(content):
-                core = content.strip()  # the space around stays visible to templates that trim it
-                content = content.replace(core, f"{mark}{hidden.index(core)}{mark}", 1)
-            entries.append(_entry(message, content))
-        return self._split(self._run(entries, switches), mark, hidden)
+        shown = [tool.as_template_sees_it() for tool in tools] or None
+        texts = list(texts_of(messages, tools))
+        if not any(map(self._has_special_token, texts)):
+            return [PromptPart(self._run(entries_of(messages), shown, switches=switches), is_template=True)]
+        hidden = Hidden(self._special_tokens, self._unused_character(texts))
+        text = self._run(entries_of(messages, hidden), hidden.inside(shown), switches=switches)
+        return self._split(text, hidden.mark, hidden.texts)
 
     def _split(self, text: str, mark: str, hidden: list[str]) -> list[PromptPart]:
         pieces = re.split(f"{mark}(\\d+){mark}", text)
@@ -213,9 +240,9 @@ class ChatTemplate:
     def _has_special_token(self, text: str) -> bool:
         return any(token in text for token in self._special_tokens)
 
-    def _unused_character(self, messages: Sequence[Message]) -> str:
+    def _unused_character(self, texts: Iterable[str]) -> str:
         """A private-use character (no case, no meaning, no escape in JSON) that occurs nowhere in this prompt."""
-        used = {*self._source, *(character for message in messages for character in message.content)}
+        used = {*self._source, *(character for text in texts for character in text)}
         for code in range(0xE000, 0xF900):
             if chr(code) not in used:
                 return chr(code)
@@ -229,10 +256,12 @@ class ChatTemplate:
         return f"The model's chat template cannot be used ({self.problem}): it was given a plain prompt."
 
 
-def _entry(message: Message, content: str) -> dict[str, str]:
-    # Templates that know thoughts of earlier turns read them here, and leave most of them out.
-    thought = {"reasoning_content": message.thought} if message.thought else {}
-    return {"role": message.role, "content": content, **thought}
+def _inside(begun: str) -> str:
+    """What an answer begins with, behind a template that has opened its thought: of one without a thought the end of
+    that comes first."""
+    if OPEN not in begun and CLOSE not in begun:
+        return f"\n{CLOSE}\n\n{begun}"
+    return begun.removeprefix(f"{OPEN}\n")
 
 
 def _begun(message: Message) -> str:

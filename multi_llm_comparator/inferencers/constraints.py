@@ -19,7 +19,7 @@ import llguidance
 import numpy as np
 from numpy.typing import NDArray
 
-from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.constraints import JSON_SPACE, Constraint
 from multi_llm_comparator.core.exceptions import CANNOT_WRITE, GrammarError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.grammar_closers import Ranks, closing_ranks
@@ -36,8 +36,6 @@ WAIT_S = 0.02
 MAX_REASON = 500
 # A state of the lexer takes 1 to 2 kB; llguidance's own bound is five times as high.
 MAX_LEXER_STATES = 50_000
-# One space, or a new line and what it is indented by. Without a bound a model that likes spaces writes nothing else.
-JSON_SPACE = r" |\n {0,8}"
 # What most tokens are made of where text is free: masks of these are computed once for a vocabulary, which makes those
 # of whatever allows them ten times as fast. llguidance's own are for JSON, the last one is for attributes in XML.
 SLICES = [

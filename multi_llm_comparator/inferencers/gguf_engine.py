@@ -21,11 +21,13 @@ from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
 from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
-from multi_llm_comparator.inferencers.gguf_notes import runtime_notes
+from multi_llm_comparator.inferencers.gguf_notes import describe
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
@@ -36,7 +38,6 @@ from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
-from multi_llm_comparator.inferencers.thoughts import ThoughtBudget
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 
 # How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
@@ -84,7 +85,7 @@ class GgufEngine(Engine):
         self._events: list[Event] = []
         # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
         self._rows: list[tuple[Answer, list[int], int | None]] = []
-        self._info = self._describe(options)
+        self._info = describe(self._runtime, options, self._vocabulary, self._template)
         self._warm_up()
 
     @property
@@ -148,6 +149,9 @@ class GgufEngine(Engine):
         scoring.on_close = lambda: self._scoring_ends(scoring)
         return Scorer(scoring, tokenizer, self._n_ctx)
 
+    def open_embedder(self) -> Embedder:
+        return Embedder(GgufEmbedding(self._runtime, self._vocabulary))
+
     def tokens(self, request: TokenRequest) -> Event:
         return tokenized(request, GgufTokenTable(self._vocabulary, self._template), self._n_ctx)
 
@@ -175,13 +179,12 @@ class GgufEngine(Engine):
         if lane is not None:
             lane.begin(prompt, adapter)
         slot = lane.slot if lane is not None else self._slots.take(prompt, adapter)
-        budget = ThoughtBudget(request.config.thinking_budget, self._vocabulary.thought_ending)
-        sampler, vocabulary = Sampler(request.config, self._vocabulary.size, edits, budget), self._vocabulary
+        vocabulary = self._vocabulary
+        sampler = Sampler(request.config, vocabulary.size, edits, vocabulary.thought_ending)
         # What is repeated must not depend on how many may write at once.
         forced = self._most_forced if lane is None else MAX_FORCED
-        if request.config.top_logprobs is not None:
-            # Of what is read together only the last one's logits are there.
-            forced = 0
+        # Of what is read together only the last one's logits are there.
+        forced = forced if request.config.top_logprobs is None else 0
         self._answers.append(
             Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
         )
@@ -384,23 +387,6 @@ class GgufEngine(Engine):
         if self._runtime.on_gpu:
             return self._runtime.n_batch
         return tokens_per_step(self._runtime.parameters, self._runtime.n_batch)
-
-    def _describe(self, options: LoadOptions) -> dict[str, Any]:
-        runtime = self._runtime
-        return {
-            "model_type": "gguf",
-            "architecture": runtime.architecture,
-            "description": runtime.description,
-            "device": runtime.device,
-            "vocab_size": self._vocabulary.size,
-            "model_size": runtime.parameters,
-            "n_ctx": self._n_ctx,
-            "n_ctx_train": runtime.n_ctx_train,
-            "parallel": options.parallel,
-            "chat_template": self._template.is_present,
-            "safe": options.safe,
-            "notes": runtime_notes(runtime, options, self._template),
-        }
 
     def _warm_up(self) -> None:
         """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after."""

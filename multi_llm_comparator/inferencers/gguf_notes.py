@@ -1,17 +1,41 @@
-"""What a loaded GGUF model has less of than it could have, in words for whoever looks at its answers."""
+"""What is known of a loaded GGUF model, and what it has less of than it could have, in words for whoever looks."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
+from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 
 # llama.cpp's file types (llama_ftype in llama.h) whose weights it lays out anew on x86, where AMX is.
 _REPACKED_TYPES = frozenset({2, 10, 14, 15, 25})
 _OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
 NOT_REPACKED = "Weights not repacked: this build of llama.cpp uses AMX, which crashes on them. It is slower without."
+
+
+def describe(
+    runtime: LlamaRuntime, options: LoadOptions, vocabulary: Vocabulary, template: ChatTemplate
+) -> dict[str, Any]:
+    """What :attr:`inferencers.base.Engine.info` tells."""
+    return {
+        "model_type": "gguf",
+        "architecture": runtime.architecture,
+        "description": runtime.description,
+        "device": runtime.device,
+        "vocab_size": vocabulary.size,
+        "model_size": runtime.parameters,
+        "n_ctx": options.n_ctx,
+        "n_ctx_train": runtime.n_ctx_train,
+        "parallel": options.parallel,
+        "chat_template": template.is_present,
+        "tools": tool_info(template, vocabulary.special_ids),
+        "safe": options.safe,
+        "notes": runtime_notes(runtime, options, template),
+    }
 
 
 def runtime_notes(runtime: LlamaRuntime, options: LoadOptions, template: ChatTemplate) -> list[str]:

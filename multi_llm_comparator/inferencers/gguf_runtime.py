@@ -187,7 +187,8 @@ class LlamaRuntime:
     def _open_model(self, options: LoadOptions) -> Any:
         params = llama_cpp.llama_model_default_params()
         params.use_extra_bufts = self.may_repack and not options.safe
-        params.n_gpu_layers = -1 if self.on_gpu else 0
+        layers = -1 if options.gpu_layers is None else options.gpu_layers
+        params.n_gpu_layers = layers if self.on_gpu else 0
         if options.safe:
             params.load_mode = llama_cpp.LLAMA_LOAD_MODE_NONE
         error_log.begin()
@@ -233,6 +234,21 @@ class LlamaRuntime:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         return self._open_context(params)
 
+    def open_embedding(self, n_sequences: int, n_tokens: int) -> Any:
+        """A context for vectors of texts, which reads at most ``n_tokens`` in one call.
+
+        Raises:
+            ModelLoadError: there is no memory for it.
+        """
+        params = self._context_params()
+        params.embeddings = True
+        params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+        params.n_ctx = params.n_batch = params.n_ubatch = max(n_tokens, n_sequences)
+        params.n_seq_max = n_sequences
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self.n_threads
+        return self._open_context(params)
+
     def _open_shared(self) -> Any:
         """The context that all other answers share."""
         options, params = self._options, self._context_params()
@@ -240,6 +256,10 @@ class LlamaRuntime:
         params.n_ctx, params.n_seq_max = options.cache_tokens, self.n_sequences
         params.kv_unified = True
         params.n_threads = params.n_threads_batch = options.threads(self.weights_bytes)
+        if options.kv_type != "f16" and not options.safe:
+            params.type_k = params.type_v = getattr(llama_cpp, f"GGML_TYPE_{options.kv_type.upper()}")
+            # llama.cpp computes with values in fewer bits in flash attention alone.
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
         return self._open_context(params)
 
     def _context_params(self) -> Any:

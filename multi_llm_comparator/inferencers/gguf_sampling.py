@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import secrets
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import llama_cpp
@@ -43,17 +44,23 @@ def check_logit(logit: float) -> None:
 
 class Sampler:
     """One answer's chain: penalties, then top-k, typical-p, top-p, min-p, temperature and a draw; or the likeliest
-    token. Before it ``edits`` change the logits.
+    token. Before it ``edits`` change the logits; ``thought_ending`` gives the tokens that end a thought.
 
     ``chances`` are those of the token picked last, from the logits as the model gave them, where they are asked for.
     """
 
     def __init__(
-        self, config: ModelConfig, n_vocab: int, edits: LogitEdits | None = None, budget: ThoughtBudget | None = None
+        self,
+        config: ModelConfig,
+        n_vocab: int,
+        edits: LogitEdits | None = None,
+        thought_ending: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         self.seed = choose_seed(config)
         self._edits = edits if edits is not None and not edits.are_none else None
-        self._budget = budget if config.thinking_budget is not None else None
+        self._budget = None
+        if config.thinking_budget is not None:
+            self._budget = ThoughtBudget(config.thinking_budget, thought_ending)
         self._n_top = config.top_logprobs
         self.chances: Chances | None = None
         self._row = ctypes.c_float * n_vocab

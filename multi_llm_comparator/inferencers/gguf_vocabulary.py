@@ -41,8 +41,13 @@ class Vocabulary:
 
     def special_tokens(self) -> list[str]:
         """The texts that become control tokens where special tokens are looked for."""
+        return list(self.special_ids)
+
+    @cached_property
+    def special_ids(self) -> dict[str, int]:
+        """Control tokens by their texts."""
         attribute = llama_cpp.llama_vocab_get_attr
-        return [self.text(token) for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL]
+        return {self.text(token): token for token in range(self.size) if attribute(self._vocab, token) & _SPECIAL}
 
     @cached_property
     def ends(self) -> frozenset[int]:
@@ -118,13 +123,14 @@ class Vocabulary:
         return self.tokens([PromptPart(BUDGET_ENDS, is_template=True)])
 
     def spelled(self, token: int) -> tuple[str, bytes]:
-        """A token's text and bytes; of one that is no text, its name."""
-        piece = self.piece(token) or self.text(token).encode()
-        return piece.decode("utf-8", "replace"), piece
+        """A token's text and bytes; of one that is no text its name, and no bytes."""
+        piece = self.piece(token)
+        return (piece.decode("utf-8", "replace"), piece) if piece else (self.text(token), b"")
 
     def text_of(self, tokens: Sequence[int]) -> str:
         """The text of tokens together; of control tokens their names."""
-        return b"".join(self.spelled(token)[1] for token in tokens).decode("utf-8", "replace")
+        spelled = map(self.spelled, tokens)
+        return b"".join(piece or text.encode() for text, piece in spelled).decode("utf-8", "replace")
 
     def first_piece(self, token: int, after: int) -> bytes | None:
         """Like :meth:`piece` for the first token of an answer; ``after`` is the prompt's last token.
@@ -135,6 +141,10 @@ class Vocabulary:
         if piece is None or not self._is_spm or after != self.bos:
             return piece
         return self._buffer.read(token, 1)
+
+    def without_first_space(self, text: bytes) -> bytes:
+        """A whole text as it was before it was tokenised: SentencePiece puts a space in front."""
+        return text.removeprefix(b" ") if self._is_spm else text
 
     def _tokens(self, text: bytes, *, parse_special: bool) -> list[int]:
         room = len(text) + 2

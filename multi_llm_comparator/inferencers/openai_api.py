@@ -12,7 +12,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +22,8 @@ from pydantic import SecretStr
 
 from multi_llm_comparator.core.bounded_http import bound_answer
 from multi_llm_comparator.core.constraints import Constraint
-from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started, TextDelta, ThoughtDelta
+from multi_llm_comparator.core.embeddings import EmbedResult, vector
+from multi_llm_comparator.core.events import Event, Started
 from multi_llm_comparator.core.exceptions import (
     ContextOverflowError,
     InferenceError,
@@ -35,20 +36,18 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.keys import remember_key, scrub
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.scores import COARSE_TIE_NATS, ScoreRequest, ScoreResult
-from multi_llm_comparator.core.token_pieces import TokenPiece
+from multi_llm_comparator.inferencers.openai_chunks import MAX_MESSAGE_CHARS, ChunkReader
 from multi_llm_comparator.inferencers.openai_fields import (
-    Channel,
     logprob_fields,
-    pieces_of,
     rare_fields,
     standard_fields,
     thinking_fields,
     untold,
 )
 from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
+from multi_llm_comparator.inferencers.openai_tools import call_fields, tool_arguments
 
 MAX_CONNECTIONS = 4000
-MAX_MESSAGE_CHARS = 500
 READ_TIMEOUT_S = 600.0
 # What the client library raises, its own errors and those it lets through for answers of no shape it knows.
 _FOREIGN = (
@@ -116,11 +115,13 @@ class OpenAIEndpoint:
             takes_sampling = self.options.sampling != "none"
             notes += untold(request.config, self._rare, takes_sampling=takes_sampling)
             yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
-            reader = _ChunkReader(request)
+            reader = ChunkReader(request)
             async for chunk in stream:
                 for event in reader.read(chunk):
                     yield event
-            for event in reader.rest():
+                for event in reader.calls.read(chunk):
+                    yield event
+            for event in (*reader.calls.rest(), *reader.rest()):
                 yield event
             yield reader.finish()
         except _FOREIGN as exc:
@@ -146,6 +147,26 @@ class OpenAIEndpoint:
                 raise self._translated(exc) from None
             found.append(score_of(answer, prefix, text))
         return ScoreResult(continuations=tuple(found), notes=(NOTE,), tie_nats=COARSE_TIE_NATS)
+
+    async def embed(self, texts: Sequence[str]) -> EmbedResult:
+        """Vectors that stand for ``texts``, as the endpoint makes them.
+
+        Raises:
+            InferenceError: as :meth:`stream`.
+        """
+        try:
+            answer = await self._client.embeddings.create(
+                model=self.options.model, input=list(texts), encoding_format="float"
+            )
+            found = sorted(answer.data, key=lambda one: one.index)
+            vectors = tuple(vector(one.embedding) for one in found)
+            tokens = int(answer.usage.prompt_tokens) if answer.usage else 0
+        except _FOREIGN as exc:
+            raise self._translated(exc) from None
+        if len(vectors) != len(texts):
+            raise ProviderUnavailableError(f"{self.options.model!r} made {len(vectors)} vectors of {len(texts)} texts")
+        # An endpoint says only how many they are in all.
+        return EmbedResult(vectors=vectors, tokens=(tokens, *[0] * (len(texts) - 1)), how="as the endpoint makes them")
 
     async def check(self) -> None:
         """Ask for the list of models, which costs no tokens; raises what :meth:`stream` would.
@@ -180,6 +201,7 @@ class OpenAIEndpoint:
             arguments["seed"] = config.seed
         if config.stop:
             arguments["stop"] = list(config.stop)
+        arguments |= tool_arguments(request)
         if more := self._beyond_the_standard(request):
             arguments["extra_body"] = more
         return arguments
@@ -237,12 +259,10 @@ class OpenAIEndpoint:
 
     def _message(self, message: Message) -> dict[str, Any]:
         if not message.images:
-            return {"role": message.role, "content": message.content}
+            return {"role": message.role, "content": message.content, **call_fields(message)}
         if not self.options.sees_images:
             raise RequestRefusedError(f"the model {self.options.model!r} has no tag 'vision' and takes no images")
-        parts: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
-        parts += [{"type": "image_url", "image_url": {"url": url}} for url in message.images]
-        return {"role": message.role, "content": parts}
+        return {"role": message.role, "content": _parts(message)}
 
     def _translated(self, error: Exception) -> InferenceError:
         """Our error for anything that the client raises. Its text is scrubbed and the original is let go: a request
@@ -290,70 +310,16 @@ def _gbnf(constraint: Constraint) -> str | None:
     return "root ::= " + " | ".join(json.dumps(choice, ensure_ascii=False) for choice in constraint.choices)
 
 
-class _ChunkReader:
-    """Reads chunks of one answer; what does not look like a chunk is the endpoint's fault.
-
-    What a reasoning model thinks comes in a field of its own. A key of ours that the endpoint writes into its answer is
-    masked before anybody sees or keeps it.
-    """
-
-    def __init__(self, request: GenerationRequest) -> None:
-        self._request_id = request.id
-        self._reason: str | None = None
-        self._usage: tuple[int, int] | None = None
-        self._text, self._thought = Channel(), Channel()
-        self._deltas = 0
-
-    def read(self, chunk: Any) -> Iterable[Event]:
-        """What the chunk adds, whole characters only."""
-        try:
-            usage = chunk.usage
-            if usage is not None:
-                self._usage = (int(usage.prompt_tokens), int(usage.completion_tokens))
-            if not chunk.choices:
-                return []
-            choice = chunk.choices[0]
-            self._reason = choice.finish_reason or self._reason
-            thought, text = self._parts(choice.delta) if choice.delta is not None else ("", "")
-            pieces = pieces_of(choice)
-        except (AttributeError, TypeError, ValueError, LookupError) as exc:
-            said = scrub(str(exc))[:MAX_MESSAGE_CHARS]
-            raise ProviderUnavailableError(
-                f"the endpoint sent something that is no chunk of an answer: {said}"
-            ) from None
-        self._deltas += bool(thought or text)
-        # Pieces of thoughts come beside them: who asks for pieces wants those of the answer.
-        shown_thought = self._thought.push(thought)[0] if thought else ""
-        return self._events(shown_thought, *(self._text.push(text, pieces) if text else ("", ())))
-
-    def rest(self) -> Iterable[Event]:
-        """What was held back because a key could have begun so."""
-        return self._events(self._thought.rest()[0], *self._text.rest())
-
-    def _events(self, thought: str, text: str, pieces: tuple[TokenPiece, ...]) -> Iterable[Event]:
-        if thought:
-            yield ThoughtDelta(request_id=self._request_id, text=thought, tokens=self._deltas)
-        if text or pieces:
-            yield TextDelta(request_id=self._request_id, text=text, tokens=self._deltas, pieces=pieces)
-
-    def _parts(self, delta: Any) -> tuple[str, str]:
-        """Thought and text."""
-        text = delta.content or ""
-        if not isinstance(text, str):
-            raise TypeError("content is not text")
-        # DeepSeek's, vLLM's and llama-server's name for it, then OpenRouter's and newer vLLM's.
-        thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
-        return (thought if isinstance(thought, str) else ""), text
-
-    def finish(self) -> Finished:
-        """The end of the answer, if it has one."""
-        if self._reason is None:
-            raise ProviderUnavailableError("the endpoint's stream was cut before the answer's end")
-        if self._reason == "content_filter":
-            raise RequestRefusedError("the endpoint's content filter stopped the answer")
-        reason: FinishReason = "length" if self._reason == "length" else "stop"
-        prompt, completion = self._usage or (0, 0)
-        return Finished(request_id=self._request_id, reason=reason, prompt_tokens=prompt, completion_tokens=completion)
+def _parts(message: Message) -> list[dict[str, Any]]:
+    """Text and images in their order."""
+    parts: list[dict[str, Any]] = []
+    done, places = 0, message.image_places or (len(message.content),) * len(message.images)
+    for url, place in zip(message.images, places, strict=False):
+        if text := message.content[done:place]:
+            parts.append({"type": "text", "text": text})
+        parts.append({"type": "image_url", "image_url": {"url": url}})
+        done = max(done, place)
+    return [*parts, {"type": "text", "text": rest}] if (rest := message.content[done:]) else parts
 
 
 def _status_error(error: openai.APIStatusError, text: str) -> InferenceError:

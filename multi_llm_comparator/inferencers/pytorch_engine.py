@@ -22,10 +22,12 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
+from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
+from multi_llm_comparator.inferencers.pytorch_embedding import PyTorchEmbedding
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
 from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
@@ -36,6 +38,7 @@ from multi_llm_comparator.inferencers.pytorch_tokens import PyTorchTokenTable
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 from multi_llm_comparator.inferencers.transformers_seam import attention_of
 
 _log = logging.getLogger(__name__)
@@ -151,6 +154,18 @@ class PyTorchEngine(Engine):
         own = self._adapters.take(adapter, scale, self._in_use()) if adapter else None
         backend = PyTorchScoring(self._model, self._device, can_share=can_share, n_ctx=self._n_ctx, adapter=own)
         return Scorer(backend, self._encoder, self._n_ctx)
+
+    def open_embedder(self) -> Embedder:
+        base = self._model.base_model
+        return Embedder(
+            PyTorchEmbedding(
+                base,
+                self._device,
+                tokens_of=self._encoder.of_text,
+                text_of=lambda tokens: str(self._tokenizer.decode(tokens, skip_special_tokens=True)),
+                n_ctx=self._n_ctx,
+            )
+        )
 
     def tokens(self, request: TokenRequest) -> Event:
         table = PyTorchTokenTable(self._tokenizer, self._encoder, self._spelling, self._n_vocab)
@@ -318,5 +333,6 @@ def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, not
         "decoder": "one by one" if isinstance(decoder, SingleDecoder) else "batch",
         "attention": attention_of(loaded.model),
         "chat_template": encoder.template.is_present,
+        "tools": tool_info(encoder.template, encoder.special_ids),
         "notes": list(notes),
     }

@@ -76,6 +76,13 @@ class PromptEncoder:
                 )
         return ids
 
+    @property
+    def special_ids(self) -> dict[str, int]:
+        """Control tokens by their texts."""
+        return {
+            token.content: number for number, token in self._tokenizer.added_tokens_decoder.items() if token.special
+        }
+
     @cached_property
     def thought_marks(self) -> dict[int, str]:
         """The tags around a thought, by token, where a control token stands for one: it has no text of its own."""
@@ -182,17 +189,20 @@ class TokenSpelling:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._named = {id: added.content for id, added in tokenizer.added_tokens_decoder.items()}
+        added_tokens = tokenizer.added_tokens_decoder.items()
+        self._named = {id: added.content for id, added in added_tokens}
+        self._control = {id: str(added.content) for id, added in added_tokens if added.special}
         backend = getattr(tokenizer, "backend_tokenizer", None)
         self._is_byte_level = backend is not None and "ByteLevel" in repr(backend.decoder)
         self._bytes = {character: byte for byte, character in bytes_to_unicode().items()}
         self._known: dict[int, tuple[str, bytes]] = {}
 
     def spelled(self, token: int) -> tuple[str, bytes]:
-        """A token's text and bytes; of a control token, its name."""
+        """A token's text and bytes; of a control token its name, and no bytes."""
         if token not in self._known:
             piece = self._piece(token)
-            self._known[token] = (piece.decode("utf-8", "replace"), piece)
+            name = self._control.get(token)
+            self._known[token] = (piece.decode("utf-8", "replace"), piece) if name is None else (name, b"")
         return self._known[token]
 
     def _piece(self, token: int) -> bytes:

@@ -12,6 +12,7 @@ PRELOADED_ENGINE = "pytorch"
 _ENGINES = {
     "pytorch": "multi_llm_comparator.inferencers.pytorch_engine:PyTorchEngine",
     "gguf": "multi_llm_comparator.inferencers.gguf_engine:GgufEngine",
+    "encoder": "multi_llm_comparator.inferencers.encoder_engine:EncoderEngine",
     "scripted": "multi_llm_comparator.inferencers.scripted:ScriptedEngine",
 }
 

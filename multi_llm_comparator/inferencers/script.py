@@ -60,11 +60,12 @@ class Script(_Part):
 
     ``answers`` are tried in order; where none fits the answer is ``otherwise``, or the last message itself when that
     is null. A token is a word with the space before it. Without ``tokens_per_second`` there is no pause between
-    tokens. ``memory_bytes`` are held (and touched) while the model is loaded.
+    tokens. ``memory_bytes`` are held (and touched) while the model is loaded. Prompts go through ``chat_template``.
     """
 
     answers: tuple[ScriptedAnswer, ...] = Field(default=(), max_length=1000)
     otherwise: str | None = None
+    chat_template: str = ""
     tokens_per_second: float | None = Field(default=None, gt=0)
     time_to_first_token_s: Seconds = 0.0
     load_s: Seconds = 0.0

@@ -29,6 +29,7 @@ from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.script import Fault, Script, read_script
 from multi_llm_comparator.inferencers.thoughts import Telling
+from multi_llm_comparator.inferencers.tool_grammar import tool_info
 
 # A step never sleeps longer, so that a cancelled request ends soon.
 MAX_PAUSE_S = 0.02
@@ -58,7 +59,7 @@ class ScriptedEngine(Engine):
     def __init__(self, path: str, options: LoadOptions) -> None:
         self.options = options
         self._script: Script = read_script(path)
-        self._template = ChatTemplate(None)
+        self._template = ChatTemplate(self._script.chat_template or None)
         self._waiting = WaitingLine()
         self._active: dict[str, _Answer] = {}
         self._events: list[Event] = []
@@ -79,7 +80,8 @@ class ScriptedEngine(Engine):
             "model_size": 0,
             "n_ctx": self.options.n_ctx,
             "n_threads": self._threads,
-            "chat_template": False,
+            "chat_template": self._template.is_present,
+            "tools": tool_info(self._template, {}),
             "safe": self.options.safe,
             "notes": [],
         }

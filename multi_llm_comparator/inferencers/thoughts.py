@@ -12,6 +12,7 @@ from dataclasses import replace
 from multi_llm_comparator.core.events import WRITTEN, Event, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_pieces import TokenPiece
+from multi_llm_comparator.core.tools import AUTO
 from multi_llm_comparator.inferencers.text import StopMatcher
 
 OPEN, CLOSE = "<think>", "</think>"
@@ -201,5 +202,6 @@ class ThoughtBudget:
 
 def may_think(request: GenerationRequest) -> bool:
     """Whether what stands before the answer may be told apart: a text without a template, and one that keeps to a
-    constraint, are given as they are written."""
-    return not request.raw and request.constraint is None and not request.prompt_tokens
+    constraint, are given as they are written. Tools that may be called leave the text before a call free."""
+    is_free = request.constraint is None or (bool(request.offered_tools) and request.tool_choice == AUTO)
+    return is_free and not request.raw and not request.prompt_tokens

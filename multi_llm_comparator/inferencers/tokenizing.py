@@ -36,7 +36,7 @@ class TokenTable(Protocol):
         """Tokens of a conversation as the model is given it."""
 
     def spelled(self, token: int) -> tuple[str, bytes]:
-        """A token's text and bytes; of a control token, its name."""
+        """A token's text and bytes; of a control token its name, and no bytes."""
 
     def text_of(self, tokens: Sequence[int]) -> str:
         """The text of tokens together."""

@@ -12,7 +12,7 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.groups.config import GroupsConfig, ModelDeclaration
 from multi_llm_comparator.groups.pricing import price_of
-from multi_llm_comparator.routing.rules import VISION, Rules
+from multi_llm_comparator.routing.rules import MATH, VISION, Rules
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 
@@ -20,8 +20,8 @@ Kind = Literal["model", "group", "mode"]
 # "qwen3_32b", "Llama-3.1-8B", "SmolLM2-135M": a size that stands in the name.
 _SIZE = re.compile(r"(?<![A-Za-z0-9.])(?:(\d{1,2})x)?(\d{1,4}(?:\.\d{1,2})?)([bBmM])(?![A-Za-z0-9])")
 _UNITS = {"b": 1e9, "m": 1e6}
-# Models that only write plans.
-_PLANNER = "planner"
+# Models that only write plans; and those that come with the project to show how things work: they calculate.
+_PLANNER, _DEMO = "planner", "demo-"
 # A call of so many tokens is what prices are compared by.
 PROMPT_TOKENS, ANSWER_TOKENS = 500, 500
 
@@ -77,6 +77,8 @@ def find_candidates(
         if declared.is_remote:
             found[name] = _remote(name, declared, rules)
         elif (info_of := models.find(declared.local or name)) is not None and info_of.is_loadable:
+            # The same model under the name that was given to it.
+            found.pop(models.unique_name(info_of.id), None)
             found[name] = _local(name, info_of, config, rules)
     found = {
         name: replace(one, latency_s=latencies.get(name), quality=qualities.get(name), out=gateway.parts.why_out(name))
@@ -89,6 +91,8 @@ def _local(name: str, info: ModelInfo, config: GroupsConfig, rules: Rules) -> Ca
     declared = config.declaration(name)
     sees = bool(info.config.get("mmproj") or info.config.get("vision"))
     tasks = _tasks(declared, rules) | ({VISION} if sees else set())
+    if not tasks and info.name.startswith(_DEMO):
+        tasks = frozenset({MATH})
     parameters = info.config.get("parameters") or size_in_name(name)
     return Candidate(name=name, tasks=tasks, parameters=parameters, usd=0.0, sees=VISION in tasks)
 
@@ -122,9 +126,10 @@ def _groups(config: GroupsConfig, models: Mapping[str, Candidate], rules: Rules)
 def _group(
     name: str, tasks: frozenset[str], members: Sequence[str], models: Mapping[str, Candidate]
 ) -> Candidate | None:
-    """It is as good and as dear as its first member, who is asked first, and out when all of them are."""
+    """It is as good and as dear as its first member, who is asked first, and out when all of them are. None where
+    nobody is here, or all only show how things work."""
     here = [models[member] for member in members if member in models]
-    if not here:
+    if all(one.name.startswith(_DEMO) for one in here):
         return None
     able = [one for one in here if one.out is None]
     first = (able or here)[0]

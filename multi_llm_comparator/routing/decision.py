@@ -21,10 +21,10 @@ from multi_llm_comparator.routing.rules import VISION, Rules
 DecidedBy = Literal["rules", "learnt"]
 # How well a candidate fits a task: one said to be good at it, one of whom nothing is said, one good at other things,
 # which gets the question where nobody else is there.
-FITS, MAY_FIT, FITS_OTHER = 1.0, 0.6, 0.25
+FITS, MAY_FIT, FITS_OTHER = 1.0, 0.5, 0.25
 OTHER_SHARE = 0.5
-# What quality is made of: the fit, being strong enough for the question, and being strong at all.
-FIT_SHARE, ABLE_SHARE, STRONG_SHARE = 0.55, 0.35, 0.1
+# Quality is the fit, as far as the candidate is strong enough for the question; this share is being strong at all.
+STRONG_SHARE = 0.1
 MAX_ALTERNATIVES = 20
 
 
@@ -180,7 +180,8 @@ def score_by_rules(
     scores = {}
     for one in candidates:
         able = 1 - max(0.0, analysis.complexity - strength[one.name])
-        quality = FIT_SHARE * _fit(one, analysis.task_type) + ABLE_SHARE * able + STRONG_SHARE * strength[one.name]
+        fits = _fit(one, analysis.task_type) * able
+        quality = (1 - STRONG_SHARE) * fits + STRONG_SHARE * strength[one.name]
         spent = preference.cost * cost[one.name] + preference.latency * latency[one.name]
         thrift = 1 - spent / weight if weight else 1.0
         score = preference.quality_priority * quality + (1 - preference.quality_priority) * thrift

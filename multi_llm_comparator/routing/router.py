@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
@@ -49,12 +50,14 @@ class Surroundings:
         candidates: who is there now.
         modes: names of the cooperation modes that ``answers`` knows.
         learnt: the learnt router in use, or None.
+        priority: the user's own ``quality_priority``, or None for the rules'.
     """
 
     answers: TextSource
     candidates: Callable[[Rules], Sequence[Candidate]]
     modes: Callable[[], Sequence[str]] = tuple
     learnt: Callable[[], Learnt | None] = field(default=lambda: None)
+    priority: Callable[[], float | None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +118,15 @@ class IntelligentRouter:
         """Read the rules anew with the next question."""
         self._rules = None
 
-    def decide(self, query: str, *, has_images: bool = False, **weights: Any) -> RoutingDecision:
+    def decide(
+        self, query: str, *, has_images: bool = False, among: Callable[[str], bool] | None = None, **weights: Any
+    ) -> RoutingDecision:
         """Who should answer, without asking.
 
         Args:
             query: the question.
             has_images: whether images come with it.
+            among: says of a name whether it may be chosen; any may where absent.
             weights: ``quality_priority`` (0 to 1), ``cost`` and ``latency``; the rules' own where absent.
 
         Raises:
@@ -130,15 +136,25 @@ class IntelligentRouter:
         if self._given is None:
             from multi_llm_comparator.cooperation.standalone import services
 
-            return self._decided(services().router.around, query, has_images, weights)
-        return self._decided(self._given, query, has_images, weights)
+            return self._decided(services().router.around, query, has_images, weights, among)
+        return self._decided(self._given, query, has_images, weights, among)
 
     def _decided(
-        self, around: Surroundings, query: str, has_images: bool, weights: Mapping[str, float | None]
+        self,
+        around: Surroundings,
+        query: str,
+        has_images: bool,
+        weights: Mapping[str, float | None],
+        among: Callable[[str], bool] | None = None,
     ) -> RoutingDecision:
         rules = self.rules
+        if weights.get("quality_priority") is None:
+            weights = {**weights, "quality_priority": around.priority()}
         preference = Preference.of(rules, **weights)
         candidates, modes = tuple(around.candidates(rules)), tuple(around.modes())
+        if among is not None:
+            candidates = tuple(one for one in candidates if among(one.name))
+            modes = tuple(mode for mode in modes if among(f"{COOPERATE}{mode}"))
         learnt = around.learnt()
         key = _key(query, has_images, preference, candidates, modes, learnt.version if learnt else "")
         decision = self._known(key)

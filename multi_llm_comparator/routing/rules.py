@@ -17,7 +17,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config_loader import read_yaml
 
 RULES_FILE = "routing.yaml"
-GENERAL, SIMPLE, VISION = "general", "simple", "vision"
+GENERAL, SIMPLE, VISION, MATH = "general", "simple", "vision", "math"
 MAX_PATTERNS, MAX_PATTERN_CHARS, MAX_WORDS = 50, 300, 2000
 
 Word = Annotated[str, Field(min_length=1, max_length=100)]

@@ -10,6 +10,7 @@ from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.routing.candidates import Candidate, find_candidates
+from multi_llm_comparator.routing.point import chosen_priority
 from multi_llm_comparator.routing.router import Learnt, Surroundings
 from multi_llm_comparator.routing.rules import Rules
 from multi_llm_comparator.services.inference_engine import InferenceEngine
@@ -50,7 +51,10 @@ def surroundings(
             return None
         return learning_in(folder).current()
 
-    return Surroundings(answers, candidates, modes, learnt)
+    def priority() -> float | None:
+        return chosen_priority(folder) if folder is not None else None
+
+    return Surroundings(answers, candidates, modes, learnt, priority)
 
 
 def learning_in(folder: Path) -> Learning:

@@ -69,6 +69,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     from multi_llm_comparator.server.audit import keep_audit
     from multi_llm_comparator.server.guard import Guard
     from multi_llm_comparator.server.log import keep_log
+    from multi_llm_comparator.server.oidc import provider_by_settings
 
     keep_files_private()
     switch_off_telemetry()
@@ -83,7 +84,11 @@ def _serve(arguments: argparse.Namespace) -> None:
     # A port that is taken shows before anything is said or loaded.
     with _listening(arguments.host, arguments.port) as held:
         server = uvicorn.Server(
-            uvicorn.Config(Guard(api, access, keys=api.keys), log_level="warning", access_log=False)
+            uvicorn.Config(
+                Guard(api, access, keys=api.keys, provider=provider_by_settings(settings)),
+                log_level="warning",
+                access_log=False,
+            )
         )
         with Announced(settings.home, f"http://{_reachable(arguments.host)}:{arguments.port}"):
             server.run(sockets=[held])

@@ -15,7 +15,8 @@ from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
 from multi_llm_comparator.server.audit import audited
 from multi_llm_comparator.server.callers import Callers, caller_of
-from multi_llm_comparator.server.paths import asks_models
+from multi_llm_comparator.server.oidc import Oidc, Provider
+from multi_llm_comparator.server.paths import asks_models, is_shared
 from multi_llm_comparator.server.sign_in import SignIn, sent_secret
 from multi_llm_comparator.tracking.api_keys import ApiKeys, looks_like_key
 
@@ -49,6 +50,7 @@ class Guard:
         access: names it may be asked by, and the token where one is needed.
         script_hashes: of scripts within its pages, as a Content-Security-Policy names them: ``sha256-...``.
         keys: the stored keys, asked for when one is shown; None while no store is open.
+        provider: signs people in, besides keys; None where none is configured.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Guard:
         access: Access,
         script_hashes: Iterable[str] = (),
         keys: Callable[[], ApiKeys | None] = lambda: None,
+        provider: Provider | None = None,
     ) -> None:
         self._app = app
         self._access = access
-        self._sign_in = SignIn(Callers(access.token, keys))
+        self._sign_in = SignIn(Callers(access.token, keys), oidc=Oidc(provider) if provider else None)
         self._scripts = "".join(f" '{one}'" for one in script_hashes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +111,8 @@ class Guard:
         if self._access.token is None:
             sent = sent_secret(headers) or ""
             refused = await self._sign_in.judged_key(scope, sent) if looks_like_key(sent) else None
-        elif scope["type"] == "http" and scope["path"] == HEALTH:
+        elif scope["type"] == "http" and (scope["path"] == HEALTH or is_shared(scope["path"])):
+            # What a shared link shows, and whether it still does, its own signature decides.
             return None
         else:
             refused = await self._sign_in.answer(scope, headers)

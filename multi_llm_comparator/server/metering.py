@@ -32,6 +32,14 @@ logger = logging.getLogger(__name__)
 ANSWERED, CLIENT_LEFT, FAULT = 200, 499, 500
 
 
+def refuse_models(caller: Caller, names: Sequence[str]) -> None:
+    """Raises ApiError: the caller's key may not ask one of the names. "" is nobody."""
+    for name in names:
+        if name and not caller.limits.may_ask(name):
+            said = f"the key {caller.name!r} may not ask {name!r}; GET /v1/models lists what it may"
+            raise ApiError(said, 403, code="model_not_allowed", param="model")
+
+
 class Meter:
     """One request of a caller to ``target``. Whoever makes one ends it."""
 
@@ -54,6 +62,7 @@ class Meter:
         self._requests = requests
         limits = self._caller.limits
         try:
+            refuse_models(self._caller, [self._target])
             if limits.budget_per_day_usd is not None and is_run(self._target):
                 said = "what a plan or cooperation could cost is not known before; ask it with a key that has no budget"
                 raise ApiError(said, 403, param="model")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from multi_llm_comparator.sharing.links import PATH
+
 # Of the API that asks models, with and without /v1.
 _MODEL_PATHS = frozenset(
     {
@@ -34,3 +36,8 @@ _MODEL_PATHS = frozenset(
 def asks_models(path: str) -> bool:
     """Whether a path is of the API that asks models: no page, no stored run, no setting."""
     return path.startswith(("/v1/", "/models/")) or path in _MODEL_PATHS
+
+
+def is_shared(path: str) -> bool:
+    """Whether a path is that of a shared link: it needs no key, and shows one run."""
+    return path.startswith(PATH) and path.count("/") == PATH.count("/")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections import OrderedDict, deque
@@ -17,11 +18,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.types import Scope
 
 from multi_llm_comparator.server.callers import Caller, Callers, put_caller
+from multi_llm_comparator.server.oidc import BEGIN, CALLBACK, NotSignedInError, Oidc, refusal
 
 PARAMETER = "token"
 # Wrong tokens of one visitor within the window; what is remembered of visitors has a bound.
 MAX_GUESSES, WINDOW_S, MAX_VISITORS = 10, 60.0, 1000
 MAX_SESSIONS = 1000
+SESSION_S = 12 * 3600.0
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 _PAGE = Template(files("multi_llm_comparator.server").joinpath("sign_in.html").read_text(encoding="utf-8"))
 _ASK = (
@@ -37,6 +40,7 @@ _PLAIN = (
     "Send it as 'Authorization: Bearer KEY' or as 'x-api-key: KEY'.\n"
 )
 _TOO_MANY = "Too many wrong tokens or keys; try again in a minute.\n"
+_BY_PROVIDER = f'<p><a href="{BEGIN}">Sign in by your provider · 使用身份提供方登录</a></p>'
 # Who comes by a link elsewhere brings no strict cookie; asked by a page of our own, the browser does.
 _AGAIN = '<!doctype html><meta http-equiv="refresh" content="0">'
 
@@ -47,12 +51,13 @@ class SignIn:
     Args:
         callers: finds whose secret is shown.
         clock: seconds that only grow.
+        oidc: signs people in by a provider; None where none is configured.
     """
 
-    def __init__(self, callers: Callers, clock: Callable[[], float] = time.monotonic) -> None:
-        self._callers = callers
+    def __init__(self, callers: Callers, clock: Callable[[], float] = time.monotonic, oidc: Oidc | None = None) -> None:
+        self._callers, self._oidc, self._clock = callers, oidc, clock
         # Of this process alone: no cookie tells about a secret, and a restart asks everybody again.
-        self._sessions: OrderedDict[str, Caller] = OrderedDict()
+        self._sessions: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
         self._guesses = Guesses(clock)
 
     async def answer(self, scope: Scope, headers: Headers) -> Response | None:
@@ -62,13 +67,15 @@ class SignIn:
             StoreError: the keys cannot be read.
         """
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if self._oidc is not None and scope["type"] == "http" and scope["path"] in (BEGIN, CALLBACK):
+            return await self._by_provider(self._oidc, scope, headers, dict(query))
         shown = next((value for name, value in query if name == PARAMETER), None)
         if shown is None and (caller := await self._in_session(headers)) is not None:
             put_caller(scope, caller)
             return None
         sent = sent_secret(headers)
         if shown is None and sent is None:
-            return _refused(headers, _ASK)
+            return _refused(headers, _ASK, by_provider=self._oidc is not None)
         return await self._judged(scope, headers, shown, sent or "", query)
 
     async def judged_key(self, scope: Scope, secret: str) -> Response | None:
@@ -91,23 +98,40 @@ class SignIn:
         rest = urlencode([pair for pair in query if pair[0] != PARAMETER])
         # A path that begins with two slashes would be another server's address.
         response = RedirectResponse("/" + scope["path"].lstrip("/\\") + (f"?{rest}" if rest else ""), 303)
-        is_secure = scope.get("scheme") == "https"
-        name, session = _cookie(headers["host"]), self._begin(caller)
-        response.set_cookie(name, session, path="/", httponly=True, samesite="strict", secure=is_secure)
+        self._begin(response, scope, headers, caller)
         return response
 
-    def _begin(self, caller: Caller) -> str:
+    async def _by_provider(self, oidc: Oidc, scope: Scope, headers: Headers, query: dict[str, str]) -> Response:
+        """Send a browser to the provider, or let in who comes back from there."""
+        if scope["path"] == BEGIN:
+            return await oidc.begin(scope, headers)
+        try:
+            email = await oidc.who(headers, query)
+        except NotSignedInError as exc:
+            return refusal(exc)
+        response = RedirectResponse("/", 303)
+        self._begin(response, scope, headers, Caller(f"oidc:{email}", email), lasts_s=SESSION_S)
+        return response
+
+    def _begin(
+        self, response: Response, scope: Scope, headers: Headers, caller: Caller, lasts_s: float = math.inf
+    ) -> None:
+        """Give the browser a cookie that stands for the caller."""
         session = secrets.token_urlsafe(32)
-        self._sessions[session] = caller
+        self._sessions[session] = (caller, self._clock() + lasts_s)
         while len(self._sessions) > MAX_SESSIONS:
             self._sessions.popitem(last=False)
-        return session
+        name, is_secure = _cookie(headers["host"]), scope.get("scheme") == "https"
+        response.set_cookie(name, session, path="/", httponly=True, samesite="strict", secure=is_secure)
 
     async def _in_session(self, headers: Headers) -> Caller | None:
         """Who has the cookie. What is looked up are 256 random bits: how long it takes tells nothing of use."""
         found = cookie_parser(headers.get("cookie", "")).get(_cookie(headers["host"]), "")
-        caller = self._sessions.get(found)
-        return None if caller is None else await self._callers.still(caller)
+        caller, ends_at = self._sessions.get(found, (None, 0.0))
+        if caller is None or ends_at < self._clock():
+            return None
+        # Whom a provider signed in has no key that could be revoked: they sign in again after a while.
+        return caller if caller.id.startswith("oidc:") else await self._callers.still(caller)
 
 
 def sent_secret(headers: Headers) -> str | None:
@@ -116,11 +140,11 @@ def sent_secret(headers: Headers) -> str | None:
     return bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else headers.get("x-api-key")
 
 
-def _refused(headers: Headers, said: str) -> Response:
+def _refused(headers: Headers, said: str, *, by_provider: bool = False) -> Response:
     if "text/html" not in headers.get("accept", ""):
         return PlainTextResponse(_PLAIN, 401)
     comes_by_link = headers.get("sec-fetch-site") == "cross-site" and said == _ASK
-    page = _AGAIN if comes_by_link else _PAGE.substitute(said=said)
+    page = _AGAIN if comes_by_link else _PAGE.substitute(said=said, more=_BY_PROVIDER if by_provider else "")
     return HTMLResponse(page, 401, headers={"Content-Security-Policy": _POLICY})
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Loaded, Loading, Started, TextDelta
-from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, ToolsRefusedError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import BaseInferencer
@@ -34,7 +34,10 @@ async def stream_custom(
 
     Raises:
         ModelLoadError, InferenceError: whatever the inferencer raised, translated.
+        ToolsRefusedError: the request has tools.
     """
+    if request.offered_tools:
+        raise ToolsRefusedError(f"{model.name!r} is run by an inferencer without tools; ask without, or another model")
     yield Loading(request_id=request.id, model=model.name)
     start = now()
     await _load(inferencer, model, request)

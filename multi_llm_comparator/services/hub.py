@@ -28,14 +28,16 @@ from multi_llm_comparator.core.telemetry import SWITCHED_OFF
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub_files import (
     HubChoice,
+    HubHit,
     HubListing,
     RemoteFile,
     destinations,
+    read_hits,
     read_listing,
     repository_id,
 )
 
-__all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubListing", "RemoteFile"]
+__all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubHit", "HubListing", "RemoteFile"]
 
 DownloadState = Literal["running", "checking", "done", "failed", "cancelled"]
 STAGING = ".downloads"
@@ -44,6 +46,7 @@ HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 LOOK_UP_TIMEOUT_S = 120.0
 MAX_LINE_BYTES = 16 * 2**20
 MAX_KEPT = 50
+MAX_HITS, MAX_WORDS_CHARS = 25, 120
 # Left free on the disk beyond the model itself.
 SPARE_BYTES = 200 * 10**6
 SPEED_WINDOW_S = 10.0
@@ -150,6 +153,18 @@ class HubClient:
         """All downloads of this process, newest first; finished ones beyond the last fifty are forgotten."""
         return tuple(reversed(self._downloads))
 
+    async def search(self, words: str, *, only_gguf: bool = False) -> tuple[HubHit, ...]:
+        """Find repositories of models that write text by words in their names, the most downloaded first.
+
+        Raises:
+            DownloadError: no words, or what the Hub or the network says.
+        """
+        wanted = " ".join(words.split())[:MAX_WORDS_CHARS]
+        if not wanted:
+            raise DownloadError("write a word or two to search for, such as a model's name")
+        request = {"op": "search", "words": wanted, "only_gguf": only_gguf, "limit": MAX_HITS}
+        return read_hits(await self._answer(request))
+
     async def look_up(self, name: str, revision: str | None = None) -> HubListing:
         """List what a repository offers.
 
@@ -161,14 +176,15 @@ class HubClient:
             DownloadError: no such repository, no access, not reachable, or nothing in it that can be run.
         """
         repo_id = repository_id(name)
-        request = {"op": "look_up", "repo_id": repo_id, "revision": revision}
+        return read_listing(repo_id, await self._answer({"op": "look_up", "repo_id": repo_id, "revision": revision}))
+
+    async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
                 async with contextlib.aclosing(self.ask(request)) as messages:
-                    answer = [message async for message in messages][-1]
+                    return [message async for message in messages][-1]
         except TimeoutError:
             raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
-        return read_listing(repo_id, answer)
 
     def start(self, listing: HubListing, choice: HubChoice) -> HubDownload:
         """Begin a download in the background (call it on the event loop) and keep it in :attr:`downloads`.
@@ -254,7 +270,8 @@ class HubClient:
                 yield message
                 if message["kind"] == "result":
                     return
-            raise DownloadError(f"the download of {request['repo_id']!r} ended unexpectedly; try again")
+            asked = request.get("repo_id") or request.get("words")
+            raise DownloadError(f"the download of {asked!r} ended unexpectedly; try again")
         finally:
             with contextlib.suppress(ProcessLookupError):
                 child.kill()

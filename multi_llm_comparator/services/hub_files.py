@@ -53,6 +53,19 @@ class HubChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class HubHit:
+    """A repository that a search found. ``updated_at`` in seconds since the epoch; None means not known."""
+
+    repo_id: str
+    downloads: int | None = None
+    likes: int | None = None
+    licence: str = ""
+    has_gguf: bool = False
+    is_gated: bool = False
+    updated_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HubListing:
     """What a repository offers at one commit. ``notes`` says what was left out, and why."""
 
@@ -75,6 +88,18 @@ def repository_id(text: str) -> str:
     if not _REPOSITORY.fullmatch(wanted) or "--" in wanted or ".." in wanted:
         raise DownloadError(f"{text!r} is not the name of a model on the Hub; write it as 'owner/name'")
     return wanted
+
+
+def read_hits(answer: dict[str, Any]) -> tuple[HubHit, ...]:
+    """What a search found; what is no name of a repository is left out."""
+    found = []
+    for hit in answer["hits"]:
+        try:
+            repository_id(str(hit["repo_id"]))
+        except DownloadError:
+            continue
+        found.append(HubHit(**{**hit, "licence": str(hit["licence"])[:60]}))
+    return tuple(found)
 
 
 def is_plain(name: str) -> bool:

@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,35 @@ def look_up(request: dict[str, Any]) -> None:
     tell("result", commit=info.sha, files=files, gated=bool(info.gated))
 
 
+def search(request: dict[str, Any]) -> None:
+    """Tell which repositories of models have these words, the most downloaded first."""
+    api = HfApi(endpoint=request["endpoint"])
+    found = api.list_models(
+        search=request["words"],
+        pipeline_tag="text-generation",
+        filter="gguf" if request["only_gguf"] else None,
+        sort="downloads",
+        limit=request["limit"],
+        expand=["downloads", "likes", "tags", "gated", "lastModified"],
+    )
+    hits = []
+    for info in islice(found, request["limit"]):
+        tags = [str(tag) for tag in info.tags or []]
+        licence = next((tag.partition(":")[2] for tag in tags if tag.startswith("license:")), "")
+        hits.append(
+            {
+                "repo_id": info.id,
+                "downloads": info.downloads,
+                "likes": info.likes,
+                "licence": licence,
+                "has_gguf": "gguf" in tags,
+                "is_gated": bool(info.gated),
+                "updated_at": info.last_modified.timestamp() if info.last_modified else None,
+            }
+        )
+    tell("result", hits=hits)
+
+
 def bound_session() -> None:
     """Have huggingface_hub read no more of a listing than there can be in one."""
     session = get_session()
@@ -151,7 +181,7 @@ def bound_session() -> None:
 
 def explain(exc: Exception, request: dict[str, Any]) -> str:
     """One sentence for a person, with what to do."""
-    repo = request["repo_id"]
+    repo = request.get("repo_id") or request.get("words")
     match exc:
         case DamagedFileError():
             return f"{str(exc)!r} arrived damaged and was removed; try again"
@@ -184,7 +214,13 @@ def main() -> None:
     request["endpoint"] = request["endpoint"] or constants.ENDPOINT
     # This is the edge of the process: whatever happens has to become a line for the app.
     try:
-        Download(request).run() if request["op"] == "download" else look_up(request)
+        match request["op"]:
+            case "download":
+                Download(request).run()
+            case "search":
+                search(request)
+            case _:
+                look_up(request)
     except BrokenPipeError:
         sys.exit(1)
     except Exception as exc:

@@ -13,6 +13,7 @@ from typing import Any
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.cpus import available_cpus, cpu_name
+from multi_llm_comparator.core.embeddings import EmbedRequest, EmbedResult
 from multi_llm_comparator.core.events import (
     ENDS,
     WRITTEN,
@@ -50,9 +51,10 @@ from multi_llm_comparator.services.model_process import AnyRequest
 from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
-from multi_llm_comparator.services.scoring import result_of, tokens_of
+from multi_llm_comparator.services.scoring import result_of, tokens_of, vectors_of
 from multi_llm_comparator.services.slot_tuning import SpeedBook, Speeds
 from multi_llm_comparator.services.step_meter import StepTimes
+from multi_llm_comparator.services.tool_calls import reading_calls, with_tools
 from multi_llm_comparator.services.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -153,6 +155,27 @@ class InferenceEngine:
                     pass
             return await result_of(self._stream_local(model, request))
 
+    async def embed(self, target: str, request: EmbedRequest) -> EmbedResult:
+        """Vectors that stand for texts, by the local model ``target``, an encoder or any that writes.
+
+        Raises:
+            MultiLLMError: why there are none; UnsupportedModelError for adapters and for a user's own inferencers.
+        """
+        request.config.validate()
+        model = self._embedder(target) or self._resolve(target)
+        if model.base is not None or self._custom_inferencer(model):
+            raise UnsupportedModelError(f"{model.name!r} makes no embeddings here; ask its base, or another model")
+        with self._turns.place() as place:
+            if self.memory_manager.mode == "in_turn":
+                async for _ in place.come_up():
+                    pass
+            return await vectors_of(self._stream_local(model, request))
+
+    def _embedder(self, target: str) -> ModelInfo | None:
+        """An encoder: it is listed as one that cannot be asked, for it writes nothing."""
+        found = self._models.find(target) if self._models else None
+        return found if found is not None and found.config.get("embeds") else None
+
     async def tokens(self, target: str, request: TokenRequest) -> TokenList:
         """Ask the tokenizer of the local model ``target``, which is loaded for it; raises what :meth:`score` does."""
         request.config.validate()
@@ -160,7 +183,8 @@ class InferenceEngine:
 
     async def _stream_local(self, model: ModelInfo, request: AnyRequest) -> AsyncGenerator[Event, None]:
         """Answer in a model process; a crash before its first token ever is tried once more with safe settings."""
-        model, request = await adapted(model, request, self._settings.home)
+        if not isinstance(request, EmbedRequest):
+            model, request = await adapted(model, request, self._settings.home)
         options = load_options(model, request.config, self._settings.parallel_requests)
         for safe in (False, True):
             waiting = asyncio.Event()
@@ -208,7 +232,8 @@ class InferenceEngine:
         observer = Observer()
         resident.decoding += 1
         try:
-            async with contextlib.aclosing(process.generate(request)) as events:
+            request, calls = with_tools(request, resident.info)
+            async with contextlib.aclosing(reading_calls(process.generate(request), calls)) as events:
                 async for event in events:
                     if isinstance(event, Failed) and await self._crashed_early(resident, event):
                         return

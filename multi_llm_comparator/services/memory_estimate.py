@@ -26,6 +26,8 @@ BITSANDBYTES_BYTES = 129 * MB
 # Quantizing on a CPU leaves the mapped file and about one copy of it in the process: 200M parameters in 16 bit (384 MB)
 # took 1,426 MB in 8 bit and 1,369 MB in 4 bit, where weights and process alone are 747 and 665 MB.
 QUANTIZING_COPIES = 2
+# What a context takes of the room that it would take in 16 bit: 32 numbers and a scale in 34 or 18 bytes.
+KV_SHARE = {"f16": 1.0, "q8_0": 34 / 64, "q4_0": 18 / 64}
 # A worker with llama.cpp and a tiny model, without its weights and cache: 60 MB for the libraries, 7 for the rest.
 LLAMA_CPP_PROCESS_BYTES = 68 * MB
 # GPU memory that a CUDA context and its libraries take before the first weight; 400 to 600 MB on recent cards.
@@ -87,7 +89,7 @@ def memory_bound_bytes(estimate: MemoryEstimate, options: LoadOptions, limit_byt
 
 
 def _gguf(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstimate:
-    """llama.cpp maps the file and reserves the whole cache at once, in 16 bit, for all requests it serves together.
+    """llama.cpp maps the file and reserves the whole cache at once for all requests it serves together.
 
     Reproducible answers have caches of their own, at most as much again, made with the first of them and measured then.
     """
@@ -98,7 +100,7 @@ def _gguf(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstimate
     process = LLAMA_CPP_PROCESS_BYTES + vocabulary if device == CPU else CUDA_CONTEXT_BYTES
     return MemoryEstimate(
         weights_bytes=config.get("weight_bytes") or model.size,
-        kv_cache_bytes=config.get("kv_bytes_per_token", 0) * options.cache_tokens,
+        kv_cache_bytes=int(config.get("kv_bytes_per_token", 0) * options.cache_tokens * KV_SHARE[options.kv_type]),
         overhead_bytes=process + work,
         device=device,
     )

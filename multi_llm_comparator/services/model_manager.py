@@ -11,6 +11,7 @@ from multi_llm_comparator.core.exceptions import ModelNotFoundError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.core.shipped import MODELS
 from multi_llm_comparator.services.scan import stores
 from multi_llm_comparator.services.scan.adapters import scan_jobs, with_adapters
 from multi_llm_comparator.services.scan.folder import scan_folder
@@ -101,6 +102,8 @@ class ModelManager:
     def _scan_further(self, notes: list[str]) -> list[ModelInfo]:
         settings = self._settings or get_settings()
         models: list[ModelInfo] = []
+        if MODELS is not None:
+            models += scan_folder(MODELS, "shipped", notes=notes, budget=self._budget())
         for folder in settings.extra_model_dirs:
             models += scan_folder(folder.expanduser(), str(folder), notes=notes, budget=self._budget())
         places: tuple[tuple[bool, Path, Callable[[Path, list[str], ScanBudget], list[ModelInfo]]], ...] = (

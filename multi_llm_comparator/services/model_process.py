@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from multi_llm_comparator.core import clock
-from multi_llm_comparator.core.events import ENDS, WRITTEN, Event, Failed, Finished, Scored, event_from_dict
+from multi_llm_comparator.core.embeddings import EmbedRequest
+from multi_llm_comparator.core.events import ENDS, WRITTEN, Embedded, Event, Failed, Finished, Scored, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     InferenceError,
     ModelLoadError,
@@ -52,8 +53,13 @@ STOP_WITHIN_S = 10.0
 STOP_WITHIN_STEPS = 3
 # Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 # What one may ask of a model process, and the wire's word for it.
-AnyRequest = GenerationRequest | ScoreRequest | TokenRequest
-OPERATIONS: dict[type[AnyRequest], str] = {GenerationRequest: "generate", ScoreRequest: "score", TokenRequest: "tokens"}
+AnyRequest = GenerationRequest | ScoreRequest | TokenRequest | EmbedRequest
+OPERATIONS: dict[type[AnyRequest], str] = {
+    GenerationRequest: "generate",
+    ScoreRequest: "score",
+    TokenRequest: "tokens",
+    EmbedRequest: "embed",
+}
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )
@@ -290,7 +296,7 @@ class ModelProcess:
             case "events":
                 for data in message["events"]:
                     event = event_from_dict(data)
-                    self.has_decoded |= isinstance(event, (*WRITTEN, Finished, Scored))
+                    self.has_decoded |= isinstance(event, (*WRITTEN, Finished, Scored, Embedded))
                     if isinstance(event, ENDS):
                         self._stopped_at.pop(event.request_id, None)
                     if queue := self._requests.get(event.request_id):

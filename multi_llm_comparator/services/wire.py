@@ -3,7 +3,7 @@
 A socket rather than pipes, because it can be polled on every platform, leaves stdout and stderr to native libraries
 that print there, and closes by itself when the other side is killed.
 
-To the process:    load, preload, generate, score, tokens, cancel, threads
+To the process:    load, preload, generate, score, embed, tokens, cancel, threads
 From the process:  hello, preloaded, loaded, load_failed, events, alive
 """
 

@@ -21,7 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Event, Scored, TextDelta, ThoughtDelta, Tokenized, event_to_dict
+from multi_llm_comparator.core.embeddings import EmbedRequest
+from multi_llm_comparator.core.events import (
+    Embedded,
+    Event,
+    Failed,
+    Scored,
+    TextDelta,
+    ThoughtDelta,
+    Tokenized,
+    event_to_dict,
+)
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
@@ -34,6 +44,7 @@ from multi_llm_comparator.services.wire import TOKEN_VARIABLE, Channel, Wire
 
 if TYPE_CHECKING:
     from multi_llm_comparator.inferencers.adapted_scorers import AdaptedScorers
+    from multi_llm_comparator.inferencers.embedder import Embedder
 
 # The page must answer while four models load or write. Whoever waits for a model that loads waits longer the more
 # others write meanwhile: so it goes before those. Both are beyond the app's own niceness.
@@ -54,6 +65,7 @@ class Worker:
         self._channel = channel
         self._engine: Engine | None = None
         self._scorer: AdaptedScorers | None = None
+        self._embedder: Embedder | None = None
         self._told_at = 0.0
         self._meter = StepMeter(time.monotonic())
         self._untold: list[Event] = []
@@ -71,13 +83,16 @@ class Worker:
         finally:
             if self._scorer is not None:
                 self._scorer.close()
+            if self._embedder is not None:
+                self._embedder.close()
             if self._engine is not None:
                 self._engine.close()
 
     @property
     def _is_busy(self) -> bool:
         writes = self._engine is not None and self._engine.is_busy
-        return writes or bool(self._untold) or (self._scorer is not None and self._scorer.is_busy)
+        scores = self._scorer is not None and self._scorer.is_busy
+        return writes or scores or bool(self._untold) or (self._embedder is not None and self._embedder.is_busy)
 
     def _obey(self, message: Wire) -> None:
         match message["op"]:
@@ -90,10 +105,14 @@ class Worker:
                 self._engine.submit(GenerationRequest.from_dict(message["request"]))
             case "score" if self._engine:
                 self._score(self._engine, ScoreRequest.from_dict(message["request"]))
+            case "embed" if self._engine:
+                self._embed(self._engine, EmbedRequest.from_dict(message["request"]))
             case "tokens" if self._engine:
                 self._untold.append(self._engine.tokens(TokenRequest.from_dict(message["request"])))
             case "cancel" if self._engine:
                 self._engine.cancel(message["id"])
+                if self._embedder is not None:
+                    self._embedder.cancel(message["id"])
                 if self._scorer is not None:
                     self._scorer.cancel(message["id"])
             case "threads" if self._engine:
@@ -120,6 +139,15 @@ class Worker:
             self._scorer = AdaptedScorers(engine.open_scorer)
         self._scorer.submit(request)
 
+    def _embed(self, engine: Engine, request: EmbedRequest) -> None:
+        try:
+            self._embedder = self._embedder or engine.open_embedder()
+        except MultiLLMError as exc:
+            failed = Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            self._untold.append(failed)
+            return
+        self._embedder.submit(request)
+
     def _step(self) -> None:
         """A step of what is being written, and one of what is being scored: neither waits for the other's end."""
         writes = self._engine is not None and self._engine.is_busy
@@ -130,6 +158,8 @@ class Worker:
             self._untold += events
         if self._scorer is not None and self._scorer.is_busy:
             self._untold += self._scorer.step(is_shared=writes)
+        if self._embedder is not None and self._embedder.is_busy:
+            self._untold += self._embedder.step()
         since = time.monotonic() - self._told_at
         if self._untold:
             if since > TELL_EVERY_S or not all(map(_can_wait, self._untold)):
@@ -148,7 +178,7 @@ class Worker:
 
 def _lines_of(events: list[Event]) -> list[list[Event]]:
     """What goes into one line: scores may be long, so each has a line of its own."""
-    long = (Scored, Tokenized)
+    long = (Scored, Tokenized, Embedded)
     scores: list[list[Event]] = [[event] for event in events if isinstance(event, long)]
     others = [event for event in events if not isinstance(event, long)]
     return [others, *scores] if others else scores

@@ -6,6 +6,7 @@ so many, so a plain SHA-256 keeps it: a slow hash would only slow every request 
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import hmac
 import re
@@ -30,6 +31,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "mlc-"
 ID_CHARS = 8
 MAX_NAME_CHARS, MAX_KEYS = 100, 1000
+MAX_PATTERNS, MAX_PATTERN_CHARS = 100, 300
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{{ID_CHARS}}})-[\w-]{{43}}", re.ASCII)
 _MOST = 1_000_000_000
 
@@ -38,7 +40,8 @@ _MOST = 1_000_000_000
 class KeyLimits:
     """What one key may take; None does not limit. Requests and tokens are counted per minute, budgets per day of UTC.
 
-    ``priority`` decides who is served when the server is full: see :mod:`server.metering`.
+    ``priority`` decides who is served when the server is full: see :mod:`server.metering`. ``models`` are the names
+    that it may ask, with ``*`` for any characters; empty: all. A name that it may ask brings whatever stands behind it.
     """
 
     rpm: int | None = None
@@ -46,6 +49,11 @@ class KeyLimits:
     concurrency: int | None = None
     budget_per_day_usd: float | None = None
     priority: Priority = "normal"
+    models: tuple[str, ...] = ()
+
+    def may_ask(self, name: str) -> bool:
+        """Whether a key with these limits may ask for ``name``."""
+        return not self.models or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.models)
 
     def validate(self) -> None:
         """Raises ConfigurationError: a number out of range, naming it."""
@@ -58,6 +66,10 @@ class KeyLimits:
             raise ConfigurationError(f"'budget_per_day_usd' of a key is {budget!r}; give 0 to 1000000, or leave it out")
         if self.priority not in get_args(Priority):
             raise ConfigurationError(f"'priority' of a key is {self.priority!r}; give one of {get_args(Priority)}")
+        if len(self.models) > MAX_PATTERNS or not all(0 < len(name) <= MAX_PATTERN_CHARS for name in self.models):
+            raise ConfigurationError(
+                f"'models' of a key are at most {MAX_PATTERNS} names of 1 to {MAX_PATTERN_CHARS} characters"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,4 +226,6 @@ def _key(row: Row[Any]) -> ApiKey:
     found = dict(row._mapping)
     del found["digest"]
     limits = {name: value for name, value in found.pop("limits").items() if name in _LIMITS}
+    # JSON knows lists only.
+    limits["models"] = tuple(limits.get("models") or ())
     return ApiKey(**{**found, "scopes": frozenset(found["scopes"].split()), "limits": KeyLimits(**limits)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from multi_llm_comparator.ui.history.bundles import draw_opened_bundle
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.explanations import offer_explanations
 from multi_llm_comparator.ui.kit.frame import tend_frame
@@ -61,6 +62,7 @@ page = st.navigation(offered, position="top")
 draw_language_switch()
 draw_scan_note()
 page.run()
+draw_opened_bundle()
 offer_explanations()
 tend_frame([one.url_path for one in offered], page.url_path)
 show_notices()

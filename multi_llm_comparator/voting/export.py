@@ -52,8 +52,8 @@ def export_votes(snapshot: VotingSnapshot, format: str, language: Language = "en
 def votes_data(snapshot: VotingSnapshot) -> dict[str, Any]:
     """Everything, as plain data: what was asked of whom, each vote, and the ranking."""
     found = tally([snapshot])
-    # While it goes on the seed would tell who stands where.
-    hidden = {"seed"} if snapshot.is_running or snapshot.open_turn is not None else None
+    # While it goes on these would tell who stands where.
+    hidden = {"seed", "given"} if snapshot.is_running or snapshot.open_turn is not None else None
     return {
         "format": FORMAT,
         "schema_version": SCHEMA_VERSION,

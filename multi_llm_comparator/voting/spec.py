@@ -23,6 +23,8 @@ _NOT_OF_THE_TEXT = frozenset(
     {"seed", "n_threads", "low_cpu_mem_usage", "use_gpu", "pad_token_id", "reproducible", "top_logprobs"}
 )
 
+RowId = Annotated[str, Field(min_length=1, max_length=64)]
+ContestantId = Annotated[str, Field(pattern=r"^[a-p]$")]
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -33,7 +35,7 @@ class _Part(BaseModel):
 class Contestant(_Part):
     """Who answers: any target of the gateway, with parameters. Two may be one model that is asked otherwise."""
 
-    id: Annotated[str, Field(pattern=r"^[a-p]$")]
+    id: ContestantId
     target: Annotated[str, Field(min_length=1, max_length=MAX_TARGET_CHARS)]
     label: Annotated[str, Field(max_length=MAX_LABEL_CHARS)] = ""
     config: ModelConfig = Field(default_factory=ModelConfig)
@@ -46,7 +48,7 @@ class Contestant(_Part):
 class VotePrompt(_Part):
     """What is asked. ``id`` is that of the row in its prompt set."""
 
-    id: Annotated[str, Field(min_length=1, max_length=64)]
+    id: RowId
     text: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
 
@@ -55,7 +57,8 @@ class VotingSpec(_Part):
     """A session. ``source`` is the name of the prompt set and ``digest`` its content's hash; both are empty for prompts
     of one's own.
     ``shown`` answers stand side by side, of as many different contestants. ``seed`` draws who meets whom, and where
-    each stands; it is not told before the votes are.
+    each stands; it is not told before the votes are. ``given`` are answers that are there already, by prompt and
+    contestant: nobody is asked then.
 
     Raises:
         ValidationError: nobody to choose between, nothing to ask, or more than fits.
@@ -70,6 +73,7 @@ class VotingSpec(_Part):
     shown: Annotated[int, Field(ge=2, le=MAX_SHOWN)] = 2
     is_shuffled: bool = True
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+    given: Annotated[dict[RowId, dict[ContestantId, str]], Field(max_length=MAX_PROMPTS)] = {}
 
     @model_validator(mode="after")
     def _is_whole(self) -> VotingSpec:
@@ -84,8 +88,11 @@ class VotingSpec(_Part):
         rows = [prompt.id for prompt in self.prompts]
         if len(set(rows)) != len(rows):
             raise ValueError("two prompts have one id")
-        if (size := sum(len(prompt.text) for prompt in self.prompts)) > MAX_ALL_CHARS:
-            raise ValueError(f"the prompts have {size} characters together; at most {MAX_ALL_CHARS} fit")
+        texts = [text for answers in self.given.values() for text in answers.values()]
+        if (size := sum(map(len, texts)) + sum(len(prompt.text) for prompt in self.prompts)) > MAX_ALL_CHARS:
+            raise ValueError(f"prompts and given answers have {size} characters together; at most {MAX_ALL_CHARS} fit")
+        if self.given and any(set(self.given.get(row, {})) != set(ids) for row in rows):
+            raise ValueError("a prompt has not a given answer of each contestant; leave it out")
         return self
 
     def contestant(self, contestant_id: str) -> Contestant:

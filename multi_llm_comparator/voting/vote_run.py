@@ -197,6 +197,10 @@ class VoteRun(TaskRun):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask(self, number: int, contestant_id: str) -> None:
+        given = self.spec.given.get(self.spec.prompts[self.turns[number].prompt].id)
+        if given is not None:
+            await self._answered(number, VoteAnswer(contestant=contestant_id, text=given[contestant_id]))
+            return
         contestant = self.spec.contestant(contestant_id)
         config = replace(contestant.config)
         if self.spec.system:
@@ -204,7 +208,10 @@ class VoteRun(TaskRun):
         prompt = self.spec.prompts[self.turns[number].prompt].text
         request = GenerationRequest(messages=(Message("user", prompt),), config=config, run_id=self.id)
         progress = await ask(self._source, contestant.target, request, AnswerProgress(requested_at=now()))
-        turn = self.turns[number].with_answer(_answer(contestant_id, progress))
+        await self._answered(number, _answer(contestant_id, progress))
+
+    async def _answered(self, number: int, answer: VoteAnswer) -> None:
+        turn = self.turns[number].with_answer(answer)
         if turn.state == "ready" and turn.are_same:
             # Nobody has to read the same text twice to find it no better than itself.
             turn = replace(turn, state="voted", choice=TIE, is_automatic=True, voted_at=now())

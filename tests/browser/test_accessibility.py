@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
 from multi_llm_comparator.ui.kit.navigation import page_names
@@ -43,6 +43,7 @@ def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -
         expect(words.first).to_be_visible(timeout=board.LOADING_MS)
     board.stop_all(page)
     board.expect_states(page, re.compile("stopped|done"))
+    expect(page.locator('[class*="st-key-text_0_"][role="region"]')).to_have_count(4)
     page.wait_for_timeout(2500)
     assert violations(page) == []
     page.keyboard.press("Escape")

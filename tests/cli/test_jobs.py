@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -38,4 +39,7 @@ async def test_a_job_is_listed_shown_stopped_and_resumed(tmp_path: Path) -> None
     shown = await typed("show", run.id)
     for line in ("state: done", "progress: 3 of 3 steps", "loss: 0.333333 at step 3", "  step 3"):
         assert line in shown.stdout
+    told = json.loads((await typed("show", run.id, "--json")).stdout)
+    assert (told["id"], told["state"], told["progress"]["done"]) == (run.id, "done", 3)
+    assert [one["id"] for one in json.loads((await typed("list", "--json")).stdout)] == [run.id]
     assert (await typed("show", "nothing")).returncode == 2

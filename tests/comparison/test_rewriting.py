@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
+from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.events import ThoughtDelta
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 from tests.comparison.asking import answer, asked
@@ -46,6 +48,21 @@ async def test_the_model_goes_on_from_an_edited_answer(registry, source) -> None
     again = conversation_from(run_record(snapshot), answer_items(snapshot)).snapshot()
     assert again.turns[0].answers["a"].text == "It is five."
     assert again.turns[0].answers["a"].is_written_by_hand
+
+
+async def test_a_thought_is_no_part_of_the_text_and_stands_in_exports(registry, source) -> None:
+    comparison, (call,) = await asked(registry, source, PANE)
+    await call.start()
+    await call.emit(ThoughtDelta(request_id=call.request.id, text="Two and three, hm.", tokens=5))
+    await call.say("five")
+    await call.finish()
+    await comparison.wait()
+    assert (answer(comparison, "a").text, answer(comparison, "a").thought) == ("five", "Two and three, hm.")
+    for format in ("html", "markdown", "json"):
+        assert "Two and three, hm." in export_run(comparison.snapshot(), format).decode()
+    snapshot = comparison.snapshot()
+    again = conversation_from(run_record(snapshot), answer_items(snapshot)).snapshot()
+    assert again.turns[0].answers["a"].thought == "Two and three, hm."
 
 
 async def test_an_empty_answer_is_refused(registry, source) -> None:

@@ -56,7 +56,7 @@ def test_a_client_in_python_prints_an_answer(code: str, place: str) -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 def test_curl_gets_what_the_page_says(place: str) -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("curl")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     for line in lines:
         command = [*shlex.split(line.replace(WRITTEN_ON, place)), "--silent", "--show-error", "--fail"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import gguf
+import llama_cpp
 import pytest
 
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
@@ -13,7 +14,9 @@ from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
 from tests.support import tiny_gguf
 from tests.support.material import real
 from tests.support.model_files import F32, gguf_bytes
+from tests.support.requests import answer, greedy
 
+ROOT = Path(__file__).parents[2]
 OPTIONS = LoadOptions(n_ctx=256, n_threads=1)
 
 
@@ -79,3 +82,18 @@ def test_the_cache_has_room_for_all_up_to_a_bound() -> None:
     assert LoadOptions(n_ctx=1000, parallel=4).cache_tokens == 4000
     assert LoadOptions(n_ctx=20_000, parallel=4).cache_tokens == MAX_CACHE_TOKENS
     assert LoadOptions(n_ctx=100_000, parallel=4).cache_tokens == 100_000
+
+
+@pytest.mark.parametrize("kv_type", ["q8_0", "q4_0"])
+def test_a_context_in_fewer_bits_takes_less_and_answers(kv_type: str) -> None:
+    path = ROOT / "models" / "gguf" / "demo-large-F16.gguf"
+    sizes, ends = [], []
+    for one in ("f16", kv_type):
+        engine = GgufEngine(str(path), LoadOptions(n_ctx=512, n_threads=1, kv_type=one))
+        try:
+            ends.append(answer(engine, greedy("What is 12 + 7?", max_tokens=24))[0].end)
+            sizes.append(llama_cpp.llama_state_get_size(engine._runtime.context))
+        finally:
+            engine.close()
+    assert ends[1].completion_tokens > 0
+    assert sizes[1] < 0.7 * sizes[0]

@@ -61,7 +61,16 @@ async def test_an_endpoint_that_takes_no_sampling_parameters_gets_none(server: S
     await endpoint.aclose()
 
 
-async def test_thoughts_are_text_in_a_block_of_their_own(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
+async def test_thoughts_in_tags_of_the_text_are_told_apart_too(
+    server: ScriptedServer, endpoint: OpenAIEndpoint
+) -> None:
+    server.script("m", Act(text="<think> two and two </think> four ."))
+    events = await collect(endpoint, asking())
+    assert text_of(events).split() == ["four", "."]
+    assert "".join(event.text for event in events if isinstance(event, ThoughtDelta)).split() == ["two", "and", "two"]
+
+
+async def test_thoughts_are_events_of_their_own(server: ScriptedServer, endpoint: OpenAIEndpoint) -> None:
     server.script("m", Act(text="four .", reasoning="two and two"))
     events = await collect(endpoint, asking())
     assert text_of(events) == "four ."

@@ -96,6 +96,7 @@ def test_a_template_without_a_switch_says_so() -> None:
         (CHATML, Message("assistant", "Yes", thought="let me"), "<think>\nlet me\n</think>\n\nYes", False),
         (CHATML, Message("assistant", "<think>hm"), "<think>hm", True),
         (THINKING_TEMPLATE, Message("assistant", "", thought="let me"), "assistant\n<think>\nlet me", True),
+        (THINKING_TEMPLATE, Message("assistant", "Yes"), "<think>\n\n</think>\n\nYes", False),
         (THINKING_TEMPLATE, Message("assistant", "Yes", thought="hm"), "<think>\nhm\n</think>\n\nYes", False),
     ],
 )

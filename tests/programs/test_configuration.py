@@ -203,7 +203,14 @@ def test_the_package_of_the_report_has_the_names_that_it_imports() -> None:
     import llm_cooperation
     import multi_llm_comparator
 
-    names = {"SystemConfig", "OpenAIEngine", "InferenceRequest", "IntelligentRouter", "CooperationScheduler"}
+    names = {
+        "ApplicationServiceManager",
+        "SystemConfig",
+        "OpenAIEngine",
+        "InferenceRequest",
+        "IntelligentRouter",
+        "CooperationScheduler",
+    }
     assert names | {"ModelResourceManager"} <= set(llm_cooperation.__all__)
     for name in names:
         assert getattr(llm_cooperation, name) is getattr(multi_llm_comparator, name)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from importlib.resources import files
 
 import pytest
+import yaml
 
 from llm_cooperation import (
+    ApplicationServiceManager,
     CooperationScheduler,
     InferenceRequest,
     IntelligentRouter,
@@ -21,6 +24,8 @@ from llm_cooperation import (
 from tests.programs.conftest import Place
 from tests.support.scripted_openai_server import KEY
 
+# The report's document, sales data and decision.
+EXAMPLES = yaml.safe_load(files("multi_llm_comparator.applications").joinpath("examples.yaml").read_bytes())
 VOTERS = ["qwen3_32b_reasoning", "qwen3_8b", "qwen2_5_7b"]
 CHOICES = (
     "一家初创公司应该选择以下哪种融资方式？\nA. 风险投资（VC）\nB. 天使投资\nC. 银行贷款\nD. 众筹\n"
@@ -85,6 +90,29 @@ async def test_example_3_cooperation_in_sequence_in_parallel_and_by_vote(place: 
     voted = await scheduler.create_voting_task(query=CHOICES, models=VOTERS, voting_rounds=1)
     assert all(isinstance(result, str) and result[:300] for result in (sequential, parallel, voted))
     assert {received.model for received in place.server.received} >= {*VOTERS, "qwen3_32b_router"}
+
+
+@pytest.mark.parametrize(
+    ("service_type", "parameters", "key", "figure"),
+    [
+        ("document_analysis", {"analysis_type": "comprehensive"}, "analysis", "document_length"),
+        ("data_insight", {"insight_type": "trends"}, "trend_analysis", "data_points"),
+        ("decision_support", {"decision_type": "comparison"}, "comparison", None),
+    ],
+)
+async def test_example_4_application_services(
+    place: Place, service_type: str, parameters: dict[str, str], key: str, figure: str | None
+) -> None:
+    service_manager = ApplicationServiceManager()
+    response = await service_manager.process_request(
+        service_type=service_type, content=EXAMPLES[service_type]["zh"], parameters=parameters
+    )
+    assert response.success, response.error
+    assert f"分析结果:\n{response.result[key]}".strip()
+    assert f"处理时间: {response.processing_time:.2f}秒"
+    if figure is not None:
+        assert response.result[figure] > 20
+    assert response.request_id
 
 
 async def test_monitoring(place: Place) -> None:

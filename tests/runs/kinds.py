@@ -205,10 +205,12 @@ class VoteLife(Life):
     async def _vote(self, run: LiveRun) -> None:
         assert isinstance(run, VoteRun)
         async with asyncio.timeout(PATIENCE_S):
-            while (turn := run.snapshot().open_turn) is None:
+            while run.phase != "voting" and run.state != "failed":
                 await asyncio.sleep(0.01)
-            better = next(answer for answer in turn.answers if answer.text == self.result)
-            await run.vote(turn.number, better.contestant)
+            turn = run.snapshot().open_turn
+            if turn is not None and run.phase == "voting":
+                better = next(answer for answer in turn.answers if answer.text == self.result)
+                await run.vote(turn.number, better.contestant)
             await run.wait()
 
     def said(self, run: LiveRun) -> str | None:

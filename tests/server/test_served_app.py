@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -19,7 +22,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from multi_llm_comparator.server.access import machine_names
-from tests.support.tiny_gguf import chain, word, write_chain
+from tests.support.tiny_gguf import chain, word, write_chain, write_random
 from tests.support.unasked_server import UnaskedServer
 from tests.ui.test_app import PATIENCE_S, ROOT, free_port, started
 
@@ -167,3 +170,25 @@ def test_beyond_loopback_the_api_takes_the_token_of_the_pages(tmp_path: Path):
         assert (status, json.loads(body)["error"]["code"]) == (401, "invalid_api_key")
         assert get(port, "/v1/models", Authorization=f"Bearer {token}")[0] == 200
         assert get(port, "/v1/models", **{"x-api-key": token})[0] == 200
+
+
+def test_streams_that_were_begun_are_written_to_their_end_before_the_app_goes(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "gguf"
+    folder.mkdir(parents=True)
+    write_random(folder / "long.gguf")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    body = {"model": "long", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 300, "stream": True}
+    with (
+        started(tmp_path, "--port", str(port), "--no-browser") as app,
+        httpx2.Client(timeout=PATIENCE_S, trust_env=False) as client,
+        contextlib.ExitStack() as open_streams,
+    ):
+        assert str(port) in first_line(app)
+        streams = [open_streams.enter_context(client.stream("POST", url, json=body)).iter_lines() for _ in range(3)]
+        for lines in streams:
+            next(lines)
+        app.send_signal(signal.SIGTERM)
+        for lines in streams:
+            assert [line for line in lines if line][-1] == "data: [DONE]"
+        app.wait(timeout=PATIENCE_S)

@@ -307,3 +307,17 @@ def test_plain_file_names_are_accepted(name: str) -> None:
 )
 def test_a_part_of_a_name_is_as_long_as_its_bytes(name: str, plain: bool) -> None:
     assert is_plain(name) is plain
+
+
+async def test_a_search_by_words_tells_licence_and_downloads(hub: Any, client: HubClient) -> None:
+    hits = await client.search("  TINY gguf ")
+    assert [hit.repo_id for hit in hits] == ["org/tiny-GGUF"]
+    assert (hits[0].licence, hits[0].downloads, hits[0].has_gguf) == ("apache-2.0", 1000, True)
+    assert await client.search("nothing of this name") == ()
+    with pytest.raises(DownloadError, match="a word or two"):
+        await client.search("   ")
+
+
+async def test_what_a_search_finds_under_names_that_are_none_is_left_out(hub: Any, client: HubClient) -> None:
+    hub.repositories["../tiny"] = {}
+    assert {hit.repo_id for hit in await client.search("tiny")} == {"org/tiny", "org/tiny-GGUF"}

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs
 
 COMMIT = "c" * 40
 PIECE = 64 * 1024
@@ -80,6 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         hub, path = self.server_hub, self.path.partition("?")[0]
         hub.requests.append((self.command, path, self.headers.get("Range")))
+        if path == "/api/models":
+            self._send(200, json.dumps(self._hits()).encode(), {"Content-Type": "application/json"}, with_body)
+            return
         if path.startswith(("/api/models/", "/api/datasets/")):
             repo = path.split("/", 3)[3].partition("/revision/")[0]
             if self._refused(repo):
@@ -93,6 +97,26 @@ class _Handler(BaseHTTPRequestHandler):
         name = rest.partition("/")[2]
         if not self._refused(repo):
             self._send_file(name, hub.repositories[repo].get(name), with_body)
+
+    def _hits(self) -> list[dict[str, Any]]:
+        """What the Hub answers to a search with ``expand``: repositories whose name has the words."""
+        asked = parse_qs(self.path.partition("?")[2])
+        words = asked.get("search", [""])[0].lower().split()
+        limit = int(asked.get("limit", ["1000"])[0])
+        found = [repo for repo in self.server_hub.repositories if all(word in repo.lower() for word in words)]
+        return [
+            {
+                "_id": "1",
+                "id": repo,
+                "modelId": repo,
+                "downloads": 1000 - number,
+                "likes": number,
+                "gated": False,
+                "tags": ["gguf", "license:apache-2.0"],
+                "lastModified": "2026-01-02T03:04:05.000Z",
+            }
+            for number, repo in enumerate(found[:limit])
+        ]
 
     def _refused(self, repo: str) -> bool:
         code, error = self.server_hub.refusals.get(repo, (0, ""))

@@ -14,6 +14,9 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
+from multi_llm_comparator.applications.sources import Documents
+from multi_llm_comparator.applications.sources import Sources as ServiceSources
 from multi_llm_comparator.cooperation.available import available_members
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.saved import SavedCooperations
@@ -111,6 +114,9 @@ async def served_api(
         saved_cooperations=saved if cooperations is not None else None,
         answers=NamedAnswers(gateway, named),
         calibration=Calibration(plans) if plans is not None else None,
+        applications=ServiceRegistry(runs, ServiceSources(NamedAnswers(gateway, named), Documents(folder / "services")))
+        if runs is not None
+        else None,
     )
     api = make_api(lambda: served, **bounds)  # type: ignore[arg-type]
     try:

@@ -5,7 +5,6 @@ Where the model gives nothing that can be shown, sentences are picked by code, a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, 
 from multi_llm_comparator.applications.analysis.prompts import MIN_CLAIMS, claims_question, objects_in, summary_question
 from multi_llm_comparator.applications.analysis.quotes import Found, Haystack
 from multi_llm_comparator.applications.analysis.writing import written
-from multi_llm_comparator.applications.desk import Desk
+from multi_llm_comparator.applications.desk import Desk, together
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import Claim, ClaimKind, DocumentAnalysis
@@ -36,6 +35,8 @@ MAX_SUMMED = 400
 MAX_FOLDS = 4
 # A summary with fewer of its terms in the document is not about it.
 MIN_KNOWN = 0.5
+# A statement that shares less with its quote is not shown by it.
+MIN_SHOWN = 0.25
 MIN_CLAIM_CHARS = 6
 _LIST_MARK = re.compile(r"^(?:\d{1,2}[.)]|[-*•])\s+")
 _CITED = re.compile(r"\s?\[(\d{1,4})\]")
@@ -111,7 +112,7 @@ async def _all_claims(work: _Work, parts: Sequence[tuple[int, Part]], remarks: l
     else:
         work.desk.expect(len(parts) + 1)
         total = len(work.reading.pieces) and max(number for number, _ in parts) + 1
-        answers = await asyncio.gather(*(_claims_of(work, part, str(n + 1), n + 1, total) for n, part in parts))
+        answers = await together(_claims_of(work, part, str(n + 1), n + 1, total) for n, part in parts)
         found = [claims for claims, _ in answers]
         errors = [error for _, error in answers if error]
         if errors:
@@ -142,12 +143,12 @@ async def _claims_of(work: _Work, part: Part, key: str, n: int, total: int) -> t
     if reply.error_type == "ContextOverflowError" and (halves := part.halves()):
         # The tokens were only estimated: it is asked in two halves.
         work.desk.expect(2)
-        both = await asyncio.gather(
-            *(_claims_of(work, half, f"{key}{side}", n, total) for side, half in zip("ab", halves, strict=True))
+        both = await together(
+            _claims_of(work, half, f"{key}{side}", n, total) for side, half in zip("ab", halves, strict=True)
         )
         return [claim for claims, _ in both for claim in claims], next((error for _, error in both if error), "")
     claims = _read_claims(work, reply.text, part) if reply.is_answer else []
-    shown = sum(claim.state != "not_found" for claim in claims)
+    shown = len({claim.quote for claim in claims if claim.state != "not_found"})
     if shown < _wanted(work, part) and not _says_nothing(work, reply.text, claims):
         claims = [*claims, *_picked(work, part)]
     return claims, reply.error
@@ -174,7 +175,10 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
         if not isinstance(text, str) or not isinstance(quote, str) or not text.strip():
             continue
         found = haystack.find(quote)
-        if found and not _is_of(text, part.text):
+        if found and not _is_of(text, found.quote, MIN_SHOWN):
+            # The quote does not show it; it may stand in the document itself.
+            found = haystack.find(text) or found
+        if found and not (_is_of(text, part.text) and _is_of(text, found.quote, MIN_SHOWN)):
             # Nothing that the quote or its surroundings say: the quote itself is worth more.
             claims.append(_as_picked(work, found))
             continue
@@ -194,11 +198,11 @@ def _read_claims(work: _Work, answer: str, part: Part) -> list[Claim]:
     return claims
 
 
-def _is_of(text: str, part: str) -> bool:
-    """Whether a statement is made of words of its part, as far as both are in one language."""
+def _is_of(text: str, part: str, least: float = MIN_KNOWN) -> bool:
+    """Whether a statement is made of words of a text, as far as both are in one language."""
     if language_of(text) != language_of(part):
         return len(text) >= MIN_CLAIM_CHARS
-    return len(text) >= MIN_CLAIM_CHARS and Terms([part]).share_known(text) >= MIN_KNOWN
+    return len(text) >= MIN_CLAIM_CHARS and Terms([part]).share_known(text) >= least
 
 
 def _as_picked(work: _Work, found: Found) -> Claim:
@@ -291,9 +295,7 @@ async def _folded(work: _Work, lines: list[str]) -> tuple[str, str]:
             )
             for group in groups
         ]
-        replies = await asyncio.gather(
-            *(work.desk.ask(f"sum.{level}.{n}", one) for n, one in enumerate(questions, start=1))
-        )
+        replies = await together(work.desk.ask(f"sum.{level}.{n}", one) for n, one in enumerate(questions, start=1))
         if is_last:
             return replies[0].text.strip(), replies[0].error
         lines = [" ".join(reply.text.split()) for reply in replies if reply.is_answer and reply.text.strip()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from multi_llm_comparator.applications.decision.parse import criteria_of, proble
 from multi_llm_comparator.applications.decision.problem import Decision, Option, Problem, Score
 from multi_llm_comparator.applications.decision.scoring import decide, score_by_cost, score_by_words
 from multi_llm_comparator.applications.decision.writing import fact_lines, written
-from multi_llm_comparator.applications.desk import Desk, Question
+from multi_llm_comparator.applications.desk import Desk, Question, together
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import DecisionSupport
@@ -157,7 +156,7 @@ async def _scored(
             for n, option in enumerate(problem.options, start=1)
             if option.name in names
         ]
-        by_model = {(score.option, score.criterion): score for some in await asyncio.gather(*asked) for score in some}
+        by_model = {(score.option, score.criterion): score for some in await together(asked) for score in some}
     scores = [*computed]
     for option, criterion in open_pairs:
         scores.append(by_model.get((option.name, criterion)) or score_by_words(option, criterion))

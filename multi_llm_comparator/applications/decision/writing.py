@@ -91,7 +91,7 @@ def _table(decision: Decision, say: Say) -> list[str]:
     criteria = decision.problem.criteria
     heading = [
         say("option"),
-        say("cost"),
+        say("price"),
         *(f"{one.name} ({percent(100 * one.weight)})" for one in criteria),
         say("score"),
         say("constraints"),

@@ -106,9 +106,9 @@ def read_xlsx(data: bytes, found: Collector) -> list[Sheet]:
                 sheet.reset_dimensions()
                 rows, left = _bounded(sheet.iter_rows(values_only=True), left, found.name)
                 sheets += _tables(sheet.title, rows)
-    except (InvalidFileException, LxmlError, zipfile.BadZipFile, KeyError, ValueError, TypeError, OSError) as exc:
+    except (InvalidFileException, LxmlError, SyntaxError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as exc:
         raise DocumentError(f"{found.name!r} is damaged: it cannot be read as a workbook ({_reason(exc)})") from exc
-    except (AttributeError, IndexError, EOFError) as exc:
+    except (AttributeError, IndexError, EOFError, OSError) as exc:
         raise DocumentError(f"{found.name!r} is damaged: its sheets cannot be read ({_reason(exc)})") from exc
     return [checked_sheet(sheet, found) for sheet in sheets]
 

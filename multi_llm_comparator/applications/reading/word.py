@@ -25,7 +25,7 @@ def read_docx(data: bytes, found: Collector) -> list[list[list[str]]]:
     try:
         document = docx.Document(io.BytesIO(data))
         return list(_read_body(document, found))
-    except (OpcError, LxmlError, KeyError, ValueError, zipfile.BadZipFile, AttributeError, OSError) as exc:
+    except (OpcError, LxmlError, SyntaxError, KeyError, ValueError, zipfile.BadZipFile, AttributeError, OSError) as exc:
         reason = " ".join(str(exc).split())[:200]
         raise DocumentError(f"{found.name!r} is damaged: it cannot be read as a Word file ({reason})") from exc
 

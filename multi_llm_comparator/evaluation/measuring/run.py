@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
@@ -19,6 +19,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score
+from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes
 from multi_llm_comparator.evaluation.measuring.judging_phase import JudgingPhase
 from multi_llm_comparator.evaluation.measuring.lanes import Lanes
 from multi_llm_comparator.evaluation.measuring.materials import (
@@ -36,6 +37,7 @@ from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.voting.human_preferences import HumanPreference
 
 MAX_TITLE_CHARS = 200
 
@@ -251,6 +253,19 @@ class EvaluationRun(TaskRun):
         self.cells[key] = replace(cell, human=value)
         await self._add_up()
         await self._commit(str(key), run=not self.is_at_work)
+
+    async def take_votes(self, votes: Sequence[HumanPreference]) -> int:
+        """Take people's blind votes on these very answers as their scores; how many scores that makes.
+
+        Raises:
+            RunAtWorkError: another process works on the run.
+        """
+        self.refuse_elsewhere()
+        found = scores_by_votes(self._taken_now(), votes)
+        self.cells |= {key: replace(self.cells[key], human=value) for key, value in found.items()}
+        await self._add_up()
+        await self._commit(*map(str, found), run=not self.is_at_work)
+        return len(found)
 
     async def rescore(self, prompts: PromptSet | None = None) -> int:
         """Score all answers anew without asking again, by what ``prompts`` expects now; how many scores changed.

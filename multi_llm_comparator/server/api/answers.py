@@ -18,12 +18,14 @@ from multi_llm_comparator.core.events import (
     Started,
     TextDelta,
     ThoughtDelta,
+    ToolCallDelta,
 )
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed, RunBegan, RunMeasured
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.token_pieces import TokenPiece
+from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.relay import Relay
 from multi_llm_comparator.server.serving import Served
@@ -37,7 +39,7 @@ class Answer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
     Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
-    measures, under the name of its kind; of others ``progress`` is what the model thought. ``pieces`` are the tokens,
+    measures, under the name of its kind. ``thoughts`` are what a model thought, ``pieces`` the tokens of the answer,
     where they were asked for. What was not asked of a stream says ``prompt_in_all`` and ``ends_for_length`` itself.
     """
 
@@ -52,7 +54,9 @@ class Answer:
     run_id: str = ""
     progress: list[str] = field(default_factory=list)
     figures: dict[str, Any] | None = None
+    calls: list[ToolCall] = field(default_factory=list)
     pieces: list[TokenPiece] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     thought_tokens: int = 0
     prompt_in_all: int = 0
     ends_for_length: bool = False
@@ -63,8 +67,10 @@ class Answer:
                 self.load_s = seconds
             case Started():
                 self.started = event
+            case ToolCallDelta():
+                self._call(event)
             case ThoughtDelta(text=text, tokens=tokens):
-                self.progress.append(text)
+                self.thoughts.append(text)
                 self.tokens = self.thought_tokens = tokens
             case TextDelta(text=text, tokens=tokens):
                 self.text.append(text)
@@ -84,9 +90,23 @@ class Answer:
             case Cost(model=model, usd=usd):
                 self.model, self.usd = model, usd
 
+    def _call(self, event: ToolCallDelta) -> None:
+        self.tokens = event.tokens
+        self.first_text_at = self.first_text_at or event.at
+        while len(self.calls) <= event.index:
+            self.calls.append(ToolCall(id="", name="", arguments=""))
+        call = self.calls[event.index]
+        self.calls[event.index] = ToolCall(
+            id=call.id or event.id, name=call.name or event.name, arguments=call.arguments + event.arguments
+        )
+
     @property
     def whole_text(self) -> str:
         return "".join(self.text)
+
+    @property
+    def thought(self) -> str:
+        return "".join(self.thoughts)
 
     @property
     def prompt_tokens(self) -> int:
@@ -103,6 +123,11 @@ class Answer:
         return self.started.cached_tokens if self.started else 0
 
     @property
+    def calls_tools(self) -> bool:
+        """Whether it ended by asking for tools to be run."""
+        return bool(self.calls) and not self.is_cut
+
+    @property
     def is_cut(self) -> bool:
         """Whether it ended for its length."""
         return self.ends_for_length or (self.finished is not None and self.finished.reason == "length")
@@ -115,6 +140,7 @@ class Answers:
         self.answers = [Answer() for _ in requests]
         self._relay = Relay(served.loop, [_stream(served, target, request) for request in requests])
         self._early: list[tuple[int, Event]] = []
+        self._has_tools = any(request.tools for request in requests)
         self._failure: ApiError | None = None
 
     async def begin(self) -> None:
@@ -170,7 +196,7 @@ class Answers:
         except AnswerInterrupted as exc:
             raise api_error(type(exc).__name__, str(exc)) from exc
         for place, (number, event) in enumerate(batch):
-            self._failure = _failure(event)
+            self._failure = _failure(event, self._has_tools)
             if self._failure is not None:
                 return batch[:place] or await self._next()
             self.answers[number].apply(event)
@@ -187,11 +213,15 @@ def _begins(event: Event) -> bool:
     return is_late or isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished)
 
 
-def _failure(event: Event) -> ApiError | None:
+def _failure(event: Event, has_tools: bool) -> ApiError | None:
     """What a client is told of an answer that will not be whole."""
     match event:
         case Failed(error_type=kind, message=message):
-            return api_error(kind, message)
+            error = api_error(kind, message)
+            if has_tools and error.code == "invalid_schema":
+                # Their schemas and that of the answer are held to by one grammar.
+                error.param = "tools"
+            return error
         case Finished(reason="cancelled"):
             return ApiError("the answer was ended before it was whole; ask again", 503, code="cancelled")
     return None

@@ -17,6 +17,7 @@ from multi_llm_comparator import __version__
 from multi_llm_comparator.server.api import (
     completions,
     cooperation_task,
+    embeddings,
     messages,
     models,
     ollama,
@@ -24,6 +25,7 @@ from multi_llm_comparator.server.api import (
     responses,
     runs,
     services,
+    shared,
     tokenizers,
     upkeep,
 )
@@ -69,14 +71,17 @@ def make_api(
         middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served
-    for family in (completions.router, responses.router, messages.router, models.router, tokenizers.router):
+    families = (completions, responses, messages, models, tokenizers, embeddings)
+    for family in (module.router for module in families):
         api.include_router(family, prefix="/v1")
         api.include_router(family, include_in_schema=False)
     api.include_router(ollama.router)
+    api.include_router(embeddings.ollama_router)
     api.include_router(queries.router)
     api.include_router(services.router)
     api.include_router(cooperation_task.router)
     api.include_router(runs.router)
+    api.include_router(shared.router)
     api.include_router(upkeep.router)
     api.add_exception_handler(ApiError, tell_api_error)
     api.add_exception_handler(HTTPException, tell_http_error)

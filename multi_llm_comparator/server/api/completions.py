@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from multi_llm_comparator.core.events import Event, Finished, TextDelta, ThoughtDelta
+from multi_llm_comparator.core.events import Event, Finished, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.token_pieces import TokenPiece
@@ -41,7 +41,7 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
     _check_ending(form)
     param = "max_completion_tokens" if form.max_completion_tokens else "max_tokens"
     n_ctx, most = await _bounds(request, form, form.wanted_tokens, param)
-    messages = tuple(message.message() for message in form.messages)
+    messages, tools = tuple(message.message() for message in form.messages), form.tools_asked()
     refuse_for_plan(target_of(await served_by(request), form.model), form, _PLAN_FIELDS)
     requests = [
         GenerationRequest(
@@ -49,6 +49,7 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
             config=form.config(n_ctx, most, choice),
             continue_final=form.continue_final_message,
             constraint=form.response_format.constraint,
+            **tools,
         )
         for choice in range(form.n)
     ]
@@ -105,7 +106,7 @@ class _Style:
     def choice(self, number: int, answer: Answer) -> dict[str, Any]:
         said: dict[str, Any] = {"text": answer.whole_text}
         if self.is_chat:
-            said = {"message": {"role": "assistant", "content": answer.whole_text, "refusal": None, **_thought(answer)}}
+            said = {"message": {"role": "assistant", **_said(answer), "refusal": None, **_thought(answer)}}
         return {"index": number, **said, "logprobs": self._logprobs(answer.pieces), "finish_reason": _reason(answer)}
 
     def piece(
@@ -126,6 +127,12 @@ class _Style:
             return None
         return chat_logprobs(pieces) if self.is_chat else (lists or CompletionLogprobs(self.n_top)).of(pieces)
 
+    def call(self, number: int, event: ToolCallDelta) -> dict[str, Any]:
+        head = {"id": event.id, "type": "function"} if event.id else {}
+        named = {"name": event.name} if event.id else {}
+        call = {"index": event.index, **head, "function": {**named, "arguments": event.arguments}}
+        return {"index": number, "delta": {"tool_calls": [call]}, "logprobs": None, "finish_reason": None}
+
     def thought(self, number: int, text: str) -> dict[str, Any]:
         delta = {"reasoning_content": text, "reasoning": text}
         return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
@@ -135,14 +142,25 @@ class _Style:
         return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
 
 
+def _said(answer: Answer) -> dict[str, Any]:
+    """Text and calls; an answer that only calls has no text."""
+    if not answer.calls:
+        return {"content": answer.whole_text}
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in answer.calls
+    ]
+    return {"content": answer.whole_text or None, "tool_calls": calls}
+
+
 def _thought(answer: Answer) -> dict[str, Any]:
     """What a model thought, or how far a plan was, under both names that clients read."""
-    text = "".join(answer.progress)
+    text = "".join((*answer.thoughts, *answer.progress))
     return {"reasoning_content": text, "reasoning": text} if text else {}
 
 
 def _reason(answer: Answer) -> str:
-    return "length" if answer.is_cut else "stop"
+    return "length" if answer.is_cut else "tool_calls" if answer.calls_tools else "stop"
 
 
 def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
@@ -198,6 +216,8 @@ def _pieces(
 ) -> Iterable[dict[str, Any]]:
     for number, event in batch:
         match event:
+            case ToolCallDelta():
+                yield style.call(number, event)
             case TextDelta(text=text, pieces=pieces) if text or pieces:
                 yield style.piece(number, text, pieces=pieces, lists=lists[number])
             case Progressed(text=text) | ThoughtDelta(text=text) if text and style.is_chat:

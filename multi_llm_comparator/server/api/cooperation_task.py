@@ -21,8 +21,9 @@ from multi_llm_comparator.server.api.answers import Answer, check_temperature, t
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Count, Form, Name, Share, Temperature, Text, example
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
-from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
+from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter, refuse_models
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
@@ -75,6 +76,7 @@ async def cooperation_task(
         raise (
             ApiError(str(exc)) if isinstance(exc, ConfigurationError) else api_error(type(exc).__name__, str(exc))
         ) from exc
+    refuse_models(caller_of(request.scope), [*form.models, form.integrator])
     began_at = time.monotonic()
     found = await _metered(request, served, spec)
     return JSONResponse(
@@ -122,9 +124,17 @@ async def _metered(request: Request, served: Served, spec: CooperationSpec) -> C
     answer, status = Answer(), FAULT
     try:
         found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
-        usage = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.tokens}
-        answer.apply(Cost(request_id=asked.id, model="", usd=found.cost_usd, priced_by="", **usage))
-        answer.apply(Finished(request_id=asked.id, reason="stop", **usage))
+        read, written = found.prompt_tokens, found.tokens
+        cost = Cost(
+            request_id=asked.id,
+            model="",
+            prompt_tokens=read,
+            completion_tokens=written,
+            usd=found.cost_usd,
+            priced_by="",
+        )
+        answer.apply(cost)
+        answer.apply(Finished(request_id=asked.id, reason="stop", prompt_tokens=read, completion_tokens=written))
         status = ANSWERED
         return found
     except ClientLeftError:

@@ -24,6 +24,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.AnswerInterrupted: (503, "cancelled"),
     ours.ContextOverflowError: (400, "context_length_exceeded"),
     ours.ConversationRefusedError: (400, "conversation_refused"),
+    ours.ToolsRefusedError: (400, "tools_not_supported"),
     ours.RequestRefusedError: (400, "request_refused"),
     ours.GrammarError: (400, "invalid_schema"),
     ours.InvalidParameterError: (400, "invalid_value"),
@@ -39,7 +40,12 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.DeadlineExceededError: (504, "timeout"),
 }
 # By such a code, the field of OpenAI's form that is to blame.
-_BLAMED = {"model_not_found": "model", "conversation_refused": "messages", "invalid_schema": "response_format"}
+_BLAMED = {
+    "model_not_found": "model",
+    "conversation_refused": "messages",
+    "invalid_schema": "response_format",
+    "tools_not_supported": "tools",
+}
 _OPENAI_TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -126,10 +132,18 @@ def field_error(problems: Sequence[Mapping[str, Any]], refused: Mapping[str, str
     return ApiError(f"{param!r} is wrong: {said}", code="invalid_value", param=param)
 
 
+# What pydantic writes into a place for the kind of a part, which no client has there.
+_KINDS_OF_PARTS = frozenset(
+    {"message", "function_call", "function_call_output", "tool_use", "tool_result", "image", "text", "NamedTool"}
+)
+
+
 def _place(parts: Sequence[str | int]) -> str:
     """A field's place as OpenAI writes it, such as ``messages[0].content``."""
     place = ""
-    for part in parts:
+    for at, part in enumerate(parts):
+        if part in _KINDS_OF_PARTS and at + 1 < len(parts) and isinstance(parts[at - 1], int):
+            continue
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else str(part)
     return place[:200]
 

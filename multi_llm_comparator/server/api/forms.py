@@ -4,7 +4,7 @@ silence, so that an answer is never other than it was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -24,6 +24,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
 Factor = Annotated[float, Field(ge=0.1, le=2)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+# Nobody here fetches it: a model's endpoint does, and its server decides what it fetches.
+ImageAddress = Annotated[
+    str, Field(pattern=r"^(https://|data:image/(png|jpeg|gif|webp);base64,)", max_length=8 * 2**20)
+]
 
 
 def as_list(value: Any) -> Any:
@@ -82,18 +88,56 @@ class TextPart(Form):
     text: Text
 
 
+class ImageUrl(Form):
+    ignored = frozenset({"detail"})
+
+    url: ImageAddress
+
+
+class SeenPart(Form):
+    """A part of a message, for models that may see: text, or an image as OpenAI's clients send it."""
+
+    ignored = TextPart.ignored
+
+    type: Literal["text", "image_url"] = Field(description="text, or an image")
+    text: Text | None = None
+    image_url: ImageUrl | None = None
+
+    @model_validator(mode="after")
+    def _is_what_it_says(self) -> SeenPart:
+        if (self.text is not None) != (self.type == "text") or (self.image_url is not None) != (self.type != "text"):
+            raise ValueError("a part has the field that its type names: 'text' or 'image_url', and not the other")
+        return self
+
+
 def as_parts(value: Any) -> Any:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
 Content = Annotated[list[TextPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
+SeenContent = Annotated[list[SeenPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
 
 
-def joined(parts: list[TextPart]) -> str:
-    return "".join(part.text for part in parts)
+def joined(parts: Sequence[TextPart | SeenPart]) -> str:
+    return "".join(part.text or "" for part in parts)
 
 
-_TOOLS = "is not served yet: ask without tools"
+def placed(parts: Iterable[tuple[str | None, str | None]]) -> dict[str, Any]:
+    """The images of a message, and behind how many characters of its text each stands.
+
+    Args:
+        parts: of each its text, or the address of its image.
+    """
+    images, places, at = [], [], 0
+    for text, image in parts:
+        at += len(text or "")
+        if image is not None:
+            images.append(image)
+            places.append(at)
+    return {"images": tuple(images), "image_places": tuple(places)} if images else {}
+
+
+_TOOLS = "is not served: tools are functions of the client, given as 'tools'"
 _LOGPROBS = "is not served in this form: ask /v1/chat/completions or /v1/completions for log-probabilities"
 _SAMPLER = "is not among the samplers here"
 _IMAGES = "is not served yet: only text is read"
@@ -110,6 +154,7 @@ REFUSED: dict[str, str] = {
     "context": "is not served: send the conversation as messages",
     "conversation": "is not served: nothing is stored; send the conversation as 'input'",
     "context_management": "is not served: send the conversation that counts",
+    "dimensions": "is not served: vectors have the width of their model",
     "embedding_only": "is not served: models write here",
     "function_call": _TOOLS,
     "functions": _TOOLS,
@@ -142,6 +187,7 @@ REFUSED: dict[str, str] = {
     "tools": _TOOLS,
     "top_logprobs": _LOGPROBS,
     "truncation": "is not served: send the conversation that counts",
+    "truncate": "is not served: a text that is too long is refused",
     "verbosity": _EFFORT,
     "web_search_options": _TOOLS,
     "width": _DRAWING,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -10,8 +11,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
@@ -36,22 +38,22 @@ async def messages(form: MessagesForm, request: Request) -> Response:
         config=form.config(served.n_ctx),
         continue_final=form.continues,
         constraint=form.constraint,
+        **form.tools_asked(),
     )
     name = f"msg_{uuid.uuid4().hex}"
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
-        content = [{"type": "text", "text": answers[0].whole_text}]
-        return _message(name, target, content, _reason(answers[0]), _usage(answers[0]))
+        return _message(name, target, _content(answers[0]), _reason(answers[0]), _usage(answers[0]))
 
     async def events(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         answer = answers.answers[0]
         start = {**_usage(answer), "output_tokens": 0}
         yield _event("message_start", message=_message(name, target, [], None, start))
-        yield _event("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        blocks = _Blocks()
         async for batch in answers.events():
-            if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
-                yield _event("content_block_delta", index=0, delta={"type": "text_delta", "text": text})
-        yield _event("content_block_stop", index=0)
+            if written := b"".join(blocks.grown(event) for _, event in batch if isinstance(event, WRITTEN)):
+                yield written
+        yield blocks.ended()
         end = {"stop_reason": _reason(answer), "stop_sequence": None}
         yield _event("message_delta", delta=end, usage=_usage(answer)) + _event("message_stop")
 
@@ -69,7 +71,7 @@ async def count_tokens(form: Asked, request: Request) -> Response:
     if is_run(target):
         raise ApiError("the tokens of a plan or a cooperation are counted when it is run", param="model")
     config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
-    asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues)
+    asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues, **form.tools_asked())
     answers = Answers(served, target, [asked])
     try:
         tokens = await unless_left(request.receive, _read(answers))
@@ -104,8 +106,70 @@ def _message(
     }
 
 
+def _content(answer: Answer) -> list[dict[str, Any]]:
+    """The blocks of an answer; one that calls tools and says nothing has none of text."""
+    thought = [{**_NO_THOUGHT, "thinking": answer.thought}] if answer.thought else []
+    said = [{"type": "text", "text": answer.whole_text}] if answer.whole_text or not answer.calls else []
+    calls = [{**_call_block(call.id, call.name), "input": _input(call)} for call in answer.calls]
+    return [*thought, *said, *calls]
+
+
+# Nothing is signed here: a thought that comes back is believed as the text is.
+_NO_THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
+
+
+def _call_block(call_id: str, name: str) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call_id, "name": name, "input": {}}
+
+
+def _input(call: ToolCall) -> dict[str, Any]:
+    """The arguments; of a call that was cut, none."""
+    try:
+        value = json.loads(call.arguments or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+class _Blocks:
+    """The blocks of a stream, one after the other."""
+
+    def __init__(self) -> None:
+        self._number, self._open = -1, ""
+
+    def grown(self, event: TextDelta | ThoughtDelta) -> bytes:
+        """What an event adds: a block where another kind begins, and a delta."""
+        if isinstance(event, ThoughtDelta):
+            delta = {"type": "thinking_delta", "thinking": event.text}
+            return self._turn("thinking", _NO_THOUGHT) + self._delta(delta) if event.text else b""
+        if isinstance(event, ToolCallDelta):
+            block = _call_block(event.id, event.name)
+            delta = {"type": "input_json_delta", "partial_json": event.arguments}
+            return self._turn(f"call {event.index}", block) + (self._delta(delta) if event.arguments else b"")
+        if not event.text:
+            return b""
+        return self._turn("text", {"type": "text", "text": ""}) + self._delta(
+            {"type": "text_delta", "text": event.text}
+        )
+
+    def ended(self) -> bytes:
+        """The end of the last block; an answer without any has an empty one of text."""
+        begun = self._turn("text", {"type": "text", "text": ""}) if self._number < 0 else b""
+        return begun + _event("content_block_stop", index=self._number)
+
+    def _turn(self, kind: str, block: dict[str, Any]) -> bytes:
+        if kind == self._open:
+            return b""
+        closed = _event("content_block_stop", index=self._number) if self._open else b""
+        self._open, self._number = kind, self._number + 1
+        return closed + _event("content_block_start", index=self._number, content_block=block)
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return _event("content_block_delta", index=self._number, delta=delta)
+
+
 def _reason(answer: Answer) -> str:
-    return "max_tokens" if answer.is_cut else "end_turn"
+    return "max_tokens" if answer.is_cut else "tool_use" if answer.calls_tools else "end_turn"
 
 
 def _usage(answer: Answer) -> dict[str, Any]:

@@ -16,11 +16,13 @@ from multi_llm_comparator.plans.saved import PREFIX, SavedPlans
 from multi_llm_comparator.server.api.answers import target_of
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError
+from multi_llm_comparator.server.callers import caller_of
+from multi_llm_comparator.server.metering import refuse_models
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["OpenAI"])
 OWNER = "multi-llm-comparator"
-Kind = Literal["local", "endpoint", "group", "pool", "node", "plan", "cooperation"]
+Kind = Literal["local", "embedder", "endpoint", "group", "pool", "node", "plan", "cooperation"]
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ def offers(served: Served) -> list[Offer]:
     model for."""
     found: dict[str, Offer] = {}
     for info in served.models.get_available_models():
-        if info.is_loadable:
+        embeds = bool(info.config.get("embeds"))
+        if info.is_loadable or embeds:
             name = served.models.unique_name(info.id)
-            found[name] = Offer(name, "local", info)
+            found[name] = Offer(name, "embedder" if embeds else "local", info)
     config = served.gateway.groups.config
     endpoints = [Offer(name, "endpoint", owner=one.provider) for name, one in config.models.items() if one.is_remote]
     named: list[Offer] = [
@@ -107,12 +110,15 @@ def offer_of(served: Served, target: str) -> Offer:
 @router.get("/models")
 async def list_models(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
-    served = await served_by(request)
-    return {"object": "list", "data": [offer.as_openai() for offer in offers(served)]}
+    served, limits = await served_by(request), caller_of(request.scope).limits
+    data = [offer.as_openai() for offer in offers(served) if limits.may_ask(offer.name)]
+    return {"object": "list", "data": data}
 
 
 @router.get("/models/{model:path}")
 async def one_model(model: str, request: Request) -> dict[str, Any]:
     """One name."""
     served = await served_by(request)
-    return offer_of(served, target_of(served, model)).as_openai()
+    target = target_of(served, model)
+    refuse_models(caller_of(request.scope), [target])
+    return offer_of(served, target).as_openai()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,20 +13,25 @@ from starlette.responses import JSONResponse, Response
 from multi_llm_comparator import __version__
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.events import TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
 from multi_llm_comparator.server.api.models import Offer, offer_of, offers
-from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaForm, OllamaGenerateForm, ShowForm
+from multi_llm_comparator.server.api.ollama_forms import (
+    OllamaChatForm,
+    OllamaForm,
+    OllamaGenerateForm,
+    ShowForm,
+    plain_name,
+)
 from multi_llm_comparator.server.api.plan_models import is_run
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
-LATEST = ":latest"
 # Puts a text where the kind of answer has it.
 Put = Callable[[str], dict[str, Any]]
 
@@ -37,9 +43,8 @@ async def chat(form: OllamaChatForm, request: Request) -> Response:
     asked = form.asked()
     if not asked:
         return await _loaded(request, form, config, _as_message)
-    return await _answered(
-        request, form, GenerationRequest(messages=asked, config=config, constraint=form.constraint), _as_message
-    )
+    generation = GenerationRequest(messages=asked, config=config, constraint=form.constraint, **form.tools_asked())
+    return await _answered(request, form, generation, _as_message)
 
 
 @router.post("/generate")
@@ -58,14 +63,15 @@ async def generate(form: OllamaGenerateForm, request: Request) -> Response:
 @router.get("/tags")
 async def tags(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
-    return {"models": [_tag(offer) for offer in offers(await served_by(request))]}
+    limits = caller_of(request.scope).limits
+    return {"models": [_tag(offer) for offer in offers(await served_by(request)) if limits.may_ask(offer.name)]}
 
 
 @router.post("/show")
 async def show(form: ShowForm, request: Request) -> dict[str, Any]:
     """What is known of one name."""
     served = await served_by(request)
-    offer = offer_of(served, _plain(served, target_of(served, form.model or form.name)))
+    offer = offer_of(served, plain_name(served.models, target_of(served, form.model or form.name)))
     info = offer.info.config if offer.info else {}
     architecture = str(info.get("architecture") or offer.kind)
     known = {
@@ -79,7 +85,7 @@ async def show(form: ShowForm, request: Request) -> dict[str, Any]:
         "template": "",
         "details": _details(offer),
         "model_info": {name: value for name, value in known.items() if value is not None},
-        "capabilities": ["completion"],
+        "capabilities": ["embedding" if offer.kind == "embedder" else "completion"],
         "modified_at": _time(offer.modified_at),
     }
 
@@ -93,25 +99,34 @@ async def version() -> dict[str, str]:
 async def _config(request: Request, form: OllamaForm) -> ModelConfig:
     check_temperature(form.options.temperature)
     most = tokens_within(form.options.wanted_tokens, "num_predict")
-    return form.options.config((await served_by(request)).n_ctx, most)
+    config = form.options.config((await served_by(request)).n_ctx, most)
+    config.enable_thinking = form.think
+    return config
 
 
 async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest, put: Put) -> Response:
     began_at = now()
     served = await served_by(request)
-    model = _plain(served, target_of(served, form.model))
+    model = plain_name(served.models, target_of(served, form.model))
     if is_run(model):
         said = "plans and cooperations are asked in OpenAI's or Anthropic's form: /v1/chat/completions"
         raise ApiError(said, param="model")
 
     def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
-        return {**_head(target), **put(answers[0].whole_text), **_end(answers[0], began_at)}
+        said = _with_calls(put(answers[0].whole_text), answers[0])
+        return {**_head(target), **_thinking(said, answers[0].thought), **_end(answers[0], began_at)}
 
     async def lines(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         async for batch in answers.events():
+            if thought := "".join(event.text for _, event in batch if isinstance(event, ThoughtDelta)):
+                yield as_json({**_head(target), **_thinking(put(""), thought), "done": False}) + b"\n"
             if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
                 yield as_json({**_head(target), **put(text), "done": False}) + b"\n"
-        yield as_json({**_head(target), **put(""), **_end(answers.answers[0], began_at)}) + b"\n"
+        # Calls come whole, as Ollama itself sends them.
+        last = answers.answers[0]
+        if last.calls:
+            yield as_json({**_head(target), **_with_calls(put(""), last), "done": False}) + b"\n"
+        yield as_json({**_head(target), **put(""), **_end(last, began_at)}) + b"\n"
 
     if form.stream:
         return await streamed_answer(request, model, [asked], lines, _told, JSON_LINES)
@@ -121,7 +136,7 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
 async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: Put) -> Response:
     """Load a local model ahead of its first question; whatever else answers has nothing to load."""
     served = await served_by(request)
-    offer = offer_of(served, _plain(served, target_of(served, form.model)))
+    offer = offer_of(served, plain_name(served.models, target_of(served, form.model)))
     if offer.info is not None:
         try:
             await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
@@ -131,15 +146,27 @@ async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: 
     return Response(as_json(body) + b"\n", media_type=JSON_LINES) if form.stream else JSONResponse(body)
 
 
-def _plain(served: Served, target: str) -> str:
-    """Ollama's clients add ``:latest`` to a name without a tag."""
-    if target.endswith(LATEST) and served.models.find(target) is None:
-        return target.removesuffix(LATEST)
-    return target
-
-
 def _as_message(text: str) -> dict[str, Any]:
     return {"message": {"role": "assistant", "content": text}}
+
+
+def _with_calls(said: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    """A message with the calls of its answer; one that was cut is none."""
+    calls = []
+    for number, call in enumerate(answer.calls):
+        try:
+            function = {"index": number, "name": call.name, "arguments": json.loads(call.arguments or "{}")}
+        except ValueError:
+            continue
+        calls.append({"id": call.id, "function": function})
+    return {"message": {**said["message"], "tool_calls": calls}} if calls else said
+
+
+def _thinking(said: dict[str, Any], thought: str) -> dict[str, Any]:
+    """With what the model thought: inside a message, or beside a response."""
+    if not thought:
+        return said
+    return {"message": {**said["message"], "thinking": thought}} if "message" in said else {**said, "thinking": thought}
 
 
 def _as_response(text: str) -> dict[str, Any]:

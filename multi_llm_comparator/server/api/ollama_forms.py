@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT, ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.forms import (
     MAX_MESSAGES,
     Factor,
@@ -22,6 +24,18 @@ from multi_llm_comparator.server.api.forms import (
     Text,
     example,
 )
+from multi_llm_comparator.server.api.tool_forms import MAX_CALLS, CallId, ToolForms, ToolName, tools_asked
+from multi_llm_comparator.services.model_manager import ModelManager
+
+MAX_IMAGES = 16
+LATEST = ":latest"
+
+
+def plain_name(models: ModelManager, target: str) -> str:
+    """Ollama's clients add ``:latest`` to a name without a tag."""
+    if target.endswith(LATEST) and models.find(target) is None:
+        return target.removesuffix(LATEST)
+    return target
 
 
 class Options(Form):
@@ -48,12 +62,9 @@ class Options(Form):
     )
     neutral: ClassVar = {
         "embedding_only": (False,),
-        "frequency_penalty": (0,),
-        "min_p": (0,),
         "mirostat": (0,),
         "repeat_last_n": (64,),
         "tfs_z": (1,),
-        "typical_p": (1,),
     }
 
     num_predict: int = Field(default=-1, ge=-2, le=10_000_000, description="tokens of the answer at most; -1 for all")
@@ -66,6 +77,9 @@ class Options(Form):
     top_p: Share = Field(default=0.9, description="share of the probability to draw from")
     repeat_penalty: Factor = Field(default=1.1, description="divides the odds of tokens that occurred, 0.1 to 2")
     presence_penalty: Penalty = Field(default=0.0, description="against tokens that occurred, -2 to 2")
+    frequency_penalty: Penalty = Field(default=0.0, description="against tokens by how often they occurred, -2 to 2")
+    min_p: Share = Field(default=0.0, description="least share of the likeliest token's probability; 0 for all")
+    typical_p: Share = Field(default=1.0, description="locally typical sampling: its share; 1 for all")
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**64, description="the same one, the same answer")
     stop: Stops = Field(default=[], description="at most 16 texts that end the answer")
 
@@ -81,6 +95,9 @@ class Options(Form):
             top_k=self.top_k,
             repeat_penalty=self.repeat_penalty,
             presence_penalty=self.presence_penalty,
+            frequency_penalty=self.frequency_penalty,
+            min_p=self.min_p,
+            typical_p=self.typical_p,
             seed=None if self.seed is None else self.seed % 2**32,
             stop=tuple(self.stop),
             n_ctx=self.num_ctx or n_ctx,
@@ -97,9 +114,7 @@ class OllamaForm(Form):
 
     ignored = frozenset({"keep_alive"})
     neutral: ClassVar = {
-        "images": ([],),
         "logprobs": (False,),
-        "think": (False,),
         "top_logprobs": (0,),
     }
 
@@ -108,6 +123,9 @@ class OllamaForm(Form):
     format: Annotated[JsonSchema, BeforeValidator(_as_schema)] = Field(
         default={}, description="`json`, or a JSON schema, to which the answer is held token by token"
     )
+    think: bool | None = Field(
+        default=None, description="whether the model thinks, where its chat template has a switch for that"
+    )
     options: Options = Field(default=Options(), description="see below")
 
     @property
@@ -115,29 +133,72 @@ class OllamaForm(Form):
         return Constraint.of_schema(self.format) if self.format else None
 
 
+class OllamaFunction(Form):
+    ignored = frozenset({"index"})
+
+    name: ToolName
+    arguments: dict[str, Any] = Field(default={})
+
+
+class OllamaCall(Form):
+    """A call that the model wrote. Older clients give it no id."""
+
+    ignored = frozenset({"type"})
+
+    id: CallId = ""
+    function: OllamaFunction
+
+
 class OllamaMessage(Form):
-    ignored = frozenset({"thinking"})
-    neutral: ClassVar = {"images": ([],), "tool_calls": ([],)}
-
-    role: Literal["system", "user", "assistant"]
+    thinking: Text = Field(default="", description="what an assistant thought before it answered")
+    role: Literal["system", "user", "assistant", "tool"]
     content: Text = ""
-
-    def message(self) -> Message:
-        return Message(self.role, self.content)
+    images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
+    tool_calls: Annotated[list[OllamaCall], Field(max_length=MAX_CALLS)] = Field(default=[])
+    tool_name: str = Field(default="", max_length=128, description="of the role tool: the function that was called")
+    tool_call_id: CallId = Field(default="", description="of the role tool: the call, where it has an id")
 
 
 class OllamaChatForm(OllamaForm):
     """``POST /api/chat``. Without messages it only loads the model."""
 
     model_config = example({"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]})
-    neutral: ClassVar = {**OllamaForm.neutral, "tools": ([],)}
+    neutral: ClassVar = {**OllamaForm.neutral}
 
     messages: Annotated[list[OllamaMessage], Field(max_length=MAX_MESSAGES)] = Field(
-        default=[], description="roles system, user, assistant; none of them loads the model"
+        default=[], description="roles system, user, assistant, tool; none of them loads the model"
     )
+    tools: ToolForms = Field(default=[], description="functions that the model may call, where its template has tools")
 
     def asked(self) -> tuple[Message, ...]:
-        return tuple(message.message() for message in self.messages)
+        """The conversation. What came of a call belongs to the first call of that function without a result."""
+        messages, open_calls = [], list[ToolCall]()
+        for number, one in enumerate(self.messages):
+            calls = tuple(_call(call, f"{number}_{place}") for place, call in enumerate(one.tool_calls))
+            open_calls += calls
+            told = ""
+            if one.role == "tool":
+                named = [call for call in open_calls if one.tool_name in ("", call.name)]
+                told = one.tool_call_id or (named[0].id if named else "")
+                open_calls = [call for call in open_calls if call.id != told]
+            images = tuple(map(_as_address, one.images))
+            thought = one.thinking if one.role == "assistant" else ""
+            messages.append(Message(one.role, one.content, images, thought, tool_calls=calls, tool_call_id=told))
+        return tuple(messages)
+
+    def tools_asked(self) -> dict[str, Any]:
+        return tools_asked(self.tools, "auto", several=True)
+
+
+def _call(call: OllamaCall, number: str) -> ToolCall:
+    arguments = json.dumps(call.function.arguments, ensure_ascii=False)
+    return ToolCall(id=call.id or f"call_{number}", name=call.function.name, arguments=arguments)
+
+
+def _as_address(data: str) -> str:
+    """An image as a data URL; what it is shows its beginning."""
+    kinds = {"/9j/": "jpeg", "iVBO": "png", "R0lG": "gif", "UklG": "webp"}
+    return f"data:image/{kinds.get(data[:4], 'png')};base64,{data}"
 
 
 class OllamaGenerateForm(OllamaForm):
@@ -155,12 +216,14 @@ class OllamaGenerateForm(OllamaForm):
     }
 
     prompt: Text = Field(default="", description="what to answer; none loads the model")
+    images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
     system: Text = Field(default="", description="the system prompt")
     raw: bool = Field(default=False, description="give the prompt to the model as it is, without a chat template")
 
     def asked(self) -> tuple[Message, ...]:
         system = (Message("system", self.system),) if self.system and not self.raw else ()
-        return (*system, Message("user", self.prompt)) if self.prompt else ()
+        images = tuple(map(_as_address, self.images))
+        return (*system, Message("user", self.prompt, images)) if self.prompt else ()
 
 
 class ShowForm(Form):

@@ -15,13 +15,13 @@ from multi_llm_comparator.server.api.forms import (
     MAX_CHOICES,
     MAX_MESSAGES,
     MAX_PROMPTS,
-    Content,
     Count,
     Factor,
     Form,
     JsonSchema,
     Name,
     Penalty,
+    SeenContent,
     Share,
     Stops,
     Temperature,
@@ -29,7 +29,9 @@ from multi_llm_comparator.server.api.forms import (
     as_list,
     example,
     joined,
+    placed,
 )
+from multi_llm_comparator.server.api.tool_forms import CallForms, CallId, ToolChoice, ToolForms, tools_asked
 
 HINTS = frozenset(
     {
@@ -62,17 +64,33 @@ class ChatMessage(Form):
     """What an assistant thought comes under either name; it goes to models whose chat template takes it."""
 
     ignored = frozenset({"name", "refusal", "annotations"})
-    neutral: ClassVar = {"tool_calls": ([],), "audio": (), "function_call": ()}
+    neutral: ClassVar = {"audio": (), "function_call": ()}
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Content = Field(default=[])
+    role: Literal["system", "developer", "user", "assistant", "tool"]
+    content: SeenContent = Field(default=[])
     reasoning_content: Text = Field(default="", description="what an assistant thought before it answered")
     reasoning: Text = Field(default="", description="the same, as other servers call it")
+    tool_calls: CallForms = Field(default=[], description="calls that the assistant wrote")
+    tool_call_id: CallId = Field(default="", description="of the role tool: the call that this came of")
+
+    @model_validator(mode="after")
+    def _has_what_its_role_has(self) -> ChatMessage:
+        if bool(self.tool_call_id) != (self.role == "tool"):
+            raise ValueError("'tool_call_id' belongs to the role 'tool', and to no other")
+        if self.tool_calls and self.role != "assistant":
+            raise ValueError("'tool_calls' belong to the role 'assistant', and to no other")
+        return self
 
     def message(self) -> Message:
         role = "system" if self.role == "developer" else self.role
-        thought = (self.reasoning_content or self.reasoning) if role == "assistant" else ""
-        return Message(role, joined(self.content), thought=thought)
+        return Message(
+            role,
+            joined(self.content),
+            thought=(self.reasoning_content or self.reasoning) if role == "assistant" else "",
+            tool_calls=tuple(one.call() for one in self.tool_calls),
+            tool_call_id=self.tool_call_id,
+            **placed((part.text, part.image_url.url if part.image_url else None) for part in self.content),
+        )
 
 
 class Sampling(Form):
@@ -198,21 +216,22 @@ class ChatForm(Sampling):
         "functions": ([],),
         "modalities": (["text"],),
         "moderation": (),
-        "parallel_tool_calls": (True, False),
-        "tool_choice": ("none", "auto"),
-        "tools": ([],),
         "verbosity": ("medium",),
         "web_search_options": (),
     }
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
-        description="roles system, developer, user, assistant; text, or a list of text parts"
+        description="roles system, developer, user, assistant, tool; text, or a list of parts: text, and images for "
+        "models that see"
     )
     max_completion_tokens: Count | None = Field(default=None, description="the same as `max_tokens`, and before it")
     response_format: ResponseFormat = Field(
         default=ResponseFormat(type="text"),
         description="`text`, `json_object`, or `json_schema`, to which the answer is held token by token",
     )
+    tools: ToolForms = Field(default=[], description="functions that the model may call, where its template has tools")
+    tool_choice: ToolChoice = Field(default="auto", description="`auto`, `none`, `required`, or one function")
+    parallel_tool_calls: bool = Field(default=True, description="several calls in one answer")
     continue_final_message: bool = Field(default=False, description="continue the last message, the assistant's")
     add_generation_prompt: bool | None = Field(
         default=None, description="must be the opposite of `continue_final_message`, if given"
@@ -250,6 +269,10 @@ class ChatForm(Sampling):
     @property
     def wanted_tokens(self) -> int | None:
         return self.max_completion_tokens or self.max_tokens
+
+    def tools_asked(self) -> dict[str, Any]:
+        """Raises ApiError: the choice is none of the tools."""
+        return tools_asked(self.tools, self.tool_choice, self.parallel_tool_calls)
 
 
 def as_prompts(value: Any) -> Any:

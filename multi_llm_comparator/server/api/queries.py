@@ -19,6 +19,7 @@ from multi_llm_comparator.server.api.answers import Answer, tokens_within
 from multi_llm_comparator.server.api.calls import served_by, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import Count, Form, Name, Share, Text, example
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
@@ -65,7 +66,7 @@ async def query(form: QueryForm, request: Request) -> Response:
     if (named := _named(wanted, served)) is not None:
         return await _answered(form, request, served, named, None, ())
     routing = router_of(served)
-    decision = await _decided(form, served, routing)
+    decision = await _decided(form, request, served, routing)
     routing.counts.asked(decision)
     began, answered, failed = time.monotonic(), False, list[str]()
     targets = targets_of(decision)
@@ -90,7 +91,7 @@ async def query_decision(form: QueryForm, request: Request) -> dict[str, Any]:
     served = await served_by(request)
     if (named := _named(form.preferences, served)) is not None:
         return {"target": named, "kind": "model", "reasons": [f"{named!r} was named"], "alternatives": []}
-    return (await _decided(form, served, router_of(served))).to_dict()
+    return (await _decided(form, request, served, router_of(served))).to_dict()
 
 
 @router.get("/query/statistics")
@@ -135,9 +136,11 @@ def _named(wanted: Preferences, served: Served) -> str | None:
     return None if "strategy" in wanted.model_fields_set else served.default_model or None
 
 
-async def _decided(form: QueryForm, served: Served, routing: IntelligentRouter) -> RoutingDecision:
+async def _decided(form: QueryForm, request: Request, served: Served, routing: IntelligentRouter) -> RoutingDecision:
+    among = caller_of(request.scope).limits.may_ask
+
     async def decide() -> RoutingDecision:
-        return routing.decide(form.query, **form.preferences.weights)
+        return routing.decide(form.query, among=among, **form.preferences.weights)
 
     try:
         return await served.there(decide())

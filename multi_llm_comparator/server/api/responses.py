@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
@@ -19,6 +19,8 @@ from multi_llm_comparator.server.api.plan_models import refuse_for_plan
 from multi_llm_comparator.server.api.responses_form import ResponsesForm
 
 router = APIRouter(tags=["OpenAI"])
+# The item that is what the model thought, and the one that is a message; the others are calls, by their numbers.
+_THOUGHT, _MESSAGE = -2, -1
 # What a plan honours of a response's fields.
 _PLAN_FIELDS = frozenset({"model", "input", "stream", "stream_options"})
 
@@ -31,7 +33,10 @@ async def responses(form: ResponsesForm, request: Request) -> Response:
     served = await served_by(request)
     refuse_for_plan(target_of(served, form.model), form, _PLAN_FIELDS)
     asked = GenerationRequest(
-        messages=form.messages(), config=form.config(served.n_ctx, most), constraint=form.text.format.constraint
+        messages=form.messages(),
+        config=form.config(served.n_ctx, most),
+        constraint=form.text.format.constraint,
+        **form.tools_asked(),
     )
     writing = _Writing(form)
     if form.stream:
@@ -40,37 +45,94 @@ async def responses(form: ResponsesForm, request: Request) -> Response:
 
 
 class _Writing:
-    """One response, whole or as events in the order that OpenAI documents."""
+    """One response, whole or as events in the order that OpenAI documents.
+
+    Its items are one message and the calls of functions, in the order in which they were begun.
+    """
 
     def __init__(self, form: ResponsesForm) -> None:
         self._form, self._at = form, int(time.time())
         self._id, self._item_id = f"resp_{uuid.uuid4().hex}", f"msg_{uuid.uuid4().hex}"
         self._number = 0
+        self._begun: list[int] = []
 
     def whole(self, target: str, answers: list[Answer]) -> dict[str, Any]:
-        return self._response(target, answers[0], is_over=True)
+        answer = answers[0]
+        said = [_MESSAGE] if answer.whole_text or not answer.calls else []
+        self._begun = [*([_THOUGHT] if answer.thought else []), *said, *range(len(answer.calls))]
+        return self._response(target, answer, is_over=True)
 
     async def events(self, target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         answer = answers.answers[0]
         begun = self._response(target, answer, is_over=False)
-        item = {**self._item(answer), "status": "in_progress", "content": []}
-        place = {"item_id": self._item_id, "output_index": 0, "content_index": 0}
-        yield (
-            self._event("response.created", response=begun)
-            + self._event("response.in_progress", response=begun)
-            + self._event("response.output_item.added", output_index=0, item=item)
-            + self._event("response.content_part.added", **place, part=_part(""))
-        )
+        yield self._event("response.created", response=begun) + self._event("response.in_progress", response=begun)
         async for batch in answers.events():
-            if text := "".join(event.text for _, event in batch if isinstance(event, TextDelta)):
-                yield self._event("response.output_text.delta", **place, delta=text, logprobs=[])
+            if written := b"".join(self._grown(event, answer) for _, event in batch if isinstance(event, WRITTEN)):
+                yield written
+        if not set(self._begun) - {_THOUGHT}:
+            yield self._begin(_MESSAGE, answer)
+        yield b"".join(self._ended(item, answer) for item in self._begun)
         end = "response.incomplete" if answer.is_cut else "response.completed"
-        yield (
-            self._event("response.output_text.done", **place, text=answer.whole_text, logprobs=[])
-            + self._event("response.content_part.done", **place, part=_part(answer.whole_text))
-            + self._event("response.output_item.done", output_index=0, item=self._item(answer))
-            + self._event(end, response=self._response(target, answer, is_over=True))
-        )
+        yield self._event(end, response=self._response(target, answer, is_over=True))
+
+    def _grown(self, event: TextDelta | ThoughtDelta, answer: Answer) -> bytes:
+        item = event.index if isinstance(event, ToolCallDelta) else _MESSAGE
+        if isinstance(event, ThoughtDelta):
+            item = _THOUGHT
+        piece = event.arguments if isinstance(event, ToolCallDelta) else event.text
+        written = b""
+        if item not in self._begun and (piece or item >= 0):
+            written = self._begin(item, answer)
+        if not piece:
+            return written
+        if item == _THOUGHT:
+            place = {**self._place(_THOUGHT), "content_index": 0}
+            return written + self._event("response.reasoning_text.delta", **place, delta=piece)
+        if item == _MESSAGE:
+            return written + self._event("response.output_text.delta", **self._text_place, delta=piece, logprobs=[])
+        return written + self._event("response.function_call_arguments.delta", **self._place(item), delta=piece)
+
+    def _begin(self, item: int, answer: Answer) -> bytes:
+        self._begun.append(item)
+        empty: dict[str, Any] = {"content": []} if item < 0 else {"arguments": ""}
+        shown = {**self._item(item, answer), "status": "in_progress", **empty}
+        place = self._begun.index(item)
+        written = self._event("response.output_item.added", output_index=place, item=shown)
+        if item == _MESSAGE:
+            written += self._event("response.content_part.added", **self._text_place, part=_part(""))
+        return written
+
+    def _ended(self, item: int, answer: Answer) -> bytes:
+        if item == _THOUGHT:
+            place = {**self._place(_THOUGHT), "content_index": 0}
+            written = self._event("response.reasoning_text.done", **place, text=answer.thought)
+        elif item == _MESSAGE:
+            text = answer.whole_text
+            written = self._event("response.output_text.done", **self._text_place, text=text, logprobs=[])
+            written += self._event("response.content_part.done", **self._text_place, part=_part(text))
+        else:
+            call = answer.calls[item]
+            written = self._event(
+                "response.function_call_arguments.done", **self._place(item), name=call.name, arguments=call.arguments
+            )
+        number = self._begun.index(item)
+        return written + self._event("response.output_item.done", output_index=number, item=self._item(item, answer))
+
+    def _place(self, item: int) -> dict[str, Any]:
+        name = self._item_id if item == _MESSAGE else self._call_id(item)
+        name = self._thought_id if item == _THOUGHT else name
+        return {"item_id": name, "output_index": self._begun.index(item)}
+
+    @property
+    def _thought_id(self) -> str:
+        return self._item_id.replace("msg_", "rs_")
+
+    @property
+    def _text_place(self) -> dict[str, Any]:
+        return {**self._place(_MESSAGE), "content_index": 0}
+
+    def _call_id(self, item: int) -> str:
+        return f"{self._item_id.replace('msg_', 'fc_')}_{item}"
 
     def failed(self, error: ApiError) -> bytes:
         return self._event("error", code=error.code or "server_error", message=error.message, param=error.param)
@@ -79,7 +141,28 @@ class _Writing:
         self._number += 1
         return as_event({"type": kind, "sequence_number": self._number - 1, **data}, kind)
 
-    def _item(self, answer: Answer) -> dict[str, Any]:
+    def _item(self, item: int, answer: Answer) -> dict[str, Any]:
+        if item == _THOUGHT:
+            content = [{"type": "reasoning_text", "text": answer.thought}]
+            return {
+                "id": self._thought_id,
+                "type": "reasoning",
+                "summary": [],
+                "content": content,
+                "status": "completed",
+            }
+        if item != _MESSAGE:
+            # Only the last one can be cut.
+            is_cut = answer.is_cut and item == len(answer.calls) - 1
+            call = answer.calls[item]
+            return {
+                "id": self._call_id(item),
+                "type": "function_call",
+                "status": "incomplete" if is_cut else "completed",
+                "call_id": call.id,
+                "name": call.name,
+                "arguments": call.arguments,
+            }
         return {
             "id": self._item_id,
             "type": "message",
@@ -104,15 +187,15 @@ class _Writing:
             "instructions": form.instructions,
             "max_output_tokens": form.max_output_tokens,
             "model": target,
-            "output": [self._item(answer)] if is_over else [],
-            "parallel_tool_calls": True,
+            "output": [self._item(item, answer) for item in self._begun] if is_over else [],
+            "parallel_tool_calls": form.parallel_tool_calls,
             "previous_response_id": None,
             "reasoning": {"effort": None, "summary": None},
             "store": False,
             "temperature": form.temperature,
             "text": {"format": shape},
-            "tool_choice": "auto",
-            "tools": [],
+            "tool_choice": choice if isinstance(choice := form.tool_choice, str) else choice.model_dump(),
+            "tools": [{**one.model_dump(), "strict": True} for one in form.tools],
             "top_p": form.top_p,
             "truncation": "disabled",
             "metadata": {},
@@ -130,7 +213,7 @@ def _usage(answer: Answer) -> dict[str, Any]:
         "input_tokens": answer.prompt_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens},
         "output_tokens": answer.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": answer.thought_tokens},
         "total_tokens": answer.prompt_tokens + answer.completion_tokens,
         **(answer.figures or {}),
     }

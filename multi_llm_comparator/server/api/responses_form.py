@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -9,31 +11,48 @@ from pydantic import BeforeValidator, Field, model_validator
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.forms import (
     ANY_JSON_OBJECT,
     MAX_MESSAGES,
     MAX_PARTS,
     Count,
     Form,
+    ImageAddress,
     JsonSchema,
     Name,
     Share,
     Temperature,
     Text,
     example,
+    placed,
 )
 from multi_llm_comparator.server.api.openai_forms import HINTS
+from multi_llm_comparator.server.api.tool_forms import CallId, ResponseChoice, ResponseTools, ToolName, asked
 
 
-class ResponseText(Form):
-    ignored = frozenset({"annotations", "logprobs"})
+class ResponsePart(Form):
+    ignored = frozenset({"annotations", "logprobs", "detail"})
 
-    type: Literal["input_text", "output_text", "text"] = Field(description="only text is read")
-    text: Text
+    type: Literal["input_text", "output_text", "text", "input_image"] = Field(description="text, or an image")
+    text: Text | None = None
+    image_url: ImageAddress | None = None
+
+    @model_validator(mode="after")
+    def _is_what_it_says(self) -> ResponsePart:
+        if (self.image_url is not None) != (self.type == "input_image") or (self.text is None) == (
+            self.image_url is None
+        ):
+            raise ValueError("a part of the type 'input_image' has 'image_url', any other has 'text'")
+        return self
 
 
 def _as_parts(value: Any) -> Any:
     return [{"type": "input_text", "text": value}] if isinstance(value, str) else value
+
+
+def _joined(parts: Iterable[ResponsePart]) -> str:
+    return "".join(part.text or "" for part in parts)
 
 
 class ResponseMessage(Form):
@@ -43,19 +62,65 @@ class ResponseMessage(Form):
 
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[ResponseText], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+    content: Annotated[list[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
 
     def message(self) -> Message:
         role = "system" if self.role == "developer" else self.role
-        return Message(role, "".join(part.text for part in self.content))
+        return Message(role, _joined(self.content), **placed((part.text, part.image_url) for part in self.content))
+
+
+class ResponseCall(Form):
+    """A call that the model wrote."""
+
+    ignored = frozenset({"id", "status", "namespace", "caller"})
+
+    type: Literal["function_call"]
+    call_id: CallId
+    name: ToolName
+    arguments: Text = "{}"
+
+    def message(self) -> Message:
+        call = ToolCall(id=self.call_id, name=self.name, arguments=self.arguments or "{}")
+        return Message("assistant", "", tool_calls=(call,))
+
+
+class ResponseOutput(Form):
+    """What came of a call."""
+
+    ignored = frozenset({"id", "status", "caller"})
+
+    type: Literal["function_call_output"]
+    call_id: CallId
+    output: Annotated[list[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+
+    def message(self) -> Message:
+        return Message("tool", _joined(self.output), tool_call_id=self.call_id)
+
+
+ResponseItem = Annotated[ResponseMessage | ResponseCall | ResponseOutput, Field(discriminator="type")]
 
 
 def _as_items(value: Any) -> Any:
     if isinstance(value, str):
-        return [{"role": "user", "content": value}]
+        return [{"type": "message", "role": "user", "content": value}]
     if not isinstance(value, list):
         return value
-    return [item for item in value if not (isinstance(item, dict) and item.get("type") == "reasoning")]
+    items = [item for item in value if not (isinstance(item, dict) and item.get("type") == "reasoning")]
+    return [{"type": "message", **item} if isinstance(item, dict) and "type" not in item else item for item in items]
+
+
+def together(messages: Iterable[Message]) -> Iterator[Message]:
+    """The messages, with calls in one turn of the assistant, and in that of the text before them."""
+    held: Message | None = None
+    for message in messages:
+        if held is not None and held.role == message.role == "assistant" and not message.content:
+            held = replace(held, tool_calls=(*held.tool_calls, *message.tool_calls))
+            continue
+        if held is not None:
+            yield held
+        held = message
+    if held is not None:
+        yield held
 
 
 class ResponseFormat(Form):
@@ -102,12 +167,9 @@ class ResponsesForm(Form):
         "include": ([],),
         "max_tool_calls": (),
         "moderation": (),
-        "parallel_tool_calls": (True, False),
         "previous_response_id": (),
         "prompt": (),
         "reasoning": ({},),
-        "tool_choice": ("none", "auto"),
-        "tools": ([],),
         "top_logprobs": (0,),
         "truncation": ("disabled",),
     }
@@ -115,9 +177,12 @@ class ResponsesForm(Form):
     model: Name | None = Field(
         default=None, description="a local model, an endpoint, a group, a pool, a node or a plan"
     )
-    input: Annotated[
-        list[ResponseMessage], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_MESSAGES)
-    ] = Field(description="a text, or messages of system, developer, user and assistant; reasoning items are left out")
+    input: Annotated[list[ResponseItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_MESSAGES)] = (
+        Field(
+            description="a text, or items: messages of system, developer, user and assistant, calls of functions and "
+            "what came of them; reasoning items are left out"
+        )
+    )
     instructions: Text | None = Field(default=None, description="a system message before the input")
     max_output_tokens: Count | None = Field(default=None, description="tokens of the answer at most")
     stream: bool = Field(default=False, description="send the answer as it is written")
@@ -129,9 +194,18 @@ class ResponsesForm(Form):
         description="`format`: `text`, `json_object` or `json_schema`, to which the answer is held token by token",
     )
 
+    tools: ResponseTools = Field(default=[], description="functions that the model may call; other types are ignored")
+    tool_choice: ResponseChoice = Field(default="auto", description="`auto`, `none`, `required`, or one function")
+    parallel_tool_calls: bool = Field(default=True, description="several calls in one answer")
+
     def messages(self) -> tuple[Message, ...]:
         first = (Message("system", self.instructions),) if self.instructions else ()
-        return (*first, *(item.message() for item in self.input))
+        return (*first, *together(item.message() for item in self.input))
+
+    def tools_asked(self) -> dict[str, Any]:
+        """Raises ApiError: the choice is none of the tools."""
+        choice = self.tool_choice if isinstance(self.tool_choice, str) else self.tool_choice.choice
+        return asked(tuple(one.tool() for one in self.tools), choice, self.parallel_tool_calls)
 
     def config(self, n_ctx: int, max_tokens: int) -> ModelConfig:
         return ModelConfig(

@@ -46,7 +46,7 @@ class ServiceForm(Form):
     )
     parameters: dict[str, Any] = Field(
         default={},
-        description="`analysis_type`, `insight_type` or `decision_type`; `model`, `language`, `question`, ...",
+        description="`analysis_type`, `insight_type` or `decision_type`; `model`, `language`, `question`, `weights`",
     )
 
 
@@ -79,9 +79,19 @@ async def _metered(request: Request, served: Served, spec: ServiceSpec, data: by
     answer, status = Answer(), FAULT
     try:
         found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))
-        usage = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens}
-        answer.apply(Cost(request_id=asked.id, model="", usd=found.cost_usd, priced_by="", **usage))
-        answer.apply(Finished(request_id=asked.id, reason="stop", **usage))
+        read, written = found.prompt_tokens, found.completion_tokens
+        for event in (
+            Cost(
+                request_id=asked.id,
+                model="",
+                usd=found.cost_usd,
+                priced_by="",
+                prompt_tokens=read,
+                completion_tokens=written,
+            ),
+            Finished(request_id=asked.id, reason="stop", prompt_tokens=read, completion_tokens=written),
+        ):
+            answer.apply(event)
         status = ANSWERED
         return found
     except ClientLeftError:

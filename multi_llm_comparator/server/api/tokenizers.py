@@ -15,7 +15,9 @@ from multi_llm_comparator.server.api.calls import as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import MAX_MESSAGES, Form, Name, Text, example
 from multi_llm_comparator.server.api.openai_forms import ChatMessage
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import refuse_models
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Tokens"])
@@ -111,6 +113,7 @@ async def tokens_for(request: Request, served: Served, model: str | None, asked:
         ApiError: nobody is named, it is no local model, or it cannot be told.
     """
     name = local_model(served, model)
+    refuse_models(caller_of(request.scope), [name])
     try:
         return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
     except MultiLLMError as exc:

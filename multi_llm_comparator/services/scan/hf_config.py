@@ -35,6 +35,17 @@ _QUANTIZER_PACKAGES = {
 _WRITES_TEXT = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
+# Types of encoders that AutoModel loads as they are.
+_ENCODERS = frozenset({"bert", "camembert", "distilbert", "electra", "modernbert", "mpnet", "roberta", "xlm-roberta"})
+EMBEDS_ONLY = "it makes embeddings (/v1/embeddings) and writes no text"
+
+
+def is_encoder(config: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint makes vectors of texts and writes none."""
+    writes = any(name.endswith(_WRITES_TEXT) for name in texts(config, "architectures"))
+    return text(config, "model_type") in _ENCODERS and not writes and config.get("is_decoder") is not True
+
+
 def describe_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture part of ``ModelInfo.config`` from a config.json; models that also see keep theirs nested."""
     config = {**config, **section(config, "text_config")}

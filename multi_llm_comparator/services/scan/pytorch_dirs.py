@@ -14,11 +14,13 @@ from multi_llm_comparator.inferencers.adapter_config import adapter_settings, ma
 from multi_llm_comparator.services.scan.entry import FileStamp, model_entry, stamps
 from multi_llm_comparator.services.scan.fields import text, whole
 from multi_llm_comparator.services.scan.hf_config import (
+    EMBEDS_ONLY,
     config_problem,
     config_warnings,
     describe_config,
     generation_defaults,
     has_chat_template,
+    is_encoder,
     quantized_bits,
     tokenizer_problem,
 )
@@ -96,6 +98,8 @@ def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, 
         problems.insert(0, config_problem(config))
         described |= describe_config(config)
         described["warnings"] = config_warnings(config)
+        if is_encoder(config):
+            described |= {"embeds": True, "engine": "encoder"}
     quantized = quantized_bits(config)
     described_weights, damage = _read_weights(weights, quantized[1] if quantized else None)
     described |= described_weights
@@ -105,6 +109,10 @@ def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, 
     described["converted_from"] = _origin(folder, names)
     problems += [damage, tokenizer_problem(names)]
     described["problem"] = next(filter(None, problems), None)
+    if described.get("embeds") and (described["problem"] or weights.file_format != "safetensors"):
+        del described["embeds"], described["engine"]
+    elif described.get("embeds"):
+        described["problem"] = EMBEDS_ONLY
     return {
         key: value for key, value in described.items() if value not in (None, "", {}) and (value or key != "warnings")
     }

@@ -14,6 +14,7 @@ from multi_llm_comparator.ui.compare.answer_card import others_at_work
 from multi_llm_comparator.ui.compare.answer_editor import draw_rewrite_button
 from multi_llm_comparator.ui.compare.answer_marks import draw_marks_button, marks_line
 from multi_llm_comparator.ui.compare.state import draft_panes, ensure_run
+from multi_llm_comparator.ui.compare.token_view import draw_token_button
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.copy_button import copy_button
@@ -44,6 +45,7 @@ def draw_actions(
         if answer.text and answer.progress.is_over:
             copy_button(answer.text, t("act.copy"), key=f"copy_{key}")
         _draw_closer_look(answer, key)
+        draw_token_button(answer, key)
         if is_current and answer.text and answer.progress.is_over:
             draw_rewrite_button(comparison.id, answer, key)
         if answer.progress.is_over:

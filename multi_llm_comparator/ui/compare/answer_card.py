@@ -95,8 +95,8 @@ def draw_text(answer: AnswerSnapshot, key: str, reference: Reference | None = No
         if reference is not None and answer.text and progress.is_over:
             draw_differences(answer.text, reference.text, reference.letter)
             return None
-        if thought := "".join(leg.thought for leg in answer.legs):
-            _draw_own_thought(answer, thought, key)
+        if answer.thought:
+            _draw_own_thought(answer, key)
         segments = _segments(answer)
         for position, segment in enumerate(segments):
             is_open = not progress.is_over and position == len(segments) - 1
@@ -105,7 +105,7 @@ def draw_text(answer: AnswerSnapshot, key: str, reference: Reference | None = No
             else:
                 for block in to_markdown(segment.text, is_open=is_open):
                     st.markdown(block, anchors=False)
-        if segments or thought or progress.state == "failed":
+        if segments or answer.thought or progress.state == "failed":
             return None
         place = st.empty()
         place.html(f'<div class="mlc-waiting">{escape(_waiting(progress))}</div>')
@@ -116,7 +116,7 @@ def draw_first_words(answer: AnswerSnapshot, waiting: Waiting) -> bool:
     """Fill the place that waits for the first words, and say so above it; False while there are none that can stand
     in it alone."""
     segments = _segments(answer)
-    if len(segments) != 1 or segments[0].kind == "think" or any(leg.thought for leg in answer.legs):
+    if len(segments) != 1 or segments[0].kind == "think" or answer.thought:
         return False
     waiting.text.markdown(to_markdown(segments[0].text, is_open=True)[0])
     waiting.head.html(_head(answer, waiting.index, waiting.tone, waiting.told))
@@ -267,7 +267,9 @@ def _waiting(progress: AnswerProgress) -> str:
 
 def _segments(answer: AnswerSnapshot) -> list[Segment]:
     """The answer's thoughts and speech; of all together as much as is drawn."""
-    segments = split_thinking(answer.text, starts_thinking=answer.legs[0].prompt.rstrip().endswith("<think>"))
+    # Runs of earlier versions have their thoughts in the text.
+    begins_inside = not answer.thought and answer.legs[0].prompt.rstrip().endswith("<think>")
+    segments = split_thinking(answer.text, starts_thinking=begins_inside)
     return shortened(segments, MAX_SHOWN_CHARS, from_end=not answer.progress.is_over)
 
 
@@ -283,7 +285,7 @@ def _draw_thought(segment: Segment, progress: AnswerProgress, key: str) -> None:
             st.markdown(block, anchors=False)
 
 
-def _draw_own_thought(answer: AnswerSnapshot, thought: str, key: str) -> None:
+def _draw_own_thought(answer: AnswerSnapshot, key: str) -> None:
     """What the model thought before it answered, folded, with its own time, tokens and speed."""
     known, is_thinking = answer.figures, not answer.text and not answer.progress.is_over
     label = t(
@@ -293,7 +295,7 @@ def _draw_own_thought(answer: AnswerSnapshot, thought: str, key: str) -> None:
         speed=say.speed(known.thought_tokens_per_second),
     )
     with st.expander(label, key=f"think_{key}_own", icon=":material/psychology:"):
-        for block in to_markdown(bounded(thought, MAX_SHOWN_CHARS, from_end=is_thinking), is_open=is_thinking):
+        for block in to_markdown(bounded(answer.thought, MAX_SHOWN_CHARS, from_end=is_thinking), is_open=is_thinking):
             st.markdown(block, anchors=False)
 
 

@@ -17,7 +17,7 @@ from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, sav
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, warn
 from multi_llm_comparator.ui.kit.html_pieces import letter
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 
 MAX_ATTACHED = 8
 READING_TIMEOUT_S = 240.0
@@ -105,7 +105,7 @@ def draw_attached(comparison: Comparison | None) -> None:
             size = tn("attach.words", one.words) + (f", {tn('attach.pages', one.pages)}" if one.pages else "")
             st.html(f'<span class="mlc-attached">{escape(one.name)} <i>{escape(size)}</i></span>', width="content")
             st.button(
-                t("attach.remove", name=one.name.replace("[", "(").replace("]", ")")),
+                tm("attach.remove", name=one.name),
                 icon=":material/close:",
                 key=f"icon_attached_{position}",
                 type="tertiary",

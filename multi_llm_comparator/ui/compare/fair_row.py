@@ -24,7 +24,7 @@ from multi_llm_comparator.ui.compare.state import (
     save_setup,
 )
 from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
 # Beside each token so many of the likeliest.
@@ -96,7 +96,7 @@ def _draw_how(panes: Sequence[Pane]) -> None:
     setup = chosen_setup()
     with st.container(key="popover_form_how"):
         st.button(
-            t("fair.spread", temperatures=" · ".join(f"{value:g}" for value in SPREAD_TEMPERATURES)),
+            tm("fair.spread", temperatures=" · ".join(f"{value:g}" for value in SPREAD_TEMPERATURES)),
             icon=":material/device_thermostat:",
             key="compare_spread",
             help=t("fair.spread_why"),

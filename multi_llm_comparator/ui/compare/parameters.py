@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from multi_llm_comparator.comparison.pane import Pane, differing
-from multi_llm_comparator.core.config import QUANTIZATIONS, TORCH_DTYPES, ModelConfig
+from multi_llm_comparator.core.config import KV_TYPES, MAX_GPU_LAYERS, QUANTIZATIONS, TORCH_DTYPES, ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
@@ -274,6 +274,14 @@ def _draw_loading(config: ModelConfig, model: ModelInfo | None, key: str) -> dic
         ),
         "use_gpu": st.toggle(t("param.use_gpu"), config.use_gpu, key=f"{key}_use_gpu", help=t("param.use_gpu_why")),
     }
+    if trained > changes["n_ctx"]:
+        st.button(
+            t("param.n_ctx_all", trained=say.count(trained)),
+            icon=":material/open_in_full:",
+            key=f"{key}_n_ctx_all",
+            type="tertiary",
+            on_click=lambda: st.session_state.update({f"{key}_n_ctx": trained}),
+        )
     threads = st.number_input(
         t("param.n_threads"),
         1,
@@ -287,7 +295,32 @@ def _draw_loading(config: ModelConfig, model: ModelInfo | None, key: str) -> dic
     changes["n_threads"] = None if threads is None else int(threads)
     if model is not None and model.model_type is ModelType.PYTORCH:
         changes |= _draw_pytorch(config, key)
+    if model is not None and model.model_type is ModelType.GGUF:
+        changes |= _draw_gguf(config, key)
     return changes
+
+
+def _draw_gguf(config: ModelConfig, key: str) -> dict[str, Any]:
+    left, right = st.columns(2)
+    layers = left.number_input(
+        t("param.gpu_layers"),
+        0,
+        MAX_GPU_LAYERS,
+        config.gpu_layers,
+        1,
+        key=f"{key}_gpu_layers",
+        placeholder=t("param.gpu_layers_all"),
+        help=t("param.gpu_layers_why"),
+        disabled=not config.use_gpu,
+    )
+    kv_type = right.selectbox(
+        t("param.kv_type"),
+        KV_TYPES,
+        KV_TYPES.index(config.kv_type),
+        key=f"{key}_kv_type",
+        help=t("param.kv_type_why"),
+    )
+    return {"gpu_layers": None if layers is None else int(layers), "kv_type": kv_type}
 
 
 def _draw_pytorch(config: ModelConfig, key: str) -> dict[str, Any]:

@@ -216,7 +216,8 @@ function onKey(state, event) {
   const target = event.composedPath()[0];
   if (!state.data?.isOpen() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (document.querySelector("dialog.mlc-keys[open]")) return;
-  const isElsewhere = target.closest?.('[role="dialog"], [data-testid="stPopoverBody"]');
+  // Whatever shadow it stands in.
+  const isElsewhere = event.composedPath().some((one) => one.matches?.('[role="dialog"], [data-testid="stPopoverBody"]'));
   if (event.key === "Escape" && !isElsewhere) {
     if (target.matches?.('[data-testid="stChatInputTextArea"]')) { target.blur(); return; }
     if (document.querySelector(".mlc-outline")) outline(state);
@@ -284,5 +285,6 @@ export default function ({ data, parentElement }) {
   const state = (window.mlcReading ??= begin());
   const root = parentElement.host ?? parentElement;
   state.data = { ...data, isOpen: () => root.isConnected };
+  tend(state);
   if (state.turn !== null) drawBar(state);
 }

@@ -25,7 +25,7 @@ from multi_llm_comparator.ui.compare.setup import Fairness, Setup, setup_from
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
-from multi_llm_comparator.ui.kit.choices import Choice, listed, local_choices, targets_of_groups
+from multi_llm_comparator.ui.kit.choices import Choice, cooperations, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
 
@@ -272,8 +272,9 @@ def loadable_models() -> list[ModelInfo]:
 
 
 def pane_choices() -> dict[str, Choice]:
-    """All that a pane can ask, by target: the models of this machine by id, then what the task groups' file names."""
-    return local_choices(loadable_models()) | targets_of_groups()
+    """All that a pane can ask, by target: the models of this machine by id, then what the task groups' file names, then
+    cooperations."""
+    return local_choices(loadable_models()) | targets_of_groups() | cooperations()
 
 
 def ensure_run(panes: Sequence[Pane]) -> Comparison | None:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
+from multi_llm_comparator.applications.documents import KIND as SERVICE
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
+from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
 from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.plans.outlook import Outlook
@@ -18,13 +20,16 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.training.data.distillation import KIND as DISTILLATION
 from multi_llm_comparator.ui.compare import state as compare
+from multi_llm_comparator.ui.cooperate import state as cooperate
 from multi_llm_comparator.ui.history.overview import (
     Overview,
     comparison_overview,
+    cooperation_overview,
     distillation_overview,
     evaluation_overview,
     job_overview,
     plan_overview,
+    service_overview,
     vote_overview,
 )
 from multi_llm_comparator.ui.kit.actions import perform
@@ -33,6 +38,7 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t, texts
 from multi_llm_comparator.ui.kit.navigation import go_to, page_names
 from multi_llm_comparator.ui.measure import state as measure
 from multi_llm_comparator.ui.plans import state as plans
+from multi_llm_comparator.ui.services import state as services
 from multi_llm_comparator.ui.vote import state as vote
 from multi_llm_comparator.voting.documents import KIND as VOTE
 from multi_llm_comparator.workbench import get_workbench
@@ -77,6 +83,11 @@ def _evaluation_overview(run_id: str) -> Overview | None:
     return None if found is None else evaluation_overview(found.snapshot())
 
 
+def _cooperation_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().cooperations.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else cooperation_overview(found.snapshot())
+
+
 def _vote_overview(run_id: str) -> Overview | None:
     found = perform(get_workbench().votes.get(run_id), run_id, timeout_s=READING_S)
     return None if found is None else vote_overview(found.snapshot())
@@ -103,6 +114,11 @@ def _distillation_overview(run_id: str) -> Overview | None:
     return None if found is None else distillation_overview(found.snapshot())
 
 
+def _service_overview(run_id: str) -> Overview | None:
+    found = perform(get_workbench().applications.get(run_id), run_id, timeout_s=READING_S)
+    return None if found is None else service_overview(found.snapshot())
+
+
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
@@ -118,12 +134,26 @@ KINDS: dict[str, KindOnPages] = {
         forget=plans.forget_run,
         overview=_plan_overview,
     ),
+    COOPERATION: KindOnPages(
+        page="cooperate",
+        icon=":material/diversity_3:",
+        open=cooperate.open_run,
+        forget=cooperate.forget_run,
+        overview=_cooperation_overview,
+    ),
     EVALUATION: KindOnPages(
         page="measure",
         icon=":material/straighten:",
         open=measure.open_run,
         forget=measure.forget_run,
         overview=_evaluation_overview,
+    ),
+    SERVICE: KindOnPages(
+        page="services",
+        icon=":material/lab_profile:",
+        open=services.open_run,
+        forget=services.forget_run,
+        overview=_service_overview,
     ),
     VOTE: KindOnPages(
         page="vote",

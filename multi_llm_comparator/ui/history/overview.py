@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
+from multi_llm_comparator.cooperation.calls import Call
+from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
+from multi_llm_comparator.cooperation.words import words_of
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.evaluation.measuring.cells import Cell
@@ -65,6 +69,25 @@ class Overview:
 
     figures: dict[str, str] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
+
+
+def service_overview(snapshot: ServiceSnapshot) -> Overview:
+    """What was asked for, and the text that came of it."""
+    spec = snapshot.spec
+    figures = {
+        t("history.figure_time"): say.seconds(snapshot.worked_s),
+        t("history.figure_tokens"): say.count(snapshot.tokens),
+        t("history.figure_cost"): say.dollars(snapshot.cost_usd),
+    }
+    answer = ShownAnswer(
+        model=", ".join(snapshot.answered_by) or t("services.nobody"),
+        target=spec.target,
+        chip=state_chip("done" if snapshot.state == "done" else "failed" if snapshot.state == "failed" else "stopped"),
+        text=snapshot.result.text if snapshot.result else "",
+        error=snapshot.error or "",
+    )
+    prompt = f"{t(f'services.{spec.service_type}')}: {t(f'services.kind_{spec.kind}')}"
+    return Overview(figures=figures, parts=(Part(prompt=prompt, answers=(answer,)),))
 
 
 def evaluation_overview(snapshot: EvaluationSnapshot) -> Overview:
@@ -157,6 +180,35 @@ def plan_overview(run: PlanRun, outlook: Outlook) -> Overview:
         for step in run.steps.values()
     ]
     return Overview(figures=dict(figure_rows(metrics, outlook, current_language())), parts=tuple(parts))
+
+
+def cooperation_overview(run: CooperationSnapshot) -> Overview:
+    """The question with the final answer and who gave which, then what each member took."""
+    words = words_of(current_language())
+    final = ShownAnswer(
+        model=t("history.whole_answer"), target="", chip="", text=run.answer or "", error=run.error or ""
+    )
+    figures = {
+        words("mode"): words(f"mode_{run.spec.mode}"),
+        words("wall"): say.seconds(run.wall_s),
+        words("tokens"): say.count(run.tokens),
+        words("cost"): say.dollars(run.cost_usd),
+    }
+    parts = [Part(prompt=run.spec.question, answers=(final,))]
+    parts += [Part(prompt=call.key, answers=(_call(call),)) for call in list(run.calls.values())[:MAX_PARTS]]
+    return Overview(figures=figures, parts=tuple(parts))
+
+
+def _call(call: Call) -> ShownAnswer:
+    known = call.progress
+    return ShownAnswer(
+        model=name_of(call.target),
+        target=call.target,
+        chip=state_chip(known.state),
+        text=call.text,
+        error=known.error or "",
+        figures=_words(known.tokens, known.tokens_per_second, known.ttft_s, known.duration_s),
+    )
 
 
 def job_overview(job: JobSnapshot) -> Overview:

@@ -12,6 +12,8 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.file_names import FILE_KINDS, file_stem
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.run_files import RunFiles
+from multi_llm_comparator.ui.history.bundles import open_bundle
+from multi_llm_comparator.ui.history.share import draw_share
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.i18n import current_language, t
@@ -41,6 +43,8 @@ def draw_exports(kind: str, run_id: str, created_at: float, title: str, *, leave
             width="stretch",
             disabled=name in leave_out,
         )
+    if "html" in run_files().formats(kind) and "html" not in leave_out:
+        draw_share(kind, run_id, created_at, title)
 
 
 def draw_archives(run_ids: Sequence[str]) -> None:
@@ -74,10 +78,10 @@ def _archive(run_ids: tuple[str, ...], name: str, language: Language) -> bytes:
 
 
 def draw_import(opened: Callable[[str], None]) -> None:
-    """Read a comparison that was exported as JSON; it is opened as a run of its own."""
+    """Read a comparison that was exported as JSON, which is opened as a run of its own, or a bundle of any run."""
     upload = st.file_uploader(
         t("run.import"),
-        type="json",
+        type=["json", "zip"],
         key=f"compare_import_{st.session_state.get('compare_imports', 0)}",
         help=t("run.import_why"),
         max_upload_size=MAX_IMPORT_BYTES >> 20,
@@ -87,6 +91,8 @@ def draw_import(opened: Callable[[str], None]) -> None:
     st.session_state["compare_imports"] = st.session_state.get("compare_imports", 0) + 1
     if upload.size > MAX_IMPORT_BYTES:
         warn(t("run.import_too_large", limit=say.size(MAX_IMPORT_BYTES)))
+    elif upload.name.lower().endswith(".zip"):
+        open_bundle(upload.getvalue())
     elif (run := perform(get_workbench().comparisons.import_run(upload.getvalue()), timeout_s=EXPORT_S)) is not None:
         opened(run.id)
         inform(t("run.imported"))

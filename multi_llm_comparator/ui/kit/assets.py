@@ -1,5 +1,5 @@
-"""Files that the pages' own components fetch: Plotly's library, from the installed package; and what the page itself
-holds of scripts."""
+"""What is served beside the pages: Plotly's library, from the installed package, and the first page's other address;
+and what the page itself holds of scripts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 _PLOTLY = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
@@ -27,8 +27,14 @@ async def _plotly(_: Request) -> Response:
     return FileResponse(_PLOTLY, media_type="text/javascript", headers=_FOREVER)
 
 
+async def _first_page(request: Request) -> Response:
+    """Streamlit knows its first page by the address without a name alone."""
+    query = request.url.query
+    return RedirectResponse(f"/{'?' if query else ''}{query}", 307)
+
+
 def asset_routes() -> list[Route]:
-    return [Route(_PLOTLY_PATH, _plotly)]
+    return [Route(_PLOTLY_PATH, _plotly), Route("/compare", _first_page)]
 
 
 def page_script_hashes() -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from multi_llm_comparator.cooperation.spec import PREFIX
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import TaskGroupManager
@@ -15,7 +16,7 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import UNKNOWN, Tone, model_tone
 from multi_llm_comparator.workbench import get_workbench
 
-Kind = Literal["local", "remote", "group", "pool", "node"]
+Kind = Literal["local", "remote", "group", "pool", "node", "cooperation"]
 # How lists of choices are parted; within a part they go by name.
 _KINDS: tuple[Kind, ...] = ("local", "remote", "group", "pool", "node")
 _MODEL_TYPES = (ModelType.PYTORCH, ModelType.GGUF, ModelType.CUSTOM)
@@ -102,6 +103,12 @@ def targets_of_groups() -> dict[str, Choice]:
     """What the task groups' file names and something on this machine or elsewhere answers to."""
     workbench = get_workbench()
     return named_choices(workbench.gateway.groups, lambda name: workbench.models.find(name) is not None)
+
+
+def cooperations() -> dict[str, Choice]:
+    """By target: several models that answer together."""
+    names = get_workbench().saved_cooperations.names()
+    return {f"{PREFIX}{name}": _named(f"{PREFIX}{name}", "cooperation") for name in names}
 
 
 def tone_of(target: str) -> Tone:

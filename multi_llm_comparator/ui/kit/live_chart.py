@@ -119,7 +119,7 @@ function bind(Plotly, box) {
 export default function({ data, parentElement, setTriggerValue }) {
   if (!data.figure) { library(data.library).catch(() => {}); return; }
   const box = parentElement.querySelector(".mlc-plot");
-  box.setAttribute("role", "img");
+  box.setAttribute("role", "figure");
   box.setAttribute("aria-label", data.alt);
   box.style.minHeight = data.height + "px";
   box.classList.toggle("mlc-picks", data.picks);

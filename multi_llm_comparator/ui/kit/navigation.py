@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NoReturn
 
 import streamlit as st
 
+from multi_llm_comparator.core.shipped import ROOT
 from multi_llm_comparator.ui.kit.i18n import t
 
-_FOLDER = Path(__file__).parents[3] / "pages"
+_FOLDER = ROOT / "pages"
 _ICONS = {
     "compare": ":material/view_column:",
     "vote": ":material/how_to_vote:",
     "plans": ":material/account_tree:",
+    "cooperate": ":material/diversity_3:",
+    "services": ":material/lab_profile:",
     "tune": ":material/model_training:",
     "measure": ":material/straighten:",
     "models": ":material/deployed_code:",

@@ -6,6 +6,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.measuring.documents import KIND
+from multi_llm_comparator.evaluation.measuring.human_votes import voting_spec
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
@@ -14,6 +15,7 @@ from multi_llm_comparator.ui.history.run_files import draw_exports
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.measure.state import (
     known_sets,
     leave_run,
@@ -22,6 +24,8 @@ from multi_llm_comparator.ui.measure.state import (
     show_run,
     taken,
 )
+from multi_llm_comparator.ui.vote.state import open_run as open_votes
+from multi_llm_comparator.voting.human_preferences import human_preferences
 from multi_llm_comparator.workbench import get_workbench
 
 MAX_TITLE_CHARS = 120
@@ -59,6 +63,7 @@ def _draw_actions(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
         with st.popover(t("measure.rescore"), icon=":material/rule:", type="tertiary", key="measure_rescore") as box:
             if box is not None:
                 _draw_rescore(run, snapshot)
+                _draw_votes(run, snapshot)
     with st.popover(
         t("run.export"), icon=":material/download:", type="tertiary", key="measure_export", on_change="rerun"
     ) as export:
@@ -128,3 +133,28 @@ def _rescore(run: EvaluationRun, set_id: str) -> None:
     changed = perform(run.rescore(prompts), run.id, timeout_s=RESCORE_S)
     if changed is not None:
         inform(tn("measure.rescored", changed))
+
+
+def _draw_votes(run: EvaluationRun, snapshot: EvaluationSnapshot) -> None:
+    """One's own judgement, given blind: beside it a judge's can be believed or not."""
+    if snapshot.spec.prompts is None or len(snapshot.spec.subjects) < 2:
+        return
+    st.divider()
+    st.caption(t("measure.votes_why"))
+    if st.button(t("measure.vote_now"), icon=":material/how_to_vote:", key="measure_vote_now"):
+        spec = attempt(lambda: voting_spec(snapshot))
+        votes = None if spec is None else perform(get_workbench().votes.start(spec, parent_id=run.id), run.id)
+        if votes is not None:
+            open_votes(votes.id)
+            go_to("vote", run=votes.id)
+    st.button(
+        t("measure.take_votes"), icon=":material/download_done:", key="measure_take_votes", on_click=_take, args=(run,)
+    )
+
+
+def _take(run: EvaluationRun) -> None:
+    async def taken_over() -> int:
+        return await run.take_votes(human_preferences(await get_workbench().votes.all_sessions()))
+
+    if (count := perform(taken_over(), run.id, timeout_s=RESCORE_S)) is not None:
+        inform(tn("measure.votes_taken", count))

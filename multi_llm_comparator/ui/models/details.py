@@ -6,7 +6,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from multi_llm_comparator.conversion.convert import possible_targets
 from multi_llm_comparator.conversion.provenance import origin_of
 from multi_llm_comparator.core.config import MAX_CONTEXT, MIN_CONTEXT
 from multi_llm_comparator.core.models import ModelInfo
@@ -20,6 +19,9 @@ from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.models.convert import ask_to_convert
 from multi_llm_comparator.ui.models.lineage import draw_lineage
 from multi_llm_comparator.ui.models.memory_view import begin_load, estimate_of, memory_bar
+from multi_llm_comparator.ui.models.own_words import draw_files, draw_note
+from multi_llm_comparator.ui.models.past_speeds import draw_past_speeds
+from multi_llm_comparator.ui.models.ways_on import draw_ways_on
 from multi_llm_comparator.workbench import get_workbench
 
 _ASKED = "models_details"
@@ -60,16 +62,20 @@ def draw_details() -> None:
             st.warning(plain(warning))
         if model.is_loadable:
             _draw_memory(model)
-        if possible_targets(model) and st.button(
-            t("convert.title"), icon=":material/swap_horiz:", key=f"models_details_convert_{model.id}"
-        ):
-            _look_away()
-            ask_to_convert(model.id)
-            st.rerun()
+            draw_ways_on(model, _convert)
+        draw_note(model)
+        draw_past_speeds(model)
         draw_lineage(model)
         st.html(facts(_facts(model)))
+        draw_files(model)
 
     dialog()
+
+
+def _convert(model: ModelInfo) -> None:
+    _look_away()
+    ask_to_convert(model.id)
+    st.rerun()
 
 
 def _look_away() -> None:

@@ -2,53 +2,116 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import streamlit as st
 
-from multi_llm_comparator.services.hub import HubDownload, HubListing
+from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.hub import HubDownload, HubHit, HubListing
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
+from multi_llm_comparator.ui.models.fit import fit_chip, fit_here
 from multi_llm_comparator.workbench import get_workbench, scan_again
 
 MAX_NAME_CHARS = 300
 REFRESH_S = 0.7
 # The Hub itself is given a minute to answer.
 LOOK_UP_TIMEOUT_S = 65.0
-_LISTING = "models_listing"
+_LISTING, _HITS = "models_listing", "models_hits"
+HITS_PX = 320
 
 
 def draw_search() -> None:
-    """Ask what a repository offers, and start fetching one of it."""
+    """Ask what a repository offers, or which ones have these words, and start fetching one of it."""
     with st.form("models_hub_form", border=False):
         name = st.text_input(
             t("download.name"), key="models_hub_name", placeholder=t("download.name_example"), max_chars=MAX_NAME_CHARS
         )
+        only_gguf = st.checkbox(t("download.only_gguf"), key="models_hub_only_gguf")
         if st.form_submit_button(t("download.look_up"), icon=":material/search:", key="models_hub_look_up") and name:
-            with st.spinner(t("download.asking")):
-                hub = get_workbench().hub
-                st.session_state[_LISTING] = perform(hub.look_up(name), timeout_s=LOOK_UP_TIMEOUT_S)
+            _search(name, only_gguf)
             show_notices()
+    hits: tuple[HubHit, ...] | None = st.session_state.get(_HITS)
+    if hits is not None:
+        _draw_hits(hits)
     listing: HubListing | None = st.session_state.get(_LISTING)
     if listing is not None:
         _draw_choices(listing)
+
+
+def _search(text: str, only_gguf: bool) -> None:
+    """A name with an owner is one repository, or the address of its page; anything else are words."""
+    st.session_state.pop(_LISTING, None)
+    st.session_state.pop(_HITS, None)
+    with st.spinner(t("download.asking")):
+        if "/" in text.strip():
+            _look_up(text)
+        else:
+            hub = get_workbench().hub
+            st.session_state[_HITS] = perform(hub.search(text, only_gguf=only_gguf), timeout_s=LOOK_UP_TIMEOUT_S)
+
+
+def _look_up(name: str) -> None:
+    st.session_state[_LISTING] = perform(get_workbench().hub.look_up(name), timeout_s=LOOK_UP_TIMEOUT_S)
+
+
+def _draw_hits(hits: tuple[HubHit, ...]) -> None:
+    """What was found; a click asks what it offers."""
+    if not hits:
+        st.caption(t("download.no_hits"))
+        return
+    with st.container(height=min(HITS_PX, 70 * len(hits)), border=False, key="models_hub_hits"):
+        for number, hit in enumerate(hits):
+            with st.container(horizontal=True, vertical_alignment="center", wrap=False, gap="small"):
+                st.html(_hit(hit), width="stretch")
+                if st.button(
+                    t("download.offers"), icon=":material/expand_more:", type="tertiary", key=f"models_hub_hit_{number}"
+                ):
+                    with st.spinner(t("download.asking")):
+                        _look_up(hit.repo_id)
+
+
+def _hit(hit: HubHit) -> str:
+    facts = [
+        t("download.downloads", n=say.count(hit.downloads)) if hit.downloads is not None else "",
+        hit.licence or t("download.no_licence"),
+        "GGUF" if hit.has_gguf else "",
+        t("download.gated") if hit.is_gated else "",
+    ]
+    said = escape(" · ".join(filter(None, facts)))
+    return f'<div class="mlc-run"><b>{escape(hit.repo_id)}</b><span class="mlc-muted">{said}</span></div>'
 
 
 def _draw_choices(listing: HubListing) -> None:
     choice = st.selectbox(
         tm("download.choice", name=listing.repo_id),
         range(len(listing.choices)),
-        format_func=lambda i: f"{listing.choices[i].title} · {say.size(listing.choices[i].size_bytes)}",
+        format_func=lambda i: _choice_words(listing, i),
         key=f"models_hub_choice_{listing.commit}",
     )
     for note in listing.notes:
         st.caption(plain(note))
+    st.html(fit_chip(_as_model(listing, choice)))
     if listing.choices[choice].is_pickle:
         st.warning(t("download.pickle"), icon=":material/gpp_maybe:")
     if st.button(t("download.start"), icon=":material/download:", type="primary", key="models_hub_start"):
         perform(_start(listing, choice))
         st.session_state.pop(_LISTING, None)
         st.rerun()
+
+
+def _choice_words(listing: HubListing, number: int) -> str:
+    choice = listing.choices[number]
+    fit, _ = fit_here(_as_model(listing, number))
+    return f"{choice.title} · {say.size(choice.size_bytes)} · {t(f'starter.fit_{fit}')}"
+
+
+def _as_model(listing: HubListing, number: int) -> ModelInfo:
+    """What is offered, as far as it is known before it is here."""
+    choice = listing.choices[number]
+    return ModelInfo(f"hub:{listing.repo_id}:{number}", choice.title, listing.repo_id, choice.kind, choice.size_bytes)
 
 
 async def _start(listing: HubListing, choice: int) -> None:

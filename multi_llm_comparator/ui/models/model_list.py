@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.services.model_notes import ModelNote
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import type_name
 from multi_llm_comparator.ui.kit.html_pieces import dot, empty, note_chip
@@ -18,6 +19,7 @@ from multi_llm_comparator.ui.models.details import ask_for_details
 from multi_llm_comparator.workbench import get_workbench
 
 PAGE_SIZE = 40
+MAX_CHIPS = 4
 _COLUMNS = ("name", "kind", "architecture", "parameters", "quantization", "context", "template", "size")
 
 
@@ -37,20 +39,26 @@ SORTS: dict[str, Callable[[ModelInfo], tuple[bool, object]]] = {
 }
 
 
-def matching(models: Sequence[ModelInfo], text: str, sort: str) -> list[ModelInfo]:
-    """The models whose name, kind, architecture, quantization, source or path contain every word of ``text``."""
+def matching(
+    models: Sequence[ModelInfo], text: str, sort: str, notes: Mapping[str, ModelNote] | None = None
+) -> list[ModelInfo]:
+    """The models whose name, kind, architecture, quantization, source, path, note or tags contain every word of
+    ``text``."""
     words = text.casefold().split()
-    found = [model for model in models if all(word in _searched(model) for word in words)]
+    known = notes or {}
+    found = [model for model in models if all(word in _searched(model, known) for word in words)]
     return sorted(found, key=SORTS[sort])
 
 
-def _searched(model: ModelInfo) -> str:
+def _searched(model: ModelInfo, notes: Mapping[str, ModelNote]) -> str:
     known = model.config
     fields = (known.get("architecture"), known.get("quantization"), known.get("source"), type_name(model.model_type))
-    return " ".join([model.name, model.path, *(str(field) for field in fields if field)]).casefold()
+    note = notes.get(model.id, ModelNote())
+    words = [model.name, model.path, *(str(field) for field in fields if field), *note.tags, note.note]
+    return " ".join(words).casefold()
 
 
-def draw_models(models: Sequence[ModelInfo], text: str) -> None:
+def draw_models(models: Sequence[ModelInfo], text: str, notes: Mapping[str, ModelNote]) -> None:
     """A page of rows; further ones at the press of a button."""
     if not models and get_workbench().models.is_scanning:
         return
@@ -64,7 +72,7 @@ def draw_models(models: Sequence[ModelInfo], text: str) -> None:
     st.html(_header())
     shown = st.session_state.get("models_shown", PAGE_SIZE)
     for model in models[:shown]:
-        _draw_row(model)
+        _draw_row(model, notes.get(model.id, ModelNote()))
     if len(models) > shown and st.button(
         tn("models.show_more", len(models) - shown), key="models_more", type="tertiary"
     ):
@@ -72,11 +80,11 @@ def draw_models(models: Sequence[ModelInfo], text: str) -> None:
         st.rerun()
 
 
-def _draw_row(model: ModelInfo) -> None:
+def _draw_row(model: ModelInfo, note: ModelNote) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", key=f"model_row_{model.id}", wrap=False, gap="small"
     ):
-        st.html(_row(model), width="stretch")
+        st.html(_row(model, note), width="stretch")
         draw_convert_button(model)
         st.button(
             t("models.details"),
@@ -92,7 +100,7 @@ def _header() -> str:
     return f'<div class="mlc-table mlc-table-head">{cells}</div>'
 
 
-def _row(model: ModelInfo) -> str:
+def _row(model: ModelInfo, note: ModelNote) -> str:
     known = model.config
     template = known.get("chat_template")
     cells = {
@@ -117,6 +125,7 @@ def _row(model: ModelInfo) -> str:
         problem += note_chip(t("models.not_loadable"), model.problem, STATE_TONES["failed"])
     elif known.get("warnings"):
         problem += note_chip(t("models.warning"), " ".join(known["warnings"]), STATE_TONES["loading"])
+    problem += "".join(note_chip(tag, note.note, UNKNOWN) for tag in note.tags[:MAX_CHIPS])
     name = escape(model.name)
     return (
         f'<div class="{row}"><span class="mlc-c-name" title="{escape(model.path)}">'

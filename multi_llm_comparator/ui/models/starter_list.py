@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelInfo, ModelType
-from multi_llm_comparator.services.devices import free_ram_bytes
-from multi_llm_comparator.services.hub import SPARE_BYTES, HubChoice, HubListing
-from multi_llm_comparator.services.memory_manager import MemoryEstimate
+from multi_llm_comparator.services.hub import HubChoice, HubListing
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, show_notices
 from multi_llm_comparator.ui.kit.choices import type_name
@@ -24,20 +21,10 @@ from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.models.downloads import LOOK_UP_TIMEOUT_S
-from multi_llm_comparator.ui.models.memory_view import estimate_of
+from multi_llm_comparator.ui.models.fit import fit_chip
 from multi_llm_comparator.workbench import get_workbench
 
 _FILE = Path(__file__).with_suffix(".yaml")
-# Above this share of what models may take together, there is little room left for another one beside it.
-TIGHT_SHARE = 0.7
-
-Fit = Literal["fits", "tight", "too_large", "no_disk"]
-_TONES = {
-    "fits": STATE_TONES["done"],
-    "tight": STATE_TONES["loading"],
-    "too_large": STATE_TONES["failed"],
-    "no_disk": STATE_TONES["failed"],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +90,6 @@ def _read(entry: dict[str, Any]) -> Starter:
     return Starter(repo_id, file, known["parameters"], size, entry["licence"], model, entry["good_for"])
 
 
-def fit_of(starter: Starter, needed_bytes: int, *, limit_bytes: int, free_bytes: int, free_disk_bytes: int) -> Fit:
-    """Whether a model that needs so much memory fits where models may take ``limit_bytes`` together, of which
-    ``free_bytes`` are free now, and its download beside what is on the disk."""
-    if starter.size_bytes + SPARE_BYTES > free_disk_bytes:
-        return "no_disk"
-    if needed_bytes > limit_bytes:
-        return "too_large"
-    return "tight" if needed_bytes > min(free_bytes, TIGHT_SHARE * limit_bytes) else "fits"
-
-
 def draw_starter_list() -> None:
     """The list behind a heading, with sizes that are said to be about right."""
     with st.expander(
@@ -165,27 +142,7 @@ def _row(starter: Starter) -> str:
         starter.licence,
     )
     return (
-        f'<div class="mlc-run"><span><b>{escape(starter.model.name)}</b> {_fit_chip(starter)}</span>'
+        f'<div class="mlc-run"><span><b>{escape(starter.model.name)}</b> {fit_chip(starter.model)}</span>'
         f"<span>{escape(t(f'starter.{starter.good_for}'))}</span>"
         f'<span class="mlc-muted">{escape(" · ".join(facts))} · {escape(starter.repo_id)}</span></div>'
     )
-
-
-def _fit_chip(starter: Starter) -> str:
-    estimate = estimate_of(starter.model, min(2048, starter.model.config["context_length"]))
-    workbench = get_workbench()
-    limit = workbench.engine.memory_manager.limit_bytes(estimate.device)
-    free_disk = shutil.disk_usage(_existing(workbench.settings.models_dir)).free
-    free = min(limit, free_ram_bytes()) if estimate.device == "cpu" else limit
-    fit = fit_of(starter, estimate.total_bytes, limit_bytes=limit, free_bytes=free, free_disk_bytes=free_disk)
-    return note_chip(t(f"starter.fit_{fit}"), _numbers(estimate, limit, free_disk), _TONES[fit])
-
-
-def _numbers(estimate: MemoryEstimate, limit: int, free_disk: int) -> str:
-    return t("starter.numbers", needed=say.size(estimate.total_bytes), limit=say.size(limit), disk=say.size(free_disk))
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above that is there."""
-    folder = folder.absolute()
-    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -77,6 +77,8 @@ def _about(key: ApiKey) -> list[str]:
             said.append(t(f"api_keys.has_{name}", n=figures.count(value)))
     if limits.budget_per_day_usd is not None:
         said.append(t("api_keys.has_budget", usd=figures.dollars(limits.budget_per_day_usd)))
+    if limits.models:
+        said.append(t("api_keys.has_models", names=", ".join(limits.models)))
     if limits.priority != "normal":
         said.append(t(f"api_keys.priority_{limits.priority}"))
     return said
@@ -127,7 +129,15 @@ def _draw_limits(priority: Priority) -> KeyLimits:
         placeholder=none,
         help=t("api_keys.budget_why"),
     )
-    return KeyLimits(rpm=rpm, tpm=tpm, concurrency=at_once, budget_per_day_usd=usd, priority=priority)
+    named = st.text_input(
+        t("api_keys.models"),
+        key="settings_api_key_models",
+        placeholder=t("api_keys.all_models"),
+        help=t("api_keys.models_why"),
+        autocomplete="off",
+    )
+    models = tuple(name.strip() for name in named.split(",") if name.strip())
+    return KeyLimits(rpm=rpm, tpm=tpm, concurrency=at_once, budget_per_day_usd=usd, priority=priority, models=models)
 
 
 def _make(name: str, scopes: Sequence[str], days: int, limits: KeyLimits) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings, settings_path
 from multi_llm_comparator.ui.kit.actions import attempt, inform
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, t, tm
 from multi_llm_comparator.workbench import apply_settings, get_workbench
 
@@ -123,5 +124,5 @@ def _draw_records(settings: Settings) -> dict[str, Any]:
     )
     feed = get_workbench().mlflow
     if feed is not None and feed.problem:
-        st.warning(tm("settings.mlflow_problem", problem=feed.problem), icon=":material/warning:")
+        st.warning(plain(feed.problem), icon=":material/warning:")
     return {"mlflow_uri": uri.strip()}

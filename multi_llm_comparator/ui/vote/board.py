@@ -36,6 +36,9 @@ def draw_board(run: VoteRun) -> None:
     def live() -> None:
         show_notices()
         latest = taken(run)
+        # A button in here may have chosen the other view, which is drawn outside.
+        if st.session_state.get(_view_key(run.id)) == _VIEWS[1]:
+            st.rerun()
         if latest.is_running != first.is_running or _place(run, latest) != shown:
             st.rerun()
         _draw(run, latest)
@@ -48,10 +51,11 @@ def _draw_views(run: VoteRun) -> str:
         view = st.segmented_control(
             t("vote.view"),
             _VIEWS,
-            default=_VIEWS[0],
+            # Another place may have chosen it already.
+            default=None if _view_key(run.id) in st.session_state else _VIEWS[0],
             required=True,
             format_func=lambda name: t(f"vote.view_{name}"),
-            key=f"vote_view_{run.id}",
+            key=_view_key(run.id),
             label_visibility="collapsed",
         )
         if view == _VIEWS[0]:
@@ -130,4 +134,8 @@ def _draw_between(run: VoteRun, snapshot: VotingSnapshot) -> None:
 
 def _see_ranking(run_id: str) -> None:
     go_on()
-    st.session_state[f"vote_view_{run_id}"] = _VIEWS[1]
+    st.session_state[_view_key(run_id)] = _VIEWS[1]
+
+
+def _view_key(run_id: str) -> str:
+    return f"vote_view_{run_id}"

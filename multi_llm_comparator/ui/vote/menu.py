@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.ui.compare.state import open_run as open_comparison
 from multi_llm_comparator.ui.history.recent import draw_recent
-from multi_llm_comparator.ui.history.run_files import draw_exports
+from multi_llm_comparator.ui.history.run_files import draw_exports, draw_import
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.vote.state import leave_run, open_run, set_up_again, show_run, taken
 from multi_llm_comparator.voting.documents import KIND
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
@@ -32,6 +34,7 @@ def draw_heading(run: VoteRun | None) -> None:
         with st.popover(t("run.runs"), icon=":material/history:", type="tertiary", key=key, on_change="rerun") as runs:
             if runs.open:
                 draw_recent(KIND, open_run, key="vote_runs")
+                draw_import(_open_comparison)
 
 
 def _draw_actions(run: VoteRun, snapshot: VotingSnapshot) -> None:
@@ -81,3 +84,9 @@ def _draw_actions(run: VoteRun, snapshot: VotingSnapshot) -> None:
 def _resume(run_id: str) -> None:
     if (run := perform(get_workbench().votes.resume(run_id), run_id)) is not None:
         show_run(run.id)
+
+
+def _open_comparison(run_id: str) -> None:
+    """A comparison that was exported as JSON is opened where it belongs."""
+    open_comparison(run_id)
+    go_to("compare", run=run_id)

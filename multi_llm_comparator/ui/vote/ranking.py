@@ -14,6 +14,7 @@ from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.chart_look import FAINT, Figure
 from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
@@ -39,17 +40,16 @@ _SCOPES = ("session", "all")
 
 def draw_ranking(run: VoteRun) -> None:
     """Of this session, or of all of them."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="vote_ranking_filters"):
-        scope = st.segmented_control(
-            t("vote.scope"),
-            _SCOPES,
-            default=_SCOPES[0],
-            required=True,
-            format_func=lambda name: t(f"vote.scope_{name}"),
-            key=f"vote_scope_{run.id}",
-        )
-        sessions = [taken(run)] if scope == _SCOPES[0] else _all_sessions()
-        _draw(sessions, run.id)
+    scope = st.segmented_control(
+        t("vote.scope"),
+        _SCOPES,
+        default=_SCOPES[0],
+        required=True,
+        format_func=lambda name: t(f"vote.scope_{name}"),
+        key=f"vote_scope_{run.id}",
+        label_visibility="collapsed",
+    )
+    _draw([taken(run)] if scope == _SCOPES[0] else _all_sessions(), run.id)
 
 
 def draw_ranking_of_all() -> None:
@@ -66,11 +66,16 @@ def _all_sessions() -> list[VotingSnapshot]:
 def _draw(sessions: Sequence[VotingSnapshot], name: str) -> None:
     tags = sorted({tag for session in sessions for tag in session.spec.tags})
     tag = ""
-    if tags:
-        tag = st.selectbox(
-            t("vote.tag"), ["", *tags], format_func=lambda one: one or t("vote.any_tag"), key=f"vote_tag_{name}"
-        )
-    with_style = st.toggle(t("vote.style"), key=f"vote_style_{name}", help=t("vote.style_why"))
+    with st.container(horizontal=True, vertical_alignment="bottom", key=f"vote_filters_{name}"):
+        if tags:
+            tag = st.selectbox(
+                t("vote.tag"),
+                ["", *tags],
+                format_func=lambda one: one or t("vote.any_tag"),
+                key=f"vote_tag_{name}",
+                width=260,
+            )
+        with_style = st.toggle(t("vote.style"), key=f"vote_style_{name}", help=t("vote.style_why"))
     found, ranking = _ranked(sessions, tag, with_style=with_style)
     with st.container(key="vote_ranking"):
         _draw_found(sessions, found, ranking, name)
@@ -104,7 +109,7 @@ def _draw_found(sessions: Sequence[VotingSnapshot], found: Tally, ranking: Ranki
         st.html(shown)
         _draw_table(found, ranking)
     for note in notes(found, ranking, language):
-        st.caption(escape(note))
+        st.caption(plain(note))
     if ranking.standings:
         _draw_training(sessions, name)
 
@@ -165,7 +170,12 @@ def _layout(labels: list[str], order: Sequence[Any], page: str) -> Figure:
         **chart_look.layout(page),
         "height": _FRAME_PX + _ROW_PX * len(order),
         "margin": {"l": 8, "r": 24, "t": 8, "b": 44},
-        "xaxis": {"title": {"text": t("vote.axis")}, "gridcolor": FAINT[page], "zeroline": False, "fixedrange": True},
+        "xaxis": {
+            "title": {"text": t("vote.axis"), "font": {"size": 12}},
+            "gridcolor": FAINT[page],
+            "zeroline": False,
+            "fixedrange": True,
+        },
         "yaxis": {
             "tickmode": "array",
             "tickvals": list(range(len(order))),
@@ -177,6 +187,9 @@ def _layout(labels: list[str], order: Sequence[Any], page: str) -> Figure:
             "zeroline": False,
         },
         "annotations": arrows,
+        "meta": {
+            "narrow": {"xaxis": {"title": {"text": say(current_language(), "points")}, "nticks": 4, "tickangle": 0}}
+        },
     }
 
 

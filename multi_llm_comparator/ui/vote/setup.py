@@ -13,7 +13,7 @@ from multi_llm_comparator.ui.kit.choices import listed, tone_of
 from multi_llm_comparator.ui.kit.html_pieces import empty, model_label
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.navigation import go_to
-from multi_llm_comparator.ui.measure.state import EXAMPLE, NO_SET, example_models, known_sets, label_of
+from multi_llm_comparator.ui.measure.state import EXAMPLE, NO_SET, known_sets, label_of
 from multi_llm_comparator.ui.vote.ranking import draw_ranking_of_all
 from multi_llm_comparator.ui.vote.state import (
     MAX_OWN_CHARS,
@@ -22,6 +22,7 @@ from multi_llm_comparator.ui.vote.state import (
     chosen_set,
     contestants_of,
     current_setup,
+    example_models,
     own_prompts,
     revise_setup,
     setup_revision,

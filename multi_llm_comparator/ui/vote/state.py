@@ -12,17 +12,19 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.evaluation.example_set import example_set
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
-from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, recommended
+from multi_llm_comparator.ui.compare.first_panes import four_ways
+from multi_llm_comparator.ui.compare.state import draft_panes, loadable_models, pane_choices, recommended
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import attempt, perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
-from multi_llm_comparator.ui.measure.state import EXAMPLE, NO_SET, example_models, known_sets, label_of
+from multi_llm_comparator.ui.measure.state import EXAMPLE, NO_SET, known_sets, label_of
+from multi_llm_comparator.ui.measure.state import example_models as measure_example
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import CONTESTANT_IDS, MAX_CONTESTANTS, MAX_LABEL_CHARS, VotingSpec, checked_spec
 from multi_llm_comparator.voting.vote_run import VoteRun
@@ -46,6 +48,13 @@ class Setup:
     is_shuffled: bool = True
     temperature: float = 0.7
     max_tokens: int = 200
+
+
+def example_models() -> list[ModelInfo]:
+    """The most exact and the smallest quantization of the first model, else what Measure has for an example."""
+    models = sorted(loadable_models(), key=lambda model: model.size)
+    ways = [m for m in four_ways(models, get_workbench().settings.models_dir) if m.config.get("quantization")]
+    return [ways[0], ways[-1]] if len(ways) > 1 else measure_example()
 
 
 def current_setup() -> Setup:
@@ -235,8 +244,3 @@ def reveal(run_id: str, number: int) -> None:
 def go_on() -> None:
     """From what was revealed to the next turn."""
     st.session_state.pop(_REVEALED, None)
-
-
-def panes_of(spec: VotingSpec) -> list[Pane]:
-    """The contestants as panes of Compare."""
-    return [Pane.new(one.target, replace(one.config)) for one in spec.contestants]

@@ -11,10 +11,10 @@ from multi_llm_comparator.core.readable import NOTHING
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.choices import tone_of
-from multi_llm_comparator.ui.kit.html_pieces import letter, model_label, note_chip
+from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_label, note_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.markdown import shortened, split_thinking, to_markdown
-from multi_llm_comparator.ui.kit.palette import STATE_TONES
+from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN
 from multi_llm_comparator.ui.vote.state import go_on, reveal, reveals
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import differing_parameters, text_parameters
@@ -43,9 +43,10 @@ def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: Turn) -> None:
                 on_click=_vote_for,
                 args=(run, turn.number, place),
             )
-        for choice, key in ((TIE, TIE_KEY), (BAD, BAD_KEY)):
+        bad = "vote.both_bad" if len(texts) == 2 else "vote.bad"
+        for choice, key, name in ((TIE, TIE_KEY, "vote.tie"), (BAD, BAD_KEY, bad)):
             st.button(
-                t(f"vote.{choice}"),
+                t(name),
                 key=f"vote_choose_{choice}",
                 shortcut=key,
                 on_click=_vote,
@@ -61,7 +62,7 @@ def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: Turn) -> None:
 
 
 def _blind_head(place: int) -> str:
-    return f'<div class="mlc-head"><span class="mlc-letter mlc-blind">{letter(place)}</span></div>'
+    return f'<div class="mlc-head">{letter_badge(place, UNKNOWN)}</div>'
 
 
 def _vote_for(run: VoteRun, number: int, place: int) -> None:

@@ -185,8 +185,12 @@ async def test_what_asks_for_nothing_is_taken(api, name):
 @pytest.mark.parametrize(
     ("field", "value", "param"),
     [
-        ("tools", [{"type": "function", "function": {"name": "f"}}], "tools"),
+        ("tools", [{"type": "function", "function": {}}], "tools[0].function.name"),
+        ("tools", [{"type": "function", "function": {"name": "f"}}] * 2, "tools"),
+        ("tools", [{"type": "web_search"}], "tools[0].type"),
         ("tool_choice", "required", "tool_choice"),
+        ("tool_choice", {"type": "function", "function": {"name": "f"}}, "tool_choice"),
+        ("functions", [{"name": "f"}], "functions"),
         ("response_format", {"type": "yaml"}, "response_format.type"),
         ("response_format", {"type": "json_schema"}, "response_format"),
         (
@@ -220,9 +224,14 @@ async def test_what_asks_for_nothing_is_taken(api, name):
         ("stream", "yes", "stream"),
         ("stream_options", {"include_usage": True, "x": 1}, "stream_options.x"),
         ("messages", [], "messages"),
-        ("messages", [{"role": "tool", "content": "4"}], "messages[0].role"),
+        ("messages", [{"role": "tool", "content": "4"}], "messages[0]"),
+        (
+            "messages",
+            [{"role": "user", "content": "4", "tool_calls": [{"id": "1", "function": {"name": "f"}}]}],
+            "messages[0]",
+        ),
         ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:"}}]}], None),
-        ("messages", [{"role": "assistant", "tool_calls": [{"id": "1"}]}], "messages[0].tool_calls"),
+        ("messages", [{"role": "assistant", "tool_calls": [{"id": "1"}]}], "messages[0].tool_calls[0].function"),
         ("messages", [{"role": "user", "content": 5}], "messages[0].content"),
         ("messages", "hi", "messages"),
         ("model", "", "model"),

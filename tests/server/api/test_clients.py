@@ -78,8 +78,8 @@ async def test_openais_client_raises_its_own_errors(api):
             await client.chat.completions.create(**{**GREEDY, "model": "tinny"})
         assert missing.value.code == "model_not_found" and "'tiny'" in str(missing.value)
         with pytest.raises(openai.BadRequestError) as refused:
-            await client.chat.completions.create(**GREEDY, logprobs=True)
-        assert refused.value.param == "logprobs"
+            await client.chat.completions.create(**GREEDY, verbosity="high")
+        assert refused.value.param == "verbosity"
         with pytest.raises(openai.BadRequestError) as long:
             await client.chat.completions.create(**{**GREEDY, "messages": [{"role": "user", "content": "x" * 3000}]})
         assert long.value.code == "context_length_exceeded"

@@ -69,7 +69,11 @@ async def test_system_blocks_and_earlier_thoughts_are_read_and_a_beginning_is_go
     ]
     assert (await ask(api, system=[{"type": "text", "text": "be short"}], messages=turns)).status_code == 200
     (request,) = api.source.requests
-    assert request.messages == (Message("system", "be short"), Message("user", "a"), Message("assistant", "b"))
+    assert request.messages == (
+        Message("system", "be short"),
+        Message("user", "a"),
+        Message("assistant", "b", thought="hm"),
+    )
     assert request.continue_final
 
 
@@ -79,8 +83,9 @@ async def test_system_blocks_and_earlier_thoughts_are_read_and_a_beginning_is_go
         ("max_tokens", None),
         ("max_tokens", 5000),
         ("temperature", 1.5),
-        ("tools", [{"name": "f", "input_schema": {}}]),
-        ("thinking", {"type": "enabled", "budget_tokens": 1024}),
+        ("tools", [{"type": "web_search_20250305", "name": "web_search"}]),
+        ("tool_choice", {"type": "tool", "name": "f"}),
+        ("thinking", {"type": "enabled", "budget_tokens": 0}),
         ("no_such_field", 1),
         ("messages", []),
     ],

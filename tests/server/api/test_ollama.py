@@ -69,13 +69,12 @@ async def test_options_reach_the_model_and_defaults_are_ollamas(api):
     [
         ("/api/chat", {"format": "yaml"}, "format"),
         ("/api/chat", {"tools": [{"type": "function"}]}, "tools"),
-        ("/api/chat", {"think": True}, "think"),
+        ("/api/chat", {"think": "high"}, "think"),
         ("/api/chat", {"options": {"mirostat": 1}}, "options.mirostat"),
         ("/api/chat", {"options": {"num_ctx": 1}}, "options.num_ctx"),
         ("/api/chat", {"options": {"num_predict": 5000}}, "num_predict"),
         ("/api/chat", {"no_such_field": 1}, "no_such_field"),
         ("/api/generate", {"prompt": "x", "suffix": "y"}, "suffix"),
-        ("/api/generate", {"prompt": "x", "images": ["aGk="]}, "images"),
         ("/api/generate", {"prompt": "x", "raw": True, "system": "y"}, "system"),
     ],
 )

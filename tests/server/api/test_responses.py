@@ -68,8 +68,7 @@ async def test_an_answer_is_held_to_a_schema(api):
     [
         ("previous_response_id", "resp_1"),
         ("conversation", "conv_1"),
-        ("tools", [{"type": "function", "name": "f", "parameters": {}}]),
-        ("tools", [{"type": "web_search"}]),
+        ("tools", [{"type": "function", "name": "f g", "parameters": {}}]),
         ("tool_choice", "required"),
         ("background", True),
         ("include", ["reasoning.encrypted_content"]),
@@ -77,8 +76,8 @@ async def test_an_answer_is_held_to_a_schema(api):
         ("truncation", "auto"),
         ("top_logprobs", 3),
         ("nonsense", 1),
-        ("input", [{"type": "function_call_output", "call_id": "c", "output": "1"}]),
-        ("input", [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x/y.png"}]}]),
+        ("input", [{"type": "function_call_output", "call_id": "c"}]),
+        ("input", [{"role": "user", "content": [{"type": "input_image", "image_url": "file:///etc/passwd"}]}]),
     ],
 )
 async def test_what_needs_state_or_tools_is_refused_by_name(api, field, value):

@@ -59,12 +59,6 @@ async def test_a_format_that_is_none_is_refused(api):
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
 
 
-async def test_a_service_says_that_it_is_not_there_yet(api):
-    body = {"service_type": "document_analysis", "content": "x", "parameters": {"analysis_type": "summary"}}
-    answer = await api.post("/service", **body, user_id="u")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_implemented")
-
-
 async def test_the_status_counts_and_health_answers_in_both_forms(api):
     assert (await api.http.get("/status")).json()["total_requests"] == 0
     await api.chat()

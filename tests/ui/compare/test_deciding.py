@@ -9,11 +9,14 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
+from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.ui.compare.attachments import Attachment, with_attachments
 from multi_llm_comparator.ui.compare.difference_view import differences_html
 from multi_llm_comparator.ui.compare.more_sampling import bias_from
 from multi_llm_comparator.ui.compare.setup import Setup, setup_from
 from multi_llm_comparator.workbench import Workbench
+from tests.ui.compare.test_reproducible import form, put
 from tests.ui.test_pages import PATIENCE_S, asked, html_of, opened, run_of
 
 
@@ -113,3 +116,29 @@ def test_attached_documents_are_sent_once_and_their_room_is_shown(bench: Workben
     assert comparison.snapshot().turns[0].prompt.startswith("What do they say?\n\nnotes.txt:\n```")
     assert "compare_attached" not in test.session_state
     bench.bridge.run(comparison.stop(), timeout_s=PATIENCE_S)
+
+
+def test_a_gguf_model_takes_its_whole_context_in_fewer_bits(bench: Workbench) -> None:
+    model = bench.models.get_available_models()[0]
+    model.model_type = ModelType.GGUF
+    model.config["context_length"] = 8192
+    test = AppTest.from_function(form, default_timeout=PATIENCE_S).run()
+    assert not test.exception
+    put(test, "selectbox", "kv_type", "q8_0")
+    put(test, "number_input", "gpu_layers", 3)
+    next(one for one in test.button if one.key.endswith("_n_ctx_all")).click().run()
+    assert not test.exception
+    config = panes_of(test)[0].config
+    assert (config.kv_type, config.gpu_layers, config.n_ctx) == ("q8_0", 3, 8192)
+
+
+def test_a_pane_is_held_to_a_pattern_and_a_wrong_schema_is_said(bench: Workbench) -> None:
+    test = AppTest.from_function(form, default_timeout=PATIENCE_S).run()
+    put(test, "segmented_control", "form", "regex")
+    put(test, "text_area", "form_regex", "[0-9]+")
+    assert panes_of(test)[0].constraint == Constraint(regex="[0-9]+")
+    put(test, "segmented_control", "form", "json_schema")
+    put(test, "text_area", "form_json_schema", "{")
+    assert any("JSON" in warning.value for warning in test.warning)
+    put(test, "segmented_control", "form", "free")
+    assert panes_of(test)[0].constraint is None

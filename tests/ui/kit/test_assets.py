@@ -23,3 +23,9 @@ def test_every_script_within_streamlits_page_is_named_for_its_policy() -> None:
     assert len(page_script_hashes()) == len(within)
     assert all(re.fullmatch(r"sha256-[A-Za-z0-9+/]{43}=", one) for one in page_script_hashes())
     assert not re.findall(r"\son\w+=", page)
+
+
+def test_the_first_page_is_found_by_its_name_too() -> None:
+    client = TestClient(Starlette(routes=asset_routes()), follow_redirects=False)
+    answer = client.get("/compare?run=abc&lang=zh")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/?run=abc&lang=zh")

@@ -8,7 +8,8 @@ from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.services.hub_files import HubChoice, HubListing, RemoteFile, repository_id
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.models.starter_list import fit_of, starters
+from multi_llm_comparator.ui.models.fit import fit_of
+from multi_llm_comparator.ui.models.starter_list import starters
 from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import html_of, opened
 
@@ -36,7 +37,7 @@ def test_there_are_a_dozen_with_names_that_the_hub_takes_and_words_in_all_langua
 )
 def test_whether_it_fits_is_told_from_memory_and_disk(needed: int, free: int, disk: int, fit: str) -> None:
     starter = starters()[0]
-    found = fit_of(starter, needed, limit_bytes=10 * GB, free_bytes=free, free_disk_bytes=disk)
+    found = fit_of(starter.size_bytes, needed, limit_bytes=10 * GB, free_bytes=free, free_disk_bytes=disk)
     assert found == fit
 
 

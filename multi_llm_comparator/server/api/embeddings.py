@@ -1,0 +1,143 @@
+"""``/v1/embeddings`` and Ollama's ``/api/embed`` and ``/api/embeddings``."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, ClassVar, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BeforeValidator, Field
+from starlette.responses import JSONResponse, Response
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.embeddings import EmbedResult, Tokens, packed
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.groups.embedding import GatewayEmbedder
+from multi_llm_comparator.server.api.answers import Answer, target_of
+from multi_llm_comparator.server.api.calls import as_json, served_by
+from multi_llm_comparator.server.api.errors import ApiError, api_error
+from multi_llm_comparator.server.api.forms import Form, Name, Text, as_list, example
+from multi_llm_comparator.server.api.ollama_forms import plain_name
+from multi_llm_comparator.server.api.openai_forms import HINTS
+from multi_llm_comparator.server.api.plan_models import is_run
+from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import ANSWERED, FAULT, Meter
+from multi_llm_comparator.server.serving import Served
+
+router = APIRouter(tags=["OpenAI"])
+ollama_router = APIRouter(prefix="/api", tags=["Ollama"])
+# As many as OpenAI takes.
+MAX_INPUTS, MAX_IDS = 2048, 300_000
+TokenId = Annotated[int, Field(ge=0, lt=2**31)]
+Ids = Annotated[list[TokenId], Field(min_length=1, max_length=MAX_IDS)]
+Input = Annotated[str, Field(min_length=1, max_length=8 * 2**20)]
+
+
+def as_inputs(value: Any) -> Any:
+    """One text or the ids of one where a list may stand."""
+    if isinstance(value, list) and value and all(isinstance(one, int) and not isinstance(one, bool) for one in value):
+        return [value]
+    return as_list(value)
+
+
+Inputs = Annotated[list[Input | Ids], BeforeValidator(as_inputs), Field(min_length=1, max_length=MAX_INPUTS)]
+
+
+class EmbeddingsForm(Form):
+    """``POST /v1/embeddings``."""
+
+    model_config = example({"model": "demo-small", "input": ["12 + 30", "a dozen and thirty"]})
+    ignored = HINTS
+    neutral: ClassVar = {"dimensions": ()}
+
+    model: Name | None = Field(default=None, description="a local model or an endpoint")
+    input: Inputs = Field(description="a text, a list of texts, ids of the model's own tokens, or a list of such lists")
+    encoding_format: Literal["float", "base64"] = Field(default="float", description="of the vectors")
+
+    def texts(self) -> list[str | Tokens]:
+        return [one if isinstance(one, str) else tuple(one) for one in self.input]
+
+
+class EmbedForm(Form):
+    """``POST /api/embed``."""
+
+    model_config = example({"model": "demo-small", "input": ["12 + 30"]})
+    ignored = frozenset({"keep_alive", "options"})
+    neutral: ClassVar = {"dimensions": (), "truncate": (False, True)}
+
+    model: Name | None = None
+    input: Annotated[list[Input], BeforeValidator(as_list), Field(min_length=1, max_length=MAX_INPUTS)]
+
+
+class OldEmbedForm(Form):
+    """``POST /api/embeddings``, as older clients ask."""
+
+    ignored = frozenset({"keep_alive", "options"})
+
+    model: Name | None = None
+    prompt: Annotated[Text, Field(min_length=1)]
+
+
+@router.post("/embeddings")
+async def embeddings(form: EmbeddingsForm, request: Request) -> Response:
+    """Vectors that stand for texts."""
+    target, result = await _embedded(request, form.model, form.texts())
+    is_packed = form.encoding_format == "base64"
+    data = [
+        {"object": "embedding", "index": number, "embedding": packed(one) if is_packed else list(one)}
+        for number, one in enumerate(result.vectors)
+    ]
+    tokens = sum(result.tokens)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return JSONResponse({"object": "list", "data": data, "model": target, "usage": usage})
+
+
+@ollama_router.post("/embed")
+async def embed(form: EmbedForm, request: Request) -> Response:
+    """Vectors that stand for texts."""
+    began_at = time.perf_counter()
+    target, result = await _embedded(request, form.model, list(form.input))
+    took = int((time.perf_counter() - began_at) * 1e9)
+    body = {"model": target, "embeddings": [list(one) for one in result.vectors], "total_duration": took}
+    return Response(as_json({**body, "load_duration": 0, "prompt_eval_count": sum(result.tokens)}), media_type=_JSON)
+
+
+@ollama_router.post("/embeddings")
+async def old_embeddings(form: OldEmbedForm, request: Request) -> Response:
+    """A vector that stands for one text."""
+    _, result = await _embedded(request, form.model, [form.prompt])
+    return Response(as_json({"embedding": list(result.vectors[0])}), media_type=_JSON)
+
+
+_JSON = "application/json"
+
+
+async def _embedded(request: Request, model: str | None, texts: list[str | Tokens]) -> tuple[str, EmbedResult]:
+    """Who was asked, and what came of it; counted as a prompt of these texts without an answer."""
+    served = await served_by(request)
+    target = plain_name(served.models, target_of(served, model))
+    if is_run(target):
+        raise ApiError("plans and cooperations make no embeddings; ask a model", param="model")
+    meter, answer, status = Meter(served, request, target), Answer(model=target), FAULT
+    await meter.admit([_counted(texts)])
+    try:
+        result = await unless_left(request.receive, served.there(_work(served, target, texts)))
+        answer.prompt_in_all, status = sum(result.tokens), ANSWERED
+    except MultiLLMError as exc:
+        error = api_error(type(exc).__name__, str(exc))
+        status = error.status
+        raise error from exc
+    finally:
+        meter.end([answer], status)
+    return target, result
+
+
+async def _work(served: Served, target: str, texts: list[str | Tokens]) -> EmbedResult:
+    config = ModelConfig(n_ctx=served.n_ctx)
+    return await GatewayEmbedder(served.gateway, served.engine).embed(target, texts, config)
+
+
+def _counted(texts: list[str | Tokens]) -> GenerationRequest:
+    said = tuple(Message("user", text if isinstance(text, str) else "id " * len(text)) for text in texts)
+    return GenerationRequest(messages=said, config=ModelConfig(max_tokens=1))

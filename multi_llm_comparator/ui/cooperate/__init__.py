@@ -1,0 +1,1 @@
+"""The page Cooperate: several models, one answer, and what that was worth."""

@@ -1,0 +1,1 @@
+"""The page Services: documents analysed, data explained, decisions supported."""

@@ -1,0 +1,89 @@
+"""A service as one watches it: how far it is, then its result with sources, charts and notes."""
+
+from __future__ import annotations
+
+from html import escape
+
+import streamlit as st
+
+from multi_llm_comparator.applications.run import ServiceRun
+from multi_llm_comparator.applications.snapshot import ServiceSnapshot
+from multi_llm_comparator.ui.history.rows import state_of_run
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.services.result import draw_result
+from multi_llm_comparator.ui.services.state import taken, target_choices
+
+POLL_S, WATCH_S = 0.6, 3.0
+
+
+def draw_board(run: ServiceRun) -> None:
+    """Everything of a run; redrawn while it is at work."""
+    first = taken(run)
+
+    @st.fragment(run_every=POLL_S if first.is_running else None)
+    def live() -> None:
+        show_notices()
+        latest = taken(run)
+        if latest.is_running != first.is_running:
+            st.rerun()
+        _draw_status(latest)
+
+    live()
+    if first.result is not None:
+        draw_result(first, first.result)
+    if not first.is_running:
+        _watch(run, first.version)
+
+
+def _watch(run: ServiceRun, version: int) -> None:
+    """Another tab may resume the same run: look now and then."""
+
+    @st.fragment(run_every=WATCH_S)
+    def watch() -> None:
+        if run.version != version and run.is_at_work:
+            st.rerun()
+
+    watch()
+
+
+def _draw_status(snapshot: ServiceSnapshot) -> None:
+    if snapshot.owner is not None:
+        st.info(tm("board.elsewhere", pid=snapshot.owner.pid, host=snapshot.owner.host), icon=":material/visibility:")
+    spec = snapshot.spec
+    words = [state_of_run(snapshot.state)]
+    if snapshot.is_running and snapshot.phase:
+        words.append(escape(t(f"services.phase_{snapshot.phase}")))
+    words.append(escape(f"{t(f'services.{spec.service_type}')}: {t(f'services.kind_{spec.kind}')}"))
+    words.append(_who(snapshot))
+    if snapshot.is_running and snapshot.expected:
+        words.append(escape(t("services.asked", done=snapshot.asked, total=snapshot.expected)))
+    if snapshot.left_s is not None:
+        words.append(escape(t("services.left", time=say.seconds(snapshot.left_s))))
+    if not snapshot.is_running:
+        words.append(escape(t("services.took", time=say.seconds(snapshot.worked_s))))
+        if snapshot.tokens:
+            words.append(escape(tn("services.tokens", snapshot.tokens)))
+        if snapshot.cost_usd:
+            words.append(escape(say.dollars(snapshot.cost_usd)))
+    st.html(f'<p class="mlc-services-status" data-state="{snapshot.state}">{" · ".join(filter(None, words))}</p>')
+    if snapshot.is_running:
+        st.progress(snapshot.share)
+        if snapshot.writing:
+            st.caption(plain(snapshot.writing))
+    if snapshot.error:
+        st.html(problem(t("services.failed_title"), snapshot.error))
+
+
+def _who(snapshot: ServiceSnapshot) -> str:
+    """Who answered; before that, who is asked."""
+    target = snapshot.spec.target
+    if not target:
+        return escape(t("services.nobody"))
+    choice = target_choices().get(target)
+    name = choice.label.rpartition(" · ")[0] or choice.label if choice and choice.model else target
+    return model_label(name, tone_of(target))

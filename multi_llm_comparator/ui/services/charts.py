@@ -1,0 +1,47 @@
+"""The charts of results in the colours of the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multi_llm_comparator.applications.charts import Chart
+from multi_llm_comparator.ui.kit import chart_look
+from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
+
+HEIGHT_PX = 300
+
+
+def drawn(chart: Chart, page: str) -> Chart:
+    """A chart as Plotly draws it here. ``page`` is "light" or "dark"."""
+    traces = [_coloured(trace, number, page) for number, trace in enumerate(chart["data"])]
+    given: dict[str, Any] = chart["layout"]
+    axis = {"zeroline": False, "gridcolor": FAINT[page], "fixedrange": True, "automargin": True}
+    return {
+        "data": traces,
+        "layout": {
+            **chart_look.layout(page),
+            **given,
+            "height": HEIGHT_PX,
+            "margin": {"l": 48, "r": 10, "t": 66, "b": 44},
+            "font": {"size": 12.5, "color": INK[page]},
+            "title": {**given["title"], "x": 0, "y": 0.97, "yanchor": "top", "font": {"size": 14}},
+            "xaxis": {**axis, **given.get("xaxis", {})},
+            "yaxis": {**axis, **given.get("yaxis", {})},
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            "showlegend": len(traces) > 1,
+        },
+    }
+
+
+def _coloured(trace: Chart, number: int, page: str) -> Chart:
+    names = {"trend": t("services.trend"), "outlier": t("services.outlier")}
+    colour = MODEL_TONES[number % len(MODEL_TONES)].on(page)
+    if trace["name"] == "trend":
+        colour = MUTED[page]
+    if trace["name"] == "outlier":
+        colour = STATE_TONES["failed"].on(page)
+    marked = {"marker": {**trace.get("marker", {}), "color": colour}}
+    lined = {"line": {**trace.get("line", {}), "color": colour}} if trace["type"] == "scatter" else {}
+    return {**trace, **marked, **lined, "name": names.get(trace["name"], trace["name"])}

@@ -1,0 +1,65 @@
+"""An answer opened as its tokens, by keys alone: unsure tokens, what else might have stood there, going on from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.services.model_manager import ModelManager
+from tests.browser import board
+from tests.browser.conftest import App
+
+
+@pytest.fixture
+def answered(context: BrowserContext, app: App, models: Path) -> Iterator[Page]:
+    """Two forms of one model that were asked with log-probabilities kept."""
+    config = ModelConfig(temperature=0.0, max_tokens=24, n_ctx=4096, top_logprobs=5)
+    found = [model for model in ModelManager(models).scan_models() if model.model_type.value == "gguf"][:2]
+    panes = [{"target": model.id, "config": asdict(config)} for model in found]
+    (app.home / "preferences.json").write_text(json.dumps({"language": "en", "panes": panes}), encoding="utf-8")
+    page = context.new_page()
+    page.goto(f"{app.address}/?lang=en")
+    expect(page.get_by_test_id("stChatInputTextArea")).to_be_enabled()
+    board.ask(page, "Tell me a story.")
+    board.expect_states(page, re.compile("done"), count=2)
+    yield page
+
+
+def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
+    page = answered
+    page.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    page.keyboard.press("Enter")
+    tokens = page.locator(".tokens")
+    expect(tokens).to_be_focused()
+    expect(tokens.locator(".token")).to_have_count(24)
+    before = page.locator(".panel p").text_content()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".panel p")).not_to_have_text(before or "")
+    page.keyboard.press("n")
+    page.keyboard.press("p")
+    expect(page.locator(".panel li")).to_have_count(5)
+    # The keys of the page behind are not meant.
+    expect(page.locator(".mlc-reader")).to_have_count(0)
+    other = page.locator(".panel li:not(.own) button:enabled").first
+    other.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator('[class*="st-key-attempts_0_"]')).to_have_count(1)
+    board.expect_states(page, re.compile("done"), count=2)
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page, width: int) -> None:
+    page = answered
+    page.set_viewport_size({"width": width, "height": 900})
+    page.locator('[class*="st-key-icon_tokens_"] button:visible').first.click()
+    expect(page.locator(".tokens .token").first).to_be_visible()
+    expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

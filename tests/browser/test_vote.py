@@ -1,0 +1,173 @@
+"""The Vote page in a real browser: nothing tells who wrote what before the vote, and keys alone do everything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from multi_llm_comparator.ui.kit.palette import MODEL_TONES
+from tests.browser.conftest import PATIENCE_MS, SYSTEM_CHROMIUM
+from tests.browser.downloads import downloaded
+from tests.browser.scripted import scripted_app
+
+pytestmark = pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
+NAMES = ("zebra-model", "quagga-model")
+PROMPTS = 4
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app with two models, of which one says more."""
+    folder = tmp_path_factory.mktemp("scripts")
+    for name, text in zip(NAMES, ("It is so because of this.", "It is so.\n\n- one\n- two"), strict=True):
+        (folder / f"{name}.json").write_text(json.dumps({"otherwise": text}), encoding="utf-8")
+    home = tmp_path_factory.mktemp("home")
+    kept = {"language": "en", "vote": {"prompts": "", "own": "\n".join(f"Question {n}?" for n in range(PROMPTS))}}
+    (home / "preferences.json").write_text(json.dumps(kept), encoding="utf-8")
+    with scripted_app(folder, home, MLC_FIRST_MODEL="false") as found:
+        yield found
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True)
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+class Listener:
+    """All that passes through the websockets of a page, in both directions."""
+
+    def __init__(self, page: Page) -> None:
+        self.heard = bytearray()
+        page.on("websocket", self._listen)
+
+    def _listen(self, socket: object) -> None:
+        for event in ("framereceived", "framesent"):
+            socket.on(event, self._hear)  # type: ignore[attr-defined]
+
+    def _hear(self, frame: str | bytes) -> None:
+        self.heard += frame if isinstance(frame, bytes) else frame.encode()
+
+    def tells(self, *words: str) -> list[str]:
+        return [word for word in words if word.encode() in self.heard]
+
+
+def open_turn(page: Page) -> None:
+    expect(page.locator(".st-key-vote_choose_0 button")).to_be_visible()
+
+
+def started(context: BrowserContext, address: str) -> str:
+    """A session that waits for its first vote; its address."""
+    page = context.new_page()
+    page.goto(f"{address}/vote?lang=en")
+    page.locator(".st-key-vote_start button").wait_for()
+    page.keyboard.press("Alt+Enter")
+    open_turn(page)
+    url = page.url
+    page.close()
+    return url
+
+
+def press(page: Page, key: str, shown: str) -> None:
+    """A key that brings something else; pressed again where the page had not been ready for it."""
+    place = page.locator(shown)
+    for _ in range(6):
+        page.keyboard.press(key)
+        with suppress(AssertionError):
+            expect(place.first).to_be_visible(timeout=10_000)
+            return
+    expect(place.first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_before_a_vote_neither_page_nor_address_nor_frames_know_who_wrote_what(
+    context: BrowserContext, address: str
+) -> None:
+    url = started(context, address)
+    page = context.new_page()
+    listener = Listener(page)
+    page.goto(url)
+    open_turn(page)
+    page.wait_for_timeout(1500)
+    # As a style says it of one thing; the names of all colours come with every page.
+    colours = [tone.css for tone in MODEL_TONES]
+    assert b"Question" in listener.heard
+    assert listener.tells(*NAMES, "sha256", "contestant", "temperature", "tokens/s", *colours) == []
+    body = page.content()
+    assert [word for word in (*NAMES, "sha256", "contestant") if word in body or word in page.url] == []
+    state = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+    assert [name for name in NAMES if name in state] == []
+    # With the vote all of it comes.
+    press(page, "a", ".st-key-vote_next button")
+    assert all(name in page.content() for name in NAMES)
+    assert set(listener.tells(*NAMES)) == set(NAMES)
+    # And what is known now is not said again of the next turn.
+    listener.heard.clear()
+    press(page, "n", ".st-key-vote_choose_0 button")
+    page.wait_for_timeout(1500)
+    assert listener.tells(*NAMES, *colours) == []
+    assert [name for name in NAMES if name in page.content()] == []
+
+
+@pytest.mark.slow
+def test_a_session_is_voted_through_by_keys_and_ranked(context: BrowserContext, address: str, tmp_path: Path) -> None:
+    page = context.new_page()
+    page.goto(started(context, address))
+    for number, key in enumerate("abtx", 1):
+        open_turn(page)
+        press(page, key, ".st-key-vote_next button")
+        expect(page.locator(f'[data-given="{number}"]')).to_be_visible()
+        press(page, "n", ".st-key-vote_choose_0 button, .st-key-vote_see_ranking button")
+    expect(page.locator('[data-vote="done"]')).to_be_visible()
+    press(page, "n", ".js-plotly-plot")
+    expect(page.locator(".mlc-verdict")).to_contain_text("undecided")
+    expect(page.get_by_text(re.compile("4 votes, 2 of them ties, 1 of these"))).to_be_visible()
+    page.locator(".st-key-vote_export button").first.click()
+    rows = list(csv.DictReader(io.StringIO(downloaded(page, ("CSV",), tmp_path)["CSV"])))
+    assert [row["outcome"] for row in rows[4:]] == ["tie", "tie", "bad", "bad"]
+
+
+@pytest.mark.slow
+def test_a_link_shows_the_votes_without_the_app_around_them(context: BrowserContext, address: str) -> None:
+    page = context.new_page()
+    page.goto(started(context, address))
+    open_turn(page)
+    press(page, "a", ".st-key-vote_next button")
+    page.locator(".st-key-vote_export button").first.click()
+    page.get_by_text("Share by a link").click()
+    page.locator("[class*='st-key-share_make'] button").click()
+    link = page.locator("[class*='st-key-share_link'] code").inner_text()
+    other = context.new_page()
+    answer = other.goto(link)
+    assert answer is not None and answer.status == 200
+    expect(other.get_by_text("was better").first).to_be_visible()
+    assert other.locator("script, iframe, form, a[href]").count() == 0
+    page.locator("[class*='st-key-share_take_back'] button").click()
+    expect(page.locator("[class*='st-key-share_link'] code")).to_have_count(0)
+    gone = other.goto(link)
+    assert gone is not None and gone.status == 404
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 800, 1280])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_page_fits_its_window(context: BrowserContext, address: str, width: int, language: str) -> None:
+    url = started(context, address)
+    page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"{url}&lang={language}")
+    open_turn(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for place in range(2):
+        card = page.locator(f".st-key-vote_card_{place}").bounding_box()
+        assert card is not None and card["width"] > (300 if width > 390 else 250)

@@ -1,0 +1,26 @@
+"""The table of promises points at what is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(r"^\| (?P<promise>[^|]+) \| `(?P<place>[^`|]+)` \| `(?P<test>[^`|]+)` \|$", re.MULTILINE)
+TEXT = (ROOT / "docs" / "seeds.md").read_text(encoding="utf-8")
+ROWS = ROW.findall(TEXT)
+
+
+def test_every_row_has_a_place_and_a_test() -> None:
+    lines = [
+        line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith(("| promise", "| ---"))
+    ]
+    assert len(lines) == len(ROWS) > 60
+
+
+@pytest.mark.parametrize(("promise", "place", "test"), ROWS, ids=[row[0][:40] for row in ROWS])
+def test_what_a_promise_points_at_is_there(promise: str, place: str, test: str) -> None:
+    assert (ROOT / place).is_file(), promise
+    assert (ROOT / test).is_file() and "def test_" in (ROOT / test).read_text(encoding="utf-8"), promise

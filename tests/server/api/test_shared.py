@@ -1,0 +1,77 @@
+"""What a shared link shows, to whom, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.plans.saved import SavedPlans
+from multi_llm_comparator.server.access import access_for
+from multi_llm_comparator.server.guard import Guard
+from multi_llm_comparator.sharing.links import DAY_S, SharedLinks
+from multi_llm_comparator.tracking.store import Store
+from tests.plans.test_parse import PLAN
+from tests.plans.test_plan_run import OPTIONS
+from tests.support.served_api import ServedApi, served_api
+
+TOKEN = "the-token-of-this-test"
+ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
+KEY = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApi]:
+    """An API behind a closed gate."""
+    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
+    SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
+    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    access = access_for("127.0.0.1", (), TOKEN, requires_keys=True)
+    async with served_api(tmp_path, store=store, wrapped=lambda app: Guard(app, access)) as served:
+        served.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
+        yield served
+    store.close()
+
+
+async def solved(api: ServedApi) -> str:
+    answer = await api.http.post("/v1/chat/completions", json=ASKED, headers=KEY)
+    run_id: str = answer.json()["run_id"]
+    return run_id
+
+
+async def test_a_link_alone_shows_its_run_behind_a_closed_gate_and_nothing_else(api: ServedApi) -> None:
+    run_id = await solved(api)
+    links = SharedLinks(get_settings().home)
+    link, path = links.make(run_id, DAY_S)
+    assert (await api.http.get(f"/api/runs/{run_id}")).status_code == 401
+    shown = await api.http.get(path)
+    assert shown.status_code == 200 and "(23 + 48)" in shown.text
+    assert shown.headers["content-type"].startswith("text/html")
+    assert shown.headers["cache-control"] == "no-store"
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    assert 'lang="zh-CN"' in (await api.http.get(path, params={"lang": "zh"})).text
+    # With the token of a link in place of a key nothing opens.
+    for headers in ({"Authorization": f"Bearer {path.rpartition('/')[2]}"}, {"x-api-key": path.rpartition("/")[2]}):
+        assert (await api.http.get("/api/runs", headers=headers)).status_code == 401
+    links.take_back(link.id)
+    assert (await api.http.get(path)).status_code == 404
+
+
+@pytest.mark.parametrize("end", ["nothing", "a.b.c", "x" * 5000, "../api/runs", "%2e%2e/api/runs", "a/b"])
+async def test_what_is_no_link_shows_nothing(api: ServedApi, end: str) -> None:
+    answer = await api.http.get(f"/shared/{end}")
+    assert answer.status_code in (401, 404, 422)
+    assert "(23 + 48)" not in answer.text
+
+
+async def test_a_link_to_a_run_that_is_gone_looks_like_one_that_never_was(api: ServedApi) -> None:
+    _, path = SharedLinks(get_settings().home).make("gone", DAY_S)
+    gone, never = await api.http.get(path), await api.http.get("/shared/never")
+    assert (gone.status_code, gone.text) == (never.status_code, never.text) == (404, gone.text)
+
+
+async def test_a_link_is_only_to_be_read(api: ServedApi) -> None:
+    _, path = SharedLinks(get_settings().home).make(await solved(api), DAY_S)
+    assert (await api.http.post(path)).status_code == 405

@@ -1,0 +1,176 @@
+"""Signing in by a provider: a small one of the test's own, over real sockets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet, RSAKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.settings import Settings
+from multi_llm_comparator.server.access import Access
+from multi_llm_comparator.server.guard import Guard
+from multi_llm_comparator.server.oidc import BEGIN, Provider, provider_by_settings
+from tests.support.served_api import listening
+
+TOKEN = "the-token-of-this-test"
+
+
+class SmallProvider:
+    """Signs in whoever comes, as ``ann@example.org``; what it says can be changed by ``claims`` and ``issuer``."""
+
+    def __init__(self) -> None:
+        self.url = self.issuer = ""
+        self.claims: dict[str, Any] = {}
+        self.key = RSAKey.generate_key(2048, auto_kid=True)
+        self.signs_with = self.key
+        self.asked: dict[str, list[str]] = {}
+        self.exchanged: dict[str, str] = {}
+
+    @property
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", self.configuration),
+                Route("/authorize", self.authorize),
+                Route("/token", self.token, methods=["POST"]),
+                Route("/keys", self.keys),
+            ]
+        )
+
+    async def configuration(self, request: Request) -> Response:
+        places = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
+        told = {name: f"{self.url}/{path}" for name, path in places.items()}
+        return JSONResponse({"issuer": self.issuer or self.url, **told})
+
+    async def authorize(self, request: Request) -> Response:
+        self.asked = parse_qs(urlsplit(str(request.url)).query)
+        back, state = self.asked["redirect_uri"][0], self.asked["state"][0]
+        return RedirectResponse(f"{back}?code=a-code&state={state}", 302)
+
+    async def token(self, request: Request) -> Response:
+        form = parse_qs((await request.body()).decode())
+        self.exchanged = {name: values[0] for name, values in form.items()}
+        digest = hashlib.sha256(self.exchanged["code_verifier"].encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if challenge != self.asked["code_challenge"][0] or self.exchanged["client_secret"] != "hush":
+            return JSONResponse({"error": "invalid_grant"}, 400)
+        claims = {
+            "iss": self.url,
+            "aud": "workbench",
+            "exp": int(time.time()) + 300,
+            "nonce": self.asked["nonce"][0],
+            "email": "ann@example.org",
+            "email_verified": True,
+            **self.claims,
+        }
+        signed = jwt.encode({"alg": "RS256", "kid": self.key.kid}, claims, self.signs_with)
+        return JSONResponse({"id_token": signed, "access_token": "x", "token_type": "Bearer"})
+
+    async def keys(self, request: Request) -> Response:
+        return JSONResponse(KeySet([self.key]).as_dict(private=False))
+
+
+class Place:
+    """A guarded page, its provider, and a browser."""
+
+    def __init__(self, url: str, provider: SmallProvider, browser: httpx2.AsyncClient) -> None:
+        self.url, self.provider, self.browser = url, provider, browser
+
+    async def sign_in(self) -> httpx2.Response:
+        return await self.browser.get(f"{self.url}{BEGIN}", follow_redirects=True)
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    small = SmallProvider()
+    async with listening(small.app) as provider_url:
+        small.url = provider_url
+        provider = Provider(provider_url, "workbench", "hush", ("ann@example.org", "@lab.example"))
+
+        async def page(request: Request) -> Response:
+            return PlainTextResponse("the pages")
+
+        guard = Guard(Starlette(routes=[Route("/{path:path}", page)]), Access(token=TOKEN), provider=provider)
+        async with (
+            listening(guard) as url,
+            httpx2.AsyncClient(timeout=30, trust_env=False, headers={"accept": "text/html"}) as browser,
+        ):
+            yield Place(url, small, browser)
+
+
+async def test_who_is_allowed_signs_in_and_stays(place: Place) -> None:
+    refused = await place.browser.get(place.url)
+    assert refused.status_code == 401 and BEGIN in refused.text
+    assert (await place.sign_in()).text == "the pages"
+    assert (await place.browser.get(f"{place.url}/settings")).text == "the pages"
+    assert place.provider.exchanged["redirect_uri"].startswith(place.url)
+    assert place.provider.asked["scope"] == ["openid email"]
+
+
+@pytest.mark.parametrize("email", ["Bob@lab.example", " ann@example.org "])
+async def test_a_domain_and_any_spelling_count(place: Place, email: str) -> None:
+    place.provider.claims = {"email": email}
+    assert (await place.sign_in()).text == "the pages"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"email": "eve@example.org"}, "not among those"),
+        ({"email": "ann@example.org.evil.test"}, "not among those"),
+        ({"email": None}, "no verified address"),
+        ({"email_verified": False}, "no verified address"),
+        ({"nonce": "another"}, "not believed"),
+        ({"aud": "somebody else"}, "not believed"),
+        ({"iss": "https://evil.test"}, "not believed"),
+        ({"exp": 1000}, "not believed"),
+    ],
+)
+async def test_who_is_not_meant_stays_outside(place: Place, changed: dict[str, Any], told: str) -> None:
+    place.provider.claims = changed
+    answer = await place.sign_in()
+    assert answer.status_code == 403 and told in answer.text
+    assert (await place.browser.get(place.url)).status_code == 401
+
+
+async def test_a_token_that_somebody_else_signed_is_not_believed(place: Place) -> None:
+    place.provider.signs_with = RSAKey.generate_key(2048)
+    assert (await place.sign_in()).status_code == 403
+
+
+async def test_a_provider_that_calls_itself_otherwise_is_not_asked(place: Place) -> None:
+    place.provider.issuer = "https://evil.test"
+    assert (await place.sign_in()).status_code == 403
+
+
+async def test_a_link_of_somebody_else_signs_nobody_in(place: Place) -> None:
+    begun = await place.browser.get(f"{place.url}{BEGIN}")
+    back = await place.browser.get(begun.headers["location"])
+    async with httpx2.AsyncClient(trust_env=False) as victim:
+        answer = await victim.get(back.headers["location"])
+        assert answer.status_code == 403 and "set-cookie" not in answer.headers
+    # Tried once, it is of no use to its owner either.
+    assert (await place.browser.get(back.headers["location"])).status_code == 403
+
+
+def test_what_is_configured_in_part_is_said() -> None:
+    assert provider_by_settings(Settings()) is None
+    whole = {"oidc_issuer": "https://id.example.org/", "oidc_client_id": "x", "oidc_allowed": ("@example.org",)}
+    found = provider_by_settings(Settings.model_validate(whole))
+    assert found is not None and found.issuer == "https://id.example.org"
+    for wrong in ({"oidc_client_id": ""}, {"oidc_allowed": ()}, {"oidc_allowed": ("ann",)}, {"oidc_issuer": "ftp://x"}):
+        with pytest.raises(ConfigurationError, match="oidc"):
+            provider_by_settings(Settings.model_validate({**whole, **wrong}))
