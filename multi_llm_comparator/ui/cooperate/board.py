@@ -18,6 +18,7 @@ from multi_llm_comparator.ui.cooperate.state import taken
 from multi_llm_comparator.ui.cooperate.worth import draw_worth
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import note_chip, problem, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
@@ -141,4 +142,4 @@ def _draw_votes(run: CooperationSnapshot) -> None:
         st.html(f"<b>{escape(word('ranking'))}</b>")
         st.html(table(head, [[escape(cell) for cell in row] for row in rows]))
     if not run.counts and not (run.outcome and run.outcome.ranking):
-        st.caption(word(f"about_{run.spec.mode}"))
+        st.caption(plain(word(f"about_{run.spec.mode}")))

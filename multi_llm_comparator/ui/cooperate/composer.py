@@ -71,7 +71,7 @@ def draw_welcome() -> None:
         left, right = st.columns(2)
         for position, mode in enumerate(EXAMPLES):
             (left if position % 2 == 0 else right).button(
-                f"{say(f'mode_{mode}')}: {plain(t(f'cooperate.example_{mode}'))}",
+                plain(f"{say(f'mode_{mode}')}: {t(f'cooperate.example_{mode}')}"),
                 key=f"cooperate_example_{mode}",
                 width="stretch",
                 on_click=_ask_example,

@@ -12,7 +12,7 @@ from multi_llm_comparator.cooperation.words import WORDS, words_of
 from multi_llm_comparator.ui.cooperate.state import change_setup, current_setup, setup_revision
 from multi_llm_comparator.ui.cooperate.worth import worth_line
 from multi_llm_comparator.ui.kit.actions import attempt, inform
-from multi_llm_comparator.ui.kit.i18n import current_language, t
+from multi_llm_comparator.ui.kit.i18n import current_language, t, tm
 from multi_llm_comparator.ui.plans.targets import known_targets, offered_targets
 from multi_llm_comparator.workbench import get_workbench
 
@@ -105,7 +105,7 @@ def _draw_more(offered: list[str], names: dict[str, str]) -> None:
     _number("max_tokens", setup.max_tokens, 1, get_workbench().settings.max_tokens_limit)
     _number("deadline_s", setup.deadline_s, 0, 86_400)
     st.button(
-        t("cooperate.keep", name=f"{PREFIX}{setup.mode}"),
+        tm("cooperate.keep", name=f"{PREFIX}{setup.mode}"),
         key="cooperate_keep",
         icon=":material/bookmark_add:",
         help=t("cooperate.keep_why"),

@@ -11,7 +11,7 @@ import streamlit as st
 from multi_llm_comparator.core.readable import percent
 from multi_llm_comparator.evaluation.cooperation_worth import Worth
 from multi_llm_comparator.ui.kit.actions import perform
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
 from multi_llm_comparator.ui.plans.targets import name_of
 from multi_llm_comparator.workbench import get_workbench
@@ -71,7 +71,7 @@ def draw_worth(mode: str, members: Sequence[str]) -> None:
     )
     if found is not None:
         st.caption(
-            t(
+            tm(
                 "cooperate.worth_scores",
                 ours=percent(found.score),
                 theirs=percent(found.best_score),
