@@ -72,7 +72,7 @@ def open_decoder(
 
 def _packed(batch: BatchDecoder, model: Any, device: torch.device) -> list[str]:
     """Pack the model's linear layers, unless its code reads their weights itself; what a person should know of it."""
-    # In bfloat16 only where the step is ours: elsewhere, reproducible answers were seen to differ with packed weights.
+    # In bfloat16 only where the step is ours: elsewhere it was not tried that answers are the same with packed weights.
     has_step = why_no_step(model) is None
     why = pack_linear_layers(model, with_bfloat16=has_step) or _tried(
         "packed weights", lambda: _why_wrong(batch, model, device)

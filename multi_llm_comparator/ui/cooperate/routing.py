@@ -114,7 +114,7 @@ def _draw_learnt(folder: Path, priority: float) -> None:
         live_chart(
             routing_chart(curves, priority, page_tone()), "routing_chart", alt=t("routing.chart"), name="routing"
         )
-        st.caption(t("routing.learnt_from", n=curves.learnt_from, held_out=curves.n))
+        st.caption(tm("routing.learnt_from", n=curves.learnt_from, held_out=curves.n))
         verdict = curves.verdict_at(priority)
         if verdict is None:
             st.caption(t("routing.too_few"))
@@ -154,7 +154,7 @@ def _draw_counts() -> None:
     counts = get_workbench().router.get_routing_stats()
     if counts["total_requests"]:
         st.caption(
-            t(
+            tm(
                 "routing.counts",
                 n=counts["total_requests"],
                 share=f"{counts['success_rate']:.0%}",

@@ -11,7 +11,7 @@ from multi_llm_comparator.services.inference_engine import LoadedModel
 from multi_llm_comparator.services.slot_tuning import RUNGS
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.workbench import get_workbench, keep_as
 
 # In minutes; 0 is never. A list shows None as nothing chosen, so what is left to the settings has a sign of its own.
@@ -72,7 +72,7 @@ def _draw_slots(model: LoadedModel, own: ModelServing, key: str) -> int | None:
     )
     if model.speeds:
         rates = " · ".join(f"{rows}: {say.count(round(rate))}" for rows, rate in model.speeds.items())
-        st.caption(t("keeping.speeds", rates=rates))
+        st.caption(tm("keeping.speeds", rates=rates))
     return None if slots == UNSET else slots
 
 

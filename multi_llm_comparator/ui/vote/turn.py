@@ -43,10 +43,10 @@ def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: Turn) -> None:
                 on_click=_vote_for,
                 args=(run, turn.number, place),
             )
-        bad = "vote.both_bad" if len(texts) == 2 else "vote.bad"
-        for choice, key, name in ((TIE, TIE_KEY, "vote.tie"), (BAD, BAD_KEY, bad)):
+        bad = "both_bad" if len(texts) == 2 else "all_bad"
+        for choice, key, name in ((TIE, TIE_KEY, "tie"), (BAD, BAD_KEY, bad)):
             st.button(
-                t(name),
+                t(f"vote.choice_{name}"),
                 key=f"vote_choose_{choice}",
                 shortcut=key,
                 on_click=_vote,
