@@ -239,7 +239,7 @@ LLAMA_FIELDS = {
     "llama_model_params": {"use_extra_bufts", "n_gpu_layers", "load_mode"},
     "llama_context_params": {
         *("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "kv_unified", "n_threads", "n_threads_batch"),
-        *("offload_kqv", "op_offload", "no_perf", "flash_attn_type", "type_k", "type_v"),
+        *("offload_kqv", "op_offload", "no_perf", "flash_attn_type", "type_k", "type_v", "embeddings", "pooling_type"),
     },
     "llama_batch": {"n_tokens", "token", "pos", "n_seq_id", "seq_id", "logits"},
 }

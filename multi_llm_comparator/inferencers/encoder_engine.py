@@ -80,6 +80,9 @@ class EncoderEngine(Engine):
     def cancel(self, request_id: str) -> None:
         """Nothing is written that could be ended."""
 
+    def set_slots(self, n_slots: int) -> None:
+        """Texts are read in batches by their lengths: there are no places to be kept."""
+
     def step(self) -> list[Event]:
         events, self._events = self._events, []
         return events

@@ -13,6 +13,7 @@ from multi_llm_comparator.plans.documents import run_document, step_item
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
+from tests.support.as_then import as_then
 from tests.support.scripted_source import ScriptedSource
 from tests.tracking.test_migrating import EXPECTED, STATEMENTS
 
@@ -45,5 +46,7 @@ async def test_a_plan_run_says_what_it_said_before(old_runs, name):
     state = CALLED_NOW.get(name, EXPECTED[name]["status"])
     before = EXPECTED[name]["export"]
     document = run_document(run).model_dump(mode="json")
-    assert document == {**before["run"], "state": state, "phase": ""}
-    assert [step_item(run.id, step).record for step in run.steps.values()] == before["steps"]
+    expected = {**before["run"], "state": state, "phase": ""}
+    assert as_then(document, expected) == expected
+    steps = [step_item(run.id, step).record for step in run.steps.values()]
+    assert as_then(steps, before["steps"]) == before["steps"]
