@@ -88,7 +88,7 @@ def test_beyond_loopback_a_key_is_made_and_asked_for(home: Path):
         url = f"http://127.0.0.1:{port}/v1/models"
         assert httpx2.get(url, trust_env=False).json()["error"]["code"] == "invalid_api_key"
         found = httpx2.get(url, headers={"authorization": f"Bearer {key}"}, timeout=PATIENCE_S, trust_env=False).json()
-        assert [model["id"] for model in found["data"]] == ["tiny"]
+        assert [model["id"] for model in found["data"] if ":" not in model["id"]] == ["tiny"]
 
 
 @pytest.mark.parametrize(
