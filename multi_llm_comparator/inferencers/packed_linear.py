@@ -82,7 +82,16 @@ def pack_linear_layers(model: nn.Module, *, with_bfloat16: bool = True) -> str |
         parent, name, child = fitting.pop()
         setattr(parent, name, PackedLinear(child, is_shared=owners[child.weight] > 1))
         del child  # and its weights, before the next are packed
+    _let_go_of_files(model)
     return None
+
+
+def _let_go_of_files(model: nn.Module) -> None:
+    """Weights that are not packed may still be the very pages of the checkpoint's files, which then stay in memory as a
+    whole: have copies of them instead."""
+    for parameter in model.parameters():
+        if not parameter.is_mkldnn and parameter.dtype == torch.bfloat16:
+            parameter.data = parameter.data.clone()
 
 
 def unpack_linear_layers(model: nn.Module) -> None:

@@ -362,7 +362,8 @@ class InferenceEngine:
             await self._residency.aclose()
             self._residency = None
             try:
-                await asyncio.to_thread(self._speeds.save)
+                # Not in a thread: at the end of a program none can be begun any more. It is a small file.
+                self._speeds.save()
             except OSError as exc:
                 log.warning("what was learnt about speeds cannot be written down (%s), and is learnt anew", exc)
 
