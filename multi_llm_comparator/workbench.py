@@ -34,6 +34,7 @@ from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.groups.named_answers import NamedAnswers
+from multi_llm_comparator.groups.scoring import GatewayScorer
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
 from multi_llm_comparator.plans.plan_source import PlanSource
@@ -127,9 +128,10 @@ def _services(
     runs.when_deleted(SharedLinks(settings.home).forget_runs)
     jobs = JobRegistry(runs, settings.home / "jobs", ThisMachine(engine))
     engine.memory_manager.other_work = jobs.held_bytes
+    scorer = GatewayScorer(gateway, engine)
     evaluations = EvaluationRegistry(
         runs,
-        Sources(fresh, engine, lambda target: models.find(target) is not None),
+        Sources(fresh, scorer, lambda target: models.find(target) is not None, scorer.echoes),
         open_tasks,
         in_flight=max(1, settings.parallel_requests),
     )

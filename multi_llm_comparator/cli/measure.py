@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.display import follow, messages, output
 from multi_llm_comparator.cli.exits import run
 from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, config_of
 from multi_llm_comparator.core.config import ModelConfig
@@ -217,12 +217,7 @@ async def resume(work: Services, run_id: str, to: Path | None) -> bool:
 
 async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
     """Wait for a run, and print what it found."""
-    try:
-        await show_while(work.runs.wait(run.id), lambda: evaluation_view(run.snapshot()))
-    except BaseException:
-        await work.runs.stop(run.id)
-        messages.print(f"stopped; go on with: llm-cooperation evaluate --resume {run.id}")
-        raise
+    await follow(work.runs, run, lambda: evaluation_view(run.snapshot()), "evaluate --resume")
     snapshot = run.snapshot()
     results = results_of(snapshot)
     heading, rows = result_table(snapshot, results, "en")

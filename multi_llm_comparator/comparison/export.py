@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 
 from multi_llm_comparator.comparison.documents import SCHEMA_VERSION, answer_document, run_document
 from multi_llm_comparator.comparison.export_csv import export_csv
@@ -12,8 +11,8 @@ from multi_llm_comparator.comparison.export_markdown import export_markdown
 from multi_llm_comparator.comparison.importing import FORMAT, MAX_IMPORT_BYTES, import_run
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.runs.exporting import in_format
 
 __all__ = ["FORMATS", "MAX_IMPORT_BYTES", "export_run", "import_run"]
 
@@ -32,15 +31,16 @@ def export_run(snapshot: ComparisonSnapshot, format: str, language: Language = "
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], str]] = {
-        "json": lambda: export_json(snapshot),
-        "csv": lambda: export_csv(snapshot),
-        "markdown": lambda: export_markdown(snapshot, language),
-        "html": lambda: export_html(snapshot, language),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r}; there are {', '.join(writers)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "a comparison",
+        {
+            "json": lambda: export_json(snapshot),
+            "csv": lambda: export_csv(snapshot),
+            "markdown": lambda: export_markdown(snapshot, language),
+            "html": lambda: export_html(snapshot, language),
+        },
+    )
 
 
 def export_json(snapshot: ComparisonSnapshot) -> str:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
-from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult, TextScorer
 from multi_llm_comparator.groups.gateway import Gateway
 
 # So many score requests are at one endpoint at once, whoever asks.
 AT_ONCE = 4
-
-
-class TextScorer(Protocol):
-    """The local engine."""
-
-    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
-        """How likely texts are to ``target``."""
 
 
 class GatewayScorer:
@@ -34,6 +26,11 @@ class GatewayScorer:
     def __init__(self, gateway: Gateway, engine: TextScorer) -> None:
         self._gateway, self._engine = gateway, engine
         self._places: dict[str, asyncio.Semaphore] = {}
+
+    def echoes(self, target: str) -> bool:
+        """Whether this is an endpoint that is declared to show its probabilities."""
+        declaration = self._gateway.groups.config.models.get(target)
+        return declaration is not None and declaration.is_remote and declaration.echoes
 
     async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
         """How likely texts are to ``target``.

@@ -25,6 +25,7 @@ PAGES = (
     {"evaluation": "measure"},
     {"cooperation": "cooperate"},
     {"vote": "vote"},
+    {"service": "services"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 

@@ -15,7 +15,7 @@ from multi_llm_comparator.evaluation.measuring.words import source_name, words_o
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.scrolling import scroll_to
 from multi_llm_comparator.ui.measure.answers import draw_answers
-from multi_llm_comparator.ui.measure.state import taken
+from multi_llm_comparator.ui.measure.state import RUN
 
 # A browser shows no more; a narrowing finds the others, and files have all.
 MAX_ROWS = 1000
@@ -24,7 +24,7 @@ SHOWN_CHARS = 80
 
 def draw_matrix(run: EvaluationRun) -> None:
     """The filters, the table, and the answers of the row that was picked."""
-    snapshot = taken(run)
+    snapshot = RUN.taken(run)
     if not snapshot.items or not (snapshot.cells or snapshot.running):
         return
     wanted = _draw_narrowing(snapshot)

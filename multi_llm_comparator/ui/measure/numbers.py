@@ -24,7 +24,7 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, note_chip, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
-from multi_llm_comparator.ui.measure.state import open_run
+from multi_llm_comparator.ui.measure.state import RUN
 from multi_llm_comparator.workbench import get_workbench
 
 # Of many models, the pairs that differ most clearly come first; the others are behind a click.
@@ -142,6 +142,6 @@ def _draw_past(name: str, past: Past, key: str) -> None:
             icon=":material/open_in_new:",
             type="tertiary",
             key=f"icon_measure_past_{key}",
-            on_click=open_run,
+            on_click=RUN.open,
             args=(past.run_id,),
         )

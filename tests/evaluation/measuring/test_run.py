@@ -14,13 +14,20 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.evaluation.measuring.asking import EXTRACTED
 from multi_llm_comparator.evaluation.measuring.cells import CellKey
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice, checked_spec
 from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Task, TaskItem
+from multi_llm_comparator.groups import Gateway
+from multi_llm_comparator.groups.scoring import GatewayScorer
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.tracking.store import Store
 from tests.evaluation.measuring.making import Saying, asked_all, evaluation, prompt_set
+from tests.groups.test_scoring import Engine
+from tests.inferencers.test_openai_scores import completion
+from tests.support.gateways import gateway_of
 from tests.support.scripted_models import Catalogue, scripted_model
+from tests.support.scripted_openai_server import Act, ScriptedServer
 
 SUMS = prompt_set(*((f"{n} + {n}", str(2 * n)) for n in range(1, 21)), compare="numeric")
 
@@ -170,6 +177,40 @@ async def test_a_model_whose_probabilities_cannot_be_seen_is_asked_for_its_choic
     cell = run.snapshot().cell(0, "a")
     assert (cell.correct, cell.how, cell.notes) == (True, "extracted", (EXTRACTED,))
     assert run.snapshot().sources == ("letters",)
+
+
+async def test_choices_of_an_endpoint_that_shows_its_probabilities_are_scored_as_a_local_models_are(
+    opened: Any, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as server, gateway_of(declared(server.url), tmp_path) as gateway:
+        server.script(
+            "m",
+            completion("Which? A!", ["Which?", " A", "!"], [None, -2.0, -1.0]),
+            completion("Which? B!", ["Which?", " B", "!"], [None, -0.5, -1.0]),
+        )
+        cell = (await of_letters(opened, gateway)).snapshot().cell(0, "a")
+    assert (cell.correct, cell.how, cell.logprobs) == (True, "scored", (-2.0, -0.5))
+
+
+async def test_an_endpoint_that_does_not_show_what_it_is_declared_to_is_asked_for_its_choice(
+    opened: Any, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as server, gateway_of(declared(server.url), tmp_path) as gateway:
+        server.script("m", Act("status", status=404))
+        cell = (await of_letters(opened, gateway)).snapshot().cell(0, "a")
+    assert (cell.state, cell.how, cell.notes) == ("done", "extracted", (EXTRACTED,))
+
+
+def declared(url: str) -> dict[str, Any]:
+    return {"models": {"m": {"base_url": url, "echoes": True}}}
+
+
+async def of_letters(opened: Any, gateway: Gateway) -> EvaluationRun:
+    scorer = GatewayScorer(gateway, Engine())
+    registry = opened(
+        gateway, scorer=scorer, is_local=lambda _: False, echoes=scorer.echoes, tasks=lambda _: [Letters()]
+    )
+    return await asked_all(registry, evaluation(None, "m", tasks=(TaskChoice(name="letters"),)))
 
 
 async def test_a_run_whose_data_changed_is_not_continued_with_other_questions(opened: Any) -> None:
