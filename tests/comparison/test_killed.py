@@ -4,12 +4,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer
+from tests.support.scripted_source import ScriptedSource
 
 ROOT = Path(__file__).parents[2]
 
 
-async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, store, source, database_url):
+async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(
+    registry: ComparisonRegistry, store: Store, source: ScriptedSource, database_url: str
+) -> None:
     command = [sys.executable, "-m", "tests.comparison.interrupted_child", database_url]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:

@@ -143,7 +143,7 @@ def test_what_cannot_be_meant_is_said_in_one_paragraph_and_nothing_starts(
     assert said in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
 
 
-def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path: Path):
+def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_chain(folder / "tiny.gguf", chain([word(said) for said in ("\n", "▁one", "▁two")]))
@@ -161,7 +161,7 @@ def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path:
         assert json.loads(get(port, "/openapi.json")[1])["info"]["title"]
 
 
-def test_beyond_loopback_the_api_takes_the_token_of_the_pages(tmp_path: Path):
+def test_beyond_loopback_the_api_takes_the_token_of_the_pages(tmp_path: Path) -> None:
     port, token = free_port(), "the-token-of-this-test"
     options = ("--host", "0.0.0.0", "--port", str(port), "--no-browser")
     with started(tmp_path, *options, MLC_ACCESS_TOKEN=token) as app:
