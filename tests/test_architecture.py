@@ -49,6 +49,8 @@ ALLOWED = {
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
 FACES = {"ui", "server", "cli", "programs"}
+# What puts all of it together, for the pages and without them.
+TOGETHER = {"wiring", "workbench", "headless"}
 # Classes that are made without a workbench have one opened for them when they are first used.
 OPENERS = {"cooperation/standalone.py"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}
@@ -80,7 +82,7 @@ def test_a_module_imports_only_along_the_arrows(path: Path) -> None:
         assert not rooms & (FACES - {here})
     elif here in ALLOWED:
         opens = path.relative_to(ROOT / PACKAGE).as_posix() in OPENERS
-        assert rooms - ({"workbench"} if opens else set()) <= ALLOWED[here]
+        assert rooms - (TOGETHER if opens else set()) <= ALLOWED[here]
     if here not in FACES:
         assert not any(m.split(".")[0] == "streamlit" for m in imported(path))
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from multi_llm_comparator.cooperation import standalone
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 
 @pytest.fixture(autouse=True)
