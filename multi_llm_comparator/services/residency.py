@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError, MultiLLMError
@@ -25,11 +25,11 @@ from multi_llm_comparator.services.load_notes import load_notes
 from multi_llm_comparator.services.memory_line import MemoryLine
 from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
+from multi_llm_comparator.services.resident import Resident, key_of
 from multi_llm_comparator.services.safe_settings import SafeSettings
 from multi_llm_comparator.services.scan.fingerprint import model_stamps
 from multi_llm_comparator.services.spare import Spare
 
-ResidentState = Literal["loading", "ready", "failed"]
 # While it waits for memory, a request looks again at least this often: another program may have freed some.
 RECHECK_S = 2.0
 # So long a model is loaded further after the last one who wanted it has stopped.
@@ -38,50 +38,6 @@ GIVEN_UP_AFTER_S = 5.0
 PROGRESS_EVERY_S = 1.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Resident:
-    """One model in memory, or on its way there."""
-
-    model: ModelInfo
-    engine: str
-    options: LoadOptions
-    files: str
-    estimate: MemoryEstimate
-    state: ResidentState = "loading"
-    process: ModelProcess | None = None
-    loading: asyncio.Task[None] | None = None
-    loading_since: float = field(default_factory=now)
-    load_s: float = 0.0
-    info: dict[str, Any] = field(default_factory=dict)
-    error: MultiLLMError | None = None
-    active: int = 0
-    decoding: int = 0
-    slots: int = 0
-    idle_since: float = field(default_factory=now)
-
-    @property
-    def key(self) -> str:
-        return key_of(self.model, self.options, self.files)
-
-    @property
-    def is_usable(self) -> bool:
-        return self.state == "loading" or (self.process is not None and self.process.is_alive)
-
-    @property
-    def batched(self) -> int:
-        """Other requests that are answered together with one of this model's."""
-        return max(0, min(self.decoding, self.slots or self.options.parallel) - 1)
-
-    @property
-    def device(self) -> str:
-        return str(self.info.get("device") or self.estimate.device)
-
-
-def key_of(model: ModelInfo, options: LoadOptions, files: str) -> str:
-    """Under which a model is resident; ``files`` says which contents its files have."""
-    return f"{model.id}:{options!r}:{files}"
 
 
 class Residency:
