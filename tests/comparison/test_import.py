@@ -27,7 +27,7 @@ from tests.support.scripted_source import ScriptedSource
 
 
 @pytest.fixture
-async def exported(registry: ComparisonRegistry, source: ScriptedSource) -> dict:
+async def exported(registry: ComparisonRegistry, source: ScriptedSource) -> dict[str, Any]:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("five", "!")
     await b.start()
@@ -98,7 +98,7 @@ def test_any_state_survives_export_and_import(steps: list[Any]) -> None:
     assert len(more) == len(answers)
 
 
-def test_a_file_cannot_bring_the_leave_to_run_its_models_code(exported: dict) -> None:
+def test_a_file_cannot_bring_the_leave_to_run_its_models_code(exported: dict[str, Any]) -> None:
     exported["run"]["panes"][0]["config"]["trust_remote_code"] = True
     exported["answers"][0]["record"]["config"]["trust_remote_code"] = True
     snapshot = conversation_from(*import_run(as_bytes(exported))).snapshot()
@@ -106,13 +106,13 @@ def test_a_file_cannot_bring_the_leave_to_run_its_models_code(exported: dict) ->
     assert not any(a.config.trust_remote_code for turn in snapshot.turns for a in turn.answers.values())
 
 
-def test_more_tokens_than_are_allowed_here_are_brought_down_to_what_is(exported: dict) -> None:
+def test_more_tokens_than_are_allowed_here_are_brought_down_to_what_is(exported: dict[str, Any]) -> None:
     exported["run"]["panes"][0]["config"]["max_tokens"] = 10**6
     snapshot = conversation_from(*import_run(as_bytes(exported))).snapshot()
     assert snapshot.panes[0].config.max_tokens == get_settings().max_tokens_limit
 
 
-def change(document: dict, path: str, value: object) -> dict:
+def change(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     changed = copy.deepcopy(document)
     place = changed
     *steps, last = [int(part) if part.isdigit() else part for part in path.split("/")]
@@ -165,7 +165,7 @@ def change(document: dict, path: str, value: object) -> dict:
         ("run/unknown", 1),
     ],
 )
-def test_a_run_with_anything_wrong_in_it_is_refused(exported: dict, path: str, value: object) -> None:
+def test_a_run_with_anything_wrong_in_it_is_refused(exported: dict[str, Any], path: str, value: object) -> None:
     assert import_run(as_bytes(exported))
     with pytest.raises(DocumentError):
         import_run(as_bytes(change(exported, path, value)))
@@ -208,7 +208,7 @@ json_values = st.recursive(
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_else(
-    exported: dict, data: st.DataObject
+    exported: dict[str, Any], data: st.DataObject
 ) -> None:
     place, path = exported, []
     while isinstance(place, dict | list) and place and (not path or data.draw(st.booleans())):
@@ -228,7 +228,7 @@ def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_els
 
 
 async def test_nothing_of_a_refused_file_reaches_the_store(
-    registry: ComparisonRegistry, store: Store, exported: dict
+    registry: ComparisonRegistry, store: Store, exported: dict[str, Any]
 ) -> None:
     before = store.count_runs()
     with pytest.raises(DocumentError):
@@ -236,7 +236,7 @@ async def test_nothing_of_a_refused_file_reaches_the_store(
     assert store.count_runs() == before
 
 
-def test_a_configuration_in_a_run_is_what_it_was(exported: dict) -> None:
+def test_a_configuration_in_a_run_is_what_it_was(exported: dict[str, Any]) -> None:
     config = ModelConfig(temperature=0, top_k=7, stop=("a", "b"), seed=1, n_threads=2, quantization="4bit")
     as_data = {**exported["run"]["panes"][0]["config"], "temperature": 0, "top_k": 7, "stop": ["a", "b"], "seed": 1}
     as_data |= {"n_threads": 2, "quantization": "4bit"}

@@ -405,7 +405,8 @@ async def test_a_file_that_cannot_be_hashed_costs_the_fingerprint_only(store: St
 
 
 async def test_panes_on_one_model_have_it_hashed_once(store: Store, source: ScriptedSource) -> None:
-    begun, go_on = [], threading.Event()
+    begun: list[str] = []
+    go_on = threading.Event()
 
     def slow(info: ModelInfo) -> str:
         begun.append(info.id)

@@ -139,7 +139,8 @@ def test_any_state_survives_the_store(steps: list[Any]) -> None:
 def test_a_snapshot_taken_by_another_thread_is_never_half_of_a_change() -> None:
     conversation = Conversation([Pane("a", "m")])
     answer = conversation.add_answer(conversation.add_turn("hi"), conversation.pane("a"), ModelFacts(), {})
-    torn, done = [], threading.Event()
+    torn: list[object] = []
+    done = threading.Event()
 
     def look() -> None:
         while not done.is_set():

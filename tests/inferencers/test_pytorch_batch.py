@@ -161,7 +161,7 @@ def test_a_row_that_finds_no_memory_leaves_the_others_as_they_were(
     checked.join(4)
     checked.step()
     real = {"new_zeros": torch.Tensor.new_zeros, "zeros": torch.zeros}
-    made = []
+    made: list[str] = []
 
     def scarce(name: str) -> Callable[..., Any]:
         def allocate(*args: Any, **options: Any) -> Any:

@@ -64,7 +64,7 @@ def text_of(events: Iterable[Event], request: GenerationRequest) -> str:
     return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
 
 
-def of_kind(events: Iterable[Event], kind: type[Event]) -> list:
+def of_kind(events: Iterable[Event], kind: type[Event]) -> list[Any]:
     return [e for e in events if isinstance(e, kind)]
 
 
@@ -330,7 +330,8 @@ def test_running_out_of_memory_while_joining_fails_the_one_that_joins(
     other, joining = ask(SHORT, max_tokens=50), ask(LONG)
     llama.submit(other)
     events = [event for _ in range(6) for event in llama.step()]
-    real, made = torch.Tensor.new_zeros, []
+    real = torch.Tensor.new_zeros
+    made: list[torch.Tensor] = []
 
     def scarce(*args: Any, **options: Any) -> Any:
         if len(made) == 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,12 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(
     again = PlanRegistry(RunRegistry(store), ByTarget())
     read: list[str] = []
     load = store.load_whole
-    monkeypatch.setattr(store, "load_whole", lambda run_id: read.append(run_id) or load(run_id))
+
+    def counted(run_id: str) -> Any:
+        read.append(run_id)
+        return load(run_id)
+
+    monkeypatch.setattr(store, "load_whole", counted)
     calibration = Calibration(again)
     first = await calibration.profiles()
     # As for an old run that is opened meanwhile.

@@ -43,7 +43,7 @@ def ask(text: str = "hello there", **config: Any) -> GenerationRequest:
     return GenerationRequest(messages=(Message("user", text),), config=ModelConfig(**config))
 
 
-async def collect(stream: Any) -> list:
+async def collect(stream: Any) -> list[Any]:
     return [event async for event in stream]
 
 
@@ -53,7 +53,7 @@ def text_of(events: Any) -> str:
 
 @pytest.fixture
 async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., InferenceEngine]]:
-    engines = []
+    engines: list[InferenceEngine] = []
 
     def make(*models: Any, memory: MemoryManager | None = None, **settings: Any) -> InferenceEngine:
         settings = {"spare_process": False, "home": tmp_path, "hang_timeout_s": 60, **settings}
@@ -127,7 +127,7 @@ async def test_a_model_whose_file_was_replaced_is_loaded_anew(
 async def test_cores_are_shared_out_as_far_as_the_app_may_use_them(
     make_engine: Callable[..., InferenceEngine], quick: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = []
+    given: list[int] = []
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 4}, raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)

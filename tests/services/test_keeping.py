@@ -49,7 +49,7 @@ def models(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 async def make(tmp_path: Path, models: dict[str, Any]) -> AsyncIterator[Callable[..., InferenceEngine]]:
-    engines = []
+    engines: list[InferenceEngine] = []
 
     def make(mode: str = "one_at_a_time", **settings: Any) -> InferenceEngine:
         chosen = Settings(**{"spare_process": False, "home": tmp_path, "hang_timeout_s": 60, **settings})

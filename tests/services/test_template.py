@@ -96,7 +96,7 @@ def model_at(folder: Path, name: str) -> ModelInfo:
 
 @pytest.fixture
 async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., InferenceEngine]]:
-    engines = []
+    engines: list[InferenceEngine] = []
 
     def make(*models: ModelInfo) -> InferenceEngine:
         engines.append(InferenceEngine(models=Catalogue(*models), settings=Settings(home=tmp_path)))

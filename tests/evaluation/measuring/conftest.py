@@ -20,7 +20,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 async def opened(store: Store) -> AsyncIterator[Callable[..., EvaluationRegistry]]:
-    registries = []
+    registries: list[EvaluationRegistry] = []
 
     def make(source: Any, **more: Any) -> EvaluationRegistry:
         tasks = more.pop("tasks", no_tasks)

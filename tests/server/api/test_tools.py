@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import anthropic
 import ollama
@@ -105,7 +106,7 @@ ROUND = (
 )
 
 
-def _function(call: ToolCall) -> dict:
+def _function(call: ToolCall) -> dict[str, Any]:
     return {"name": call.name, "arguments": call.arguments}
 
 
