@@ -26,3 +26,11 @@ async def asked(
     comparison = await registry.create(panes, **options)
     await comparison.send("What is 2 + 3?")
     return comparison, await source.next_calls(len(panes), after=earlier)
+
+
+async def finished(registry: ComparisonRegistry, source: ScriptedSource) -> Comparison:
+    comparison, calls = await asked(registry, source)
+    for number, call in enumerate(calls):
+        await call.answer(f"answer {number}")
+    await comparison.wait()
+    return comparison
