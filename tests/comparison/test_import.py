@@ -34,7 +34,8 @@ async def exported(registry: ComparisonRegistry, source: ScriptedSource) -> dict
     await b.say("4")
     await b.fail()
     await comparison.wait()
-    return json.loads(export_run(comparison.snapshot(), "json"))
+    run: dict[str, Any] = json.loads(export_run(comparison.snapshot(), "json"))
+    return run
 
 
 def as_bytes(document: object) -> bytes:

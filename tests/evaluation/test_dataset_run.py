@@ -4,7 +4,7 @@ import asyncio
 import json
 import platform
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -213,7 +213,7 @@ async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finish
     store, reached = Store(f"sqlite:///{tmp_path / 'runs.db'}"), asyncio.Event()
 
     class Stuck(ByTarget):
-        async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+        async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
             if target == "large":
                 reached.set()
                 await asyncio.sleep(3600)

@@ -70,14 +70,14 @@ def test_a_model_that_reads_prompts_in_one_piece_says_so(tmp_path: Path) -> None
 CACHE_NAME = next(name for name in CACHE_NAMES if name in signature(LlamaForCausalLM.forward).parameters)
 
 
-class Forgetful(LlamaForCausalLM):
+class Forgetful(LlamaForCausalLM):  # type: ignore[misc]
     """Code of a checkpoint's own that keeps nothing between two tokens."""
 
     def forward(self, input_ids: Any = None) -> Any:
         return super().forward(input_ids=input_ids, use_cache=False)
 
 
-class Touchy(LlamaForCausalLM):
+class Touchy(LlamaForCausalLM):  # type: ignore[misc]
     """Code of a checkpoint's own that fails when it is given several rows."""
 
     def forward(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ async def test_what_should_never_happen_is_in_the_log_and_fails_the_run(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(ScriptedSource):
-        async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+        async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
             raise RuntimeError("the cause")
             yield
 

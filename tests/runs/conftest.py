@@ -13,7 +13,7 @@ __all__ = ["postgres_socket", "shared_postgres_url", "store", "store_url"]
 
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture
