@@ -57,6 +57,7 @@ async def test_an_exported_run_becomes_a_run_of_its_own_that_knows_where_it_came
     after = imported.snapshot()
     assert after.id != before.id
     assert (after.title, after.panes, after.shared_thread) == (before.title, before.panes, True)
+    assert after.imported_from is not None
     assert (after.imported_from.run_id, after.imported_from.created_at) == (before.id, before.created_at)
     assert [one.text for one in after.turns[0].attempts["b"]] == ["", "5"]
     assert after.turns[0].answers["a"].legs == before.turns[0].answers["a"].legs

@@ -67,6 +67,7 @@ async def test_without_an_evaluation_nothing_is_known(worths: Worths) -> None:
 async def test_gain_and_cost_are_those_beside_the_best_member(worths: Worths) -> None:
     await measured(worths, "a", "b", "c", "cooperate:voting")
     found = await worths.of("voting", ["c", "b", "a"])
+    assert found is not None and found.tokens_ratio is not None
     assert (found.n, round(found.best_score, 3), round(found.score, 3)) == (12, 0.667, 0.667)
     assert found.gain.difference == pytest.approx(0.0)
     assert 2 <= found.tokens_ratio <= 3

@@ -35,6 +35,7 @@ def another_process(url: str, kind: str) -> Iterator[tuple[subprocess.Popen[str]
     """A process that is half way through a run, and the run's id."""
     command = [sys.executable, "-m", "tests.runs.process", url, kind]
     child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
     try:
         run_id = child.stdout.readline().strip()
         assert run_id, "the child ended early"

@@ -50,7 +50,7 @@ def test_processes_that_open_one_new_database_at_once_all_succeed(database_url: 
     pipe = subprocess.PIPE
     children = [subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
     for child in children:
-        assert child.stdout.readline() == "ready\n"
+        assert child.stdout is not None and child.stdout.readline() == "ready\n"
     answers = [child.communicate("go\n", timeout=60)[0] for child in children]
     assert answers == ["0\n"] * 2
 

@@ -42,6 +42,7 @@ async def test_a_judge_that_always_takes_the_first_finds_nothing_but_ties(opened
     duels = run.snapshot().duels.values()
     assert (len(duels), {duel.value for duel in duels}) == (8, {0.5})
     results = results_of(run.snapshot())
+    assert results.trust is not None
     assert (results.verdicts[0].outcome, results.trust.flip_rate) == ("alike", 1.0)
 
 
@@ -50,6 +51,7 @@ async def test_a_judge_that_looks_at_the_answers_is_not_led_by_their_order(opene
     run = await asked_all(opened(source), evaluation(POEMS, "long", "short", judge=JudgeSpec(target="judge")))
     results = results_of(run.snapshot())
     (verdict,) = results.verdicts
+    assert verdict.paired is not None and results.trust is not None
     assert (verdict.outcome, verdict.basis, verdict.paired.first_only) == ("better", "judge", 8)
     assert (results.trust.judged, results.trust.flipped) == (8, 0)
     asked = [shown(request) for target, request in source.asked if target == "judge"]

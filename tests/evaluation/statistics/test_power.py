@@ -42,8 +42,10 @@ def test_what_n_items_can_show_needs_n_items(n: int, discordance: float, compari
     if visible is None:
         return
     spread = (discordance - visible**2) ** 0.5
-    assert items_needed(visible, spread, comparisons=comparisons) <= n + 1
-    assert smallest_difference(2 * n, discordance, comparisons=comparisons) <= visible
+    needed = items_needed(visible, spread, comparisons=comparisons)
+    assert needed is not None and needed <= n + 1
+    of_twice = smallest_difference(2 * n, discordance, comparisons=comparisons)
+    assert of_twice is not None and of_twice <= visible
 
 
 def test_the_items_needed_after_a_run_follow_from_what_it_saw() -> None:
