@@ -157,8 +157,10 @@ async def forked(forking: InferenceEngine) -> AsyncIterator[ModelProcess]:
     await process.close()
 
 
-def parent_of(pid: int) -> psutil.Process | None:
-    return psutil.Process(pid).parent()
+def parent_of(pid: int | None) -> psutil.Process:
+    parent = psutil.Process(pid).parent()
+    assert parent is not None
+    return parent
 
 
 async def until(condition: Any) -> None:

@@ -19,7 +19,7 @@ from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Task, 
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.tracking.store import Store
-from tests.evaluation.measuring.making import Saying, asked_all, evaluation, prompt_set
+from tests.evaluation.measuring.making import Saying, asked_all, cell_of, evaluation, prompt_set
 from tests.support.scripted_models import Catalogue, scripted_model
 
 SUMS = prompt_set(*((f"{n} + {n}", str(2 * n)) for n in range(1, 21)), compare="numeric")
@@ -38,13 +38,13 @@ async def test_each_subject_is_asked_everything_before_the_next_and_scored(opene
     assert (run.state, run.error, run.title) == ("done", None, "Sums")
     assert [target for target, _ in source.asked] == ["good"] * 20 + ["bad"] * 20
     taken = run.snapshot()
-    right = {s: sum(bool(taken.cell(n, s).correct) for n in range(20)) for s in "ab"}
+    right = {s: sum(bool(cell_of(run, n, s).correct) for n in range(20)) for s in "ab"}
     assert right == {"a": 20, "b": 4}
-    cell = taken.cell(4, "b")
+    cell = cell_of(run, 4, "b")
     assert (cell.text, cell.reason, cell.prompt) == ("5 + 5 = 0", "its number is 0, expected 10", "<s>5 + 5")
     assert [p.state for p in taken.progress] == ["done", "done"]
     # The first few of each are asked alone, so that their speed is the model's own.
-    assert [cell.is_alone for cell in (taken.cell(0, "a"), taken.cell(3, "a"))] == [True, True]
+    assert [cell.is_alone for cell in (cell_of(run, 0, "a"), cell_of(run, 3, "a"))] == [True, True]
     assert 1 < source.most <= 4
 
 
@@ -81,7 +81,7 @@ async def test_a_subject_that_cannot_be_asked_fails_once_and_the_others_go_on(op
     source = Saying(lambda target, request: gone if target == "bad" else adds("good", request))
     run = await asked_all(opened(source), evaluation(SUMS, "bad", "good"))
     taken = run.snapshot()
-    assert (run.state, taken.failed, taken.cell(19, "a").error) == ("done", 20, "no such file")
+    assert (run.state, taken.failed, cell_of(run, 19, "a").error) == ("done", 20, "no such file")
     assert [target for target, _ in source.asked].count("bad") == 1
 
 
@@ -129,9 +129,9 @@ async def test_scores_are_made_anew_without_asking_and_refused_for_another_quest
     assert run.scores[0].mean == 0.2
     assert await run.rescore(lenient) == 20
     assert (run.scores[0].mean, len(source.asked)) == (0.2, 20)
-    assert run.snapshot().cell(4, "a").correct
+    assert cell_of(run, 4, "a").correct
     stored = await opened(source).get(run.id)
-    assert (stored.snapshot().cell(4, "a").correct, stored.spec.prompts.rows[0].compare) == (True, "regex")
+    assert (cell_of(stored, 4, "a").correct, stored.spec.prompts.rows[0].compare) == (True, "regex")
     other = prompt_set(*((f"{n} * {n}", "1") for n in range(1, 21)))
     with pytest.raises(ConfigurationError, match="asks something else now"):
         await run.rescore(other)
@@ -145,7 +145,7 @@ async def test_a_persons_score_is_kept_with_the_answer_and_counts_where_nothing_
     await run.score_by_hand(CellKey(0, "a"), 1.0)
     assert (run.scores[0].mean, run.scores[0].n) == (1.0, 1)
     again = await opened(Saying(adds)).get(run.id)
-    assert again.snapshot().cell(0, "a").human == 1.0
+    assert cell_of(again, 0, "a").human == 1.0
     for key, value in ((CellKey(9, "a"), 1.0), (CellKey(0, "a"), 1.5)):
         with pytest.raises(ConfigurationError):
             await run.score_by_hand(key, value)
@@ -167,7 +167,7 @@ class Letters(Task):
 async def test_a_model_whose_probabilities_cannot_be_seen_is_asked_for_its_choice_and_that_is_said(opened: Any) -> None:
     registry = opened(Saying(lambda *_: "B"), tasks=lambda choice: [Letters()])
     run = await asked_all(registry, evaluation(None, "remote", tasks=(TaskChoice(name="letters"),)))
-    cell = run.snapshot().cell(0, "a")
+    cell = cell_of(run, 0, "a")
     assert (cell.correct, cell.how, cell.notes) == (True, "extracted", (EXTRACTED,))
     assert run.snapshot().sources == ("letters",)
 
