@@ -189,7 +189,7 @@ class InferenceEngine:
 
     async def start(self) -> None:
         """Get ready for PyTorch models. Optional: everything works without, the first answer just comes later."""
-        self._table().spare.rest()
+        self._table().loader.spare.rest()
 
     async def load_at_start(self) -> None:
         """Load the models that the settings want in memory from the beginning, one after another; what cannot be

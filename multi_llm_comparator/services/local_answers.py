@@ -128,7 +128,7 @@ class LocalAnswers:
             return False
         if process.has_decoded or not process.crashed:
             return False
-        await self._table().remember_crash(resident)
+        await self._table().loader.remember_crash(resident.model)
         return True
 
 

@@ -151,7 +151,7 @@ async def engine(forking: InferenceEngine) -> AsyncIterator[InferenceEngine]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def forked(forking: InferenceEngine) -> AsyncIterator[ModelProcess]:
     """A process that holds no model yet."""
-    template = await forking._table().spare._ready_template()
+    template = await forking._table().loader.spare._ready_template()
     process = await ModelProcess.start(template.spawn)
     yield process
     await process.close()
