@@ -28,13 +28,12 @@ from multi_llm_comparator.inferencers.base import BaseInferencer
 from multi_llm_comparator.services.bridge import get_bridge
 from multi_llm_comparator.services.custom_inference import InferencerFactory, stream_custom
 from multi_llm_comparator.services.keeping import Keeping
-from multi_llm_comparator.services.known_models import KnownModels
+from multi_llm_comparator.services.known_models import Catalogue, KnownModels
 from multi_llm_comparator.services.load_options import engine_of, load_options
 from multi_llm_comparator.services.loaded_model import LoadedModel, loaded_model
 from multi_llm_comparator.services.local_answers import LocalAnswers
 from multi_llm_comparator.services.machine_shares import MachineShares
 from multi_llm_comparator.services.memory_manager import MemoryManager
-from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.residency import Residency
 from multi_llm_comparator.services.resident import Resident
 from multi_llm_comparator.services.results import iterate_results
@@ -59,7 +58,7 @@ class InferenceEngine:
         self,
         memory_manager: MemoryManager | None = None,
         *,
-        models: ModelManager | None = None,
+        models: Catalogue | None = None,
         settings: Settings | None = None,
     ) -> None:
         self._settings = settings or get_settings()

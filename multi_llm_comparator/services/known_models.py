@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from multi_llm_comparator.core.exceptions import ModelNotFoundError, MultiLLMError, UnsupportedModelError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.services.model_manager import ModelManager
+
+
+class Catalogue(Protocol):
+    """Where models are looked up; :class:`~services.model_manager.ModelManager` is one."""
+
+    def find(self, target: str) -> ModelInfo | None:
+        """The model of this id or name."""
+
+    def get_available_models(self) -> list[ModelInfo]:
+        """All that can be found."""
 
 
 class KnownModels:
@@ -15,7 +26,7 @@ class KnownModels:
         models: where ids and names are looked up; None knows only what is handed over.
     """
 
-    def __init__(self, models: ModelManager | None) -> None:
+    def __init__(self, models: Catalogue | None) -> None:
         self._models = models
         self._known: dict[str, ModelInfo] = {}
 

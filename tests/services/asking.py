@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 
+# A busy machine may take so long to start a process.
+START_TIMEOUT_S = 300
 LONG = "one two three four five six seven eight nine ten " * 40
 
 
@@ -28,3 +32,10 @@ async def until_text(stream: Any) -> Any:
         if isinstance(event, TextDelta):
             return event
     raise AssertionError("the stream ended without text")
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until it holds; a test that waits too long fails."""
+    async with asyncio.timeout(START_TIMEOUT_S):
+        while not condition():
+            await asyncio.sleep(0.02)

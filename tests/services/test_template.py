@@ -28,6 +28,7 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services import spare
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_process import ModelProcess
+from tests.services.asking import until
 from tests.support.scripted_models import Catalogue, scripted_model
 
 pytestmark = [
@@ -36,7 +37,6 @@ pytestmark = [
     pytest.mark.xdist_group("template"),
 ]
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 300
 
 APP = """
 import asyncio, sys
@@ -161,12 +161,6 @@ def parent_of(pid: int | None) -> psutil.Process:
     parent = psutil.Process(pid).parent()
     assert parent is not None
     return parent
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(START_TIMEOUT_S):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.asyncio(loop_scope="module")
