@@ -9,6 +9,7 @@ from typing import Any
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.services.inference_engine import InferenceEngine
 
 # A busy machine may take so long to start a process.
 START_TIMEOUT_S = 300
@@ -39,3 +40,10 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(START_TIMEOUT_S):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+def pid_of(engine: InferenceEngine) -> int:
+    """The process of the first model in memory."""
+    pid = engine.loaded_models()[0].pid
+    assert pid is not None
+    return pid

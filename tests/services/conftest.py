@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
@@ -19,7 +20,7 @@ from tests.support.scripted_models import Catalogue, scripted_model
 async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., InferenceEngine]]:
     engines: list[InferenceEngine] = []
 
-    def make(*models: Any, memory: MemoryManager | None = None, **settings: Any) -> InferenceEngine:
+    def make(*models: ModelInfo, memory: MemoryManager | None = None, **settings: Any) -> InferenceEngine:
         settings = {"spare_process": False, "home": tmp_path, "hang_timeout_s": 60, **settings}
         engine = InferenceEngine(memory, models=Catalogue(*models), settings=Settings(**settings))
         engines.append(engine)
@@ -31,10 +32,10 @@ async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., InferenceEn
 
 
 @pytest.fixture
-def slow(tmp_path: Path) -> Any:
+def slow(tmp_path: Path) -> ModelInfo:
     return scripted_model(tmp_path, "slow", otherwise=LONG, tokens_per_second=100)
 
 
 @pytest.fixture
-def quick(tmp_path: Path) -> Any:
+def quick(tmp_path: Path) -> ModelInfo:
     return scripted_model(tmp_path, "quick", otherwise="all done now")

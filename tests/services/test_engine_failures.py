@@ -15,8 +15,9 @@ import pytest
 
 from multi_llm_comparator.core.events import Failed, Finished, Started
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.inference_engine import InferenceEngine
-from tests.services.asking import LONG, ask, collect, text_of, until_text
+from tests.services.asking import LONG, ask, collect, pid_of, text_of, until_text
 from tests.support.scripted_models import scripted_model
 
 
@@ -33,7 +34,7 @@ async def test_a_model_that_refuses_to_load_gives_its_reason_and_can_be_tried_ag
 
 
 async def test_a_killed_process_fails_its_own_requests_only_and_the_next_one_restarts_it(
-    make_engine: Callable[..., InferenceEngine], slow: Any, tmp_path: Path
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo, tmp_path: Path
 ) -> None:
     other = scripted_model(tmp_path, "other", otherwise=LONG, tokens_per_second=100)
     engine = make_engine(slow, other)
@@ -41,6 +42,7 @@ async def test_a_killed_process_fails_its_own_requests_only_and_the_next_one_res
     bystander = asyncio.create_task(collect(engine.stream("other", ask(max_tokens=60))))
     await until_text(dying)
     (victim,) = [m for m in engine.loaded_models() if m.name == "slow"]
+    assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
     last = (await collect(dying))[-1]
     assert isinstance(last, Failed)
@@ -70,7 +72,7 @@ async def test_unloading_a_model_that_is_being_loaded_fails_who_waits_for_it_and
     waiting = [asyncio.create_task(collect(engine.stream("m", ask()))) for _ in range(2)]
     while not engine.loaded_models() or engine.loaded_models()[0].pid is None:
         await asyncio.sleep(0.02)
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     await engine.unload("m")
     for events in await asyncio.gather(*waiting):
         assert events[-1].error_type == "ModelLoadError"
@@ -94,7 +96,7 @@ async def test_loading_ahead_that_is_called_off_says_so(
 
 
 async def test_a_process_that_cannot_be_started_fails_the_answer_and_nothing_else(
-    make_engine: Callable[..., InferenceEngine], quick: Any, monkeypatch: pytest.MonkeyPatch
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*arguments: Any, **options: Any) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -6,15 +6,15 @@ import asyncio
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from multi_llm_comparator.core.events import Contended, Finished, Queued, Started
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
-from tests.services.asking import LONG, ask, collect, text_of
+from tests.services.asking import LONG, ask, collect, pid_of, text_of
 from tests.support.scripted_models import scripted_model
 
 
@@ -35,7 +35,7 @@ async def test_a_model_waits_when_what_is_free_is_promised_to_one_that_is_loadin
 
 
 async def test_models_that_decode_at_the_same_time_say_so(
-    make_engine: Callable[..., InferenceEngine], slow: Any, tmp_path: Path
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo, tmp_path: Path
 ) -> None:
     other = scripted_model(tmp_path, "other", otherwise=LONG, tokens_per_second=50)
     engine = make_engine(slow, other)
@@ -49,7 +49,7 @@ async def test_models_that_decode_at_the_same_time_say_so(
 
 
 async def test_one_at_a_time_unloads_the_idle_model_for_the_next(
-    make_engine: Callable[..., InferenceEngine], quick: Any, tmp_path: Path
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo, tmp_path: Path
 ) -> None:
     other = scripted_model(tmp_path, "other", otherwise="second")
     engine = make_engine(quick, other, memory=MemoryManager(mode="one_at_a_time"))
@@ -59,7 +59,7 @@ async def test_one_at_a_time_unloads_the_idle_model_for_the_next(
 
 
 async def test_one_at_a_time_makes_a_request_wait_for_the_busy_model(
-    make_engine: Callable[..., InferenceEngine], slow: Any, tmp_path: Path
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo, tmp_path: Path
 ) -> None:
     other = scripted_model(tmp_path, "other", otherwise="second")
     engine = make_engine(slow, other, memory=MemoryManager(mode="one_at_a_time"))
@@ -72,16 +72,18 @@ async def test_one_at_a_time_makes_a_request_wait_for_the_busy_model(
     assert isinstance((await first)[-1], Finished)
 
 
-async def test_unloading_ends_the_process(make_engine: Callable[..., InferenceEngine], quick: Any) -> None:
+async def test_unloading_ends_the_process(make_engine: Callable[..., InferenceEngine], quick: ModelInfo) -> None:
     engine = make_engine(quick)
     await engine.load("quick")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     await engine.unload("quick")
     assert engine.loaded_models() == []
     assert not psutil.pid_exists(pid)
 
 
-async def test_closing_leaves_no_process(make_engine: Callable[..., InferenceEngine], quick: Any, slow: Any) -> None:
+async def test_closing_leaves_no_process(
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo, slow: ModelInfo
+) -> None:
     engine = make_engine(quick, slow, spare_process=True)
     await engine.start()
     await engine.load("quick")
@@ -92,7 +94,7 @@ async def test_closing_leaves_no_process(make_engine: Callable[..., InferenceEng
 
 
 async def test_requests_in_one_batch_of_a_model_say_so_and_one_alone_does_not(
-    make_engine: Callable[..., InferenceEngine], slow: Any
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo
 ) -> None:
     engine = make_engine(slow)
     await engine.load("slow")
@@ -106,7 +108,7 @@ async def test_requests_in_one_batch_of_a_model_say_so_and_one_alone_does_not(
 
 
 async def test_in_turn_one_answer_follows_another_and_all_models_stay(
-    make_engine: Callable[..., InferenceEngine], slow: Any, tmp_path: Path
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo, tmp_path: Path
 ) -> None:
     other = scripted_model(tmp_path, "other", otherwise=LONG, tokens_per_second=50)
     engine = make_engine(slow, other, memory=MemoryManager(mode="in_turn"))
@@ -121,7 +123,7 @@ async def test_in_turn_one_answer_follows_another_and_all_models_stay(
 
 
 async def test_in_turn_a_request_that_is_given_up_leaves_its_place(
-    make_engine: Callable[..., InferenceEngine], slow: Any
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo
 ) -> None:
     engine = make_engine(slow, memory=MemoryManager(mode="in_turn"))
     first = asyncio.create_task(collect(engine.stream("slow", ask(max_tokens=40))))

@@ -7,7 +7,6 @@ import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,6 +20,7 @@ from multi_llm_comparator.core.events import (
     Started,
     TextDelta,
 )
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_process import ModelProcess
 from tests.services.asking import ask, collect, text_of
@@ -28,7 +28,7 @@ from tests.support.scripted_models import scripted_model
 
 
 async def test_an_answer_arrives_as_a_stream_of_events_in_order(
-    make_engine: Callable[..., InferenceEngine], quick: Any
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo
 ) -> None:
     # A busy machine may take so long to load that it is told how far it is.
     events = [e for e in await collect(make_engine(quick).stream("quick", ask())) if not isinstance(e, LoadProgressed)]
@@ -43,7 +43,7 @@ async def test_an_answer_arrives_as_a_stream_of_events_in_order(
     )
 
 
-async def test_a_loaded_model_is_used_again(make_engine: Callable[..., InferenceEngine], quick: Any) -> None:
+async def test_a_loaded_model_is_used_again(make_engine: Callable[..., InferenceEngine], quick: ModelInfo) -> None:
     engine = make_engine(quick)
     await collect(engine.stream("quick", ask()))
     (first,) = engine.loaded_models()
@@ -55,7 +55,7 @@ async def test_a_loaded_model_is_used_again(make_engine: Callable[..., Inference
 
 
 async def test_memory_is_measured_again_while_a_model_writes_and_when_it_ends(
-    make_engine: Callable[..., InferenceEngine], slow: Any
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo
 ) -> None:
     events = await collect(make_engine(slow).stream("slow", ask(max_tokens=150)))
     measured = [e for e in events if isinstance(e, MemoryMeasured)]
@@ -76,7 +76,7 @@ async def test_a_model_whose_file_was_replaced_is_loaded_anew(
 
 
 async def test_cores_are_shared_out_as_far_as_the_app_may_use_them(
-    make_engine: Callable[..., InferenceEngine], quick: Any, monkeypatch: pytest.MonkeyPatch
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[int] = []
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
@@ -88,7 +88,7 @@ async def test_cores_are_shared_out_as_far_as_the_app_may_use_them(
 
 
 async def test_many_requests_on_one_model_share_its_process(
-    make_engine: Callable[..., InferenceEngine], slow: Any
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo
 ) -> None:
     engine = make_engine(slow)
     streams = [collect(engine.stream("slow", ask(max_tokens=20))) for _ in range(4)]
@@ -97,7 +97,9 @@ async def test_many_requests_on_one_model_share_its_process(
     assert len(engine.loaded_models()) == 1
 
 
-async def test_other_load_options_mean_another_process(make_engine: Callable[..., InferenceEngine], quick: Any) -> None:
+async def test_other_load_options_mean_another_process(
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo
+) -> None:
     engine = make_engine(quick)
     await collect(engine.stream("quick", ask(n_ctx=512)))
     await collect(engine.stream("quick", ask(n_ctx=1024)))
@@ -111,7 +113,7 @@ async def test_an_unknown_model_fails_with_its_name(make_engine: Callable[..., I
 
 
 async def test_a_wrong_parameter_fails_before_anything_is_loaded(
-    make_engine: Callable[..., InferenceEngine], quick: Any
+    make_engine: Callable[..., InferenceEngine], quick: ModelInfo
 ) -> None:
     engine = make_engine(quick)
     (event,) = await collect(engine.stream("quick", ask(temperature=9)))
@@ -119,7 +121,7 @@ async def test_a_wrong_parameter_fails_before_anything_is_loaded(
     assert engine.loaded_models() == []
 
 
-async def test_a_model_with_a_problem_says_which(make_engine: Callable[..., InferenceEngine], quick: Any) -> None:
+async def test_a_model_with_a_problem_says_which(make_engine: Callable[..., InferenceEngine], quick: ModelInfo) -> None:
     quick.config["problem"] = "the file is truncated"
     (event,) = await collect(make_engine(quick).stream("quick", ask()))
     assert event.error_type == "UnsupportedModelError"
@@ -127,7 +129,7 @@ async def test_a_model_with_a_problem_says_which(make_engine: Callable[..., Infe
 
 
 async def test_leaving_a_stream_stops_the_model_and_frees_it(
-    make_engine: Callable[..., InferenceEngine], slow: Any
+    make_engine: Callable[..., InferenceEngine], slow: ModelInfo
 ) -> None:
     engine = make_engine(slow)
     async with contextlib.aclosing(engine.stream("slow", ask())) as stream:

@@ -24,7 +24,7 @@ from multi_llm_comparator.services import residency
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.keeping import Keeping
 from multi_llm_comparator.services.memory_manager import MemoryManager
-from tests.services.asking import LONG, ask, collect, until
+from tests.services.asking import LONG, ask, collect, pid_of, until
 from tests.support.scripted_models import Catalogue, scripted_model
 
 
@@ -172,7 +172,7 @@ async def test_how_far_a_load_is_comes_into_the_stream(
 async def test_slots_that_are_set_hold_at_once_and_without_loading_again(make: Callable[..., InferenceEngine]) -> None:
     engine = make("auto", parallel_requests=1)
     await engine.load("slow")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     await engine.follow(Settings(model_serving={"slow": ModelServing(slots=3)}))
     three = await asyncio.gather(*(collect(engine.stream("slow", ask(max_tokens=30))) for _ in range(3)))
     starts = [next(event.at for event in events if isinstance(event, Started)) for events in three]

@@ -22,7 +22,7 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_estimate import MemoryEstimate, memory_bound_bytes
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
-from tests.services.asking import until
+from tests.services.asking import pid_of, until
 from tests.support.scripted_models import Catalogue, scripted_model
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import write_random
@@ -159,7 +159,7 @@ async def test_who_asks_again_at_once_finds_the_model_still_loading(
     engine = engine_of(scripted_model(tmp_path, "m", load_s=3, otherwise="here"))
     first = asyncio.create_task(last_of(engine, ask()))
     await until(lambda: [m for m in engine.loaded_models() if m.pid is not None])
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     first.cancel()
     await asyncio.wait({first})
     assert isinstance(await last_of(engine, ask()), Finished)

@@ -28,7 +28,7 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services import spare
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_process import ModelProcess
-from tests.services.asking import until
+from tests.services.asking import pid_of, until
 from tests.support.scripted_models import Catalogue, scripted_model
 
 pytestmark = [
@@ -172,14 +172,16 @@ async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_t
     assert isinstance(await last_event(engine.stream("two", ask())), Finished)
     one, two = engine.loaded_models()
     assert parent_of(one.pid) == parent_of(two.pid) != psutil.Process()
-    assert all(0 < model.memory_bytes < psutil.Process(model.pid).memory_info().rss for model in (one, two))
-    assert one.memory_bytes < alone.memory_bytes < one.memory_bytes + two.memory_bytes
+    shares = [model.memory_bytes or 0 for model in (one, two)]
+    whole = [psutil.Process(model.pid).memory_info().rss for model in (one, two)]
+    assert all(0 < share < rss for share, rss in zip(shares, whole, strict=True))
+    assert shares[0] < (alone.memory_bytes or 0) < sum(shares)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_unloading_a_forked_model_ends_its_process(engine: InferenceEngine) -> None:
     await engine.load("one")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     await engine.unload("one")
     assert not psutil.pid_exists(pid)
 
@@ -189,7 +191,7 @@ async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a
     engine: InferenceEngine,
 ) -> None:
     await engine.load("crashes")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     # It must not answer before it is hit.
     psutil.Process(pid).suspend()
     events = []
@@ -255,7 +257,7 @@ async def test_no_two_forks_draw_the_same_random_numbers(engine: InferenceEngine
 @pytest.mark.asyncio(loop_scope="module")
 async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one(engine: InferenceEngine) -> None:
     await engine.load("one")
-    before = engine.loaded_models()[0].pid
+    before = pid_of(engine)
     psutil.Process(before).suspend()
     answer = asyncio.create_task(last_event(engine.stream("one", ask())))
     await until(lambda: engine.loaded_models()[0].active)
@@ -265,7 +267,7 @@ async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one
     assert isinstance(failed, Failed)
     assert "SIGKILL" in failed.message
     assert isinstance(await last_event(engine.stream("one", ask())), Finished)
-    after = engine.loaded_models()[0].pid
+    after = pid_of(engine)
     assert parent_of(after) not in (killed, psutil.Process())
 
 
@@ -282,7 +284,7 @@ async def test_where_the_template_has_a_second_thread_a_model_is_started_on_its_
     with caplog.at_level(logging.WARNING):
         assert isinstance(await last_event(engine.stream("one", ask())), Finished)
     assert "2 threads" in caplog.text
-    assert parent_of(engine.loaded_models()[0].pid) == psutil.Process()
+    assert parent_of(pid_of(engine)) == psutil.Process()
 
 
 async def test_imports_wait_while_a_model_answers_and_go_on_afterwards(
@@ -312,7 +314,7 @@ async def test_a_model_does_not_wait_for_a_template_that_imports_at_leisure(
     await until(lambda: templates())
     (leisurely,) = templates()
     await engine.load("one")
-    assert parent_of(engine.loaded_models()[0].pid) not in (leisurely, psutil.Process())
+    assert parent_of(pid_of(engine)) not in (leisurely, psutil.Process())
     assert not leisurely.is_running()
 
 
