@@ -16,6 +16,7 @@ from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import SUBJECT_IDS, EvaluationSpec, TaskChoice, checked_spec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet, checked_set
 
+Opened = Callable[..., EvaluationRegistry]
 GREEDY = ModelConfig(temperature=0.0, max_tokens=64)
 
 
