@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.export import FORMATS, export_plan_run
@@ -73,7 +74,7 @@ def run() -> PlanRun:
     return finished_run()
 
 
-def exported(run: PlanRun, format: str, language: str = "en") -> str:
+def exported(run: PlanRun, format: str, language: Language = "en") -> str:
     return export_plan_run(run, format, language).decode()
 
 
@@ -107,7 +108,7 @@ def test_a_page_loads_nothing_and_shows_what_others_wrote_as_it_is(run: PlanRun)
 
 @pytest.mark.parametrize("language", LABELS)
 @pytest.mark.parametrize("format", ["html", "markdown"])
-def test_an_export_speaks_the_language_that_was_asked_for(run: PlanRun, format: str, language: str) -> None:
+def test_an_export_speaks_the_language_that_was_asked_for(run: PlanRun, format: str, language: Language) -> None:
     run.steps["2"].state, run.steps["2"].answer = "failed", None
     words, text = LABELS[language], exported(run, format, language)
     for key in ("figures", "figure_wall", "step_failed"):

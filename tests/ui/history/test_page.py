@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.jobs.events import Sample
 from multi_llm_comparator.jobs.snapshot import JobProgress, JobSnapshot
 from multi_llm_comparator.jobs.spec import make_spec
@@ -15,7 +16,6 @@ from multi_llm_comparator.tracking.records import ItemRef, Point, RunRecord
 from multi_llm_comparator.ui.history.overview import job_overview
 from multi_llm_comparator.ui.history.run_list import PAGE_SIZE
 from multi_llm_comparator.ui.kit import i18n
-from multi_llm_comparator.ui.kit.i18n import Language
 from multi_llm_comparator.workbench import Workbench
 from tests.support.made_runs import MadeRuns
 from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of

@@ -9,6 +9,7 @@ import pytest
 
 from multi_llm_comparator.charts.graph import MAX_NODES
 from multi_llm_comparator.charts.lanes import MAX_ROWS
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.export_html import to_svg
 from multi_llm_comparator.plans.metrics import run_metrics
@@ -19,7 +20,7 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.prediction.outlook import outlook_of
-from multi_llm_comparator.ui.kit.i18n import LANGUAGES, Language, translate
+from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
 from multi_llm_comparator.ui.plans.figures import strip
 from multi_llm_comparator.ui.plans.gantt import gantt

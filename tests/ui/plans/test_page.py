@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.plans.documents import run_record
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
@@ -292,7 +293,7 @@ def test_the_text_of_models_and_people_never_becomes_markup(planner: Workbench) 
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_opens_in_every_language(planner: Workbench, language: str) -> None:
+def test_the_page_opens_in_every_language(planner: Workbench, language: Language) -> None:
     run = answered(planner)
     assert not opened(lang=language).exception
     shown = opened(lang=language, run=run.id)
