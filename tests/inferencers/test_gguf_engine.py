@@ -240,7 +240,7 @@ def test_an_empty_raw_prompt_begins_with_bos(engine: GgufEngine) -> None:
 
 
 def test_a_seed_repeats_an_answer_and_is_told(engine: GgufEngine) -> None:
-    config = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    config: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
     texts = {seed: answer(engine, greedy("hello", seed=seed, **config))[0].text for seed in (1, 2, 2**32 - 1)}
     assert len(set(texts.values())) == 3
     for seed, text in texts.items():

@@ -151,7 +151,7 @@ def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path:
     with started(tmp_path, "--port", str(port), "--no-browser", MLC_FIRST_MODEL="false") as app:
         assert "running at" in first_line(app)
         with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client:
-            asked = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+            asked: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
             assert client.chat.completions.create(**asked).choices[0].message.content == " one two"
             chunks = list(client.chat.completions.create(**asked, stream=True))
             assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " one two"

@@ -27,7 +27,7 @@ from tests.support.served_api import ServedApi, served_api, until
 from tests.support.tiny_gguf import chain, word, write_chain
 
 ASKED = [{"role": "user", "content": "hello world"}]
-GREEDY = {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0}
+GREEDY: dict[str, Any] = {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0}
 
 
 # What goes into headers, or into none of our business.

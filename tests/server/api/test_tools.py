@@ -228,7 +228,13 @@ async def models(tmp_path: Path) -> AsyncIterator[ServedApi]:
 @pytest.mark.slow
 async def test_even_random_weights_call_as_the_schema_says(models: ServedApi) -> None:
     async with openai.AsyncOpenAI(base_url=f"{models.url}/v1", api_key="none", max_retries=0) as client:
-        asked = {"model": "caller", "messages": ASKED, "tools": TOOLS, "max_tokens": 200, "tool_choice": "required"}
+        asked: dict[str, Any] = {
+            "model": "caller",
+            "messages": ASKED,
+            "tools": TOOLS,
+            "max_tokens": 200,
+            "tool_choice": "required",
+        }
         whole = await client.chat.completions.create(**asked, parallel_tool_calls=False, temperature=0)
         (call,) = whole.choices[0].message.tool_calls
         assert whole.choices[0].finish_reason == "tool_calls" and call.function.name == "get_weather"
