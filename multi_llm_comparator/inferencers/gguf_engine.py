@@ -14,8 +14,8 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 # isort: split
 import llama_cpp
 
-from multi_llm_comparator.core.events import Event
-from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
@@ -24,7 +24,6 @@ from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
-from multi_llm_comparator.inferencers.gguf_answers import Answers
 from multi_llm_comparator.inferencers.gguf_batch import Batch
 from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
@@ -82,7 +81,9 @@ class GgufEngine(Engine):
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
         # All answers' tokens of a step fit into one batch.
         self._most_forced = max(0, min(MAX_FORCED, self._runtime.n_batch // self._runtime.n_sequences - 1))
-        self._answers = Answers(self._slots)
+        self._answers: list[Answer] = []
+        self._events: list[Event] = []
+        # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
         self._rows: list[tuple[Answer, list[int], int | None]] = []
         self._info = describe(self._runtime, options, self._vocabulary, self._template)
         self._warm_up()
@@ -93,35 +94,41 @@ class GgufEngine(Engine):
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._answers or self._answers.has_news or self._waiting)
+        return bool(self._answers or self._events or self._waiting)
 
     def submit(self, request: GenerationRequest) -> None:
         if self._waiting.is_full:
-            error = InferenceError(f"{len(self._waiting)} requests wait already; try again later")
-            self._answers.refuse(request.id, error)
+            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
             return
         self._waiting.join(request)
         self._constraints.begin(request)
 
     def cancel(self, request_id: str) -> None:
-        if not self._answers.cancel(request_id) and self._waiting.leave(request_id) is not None:
+        for answer in self._answers:
+            if answer.request.id == request_id:
+                self._end(answer, "cancelled")
+                return
+        if self._waiting.leave(request_id) is not None:
             self._constraints.leave(request_id)
-            self._answers.leave_unbegun(request_id)
+            self._events.append(
+                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
+            )
 
     def step(self) -> list[Event]:
         while request := self._waiting.take_first(self._has_room_for):
             self._admit(request)
         if self._waiting:
-            self._answers.tell(*self._waiting.news())
-        if not self._answers and not self._answers.has_news:
+            self._events += self._waiting.news()
+        if not self._answers and not self._events:
             self._constraints.wait()
-        for group in groups_of(list(self._answers), self._group):
+        for group in groups_of(self._answers, self._group):
             self._group = group
             self._adapters.use(self._runtime.context, self._group)
             if self._decode():
-                self._answers.sample(self._runtime.context, self._rows)
+                self._sample(self._runtime.context)
         self._decode_alone()
-        return self._answers.told()
+        events, self._events = self._events, []
+        return events
 
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
@@ -151,7 +158,9 @@ class GgufEngine(Engine):
     def close(self) -> None:
         # It reads the model's vocabulary.
         self._constraints.close()
-        self._answers.close()
+        for answer in self._answers:
+            answer.sampler.close()
+        self._answers.clear()
         self._lanes.close()
         self._adapters.close()
         self._runtime.close()
@@ -165,7 +174,7 @@ class GgufEngine(Engine):
             lane = self._lanes.open(prompt, adapter) if request.config.reproducible else None
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
-            self._answers.refuse(request.id, as_request_error(exc))
+            self._fail(request.id, as_request_error(exc))
             return
         if lane is not None:
             lane.begin(prompt, adapter)
@@ -176,7 +185,7 @@ class GgufEngine(Engine):
         forced = self._most_forced if lane is None else MAX_FORCED
         # Of what is read together only the last one's logits are there.
         forced = forced if request.config.top_logprobs is None else 0
-        self._answers.add(
+        self._answers.append(
             Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
         )
 
@@ -197,12 +206,16 @@ class GgufEngine(Engine):
         has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle
         return has_room and self._constraints.is_ready(request)
 
+    def _shared(self) -> list[Answer]:
+        """The answers that are written together: llama.cpp computes one adapter at a time."""
+        return [answer for answer in self._answers if answer.lane is None and answer.adapter == self._group]
+
     def _fill(self, joining: Iterable[Answer]) -> None:
         """Put into the batch what was chosen of each answer being written, and prompt rows for those of ``joining``."""
         batch = self._batch
         batch.clear()
         self._rows = []
-        for answer in self._answers.shared(self._group):
+        for answer in self._shared():
             if answer.is_decoding:
                 self._add_chosen(answer)
         room = self._joining_rows if self._rows else self._prompt_rows
@@ -215,7 +228,7 @@ class GgufEngine(Engine):
         """Take over what is read already of the prompt; False while another reads what both share."""
         if not self._slots.is_ready(answer.slot):
             return False
-        self._answers.tell(answer.started())
+        self._events.append(answer.started())
         return True
 
     def _may_read(self, answer: Answer) -> bool:
@@ -239,8 +252,8 @@ class GgufEngine(Engine):
 
     def _decode(self) -> bool:
         """Run one batch; False when there was nothing to run, it is to be told first, or it failed (told by then)."""
-        self._fill([answer for answer in self._answers.shared(self._group) if not answer.is_decoding])
-        if self._answers.tells_of_beginnings:
+        self._fill([answer for answer in self._shared() if not answer.is_decoding])
+        if any(isinstance(event, Started) for event in self._events):
             # Told before the reading, which may take seconds.
             return False
         while self._rows:
@@ -259,7 +272,7 @@ class GgufEngine(Engine):
 
     def _decode_alone(self) -> None:
         """A call for each reproducible answer that is being written, and for the first whose prompt is being read."""
-        alone = self._answers.alone()
+        alone = [answer for answer in self._answers if answer.lane is not None]
         reading = [answer for answer in alone if not answer.is_decoding]
         for answer in [*(answer for answer in alone if answer.is_decoding), *reading[:1]]:
             assert answer.lane is not None
@@ -267,7 +280,7 @@ class GgufEngine(Engine):
             self._adapters.use(answer.lane.context, answer.adapter)
             code = self._run(answer.lane.context)
             if code == 0:
-                self._answers.sample(answer.lane.context, self._rows)
+                self._sample(answer.lane.context)
             else:
                 self._break_down(code)
 
@@ -278,8 +291,28 @@ class GgufEngine(Engine):
             self._add_chosen(answer)
             return
         if not answer.is_started:
-            self._answers.tell(answer.started())
+            self._events.append(answer.started())
         self._add_prompt(answer, self._lanes.stretch)
+
+    def _sample(self, context: Any) -> None:
+        for answer, run, row in self._rows:
+            answer.slot.tokens += run
+            if row is None and answer.is_paused:
+                continue
+            if row is None:
+                self._events.append(Reading(request_id=answer.request.id, tokens=len(answer.slot.tokens)))
+                continue
+            try:
+                token = answer.sampler.pick(context, row, answer.matcher)
+            except InferenceError as exc:
+                # What is kept of a text whose values are no numbers would spoil the next answer that begins like it.
+                self._drop(answer, forget=True)
+                self._fail(answer.request.id, exc)
+                continue
+            told, reason = answer.accept(token)
+            self._events += told
+            if reason is not None:
+                self._end(answer, reason)
 
     def _make_room(self) -> None:
         """The context's memory is full: drop what is least missed, and fill the batch again with what remains."""
@@ -289,29 +322,52 @@ class GgufEngine(Engine):
         decoding = [answer for answer in batched if answer.is_decoding]
         joining = [answer for answer in batched if not answer.is_decoding]
         kept = [] if decoding else joining[:1]
-        halted = [a for a in self._answers.shared(self._group) if not a.is_decoding and a.slot.tokens and a not in kept]
+        halted = [a for a in self._shared() if not a.is_decoding and a.slot.tokens and a not in kept]
         if halted:
             # Youngest first: it reads its prompt again when others have ended.
             self._slots.clear(halted[-1].slot)
         elif len(joining) == len(kept):
             if len(decoding) > 1:
-                self._answers.pause(decoding[-1])
+                self._pause(decoding[-1])
             else:
                 self._give_up(decoding, joining)
             kept = []
         self._fill(kept)
 
+    def _pause(self, answer: Answer) -> None:
+        """Give an answer's place to the others: it reads its text again once there is room, and goes on."""
+        answer.pause()
+        self._slots.clear(answer.slot)
+
     def _give_up(self, decoding: list[Answer], joining: list[Answer]) -> None:
         if decoding:
-            self._answers.end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
+            self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
         for answer in joining:
-            self._answers.fail(answer, overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
+            self._drop(answer, forget=True)
+            self._fail(answer.request.id, overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
 
     def _break_down(self, code: int) -> None:
         """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
         error = InferenceError(f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}")
         for answer, _, _ in self._rows:
-            self._answers.fail(answer, error)
+            self._drop(answer, forget=True)
+            self._fail(answer.request.id, error)
+
+    def _end(self, answer: Answer, reason: FinishReason) -> None:
+        self._drop(answer)
+        self._events += answer.finished(reason)
+
+    def _drop(self, answer: Answer, *, forget: bool = False) -> None:
+        """Give its place to others; ``forget`` leaves nothing there to be used again."""
+        self._answers.remove(answer)
+        answer.sampler.close()
+        if answer.lane is not None:
+            answer.lane.release(forget=forget)
+        else:
+            self._slots.release(answer.slot, forget=forget)
+
+    def _fail(self, request_id: str, error: MultiLLMError) -> None:
+        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
     def _chat_template(self) -> ChatTemplate:
         vocabulary = self._vocabulary
