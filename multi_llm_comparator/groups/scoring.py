@@ -27,11 +27,6 @@ class GatewayScorer:
         self._gateway, self._engine = gateway, engine
         self._places: dict[str, asyncio.Semaphore] = {}
 
-    def echoes(self, target: str) -> bool:
-        """Whether this is an endpoint that is declared to show its probabilities."""
-        declaration = self._gateway.groups.config.models.get(target)
-        return declaration is not None and declaration.is_remote and declaration.echoes
-
     async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
         """How likely texts are to ``target``.
 

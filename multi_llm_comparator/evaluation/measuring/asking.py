@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError, UnsupportedModelError
+from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
-from multi_llm_comparator.core.scores import TextScorer
+from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.cells import MAX_ANSWER_CHARS, MAX_PROMPT_CHARS, Cell
 from multi_llm_comparator.evaluation.measuring.materials import Material
@@ -24,15 +25,19 @@ from multi_llm_comparator.evaluation.tasks.base import Answer, Ask, Choose
 EXTRACTED = "this model's probabilities cannot be seen: it was asked, and its choice looked for in the answer"
 
 
+class Scorer(Protocol):
+    """What tells how likely texts are to a local model."""
+
+    async def score(self, target: str, request: ScoreRequest) -> ScoreResult: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Who answers: the gateway for texts, ``scorer`` for probabilities; ``is_local`` tells which models are of this
-    machine, ``echoes`` which endpoints show their probabilities too."""
+    """Who answers: the gateway for texts, the engine for probabilities; ``is_local`` tells whom the engine knows."""
 
     texts: TextSource
-    scorer: TextScorer | None = None
+    scorer: Scorer | None = None
     is_local: Callable[[str], bool] = field(default=lambda target: True)
-    echoes: Callable[[str], bool] = field(default=lambda target: False)
 
 
 async def asked(
@@ -46,16 +51,13 @@ async def asked(
     """The answer, scored; a failure is a cell that says why. Nothing is raised but cancellation."""
     request = material.item.request()
     if isinstance(request, Choose):
-        if sources.scorer is not None and (sources.is_local(subject.target) or sources.echoes(subject.target)):
-            cell = await _choice(sources.scorer, subject, material, request)
-            # An endpoint may be declared to show what it does not.
-            if cell.error_type != UnsupportedModelError.__name__:
-                return cell
+        if sources.scorer is not None and sources.is_local(subject.target):
+            return await _choice(sources.scorer, subject, material, request)
         return await _written(sources, subject, material, request.as_ask(), seed, progress, on_event, is_choice=True)
     return await _written(sources, subject, material, request, seed, progress, on_event)
 
 
-async def _choice(scorer: TextScorer, subject: Subject, material: Material, request: Choose) -> Cell:
+async def _choice(scorer: Scorer, subject: Subject, material: Material, request: Choose) -> Cell:
     begun = now()
     try:
         result = await scorer.score(subject.target, request.score_request(subject.config))
