@@ -33,6 +33,7 @@ from multi_llm_comparator.evaluation.tasks.base import Task
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.groups.metered import Metered
 from multi_llm_comparator.groups.named_answers import NamedAnswers
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
@@ -117,11 +118,14 @@ def _services(
     engine = InferenceEngine(models=models, settings=settings)
     gateway = make_gateway(engine)
     runs = RunRegistry(store, origin=origin)
-    plans = PlanRegistry(runs, gateway)
-    cooperations = CooperationRegistry(runs, gateway)
+    usage = UsageWriter(store.usage, settings.usage_days)
+    asked = Metered(gateway, gateway, usage, models.unique_name)
+    asked_anew = Metered(FreshAnswers(gateway), gateway, usage, models.unique_name)
+    plans = PlanRegistry(runs, asked)
+    cooperations = CooperationRegistry(runs, asked)
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
-    answers, fresh = NamedAnswers(gateway, named), NamedAnswers(FreshAnswers(gateway), named)
+    answers, fresh = NamedAnswers(asked, named), NamedAnswers(asked_anew, named)
     comparisons = ComparisonRegistry(runs, fresh, models.find, model_fingerprint)
     votes = VoteRegistry(runs, fresh, models.find, model_fingerprint)
     runs.when_deleted(SharedLinks(settings.home).forget_runs)
@@ -152,7 +156,7 @@ def _services(
             )
         ),
         "store": store,
-        "usage": UsageWriter(store.usage, settings.usage_days),
+        "usage": usage,
         "runs": runs,
         "comparisons": comparisons,
         "plans": plans,

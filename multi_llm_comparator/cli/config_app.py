@@ -118,7 +118,9 @@ def import_file(
 @keys.command("add")
 def add_key(
     name: Annotated[str, typer.Option(help="What it is for.")],
-    scope: Annotated[list[str] | None, typer.Option(help="models (the default) or admin; may be repeated.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="models (the default), pages or admin; may be repeated.")
+    ] = None,
     days: Annotated[float | None, typer.Option(min=0.001, help="Days until it expires; never if absent.")] = None,
     rpm: Annotated[int | None, typer.Option(help="Requests a minute at most.")] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens a minute at most.")] = None,

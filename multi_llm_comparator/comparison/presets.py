@@ -16,6 +16,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.tracking.callers import own_folder
 
 MAX_PRESETS = 200
 MAX_NAME_CHARS = 60
@@ -53,7 +54,7 @@ class Presets:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or get_settings().home / "presets.json"
+        self._path = path or own_folder(get_settings().home) / "presets.json"
 
     def list(self) -> list[Preset]:
         """All presets, by name."""

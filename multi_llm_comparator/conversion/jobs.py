@@ -27,6 +27,7 @@ from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError,
 from multi_llm_comparator.core.private_files import umask_for_models
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
+from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
 
@@ -186,7 +187,9 @@ class ConversionJobs:
         Raises:
             InvalidParameterError: an unknown target.
             ConversionError: ``out`` is taken, or is being written already, or too many wait.
+            NotAllowedError: the caller is no admin.
         """
+        refuse_workspaces("convert models")
         wanted = canonical_target(target)
         if any(job.out.absolute() == out.absolute() for job in self.running):
             raise ConversionError(f"{str(out)!r} is being made already")

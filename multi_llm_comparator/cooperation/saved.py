@@ -21,6 +21,7 @@ from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 MAX_SAVED = 200
 MAX_FILE_BYTES = 256 * 2**10
@@ -101,8 +102,10 @@ class SavedCooperations:
         """Keep a cooperation under a name; one of that name is replaced. Gives its file.
 
         Raises:
+            NotAllowedError: the caller is no admin.
             ConfigurationError: a name that no file could have, or MAX_SAVED files already.
         """
+        refuse_workspaces("save cooperations for everybody")
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
                 f"a cooperation's name is 1 to 60 letters, digits, '_', '-' or '.', not {name[:80]!r}"

@@ -16,6 +16,7 @@ from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS, MAX_TAGS, Tag, names_in
+from multi_llm_comparator.tracking.callers import own_folder
 from multi_llm_comparator.tracking.rows import fold
 
 MAX_PROMPTS = 1000
@@ -57,7 +58,7 @@ class PromptLibrary:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or get_settings().home / "prompts.json"
+        self._path = path or own_folder(get_settings().home) / "prompts.json"
 
     def list(self) -> list[SavedPrompt]:
         """All prompts, by name."""

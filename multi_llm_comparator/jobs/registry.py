@@ -32,6 +32,7 @@ from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
 from multi_llm_comparator.jobs.snapshot import WaitsFor
 from multi_llm_comparator.jobs.spec import JobSpec, changed
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.callers import refuse_workspaces
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord, RunSummary
 
@@ -98,6 +99,7 @@ class JobRegistry:
             QueueFullError: too many wait already.
             StoreError: it cannot be stored.
         """
+        refuse_workspaces("start jobs")
         await self._refuse(spec, 1)
         return await self._start(spec, parent_id)
 
@@ -126,6 +128,7 @@ class JobRegistry:
             ConfigurationError, InsufficientMemoryError, JobError, QueueFullError, StoreError: see :meth:`start`. Where
                 it is refused, nothing is started.
         """
+        refuse_workspaces("start jobs")
         specs = grid_specs(spec, axes)
         for one in specs:
             await self._refuse(one, len(specs))

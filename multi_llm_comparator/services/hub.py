@@ -36,6 +36,7 @@ from multi_llm_comparator.services.hub_files import (
     read_listing,
     repository_id,
 )
+from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 __all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubHit", "HubListing", "RemoteFile"]
 
@@ -191,7 +192,9 @@ class HubClient:
 
         Raises:
             DownloadError: the same one is running.
+            NotAllowedError: the caller is no admin.
         """
+        refuse_workspaces("download models")
         for other in self._downloads:
             same_place = destinations(self.models_dir, other.listing.repo_id, other.choice).values()
             if not other.progress.is_over and set(same_place) & set(

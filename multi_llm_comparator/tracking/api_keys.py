@@ -26,7 +26,7 @@ from multi_llm_comparator.tracking.database import translated, writing
 from multi_llm_comparator.tracking.rows import storable
 from multi_llm_comparator.tracking.tables import api_keys as KEYS
 
-Scope = Literal["models", "admin"]
+Scope = Literal["models", "pages", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "mlc-"
 ID_CHARS = 8
@@ -119,7 +119,8 @@ class ApiKeys:
 
         Args:
             name: what it is for.
-            scopes: of :data:`SCOPES`: ``models`` may ask the models, ``admin`` everything.
+            scopes: of :data:`SCOPES`: ``models`` may ask the models and look at the runs that come of it, ``pages`` may
+                open the pages that do so, ``admin`` may everything and sees everybody's runs.
             valid_s: seconds until it expires; None for never.
             limits: what it may take.
 

@@ -17,6 +17,7 @@ from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.plans.plan_run import new_run_id
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.callers import refuse_workspaces
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 
 # A history is read from so many of the latest evaluations of a model.
@@ -50,7 +51,8 @@ class EvaluationRegistry:
         runs.register(self)
 
     async def start(self, spec: EvaluationSpec, *, parent_id: str | None = None) -> EvaluationRun:
-        """Ask everything; returns at once with the run at work."""
+        """Ask everything; returns at once with the run at work. Raises NotAllowedError: the caller is no admin."""
+        refuse_workspaces("measure models")
         run = self._recorded(self._new(spec, new_run_id()), parent_id=parent_id)
         await run.save()
         run.begin()

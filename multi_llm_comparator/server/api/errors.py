@@ -30,6 +30,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.InvalidParameterError: (400, "invalid_value"),
     # The key of an endpoint behind a name is not the client's.
     ours.KeyRefusedError: (502, "upstream_key_refused"),
+    ours.NotAllowedError: (403, "not_allowed"),
     ours.RateLimitedError: (429, "rate_limit_exceeded"),
     ours.LimitExceededError: (429, "rate_limit_exceeded"),
     ours.BudgetExceededError: (429, "insufficient_quota"),

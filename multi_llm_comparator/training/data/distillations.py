@@ -11,6 +11,7 @@ from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import Message, TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.callers import refuse_workspaces
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_line
 from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation
@@ -39,6 +40,7 @@ class DistillationRegistry:
             DocumentError: there are no prompts.
             InvalidParameterError: the parameters are none of a model's, or out of their range.
         """
+        refuse_workspaces("start jobs")
         if not prompts:
             raise DocumentError("there are no prompts to answer")
         ModelConfig.from_dict(options.parameters).validate()
