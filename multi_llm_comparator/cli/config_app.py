@@ -97,11 +97,13 @@ def list_all(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def export(file: Annotated[str, typer.Argument(help="JSON file to write; - prints it.")] = "-") -> None:
+def export(
+    file: Annotated[str, typer.Argument(help="JSON file to write; - prints it.")] = "-", as_json: JsonOption = False
+) -> None:
     """Write the configuration as one JSON file, without any key."""
     from multi_llm_comparator.cli import configuring
 
-    run(configuring.export(file))
+    run(configuring.export(file, as_json))
 
 
 @app.command("import")

@@ -44,14 +44,14 @@ def jobs_commands(perform: Perform) -> typer.Typer:
         perform(lambda work: _show(work, run, as_json))
 
     @commands.command()
-    def stop(run: RunId) -> None:
+    def stop(run: RunId, as_json: JsonOption = False) -> None:
         """Have a job write a checkpoint and end, also one that the app follows."""
-        perform(lambda work: _stop(work, run))
+        perform(lambda work: _stop(work, run, as_json))
 
     @commands.command()
-    def resume(run: RunId) -> None:
+    def resume(run: RunId, as_json: JsonOption = False) -> None:
         """Continue a job from its last checkpoint, and show how far it is. Ctrl+C leaves it at work."""
-        perform(lambda work: _resume(work, run))
+        perform(lambda work: _resume(work, run, as_json))
 
     return commands
 
@@ -104,13 +104,15 @@ def described(job: JobSnapshot) -> list[str]:
     return lines
 
 
-async def _stop(work: Services, run_id: str) -> bool:
+async def _stop(work: Services, run_id: str, as_json: bool) -> bool:
     await work.jobs.stop(run_id)
+    if as_json:
+        print_json({"told_to_stop": run_id})
     messages.print(f"job {run_id} was told to stop; it writes a checkpoint first")
     return True
 
 
-async def _resume(work: Services, run_id: str) -> bool:
+async def _resume(work: Services, run_id: str, as_json: bool) -> bool:
     await work.jobs.open(find=False)
     run = await work.jobs.resume(run_id)
     try:
@@ -119,6 +121,9 @@ async def _resume(work: Services, run_id: str) -> bool:
         # Ctrl+C arrives here as a cancellation.
         messages.print(f"the job goes on by itself; see: llm-cooperation jobs show {run_id}")
         raise
+    if as_json:
+        print_json(run.snapshot())
+        return run.state == "done"
     for line in described(run.snapshot()):
         output.print(plain(line))
     return run.state == "done"

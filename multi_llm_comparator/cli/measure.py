@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, get_args
@@ -13,7 +14,7 @@ from rich.table import Table
 from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output, show_while
 from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, config_of
+from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
@@ -53,6 +54,7 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
 
 WIDTH = 400
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 
 measuring = typer.Typer(add_completion=False)
 promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
@@ -84,12 +86,14 @@ def evaluate_command(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")
     ] = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")] = False,
 ) -> None:
     """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
     check_output(to)
     read = load_config(config) if config.exists() or config != DEFAULT_CONFIG else None
     if resume_run is not None:
-        run(_resume(resume_run, read, to))
+        run(_resume(resume_run, read, to, as_json=as_json))
         return
     chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
     options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
@@ -109,15 +113,16 @@ def evaluate_command(
     )
 
     async def work() -> bool:
-        async with opened(models, reach) as services:
-            return await evaluate(services, spec, to)
+        # Choices of tasks are scored by a model of this process, so that is asked for texts too.
+        async with working(models, reach, Manner(as_json, alone or bool(spec.tasks))) as services:
+            return await evaluate(services, spec, to, as_json=as_json)
 
     run(work())
 
 
-async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None) -> bool:
+async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None, *, as_json: bool) -> bool:
     async with opened(scanned_models(), reach_without(config or config_of("any"))) as work:
-        return await resume(work, run_id, to)
+        return await resume(work, run_id, to, as_json=as_json)
 
 
 def reached(names: list[str], config: CooperationConfig | None, models: ModelManager) -> tuple[Reach, list[str]]:
@@ -201,21 +206,21 @@ def _mode(name: str) -> JudgeMode:
     return found[0]
 
 
-async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None) -> bool:
+async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None, *, as_json: bool = False) -> bool:
     """Ask everything and report; whether anything was answered."""
     rows = len(spec.prompts.rows) if spec.prompts else 0
     if rows and len(spec.subjects) > 1:
         visible = smallest_difference(rows, comparisons=len(spec.pairs))
         messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en"))
-    return await finish(work, await work.evaluations.start(spec), to)
+    return await finish(work, await work.evaluations.start(spec), to, as_json=as_json)
 
 
-async def resume(work: Services, run_id: str, to: Path | None) -> bool:
+async def resume(work: Services, run_id: str, to: Path | None, *, as_json: bool = False) -> bool:
     """Ask what has no answer yet; whether anything was answered."""
-    return await finish(work, await work.evaluations.resume(run_id), to)
+    return await finish(work, await work.evaluations.resume(run_id), to, as_json=as_json)
 
 
-async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
+async def finish(work: Services, run: EvaluationRun, to: Path | None, *, as_json: bool) -> bool:
     """Wait for a run, and print what it found."""
     try:
         await show_while(work.runs.wait(run.id), lambda: evaluation_view(run.snapshot()))
@@ -224,6 +229,22 @@ async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
         messages.print(f"stopped; go on with: llm-cooperation evaluate --resume {run.id}")
         raise
     snapshot = run.snapshot()
+    if as_json:
+        print_json({"run_id": run.id, "state": snapshot.state, **json.loads(export_evaluation(snapshot, "json"))})
+    else:
+        _tell(snapshot)
+    if snapshot.error:
+        messages.print(f"error: {snapshot.error}", style="red")
+    if snapshot.failed:
+        messages.print(f"{snapshot.failed} failed; ask them again with: llm-cooperation evaluate --resume {run.id}")
+    messages.print(f"run: {run.id}")
+    if to is not None:
+        _write(snapshot, to)
+    return snapshot.state == "done"
+
+
+def _tell(snapshot: EvaluationSnapshot) -> None:
+    """The table of scores and the verdicts."""
     results = results_of(snapshot)
     heading, rows = result_table(snapshot, results, "en")
     found = Table(*heading, box=None, padding=(0, 1))
@@ -233,14 +254,6 @@ async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
     output.print(found, width=WIDTH, crop=False)
     for line in verdict_lines(snapshot, results, "en"):
         output.print(plain(line))
-    if snapshot.error:
-        messages.print(f"error: {snapshot.error}", style="red")
-    if snapshot.failed:
-        messages.print(f"{snapshot.failed} failed; ask them again with: llm-cooperation evaluate --resume {run.id}")
-    messages.print(f"run: {run.id}")
-    if to is not None:
-        _write(snapshot, to)
-    return snapshot.state == "done"
 
 
 def _write(snapshot: EvaluationSnapshot, to: Path) -> None:
@@ -284,7 +297,7 @@ def task_choices(names: str, data: str | None, options: TaskOptions) -> list[Tas
 
 @promptset.command("list")
 def list_sets(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the prompt sets that are kept here."""
     if as_json:
@@ -298,6 +311,7 @@ def list_sets(
 def import_set(
     file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .json file.")],
     name: Annotated[str | None, typer.Option(help="What to call it; the file's name if absent.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep the prompts of a file as a set."""
     try:
@@ -306,7 +320,10 @@ def import_set(
         raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror}") from exc
     prompts = read_prompt_set(data, file.name)
     kept = PromptSets().save(prompts.model_copy(update={"name": (name or prompts.name)[:100]}))
-    output.print(kept.id)
+    if as_json:
+        print_json({"id": kept.id, "name": kept.name, "rows": len(kept.rows)})
+    else:
+        output.print(kept.id)
     messages.print(f"{len(kept.rows)} prompts are kept as {kept.name!r}")
 
 
@@ -314,6 +331,7 @@ def import_set(
 def export_set(
     name: Annotated[str, typer.Argument(help="Its id or name.")],
     to: Annotated[Path, typer.Argument(help="The file; its ending (.csv, .jsonl, .json) is the format.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Write a set to a file."""
     prompts = PromptSets().find(name)
@@ -321,16 +339,20 @@ def export_set(
         raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
     write_atomically(to, prompt_set_file(prompts, _format(to)).decode())
     messages.print(f"written: {to}")
+    if as_json:
+        print_json({"id": prompts.id, "rows": len(prompts.rows), "written": str(to)})
 
 
 @promptset.command("delete")
-def delete_set(name: Annotated[str, typer.Argument(help="Its id or name.")]) -> None:
+def delete_set(name: Annotated[str, typer.Argument(help="Its id or name.")], as_json: JsonOption = False) -> None:
     """Delete a set; evaluations that asked it keep their copy."""
     prompts = PromptSets().find(name)
     if prompts is None:
         raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
     PromptSets().delete(prompts.id)
     messages.print(f"deleted: {prompts.name}")
+    if as_json:
+        print_json({"deleted": prompts.id, "name": prompts.name})
 
 
 def _format(path: Path) -> FileFormat:

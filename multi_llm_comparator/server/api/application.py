@@ -18,6 +18,7 @@ from multi_llm_comparator.server.api import (
     completions,
     cooperation_task,
     embeddings,
+    events,
     messages,
     models,
     ollama,
@@ -80,6 +81,7 @@ def make_api(
     api.include_router(queries.router)
     api.include_router(services.router)
     api.include_router(cooperation_task.router)
+    api.include_router(events.router)
     api.include_router(runs.router)
     api.include_router(shared.router)
     api.include_router(upkeep.router)

@@ -170,7 +170,7 @@ def is_api(path: str) -> bool:
 
 def body_for(path: str, error: ApiError) -> dict[str, Any]:
     """The error in the form of whose path was asked."""
-    if path.startswith("/api/") and not path.startswith("/api/runs"):
+    if path.startswith("/api/") and not path.startswith(("/api/runs", "/api/answers")):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
         return anthropic_body(error)
