@@ -39,6 +39,7 @@ from multi_llm_comparator.server.api.errors import (
     tell_http_error,
 )
 from multi_llm_comparator.server.api.forms import REFUSED
+from multi_llm_comparator.server.api.methods import HeadAsGet
 from multi_llm_comparator.server.leaving import ClientLeftError
 from multi_llm_comparator.server.serving import Served
 
@@ -69,7 +70,7 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
+        middleware=[Middleware(HeadAsGet), Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served
     families = (completions, responses, messages, models, tokenizers, embeddings)
