@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.cli import dataset, single
+from multi_llm_comparator.cli import dataset, resuming, single
 from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import output
 from multi_llm_comparator.cli.export import export as write_export
@@ -19,6 +19,7 @@ from multi_llm_comparator.evaluation.report_dataset import split_table
 from multi_llm_comparator.evaluation.task_split import read_results, split_by_difficulty
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
 from multi_llm_comparator.plans.plan import HARDEST
+from multi_llm_comparator.plans.plan_run import KIND as PLAN
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
@@ -54,6 +55,11 @@ async def run_plan(path: Path, query: str | None, folder: Path | None, manner: M
 async def run_resume(run: str, path: Path, manner: Manner) -> bool:
     """Go on with a run, or with the folder of a data-set run."""
     if not dataset.is_dataset_folder(run):
+        async with unasked() as work:
+            kind = await resuming.kind_of(work, run)
+        if kind != PLAN:
+            resuming.refuse_kind(kind, run)
+            return await resuming.resume(run, as_json=manner.as_json, alone=manner.alone)
         return await resume(load_config(path) if path.exists() or path != DEFAULT_CONFIG else None, run, manner)
     folder = Path(run)
     mode, stored, setup = dataset.stored_config(folder)
@@ -117,9 +123,14 @@ async def export(run_id: str, format: str, language: str, to: str | None, *, as_
 
 
 async def without_models(do: Callable[[Services], Coroutine[Any, Any, bool]]) -> bool:
-    """Do what asks no model, so that none is looked for."""
-    async with opened(ModelManager(get_settings().models_dir), reach_without(config_of("any"))) as work:
+    """Do what asks no model."""
+    async with unasked() as work:
         return await do(work)
+
+
+def unasked() -> contextlib.AbstractAsyncContextManager[Services]:
+    """What is stored, without anybody to ask: no model is looked for."""
+    return opened(ModelManager(get_settings().models_dir), reach_without(config_of("any")))
 
 
 async def baseline(config: CooperationConfig, asked: Asked, folder: Path | None, manner: Manner) -> bool:

@@ -163,7 +163,7 @@ async def test_lines_fit_ollamas_types(api: ServedApi) -> None:
 
 
 async def test_a_stream_that_breaks_ends_with_an_error_in_each_form(api: ServedApi) -> None:
-    api.source.usual["m"] = break_after_text
+    api.source.usual["m"] = break_after_text(ProviderUnavailableError("gone"))
     chat = frames((await api.chat(stream=True)).text)
     assert json.loads(chat[-1])["error"].keys() == {"message", "type", "param", "code"}
     messages = frames((await api.post("/v1/messages", model="m", max_tokens=9, messages=HELLO, stream=True)).text)
