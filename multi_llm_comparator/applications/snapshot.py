@@ -18,8 +18,8 @@ Phase = Literal["", "reading", "asking"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSnapshot:
     """Everything of a service run. ``asked`` of ``expected`` questions are answered; ``left_s`` is None while nobody
-    can tell; ``answered_by`` are the models that did. ``reading`` is None for data, and until it is read; ``data``, with
-    all that was computed of it, is None for other documents."""
+    can tell; ``answered_by`` are the models that did. Once it is read there is ``data`` with all that was computed of
+    it, or a ``reading`` of any other document."""
 
     id: str
     title: str
