@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from urllib.parse import unquote
 
 import streamlit as st
+from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from multi_llm_comparator.core.exceptions import StoreError
@@ -45,13 +46,18 @@ class _Remembered(Generic[T]):
             self._known[name] = (time.monotonic(), found)
         return found
 
+    def last(self, name: str, otherwise: T) -> T:
+        """What was found last, however long ago."""
+        with self._lock:
+            return self._known.get(name, (0.0, otherwise))[1]
+
     def clear(self) -> None:
         with self._lock:
             self._known.clear()
 
 
 _keys: _Remembered[ApiKey | None] = _Remembered()
-_sessions: _Remembered[Caller | None] = _Remembered()
+_sessions: _Remembered[Caller] = _Remembered()
 
 
 def visitor() -> Caller:
@@ -89,14 +95,19 @@ def forget() -> None:
 def _looked_for() -> Caller | None:
     """Whom the running script draws for; None outside of one, and where a test runs it without a browser."""
     context = get_script_run_ctx(suppress_warning=True)
-    return None if context is None else _sessions.get(context.session_id, lambda _: _told(st.context.headers))
+    if context is None:
+        return None
+    headers = st.context.headers
+    if headers:
+        return _sessions.get(context.session_id, lambda _: _told(headers))
+    # A browser that went away while its page was drawn leaves none behind: the page stays whose it was.
+    is_real = type(runtime.get_instance()) is runtime.Runtime
+    return _sessions.last(context.session_id, NOBODY) if is_real else None
 
 
-def _told(headers: Mapping[str, str]) -> Caller | None:
+def _told(headers: Mapping[str, str]) -> Caller:
     """Whom the headers of a page name. A key is as of a moment ago: a session that is open when it is revoked shows
     nothing any more."""
-    if not headers:
-        return None
     if CALLER_HEADER not in headers:
         return NOBODY
     caller_id, name = unquote(headers[CALLER_HEADER]), unquote(headers[NAME_HEADER])
