@@ -332,7 +332,7 @@ def tune(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def evaluate(context: typer.Context) -> None:
     """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    from multi_llm_comparator.cli.measure import measuring
+    from multi_llm_comparator.cli.measure_app import measuring
 
     _pass_on(measuring, context)
 
@@ -340,7 +340,7 @@ def evaluate(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def promptset(context: typer.Context) -> None:
     """Prompt sets that are kept here: list, import, export, delete."""
-    from multi_llm_comparator.cli.measure import promptset as commands
+    from multi_llm_comparator.cli.measure_app import promptset as commands
 
     _pass_on(commands, context)
 
@@ -348,10 +348,9 @@ def promptset(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def jobs(context: typer.Context) -> None:
     """Tunings and other long work: list, show, stop, resume."""
-    from multi_llm_comparator.cli import planning
-    from multi_llm_comparator.cli.jobs import jobs_commands
+    from multi_llm_comparator.cli.jobs_app import jobs_commands
 
-    _pass_on(jobs_commands(lambda do: run(planning.without_models(do))), context)
+    _pass_on(jobs_commands, context)
 
 
 def _pass_on(commands: typer.Typer, context: typer.Context) -> None:

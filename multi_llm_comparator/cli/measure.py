@@ -1,19 +1,18 @@
-"""``llm-cooperation evaluate`` and ``promptset``: what the Measure page does, from the shell."""
+"""What ``llm-cooperation evaluate`` and ``promptset`` do: the Measure page, from the shell."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Any, get_args
 
-import typer
 from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output, show_while
-from multi_llm_comparator.cli.exits import run
 from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -54,70 +53,58 @@ from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
 
 WIDTH = 400
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-
-measuring = typer.Typer(add_completion=False)
-promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
 
 
-# --- evaluate -------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options of ``evaluate``."""
+
+    models: tuple[str, ...]
+    prompts: str | None
+    tasks: str
+    data: str | None
+    subjects: str
+    options: Mapping[str, Any]
+    config: ModelConfig
+    repeats: int
+    judge: str | None
+    judge_mode: str
+    title: str
+    resumed: str | None
+    to: Path | None
+    config_path: Path
+    as_json: bool
+    alone: bool
 
 
-@measuring.command()
-def evaluate_command(
-    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
-    prompts: Annotated[
-        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
-    ] = None,
-    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
-    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
-    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
-    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
-    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
-    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
-    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
-    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
-    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
-    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
-    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")
-    ] = DEFAULT_CONFIG,
-    as_json: JsonOption = False,
-    alone: Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")] = False,
-) -> None:
-    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    check_output(to)
-    read = load_config(config) if config.exists() or config != DEFAULT_CONFIG else None
-    if resume_run is not None:
-        run(_resume(resume_run, read, to, as_json=as_json))
-        return
-    chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
-    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
+async def run_evaluate(wanted: Wanted) -> bool:
+    """Ask everything that is wanted, or what a run lacks, and report; whether it is done.
+
+    Raises:
+        ConfigurationError: what was asked for cannot be evaluated; nothing was asked.
+    """
+    check_output(wanted.to)
+    path = wanted.config_path
+    read = load_config(path) if path.exists() or path != DEFAULT_CONFIG else None
+    if wanted.resumed is not None:
+        return await _resume(wanted.resumed, read, wanted.to, as_json=wanted.as_json)
+    subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
     models = scanned_models()
-    names = [*(model or []), *([judge] if judge else [])]
-    reach, targets = reached(names, read, models)
-    judged_by = (targets.pop(), judge_mode) if judge else None
+    reach, targets = reached([*wanted.models, *([wanted.judge] if wanted.judge else [])], read, models)
+    judged_by = (targets.pop(), wanted.judge_mode) if wanted.judge else None
     spec = spec_of(
         targets,
-        labels_of(targets, model or [], models),
-        prompts_named(prompts) if prompts else None,
-        task_choices(tasks, data, options),
-        ModelConfig(temperature=temperature, max_tokens=max_tokens),
+        labels_of(targets, list(wanted.models), models),
+        prompts_named(wanted.prompts) if wanted.prompts else None,
+        task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options, subjects=subjects)),
+        wanted.config,
         judged_by,
-        title=title,
-        repeats=repeats,
+        title=wanted.title,
+        repeats=wanted.repeats,
     )
-
-    async def work() -> bool:
-        # Choices of tasks are scored by a model of this process, so that is asked for texts too.
-        async with working(models, reach, Manner(as_json, alone or bool(spec.tasks))) as services:
-            return await evaluate(services, spec, to, as_json=as_json)
-
-    run(work())
+    # Choices of tasks are scored by a model of this process, so that is asked for texts too.
+    async with working(models, reach, Manner(wanted.as_json, wanted.alone or bool(spec.tasks))) as services:
+        return await evaluate(services, spec, wanted.to, as_json=wanted.as_json)
 
 
 async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None, *, as_json: bool) -> bool:
@@ -295,11 +282,7 @@ def task_choices(names: str, data: str | None, options: TaskOptions) -> list[Tas
 # --- prompt sets ----------------------------------------------------------------------------------------------------
 
 
-@promptset.command("list")
-def list_sets(
-    as_json: JsonOption = False,
-) -> None:
-    """Show the prompt sets that are kept here."""
+def list_sets(as_json: bool) -> None:
     if as_json:
         print_json([{"id": facts.id, "name": facts.name, "rows": facts.rows} for facts in PromptSets().list()])
         return
@@ -307,13 +290,8 @@ def list_sets(
         output.print(f"{facts.id}  {facts.rows:>6} prompts  {facts.name}")
 
 
-@promptset.command("import")
-def import_set(
-    file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .json file.")],
-    name: Annotated[str | None, typer.Option(help="What to call it; the file's name if absent.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Keep the prompts of a file as a set."""
+def import_set(file: Path, name: str | None, as_json: bool) -> None:
+    """Raises ConfigurationError, DocumentError: the file cannot be read, or holds no prompts."""
     try:
         data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
     except OSError as exc:
@@ -327,32 +305,28 @@ def import_set(
     messages.print(f"{len(kept.rows)} prompts are kept as {kept.name!r}")
 
 
-@promptset.command("export")
-def export_set(
-    name: Annotated[str, typer.Argument(help="Its id or name.")],
-    to: Annotated[Path, typer.Argument(help="The file; its ending (.csv, .jsonl, .json) is the format.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Write a set to a file."""
-    prompts = PromptSets().find(name)
-    if prompts is None:
-        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
+def export_set(name: str, to: Path, as_json: bool) -> None:
+    prompts = _kept(name)
     write_atomically(to, prompt_set_file(prompts, _format(to)).decode())
     messages.print(f"written: {to}")
     if as_json:
         print_json({"id": prompts.id, "rows": len(prompts.rows), "written": str(to)})
 
 
-@promptset.command("delete")
-def delete_set(name: Annotated[str, typer.Argument(help="Its id or name.")], as_json: JsonOption = False) -> None:
-    """Delete a set; evaluations that asked it keep their copy."""
-    prompts = PromptSets().find(name)
-    if prompts is None:
-        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
+def delete_set(name: str, as_json: bool) -> None:
+    prompts = _kept(name)
     PromptSets().delete(prompts.id)
     messages.print(f"deleted: {prompts.name}")
     if as_json:
         print_json({"deleted": prompts.id, "name": prompts.name})
+
+
+def _kept(name: str) -> PromptSet:
+    """Raises ConfigurationError: there is none of this id or name."""
+    prompts = PromptSets().find(name)
+    if prompts is None:
+        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
+    return prompts
 
 
 def _format(path: Path) -> FileFormat:

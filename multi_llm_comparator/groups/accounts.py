@@ -96,7 +96,14 @@ class Account:
         return model, declaration
 
     def close(
-        self, status: int, tokens: tuple[int, int], usd: float | None, first_text_at: float | None, ended_at: float
+        self,
+        status: int,
+        tokens: tuple[int, int],
+        usd: float | None,
+        first_text_at: float | None,
+        ended_at: float,
+        *,
+        is_noted: bool = True,
     ) -> None:
         """Free what was held and note what was used.
 
@@ -106,6 +113,7 @@ class Account:
             usd: what it cost; None where no price is known.
             first_text_at: when the first text came, in seconds since the epoch; None where none did.
             ended_at: when it was over.
+            is_noted: whether it is in the usage; what was asked within it may stand there by itself.
         """
         began_at = self._record.at
         record = replace(
@@ -127,5 +135,5 @@ class Account:
             except STORE_ERRORS:
                 # What was set aside stays booked, which errs on the safe side.
                 logger.exception("the ledger of the budgets cannot be written")
-        if self._usage is not None:
+        if self._usage is not None and is_noted:
             self._usage.add(record)

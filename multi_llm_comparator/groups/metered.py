@@ -1,4 +1,4 @@
-"""What is asked on pages for a workspace counts like what it asks of the API."""
+"""What is asked for a caller where nobody further out counts it: on pages, and by runs of a key with a budget."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.groups.accounts import Account
 from multi_llm_comparator.groups.gateway import Gateway
 from multi_llm_comparator.groups.pricing import price_of
-from multi_llm_comparator.tracking.callers import Caller, current_caller, is_counted
+from multi_llm_comparator.tracking.callers import Acting, acting
 from multi_llm_comparator.tracking.usage import UsageWriter
 
-PATH = "pages"
 # As HTTP has them, for the usage.
 _ANSWERED, _REFUSED, _LEFT, _FAILED = 200, 403, 499, 502
 
@@ -24,7 +23,8 @@ _ANSWERED, _REFUSED, _LEFT, _FAILED = 200, 403, 499, 502
 class Metered:
     """A source that asks for whoever is the caller: an admin plainly, a workspace within what its key may.
 
-    A name that stands in a plan or a cooperation is asked for the key like any other: it must be allowed by itself.
+    On pages a name that stands in a plan or a cooperation is asked for the key like any other: it must be allowed by
+    itself.
 
     Args:
         source: who is asked.
@@ -38,16 +38,16 @@ class Metered:
 
     def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         """See :meth:`TextSource.stream`."""
-        caller = current_caller()
-        if caller.is_admin or is_counted():
+        how = acting()
+        if how.is_counted or (how.caller.is_admin and how.caller.limits.budget_per_day_usd is None):
             return self._source.stream(target, request)
-        return self._counted(caller, target, request)
+        return self._counted(how, target, request)
 
-    async def _counted(self, caller: Caller, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-        account = Account(self._gateway, self._usage, caller, self._named(target), PATH)
+    async def _counted(self, how: Acting, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        account = Account(self._gateway, self._usage, how.caller, self._named(target), how.path)
         spent = _Spent()
         try:
-            await self._admit(account, caller, target, request)
+            await self._admit(account, how, target, request)
         except MultiLLMError as exc:
             account.close(_REFUSED, (0, 0), 0.0, None, now())
             yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
@@ -63,13 +63,14 @@ class Metered:
         finally:
             account.close(spent.status, (spent.read, spent.written), self._usd(spent), spent.first_text_at, now())
 
-    async def _admit(self, account: Account, caller: Caller, target: str, request: GenerationRequest) -> None:
+    async def _admit(self, account: Account, how: Acting, target: str, request: GenerationRequest) -> None:
         name = self._named(target)
-        if not caller.limits.may_ask(name):
-            raise NotAllowedError(f"the key {caller.name!r} may not ask {name!r}")
-        wait_s = await account.take([request])
-        if wait_s is not None:
-            raise LimitExceededError(account.refusal(wait_s))
+        if not how.is_admitted:
+            if not how.caller.limits.may_ask(name):
+                raise NotAllowedError(f"the key {how.caller.name!r} may not ask {name!r}")
+            wait_s = await account.take([request])
+            if wait_s is not None:
+                raise LimitExceededError(account.refusal(wait_s))
         await account.book([request])
 
     def _usd(self, spent: _Spent) -> float | None:

@@ -4,6 +4,8 @@ after which it may: clients of the API wait by themselves.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
 from collections.abc import Sequence
 
@@ -16,10 +18,10 @@ from multi_llm_comparator.groups.accounts import Account
 from multi_llm_comparator.groups.pricing import price_of
 from multi_llm_comparator.server.api.answers import Answer
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.plan_models import is_run
+from multi_llm_comparator.server.api.plan_models import is_run as answers_by_run
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.serving import Served
-from multi_llm_comparator.tracking.callers import Caller
+from multi_llm_comparator.tracking.callers import Caller, acting_for
 
 ANSWERED, CLIENT_LEFT, FAULT = 200, 499, 500
 
@@ -33,14 +35,29 @@ def refuse_models(caller: Caller, names: Sequence[str]) -> None:
 
 
 class Meter:
-    """One request of a caller to ``target``. Whoever makes one ends it."""
+    """One request of a caller to ``target``. Whoever makes one ends it.
 
-    def __init__(self, served: Served, request: Request, target: str) -> None:
+    What a whole run could cost is not known before. Of a key with a budget each model that a run asks is booked by
+    itself, and the usage has those in place of the run: begin it within :meth:`acting`.
+
+    Args:
+        is_run: a run answers, whatever the target's name.
+    """
+
+    def __init__(self, served: Served, request: Request, target: str, *, is_run: bool = False) -> None:
         self._served, self._target = served, target
         self._caller: Caller = caller_of(request.scope)
-        path = request.url.path.removeprefix("/v1")
-        self._account = Account(served.gateway, served.usage, self._caller, target, path)
+        self._path = request.url.path.removeprefix("/v1")
+        has_budget = self._caller.limits.budget_per_day_usd is not None
+        self._books_inside = has_budget and (is_run or answers_by_run(target))
+        self._account = Account(served.gateway, served.usage, self._caller, target, self._path)
         self._has_ended = False
+
+    def acting(self) -> contextlib.AbstractContextManager[None]:
+        """What is begun within this is counted as it should be."""
+        if not self._books_inside:
+            return contextlib.nullcontext()
+        return acting_for(self._caller, is_admitted=True, path=self._path)
 
     async def admit(self, requests: Sequence[GenerationRequest]) -> None:
         """Count what the requests may take at most.
@@ -51,12 +68,9 @@ class Meter:
         limits = self._caller.limits
         try:
             refuse_models(self._caller, [self._target])
-            if limits.budget_per_day_usd is not None and is_run(self._target):
-                said = "what a plan or cooperation could cost is not known before; ask it with a key that has no budget"
-                raise ApiError(said, 403, param="model")
             if limits.rpm or limits.tpm or limits.concurrency:
                 await self._take(requests)
-            if limits.budget_per_day_usd is not None:
+            if limits.budget_per_day_usd is not None and not self._books_inside:
                 await self._served.there(self._account.book(requests))
         except MultiLLMError as exc:
             error = api_error(type(exc).__name__, str(exc))
@@ -82,8 +96,11 @@ class Meter:
         costs = [self._usd(one) for one in answers]
         usd = None if any(one is None for one in costs) else sum(one or 0.0 for one in costs)
         first = min((one.first_text_at for one in answers if one.first_text_at), default=None)
+        # What was refused asked nobody within.
+        is_noted = not (self._books_inside and answers)
+        close = functools.partial(self._account.close, status, tokens, usd, first, now(), is_noted=is_noted)
         # Limits and usage are kept on the gateway's event loop.
-        self._served.loop.call_soon_threadsafe(self._account.close, status, tokens, usd, first, now())
+        self._served.loop.call_soon_threadsafe(close)
 
     def _usd(self, answer: Answer) -> float | None:
         """What an answer took; of one that ended early, what it had taken by then."""

@@ -43,33 +43,46 @@ OPEN = Caller(limits=KeyLimits(priority="high"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Acting:
+class Acting:
+    """How work is done for a caller.
+
+    Attributes:
+        caller: for whom.
+        is_counted: somebody further out counts already what is asked.
+        is_admitted: somebody further out has looked at names and limits; budget and usage are counted here.
+        path: where it was asked, as the usage has it.
+    """
+
     caller: Caller
-    is_counted: bool
+    is_counted: bool = False
+    is_admitted: bool = False
+    path: str = "pages"
 
 
-_acting: ContextVar[_Acting | None] = ContextVar("caller", default=None)
+_acting: ContextVar[Acting | None] = ContextVar("caller", default=None)
 _looked_for: list[Callable[[], Caller | None]] = []
 
 
+def acting() -> Acting:
+    """For whom the running code works, and how; who starts a process on this machine is nobody in particular, and may
+    all."""
+    found = _acting.get()
+    if found is not None:
+        return found
+    return Acting(next((one for look in _looked_for if (one := look()) is not None), OPEN))
+
+
 def current_caller() -> Caller:
-    """For whom the running code works; who starts a process on this machine is nobody in particular, and may all."""
-    acting = _acting.get()
-    if acting is not None:
-        return acting.caller
-    return next((found for look in _looked_for if (found := look()) is not None), OPEN)
-
-
-def is_counted() -> bool:
-    """Whether somebody further out counts already what is asked for the caller."""
-    acting = _acting.get()
-    return acting is not None and acting.is_counted
+    """For whom the running code works."""
+    return acting().caller
 
 
 @contextlib.contextmanager
-def acting_for(caller: Caller, *, is_counted: bool = False) -> Iterator[None]:
-    """What is begun within this is done for ``caller``."""
-    before = _acting.set(_Acting(caller, is_counted))
+def acting_for(
+    caller: Caller, *, is_counted: bool = False, is_admitted: bool = False, path: str = "pages"
+) -> Iterator[None]:
+    """What is begun within this is done for ``caller``; for the rest see :class:`Acting`."""
+    before = _acting.set(Acting(caller, is_counted, is_admitted, path))
     try:
         yield
     finally:

@@ -12,8 +12,8 @@ import typer
 import yaml
 
 from multi_llm_comparator.cli import app, config_app
-from multi_llm_comparator.cli.jobs import jobs_commands
-from multi_llm_comparator.cli.measure import measuring, promptset
+from multi_llm_comparator.cli.jobs_app import jobs_commands
+from multi_llm_comparator.cli.measure_app import measuring, promptset
 from multi_llm_comparator.training.trainer import app as trainer
 from tests.cli.test_asking import command as answered_by_home
 from tests.cli.test_asking import home, served  # noqa: F401 - fixtures
@@ -23,7 +23,7 @@ from tests.support.scripted_openai_server import Act, ScriptedServer
 
 # It becomes the app itself.
 WITHOUT = {"ui"}
-PASSED_ON = {"tune": trainer, "evaluate": measuring, "promptset": promptset, "jobs": jobs_commands(lambda do: None)}
+PASSED_ON = {"tune": trainer, "evaluate": measuring, "promptset": promptset, "jobs": jobs_commands}
 
 
 def commands_of(group: typer.Typer, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
 from tests.server.test_api_keys import SECRET, guarded, made
-from tests.support.served_api import ServedApi
+from tests.support.served_api import ServedApi, until
 
 PLANNED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
 TOGETHER = {"query": "How many legs have 3 cats?", "mode": "voting", "models": ["small", "large"]}
@@ -143,3 +143,30 @@ def test_nobody_tells_the_pages_who_they_are_but_the_gate() -> None:
     assert told[b"x-mlc-caller-scopes"] == b"pages" and told[b"host"] == b"h"
     assert told[b"x-mlc-caller"] == b"jwt%3A%E5%AE%89"
     assert len(told_to_pages(forged, Caller())) == 4
+
+
+PRICE = {"input_per_mtok": 1_000_000, "output_per_mtok": 1_000_000}
+PRICED = {"models": {name: {"price": PRICE} for name in ("planner", "small", "large")}}
+
+
+@pytest.mark.parametrize(("usd", "is_enough"), [(1e6, True), (1.0, False)])
+async def test_a_budget_is_kept_model_by_model_within_plans_and_cooperations(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, usd: float, is_enough: bool
+) -> None:
+    monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
+    SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
+    key, headers = made(store, budget_per_day_usd=usd)
+    async with guarded(tmp_path, store, config=PRICED) as api:
+        api.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
+        for path, body in (("/v1/chat/completions", PLANNED), ("/cooperation/task", TOGETHER)):
+            answer = await api.http.post(path, json=body, headers=headers)
+            assert (answer.status_code == 200) is is_enough, answer.text
+            assert is_enough or "budget" in answer.text
+        if is_enough:
+            await until(lambda: sum(one.requests for one in store.usage.totals(0)) >= 7)
+            used = {one.model: one for one in store.usage.totals(0)}
+            assert used.keys() == {"planner", "small", "large"}
+            assert {one.caller for one in used.values()} == {key.id}
+            assert all(one.micro_usd > 0 for one in used.values())
+        else:
+            assert api.source.asked == []
