@@ -59,7 +59,11 @@ def query(
     ] = None,
     model: ModelOption = None,
     strategy: Annotated[
-        str, typer.Option(help="auto: whoever suits the question best; direct: --model and nobody else.")
+        str,
+        typer.Option(
+            help="auto: whoever suits the question best; direct: --model and nobody else; or a mode of cooperate, "
+            "such as voting."
+        ),
     ] = "auto",
     quality_priority: Annotated[
         float | None, typer.Option(min=0, max=1, help="Of auto: 1 looks at quality alone, 0 at cost and latency alone.")

@@ -18,6 +18,7 @@ from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistr
 from multi_llm_comparator.evaluation.measuring.results import item_values
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.statistics.paired import Paired, paired
+from multi_llm_comparator.tracking.callers import OPEN, acting_for
 from multi_llm_comparator.tracking.records import RunFilter
 
 # So many of the latest evaluations are looked through.
@@ -74,6 +75,11 @@ class Worths:
     async def weights(self, targets: Sequence[str]) -> Mapping[str, float]:
         """What the members' votes should count, by the latest evaluation that asked all of them; empty where none did
         with enough items."""
+        # Whoever measured it: a number for each model tells nothing of what was asked.
+        with acting_for(OPEN):
+            return await self._weights(targets)
+
+    async def _weights(self, targets: Sequence[str]) -> Mapping[str, float]:
         wanted = [self._canonical(target) for target in targets]
         if len(set(wanted)) < 2:
             return {}

@@ -84,7 +84,8 @@ def test_without_one_models_are_loaded_here(home: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("query", "-q", "hi", "--strategy", "voting"), "there are auto, direct"),
+        (("query", "-q", "hi", "--strategy", "best"), "there are auto, direct, sequential"),
+        (("query", "-q", "hi", "--strategy", "voting", "--model", "m"), "leave --model out"),
         (("query", "-q", "hi", "--strategy", "direct"), "needs --model"),
         (("query", "-q", ""), "nothing to ask"),
         (("query", "-q", "hi", "--temperature", "0.001"), "--temperature"),
