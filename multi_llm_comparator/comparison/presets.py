@@ -11,12 +11,12 @@ from typing import Any
 
 from multi_llm_comparator.comparison.parameters import config_from
 from multi_llm_comparator.core.bounded_json import read_json
+from multi_llm_comparator.core.callers import own_folder
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.tracking.callers import own_folder
 
 MAX_PRESETS = 200
 MAX_NAME_CHARS = 60

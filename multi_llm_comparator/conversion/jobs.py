@@ -22,12 +22,12 @@ from typing import Any, Literal
 from multi_llm_comparator.conversion.convert import canonical_target
 from multi_llm_comparator.conversion.places import remove_leftovers
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.private_files import umask_for_models
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
 

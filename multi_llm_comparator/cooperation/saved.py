@@ -16,12 +16,12 @@ import yaml
 
 from multi_llm_comparator.cooperation.spec import MODES, PREFIX, CooperationSpec, Mode, checked_spec
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 MAX_SAVED = 200
 MAX_FILE_BYTES = 256 * 2**10

@@ -12,13 +12,13 @@ from multi_llm_comparator.cooperation.documents import read_run
 from multi_llm_comparator.cooperation.normalising import ballot_of
 from multi_llm_comparator.cooperation.spec import PREFIX
 from multi_llm_comparator.cooperation.weighting import Record, weights_from
+from multi_llm_comparator.core.callers import OPEN, acting_for
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.results import item_values
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.statistics.paired import Paired, paired
-from multi_llm_comparator.tracking.callers import OPEN, acting_for
 from multi_llm_comparator.tracking.records import RunFilter
 
 # So many of the latest evaluations are looked through.

@@ -11,12 +11,12 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import read_json
+from multi_llm_comparator.core.callers import own_folder
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS, MAX_TAGS, Tag, names_in
-from multi_llm_comparator.tracking.callers import own_folder
 from multi_llm_comparator.tracking.rows import fold
 
 MAX_PROMPTS = 1000

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from multi_llm_comparator.core.callers import Caller
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.budgets import Booking, allowances_of, book, settle
@@ -18,7 +19,6 @@ from multi_llm_comparator.groups.gateway import Gateway
 from multi_llm_comparator.groups.json_disk import STORE_ERRORS
 from multi_llm_comparator.groups.limits import Grant, Level
 from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens, price_of
-from multi_llm_comparator.tracking.callers import Caller
 from multi_llm_comparator.tracking.usage import UsageRecord, UsageWriter
 
 logger = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.callers import Acting, acting
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.events import Attempted, Cost, Event, Failed, Finished, Started, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import LimitExceededError, MultiLLMError, NotAllowedError
@@ -13,7 +14,6 @@ from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.groups.accounts import Account
 from multi_llm_comparator.groups.gateway import Gateway
 from multi_llm_comparator.groups.pricing import price_of
-from multi_llm_comparator.tracking.callers import Acting, acting
 from multi_llm_comparator.tracking.usage import UsageWriter
 
 # As HTTP has them, for the usage.

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     InsufficientMemoryError,
@@ -32,7 +33,6 @@ from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
 from multi_llm_comparator.jobs.snapshot import WaitsFor
 from multi_llm_comparator.jobs.spec import JobSpec, changed
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord, RunSummary
 

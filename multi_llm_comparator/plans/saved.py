@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
@@ -18,7 +19,6 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.plans.config import ApiSection, load_config
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.plan_run import PlanOptions
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 PREFIX = "plan:"
 MAX_PLANS = 200

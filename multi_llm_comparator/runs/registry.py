@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.core.exceptions import MultiLLMError, RunNotFoundError, StoreError
 from multi_llm_comparator.runs.live import LiveRun, RunKind
 from multi_llm_comparator.runs.recorder import LEASE_S, SAVE_INTERVAL_S, Recorded, Recorder
-from multi_llm_comparator.tracking.callers import current_caller
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter, RunRecord, RunSummary
 from multi_llm_comparator.tracking.store import EVERY_RUN, Store, not_stored
@@ -38,7 +38,7 @@ class RunRegistry:
     Several processes may share a store. Who works on a run holds its lease, and renews it; a run whose lease ran out,
     or whose process on this machine is gone, is interrupted, and whoever resumes it takes the lease.
 
-    A run belongs to the caller (see :mod:`tracking.callers`) that it is made for. Who is no admin finds and changes no
+    A run belongs to the caller (see :mod:`core.callers`) that it is made for. Who is no admin finds and changes no
     others: they look as if they were not there.
 
     Args:

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
+from multi_llm_comparator.core.callers import OPEN, SCOPES, Caller
 from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.core.requests import Priority
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.signed_tokens import looks_signed, read_token
-from multi_llm_comparator.tracking.api_keys import SCOPES, ApiKey, ApiKeys, Priority, digest, looks_like_key
-from multi_llm_comparator.tracking.callers import OPEN, Caller
+from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys, digest, looks_like_key
 
 # How long a key that was found valid is believed: a revoked one is refused at the latest after so long.
 BELIEVED_S = 2.0

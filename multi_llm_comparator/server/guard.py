@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from multi_llm_comparator.core.callers import OPEN, acting_for
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
@@ -20,7 +21,6 @@ from multi_llm_comparator.server.page_caller import told_to_pages
 from multi_llm_comparator.server.paths import asks_models, is_shared, may_reach
 from multi_llm_comparator.server.sign_in import SignIn, sent_secret
 from multi_llm_comparator.tracking.api_keys import ApiKeys, looks_like_key
-from multi_llm_comparator.tracking.callers import OPEN, acting_for
 
 HEALTH = "/health"
 _WRONG_HOST = "This app does not answer under this name. Whoever runs it can allow it with --allowed-host NAME.\n"

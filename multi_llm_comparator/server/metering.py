@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
+from multi_llm_comparator.core.callers import Caller, acting_for
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -21,7 +22,6 @@ from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.plan_models import is_run as answers_by_run
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.serving import Served
-from multi_llm_comparator.tracking.callers import Caller, acting_for
 
 ANSWERED, CLIENT_LEFT, FAULT = 200, 499, 500
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from multi_llm_comparator.core.callers import Caller
 from multi_llm_comparator.core.page_headers import CALLER_HEADER, NAME_HEADER, SCOPES_HEADER
-from multi_llm_comparator.tracking.callers import Caller
 
 _OURS = frozenset(name.lower().encode() for name in (CALLER_HEADER, NAME_HEADER, SCOPES_HEADER))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from multi_llm_comparator.core.callers import Caller
 from multi_llm_comparator.sharing.links import PATH
-from multi_llm_comparator.tracking.callers import Caller
 
 # Of the API that asks models, with and without /v1.
 _MODEL_PATHS = frozenset(

@@ -17,9 +17,9 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
+from multi_llm_comparator.core.callers import Caller
 from multi_llm_comparator.server.callers import Callers, put_caller
 from multi_llm_comparator.server.oidc import BEGIN, CALLBACK, NotSignedInError, Oidc, refusal
-from multi_llm_comparator.tracking.callers import Caller
 
 PARAMETER = "token"
 # Wrong tokens of one visitor within the window; what is remembered of visitors has a bound.

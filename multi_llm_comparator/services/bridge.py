@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from multi_llm_comparator.tracking.callers import handed_on
+from multi_llm_comparator.core.callers import handed_on
 
 T = TypeVar("T")
 

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
@@ -36,7 +37,6 @@ from multi_llm_comparator.services.hub_files import (
     read_listing,
     repository_id,
 )
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 
 __all__ = ["DownloadProgress", "HubChoice", "HubClient", "HubDownload", "HubHit", "HubListing", "RemoteFile"]
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from multi_llm_comparator.core.at_work import WorkingProcess
-from multi_llm_comparator.tracking.callers import current_caller
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter
 from multi_llm_comparator.tracking.rows import fold, storable
 from multi_llm_comparator.tracking.tables import items as ITEMS

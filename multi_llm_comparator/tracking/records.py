@@ -21,7 +21,7 @@ class RunSummary:
     run at work (``planning``), ``origin`` where it was started (``cli``; empty for the pages), ``parent_id`` from which
     run it was made. What users add is written by methods of its own and only read here: ``tags``, ``note``, and the
     ``title`` where the run was renamed. So is ``owner``: the process whose lease on the run has not run out.
-    ``caller`` is the id of whom it was made for (see :mod:`tracking.callers`); empty for this machine's own.
+    ``caller`` is the id of whom it was made for (see :mod:`core.callers`); empty for this machine's own.
 
     A run that was read is ``interrupted`` where it is stored as queued or running and nobody holds a lease.
     """

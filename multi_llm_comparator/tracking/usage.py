@@ -31,9 +31,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import StoreError
-from multi_llm_comparator.tracking.callers import current_caller
 from multi_llm_comparator.tracking.database import translated, writing
 from multi_llm_comparator.tracking.rows import storable
 from multi_llm_comparator.tracking.tables import api_keys as KEYS

@@ -9,6 +9,7 @@ import logging
 
 import pytest
 
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ProviderUnavailableError
 from multi_llm_comparator.core.settings import reload_settings
 from multi_llm_comparator.core.signed_tokens import make_token
@@ -16,7 +17,6 @@ from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.audit import keep_audit
 from multi_llm_comparator.server.guard import Guard
 from multi_llm_comparator.server.sign_in import MAX_GUESSES
-from multi_llm_comparator.tracking.api_keys import KeyLimits
 from multi_llm_comparator.tracking.store import Store
 from tests.support.gateways import Gate, break_after_text, hang_after_text
 from tests.support.redis import redis_server

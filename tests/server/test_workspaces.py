@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from multi_llm_comparator.core.callers import Caller
 from multi_llm_comparator.core.settings import reload_settings
 from multi_llm_comparator.core.signed_tokens import make_token
 from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.server.page_caller import told_to_pages
 from multi_llm_comparator.server.paths import may_reach
-from multi_llm_comparator.tracking.callers import Caller
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS

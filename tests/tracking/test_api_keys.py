@@ -5,9 +5,9 @@ import json
 import pytest
 from sqlalchemy import select
 
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.keys import scrub
-from multi_llm_comparator.tracking.api_keys import KeyLimits
 from multi_llm_comparator.tracking.tables import api_keys as KEYS
 
 

@@ -8,13 +8,14 @@ import pytest
 from streamlit.runtime.context import ContextProxy, StreamlitHeaders
 
 from multi_llm_comparator.comparison.presets import Presets
+from multi_llm_comparator.core.callers import Caller, KeyLimits, acting_for
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import NotAllowedError, RunNotFoundError
 from multi_llm_comparator.core.page_headers import CALLER_HEADER, NAME_HEADER, SCOPES_HEADER
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.jobs.spec import make_spec
 from multi_llm_comparator.plans.saved import SavedPlans
-from multi_llm_comparator.tracking.api_keys import ApiKey, KeyLimits
-from multi_llm_comparator.tracking.callers import Caller, acting_for
+from multi_llm_comparator.tracking.api_keys import ApiKey
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.ui.kit import preferences, visitor
 from multi_llm_comparator.ui.kit.navigation import page_names
@@ -121,19 +122,20 @@ def test_another_keys_run_is_not_opened_changed_or_marked(bench: Workbench, door
         assert bench.bridge.run(bench.runs.delete([run.id])) == 1
 
 
-def test_pages_about_the_machine_are_not_offered(bench: Workbench, door: Door) -> None:
-    door.lets_in(key_of(bench, "Ann"))
-    test = opened("usage")
-    assert not test.exception
-    assert {name for name in page_names() if name not in visitor.WORKSPACE_PAGES} == {
-        "tune",
-        "measure",
-        "models",
-        "groups",
-        "settings",
-    }
-    with acting_for(as_caller(key_of(bench, "Bob"))), pytest.raises(NotAllowedError):
-        SavedPlans().save("sums", OPTIONS)
+def test_pages_about_the_machine_are_not_offered_and_nothing_is_changed_for_everybody(
+    bench: Workbench, door: Door
+) -> None:
+    ann = key_of(bench, "Ann")
+    door.lets_in(ann)
+    for page in ("usage", "services", "cooperate", "plans", "vote"):
+        assert not opened(page).exception, page
+    with acting_for(as_caller(ann)):
+        assert {name for name in page_names() if visitor.offers(name)} == set(visitor.WORKSPACE_PAGES)
+        with pytest.raises(NotAllowedError):
+            SavedPlans().save("sums", OPTIONS)
+        with pytest.raises(NotAllowedError):
+            bench.bridge.run(bench.jobs.start_grid(make_spec("nothing", {}), {}))
+    assert all(visitor.offers(name) for name in page_names())
 
 
 def test_a_key_is_offered_and_asks_its_own_models_alone(bench: Workbench, door: Door) -> None:

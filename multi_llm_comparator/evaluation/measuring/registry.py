@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Duel
@@ -17,7 +18,6 @@ from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.plans.plan_run import new_run_id
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 
 # A history is read from so many of the latest evaluations of a model.

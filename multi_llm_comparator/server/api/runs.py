@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from multi_llm_comparator.core.callers import acting_for, current_caller
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     MultiLLMError,
@@ -25,7 +26,6 @@ from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.leaving import Streamed
 from multi_llm_comparator.server.serving import Served
-from multi_llm_comparator.tracking.callers import acting_for, current_caller
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter, RunSummary
 
 router = APIRouter(prefix="/api/runs", tags=["Runs"])

@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import Message, TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.tracking.callers import refuse_workspaces
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_line
 from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.bounded_json import load_json
+from multi_llm_comparator.core.callers import own_folder
 from multi_llm_comparator.core.exceptions import NotWrittenError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.tracking.callers import own_folder
 
 logger = logging.getLogger(__name__)
 

@@ -12,10 +12,10 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from multi_llm_comparator.core.callers import OPEN, Caller, current_caller, look_for_callers_by
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.page_headers import CALLER_HEADER, NAME_HEADER, SCOPES_HEADER
 from multi_llm_comparator.tracking.api_keys import ApiKey
-from multi_llm_comparator.tracking.callers import OPEN, Caller, current_caller, look_for_callers_by
 from multi_llm_comparator.workbench import get_workbench
 
 # Pages that are not about this machine's models, files and settings: a workspace is offered no others.

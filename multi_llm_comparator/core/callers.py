@@ -6,16 +6,58 @@ The context of a task (PEP 567) is copied from who begins it, so a run knows who
 from __future__ import annotations
 
 import contextlib
+import fnmatch
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, get_args
 from urllib.parse import quote
 
-from multi_llm_comparator.core.exceptions import NotAllowedError
-from multi_llm_comparator.tracking.api_keys import SCOPES, KeyLimits
+from multi_llm_comparator.core.exceptions import ConfigurationError, NotAllowedError
+from multi_llm_comparator.core.requests import Priority
 
+Scope = Literal["models", "pages", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+MAX_PATTERNS, MAX_PATTERN_CHARS = 100, 300
+MOST = 1_000_000_000
 WORKSPACES = "workspaces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyLimits:
+    """What one key may take; None does not limit. Requests and tokens are counted per minute, budgets per day of UTC.
+
+    ``priority`` decides who is served when the server is full: see :mod:`server.callers`. ``models`` are the names
+    that it may ask, with ``*`` for any characters; empty: all. A name that it may ask brings whatever stands behind it.
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    concurrency: int | None = None
+    budget_per_day_usd: float | None = None
+    priority: Priority = "normal"
+    models: tuple[str, ...] = ()
+
+    def may_ask(self, name: str) -> bool:
+        """Whether a key with these limits may ask for ``name``."""
+        return not self.models or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.models)
+
+    def validate(self) -> None:
+        """Raises ConfigurationError: a number out of range, naming it."""
+        for name in ("rpm", "tpm", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= MOST:
+                raise ConfigurationError(f"{name!r} of a key is {value!r}; give 1 to {MOST}, or leave it out")
+        budget = self.budget_per_day_usd
+        if budget is not None and not 0 <= budget <= 1_000_000:
+            raise ConfigurationError(f"'budget_per_day_usd' of a key is {budget!r}; give 0 to 1000000, or leave it out")
+        if self.priority not in get_args(Priority):
+            raise ConfigurationError(f"'priority' of a key is {self.priority!r}; give one of {get_args(Priority)}")
+        if len(self.models) > MAX_PATTERNS or not all(0 < len(name) <= MAX_PATTERN_CHARS for name in self.models):
+            raise ConfigurationError(
+                f"'models' of a key are at most {MAX_PATTERNS} names of 1 to {MAX_PATTERN_CHARS} characters"
+            )
 
 
 @dataclass(frozen=True, slots=True)
