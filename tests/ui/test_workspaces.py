@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from streamlit.runtime.context import ContextProxy, StreamlitHeaders
@@ -13,7 +14,6 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import NotAllowedError, RunNotFoundError
 from multi_llm_comparator.core.page_headers import CALLER_HEADER, NAME_HEADER, SCOPES_HEADER
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.jobs.spec import make_spec
 from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.tracking.api_keys import ApiKey
 from multi_llm_comparator.tracking.records import RunFilter
@@ -134,7 +134,7 @@ def test_pages_about_the_machine_are_not_offered_and_nothing_is_changed_for_ever
         with pytest.raises(NotAllowedError):
             SavedPlans().save("sums", OPTIONS)
         with pytest.raises(NotAllowedError):
-            bench.bridge.run(bench.jobs.start_grid(make_spec("nothing", {}), {}))
+            bench.conversions.start(Path("a"), Path("b"), "Q8_0")
     assert all(visitor.offers(name) for name in page_names())
 
 
