@@ -28,8 +28,9 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.targets import ASKED_FIRST
+from multi_llm_comparator.headless import opened_alone, scanned_models
 from multi_llm_comparator.plans.saved import PREFIX
-from multi_llm_comparator.workbench import Services, opened_alone, scanned_models
+from multi_llm_comparator.wiring import Services
 
 KEY_VARIABLE = "MLC_API_KEY"
 CONNECT_S = 3.0

@@ -17,8 +17,8 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.private_files import use_ordinary_umask
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.evaluation.export_check import check_files
+from multi_llm_comparator.headless import scanned_models
 from multi_llm_comparator.services.scan.folder import scan_folder
-from multi_llm_comparator.workbench import scanned_models
 
 TARGET_NAMES = ", ".join(TARGETS)
 _PHASES: dict[Phase, str] = {

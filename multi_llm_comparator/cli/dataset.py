@@ -23,7 +23,7 @@ from multi_llm_comparator.evaluation.reports import report_folder
 from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
 from multi_llm_comparator.plans.config import CooperationConfig, parse_config
 from multi_llm_comparator.plans.roles import Cast
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 Mode = Literal["dataset", "build", "baseline"]
 TRAINER = "python -m multi_llm_comparator.training.trainer"

@@ -11,7 +11,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.run_files import RunFiles
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 STANDARD_OUTPUT = "-"

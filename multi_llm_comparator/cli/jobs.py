@@ -14,7 +14,7 @@ from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.tracking.records import RunSummary
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 MAX_LISTED = 50
 LOG_LINES = 10

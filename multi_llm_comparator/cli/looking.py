@@ -17,7 +17,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.workbench import scanned_models
+from multi_llm_comparator.headless import scanned_models
 
 FORMATS = ("table", "names", "json")
 # Of these a test without --model asks all: local models would have to be loaded one by one.

@@ -47,10 +47,11 @@ from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+from multi_llm_comparator.headless import finder, local_names, opened, scanned_models
 from multi_llm_comparator.plans.config import CooperationConfig, load_config, parse_config
 from multi_llm_comparator.plans.roles import Reach, cast_one, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
-from multi_llm_comparator.workbench import Services, finder, local_names, opened, scanned_models
+from multi_llm_comparator.wiring import Services
 
 WIDTH = 400
 

@@ -14,11 +14,12 @@ from multi_llm_comparator.comparison.documents import KIND as COMPARISON
 from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
 from multi_llm_comparator.core.exceptions import ConfigurationError, RunNotFoundError
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
+from multi_llm_comparator.headless import opened_alone, scanned_models
 from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
 from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter
-from multi_llm_comparator.workbench import Services, opened_alone, scanned_models
+from multi_llm_comparator.wiring import Services
 
 # They end by themselves, without a word from anybody.
 RESUMED = (SERVICE, COOPERATION, COMPARISON)

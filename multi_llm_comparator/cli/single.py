@@ -17,7 +17,7 @@ from multi_llm_comparator.plans.metrics import run_metrics, unanswered
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.roles import Cast
 from multi_llm_comparator.prediction.calibration import Calibration
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 
 async def answer(work: Services, config: CooperationConfig, cast: Cast, question: str, *, as_json: bool) -> bool:

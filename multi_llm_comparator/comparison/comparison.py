@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -17,6 +16,7 @@ from multi_llm_comparator.comparison.documents import KIND
 from multi_llm_comparator.comparison.endings import ended_by_exit, ended_by_stop
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.planned_turns import PlannedTurn
+from multi_llm_comparator.comparison.playback import Playback
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.repeats import MAX_REPEATS
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
@@ -35,8 +35,6 @@ from multi_llm_comparator.core.requests import GenerationRequest, Message, TextS
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.runs.recorder import Recorder
 from multi_llm_comparator.tracking.records import RunState
-
-logger = logging.getLogger(__name__)
 
 # A source that does not let go of a cancelled request is left behind after so long; its answer is over long before.
 CANCEL_TIMEOUT_S = 5.0
@@ -65,7 +63,12 @@ class Comparison(ArrangedRun):
         self.recorder = self._recorder = recorder
         self._models, self._fingerprints, self._on_start = models, fingerprints, on_start
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
-        self._play: asyncio.Task[None] | None = None
+        self._playback = Playback(
+            lambda: self.id,
+            lambda planned: self._send(planned.prompt, planned.panes),
+            self._played,
+            conversation.set_waiting_prompts,
+        )
         # How often a pane is still to answer the same prompt, by the answer that is being written.
         self._repeats: dict[Answer, int] = {}
         self._turn_lock = asyncio.Lock()
@@ -109,7 +112,7 @@ class Comparison(ArrangedRun):
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._tasks) or self._play is not None or super().is_busy
+        return bool(self._tasks) or self._playback.task is not None or super().is_busy
 
     # --- to ask ---------------------------------------------------------------------------------------------------
 
@@ -310,13 +313,13 @@ class Comparison(ArrangedRun):
     async def stop(self, pane_id: str | None = None) -> None:
         """End the running answers, of one pane or of all; their text stays and can be continued."""
         if pane_id is None:
-            self._stop_playing()
+            self._playback.stop()
         await self._end(pane_id, ended_by_stop)
         await self._recorder.flush()
 
     async def interrupt(self) -> None:
         """End everything because the workbench ends: what is running is marked as interrupted, and all is saved."""
-        self._stop_playing()
+        self._playback.stop()
         await self._end(None, ended_by_exit)
         await self._recorder.close()
 
@@ -330,7 +333,7 @@ class Comparison(ArrangedRun):
             await self._recorder.save_unless_changed()
 
     async def discard(self) -> None:
-        self._stop_playing()
+        self._playback.stop()
         await self._recorder.discard()
         await self._end(None, ended_by_stop)
 
@@ -359,8 +362,8 @@ class Comparison(ArrangedRun):
 
     async def wait(self) -> None:
         """Until nothing is running and all of it is saved."""
-        while self._play is not None or self._tasks:
-            await asyncio.wait([*self._tasks, *([self._play] if self._play else [])])
+        while tasks := [*self._tasks, *([self._playback.task] if self._playback.task else [])]:
+            await asyncio.wait(tasks)
         await self._recorder.flush()
 
     # --- to run again ---------------------------------------------------------------------------------------------
@@ -369,31 +372,16 @@ class Comparison(ArrangedRun):
         """Send prompts one after the other, each when all answers to the one before are there; ``stop()`` ends it too.
 
         Returns at once; a turn that cannot be sent ends the playing and is logged.
+
+        Raises:
+            InferenceError: turns are being sent already.
         """
-        if self._play is not None:
-            raise InferenceError("this comparison is already being played; stop it first")
-        self._play = asyncio.create_task(self._play_all(tuple(turns)))
-        self._play.add_done_callback(self._played)
-        self._conversation.set_waiting_prompts(len(turns))
+        self._playback.start(turns)
 
-    async def _play_all(self, turns: tuple[PlannedTurn, ...]) -> None:
-        for position, planned in enumerate(turns):
-            try:
-                turn = self._send(planned.prompt, planned.panes)
-            except (InferenceError, ConfigurationError) as exc:
-                logger.warning("run %s: playing ended at %r: %s", self.id, planned.prompt[:80], exc)
-                return
-            self._conversation.set_waiting_prompts(len(turns) - position - 1)
-            while answers := [task for task, owner in self._tasks.items() if owner is not None]:
-                await asyncio.wait(answers)
-            if planned.picked is not None:
-                with suppress(ConfigurationError):  # it has no text this time
-                    await self.choose(turn, planned.picked)
-
-    def _played(self, task: asyncio.Task[None]) -> None:
-        self._play = None
-        self._conversation.set_waiting_prompts(0)
-
-    def _stop_playing(self) -> None:
-        if self._play is not None:
-            self._play.cancel()
+    async def _played(self, planned: PlannedTurn, turn: int) -> None:
+        """Wait for the answers to a turn, and pick the one that is to be gone on from."""
+        while answers := [task for task, owner in self._tasks.items() if owner is not None]:
+            await asyncio.wait(answers)
+        if planned.picked is not None:
+            with suppress(ConfigurationError):  # it has no text this time
+                await self.choose(turn, planned.picked)

@@ -51,7 +51,6 @@ LAST_WORDS_S = 1.0
 # that of a few of its longest steps, is in something without an end.
 STOP_WITHIN_S = 10.0
 STOP_WITHIN_STEPS = 3
-# Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 # What one may ask of a model process, and the wire's word for it.
 AnyRequest = GenerationRequest | ScoreRequest | TokenRequest | EmbedRequest
 OPERATIONS: dict[type[AnyRequest], str] = {
@@ -60,6 +59,7 @@ OPERATIONS: dict[type[AnyRequest], str] = {
     TokenRequest: "tokens",
     EmbedRequest: "embed",
 }
+# Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ KNOWN = {
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once and copied for each test: the migrations are tested elsewhere."""
     path = tmp_path_factory.mktemp("database") / "empty.db"
     Store(f"sqlite:///{path}").close()
@@ -27,13 +27,13 @@ def empty_database(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def database_url(tmp_path, empty_database) -> str:
+def database_url(tmp_path: Path, empty_database: Path) -> str:
     shutil.copy(empty_database, tmp_path / "runs.db")
     return f"sqlite:///{tmp_path / 'runs.db'}"
 
 
 @pytest.fixture
-def store(database_url) -> Iterator[Store]:
+def store(database_url: str) -> Iterator[Store]:
     opened = Store(database_url)
     yield opened
     opened.close()
@@ -45,7 +45,7 @@ def source() -> ScriptedSource:
 
 
 @pytest.fixture
-async def registry(store, source):
+async def registry(store: Store, source: ScriptedSource) -> AsyncIterator[ComparisonRegistry]:
     made = ComparisonRegistry(
         RunRegistry(store, save_interval_s=0.02), source, KNOWN.get, lambda info: f"sha256:{info.id}"
     )

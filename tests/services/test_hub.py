@@ -117,7 +117,7 @@ async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_the
 async def test_progress_is_told_while_bytes_arrive(hub: Any, client: HubClient) -> None:
     hub.stall_after["big.gguf"] = len(BIG) // 2
     listing = await client.look_up("org/tiny-GGUF")
-    seen = []
+    seen: list[int] = []
     arriving = asyncio.Event()
 
     def note(message: Any) -> None:

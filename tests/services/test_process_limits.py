@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -22,7 +22,8 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_estimate import MemoryEstimate, memory_bound_bytes
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
-from tests.support.scripted_models import scripted_model
+from tests.services.asking import pid_of, until
+from tests.support.scripted_models import Catalogue, scripted_model
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import write_random
 
@@ -129,19 +130,11 @@ async def test_a_stop_that_is_heard_ends_nothing_else(
 
 
 def engine_of(model: ModelInfo, **memory: float) -> InferenceEngine:
-    engine = InferenceEngine(MemoryManager(**memory))  # type: ignore[arg-type]
-    engine._known[model.name] = engine._known[model.id] = model
-    return engine
+    return InferenceEngine(MemoryManager(**memory), models=Catalogue(model))  # type: ignore[arg-type]
 
 
 async def last_of(engine: InferenceEngine, request: GenerationRequest) -> Event:
     return [event async for event in engine.stream("m", request)][-1]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_load_that_nobody_waits_for_any_more_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +159,7 @@ async def test_who_asks_again_at_once_finds_the_model_still_loading(
     engine = engine_of(scripted_model(tmp_path, "m", load_s=3, otherwise="here"))
     first = asyncio.create_task(last_of(engine, ask()))
     await until(lambda: [m for m in engine.loaded_models() if m.pid is not None])
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     first.cancel()
     await asyncio.wait({first})
     assert isinstance(await last_of(engine, ask()), Finished)

@@ -14,7 +14,7 @@ NAMES = ("ash", "birch", "cedar", "dogwood")
 
 
 @pytest.fixture(autouse=True)
-def forget_preferences():
+def forget_preferences() -> None:
     preferences.forget()
 
 

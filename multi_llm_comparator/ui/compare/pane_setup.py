@@ -10,7 +10,7 @@ import streamlit as st
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.services.inference_engine import load_options
+from multi_llm_comparator.services.load_options import load_options
 from multi_llm_comparator.ui.compare.parameters import draw_parameters
 from multi_llm_comparator.ui.compare.state import (
     add_pane,
