@@ -13,7 +13,7 @@ import httpx2
 
 from multi_llm_comparator.cli.consoles import messages
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Failed, Finished, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     KeyRefusedError,
@@ -196,6 +196,18 @@ class Running:
                         for piece in self._pieces(json.loads(line[6:]), told):
                             yield piece
         except httpx2.HTTPError as exc:
+            raise ProviderUnavailableError(f"{self.where} broke off: {type(exc).__name__}") from exc
+
+    async def events(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Every event of an answer of a model over there. Raises as :meth:`answer`."""
+        body = {"target": target, "request": request.to_dict()}
+        try:
+            async with self._http.stream("POST", "/api/answers", json=body) as answer:
+                if answer.status_code != 200:
+                    raise self._error(answer.status_code, await answer.aread())
+                async for line in answer.aiter_lines():
+                    yield event_from_dict(json.loads(line))
+        except (httpx2.HTTPError, ValueError) as exc:
             raise ProviderUnavailableError(f"{self.where} broke off: {type(exc).__name__}") from exc
 
     def _pieces(self, chunk: Mapping[str, Any], told: Told) -> list[str]:

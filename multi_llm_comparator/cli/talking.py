@@ -12,13 +12,15 @@ from typing import Any
 
 from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen
 from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cooperation.spec import MODES
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.config import MIN_TEMPERATURE, ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.routing.router import MAX_ASKED
 
-STRATEGIES = ("auto", "direct")
+STRATEGIES = ("auto", "direct", *MODES)
 MAX_QUESTION_CHARS = 8 * 2**20
 
 
@@ -57,16 +59,20 @@ async def query(
         ConfigurationError: nothing is asked, or in a way that cannot be.
     """
     if strategy not in STRATEGIES:
-        raise ConfigurationError(
-            f"--strategy is {strategy!r}; there are {', '.join(STRATEGIES)} (more come with cooperation)"
-        )
+        raise ConfigurationError(f"--strategy is {strategy!r}; there are {', '.join(STRATEGIES)}")
     if strategy == "direct" and model is None:
         raise ConfigurationError("--strategy direct needs --model")
+    if strategy in MODES and model is not None:
+        raise ConfigurationError(f"--strategy {strategy} asks those of cooperate:{strategy}; leave --model out")
     asked = question_of(question)
     config = wanted.config()
     messages_asked = (*wanted.before(), Message("user", asked))
     async with answering(alone=alone) as who:
-        if model is None:
+        if strategy in MODES:
+            target = f"{COOPERATE}{strategy}"
+            result = await _answered(who, target, messages_asked, config, is_shown=not as_json)
+            result["strategy_used"] = strategy
+        elif model is None:
             result = await _routed(who, asked, messages_asked, config, wanted.quality_priority, is_shown=not as_json)
         else:
             target = chosen(await who.offered(), model)

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the training failed, 2 wrong use, 130 stopped by Ctrl+C; t
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -71,14 +72,18 @@ def train(
     clean: Annotated[bool, typer.Option("--clean/--no_clean", help="Leave out duplicates and damaged text.")] = False,
     seed: Annotated[int, _option("seed", "Of the adapters and the order of answers.")] = _usual("seed"),
     mlflow_uri: Annotated[str | None, _option("mlflow_uri", "Where MLflow is told of it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
 ) -> None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
     given = dict(locals())
+    given.pop("as_json")
     options = _options(given)
     output = Path(os.path.abspath(output_dir))  # noqa: PTH100 - a link is not what it points to
     with shown(messages) as printer, _asked_to_stop(printer) as asked:
         tune_in(options, output.with_name(f".{output.name}.tuning"), Report(printer, lambda: bool(asked)))
-    _tell(printer.result, output_dir)
+    if as_json:
+        typer.echo(json.dumps({**printer.result, "output_dir": str(output_dir)}, ensure_ascii=False, default=str))
+    _tell(printer.result, output_dir, as_json=as_json)
 
 
 app.command()(train)
@@ -107,7 +112,7 @@ def _options(given: dict[str, Any]) -> TuningOptions:
     return tuning_options(given)
 
 
-def _tell(result: dict[str, Any], output_dir: Path) -> None:
+def _tell(result: dict[str, Any], output_dir: Path, *, as_json: bool) -> None:
     start = result["start"]
     if not result["is_done"]:
         messages.print(f"stopped after step {result['step']} of {result['steps']}; the same command resumes there")
@@ -125,7 +130,8 @@ def _tell(result: dict[str, Any], output_dir: Path) -> None:
             "--epochs or a higher --learning_rate; if it rose, a lower one; else tune a model that knows such text",
             style="yellow",
         )
-    typer.echo(output_dir)
+    if not as_json:
+        typer.echo(output_dir)
 
 
 @contextlib.contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.tracking.api_keys import KeyLimits
 from multi_llm_comparator.tracking.store import Store
 from tests.server.test_api_keys import guarded, made
 from tests.support.scripted_openai_server import Act, ScriptedServer
