@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import itertools
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
+from tests.support.warm_start import can_start_warm, start_warm_processes
 
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
 # seconds; torch reads this when it is imported, also in processes that tests start.
@@ -17,8 +21,25 @@ hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Homes, each made for one test."""
+    # Of its own: with thousands in the folder of all, finding the next number takes longer than most tests.
+    place = tmp_path_factory.mktemp("homes")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def home_of_its_own(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own settings, runs or presets."""
-    monkeypatch.setenv("MLC_HOME", str(tmp_path_factory.mktemp("home")))
+    home = next(homes)
+    home.mkdir()
+    monkeypatch.setenv("MLC_HOME", str(home))
     monkeypatch.setattr(settings, "_current", None)
+
+
+@pytest.fixture(autouse=True)
+def model_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model processes begin with their imports done, but where a test is marked ``cold``."""
+    if can_start_warm() and request.node.get_closest_marker("cold") is None:
+        start_warm_processes(monkeypatch)
