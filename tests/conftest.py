@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
+from tests.support.quick_schema import make_databases_quickly
 from tests.support.warm_start import can_start_warm, start_warm_processes
 
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
@@ -39,7 +40,10 @@ def home_of_its_own(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture(autouse=True)
-def model_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Model processes begin with their imports done, but where a test is marked ``cold``."""
-    if can_start_warm() and request.node.get_closest_marker("cold") is None:
+def quick_starts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model processes begin with their imports done, databases with their tables, but where a test is ``cold``."""
+    if request.node.get_closest_marker("cold") is not None:
+        return
+    make_databases_quickly(monkeypatch)
+    if can_start_warm():
         start_warm_processes(monkeypatch)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,17 +16,8 @@ KNOWN = {
 }
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
-    """Made once and copied for each test: the migrations are tested elsewhere."""
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    Store(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-def database_url(tmp_path, empty_database) -> str:
-    shutil.copy(empty_database, tmp_path / "runs.db")
+def database_url(tmp_path) -> str:
     return f"sqlite:///{tmp_path / 'runs.db'}"
 
 

@@ -12,18 +12,15 @@ from multi_llm_comparator.cooperation.spec import MODES, checked_spec
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is 17 * 23?"
 
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
-    test.switch_page(str(PAGES / "cooperate.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page("cooperate", **query)
 
 
 def widget(widgets: Any, name: str) -> Any:
