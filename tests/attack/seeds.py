@@ -37,8 +37,8 @@ PRESETS = {
 RUN = Path(__file__).parent / "run.json"
 PROMPTS = {
     "sums.csv": "prompt,expected,compare,tags\nWhat is 2 + 2?,4,numeric,easy\nWhat is 17 * 23?,391,contains,hard\n",
-    "sums.jsonl": '{"prompt": "What is 2 + 2?", "expected": "4"}\n{"prompt": "And {{what}}?", "variables": {"what": "5"}}\n',
-    "sums.json": '[{"prompt": "What is 2 + 2?", "expected": "4", "compare": "regex", "tags": ["a"]}, {"prompt": "Why?"}]',
+    "sums.jsonl": '{"prompt": "What is 2?", "expected": "4"}\n{"prompt": "And {{it}}?", "variables": {"it": "5"}}\n',
+    "sums.json": '[{"prompt": "What is 2?", "expected": "4", "compare": "regex", "tags": ["a"]}, {"prompt": "Why?"}]',
 }
 
 
@@ -77,7 +77,7 @@ def _documents() -> dict[str, bytes]:
         "report.pdf": pdf([REPORT, choice]),
         "sales.xlsx": xlsx({"Sales": sales}),
         "sales.csv": "\n".join(f"{month},{value}" for month, value in sales).encode(),
-        "page.html": f"<html><body><h1>Report</h1><p>{REPORT}</p><table><tr><td>1</td></tr></table></body></html>".encode(),
+        "page.html": f"<html><body><h1>Report</h1><p>{REPORT}</p><table><tr><td>1</td></tr></table>".encode(),
     }
 
 
