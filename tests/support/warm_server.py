@@ -20,10 +20,13 @@ import traceback
 from typing import Any
 
 from multi_llm_comparator.core import clock
+from multi_llm_comparator.inferencers import time_limits
 from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE, preload
 from multi_llm_comparator.services import template_process, worker
 
 LENGTH_BYTES = 4
+# How long a chat template may compute in the processes of a test; all of that time passes where one never ends.
+TEMPLATE_LIMIT = "MLC_TEST_TEMPLATE_LIMIT_S"
 
 
 class WarmServer:
@@ -83,6 +86,9 @@ class WarmServer:
                 os.environ.pop(name, None)
             os.environ.update(wanted["environment"])
             importlib.reload(clock)
+            if seconds := os.environ.pop(TEMPLATE_LIMIT, ""):
+                object.__setattr__(time_limits.TEMPLATE, "seconds", float(seconds))
+                object.__setattr__(time_limits.TEMPLATE, "soft_seconds", float(seconds) / 2)
             if "torch" in sys.modules:
                 from multi_llm_comparator.inferencers.pytorch_environment import draw_anew
 

@@ -32,6 +32,7 @@ from tests.support.warm_server import LENGTH_BYTES
 ROOT = Path(__file__).parents[2]
 # Without torch: a process that needs it imports it itself, or is forked from one that has.
 LIGHT_ENGINE = "scripted"
+TORCH_ENGINES = (PRELOADED_ENGINE, "encoder")
 # As many may ask before the server has begun.
 BACKLOG = 64
 
@@ -137,7 +138,7 @@ async def start_warm(port: int, token: str) -> Child:
 
 async def take_warm(waiting: spare.Spare, engine: str, *, safe: bool) -> ModelProcess:
     """What ``Spare.take`` does, from the one template of all tests instead of one for each engine."""
-    if engine == PRELOADED_ENGINE:
+    if engine in TORCH_ENGINES:
         return await ModelProcess.start(warm_server(PRELOADED_ENGINE).spawn)
     return await ModelProcess.start()
 
