@@ -12,6 +12,8 @@ from multi_llm_comparator.core import settings
 from tests.support.quick_schema import make_databases_quickly
 from tests.support.warm_start import can_start_warm, start_warm_processes
 
+ROOT = Path(__file__).parents[1]
+
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
 # seconds; torch reads this when it is imported, also in processes that tests start.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
@@ -20,6 +22,20 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
 # How long an example takes says how busy the machine is, not whether the code is right.
 hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a file makes once for all of its tests is made by one worker."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None and _shares_with_its_file(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
+def _shares_with_its_file(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    return any(fixture.scope == "module" for made in item._fixtureinfo.name2fixturedefs.values() for fixture in made)
 
 
 @pytest.hookimpl(tryfirst=True)
