@@ -17,7 +17,7 @@ LINK = '<a href="https://attacker.test">Sign in again</a>'
 @pytest.mark.parametrize("is_ordered", [True, False])
 def test_names_of_a_document_are_no_markup(is_ordered: bool) -> None:
     series = Series(name=LINK, unit=f"<b>{LINK}", labels=(LINK, "b"), values=(1.0, 2.0), is_ordered=is_ordered)
-    (chart,) = data_charts(Data(series=(series,)), {(LINK, LINK)})
+    (chart,) = data_charts(Data(series=(series,), findings=(), data_points=2), {(LINK, LINK)})
     shown = json.dumps(drawn(chart, "light"), ensure_ascii=False)
     assert "attacker.test" in shown
     assert "<a" not in shown and "<b" not in shown
