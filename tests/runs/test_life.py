@@ -27,6 +27,10 @@ PAGES = (
     {"vote": "vote"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
+# Where each needs a process of its own: leases are of the database, whatever the kind.
+each_once = pytest.mark.parametrize(
+    ("kind", "store_url"), [*((kind, "sqlite") for kind in KINDS), ("comparison", "postgres")], indirect=["store_url"]
+)
 
 
 @contextmanager
@@ -67,6 +71,7 @@ async def test_a_run_that_is_over_is_read_again_as_it_was(life, kind, store):
     assert (later.source.calls, store.leases.all()) == ([], [])
 
 
+@each_once
 async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(life, kind, store, store_url):
     with another_process(store_url, kind) as (child, run_id):
         (summary,) = await life.runs.list(RunFilter(states=("running",)))
@@ -100,6 +105,7 @@ async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life, kind, st
     assert (again.state, later.said(again), store.leases.all()) == ("done", life.result, [])
 
 
+@each_once
 async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_what_is_finished(
     life, kind, store, store_url
 ):
