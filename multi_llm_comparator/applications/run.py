@@ -181,7 +181,8 @@ class ServiceRun(TaskRun):
             return
         data = await asyncio.to_thread(self._sources.documents.load, self.id)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        found = await ask_child({"op": op, "name": self.spec.name}, data)
+        async with self._sources.readers:
+            found = await ask_child({"op": op, "name": self.spec.name}, data)
         self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
         await self._commit("document")
 

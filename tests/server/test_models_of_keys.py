@@ -46,6 +46,11 @@ async def test_a_workspace_sees_and_asks_its_own_models_alone(tmp_path: Path, st
                 assert await answer(path, {**asked, **limit.get(path, {}), "model": "own-8b"}) == 200, path
                 for other in ("theirs-70b", "all", "all.a"):
                     assert await answer(path, {**asked, **limit.get(path, {}), "model": other}) == 403, path
+            # Nor does it load or look at others, or hear how they are doing.
+            for path in ("/api/chat", "/api/generate", "/api/show"):
+                assert await answer(path, {"model": "theirs-70b"}) == 403, path
+            status = (await api.http.get("/status", headers=headers)).json()
+            assert status["models"].keys() <= {"own-1b", "own-8b"}
             assert await answer("/query", {"query": "hi", "preferences": {"model": "theirs-70b"}}) == 403
             auto = {"query": "Prove it in detail", "preferences": {"strategy": "auto", "quality_priority": 1}}
             said = (await api.http.post("/query", json=auto, headers=headers)).json()

@@ -13,7 +13,8 @@ from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.evaluation.measuring.making import evaluation, prompt_set
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, asked, html_of, run_of
+from tests.ui.test_pages import asked, html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 
 PATIENCE_S = 60.0
 ROWS = prompt_set(("What is 23 * 17?", "391"), ("What is 2 + 2?", "4"), compare="contains")
@@ -32,12 +33,7 @@ def adders(bench: Workbench, tmp_path: Path) -> Workbench:
 
 def opened(page: str = "measure", **query: str) -> AppTest:
     """The page, as its address opens it."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S)
-    test.run()
-    test.switch_page(str(PAGES / f"{page}.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page(page, **query)
 
 
 def ended(bench: Workbench, run_id: str) -> EvaluationRun:
