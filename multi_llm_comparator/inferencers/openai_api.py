@@ -105,13 +105,16 @@ class OpenAIEndpoint:
             KeyRefusedError, RateLimitedError: 401 or 403, 429.
             ProviderUnavailableError: anything else that went wrong on the way or over there.
         """
+        is_free = request.constraint is not None and not self._constrained(request.constraint)
+        is_blind = not self.options.sees_images
+        notes = request.notes(is_free=is_free, is_promised=False, is_blind=is_blind)
+        if is_blind and request.images_optional:
+            request = request.without_images()
         try:
             stream = await self._client.chat.completions.create(**self._arguments(request))
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         try:
-            is_free = request.constraint is not None and not self._constrained(request.constraint)
-            notes = request.notes(is_free=is_free, is_promised=False)
             takes_sampling = self.options.sampling != "none"
             notes += untold(request.config, self._rare, takes_sampling=takes_sampling)
             yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
@@ -312,14 +315,10 @@ def _gbnf(constraint: Constraint) -> str | None:
 
 def _parts(message: Message) -> list[dict[str, Any]]:
     """Text and images in their order."""
-    parts: list[dict[str, Any]] = []
-    done, places = 0, message.image_places or (len(message.content),) * len(message.images)
-    for url, place in zip(message.images, places, strict=False):
-        if text := message.content[done:place]:
-            parts.append({"type": "text", "text": text})
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-        done = max(done, place)
-    return [*parts, {"type": "text", "text": rest}] if (rest := message.content[done:]) else parts
+    return [
+        {"type": "image_url", "image_url": {"url": part.image}} if part.image else {"type": "text", "text": part.text}
+        for part in message.parts()
+    ]
 
 
 def _status_error(error: openai.APIStatusError, text: str) -> InferenceError:
