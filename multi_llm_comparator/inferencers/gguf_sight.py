@@ -19,11 +19,11 @@ import llama_cpp.mtmd_cpp as mtmd
 
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, RequestRefusedError
 from multi_llm_comparator.core.image_data import digest_of
+from multi_llm_comparator.core.pictures import NOT_SEEING, Picture
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.chat import PromptPart
 from multi_llm_comparator.inferencers.gguf_runtime import N_BATCH, LlamaRuntime, error_log
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
-from multi_llm_comparator.inferencers.pictures import NOT_SEEING, Picture
 
 # Places of one image at most, by the numbers that stand for them.
 _PLACES = 1 << 20

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from multi_llm_comparator.core.exceptions import ContextOverflowError, RequestRefusedError
+from multi_llm_comparator.core.pictures import NO_SIGHT, pictures_of
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
 from multi_llm_comparator.inferencers.gguf_sight import GgufSight, SeenPrompt
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
-from multi_llm_comparator.inferencers.pictures import NO_SIGHT, pictures_of
 from multi_llm_comparator.inferencers.tokenizing import IMAGE_ROW, checked_ids
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.

@@ -18,13 +18,13 @@ import torch
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
-from multi_llm_comparator.inferencers.pictures import NOT_SEEING
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
 from multi_llm_comparator.inferencers.pytorch_answer import Answer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder

@@ -12,8 +12,8 @@ import torch
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.inferencers.pictures import NOT_SEEING
 from multi_llm_comparator.inferencers.pytorch_environment import quieten
 from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail, tokenizer_named
 from multi_llm_comparator.inferencers.pytorch_vision import Sight

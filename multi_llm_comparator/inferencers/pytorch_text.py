@@ -11,10 +11,10 @@ import llguidance
 from llguidance.hf import from_tokenizer
 
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, RequestRefusedError
+from multi_llm_comparator.core.pictures import NO_SIGHT
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import SLICES
-from multi_llm_comparator.inferencers.pictures import NO_SIGHT
 from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
 from multi_llm_comparator.inferencers.pytorch_vision import ImageInputs, Sight
 from multi_llm_comparator.inferencers.thoughts import BUDGET_ENDS, CLOSE, OPEN

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 
 from multi_llm_comparator.core.exceptions import InferenceError
+from multi_llm_comparator.core.pictures import pictures_of
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
-from multi_llm_comparator.inferencers.pictures import pictures_of
 from multi_llm_comparator.inferencers.pytorch_errors import detail, tokenizer_named
 from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
 

@@ -111,6 +111,16 @@ def cooperations() -> dict[str, Choice]:
     return {f"{PREFIX}{name}": _named(f"{PREFIX}{name}", "cooperation") for name in names}
 
 
+def sees_images(choice: Choice | None) -> bool:
+    """Whether a target looks at images, as far as its files or the task groups' file tell."""
+    if choice is None or choice.kind == "cooperation":
+        return False
+    if choice.model is not None:
+        return choice.model.loaded_as.config.get("sees_images") is True
+    route = get_workbench().gateway.groups.route(choice.target)
+    return any("vision" in c.declaration.tags for stage in route.stages for c in stage.candidates)
+
+
 def tone_of(target: str) -> Tone:
     """The colour of whoever is asked by this name: the one that the model wears on every page."""
     if not target:
