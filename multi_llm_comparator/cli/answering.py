@@ -180,7 +180,7 @@ class Running:
     ) -> AsyncGenerator[str, None]:
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": message.role, "content": message.content} for message in asked],
+            "messages": [{"role": message.role, "content": _content(message)} for message in asked],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -221,6 +221,16 @@ class Running:
         if status == 404:
             return ModelNotFoundError(said)
         return ConfigurationError(said) if status == 400 else ProviderUnavailableError(said)
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """What a message says, as the API takes it."""
+    if not message.images:
+        return message.content
+    return [
+        {"type": "image_url", "image_url": {"url": part.image}} if part.image else {"type": "text", "text": part.text}
+        for part in message.parts()
+    ]
 
 
 class Here:
