@@ -113,6 +113,10 @@ class GenerationRequest:
         """The same request in text alone."""
         return replace(self, messages=tuple(replace(one, images=(), image_places=()) for one in self.messages))
 
+    def as_seen(self, *, sees: bool) -> GenerationRequest:
+        """The request as a model can be asked that ``sees`` or not: without images that need not be looked at."""
+        return self.without_images() if self.images_optional and not sees else self
+
     @property
     def offered_tools(self) -> tuple[Tool, ...]:
         """The tools that the model is told of."""

@@ -99,6 +99,7 @@ class GgufEngine(Engine):
         return bool(self._answers or self._events or self._waiting)
 
     def submit(self, request: GenerationRequest) -> None:
+        request = request.as_seen(sees=self._sight is not None)
         if self._waiting.is_full:
             self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
             return

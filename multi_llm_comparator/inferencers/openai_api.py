@@ -108,8 +108,7 @@ class OpenAIEndpoint:
         is_free = request.constraint is not None and not self._constrained(request.constraint)
         is_blind = not self.options.sees_images
         notes = request.notes(is_free=is_free, is_promised=False, is_blind=is_blind)
-        if is_blind and request.images_optional:
-            request = request.without_images()
+        request = request.as_seen(sees=not is_blind)
         try:
             stream = await self._client.chat.completions.create(**self._arguments(request))
         except _FOREIGN as exc:

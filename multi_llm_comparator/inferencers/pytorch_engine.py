@@ -109,6 +109,7 @@ class PyTorchEngine(Engine):
         return bool(self._answers or self._events or self._waiting)
 
     def submit(self, request: GenerationRequest) -> None:
+        request = request.as_seen(sees=self._encoder.sight is not None)
         if self._waiting.is_full:
             self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
         else:

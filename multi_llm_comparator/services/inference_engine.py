@@ -52,6 +52,7 @@ from multi_llm_comparator.services.observer import Observer
 from multi_llm_comparator.services.residency import Residency, Resident, ResidentState
 from multi_llm_comparator.services.results import iterate_results
 from multi_llm_comparator.services.scoring import result_of, tokens_of, vectors_of
+from multi_llm_comparator.services.seeing import asked_of, with_notes
 from multi_llm_comparator.services.slot_tuning import SpeedBook, Speeds
 from multi_llm_comparator.services.step_meter import StepTimes
 from multi_llm_comparator.services.tool_calls import reading_calls, with_tools
@@ -126,6 +127,7 @@ class InferenceEngine:
             request.config.validate()
             model = self._resolve(target)
             inferencer = self._custom_inferencer(model)
+            request, notes = asked_of(model, request, is_custom=inferencer is not None)
             with self._turns.place() as place:
                 if self.memory_manager.mode == "in_turn":
                     async for ahead in place.come_up():
@@ -134,7 +136,7 @@ class InferenceEngine:
                 async with contextlib.aclosing(events) as stream:
                     async for event in stream:
                         over = isinstance(event, Finished | Failed)
-                        yield event
+                        yield with_notes(event, notes)
         except MultiLLMError as exc:
             if not over:
                 yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
@@ -489,6 +491,7 @@ def load_options(model: ModelInfo, config: ModelConfig, parallel: int) -> LoadOp
     """
     options = LoadOptions.from_config(config, parallel=parallel)
     trained = model.config.get("context_length") or options.n_ctx
+    options = replace(options, projector=model.config.get("projector", ""))
     return replace(options, n_ctx=min(options.n_ctx, trained)) if options.n_ctx == ModelConfig.n_ctx else options
 
 
