@@ -45,6 +45,7 @@ class Offered:
     name: str
     kind: str
     context_length: int | None = None
+    sees_images: bool = False
 
 
 @dataclass
@@ -169,7 +170,10 @@ class Running:
 
     async def offered(self) -> list[Offered]:
         listed = await self.get("/v1/models")
-        return [Offered(one["id"], one["kind"], one.get("context_length")) for one in listed["data"]]
+        return [
+            Offered(one["id"], one["kind"], one.get("context_length"), one.get("sees_images", False))
+            for one in listed["data"]
+        ]
 
     async def status(self) -> dict[str, Any]:
         found: dict[str, Any] = await self.get("/status")
@@ -248,7 +252,8 @@ class Here:
         for info in services.models.get_available_models():
             if info.is_loadable:
                 name = services.models.unique_name(info.id)
-                found[name] = Offered(name, "local", services.models.context_length(info.id))
+                sees = info.loaded_as.config.get("sees_images") is True
+                found[name] = Offered(name, "local", services.models.context_length(info.id), sees)
         kinds: tuple[tuple[str, list[str]], ...] = (
             ("endpoint", [name for name, one in config.models.items() if one.is_remote]),
             ("group", list(config.task_groups)),

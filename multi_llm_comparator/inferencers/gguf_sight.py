@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import llama_cpp
-import llama_cpp.mtmd_cpp as mtmd
 
 from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, RequestRefusedError
 from multi_llm_comparator.core.image_data import digest_of
@@ -45,6 +44,7 @@ class SeenPrompt:
 
     tokens: list[int]
     images: dict[int, ImageChunk]
+    _mtmd: Any = field(repr=False)
     _chunks: Any = field(repr=False)
 
     @property
@@ -54,7 +54,7 @@ class SeenPrompt:
 
     def close(self) -> None:
         if self._chunks:
-            mtmd.mtmd_input_chunks_free(self._chunks)
+            self._mtmd.mtmd_input_chunks_free(self._chunks)
             self._chunks = None
 
 
@@ -75,6 +75,7 @@ class GgufSight:
         self._context: Any = None
         if not Path(path).is_file():
             raise ModelLoadError(f"the vision part {path!r} is not there; scan the models again")
+        mtmd = self._mtmd = _library()
         mtmd.mtmd_log_set(error_log.callback, ctypes.c_void_p())
         mtmd.mtmd_helper_log_set(error_log.callback, ctypes.c_void_p())
         params = mtmd.mtmd_context_params_default()
@@ -93,7 +94,7 @@ class GgufSight:
     def close(self) -> None:
         """Free it; harmless when done already."""
         if self._context:
-            mtmd.mtmd_free(self._context)
+            self._mtmd.mtmd_free(self._context)
             self._context = None
 
     def read(self, parts: Sequence[PromptPart], pictures: Sequence[Picture], vocabulary: Vocabulary) -> SeenPrompt:
@@ -102,20 +103,21 @@ class GgufSight:
         Raises:
             InferenceError: mtmd cannot make tokens of it.
         """
+        mtmd = self._mtmd
         parts = [*parts, PromptPart("\n", is_template=True)] if parts[-1].image is not None else parts
-        with _bitmaps(pictures) as bitmaps:
+        with _bitmaps(mtmd, pictures) as bitmaps:
             chunks = mtmd.mtmd_input_chunks_init()
             try:
                 code = self._tokenize(chunks, parts, bitmaps)
                 if code:
                     raise InferenceError(f"llama.cpp cannot read these images (code {code}): {error_log.text}")
-                return _prompt(chunks, [picture.digest for picture in pictures], vocabulary)
+                return _prompt(mtmd, chunks, [picture.digest for picture in pictures], vocabulary)
             except BaseException:
                 mtmd.mtmd_input_chunks_free(chunks)
                 raise
 
     def _tokenize(self, chunks: Any, parts: Sequence[PromptPart], bitmaps: Sequence[Any]) -> int:
-        texts, given = [], []
+        mtmd, texts, given = self._mtmd, [], []
         for part in parts:
             one = mtmd.mtmd_input_part()
             if part.image is not None:
@@ -138,7 +140,7 @@ class GgufSight:
         Raises:
             RequestRefusedError: it has more parts than are read at once, and the model must see all of them at once.
         """
-        n_batch = int(llama_cpp.llama_n_batch(context))
+        mtmd, n_batch = self._mtmd, int(llama_cpp.llama_n_batch(context))
         at_once = min(n_batch, int(llama_cpp.llama_n_ubatch(context)))
         if image.n_rows > at_once and mtmd.mtmd_decode_use_non_causal(self._context, image.chunk):
             raise RequestRefusedError(
@@ -169,8 +171,19 @@ def lane_batch(stretch: int) -> int:
     return max(stretch, N_BATCH)
 
 
+def _library() -> Any:
+    """llama.cpp's mtmd, which not every build of llama-cpp-python brings. Raises ModelLoadError: this one does not."""
+    try:
+        import llama_cpp.mtmd_cpp as mtmd
+    except (ImportError, OSError, RuntimeError, AttributeError) as exc:
+        raise ModelLoadError(
+            f"this build of llama-cpp-python has no mtmd, which reads images ({exc}); install one that has it"
+        ) from exc
+    return mtmd
+
+
 @contextmanager
-def _bitmaps(pictures: Sequence[Picture]) -> Iterator[list[Any]]:
+def _bitmaps(mtmd: Any, pictures: Sequence[Picture]) -> Iterator[list[Any]]:
     made = []
     try:
         for picture in pictures:
@@ -184,7 +197,7 @@ def _bitmaps(pictures: Sequence[Picture]) -> Iterator[list[Any]]:
             mtmd.mtmd_bitmap_free(bitmap)
 
 
-def _prompt(chunks: Any, digests: Sequence[str], vocabulary: Vocabulary) -> SeenPrompt:
+def _prompt(mtmd: Any, chunks: Any, digests: Sequence[str], vocabulary: Vocabulary) -> SeenPrompt:
     """Put together what mtmd made. An image with slices comes as several chunks with its name."""
     tokens: list[int] = []
     found: list[tuple[int, int, Any]] = []
@@ -209,7 +222,7 @@ def _prompt(chunks: Any, digests: Sequence[str], vocabulary: Vocabulary) -> Seen
         start + shift: ImageChunk(start + shift, n_places, int(mtmd.mtmd_input_chunk_get_n_tokens(chunk)), chunk)
         for start, n_places, chunk in found
     }
-    return SeenPrompt(begun, images, chunks)
+    return SeenPrompt(begun, images, mtmd, chunks)
 
 
 def _numbers(digest: str, slice_number: int, n_places: int) -> list[int]:
