@@ -85,7 +85,7 @@ def make_idefics3(folder: Path) -> Path:
     marks = [f"<row_{row}_col_{column}>" for row in range(1, 4) for column in range(1, 4)]
     tokenizer = _tokenizer("<fake_token_around_image>", "<image>", "<end_of_utterance>", "<global-img>", *marks)
     config = Idefics3Config(
-        vision_config={"image_size": 16, "patch_size": 4, **_VISION, "model_type": "idefics3_vision"},
+        vision_config={"image_size": 16, "patch_size": 4, **_VISION},
         text_config=LlamaConfig(vocab_size=len(tokenizer), **_TEXT),
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         scale_factor=2,
