@@ -46,6 +46,7 @@ class Offered:
     name: str
     kind: str
     context_length: int | None = None
+    sees_images: bool = False
 
 
 @dataclass
@@ -170,7 +171,10 @@ class Running:
 
     async def offered(self) -> list[Offered]:
         listed = await self.get("/v1/models")
-        return [Offered(one["id"], one["kind"], one.get("context_length")) for one in listed["data"]]
+        return [
+            Offered(one["id"], one["kind"], one.get("context_length"), one.get("sees_images", False))
+            for one in listed["data"]
+        ]
 
     async def status(self) -> dict[str, Any]:
         found: dict[str, Any] = await self.get("/status")
@@ -181,7 +185,7 @@ class Running:
     ) -> AsyncGenerator[str, None]:
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": message.role, "content": message.content} for message in asked],
+            "messages": [{"role": message.role, "content": _content(message)} for message in asked],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -236,6 +240,16 @@ class Running:
         return ConfigurationError(said) if status == 400 else ProviderUnavailableError(said)
 
 
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """What a message says, as the API takes it."""
+    if not message.images:
+        return message.content
+    return [
+        {"type": "image_url", "image_url": {"url": part.image}} if part.image else {"type": "text", "text": part.text}
+        for part in message.parts()
+    ]
+
+
 class Here:
     """Models of this process."""
 
@@ -251,7 +265,8 @@ class Here:
         for info in services.models.get_available_models():
             if info.is_loadable:
                 name = services.models.unique_name(info.id)
-                found[name] = Offered(name, "local", services.models.context_length(info.id))
+                sees = info.loaded_as.config.get("sees_images") is True
+                found[name] = Offered(name, "local", services.models.context_length(info.id), sees)
         kinds: tuple[tuple[str, list[str]], ...] = (
             ("endpoint", [name for name, one in config.models.items() if one.is_remote]),
             ("group", list(config.task_groups)),

@@ -71,13 +71,17 @@ def query(
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of the answer at most.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option("--image", help="A picture before the question, for models that see; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
     alone: AloneOption = False,
 ) -> None:
     """Ask one question; the answer is printed as it is written."""
     from multi_llm_comparator.cli import talking
 
-    wanted = talking.Wanted(system, max_tokens, temperature, quality_priority)
+    wanted = talking.Wanted(system, max_tokens, temperature, quality_priority, tuple(image or ()))
     run(talking.query(question, model, strategy, wanted, as_json, alone))
 
 

@@ -41,7 +41,8 @@ class LoadOptions:
     """How a model is loaded.
 
     ``n_ctx`` is the context of one request in tokens and ``parallel`` the number of requests decoded together;
-    ``safe`` asks for the slowest, most compatible settings, after a crash with the usual ones.
+    ``safe`` asks for the slowest, most compatible settings, after a crash with the usual ones. ``projector`` is the
+    file of a GGUF model's vision part (mmproj).
     """
 
     n_ctx: int = 2048
@@ -55,6 +56,7 @@ class LoadOptions:
     trust_remote_code: bool = False
     parallel: int = 4
     safe: bool = False
+    projector: str = ""
 
     @property
     def cache_tokens(self) -> int:

@@ -88,7 +88,7 @@ async def show(form: ShowForm, request: Request) -> dict[str, Any]:
         "template": "",
         "details": _details(offer),
         "model_info": {name: value for name, value in known.items() if value is not None},
-        "capabilities": ["embedding" if offer.kind == "embedder" else "completion"],
+        "capabilities": ["embedding" if offer.kind == "embedder" else "completion", *(["vision"] * offer.sees_images)],
         "modified_at": _time(offer.modified_at),
     }
 

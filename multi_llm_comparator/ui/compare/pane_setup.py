@@ -23,7 +23,7 @@ from multi_llm_comparator.ui.compare.state import (
     remove_pane,
 )
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.choices import Choice, listed, type_name
+from multi_llm_comparator.ui.kit.choices import Choice, listed, sees_images, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone, pane_tones
@@ -167,6 +167,8 @@ def _facts_line(pane: Pane, choice: Choice | None, shares_with: Sequence[int]) -
         line += " " + note_chip(t("setup.shared", letters=letters), why, STATE_TONES["done"])
     if choice.model is not None and choice.model.config.get("chat_template") is False:
         line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
+    if sees_images(choice):
+        line += " " + note_chip(t("images.sees"), t("images.sees_why"), STATE_TONES["done"])
     if pane.constraint is not None:
         form = pane.constraint.regex or pane.constraint.json_schema or ""
         line += " " + note_chip(t("setup.held"), form[:300], STATE_TONES["queued"])

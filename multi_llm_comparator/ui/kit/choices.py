@@ -113,6 +113,16 @@ def cooperations() -> dict[str, Choice]:
     return {target: _named(target, "cooperation") for target in targets if may_ask(target)}
 
 
+def sees_images(choice: Choice | None) -> bool:
+    """Whether a target looks at images, as far as its files or the task groups' file tell."""
+    if choice is None or choice.kind == "cooperation":
+        return False
+    if choice.model is not None:
+        return choice.model.loaded_as.config.get("sees_images") is True
+    route = get_workbench().gateway.groups.route(choice.target)
+    return any("vision" in c.declaration.tags for stage in route.stages for c in stage.candidates)
+
+
 def tone_of(target: str) -> Tone:
     """The colour of whoever is asked by this name: the one that the model wears on every page."""
     if not target:
