@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from multi_llm_comparator.comparison.export_chart import Bar, bars_of
+from multi_llm_comparator.comparison.export_closer import SHADES, Reference, Room, Token, references_of, tokens_of
 from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
     LABELS,
@@ -55,6 +56,7 @@ class Card:
     parameters: str
     state: str
     repeats: tuple[str, ...]
+    tokens: tuple[Token, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Section:
     models: tuple[str, ...]
     differences: tuple[Setting, ...]
     cards: tuple[Card, ...]
+    references: tuple[Reference, ...]
     earlier: tuple[Card, ...]
     bars: tuple[Bar, ...]
     rows: tuple[tuple[str, list[str]], ...]
@@ -73,15 +76,17 @@ class Section:
 
 def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
     """The whole run as a page."""
-    words = LABELS[language]
+    words, room = LABELS[language], Room()
     return _template().render(
         run=snapshot,
         words=words,
         language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
-        sections=[_section(turn, language, snapshot.shared_thread or turn.is_picked) for turn in snapshot.turns],
+        sections=[_section(turn, language, snapshot.shared_thread or turn.is_picked, room) for turn in snapshot.turns],
         figure_names=[words[name] for name in FIGURE_NAMES],
+        shades=SHADES,
+        is_full=room.is_full,
     )
 
 
@@ -120,7 +125,7 @@ def _pieces(text: str, own_thought: str = "") -> Iterator[Piece]:
         yield Piece(False, render(rest))
 
 
-def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
+def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool, room: Room) -> Section:
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
     names = labels(shown)
@@ -129,9 +134,10 @@ def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Sect
         prompt=turn.prompt,
         models=tuple(answer.model_name for answer in shown),
         differences=tuple(settings_of_answers(shown)) if len(shown) > 1 else (),
-        cards=tuple(_card(a, name, turn, marks_chosen, language) for a, name in zip(shown, names, strict=True)),
+        cards=tuple(_card(a, name, turn, marks_chosen, language, room) for a, name in zip(shown, names, strict=True)),
+        references=references_of(shown, names, turn.chosen if marks_chosen else None, room),
         earlier=tuple(
-            _card(answer, answer.model_name, turn, marks_chosen, language)
+            _card(answer, answer.model_name, turn, marks_chosen, language, room)
             for answer in every
             if turn.answers[answer.pane_id] is not answer
         ),
@@ -143,7 +149,9 @@ def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Sect
     )
 
 
-def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
+def _card(
+    answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language, room: Room
+) -> Card:
     is_shown = turn.answers[answer.pane_id] is answer
     return Card(
         answer=answer,
@@ -153,4 +161,5 @@ def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: b
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
         repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),
+        tokens=tokens_of(answer, room) if is_shown else (),
     )
