@@ -1,6 +1,6 @@
 // Panes change places: a pane's letter is dragged to another's place, or moved by arrow keys. Python does the moving.
 
-const LETTERS = ".st-key-compare_setup .mlc-order", FOCUS_TRIES = 40, FOCUS_MS = 100;
+const LETTERS = ".st-key-compare_setup .mlc-order", FOCUS_TRIES = 40, FOCUS_MS = 100, PENDING_MS = 4000;
 
 const letters = () => [...document.querySelectorAll(LETTERS)];
 const placeOf = (target) => letters().indexOf(target?.closest?.(LETTERS));
@@ -11,7 +11,14 @@ const under = (target) => {
 };
 
 function begin() {
-  const order = { from: -1, move: () => {}, mark: null };
+  const order = { from: -1, send: () => {}, mark: null, sentAt: -PENDING_MS };
+  // What is sent before the row is drawn anew would mean other panes.
+  order.move = (from, to) => {
+    if (performance.now() - order.sentAt < PENDING_MS) return false;
+    order.sentAt = performance.now();
+    order.send({ from, to });
+    return true;
+  };
   const marked = (target) => {
     order.mark?.classList.remove("mlc-drop");
     order.mark = order.from >= 0 && under(target) >= 0 ? target.closest('[data-testid="stColumn"]') : null;
@@ -39,19 +46,22 @@ function begin() {
     if (from < 0 || !by || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     const to = from + by;
-    if (to >= 0 && to < letters().length) { order.move(from, to); follow(to, FOCUS_TRIES); }
+    if (to >= 0 && to < letters().length && order.move(from, to)) follow(from, to, FOCUS_TRIES);
   });
   return order;
 }
 
-// The row is drawn anew, and with it goes the focus: it is given back where the pane is now.
-function follow(place, tries) {
-  const at = document.activeElement;
-  if (!at || at === document.body || at.matches(LETTERS)) letters()[place]?.focus({ preventScroll: true });
-  if (tries > 0) setTimeout(() => follow(place, tries - 1), FOCUS_MS);
+// The row is drawn anew, and with it goes the focus: it is given back where the pane is now, unless somebody took it.
+function follow(from, to, tries) {
+  const at = document.activeElement, all = letters();
+  if (!at || at === document.body || (tries === 0 && at === all[from])) all[to]?.focus({ preventScroll: true });
+  else if (at !== all[from] && at !== all[to]) return;
+  if (tries > 0) setTimeout(() => follow(from, to, tries - 1), FOCUS_MS);
 }
 
-export default function ({ setTriggerValue }) {
+export default function ({ data, setTriggerValue }) {
   const order = (window.mlcOrder ??= begin());
-  order.move = (from, to) => setTriggerValue("moved", { from, to });
+  order.send = (moved) => setTriggerValue("moved", moved);
+  if (order.panes !== data.panes) order.sentAt = -PENDING_MS;
+  order.panes = data.panes;
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from multi_llm_comparator.ui.compare.state import place_pane
+from multi_llm_comparator.ui.compare.state import draft_panes, place_pane
 from multi_llm_comparator.ui.kit.html_pieces import letter
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import Tone
@@ -29,7 +29,8 @@ def movable_badge(index: int, tone: Tone) -> str:
 
 def tend_pane_order() -> None:
     """Once on the page, where there is more than one pane."""
-    _component(data={}, key=_KEY, on_moved_change=_moved, height="content", width="content")
+    panes = " ".join(pane.id for pane in draft_panes())
+    _component(data={"panes": panes}, key=_KEY, on_moved_change=_moved, height="content", width="content")
 
 
 def _moved() -> None:
