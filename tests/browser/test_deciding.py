@@ -200,6 +200,38 @@ def test_an_answer_is_edited_by_keys_and_the_one_before_is_kept(run: Page) -> No
     expect(card).to_contain_text("2/2")
 
 
+def test_the_outline_opens_and_leads_into_the_answer_and_escape_goes_back_step_by_step(run: Page) -> None:
+    run.keyboard.press("1")
+    run.keyboard.press("o")
+    outline = run.locator("nav.mlc-outline")
+    expect(outline).to_be_visible()
+    assert run.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    run.keyboard.press("Escape")
+    expect(outline).to_have_count(0)
+    expect(bar(run)).to_be_visible()
+    run.keyboard.press("Escape")
+    expect(bar(run)).to_have_count(0)
+
+
+@pytest.mark.parametrize(("key", "title"), [("i", "a closer look"), ("m", "Tags and note")])
+def test_details_and_tags_of_the_open_answer_open_by_a_key(run: Page, key: str, title: str) -> None:
+    run.keyboard.press("2")
+    expect(bar(run)).to_be_visible()
+    run.keyboard.press(key)
+    expect(run.get_by_role("dialog")).to_contain_text(title)
+    run.keyboard.press("Escape")
+    expect(run.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_open_answer_is_copied_by_a_key(run: Page) -> None:
+    run.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    run.keyboard.press("1")
+    expect(bar(run)).to_be_visible()
+    words = board.cards(run).nth(0).locator('[class*="st-key-text_"] p').first.inner_text().split()[:3]
+    run.keyboard.press("c")
+    board.wait_until(run, f"navigator.clipboard.readText().then(text => text.includes({words[0]!r}))")
+
+
 def test_an_explanation_is_shown_by_a_tap(run: Page) -> None:
     run.locator(".mlc-figure").first.click()
     expect(run.locator(".mlc-tip")).to_be_visible()
