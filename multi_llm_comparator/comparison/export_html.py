@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from multi_llm_comparator.comparison.export_chart import Bar, bars_of
+from multi_llm_comparator.comparison.export_closer import SHADES, Reference, Room, Token, references_of, tokens_of
 from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
     LABELS,
@@ -56,6 +57,7 @@ class Card:
     parameters: str
     state: str
     repeats: tuple[str, ...]
+    tokens: tuple[Token, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Section:
     models: tuple[str, ...]
     differences: tuple[Setting, ...]
     cards: tuple[Card, ...]
+    references: tuple[Reference, ...]
     earlier: tuple[Card, ...]
     bars: tuple[Bar, ...]
     rows: tuple[tuple[str, list[str]], ...]
@@ -75,15 +78,17 @@ class Section:
 
 def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
     """The whole run as a page."""
-    words = LABELS[language]
+    words, room = LABELS[language], Room()
     return _template().render(
         run=snapshot,
         words=words,
         language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
-        sections=[_section(snapshot, turn, language) for turn in snapshot.turns],
+        sections=[_section(snapshot, turn, language, room) for turn in snapshot.turns],
         figure_names=[words[name] for name in FIGURE_NAMES],
+        shades=SHADES,
+        is_full=room.is_full,
     )
 
 
@@ -122,7 +127,7 @@ def _pieces(text: str, own_thought: str = "") -> Iterator[Piece]:
         yield Piece(False, render(rest))
 
 
-def _section(snapshot: ComparisonSnapshot, turn: TurnSnapshot, language: Language) -> Section:
+def _section(snapshot: ComparisonSnapshot, turn: TurnSnapshot, language: Language, room: Room) -> Section:
     marks_chosen = snapshot.shared_thread or turn.is_picked
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
@@ -133,9 +138,10 @@ def _section(snapshot: ComparisonSnapshot, turn: TurnSnapshot, language: Languag
         images=snapshot.images_of(turn),
         models=tuple(answer.model_name for answer in shown),
         differences=tuple(settings_of_answers(shown)) if len(shown) > 1 else (),
-        cards=tuple(_card(a, name, turn, marks_chosen, language) for a, name in zip(shown, names, strict=True)),
+        cards=tuple(_card(a, name, turn, marks_chosen, language, room) for a, name in zip(shown, names, strict=True)),
+        references=references_of(shown, names, turn.chosen if marks_chosen else None, room),
         earlier=tuple(
-            _card(answer, answer.model_name, turn, marks_chosen, language)
+            _card(answer, answer.model_name, turn, marks_chosen, language, room)
             for answer in every
             if turn.answers[answer.pane_id] is not answer
         ),
@@ -147,7 +153,9 @@ def _section(snapshot: ComparisonSnapshot, turn: TurnSnapshot, language: Languag
     )
 
 
-def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
+def _card(
+    answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language, room: Room
+) -> Card:
     is_shown = turn.answers[answer.pane_id] is answer
     return Card(
         answer=answer,
@@ -157,4 +165,5 @@ def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: b
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
         repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),
+        tokens=tokens_of(answer, room) if is_shown else (),
     )

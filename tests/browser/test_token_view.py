@@ -55,6 +55,22 @@ def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
     board.expect_states(page, re.compile("done"), count=2)
 
 
+def test_a_digit_leads_to_what_else_might_have_stood_there_and_n_back_to_the_tokens(answered: Page) -> None:
+    page = answered
+    page.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".tokens")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tokens .chosen")).to_have_count(1)
+    own = page.locator(".panel li").evaluate_all("all => all.findIndex(one => one.className === 'own')")
+    page.keyboard.press("2" if own == 0 else "1")
+    expect(page.locator(".panel li button").nth(1 if own == 0 else 0)).to_be_focused()
+    page.keyboard.press("n")
+    expect(page.locator(".tokens")).to_be_focused()
+    if page.locator(".tokens .unsure").count():
+        expect(page.locator(".tokens .chosen.unsure")).to_have_count(1)
+
+
 def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) -> None:
     page = answered
     for width in (1280, 800, 390):

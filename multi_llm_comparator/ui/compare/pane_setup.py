@@ -11,6 +11,7 @@ from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.load_options import load_options
+from multi_llm_comparator.ui.compare.pane_order import movable_badge, tend_pane_order
 from multi_llm_comparator.ui.compare.parameters import draw_parameters
 from multi_llm_comparator.ui.compare.state import (
     add_pane,
@@ -52,6 +53,7 @@ def draw_setup() -> None:
                 on_click=add_pane,
                 type="tertiary",
             )
+    tend_pane_order()
 
 
 def _shared_bases(panes: Sequence[Pane], choices: Mapping[str, Choice]) -> dict[str, tuple[int, ...]]:
@@ -79,7 +81,7 @@ def _draw_pane(
 ) -> None:
     choice = choices.get(pane.target)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
-        st.html(letter_badge(index, tone), width="content")
+        st.html(letter_badge(index, tone) if is_only else movable_badge(index, tone), width="content")
         _draw_model_choice(pane, index, choices)
         with st.popover(
             t("setup.parameters", letter=letter(index)),

@@ -208,11 +208,22 @@ def duplicate_pane(pane_id: str) -> None:
 
 def move_pane(pane_id: str, by: int) -> None:
     """Change places with the pane on the left (-1) or on the right (1)."""
+    at = next(i for i, pane in enumerate(draft_panes()) if pane.id == pane_id)
+    place_pane(at, at + by)
+
+
+def place_pane(at: int, to: int) -> None:
+    """Put the pane at one place into another; answers that are there already follow it."""
     panes = list(draft_panes())
-    at = next(i for i, pane in enumerate(panes) if pane.id == pane_id)
-    if 0 <= at + by < len(panes):
-        panes[at], panes[at + by] = panes[at + by], panes[at]
-        save_draft(panes)
+    if at == to or not (0 <= at < len(panes) and 0 <= to < len(panes)):
+        return
+    panes.insert(to, panes.pop(at))
+    save_draft(panes)
+    if (comparison := current_run()) is not None:
+        order = [pane.id for pane in panes]
+        asked = comparison.snapshot().panes
+        ordered = sorted(asked, key=lambda pane: order.index(pane.id) if pane.id in order else len(order))
+        perform(_applied(comparison, ordered), comparison.id)
 
 
 def apply_to_all(pane_id: str) -> None:
