@@ -27,6 +27,7 @@ from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings, get_settings
 from multi_llm_comparator.evaluation.cooperation_worth import Worths
 from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.on_cluster import spread_with
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
 from multi_llm_comparator.evaluation.tasks.base import Task
@@ -34,8 +35,10 @@ from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.groups.named_answers import NamedAnswers
+from multi_llm_comparator.groups.scoring import GatewayScorer
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
+from multi_llm_comparator.known_questions import known_by
 from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.roles import FindLocal, Reach
@@ -129,7 +132,13 @@ def _services(
     engine.memory_manager.other_work = jobs.held_bytes
     evaluations = EvaluationRegistry(
         runs,
-        Sources(fresh, engine, lambda target: models.find(target) is not None),
+        Sources(
+            fresh,
+            GatewayScorer(gateway, engine),
+            lambda target: models.find(target) is not None,
+            known_by(models),
+            spread_with(models.find),
+        ),
         open_tasks,
         in_flight=max(1, settings.parallel_requests),
     )

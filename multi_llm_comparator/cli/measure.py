@@ -21,13 +21,14 @@ from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
-from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
     SUBJECT_IDS,
+    Cluster,
     EvaluationSpec,
     JudgeMode,
     JudgeSpec,
@@ -78,6 +79,13 @@ def evaluate_command(
     max_tokens: Annotated[int, typer.Option(min=1)] = 256,
     judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
     judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
+    reference: Annotated[
+        str | None, typer.Option(help="One of the models: how far are the others' predictions from its, on the set?")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="A Ray cluster that the models answer on: HOST:6379 or ray://HOST:10001.")
+    ] = None,
+    actors: Annotated[int | None, typer.Option(min=1, max=64, help="With --ray; one a machine if absent.")] = None,
     title: Annotated[str, typer.Option(help="What the run is called.")] = "",
     resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
     to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
@@ -106,6 +114,8 @@ def evaluate_command(
         judged_by,
         title=title,
         repeats=repeats,
+        reference=id_named(reference, model or []),
+        cluster=Cluster(address=ray, actors=actors) if ray else None,
     )
 
     async def work() -> bool:
@@ -176,6 +186,8 @@ def spec_of(
     *,
     title: str,
     repeats: int,
+    reference: str | None = None,
+    cluster: Cluster | None = None,
 ) -> EvaluationSpec:
     """Raises ConfigurationError: what was asked for cannot be evaluated."""
     subjects = [
@@ -191,7 +203,22 @@ def spec_of(
         tasks=tasks,
         repeats=repeats,
         judge=JudgeSpec(target=judge[0], mode=_mode(judge[1])) if judge else None,
+        reference=reference,
+        cluster=cluster,
     )
+
+
+def id_named(reference: str | None, names: list[str]) -> str | None:
+    """The id of the subject that is the reference.
+
+    Raises:
+        ConfigurationError: it is none of the models.
+    """
+    if reference is None:
+        return None
+    if reference not in names[: len(SUBJECT_IDS)]:
+        raise ConfigurationError(f"--reference {reference!r} is none of the models; name it as --model does")
+    return SUBJECT_IDS[names.index(reference)]
 
 
 def _mode(name: str) -> JudgeMode:
@@ -206,7 +233,7 @@ async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None) -> boo
     rows = len(spec.prompts.rows) if spec.prompts else 0
     if rows and len(spec.subjects) > 1:
         visible = smallest_difference(rows, comparisons=len(spec.pairs))
-        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en"))
+        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en", comparisons=len(spec.pairs)))
     return await finish(work, await work.evaluations.start(spec), to)
 
 
@@ -231,7 +258,7 @@ async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
         found.add_row(*map(plain, row))
     # Through a pipe, too, a row stays a row.
     output.print(found, width=WIDTH, crop=False)
-    for line in verdict_lines(snapshot, results, "en"):
+    for line in (*verdict_lines(snapshot, results, "en"), *remark_lines(snapshot, "en")):
         output.print(plain(line))
     if snapshot.error:
         messages.print(f"error: {snapshot.error}", style="red")

@@ -51,6 +51,8 @@ def evaluation_data(snapshot: EvaluationSnapshot) -> dict[str, Any]:
         "created_at": iso_time(snapshot.created_at),
         "spec": snapshot.spec.model_dump(mode="json"),
         "results": _plain(results),
+        "divergences": _plain(snapshot.divergences),
+        "learnt": _plain(snapshot.learnt),
         "items": [_plain(item) for item in snapshot.items],
         "answers": [
             {"item": key.item, "subject": key.subject, "repeat": key.repeat, "value": cell.value, **_plain(cell)}

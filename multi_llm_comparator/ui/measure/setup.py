@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
@@ -49,7 +50,7 @@ def draw_setup() -> None:
         with data, st.container(border=True, height="stretch"):
             _draw_data(setup, prompts)
         with models, st.container(border=True, height="stretch"):
-            _draw_models(setup)
+            _draw_models(setup, prompts)
             _draw_judge(setup, prompts)
     _draw_outlook(setup, prompts)
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
@@ -152,7 +153,7 @@ def _draw_tasks(setup: Setup) -> None:
         st.toggle(t("measure.chat"), setup.chat, key=_key("chat"), on_change=_changed, args=("chat",))
 
 
-def _draw_models(setup: Setup) -> None:
+def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
     choices = pane_choices()
     st.markdown(f"**{t('measure.models')}**")
     st.multiselect(
@@ -180,6 +181,29 @@ def _draw_models(setup: Setup) -> None:
             args=("temperature",),
         )
         _number("repeats", setup.repeats, 1, MAX_REPEATS)
+        if find_spec("ray") is not None:
+            st.text_input(
+                t("measure.cluster"),
+                setup.cluster,
+                key=_key("cluster"),
+                help=t("measure.cluster_why"),
+                placeholder="HOST:6379",
+                max_chars=300,
+                on_change=_changed,
+                args=("cluster",),
+            )
+    if prompts is not None and len(setup.models) > 1:
+        options = ["", *(target for target in setup.models if target in choices)]
+        st.selectbox(
+            t("measure.reference"),
+            options,
+            options.index(setup.reference) if setup.reference in options else 0,
+            key=_key("reference"),
+            format_func=lambda target: choices[target].label if target in choices else t("measure.no_reference"),
+            help=t("measure.reference_why"),
+            on_change=_changed,
+            args=("reference",),
+        )
 
 
 def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
@@ -228,7 +252,7 @@ def _draw_outlook(setup: Setup, prompts: PromptSet | None) -> None:
         return
     count, pairs = len(prompts.rows), len(setup.models) * (len(setup.models) - 1) // 2
     visible = smallest_difference(count, comparisons=pairs)
-    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language())
+    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language(), comparisons=pairs)
     with st.container(horizontal=True, horizontal_alignment="center"):
         st.caption(plain(words), width="content")
 

@@ -61,6 +61,8 @@ class Setup:
     judge: str = ""
     judge_mode: str = JUDGE_MODES[0]
     rubric: str = USUAL_RUBRIC
+    reference: str = ""
+    cluster: str = ""
 
 
 def current_setup() -> Setup:
@@ -140,7 +142,14 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
         tasks=[TaskChoice(name=name, data=setup.data.strip() or None, options=options) for name in setup.tasks],
         repeats=setup.repeats,
         judge=JudgeSpec.model_validate(judge) if setup.judge else None,
+        reference=_reference(setup, subjects) if prompts is not None else None,
+        cluster={"address": setup.cluster.strip()} if setup.cluster.strip() else None,
     )
+
+
+def _reference(setup: Setup, subjects: Sequence[Subject]) -> str | None:
+    """The id of the subject that the others' predictions are compared with; None: nobody, or it is not asked."""
+    return next((subject.id for subject in subjects if setup.reference == subject.target), None)
 
 
 def start() -> None:
@@ -216,6 +225,8 @@ def set_up_again(run: EvaluationRun) -> None:
         max_tokens=config.max_tokens,
         judge=spec.judge.target if spec.judge else "",
         judge_mode=spec.judge.mode if spec.judge else JUDGE_MODES[0],
+        reference=spec.subject(spec.reference).target if spec.reference else "",
+        cluster=spec.cluster.address if spec.cluster else "",
     )
     leave_run()
 
