@@ -34,8 +34,8 @@ _EN = {
     "The order decided in {flips} of {judged}.",
     "visible_before": "{items} show a difference of {points} points or more, if {discordance} of the answers differ; "
     "{wanted} points would need about {needed}.",
-    "visible_none": "{items} are too few to show any difference, if {discordance} of the answers differ; {wanted} points "
-    "would need about {needed}.",
+    "visible_none": "{items} are too few to show any difference, if {discordance} of the answers differ; {wanted} "
+    "points would need about {needed}.",
     "divergence": "{model} against {reference}: {kl} nats a token apart; the same token is likeliest in {same} of "
     "{tokens} places of {texts} prompts and answers.",
     "divergence_failed": "{model} against {reference}: their predictions could not be compared: {error}",
@@ -100,14 +100,15 @@ _ZH = {
     "trust": "由 {judge} 评判：与您评分的一致性 kappa 为 {kappa}（{n} 条）；{judged} 次评判中 {flips} 由顺序决定。",
     "trust_none": "由 {judge} 评判，尚不知它与您是否一致：请亲自给一些回答打分（目前 0 条）。"
     "{judged} 次评判中有 {flips} 由顺序决定。",
-    "visible_before": "若有 {discordance} 的回答不同，{items}可以显示 {points} 个百分点以上的差异；要显示 {wanted} 个百分点约需 "
-    "{needed} 条。",
-    "visible_none": "若有 {discordance} 的回答不同，{items}太少，无法显示任何差异；要显示 {wanted} 个百分点约需 {needed} 条。",
+    "visible_before": "若有 {discordance} 的回答不同，{items}可以显示 {points} 个百分点以上的差异；"
+    "要显示 {wanted} 个百分点约需 {needed} 条。",
+    "visible_none": "若有 {discordance} 的回答不同，{items}太少，无法显示任何差异；"
+    "要显示 {wanted} 个百分点约需 {needed} 条。",
     "divergence": "{model} 与 {reference}：每个 token 相差 {kl} nats；在 {texts} 条提示词和回答的 {tokens} 个位置中，"
     "{same} 的最可能 token 相同。",
     "divergence_failed": "{model} 与 {reference}：无法比较二者的预测：{error}",
-    "learnt": "{model} 的微调数据包含{source}的 {n} 道题中的 {found} 道（{exact} 道原文相同，{overlapping} 道部分相同）："
-    "它在这里的得分参考价值不大。",
+    "learnt": "{model} 的微调数据包含{source}的 {n} 道题中的 {found} 道（{exact} 道原文相同，"
+    "{overlapping} 道部分相同）：它在这里的得分参考价值不大。",
     "learnt_not": "{model} 由其他数据微调：其中没有{source}的 {n} 道题中的任何一道{sampled}。",
     "learnt_sampled": "（仅就其中约 {one_in} 分之一的片段而言）",
     "learnt_unknown": "{model} 经过微调，但无法读取其训练数据记录：{error}",

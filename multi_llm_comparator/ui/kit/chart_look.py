@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 Figure = dict[str, Any]
@@ -9,6 +10,11 @@ Figure = dict[str, Any]
 INK = {"light": "#1c2027", "dark": "#e7e9ee"}
 MUTED = {"light": "#6b7280", "dark": "#9aa3b2"}
 FAINT = {"light": "rgba(28,32,39,0.10)", "dark": "rgba(231,233,238,0.12)"}
+
+
+def label(text: str) -> str:
+    """A name as a label: Plotly reads markup, and fields of its own in hover texts."""
+    return escape(text, quote=False).replace("%{", "%&#123;")
 
 
 def layout(page: str) -> Figure:

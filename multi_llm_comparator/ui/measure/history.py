@@ -15,7 +15,7 @@ from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapsho
 from multi_llm_comparator.evaluation.measuring.spec import Subject
 from multi_llm_comparator.evaluation.measuring.words import source_name, words_of
 from multi_llm_comparator.ui.kit.actions import perform
-from multi_llm_comparator.ui.kit.chart_look import FAINT, MUTED, Figure, layout
+from multi_llm_comparator.ui.kit.chart_look import FAINT, MUTED, Figure, label, layout
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.live_chart import live_chart
@@ -85,10 +85,10 @@ def _trace(subject: Subject, source: str, points: Sequence[Past], sign: str, pag
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": _label(f"{subject.name} · {told}"),
+        "name": _short(f"{subject.name} · {told}"),
         "x": [datetime.fromtimestamp(one.created_at, UTC).isoformat() for one in points],
         "y": [score.mean for score in scores],
-        "customdata": [[one.run_id, _label(one.title), tn("measure.items", one.score.n)] for one in points],
+        "customdata": [[one.run_id, _short(one.title), tn("measure.items", one.score.n)] for one in points],
         "hovertemplate": "%{customdata[1]}<br>%{y:.1%} · %{customdata[2]}<br>%{x}<extra></extra>",
         "line": {"color": colour, "width": 1.5},
         "marker": {"color": colour, "size": 9, "symbol": sign},
@@ -104,9 +104,8 @@ def _trace(subject: Subject, source: str, points: Sequence[Past], sign: str, pag
     }
 
 
-def _label(text: str) -> str:
-    """A name for Plotly, which reads some HTML."""
-    return escape(cut_line(text, LABEL_CHARS), quote=False)
+def _short(text: str) -> str:
+    return label(cut_line(text, LABEL_CHARS))
 
 
 def _draw_past(name: str, past: Past, key: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import streamlit as st
@@ -14,7 +13,7 @@ from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapsho
 from multi_llm_comparator.evaluation.measuring.tradeoff import TradeoffPoint, radii, tradeoff_points
 from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, layout
+from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, label, layout
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
@@ -89,7 +88,7 @@ def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
 def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
     colour, score = tone_of(point.target).on(page), point.score
     says = [
-        f"<b>{_label(point.name)}</b>",
+        f"<b>{label(point.name)}</b>",
         f"{mean_words(score)} ({interval_words(score)})",
         f"{say.speed(point.tokens_per_s)} {t('figure.speed_unit')}",
         say.size(point.memory_bytes),
@@ -100,7 +99,7 @@ def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
         "mode": "markers+text",
         "x": [point.tokens_per_s],
         "y": [score.mean],
-        "text": [_label(cut_line(point.name, LABEL_CHARS))],
+        "text": [label(cut_line(point.name, LABEL_CHARS))],
         "textposition": "top center",
         "textfont": {"color": INK[page], "size": 12},
         "cliponaxis": False,
@@ -122,8 +121,3 @@ def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
             "line": {"color": INK[page] if point.is_front else colour, "width": 2.5 if point.is_front else 0},
         },
     }
-
-
-def _label(text: str) -> str:
-    """A name for Plotly, which reads some HTML."""
-    return escape(text, quote=False)
