@@ -3,8 +3,8 @@
     python docs/make_quantization_report.py --data DATA        DATA: a folder with mmlu, as its authors publish it
     python docs/make_quantization_report.py --found FILE       from the JSON of an evaluation that ran before
 
-Asks SmolLM2-135M-Instruct as a PyTorch checkpoint and three GGUF files of it, by one ``llm-cooperation evaluate``, which
-goes on where it was interrupted (``--resume RUN``). Speeds are left out: they depend on what else runs on the machine.
+Asks SmolLM2-135M-Instruct as a PyTorch checkpoint and three GGUF files of it, by one ``llm-cooperation evaluate``
+(interrupted, it goes on with ``--resume RUN``). Speeds are left out: they depend on what else runs on the machine.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def report(found: Mapping[str, Any]) -> str:
     lines = [
         "# What quantising SmolLM2-135M-Instruct costs",
         "",
-        "Four forms of one model of 135 million parameters: the checkpoint (bfloat16) and GGUF files of type Q8_0, Q4_1 and Q4_0. Asked were",
+        "Four forms of one model of 135 million parameters: the checkpoint (bfloat16) and GGUF files of type Q8_0, "
+        "Q4_1 and Q4_0. Asked were",
         f"[{len(found['spec']['prompts']['rows'])} prompts](hundred-prompts.csv) of ten kinds, answered greedily, and "
         f"{sum(item['source'] == 'mmlu' for item in found['items'])} questions of MMLU, five-shot, scored by the",
         "probabilities of their choices. Written by `docs/make_quantization_report.py`, which runs one command:",
