@@ -11,7 +11,7 @@ from jinja2 import Environment, Template
 
 from multi_llm_comparator.core.readable import NOTHING, Language
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
-from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, tag_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.tradeoff import tradeoff_picture
@@ -57,6 +57,7 @@ def to_html(snapshot: EvaluationSnapshot, language: Language) -> str:
         verdicts=verdict_lines(snapshot, results, language),
         remarks=remark_lines(snapshot, language),
         tradeoff=tradeoff_picture(snapshot, results),
+        by_tag=tag_table(snapshot, language),
         heading=heading,
         rows=rows,
         bars=bars,

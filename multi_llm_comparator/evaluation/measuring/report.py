@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from multi_llm_comparator.core.readable import NOTHING, Language, seconds
+from multi_llm_comparator.evaluation.measuring.breakdown import results_by_tag
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import (
     Say,
+    difference_words,
     interval_words,
     mean_words,
     memory_words,
@@ -84,6 +86,24 @@ def _extracted(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
         say("extracted", model=snapshot.spec.subject(subject).name, source=source_name(say, source), n=f"{n:,}")
         for (subject, source), n in sorted(counts.items())
     ]
+
+
+def tag_table(snapshot: EvaluationSnapshot, language: Language) -> tuple[list[str], list[list[str]]] | None:
+    """Heading and rows: a row for each tag; None where there are fewer than two."""
+    found, say = results_by_tag(snapshot), words_of(language)
+    if not found:
+        return None
+    names = [subject.name for subject in snapshot.spec.subjects]
+    rows = [
+        [
+            one.tag,
+            str(one.items),
+            *(mean_words(one.scores[subject.id]) for subject in snapshot.spec.subjects),
+            difference_words(one.differences, snapshot.spec, language),
+        ]
+        for one in found
+    ]
+    return [say("tags"), say("items"), *names, say("differs")], rows
 
 
 def result_table(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import sqrt
 
 from multi_llm_comparator.core.readable import NOTHING, Language
+from multi_llm_comparator.evaluation.measuring.breakdown import TagDifference
 from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
 from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, PairVerdict
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
@@ -63,6 +64,9 @@ _EN = {
     "memory": "Memory",
     "load": "Load",
     "front": "best trade-off",
+    "tag_better": "{better} better than {worse} (p = {p})",
+    "by_tag": "By tag",
+    "differs": "Differs for sure",
     "tradeoff": "Score, speed and memory",
     "tokens_per_s": "tokens per second, alone",
     "answers": "Answers",
@@ -130,6 +134,9 @@ _ZH = {
     "memory": "内存",
     "load": "加载",
     "front": "最佳权衡",
+    "tag_better": "{better} 优于 {worse}（p = {p}）",
+    "by_tag": "按标签",
+    "differs": "确有差异",
     "tradeoff": "得分、速度与内存",
     "tokens_per_s": "单独运行时每秒 token 数",
     "answers": "回答",
@@ -240,6 +247,15 @@ def outlook_sentence(
 def p_words(p: float) -> str:
     """``0.032``, ``< 0.001``."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def difference_words(differences: Sequence[TagDifference], spec: EvaluationSpec, language: Language) -> str:
+    """``Q8_0 better than Q4_0 (p = 0.003)``, several with semicolons."""
+    say = words_of(language)
+    return "; ".join(
+        say("tag_better", better=spec.subject(one.better).name, worse=spec.subject(one.worse).name, p=p_words(one.p))
+        for one in differences
+    )
 
 
 def memory_words(size_bytes: int | None) -> str:

@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.measure.by_tag import draw_by_tag
 from multi_llm_comparator.ui.measure.history import draw_history
 from multi_llm_comparator.ui.measure.matrix import draw_matrix
 from multi_llm_comparator.ui.measure.numbers import draw_numbers, draw_remarks, draw_verdicts
@@ -56,6 +57,7 @@ def draw_board(run: EvaluationRun) -> None:
     live()
     answers()
     if not first.is_running:
+        draw_by_tag(first)
         draw_history(first)
         _watch(run, first.version)
 

@@ -15,7 +15,7 @@ from multi_llm_comparator.evaluation.measuring.words import source_name, words_o
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.scrolling import scroll_to
 from multi_llm_comparator.ui.measure.answers import draw_answers
-from multi_llm_comparator.ui.measure.opening import due_scroll, picked_key, show_key, subject_key
+from multi_llm_comparator.ui.measure.opening import due_scroll, picked_key, show_key, subject_key, tag_key
 from multi_llm_comparator.ui.measure.state import taken
 
 # A browser shows no more; a narrowing finds the others, and files have all.
@@ -80,7 +80,7 @@ def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
                 t("measure.tag"),
                 ["", *tags],
                 format_func=lambda one: one or t("measure.any"),
-                key=f"measure_tag_{snapshot.id}",
+                key=tag_key(snapshot.id),
                 width=180,
             )
         if len(snapshot.sources) > 1:

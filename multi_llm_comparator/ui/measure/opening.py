@@ -21,10 +21,15 @@ def picked_key(run_id: str) -> str:
     return f"measure_picked_{run_id}"
 
 
-def open_items(run_id: str, subject: str, show: Show = "all") -> None:
+def tag_key(run_id: str) -> str:
+    return f"measure_tag_{run_id}"
+
+
+def open_items(run_id: str, subject: str, show: Show = "all", *, tag: str = "") -> None:
     """Narrow the matrix to what one subject was asked; as a callback, before anything is drawn."""
     st.session_state[subject_key(run_id)] = subject
     st.session_state[show_key(run_id)] = show
+    st.session_state[tag_key(run_id)] = tag
     st.session_state[picked_key(run_id)] = None
     st.session_state[_ASKED] = run_id
 
