@@ -21,6 +21,7 @@ from multi_llm_comparator.ui.measure.state import taken
 # A browser shows no more; a narrowing finds the others, and files have all.
 MAX_ROWS = 1000
 SHOWN_CHARS = 80
+MAX_TAGS = 500
 
 
 def draw_matrix(run: EvaluationRun) -> None:
@@ -52,7 +53,10 @@ def draw_matrix(run: EvaluationRun) -> None:
 
 
 def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
-    tags = sorted({tag for item in snapshot.items for tag in item.tags})[:500]
+    tags = sorted({tag for item in snapshot.items for tag in item.tags})[:MAX_TAGS]
+    if (wanted := st.session_state.get(tag_key(snapshot.id))) and wanted not in tags:
+        # It was chosen among the results by tag.
+        tags.append(wanted)
     words = words_of(current_language())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_narrowing"):
         show: Show = (
