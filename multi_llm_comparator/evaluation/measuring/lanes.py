@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # The first prompts of a subject are asked one by one: their speed is the model's own.
 ALONE = 4
 # Questions of choices that are computed together.
-CHOICES_IN_FLIGHT = 16
+CHOICES_IN_FLIGHT = 48
 REMOTE_LANES = 4
 # After one of these no other prompt of the subject is asked: it would end the same way.
 HOPELESS = frozenset(

@@ -9,7 +9,6 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.measuring.registry import Past
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import Subject
@@ -24,7 +23,6 @@ from multi_llm_comparator.workbench import get_workbench
 
 HEIGHT_PX = 300
 SHOWN_PAST = 10
-LABEL_CHARS = 40
 # Sources of one model are told apart by their signs, not by colour.
 _SIGNS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
 
@@ -85,10 +83,10 @@ def _trace(subject: Subject, source: str, points: Sequence[Past], sign: str, pag
     return {
         "type": "scatter",
         "mode": "lines+markers",
-        "name": _short(f"{subject.name} · {told}"),
+        "name": label(f"{subject.name} · {told}"),
         "x": [datetime.fromtimestamp(one.created_at, UTC).isoformat() for one in points],
         "y": [score.mean for score in scores],
-        "customdata": [[one.run_id, _short(one.title), tn("measure.items", one.score.n)] for one in points],
+        "customdata": [[one.run_id, label(one.title), tn("measure.items", one.score.n)] for one in points],
         "hovertemplate": "%{customdata[1]}<br>%{y:.1%} · %{customdata[2]}<br>%{x}<extra></extra>",
         "line": {"color": colour, "width": 1.5},
         "marker": {"color": colour, "size": 9, "symbol": sign},
@@ -102,10 +100,6 @@ def _trace(subject: Subject, source: str, points: Sequence[Past], sign: str, pag
             "width": 3,
         },
     }
-
-
-def _short(text: str) -> str:
-    return label(cut_line(text, LABEL_CHARS))
 
 
 def _draw_past(name: str, past: Past, key: str) -> None:

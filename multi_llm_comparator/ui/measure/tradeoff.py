@@ -99,7 +99,7 @@ def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
         "mode": "markers+text",
         "x": [point.tokens_per_s],
         "y": [score.mean],
-        "text": [label(cut_line(point.name, LABEL_CHARS))],
+        "text": [label(point.name)],
         "textposition": "top center",
         "textfont": {"color": INK[page], "size": 12},
         "cliponaxis": False,
