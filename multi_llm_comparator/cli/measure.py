@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, get_args
@@ -35,6 +36,7 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     Subject,
     TaskChoice,
     checked_spec,
+    crossed,
 )
 from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_set_files import (
@@ -75,7 +77,10 @@ def evaluate_command(
     shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
     chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
+    temperature: Annotated[
+        list[float] | None, typer.Option(min=0, max=2, help="Several times: each model at each; 0 if absent.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1,
     max_tokens: Annotated[int, typer.Option(min=1)] = 256,
     judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
     judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
@@ -101,20 +106,24 @@ def evaluate_command(
         return
     chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
     options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
+    temperatures = list(dict.fromkeys(temperature or [0.0]))
     models = scanned_models()
     names = [*(model or []), *([judge] if judge else [])]
     reach, targets = reached(names, read, models)
     judged_by = (targets.pop(), judge_mode) if judge else None
     spec = spec_of(
-        targets,
-        labels_of(targets, model or [], models),
+        crossed(
+            targets,
+            labels_of(targets, model or [], models),
+            [ModelConfig(temperature=one, max_tokens=max_tokens) for one in temperatures],
+        ),
         prompts_named(prompts) if prompts else None,
         task_choices(tasks, data, options),
-        ModelConfig(temperature=temperature, max_tokens=max_tokens),
         judged_by,
         title=title,
         repeats=repeats,
-        reference=id_named(reference, model or []),
+        seed=seed,
+        reference=id_named(reference, model or [], len(temperatures)),
         cluster=Cluster(address=ray, actors=actors) if ray else None,
     )
 
@@ -177,48 +186,42 @@ def prompts_named(name: str) -> PromptSet:
 
 
 def spec_of(
-    targets: list[str],
-    names: list[str],
+    subjects: Sequence[Subject],
     prompts: PromptSet | None,
     tasks: list[TaskChoice],
-    config: ModelConfig,
     judge: tuple[str, str] | None,
     *,
     title: str,
     repeats: int,
+    seed: int = 1,
     reference: str | None = None,
     cluster: Cluster | None = None,
 ) -> EvaluationSpec:
     """Raises ConfigurationError: what was asked for cannot be evaluated."""
-    subjects = [
-        Subject(id=letter, target=target, label=name[:300], config=config)
-        for letter, target, name in zip(SUBJECT_IDS, targets, names, strict=False)
-    ]
-    if len(targets) > len(SUBJECT_IDS):
-        raise ConfigurationError(f"at most {len(SUBJECT_IDS)} models fit into one evaluation, not {len(targets)}")
     return checked_spec(
         title=title,
         subjects=subjects,
         prompts=prompts,
         tasks=tasks,
         repeats=repeats,
+        seed=seed,
         judge=JudgeSpec(target=judge[0], mode=_mode(judge[1])) if judge else None,
         reference=reference,
         cluster=cluster,
     )
 
 
-def id_named(reference: str | None, names: list[str]) -> str | None:
-    """The id of the subject that is the reference.
+def id_named(reference: str | None, names: list[str], each: int = 1) -> str | None:
+    """The id of the subject that is the reference; of a model that is asked in several ways (``each``), the first.
 
     Raises:
         ConfigurationError: it is none of the models.
     """
     if reference is None:
         return None
-    if reference not in names[: len(SUBJECT_IDS)]:
+    if reference not in names:
         raise ConfigurationError(f"--reference {reference!r} is none of the models; name it as --model does")
-    return SUBJECT_IDS[names.index(reference)]
+    return SUBJECT_IDS[names.index(reference) * each]
 
 
 def _mode(name: str) -> JudgeMode:

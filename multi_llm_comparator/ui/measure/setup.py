@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SUBJECTS
+from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SEED, MAX_SUBJECTS
 from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
@@ -35,6 +35,8 @@ from multi_llm_comparator.ui.measure.state import (
     start,
 )
 from multi_llm_comparator.workbench import get_workbench
+
+TEMPERATURES = tuple(step / 10 for step in range(21))
 
 
 def draw_setup() -> None:
@@ -180,7 +182,17 @@ def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
             on_change=_changed,
             args=("temperature",),
         )
+        st.multiselect(
+            t("measure.also_at"),
+            TEMPERATURES,
+            [one for one in setup.also_at if one in TEMPERATURES],
+            key=_key("also_at"),
+            help=t("measure.also_at_why"),
+            on_change=_changed,
+            args=("also_at",),
+        )
         _number("repeats", setup.repeats, 1, MAX_REPEATS)
+        _number("seed", setup.seed, 0, MAX_SEED)
         if find_spec("ray") is not None:
             st.text_input(
                 t("measure.cluster"),
