@@ -34,6 +34,14 @@ class Divergence:
     error: str = ""
 
 
+def compared_with(spec: EvaluationSpec) -> tuple[Subject, ...]:
+    """Whose predictions are compared with the reference's; the same model asked in another way predicts the same."""
+    if spec.reference is None:
+        return ()
+    reference = spec.subject(spec.reference)
+    return tuple(subject for subject in spec.subjects if subject.target != reference.target)
+
+
 def texts_compared(spec: EvaluationSpec, cells: Mapping[CellKey, Cell]) -> list[str]:
     """Each prompt with what the reference answered to it, as far as they fit."""
     found, chars = list[str](), 0
@@ -57,7 +65,7 @@ async def divergences_of(
     if spec.reference is None or scorer is None:
         return ()
     reference, texts = spec.subject(spec.reference), texts_compared(spec, cells)
-    others = [subject for subject in spec.subjects if subject.id != reference.id]
+    others = compared_with(spec)
     try:
         seen = await reference_view(scorer, reference.target, reference.config, texts)
     except MultiLLMError as exc:

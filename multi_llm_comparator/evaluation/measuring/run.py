@@ -19,7 +19,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
-from multi_llm_comparator.evaluation.measuring.divergence import Divergence, divergences_of
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence, compared_with, divergences_of
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score
 from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes
 from multi_llm_comparator.evaluation.measuring.judging_phase import JudgingPhase
@@ -164,7 +164,7 @@ class EvaluationRun(TaskRun):
             await self.save()
             async with self._answering() as sources:
                 await Lanes(self, materials, sources).ask_all()
-                if self.spec.reference is not None and not self._is_compared:
+                if not self._is_compared:
                     self._enter("running", "comparing")
                     self.divergences = await divergences_of(self.spec, sources.scorer, self.cells)
             if (judging := self._judging()).todo():
@@ -200,8 +200,7 @@ class EvaluationRun(TaskRun):
     def _is_compared(self) -> bool:
         """Whether each subject's distance from the reference is there, if there is to be one."""
         known = {one.subject for one in self.divergences if not one.error}
-        others = {subject.id for subject in self.spec.subjects if subject.id != self.spec.reference}
-        return self.spec.reference is None or known >= others
+        return known >= {subject.id for subject in compared_with(self.spec)}
 
     def _judging(self) -> JudgingPhase:
         return JudgingPhase(self)

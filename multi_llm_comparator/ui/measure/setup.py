@@ -260,9 +260,10 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
 
 def _draw_outlook(setup: Setup, prompts: PromptSet | None) -> None:
     """The smallest difference that so many prompts can show."""
-    if prompts is None or len(setup.models) < 2:
+    subjects = len(setup.models) * len({setup.temperature, *setup.also_at})
+    if prompts is None or subjects < 2:
         return
-    count, pairs = len(prompts.rows), len(setup.models) * (len(setup.models) - 1) // 2
+    count, pairs = len(prompts.rows), subjects * (subjects - 1) // 2
     visible = smallest_difference(count, comparisons=pairs)
     words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language(), comparisons=pairs)
     with st.container(horizontal=True, horizontal_alignment="center"):

@@ -130,7 +130,7 @@ def label_of(target: str) -> str:
 
 def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
     """Raises ConfigurationError: the setup cannot be evaluated as it is."""
-    temperatures = dict.fromkeys((setup.temperature, *setup.also_at))
+    temperatures = dict.fromkeys(round(one, 2) for one in (setup.temperature, *setup.also_at))
     configs = [ModelConfig(temperature=one, max_tokens=setup.max_tokens) for one in temperatures]
     subjects = crossed(setup.models, [label_of(target) for target in setup.models], configs)
     options = TaskOptions(shots=setup.shots, limit=setup.limit or None, chat=setup.chat)
