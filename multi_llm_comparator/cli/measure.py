@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -21,19 +21,21 @@ from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
-from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
     SUBJECT_IDS,
+    Cluster,
     EvaluationSpec,
     JudgeMode,
     JudgeSpec,
     Subject,
     TaskChoice,
     checked_spec,
+    crossed,
 )
 from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_set_files import (
@@ -66,10 +68,14 @@ class Wanted:
     data: str | None
     subjects: str
     options: Mapping[str, Any]
-    config: ModelConfig
+    configs: Sequence[ModelConfig]
     repeats: int
+    seed: int
     judge: str | None
     judge_mode: str
+    reference: str | None
+    ray: str | None
+    actors: int | None
     title: str
     resumed: str | None
     to: Path | None
@@ -94,14 +100,15 @@ async def run_evaluate(wanted: Wanted) -> bool:
     reach, targets = reached([*wanted.models, *([wanted.judge] if wanted.judge else [])], read, models)
     judged_by = (targets.pop(), wanted.judge_mode) if wanted.judge else None
     spec = spec_of(
-        targets,
-        labels_of(targets, list(wanted.models), models),
+        crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),
         prompts_named(wanted.prompts) if wanted.prompts else None,
         task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options, subjects=subjects)),
-        wanted.config,
         judged_by,
         title=wanted.title,
         repeats=wanted.repeats,
+        seed=wanted.seed,
+        reference=id_named(wanted.reference, list(wanted.models), len(wanted.configs)),
+        cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
     )
     # Choices of tasks are scored by a model of this process, so that is asked for texts too.
     async with working(models, reach, Manner(wanted.as_json, wanted.alone or bool(spec.tasks))) as services:
@@ -160,31 +167,42 @@ def prompts_named(name: str) -> PromptSet:
 
 
 def spec_of(
-    targets: list[str],
-    names: list[str],
+    subjects: Sequence[Subject],
     prompts: PromptSet | None,
     tasks: list[TaskChoice],
-    config: ModelConfig,
     judge: tuple[str, str] | None,
     *,
     title: str,
     repeats: int,
+    seed: int = 1,
+    reference: str | None = None,
+    cluster: Cluster | None = None,
 ) -> EvaluationSpec:
     """Raises ConfigurationError: what was asked for cannot be evaluated."""
-    subjects = [
-        Subject(id=letter, target=target, label=name[:300], config=config)
-        for letter, target, name in zip(SUBJECT_IDS, targets, names, strict=False)
-    ]
-    if len(targets) > len(SUBJECT_IDS):
-        raise ConfigurationError(f"at most {len(SUBJECT_IDS)} models fit into one evaluation, not {len(targets)}")
     return checked_spec(
         title=title,
         subjects=subjects,
         prompts=prompts,
         tasks=tasks,
         repeats=repeats,
+        seed=seed,
         judge=JudgeSpec(target=judge[0], mode=_mode(judge[1])) if judge else None,
+        reference=reference,
+        cluster=cluster,
     )
+
+
+def id_named(reference: str | None, names: list[str], each: int = 1) -> str | None:
+    """The id of the subject that is the reference; of a model that is asked in several ways (``each``), the first.
+
+    Raises:
+        ConfigurationError: it is none of the models.
+    """
+    if reference is None:
+        return None
+    if reference not in names:
+        raise ConfigurationError(f"--reference {reference!r} is none of the models; name it as --model does")
+    return SUBJECT_IDS[names.index(reference) * each]
 
 
 def _mode(name: str) -> JudgeMode:
@@ -199,8 +217,15 @@ async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None, *, as_
     rows = len(spec.prompts.rows) if spec.prompts else 0
     if rows and len(spec.subjects) > 1:
         visible = smallest_difference(rows, comparisons=len(spec.pairs))
-        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en"))
-    return await finish(work, await work.evaluations.start(spec), to, as_json=as_json)
+        (crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),)
+        (prompts_named(wanted.prompts) if wanted.prompts else None,)
+        (task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options, subjects=subjects)),)
+        (judged_by,)
+        title = (wanted.title,)
+        repeats = (wanted.repeats,)
+        seed = (wanted.seed,)
+        reference = (id_named(wanted.reference, list(wanted.models), len(wanted.configs)),)
+        cluster = (Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,)
 
 
 async def resume(work: Services, run_id: str, to: Path | None, *, as_json: bool = False) -> bool:
@@ -240,7 +265,7 @@ def _tell(snapshot: EvaluationSnapshot) -> None:
         found.add_row(*map(plain, row))
     # Through a pipe, too, a row stays a row.
     output.print(found, width=WIDTH, crop=False)
-    for line in verdict_lines(snapshot, results, "en"):
+    for line in (*verdict_lines(snapshot, results, "en"), *remark_lines(snapshot, "en")):
         output.print(plain(line))
 
 

@@ -29,10 +29,20 @@ def evaluate_command(
     shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
     chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
     repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
+    temperature: Annotated[
+        list[float] | None, typer.Option(min=0, max=2, help="Several times: each model at each; 0 if absent.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1,
     max_tokens: Annotated[int, typer.Option(min=1)] = 256,
     judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
     judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
+    reference: Annotated[
+        str | None, typer.Option(help="One of the models: how far are the others' predictions from its, on the set?")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="A Ray cluster that the models answer on: HOST:6379 or ray://HOST:10001.")
+    ] = None,
+    actors: Annotated[int | None, typer.Option(min=1, max=64, help="With --ray; one a machine if absent.")] = None,
     title: Annotated[str, typer.Option(help="What the run is called.")] = "",
     resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
     to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
@@ -53,10 +63,14 @@ def evaluate_command(
         data=data,
         subjects=subjects,
         options={"shots": shots, "limit": limit, "chat": chat},
-        config=ModelConfig(temperature=temperature, max_tokens=max_tokens),
+        configs=[ModelConfig(temperature=one, max_tokens=max_tokens) for one in dict.fromkeys(temperature or [0.0])],
         repeats=repeats,
+        seed=seed,
         judge=judge,
         judge_mode=judge_mode,
+        reference=reference,
+        ray=ray,
+        actors=actors,
         title=title,
         resumed=resume_run,
         to=to,

@@ -88,6 +88,7 @@ class EvaluationRegistry:
         run = self._new(document.spec, record.id)
         run.created_at, run.ended_at, run.error = document.created_at, document.ended_at, document.error
         run.digest, run.items, run.scores = document.digest, tuple(document.items), document.scores
+        run.learnt, run.divergences = tuple(document.learnt), tuple(document.divergences)
         run.state, run.phase = document.state, document.phase
         for item in items:
             match read_item(item):
