@@ -20,6 +20,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.job import tune_in
+from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from multi_llm_comparator.training.tuning_printer import TuningPrinter, chance, shown
 
@@ -76,8 +77,14 @@ def train(
     given = dict(locals())
     options = _options(given)
     output = Path(os.path.abspath(output_dir))  # noqa: PTH100 - a link is not what it points to
+    work = output.with_name(f".{output.name}.tuning")
+    if not this_place().is_first:
+        # Ctrl+C reaches every process of a terminal; the first one tells the others when to end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        tune_in(options, work, Report(lambda _: None))
+        return
     with shown(messages) as printer, _asked_to_stop(printer) as asked:
-        tune_in(options, output.with_name(f".{output.name}.tuning"), Report(printer, lambda: bool(asked)))
+        tune_in(options, work, Report(printer, lambda: bool(asked)))
     _tell(printer.result, output_dir)
 
 
@@ -133,14 +140,16 @@ def _asked_to_stop(printer: TuningPrinter) -> Iterator[list[int]]:
     """Signals that ask to stop, as they come.
 
     Before the first step nothing would be lost, and a second one no longer waits for the step to end: they interrupt.
+    Beside other processes it waits: a launcher hands on what a terminal has sent to everybody already.
     """
     asked: list[int] = []
 
     def remember(number: int, _: object) -> None:
-        if asked or not printer.has_begun:
+        if not printer.has_begun or (asked and this_place().is_alone):
             raise KeyboardInterrupt
         asked.append(number)
-        messages.print("stopping after this step …")
+        if len(asked) == 1:
+            messages.print("stopping after this step …")
 
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
