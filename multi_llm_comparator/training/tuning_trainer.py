@@ -33,7 +33,8 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         micro_tokens: of a pack, where several processes divide a step among them; as for :func:`packs.planned_steps`.
         callback: told of everything.
 
-    After a step ``loss`` is the mean of it, ``tokens`` are those that were computed, ``step_s`` the seconds it took.
+    After a step ``loss`` is the mean of it and ``weight`` what that is the mean over, ``tokens`` are those that were
+    computed, ``step_s`` the seconds it took.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         callback: TrainerCallback,
     ) -> None:
         self._objective, self._examples, self._micro_tokens = objective, examples, micro_tokens
-        self.loss, self.tokens, self.step_s = 0.0, 0, 0.0
+        self.loss, self.weight, self.tokens, self.step_s = 0.0, 0, 0, 0.0
         super().__init__(model, arguments, train_dataset=list(steps), callbacks=[callback])
         self.remove_callback(PrinterCallback)
 
@@ -77,7 +78,7 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         if not this_place().is_alone:
             total = summed(total, self.model.parameters())
         mean = total / weight
-        self.loss = float(mean)
+        self.loss, self.weight = float(mean), weight
         self.tokens = sum(length_of(self._examples[number]) for number in step.examples)
         self.step_s = time.perf_counter() - began
         return mean
