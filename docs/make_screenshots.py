@@ -1,8 +1,9 @@
 """Makes the pictures of the documentation: starts the app in a home of its own and looks at it with Chromium.
 
-    python docs/make_screenshots.py [--out docs/screenshots]
+    python docs/make_screenshots.py [--out docs/screenshots] [--only NAME ...] [--instructions FILE]
 
-Needs the demo models (``python -m demo.prepare``) and what the browser tests need.
+Needs the demo models (``python -m demo.prepare``) and what the browser tests need. A tuning on instructions is looked
+at only where there is a file of them; it takes minutes.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ KEYS = {DIFFERENCES: "d", READ: "0"}
 BEST = "best"
 # The example of the Tune page, tuned to its end.
 TUNED = "tuned"
+# A file of instructions, tuned to its end: so many of its rows, once.
+INSTRUCTED, INSTRUCTIONS, TIMES = "instructed", "200", "1"
 # The example of the Vote page: its first turn, and the ranking once all turns have their votes.
 BLIND, RANKED = "blind", "ranked"
 PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
@@ -67,6 +70,7 @@ LOOKS = (
     Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
     Look("tune-setup", "/tune", width=800, height=1800),
     Look("tune-done", "/tune", height=1180, example=TUNED),
+    Look("tune-instructions", "/tune", height=1180, example=INSTRUCTED),
     Look("models", "/models"),
     Look("history", "/history", height=560),
     Look("settings-dark", "/settings", dark=True),
@@ -92,7 +96,7 @@ def running_app() -> Iterator[str]:
             process.wait()
 
 
-def take(browser: Browser, address: str, look: Look, out: Path) -> None:
+def take(browser: Browser, address: str, look: Look, out: Path, instructions: Path | None = None) -> None:
     context = browser.new_context(
         viewport={"width": look.width, "height": look.height},
         color_scheme="dark" if look.dark else "light",
@@ -106,6 +110,9 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
     if look.example and look.path == "/plans":
         solve(page, look.example)
     elif look.example == TUNED:
+        tune(page)
+    elif look.example == INSTRUCTED and instructions is not None:
+        choose_instructions(page, instructions)
         tune(page)
     elif look.path == "/vote":
         vote(page, until_ranked=look.example == RANKED)
@@ -163,6 +170,25 @@ def tune(page: Page) -> None:
     page.locator(".mlc-tune-answer").first.wait_for()
 
 
+def choose_instructions(page: Page, instructions: Path) -> None:
+    """Take the first rows of a file on this machine."""
+    block = page.locator(".st-key-tune_block_data")
+    block.get_by_test_id("stButtonGroup").get_by_text("On this machine", exact=True).click()
+    place = block.get_by_role("textbox").first
+    place.fill(str(instructions.absolute()))
+    place.press("Enter")
+    rows = page.locator('[class*="st-key-tune_max_rows_"] input')
+    rows.fill(INSTRUCTIONS)
+    rows.press("Enter")
+    page.locator(".st-key-tune_block_cleaning .mlc-figure b", has_text=INSTRUCTIONS).first.wait_for()
+    page.locator(".st-key-tune_options button").first.click()
+    times = page.get_by_role("spinbutton", name="Times through the data")
+    times.fill(TIMES)
+    times.press("Enter")
+    page.locator(".st-key-tune_block_preset", has_text=f"{TIMES} ×").wait_for()
+    page.keyboard.press("Escape")
+
+
 def best_example(browser: Browser, address: str) -> str:
     """Solves all examples, twice, for of models that never answered nothing is known; says what came of it."""
     page = browser.new_page(locale="en-US")
@@ -183,18 +209,24 @@ def best_example(browser: Browser, address: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="pictures; all if none is named")
+    parser.add_argument("--instructions", type=Path, metavar="FILE", help="for the picture of a tuning on them")
+    given = parser.parse_args()
+    out: Path = given.out
+    looks = [look for look in LOOKS if not given.only or look.name in given.only]
+    looks = [look for look in looks if given.instructions or look.example != INSTRUCTED]
     out.mkdir(parents=True, exist_ok=True)
     path = str(SYSTEM_CHROMIUM) if SYSTEM_CHROMIUM.exists() else None
     with running_app() as address, sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         # The first round loads the models; the pictures are of the second, when they are in memory.
-        first = [look for look in LOOKS if look.name in ("compare", "plans")]
-        best = best_example(browser, address)
-        for round_of in (first, LOOKS):
+        first = [look for look in looks if look.name in ("compare", "plans")]
+        best = best_example(browser, address) if any(look.example == BEST for look in looks) else ""
+        for round_of in (first, looks):
             for look in round_of:
-                take(browser, address, replace(look, example=best) if look.example == BEST else look, out)
+                shown = replace(look, example=best) if look.example == BEST else look
+                take(browser, address, shown, out, given.instructions)
         browser.close()
 
 
