@@ -68,6 +68,15 @@ def share_of(numbers: Sequence[int], lengths: Sequence[int], place: Place, *, ma
     return [tuple(pack) for _, pack in packs]
 
 
+def begin_alike(parameters: Iterable[Any]) -> None:
+    """Have all processes begin with the first one's values of the parameters that are trained."""
+    from torch import distributed
+
+    for parameter in parameters:
+        if parameter.requires_grad:
+            distributed.broadcast(parameter.data, src=0)
+
+
 def summed(loss: Any, parameters: Iterable[Any]) -> Any:
     """The sum of all processes' losses; their gradients become the sums as well.
 

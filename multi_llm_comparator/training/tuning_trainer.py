@@ -18,7 +18,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from multi_llm_comparator.training.objectives import Example, Objective, length_of
 from multi_llm_comparator.training.packs import Pack, Step
-from multi_llm_comparator.training.together import PATIENCE_S, share_of, summed, this_place
+from multi_llm_comparator.training.together import PATIENCE_S, begin_alike, share_of, summed, this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -51,6 +51,10 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         self.loss, self.weight, self.tokens, self.step_s = 0.0, 0, 0, 0.0
         super().__init__(model, arguments, train_dataset=list(steps), callbacks=[callback])
         self.remove_callback(PrinterCallback)
+        if not this_place().is_alone:
+            begin_alike(model.parameters())
+            # Gradients are summed here, once a step: accelerate would wrap the model to average them.
+            model._is_accelerate_prepared = True
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The steps one by one, in their order."""
