@@ -19,6 +19,7 @@ from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.evaluation.cooperation_worth import Worths
 from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.on_cluster import spread_with
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
 from multi_llm_comparator.evaluation.tasks.base import Task
@@ -27,8 +28,10 @@ from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
 from multi_llm_comparator.groups.metered import Metered
 from multi_llm_comparator.groups.named_answers import NamedAnswers
+from multi_llm_comparator.groups.scoring import GatewayScorer
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
+from multi_llm_comparator.known_questions import known_by
 from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.saved import PREFIX as PLAN
@@ -181,7 +184,13 @@ def _jobs(base: Foundation) -> JobRegistry:
 
 
 def _evaluations(base: Foundation, names: _Names) -> EvaluationRegistry:
-    sources = Sources(names.fresh, base.engine, lambda target: base.models.find(target) is not None)
+    sources = Sources(
+        names.fresh,
+        GatewayScorer(base.gateway, base.engine),
+        lambda target: base.models.find(target) is not None,
+        known_by(base.models),
+        spread_with(base.models.find),
+    )
     return EvaluationRegistry(base.runs, sources, open_tasks, in_flight=max(1, base.settings.parallel_requests))
 
 

@@ -332,9 +332,17 @@ def analyze(
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def tune(context: typer.Context) -> None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
+    from multi_llm_comparator.training.trainer import AS_JOB
     from multi_llm_comparator.training.trainer import app as trainer
 
-    _pass_on(trainer, context)
+    if AS_JOB not in context.args:
+        _pass_on(trainer, context)
+    from multi_llm_comparator.cli import planning
+    from multi_llm_comparator.cli.jobs import start_tuning
+
+    options = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
+    if not isinstance(options, int):  # which it is where only help was asked for
+        run(planning.without_models(lambda work: start_tuning(work, options)))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)

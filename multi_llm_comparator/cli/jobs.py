@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -13,7 +15,9 @@ from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, make_spec
 from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.wiring import Services
 
 MAX_LISTED = 50
@@ -78,12 +82,24 @@ async def stop_job(work: Services, run_id: str, as_json: bool) -> bool:
 
 async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     await work.jobs.open(find=False)
-    run = await work.jobs.resume(run_id)
+    return await _followed(await work.jobs.resume(run_id), as_json)
+
+
+async def start_tuning(work: Services, options: TuningOptions, as_json: bool = False) -> bool:
+    """Put a tuning into the queue, and show how far it is. Ctrl+C leaves it at work."""
+    title = f"{Path(options.model_path).name} · {Path(options.data.source).name}"[:MAX_TITLE_CHARS]
+    await work.jobs.open(find=False)
+    run = await work.jobs.start(make_spec({"kind": "tuning", "title": title, "options": options.to_dict()}))
+    messages.print(f"job {run.id}")
+    return await _followed(run, as_json)
+
+
+async def _followed(run: JobRun, as_json: bool) -> bool:
     try:
         await show_while(run.wait(), lambda: job_view(run))
     except BaseException:
         # Ctrl+C arrives here as a cancellation.
-        messages.print(f"the job goes on by itself; see: llm-cooperation jobs show {run_id}")
+        messages.print(f"the job goes on by itself; see: llm-cooperation jobs show {run.id}")
         raise
     if as_json:
         print_json(run.snapshot())

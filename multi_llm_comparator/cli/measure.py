@@ -110,8 +110,10 @@ async def run_evaluate(wanted: Wanted) -> bool:
         reference=id_named(wanted.reference, list(wanted.models), len(wanted.configs)),
         cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
     )
-    # Choices of tasks are scored by a model of this process, so that is asked for texts too.
-    async with working(models, reach, Manner(wanted.as_json, wanted.alone or bool(spec.tasks))) as services:
+    # Choices of tasks, and distances from a reference, are scored by a model of this process, so that is asked for texts
+    # too; a cluster has models of its own.
+    is_alone = wanted.alone or bool(spec.tasks or spec.reference or spec.cluster)
+    async with working(models, reach, Manner(wanted.as_json, is_alone)) as services:
         return await evaluate(services, spec, wanted.to, as_json=wanted.as_json)
 
 
@@ -217,15 +219,8 @@ async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None, *, as_
     rows = len(spec.prompts.rows) if spec.prompts else 0
     if rows and len(spec.subjects) > 1:
         visible = smallest_difference(rows, comparisons=len(spec.pairs))
-        (crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),)
-        (prompts_named(wanted.prompts) if wanted.prompts else None,)
-        (task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options, subjects=subjects)),)
-        (judged_by,)
-        title = (wanted.title,)
-        repeats = (wanted.repeats,)
-        seed = (wanted.seed,)
-        reference = (id_named(wanted.reference, list(wanted.models), len(wanted.configs)),)
-        cluster = (Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,)
+        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en", comparisons=len(spec.pairs)))
+    return await finish(work, await work.evaluations.start(spec), to, as_json=as_json)
 
 
 async def resume(work: Services, run_id: str, to: Path | None, *, as_json: bool = False) -> bool:

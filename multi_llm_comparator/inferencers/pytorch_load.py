@@ -221,7 +221,7 @@ def _check_writes(path: str, config: dict[str, Any], options: LoadOptions) -> bo
 def _device(options: LoadOptions) -> torch.device:
     if options.use_gpu and not options.safe:
         if torch.cuda.is_available():
-            return torch.device("cuda", 0)
+            return torch.device("cuda", options.gpu)
         if torch.backends.mps.is_available():
             return torch.device("mps")
     return torch.device("cpu")
