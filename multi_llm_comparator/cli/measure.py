@@ -110,8 +110,8 @@ async def run_evaluate(wanted: Wanted) -> bool:
         reference=id_named(wanted.reference, list(wanted.models), len(wanted.configs)),
         cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
     )
-    # Choices of tasks, and distances from a reference, are scored by a model of this process, so that is asked for texts
-    # too; a cluster has models of its own.
+    # Choices of tasks, and distances from a reference, are scored by a model of this process, so that is asked for
+    # texts too; a cluster has models of its own.
     is_alone = wanted.alone or bool(spec.tasks or spec.reference or spec.cluster)
     async with working(models, reach, Manner(wanted.as_json, is_alone)) as services:
         return await evaluate(services, spec, wanted.to, as_json=wanted.as_json)
