@@ -67,7 +67,7 @@ class CooperationSource(RunSource[CooperationRun]):
         *history, last = request.messages or (None,)
         if last is None or last.role != "user" or request.continue_final or request.raw:
             raise RequestRefusedError("a cooperation answers a question: the last message has to be the user's")
-        if any(message.images for message in request.messages):
+        if request.images and not request.images_optional:
             raise RequestRefusedError("a cooperation takes no images; ask a model that sees by its own name")
         system = [] if history and history[0].role == "system" else list(request.with_system_prompt()[:-1])[:1]
         before = (*(m for m in system if m.role == "system"), *history) if request.config.system_prompt else history

@@ -29,6 +29,8 @@ class PlanSource(RunSource[PlanRun]):
     async def started(self, target: str, request: GenerationRequest) -> PlanRun:
         if len(request.messages) != 1 or request.messages[0].role != "user" or request.continue_final:
             raise RequestRefusedError("a plan answers one question: send one message, the user's")
+        if request.images and not request.images_optional:
+            raise RequestRefusedError("a plan takes no images; ask a model that sees by its own name")
         options = await asyncio.to_thread(SavedPlans().load, target.removeprefix(PREFIX))
         return await self._plans.start(request.messages[0].content, options)
 

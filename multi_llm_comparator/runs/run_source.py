@@ -69,15 +69,16 @@ class RunSource(ABC, Generic[R]):
             yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
             return
         try:
-            async with contextlib.aclosing(self._followed(run, request.id)) as events:
+            async with contextlib.aclosing(self._followed(run, request)) as events:
                 async for event in events:
                     yield event
         finally:
             if run.is_at_work:
                 await self._kind.runs.stop(run.id)
 
-    async def _followed(self, run: R, request_id: str) -> AsyncGenerator[Event, None]:
-        yield Started(request_id=request_id, prompt_tokens=0)
+    async def _followed(self, run: R, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        request_id, blind = request.id, request.notes(is_free=False, is_promised=True, is_blind=True)
+        yield Started(request_id=request_id, prompt_tokens=0, notes=blind)
         yield RunBegan(request_id=request_id, run_id=run.id)
         told: set[str] = set()
         ended = asyncio.ensure_future(run.wait())
@@ -96,11 +97,18 @@ class RunSource(ABC, Generic[R]):
             message = run.error or f"the {run.kind} was {run.state}"
             yield Failed(request_id=request_id, error_type=error, message=f"{message} (run {run.id})")
             return
-        counts = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.tokens}
-        yield TextDelta(request_id=request_id, text=found.text, tokens=found.tokens)
+        read, written = found.prompt_tokens, found.tokens
+        yield TextDelta(request_id=request_id, text=found.text, tokens=written)
         yield RunMeasured(request_id=request_id, kind=run.kind, figures=found.figures)
-        yield Cost(request_id=request_id, model="", usd=found.cost_usd, priced_by="", **counts)
-        yield Finished(request_id=request_id, reason="stop", **counts)
+        yield Cost(
+            request_id=request_id,
+            model="",
+            prompt_tokens=read,
+            completion_tokens=written,
+            usd=found.cost_usd,
+            priced_by="",
+        )
+        yield Finished(request_id=request_id, reason="stop", prompt_tokens=read, completion_tokens=written)
 
     def _news(self, run: R, told: set[str]) -> list[str]:
         """What has not been told yet."""

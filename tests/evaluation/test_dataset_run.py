@@ -11,7 +11,6 @@ from typing import Any
 
 import psutil
 import pytest
-from datasets import load_dataset
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.events import Event
@@ -308,6 +307,9 @@ async def test_an_answer_that_takes_too_long_has_failed() -> None:
 
 
 async def test_pairs_load_as_trainers_load_them(tmp_path: Path) -> None:
+    # It takes seconds to import, which only one worker of the tests has to.
+    from datasets import load_dataset
+
     source = ByTarget(planner=f"<think>分开 it</think>{PLAN}", small="7", large="568")
     written = await pairs(tmp_path, source)
     rows = load_dataset("json", data_files=str(tmp_path / PAIRS_FILE), split="train", cache_dir=str(tmp_path / "cache"))

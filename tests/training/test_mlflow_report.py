@@ -67,5 +67,5 @@ def test_a_log_that_fails_later_says_so_and_takes_no_more(tmp_path: Path) -> Non
     assert not log.is_open
 
 
-def test_a_tracking_address_is_shown_without_name_and_password() -> None:
+def test_an_address_is_shown_without_its_password() -> None:
     assert shown_uri("https://a:b@host:1/x?token=c") == "https://host:1/x"

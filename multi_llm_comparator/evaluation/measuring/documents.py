@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
@@ -51,12 +53,20 @@ class EvaluationDocument(BaseModel):
     ended_at: float | None = None
     error: str | None = None
     scores: list[Score] = []
+    learnt: list[Learnt] = []
+    divergences: list[Divergence] = []
 
 
 def run_record(run: EvaluationRun) -> RunRecord:
     """What the store keeps of a run; its line in lists names the subjects."""
     document = EvaluationDocument(
-        spec=run.spec, digest=run.digest, items=list(run.items), scores=run.scores, **life_of(run)
+        spec=run.spec,
+        digest=run.digest,
+        items=list(run.items),
+        scores=run.scores,
+        learnt=list(run.learnt),
+        divergences=list(run.divergences),
+        **life_of(run),
     )
     return record_of(
         run,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Duel
@@ -52,7 +53,8 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         self._sources, self._open_tasks, self._in_flight = sources, open_tasks, in_flight
 
     async def start(self, spec: EvaluationSpec, *, parent_id: str | None = None) -> EvaluationRun:
-        """Ask everything; returns at once with the run at work."""
+        """Ask everything; returns at once with the run at work. Raises NotAllowedError: the caller is no admin."""
+        refuse_workspaces("measure models")
         return await self.begun(self._new(spec, new_run_id()), parent_id=parent_id)
 
     def exported(self, snapshot: EvaluationSnapshot, format: str, language: Language) -> bytes:
@@ -75,6 +77,7 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         run = self._new(document.spec, record.id)
         take_life(run, document)
         run.digest, run.items, run.scores = document.digest, tuple(document.items), document.scores
+        run.learnt, run.divergences = tuple(document.learnt), tuple(document.divergences)
         for item in items:
             match read_item(item):
                 case Duel() as duel:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
@@ -11,10 +12,12 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence, compared_with, divergences_of
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, cell_item, duel_item, run_record
 from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes
 from multi_llm_comparator.evaluation.measuring.judging_phase import JudgingPhase
 from multi_llm_comparator.evaluation.measuring.lanes import Lanes
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt, learnt_by
 from multi_llm_comparator.evaluation.measuring.materials import (
     ItemFacts,
     Material,
@@ -54,6 +57,8 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
         self.pace = Pace(spec)
         # What it found, once it is over.
         self.scores: list[Score] = []
+        self.learnt: tuple[Learnt, ...] = ()
+        self.divergences: tuple[Divergence, ...] = ()
         self._materials: tuple[Material, ...] | None = None
 
     @property
@@ -68,6 +73,9 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
         for score in self.scores:
             name = f"{score.source}/{self.spec.subject(score.subject).name}"
             found |= {name: score.mean, f"{name}/low": score.low, f"{name}/high": score.high}
+        for one in self.divergences:
+            if not one.error:
+                found[f"divergence/{self.spec.subject(one.subject).name}"] = one.mean_kl
         return found
 
     # --- looking at it ----------------------------------------------------------------------------------------------
@@ -89,6 +97,8 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
             running={key: progress.text for key, progress in self.running.items()},
             progress=self.pace.progress(self.cells, len(self.items), is_over=self.is_over),
             judged=self.pace.judged,
+            learnt=self.learnt,
+            divergences=self.divergences,
         )
 
     # --- its life ---------------------------------------------------------------------------------------------------
@@ -100,7 +110,7 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
         return bool(wanted) and sum(cell.state == "done" for cell in self.cells.values()) == wanted
 
     async def resume(self) -> None:
-        if self.state == "done" and self.is_complete and not self._judging().todo():
+        if self.state == "done" and self.is_complete and self._is_compared and not self._judging().todo():
             return
         self.error, self.ended_at = None, None
         self._enter("queued")
@@ -109,14 +119,38 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
     async def work(self) -> None:
         self._enter("running", "reading")
         materials = await self.materials()
+        subjects = self.spec.subjects
+        self.learnt = await asyncio.to_thread(learnt_by, subjects, materials, self.sources.known_to)
         self._enter("running", "asking")
         await self.save()
-        await Lanes(self, materials).ask_all()
+        async with self._answering() as sources:
+            await Lanes(self, materials, sources).ask_all()
+            if not self._is_compared:
+                self._enter("running", "comparing")
+                self.divergences = await divergences_of(self.spec, sources.scorer, self.cells)
         if (judging := self._judging()).todo():
             self._enter("running", "judging")
             await judging.judge_all()
         is_answered = any(cell.state == "done" for cell in self.cells.values())
         self.error = None if is_answered else self._first_error()
+
+    @contextlib.asynccontextmanager
+    async def _answering(self) -> AsyncIterator[Sources]:
+        """Who answers: this machine, or the cluster that was named."""
+        if self.spec.cluster is None:
+            yield self.sources
+            return
+        if self.sources.spread is None:
+            raise ConfigurationError("clusters are not reached from here")
+        targets = [subject.target for subject in self.spec.subjects]
+        async with self.sources.spread(self.spec.cluster, targets, self.sources) as sources:
+            yield sources
+
+    @property
+    def _is_compared(self) -> bool:
+        """Whether each subject's distance from the reference is there, if there is to be one."""
+        known = {one.subject for one in self.divergences if not one.error}
+        return known >= {subject.id for subject in compared_with(self.spec)}
 
     def _judging(self) -> JudgingPhase:
         return JudgingPhase(self)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 
 SubjectState = Literal["waiting", "running", "done"]
-Phase = Literal["", "reading", "asking", "judging"]
+Phase = Literal["", "reading", "asking", "comparing", "judging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class EvaluationSnapshot(RunSnapshot):
     running: Mapping[CellKey, str]
     progress: tuple[SubjectProgress, ...]
     judged: tuple[int, int] = (0, 0)
+    learnt: tuple[Learnt, ...] = ()
+    divergences: tuple[Divergence, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
@@ -40,6 +41,7 @@ class DistillationRegistry(TaskRunKind[Distillation]):
             DocumentError: there are no prompts.
             InvalidParameterError: the parameters are none of a model's, or out of their range.
         """
+        refuse_workspaces("start jobs")
         if not prompts:
             raise DocumentError("there are no prompts to answer")
         ModelConfig.from_dict(options.parameters).validate()

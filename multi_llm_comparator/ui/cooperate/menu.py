@@ -27,6 +27,10 @@ def _draw_actions(run: CooperationRun) -> None:
         run_heading.draw_resume("cooperate", t("plan.resume"), t("cooperate.resume_why"), RUN.resume, run.id)
     if run.is_over:
         label, why = t("plan.again"), t("cooperate.again_why")
-        run_heading.draw_again("cooperate", label, why, start, run.spec.question)
+        run_heading.draw_again("cooperate", label, why, _again, run.spec.question)
     run_heading.draw_export("cooperate", KIND, run.id, run.created_at, run.title)
     run_heading.draw_new("cooperate", RUN.leave)
+
+
+def _again(question: str) -> None:
+    start(question)

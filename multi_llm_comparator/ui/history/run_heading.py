@@ -36,6 +36,7 @@ def draw_heading(
     draw_actions: Callable[[R], None],
     *,
     new_title: str,
+    title: str = "",
     runs: str = "",
     key: object = "",
 ) -> None:
@@ -47,17 +48,18 @@ def draw_heading(
         draw_runs: draws the list of runs to open.
         draw_actions: draws what can be done with the open run.
         new_title: the page's title where no run is open.
+        title: of the open run, where it is shown by another one than its own.
         runs: what the list of runs is called.
         key: the list is closed when this changes, or another run is open.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{page}_heading"):
-        title = new_title if run is None else plain(cut_line(run.title, MAX_TITLE_CHARS))
-        st.title(title, anchor=False, width="stretch")
+        shown = new_title if run is None else plain(cut_line(title or run.title, MAX_TITLE_CHARS))
+        st.title(shown, anchor=False, width="stretch")
         if run is not None:
             draw_actions(run)
         # Opening another run closes the list: it is another popover then.
-        shown = f"{page}_runs_{run.id if run else ''}_{key}"
-        draw_popover(runs or t("run.runs"), ":material/history:", shown, draw_runs)
+        list_key = f"{page}_runs_{run.id if run else ''}_{key}"
+        draw_popover(runs or t("run.runs"), ":material/history:", list_key, draw_runs)
 
 
 def draw_popover(label: str, icon: str, key: str, draw: Callable[[], None]) -> None:
@@ -67,16 +69,16 @@ def draw_popover(label: str, icon: str, key: str, draw: Callable[[], None]) -> N
             draw()
 
 
-def draw_stop(page: str, run_id: str, act: Callable[[str], object] = stop, **more: Any) -> None:
+def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **more: Any) -> None:
     icon, key = ":material/stop_circle:", f"{page}_stop"
     st.button(t("act.stop"), icon=icon, key=key, shortcut="Alt+S", on_click=act, args=(run_id,), **more)
 
 
-def draw_resume(page: str, label: str, why: str, resume: Callable[[str], object], run_id: str, **more: Any) -> None:
+def draw_resume(page: str, label: str, why: str, resume: Callable[[str], None], run_id: str, **more: Any) -> None:
     st.button(label, icon=":material/resume:", key=f"{page}_resume", help=why, on_click=resume, args=(run_id,), **more)
 
 
-def draw_again(page: str, label: str, why: str, again: Callable[..., object], *args: Any) -> None:
+def draw_again(page: str, label: str, why: str, again: Callable[..., None], *args: Any) -> None:
     """Set up, or begin, another run as this one was."""
     key, icon = f"{page}_again", ":material/replay:"
     st.button(label, icon=icon, type="tertiary", key=key, help=why, on_click=again, args=args)

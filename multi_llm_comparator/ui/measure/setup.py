@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import streamlit as st
 
-from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SUBJECTS
+from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SEED, MAX_SUBJECTS
 from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
@@ -24,6 +26,8 @@ from multi_llm_comparator.ui.measure.asked import (
 from multi_llm_comparator.ui.measure.set_editor import draw_set_buttons
 from multi_llm_comparator.ui.measure.state import SETUP, Setup, start
 
+TEMPERATURES = tuple(step / 10 for step in range(21))
+
 
 def draw_setup() -> None:
     """What the page is for, an example that works at once, and the three choices: data, models, judge."""
@@ -38,7 +42,7 @@ def draw_setup() -> None:
         with data, st.container(border=True, height="stretch"):
             _draw_data(setup, prompts)
         with models, st.container(border=True, height="stretch"):
-            _draw_models(setup)
+            _draw_models(setup, prompts)
             _draw_judge(setup, prompts)
     _draw_outlook(setup, prompts)
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
@@ -85,13 +89,41 @@ def _draw_tasks(setup: Setup) -> None:
         st.toggle(t("measure.chat"), setup.chat, **SETUP.bind("chat"))
 
 
-def _draw_models(setup: Setup) -> None:
+def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
     st.markdown(f"**{t('measure.models')}**")
     draw_model_choice(SETUP, setup.models, t("measure.models"), MAX_SUBJECTS)
     with st.popover(t("measure.parameters"), icon=":material/tune:", key="measure_tune", type="tertiary"):
         SETUP.number("max_tokens", 1, 8192)
         SETUP.temperature()
+        st.multiselect(
+            t("measure.also_at"),
+            TEMPERATURES,
+            [one for one in setup.also_at if one in TEMPERATURES],
+            help=t("measure.also_at_why"),
+            **SETUP.bind("also_at"),
+        )
         SETUP.number("repeats", 1, MAX_REPEATS)
+        SETUP.number("seed", 0, MAX_SEED)
+        if find_spec("ray") is not None:
+            st.text_input(
+                t("measure.cluster"),
+                setup.cluster,
+                help=t("measure.cluster_why"),
+                placeholder="HOST:6379",
+                max_chars=300,
+                **SETUP.bind("cluster"),
+            )
+    if prompts is not None and len(setup.models) > 1:
+        choices = pane_choices()
+        options = ["", *(target for target in setup.models if target in choices)]
+        st.selectbox(
+            t("measure.reference"),
+            options,
+            options.index(setup.reference) if setup.reference in options else 0,
+            format_func=lambda target: choices[target].label if target in choices else t("measure.no_reference"),
+            help=t("measure.reference_why"),
+            **SETUP.bind("reference"),
+        )
 
 
 def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
@@ -125,10 +157,11 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
 
 def _draw_outlook(setup: Setup, prompts: PromptSet | None) -> None:
     """The smallest difference that so many prompts can show."""
-    if prompts is None or len(setup.models) < 2:
+    subjects = len(setup.models) * len({setup.temperature, *setup.also_at})
+    if prompts is None or subjects < 2:
         return
-    count, pairs = len(prompts.rows), len(setup.models) * (len(setup.models) - 1) // 2
+    count, pairs = len(prompts.rows), subjects * (subjects - 1) // 2
     visible = smallest_difference(count, comparisons=pairs)
-    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language())
+    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language(), comparisons=pairs)
     with st.container(horizontal=True, horizontal_alignment="center"):
         st.caption(plain(words), width="content")

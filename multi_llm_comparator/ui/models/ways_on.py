@@ -49,6 +49,6 @@ def _compare(model: ModelInfo) -> None:
 def _measure(model: ModelInfo) -> None:
     """The model among those of a new evaluation."""
     measure.RUN.leave()
-    others = [target for target in measure.current_setup().models if target != model.id]
+    others = [target for target in measure.SETUP.current().models if target != model.id]
     measure.SETUP.revise(models=(model.id, *others))
     go_to("measure")

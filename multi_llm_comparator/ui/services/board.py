@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
-from multi_llm_comparator.ui.services.result import draw_result
+from multi_llm_comparator.ui.services.result import draw_computed, draw_result
 from multi_llm_comparator.ui.services.state import RUN, target_choices
 
 POLL_S = 0.6
@@ -30,13 +30,15 @@ def draw_board(run: ServiceRun) -> None:
     def live() -> None:
         show_notices()
         latest = RUN.taken(run)
-        if latest.is_running != first.is_running:
+        if (latest.is_running, latest.data is None) != (first.is_running, first.data is None):
             st.rerun()
         _draw_status(latest)
 
     live()
     if first.result is not None:
         draw_result(first, first.result)
+    elif first.data is not None:
+        draw_computed(first, first.data)
     if not first.is_running:
         watch(run)
 

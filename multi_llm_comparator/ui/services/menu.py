@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from multi_llm_comparator.applications.documents import KIND
 from multi_llm_comparator.applications.run import ServiceRun
+from multi_llm_comparator.applications.snapshot import ServiceSnapshot
+from multi_llm_comparator.applications.words import title_without_document
 from multi_llm_comparator.ui.history import run_heading
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.i18n import t
@@ -12,11 +14,20 @@ from multi_llm_comparator.ui.services.state import RUN, set_up_again
 
 def draw_heading(run: ServiceRun | None) -> None:
     """The page's title line: the run's name on the left, what to do with it on the right."""
-    run_heading.draw_heading("services", run, _draw_runs, _draw_actions, new_title=t("services.new_title"))
+    title = _title(RUN.taken(run)) if run is not None else ""
+    new_title = t("services.new_title")
+    run_heading.draw_heading("services", run, _draw_runs, _draw_actions, new_title=new_title, title=title)
 
 
 def _draw_runs() -> None:
     draw_recent(KIND, RUN.open, key="services_runs")
+
+
+def _title(snapshot: ServiceSnapshot) -> str:
+    """Its document's name; without one, what is done, in the reader's language."""
+    if snapshot.title != title_without_document(snapshot.spec):
+        return snapshot.title
+    return f"{t(f'services.{snapshot.spec.service_type}')}: {t(f'services.kind_{snapshot.spec.kind}')}"
 
 
 def _draw_actions(run: ServiceRun) -> None:

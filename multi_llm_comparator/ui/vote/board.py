@@ -40,7 +40,8 @@ def draw_board(run: VoteRun) -> None:
         # A button in here may have chosen the other view, which is drawn outside.
         if st.session_state.get(_view_key(run.id)) == _VIEWS[1]:
             st.rerun()
-        if latest.is_running != first.is_running or _place(run, latest) != shown:
+        # From one turn to the next nothing outside changes: the next answers come with this very run.
+        if latest.is_running != first.is_running or (_place(run, latest) is None) != (shown is None):
             st.rerun()
         _draw(run, latest)
 
