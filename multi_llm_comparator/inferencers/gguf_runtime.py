@@ -22,6 +22,9 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 
 N_BATCH = 512
 SAFE_N_BATCH = 64
+# Attention scores that a call of llama.cpp may hold without flash attention, and the fewest tokens a call is worth.
+MAX_SCORES_BYTES = 256 * 2**20
+MIN_UBATCH = 64
 _LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5
 # What llama.cpp says of a file that it reads well and cannot run.
 _UNSUPPORTED = {
@@ -30,6 +33,11 @@ _UNSUPPORTED = {
     "unknown model architecture": "this build of llama.cpp does not know its architecture",
     "key not found in model": "its header lacks what is needed to run it",
 }
+
+
+def tokens_a_call(heads: int, cells: int) -> int:
+    """How many tokens can attend to ``cells`` of a cache at once: each head's score of each cell is held in float32."""
+    return MAX_SCORES_BYTES // (4 * max(1, heads) * max(1, cells))
 
 
 class _ErrorLog:
@@ -260,7 +268,18 @@ class LlamaRuntime:
             params.type_k = params.type_v = getattr(llama_cpp, f"GGML_TYPE_{options.kv_type.upper()}")
             # llama.cpp computes with values in fewer bits in flash attention alone.
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        elif not self.on_gpu:
+            self._attend_in_full(params)
         return self._open_context(params)
+
+    def _attend_in_full(self, params: Any) -> None:
+        """Do without flash attention where the scores have room: behind 600 tokens a CPU decodes 1.5 to 1.8 times as
+        fast by plain products of matrices, behind 100 about as fast.
+        """
+        rows = tokens_a_call(int(llama_cpp.llama_model_n_head(self.model)), params.n_ctx)
+        if rows >= max(MIN_UBATCH, params.n_seq_max):
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+            params.n_ubatch = min(params.n_ubatch, rows)
 
     def _context_params(self) -> Any:
         params = llama_cpp.llama_context_default_params()
