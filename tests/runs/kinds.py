@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 
+from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.spec import checked_spec
@@ -94,6 +95,7 @@ class ComparisonLife(Life):
         return await self.stored(comparison, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
+        assert isinstance(run, Comparison)
         return answer(run, "a").text
 
 
@@ -114,7 +116,8 @@ class PlanLife(Life):
         return await self.stored(run, ("done", "7"))
 
     def said(self, run: LiveRun) -> str | None:
-        return run.snapshot().answer
+        said: str | None = run.snapshot().answer
+        return said
 
 
 class EvaluationLife(Life):
@@ -175,7 +178,8 @@ class CooperationLife(Life):
         return await self.stored(run, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
-        return run.snapshot().answer
+        said: str | None = run.snapshot().answer
+        return said
 
 
 class VoteLife(Life):
