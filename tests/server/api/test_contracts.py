@@ -30,8 +30,11 @@ from tests.support.gateways import break_after_text
 from tests.support.served_api import ServedApi, frames, served_api
 
 HELLO = [{"role": "user", "content": "hi"}]
-# Fields beside the standard's: what a model thinks, as several servers tell it; the stored run; the figures of one.
+# Fields beside those types: `store`, which OpenAI documents and its type lacks; what a model thinks, as several servers
+# tell it; the stored run.
 OURS = {
+    "store",
+    "response.store",
     "run_id",
     "choices.message.reasoning_content",
     "choices.message.reasoning",
