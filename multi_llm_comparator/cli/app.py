@@ -144,7 +144,7 @@ def cooperate(
     integration: Annotated[
         str, typer.Option(help="How one answer is made: ensemble, majority, best, concatenation, last or first.")
     ] = "",
-    integrator: Annotated[str, typer.Option(help="Who puts answers together; the weightiest member if absent.")] = "",
+    integrator: Annotated[str, typer.Option(help="Who combines answers; the weightiest member if absent.")] = "",
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of votes; layers of an ensemble.")] = 1,
     samples: Annotated[int, typer.Option(min=1, max=16, help="Answers of each member of an ensemble.")] = 1,
     deadline: Annotated[float | None, typer.Option(min=0.001, help="Seconds that all of it may take.")] = None,

@@ -20,7 +20,6 @@ from multi_llm_comparator.evaluation.export_check import check_files
 from multi_llm_comparator.headless import scanned_models
 from multi_llm_comparator.services.scan.folder import scan_folder
 
-TARGET_NAMES = ", ".join(TARGETS)
 _PHASES: dict[Phase, str] = {
     "reading": "reading the source",
     "writing": "writing weights",

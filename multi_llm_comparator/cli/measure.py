@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.display import follow, messages, output
 from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -230,12 +230,7 @@ async def resume(work: Services, run_id: str, to: Path | None, *, as_json: bool 
 
 async def finish(work: Services, run: EvaluationRun, to: Path | None, *, as_json: bool) -> bool:
     """Wait for a run, and print what it found."""
-    try:
-        await show_while(work.runs.wait(run.id), lambda: evaluation_view(run.snapshot()))
-    except BaseException:
-        await work.runs.stop(run.id)
-        messages.print(f"stopped; go on with: llm-cooperation evaluate --resume {run.id}")
-        raise
+    await follow(work.runs, run, lambda: evaluation_view(run.snapshot()), "evaluate --resume")
     snapshot = run.snapshot()
     if as_json:
         print_json({"run_id": run.id, "state": snapshot.state, **json.loads(export_evaluation(snapshot, "json"))})

@@ -19,8 +19,8 @@ from multi_llm_comparator.evaluation.report_dataset import split_table
 from multi_llm_comparator.evaluation.task_split import read_results, split_by_difficulty
 from multi_llm_comparator.headless import finder, local_names, opened, scanned_models
 from multi_llm_comparator.plans.config import CooperationConfig, DatasetSection, load_config, parse_config
+from multi_llm_comparator.plans.options import KIND as PLAN
 from multi_llm_comparator.plans.plan import HARDEST
-from multi_llm_comparator.plans.plan_run import KIND as PLAN
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.wiring import Services

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, run_view, show_while
+from multi_llm_comparator.cli.display import follow, messages, output, run_view, show_while
 from multi_llm_comparator.evaluation.judging import Judge, Verdict
 from multi_llm_comparator.evaluation.report_single import in_one_line, write_run_report
 from multi_llm_comparator.evaluation.reports import report_folder
@@ -48,13 +48,7 @@ async def ask_one(
 
 
 async def _finish(work: Services, config: CooperationConfig, judge: str | None, run: PlanRun, *, as_json: bool) -> bool:
-    try:
-        await show_while(work.runs.wait(run.id), lambda: run_view(run))
-    except BaseException:
-        # Ctrl+C arrives here as a cancellation; whatever it is, the run can go on later.
-        await work.runs.stop(run.id)
-        messages.print(f"stopped; go on with: llm-cooperation resume {run.id}")
-        raise
+    await follow(work.runs, run, lambda: run_view(run), "resume")
     # Before anything else is made of it: whatever fails then, the answer is there.
     _tell(run, as_json=as_json)
     verdicts: Sequence[Verdict] = ()

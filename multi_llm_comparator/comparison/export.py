@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from multi_llm_comparator.comparison.documents import SCHEMA_VERSION, answer_document, run_document
@@ -13,9 +12,9 @@ from multi_llm_comparator.comparison.export_markdown import export_markdown
 from multi_llm_comparator.comparison.importing import FORMAT, MAX_IMPORT_BYTES, import_run
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.stored_images import StoredImage
+from multi_llm_comparator.runs.exporting import in_format
 
 __all__ = ["FORMATS", "MAX_IMPORT_BYTES", "export_run", "import_run"]
 
@@ -34,15 +33,16 @@ def export_run(snapshot: ComparisonSnapshot, format: str, language: Language = "
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], str]] = {
-        "json": lambda: export_json(snapshot),
-        "csv": lambda: export_csv(snapshot),
-        "markdown": lambda: export_markdown(snapshot, language),
-        "html": lambda: export_html(snapshot, language),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r}; there are {', '.join(writers)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "a comparison",
+        {
+            "json": lambda: export_json(snapshot),
+            "csv": lambda: export_csv(snapshot),
+            "markdown": lambda: export_markdown(snapshot, language),
+            "html": lambda: export_html(snapshot, language),
+        },
+    )
 
 
 def export_json(snapshot: ComparisonSnapshot) -> str:

@@ -11,9 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, Template
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
@@ -32,6 +30,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, iso_time
 from multi_llm_comparator.core.stored_images import StoredImage
+from multi_llm_comparator.runs.exporting import html_page
 
 # Markdown takes time to render; a longer text is shown as it is.
 _MAX_RENDERED_CHARS = 200_000
@@ -79,10 +78,11 @@ class Section:
 def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
     """The whole run as a page."""
     words, room = LABELS[language], Room()
-    return _template().render(
+    return html_page(
+        __file__,
+        language,
         run=snapshot,
         words=words,
-        language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
         sections=[_section(snapshot, turn, language, room) for turn in snapshot.turns],
@@ -90,12 +90,6 @@ def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
         shades=SHADES,
         is_full=room.is_full,
     )
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
 @cache

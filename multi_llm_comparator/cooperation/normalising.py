@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Literal
 
 AnswerKind = Literal["auto", "number", "choice", "text", "long"]
-ANSWER_KINDS: tuple[AnswerKind, ...] = ("auto", "number", "choice", "text", "long")
 MAX_SHORT_CHARS = 80
 # Of a text, its end is looked through: a model that repeats itself writes no more to be found than this.
 _MAX_READ_CHARS = 20_000

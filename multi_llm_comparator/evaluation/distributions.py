@@ -13,11 +13,11 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InferenceError, InvalidParameterError
-from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, TextScorer
 
 TOP_K = 256
 MAX_TEXTS = 10_000
@@ -26,13 +26,6 @@ MAX_TOKENS = 100_000
 # So many texts are scored at once.
 AT_ONCE = 16
 _LEAST = 1e-12
-
-
-class TextScorer(Protocol):
-    """The local engine."""
-
-    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
-        """How likely texts are to ``target``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.plans.config import ApiSection, load_config
 from multi_llm_comparator.plans.executor import ExecutorOptions
-from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.options import PlanOptions
 
 PREFIX = "plan:"
 MAX_PLANS = 200

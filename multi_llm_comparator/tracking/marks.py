@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, select, update
 from sqlalchemy.engine import URL
@@ -74,20 +74,6 @@ class Marks:
             _check(connection, run_id, item)
             _put(connection, run_id, item or _RUN_ITSELF, wanted)
         return wanted
-
-    def change_tags(self, run_ids: Collection[str], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
-        """Add tags to several runs and take others from them, in one transaction.
-
-        Raises:
-            InvalidParameterError: see :meth:`set_tags`; nothing is changed.
-        """
-        added, removed = checked_tags(add), set(checked_tags(remove))
-        with translated(self._url), writing(self._engine) as connection:
-            for run_id in sorted(set(run_ids)):
-                _lock(connection, run_id)
-                of_run = select(TAGS.c.tag).where(TAGS.c.run_id == run_id, TAGS.c.key == "")
-                kept = [tag for tag in connection.execute(of_run).scalars() if tag not in removed]
-                _put(connection, run_id, _RUN_ITSELF, checked_tags([*kept, *added]))
 
     def of_items(self, run_id: str) -> dict[ItemRef, ItemMarks]:
         """The tags and notes of a run's items; an item that has neither is left out."""

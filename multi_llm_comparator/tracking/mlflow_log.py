@@ -47,7 +47,7 @@ class MlflowLog:
         experiment: made if there is none of this name.
         name: of the run.
         run_id: of a run to go on with, as :attr:`run_id` was; None: a new one.
-        known_as: a name of ours: the run that was told under it before is gone on with, if there is one.
+        known_as: a name of ours: the run that was told under it before is continued, if there is one.
         on_problem: told once, in words for a person, if MLflow fails; nothing is told to it from then on.
     """
 

@@ -25,8 +25,8 @@ from multi_llm_comparator.evaluation.outcomes import QuestionOutcome
 from multi_llm_comparator.evaluation.report_dataset import write_dataset_report
 from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
 from multi_llm_comparator.plans.config import EvaluationSection
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.parse import parse_plan
-from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter

@@ -26,6 +26,7 @@ PAGES = (
     {"evaluation": "measure"},
     {"cooperation": "cooperate"},
     {"vote": "vote"},
+    {"service": "services"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
 # Where each needs a process of its own: leases are of the database, whatever the kind.

@@ -16,13 +16,14 @@ from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, 
 from multi_llm_comparator.applications.analysis.prompts import MIN_CLAIMS, claims_question, objects_in, summary_question
 from multi_llm_comparator.applications.analysis.quotes import Found, Haystack
 from multi_llm_comparator.applications.analysis.writing import written
-from multi_llm_comparator.applications.desk import Desk, together
+from multi_llm_comparator.applications.desk import Desk
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import Claim, ClaimKind, DocumentAnalysis
 from multi_llm_comparator.applications.saying import finished, is_readable, summed_numbers
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.together import together
 
 # Of a long document, a question is asked of the parts that share most words with it.
 MAX_ASKED_PARTS = 12

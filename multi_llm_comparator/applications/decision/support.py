@@ -12,7 +12,7 @@ from multi_llm_comparator.applications.decision.parse import criteria_of, proble
 from multi_llm_comparator.applications.decision.problem import Decision, Option, Problem, Score
 from multi_llm_comparator.applications.decision.scoring import decide, score_by_cost, score_by_words
 from multi_llm_comparator.applications.decision.writing import fact_lines, written
-from multi_llm_comparator.applications.desk import Desk, Question, together
+from multi_llm_comparator.applications.desk import Desk, Question
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import DecisionSupport
@@ -20,6 +20,7 @@ from multi_llm_comparator.applications.saying import finished, is_readable, summ
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.together import together
 
 MAX_QUOTE_CHARS = 160
 _SYSTEM = {

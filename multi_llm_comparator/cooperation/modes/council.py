@@ -14,6 +14,7 @@ from multi_llm_comparator.cooperation.outcome import Outcome, Ranked
 from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt, within_braces
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.together import together
 
 MAX_REASON_CHARS = 400
 
@@ -22,7 +23,7 @@ async def council(desk: Desk) -> Outcome:
     """Answers, anonymous shuffled reviews, and the chair's answer, which knows how the others were ranked."""
     desk.enter("answering")
     asked = desk.conversation()
-    calls = await desk.together([desk.ask_member(n, "answer", asked) for n in range(len(desk.spec.members))])
+    calls = await together([desk.ask_member(n, "answer", asked) for n in range(len(desk.spec.members))])
     answers = [call for call in calls if call.is_done]
     ranking: list[Ranked] = []
     if len(answers) > 1:
@@ -33,7 +34,7 @@ async def council(desk: Desk) -> Outcome:
 
 async def _reviewed(desk: Desk, answers: Sequence[Call]) -> list[Ranked]:
     """The answers by their mean place, the best first. Reviews that cannot be read do not count, and are named."""
-    reviews = await desk.together([_review(desk, number, answers) for number in range(len(desk.spec.members))])
+    reviews = await together([_review(desk, number, answers) for number in range(len(desk.spec.members))])
     places: dict[int, list[int]] = {n: [] for n in range(len(answers))}
     for review in reviews:
         for place, number in enumerate(review or (), 1):

@@ -6,11 +6,12 @@ A model is loaded once: two hundred prompts to eight models, of which two fit in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.together import together
 from multi_llm_comparator.evaluation.measuring.asking import Sources, asked
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.materials import Material
@@ -121,14 +122,3 @@ class Lanes:
         failed = Cell(state="failed", error=because.error, error_type=because.error_type, requested_at=at, ended_at=at)
         if untold:
             await self._run.finished(*((key, failed) for key in untold))
-
-
-async def together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Do several things at once; what one raises ends the others."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from multi_llm_comparator.core.readable import NOTHING, Language, seconds
+from multi_llm_comparator.core.readable import NOTHING, Language, Say, seconds
 from multi_llm_comparator.evaluation.measuring.breakdown import results_by_tag
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import (
-    Say,
     difference_words,
     interval_words,
     mean_words,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from math import sqrt
 
-from multi_llm_comparator.core.readable import NOTHING, Language
+from multi_llm_comparator.core.readable import NOTHING, Language, Say, words_in
 from multi_llm_comparator.evaluation.measuring.breakdown import TagDifference
 from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
 from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, PairVerdict
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.statistics.intervals import Interval, wilson
 from multi_llm_comparator.evaluation.statistics.power import items_needed, rounded_up
-
-Say = Callable[..., str]
 
 # A difference that people ask for: the outlook says what it would take to show it.
 WANTED = 0.05
@@ -167,11 +164,7 @@ LABELS: Mapping[Language, Mapping[str, str]] = {"en": _EN, "zh": _ZH}
 
 def words_of(language: Language) -> Say:
     """What says these words in a language."""
-    return partial(_said, LABELS[language])
-
-
-def _said(labels: Mapping[str, str], key: str, /, **values: object) -> str:
-    return labels[key].format(**values) if values else labels[key]
+    return words_in(LABELS[language])
 
 
 def items_words(say: Say, source: str, n: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import streamlit as st
 
@@ -36,11 +35,10 @@ from multi_llm_comparator.ui.compare.state import (
 )
 from multi_llm_comparator.ui.kit.actions import perform, warn
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
-from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
+from multi_llm_comparator.ui.kit.welcome import draw_hero, draw_no_models
 from multi_llm_comparator.ui.measure.library import draw_library
 from multi_llm_comparator.workbench import get_workbench
 
@@ -110,12 +108,12 @@ def draw_welcome() -> None:
     """For a page without answers: what it is for, and something to try at once."""
     draw_preparation("compare")
     if not pane_choices():
-        _draw_no_models()
+        draw_no_models("compare", t("welcome.no_models"))
         return
     known = pane_choices()
     panes = [known[pane.target].model for pane in draft_panes() if pane.target in known]
     asks_demo = bool(panes) and all(model is not None and is_demo(model) for model in panes)
-    st.html(_hero([model for model in panes if model is not None], len(draft_panes())))
+    _draw_hero([model for model in panes if model is not None], len(draft_panes()))
     if offered := offered_prompts():
         _draw_offered(offered)
         prepare_charts("compare_prepare")
@@ -159,14 +157,14 @@ def _example(name: str, *, of_demo: bool) -> tuple[str, str]:
     return prompt, t(f"example.{name}")
 
 
-def _hero(models: list[ModelInfo], count: int) -> str:
+def _draw_hero(models: list[ModelInfo], count: int) -> None:
     """What the page is for; of the first model's forms, what one sees in comparing them."""
     ways = four_ways(models, get_workbench().settings.models_dir)
     title, text = t("welcome.title"), tn("welcome.text", count)
     if ways and len(ways) == len(models):
         title = t("welcome.ways_title", name=FIRST_MODEL.name)
         text = t("welcome.ways_text")
-    return f'<div class="mlc-hero"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+    draw_hero(title, text)
 
 
 def _draw_other_panes(*, asks_demo: bool) -> None:
@@ -194,12 +192,3 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
                 on_click=choose_models,
                 args=(demo,),
             )
-
-
-def _draw_no_models() -> None:
-    if get_workbench().models.is_scanning:
-        return
-    st.html(empty(t("welcome.no_models"), t("welcome.no_models_text")))
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        if st.button(t("act.open_models"), icon=":material/deployed_code:", key="compare_to_models", type="primary"):
-            go_to("models")

@@ -18,7 +18,7 @@ from multi_llm_comparator.ui.kit.chart_look import FAINT, MUTED, Figure, label, 
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.live_chart import live_chart
-from multi_llm_comparator.ui.measure.state import open_run
+from multi_llm_comparator.ui.measure.state import RUN
 from multi_llm_comparator.workbench import get_workbench
 
 HEIGHT_PX = 300
@@ -43,7 +43,7 @@ def draw_history(snapshot: EvaluationSnapshot) -> None:
             f"measure_history_chart_{snapshot.id}",
             alt=t("measure.history_alt"),
             name="history",
-            on_pick=lambda run_id: open_run(run_id) if run_id != snapshot.id else None,
+            on_pick=lambda run_id: RUN.open(run_id) if run_id != snapshot.id else None,
         )
         for target, subject in subjects.items():
             others = [one for one in past[target] if one.run_id != snapshot.id]
@@ -117,6 +117,6 @@ def _draw_past(name: str, past: Past, key: str) -> None:
             icon=":material/open_in_new:",
             type="tertiary",
             key=f"icon_measure_past_{key}",
-            on_click=open_run,
+            on_click=RUN.open,
             args=(past.run_id,),
         )

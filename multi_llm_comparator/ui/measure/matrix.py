@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.scrolling import scroll_to
 from multi_llm_comparator.ui.measure.answers import draw_answers
 from multi_llm_comparator.ui.measure.opening import due_scroll, picked_key, show_key, subject_key, tag_key
-from multi_llm_comparator.ui.measure.state import taken
+from multi_llm_comparator.ui.measure.state import RUN
 
 # A browser shows no more; a narrowing finds the others, and files have all.
 MAX_ROWS = 1000
@@ -26,7 +26,7 @@ MAX_TAGS = 500
 
 def draw_matrix(run: EvaluationRun) -> None:
     """The filters, the table, and the answers of the row that was picked."""
-    snapshot = taken(run)
+    snapshot = RUN.taken(run)
     if not snapshot.items or not (snapshot.cells or snapshot.running):
         return
     wanted = _draw_narrowing(snapshot)
