@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from streamlit import config
 
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.shipped import app_options
 from multi_llm_comparator.server.access import WILDCARDS, Access, access_by_settings, machine_names
@@ -56,6 +57,7 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, Any] | None]:
     keep_audit(workbench.settings.home / "logs" / "audit.log")
     workbench.bridge.submit(workbench.engine.start())
     prepare_first_model()
+    pass_over_what_is_loaded()
     print(f"Multi-LLM Comparator is running at {first}  (Ctrl+C ends it)", *more, sep="\n  also at ", flush=True)
     # The server's socket listens by now; what comes before the first page can be made waits there.
     if wants_browser.is_set() and has_viewer():

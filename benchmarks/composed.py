@@ -34,12 +34,13 @@ from demo.world.item import Language
 from multi_llm_comparator.evaluation.datasets import Question
 from multi_llm_comparator.evaluation.outcomes import QuestionOutcome
 from multi_llm_comparator.evaluation.solving import Baseline, Solver
+from multi_llm_comparator.headless import opened, scanned_models
 from multi_llm_comparator.plans import ExecutorOptions, parse_plan
 from multi_llm_comparator.plans.executor import exact_config
 from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.prompts import result_of
 from multi_llm_comparator.plans.roles import Reach
-from multi_llm_comparator.workbench import Services, opened, scanned_models
+from multi_llm_comparator.wiring import Services
 
 SEED = 300
 QUESTIONS, UNSEEN_QUESTIONS = 300, 60

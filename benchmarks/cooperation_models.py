@@ -25,7 +25,7 @@ from multi_llm_comparator.evaluation.cooperation_worth import Worth
 from multi_llm_comparator.evaluation.measuring.spec import SUBJECT_IDS
 from multi_llm_comparator.evaluation.measuring.spec import checked_spec as evaluation_spec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet, checked_set
-from multi_llm_comparator.workbench import opened_alone, scanned_models
+from multi_llm_comparator.headless import opened_alone, scanned_models
 
 HEADING = ["mode", "score", "best member", "gain over it", "95% interval", "tokens", "time"]
 

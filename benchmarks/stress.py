@@ -27,6 +27,7 @@ from typing import Any
 
 import uvicorn
 
+from benchmarks.child import Child
 from benchmarks.http_load import RequestLost, ask, percentile
 from benchmarks.results import Figure, save, table
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
@@ -164,17 +165,39 @@ def figures_of(outcome: Outcome) -> list[Figure]:
     ]
 
 
-async def measure(crowds: list[int]) -> list[Outcome]:
+async def serve() -> None:
+    """Until standard input ends."""
     with tempfile.TemporaryDirectory() as folder:
         async with served(Path(folder)) as url:
-            await ask(url, "simple", "hello", 8)
-            return [await stress(url, requests) for requests in crowds]
+            print(url, flush=True)
+            await asyncio.to_thread(sys.stdin.read)
+
+
+class Server(Child):
+    """The API in a process of its own, as clients meet it."""
+
+    def __init__(self) -> None:
+        super().__init__([sys.executable, "-m", "benchmarks.stress", "--serve"])
+        self.url = self._child.stdout.readline().strip() if self._child.stdout else ""
+        if not self.url:
+            raise SystemExit("the server did not start")
+
+
+async def measure(crowds: list[int]) -> list[Outcome]:
+    with Server() as server:
+        await ask(server.url, "simple", "hello", 8)
+        return [await stress(server.url, requests) for requests in crowds]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--requests", default=",".join(map(str, CROWDS)))
-    crowds = [int(text) for text in parser.parse_args().requests.split(",")]
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve:
+        asyncio.run(serve())
+        return
+    crowds = [int(text) for text in arguments.requests.split(",")]
     outcomes = asyncio.run(measure(crowds))
     figures = [figure for outcome in outcomes for figure in figures_of(outcome)]
     for row in table(figures):

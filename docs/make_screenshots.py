@@ -1,9 +1,10 @@
 """Makes the pictures of the documentation: starts the app in a home of its own and looks at it with Chromium.
 
-    python docs/make_screenshots.py [--out docs/screenshots] [--only NAME ...]
+    python docs/make_screenshots.py [--out docs/screenshots] [--only NAME ...] [--instructions FILE]
 
 Needs the demo models (``python -m demo.prepare``) and what the browser tests need. Models are those of the checkout,
-SmolLM2-135M-Instruct among them where it is there.
+SmolLM2-135M-Instruct among them where it is there. A tuning on instructions is looked at only where there is a file of
+them; it takes minutes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 300_000
 SETTLE_MS = 1500
 TUNING_MS = 1_800_000
+# So many rows of a file of instructions, so many times.
+INSTRUCTIONS, TIMES = "200", "1"
 PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
 
 
@@ -143,6 +146,26 @@ def tune(page: Page) -> None:
     page.locator(".mlc-tune-answer").first.wait_for()
 
 
+def tune_on(page: Page, instructions: Path) -> None:
+    """Tune on the first rows of a file on this machine, once through."""
+    block = page.locator(".st-key-tune_block_data")
+    block.get_by_test_id("stButtonGroup").get_by_text("On this machine", exact=True).click()
+    place = block.get_by_role("textbox").first
+    place.fill(str(instructions.absolute()))
+    place.press("Enter")
+    rows = page.locator('[class*="st-key-tune_max_rows_"] input')
+    rows.fill(INSTRUCTIONS)
+    rows.press("Enter")
+    page.locator(".st-key-tune_block_cleaning .mlc-figure b", has_text=INSTRUCTIONS).first.wait_for()
+    page.locator(".st-key-tune_options button").first.click()
+    times = page.get_by_role("spinbutton", name="Times through the data")
+    times.fill(TIMES)
+    times.press("Enter")
+    page.locator(".st-key-tune_block_preset", has_text=f"{TIMES} ×").wait_for()
+    page.keyboard.press("Escape")
+    tune(page)
+
+
 def cooperate(page: Page) -> None:
     """Have the example of voting answered."""
     page.locator(".st-key-cooperate_example_voting button").click()
@@ -218,11 +241,16 @@ def best_example(browser: Browser, address: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
-    parser.add_argument("--only", nargs="+", choices=[look.name for look in LOOKS], metavar="NAME")
+    parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--instructions", type=Path, metavar="FILE", help="for the picture of a tuning on them")
     arguments = parser.parse_args()
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    wanted = [look for look in LOOKS if not arguments.only or look.name in arguments.only]
+    looks = list(LOOKS)
+    if arguments.instructions:
+        act = partial(tune_on, instructions=arguments.instructions)
+        looks.append(Look("tune-instructions", "/tune", height=1180, act=act))
+    wanted = [look for look in looks if not arguments.only or look.name in arguments.only]
     path = str(SYSTEM_CHROMIUM) if SYSTEM_CHROMIUM.exists() else None
     with running_app() as address, sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]

@@ -49,6 +49,8 @@ ALLOWED = {
     "training": {"core", "inferencers", "services", "tracking", "conversion", "jobs", "runs"},
 }
 FACES = {"ui", "server", "cli", "programs"}
+# What puts all of it together, for the pages and without them.
+TOGETHER = {"wiring", "workbench", "headless"}
 # Classes that are made without a workbench have one opened for them when they are first used.
 OPENERS = {"cooperation/standalone.py"}
 STREAMLIT_PLACES = {"app.py", "pages", "tests", "docs"}
@@ -73,24 +75,24 @@ def room(module: str) -> str | None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT / PACKAGE)))
-def test_a_module_imports_only_along_the_arrows(path):
+def test_a_module_imports_only_along_the_arrows(path: Path) -> None:
     here = room(".".join(path.relative_to(ROOT).with_suffix("").parts))
     rooms = {r for r in map(room, imported(path)) if r is not None} - {here}
     if here in FACES:
         assert not rooms & (FACES - {here})
     elif here in ALLOWED:
         opens = path.relative_to(ROOT / PACKAGE).as_posix() in OPENERS
-        assert rooms - ({"workbench"} if opens else set()) <= ALLOWED[here]
+        assert rooms - (TOGETHER if opens else set()) <= ALLOWED[here]
     if here not in FACES:
         assert not any(m.split(".")[0] == "streamlit" for m in imported(path))
 
 
-def test_every_room_stands_in_the_plan():
+def test_every_room_stands_in_the_plan() -> None:
     rooms = {p.name for p in (ROOT / PACKAGE).iterdir() if p.is_dir() and (p / "__init__.py").exists()}
     assert rooms <= set(ALLOWED) | FACES
 
 
-def test_the_engine_of_the_app_does_not_import_the_heavy_libraries():
+def test_the_engine_of_the_app_does_not_import_the_heavy_libraries() -> None:
     code = (
         "import sys; import multi_llm_comparator.services.inference_engine, multi_llm_comparator.services.worker;"
         "print([m for m in ('torch', 'transformers', 'llama_cpp', 'streamlit') if m in sys.modules])"

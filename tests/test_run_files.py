@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from tests.support.made_runs import MadeRuns
 
 
 @pytest.fixture
-async def made(tmp_path):
+async def made(tmp_path: Path) -> AsyncIterator[MadeRuns]:
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     made = MadeRuns(store)
     yield made
@@ -25,11 +27,11 @@ async def made(tmp_path):
 
 
 @pytest.fixture
-def files(made):
+def files(made: MadeRuns) -> RunFiles:
     return RunFiles(made.runs)
 
 
-async def test_each_kind_has_its_formats_and_every_one_of_them_can_be_made(made, files):
+async def test_each_kind_has_its_formats_and_every_one_of_them_can_be_made(made: MadeRuns, files: RunFiles) -> None:
     for kind, run_id in (("comparison", await made.comparison()), ("plan", await made.plan())):
         formats = files.formats(kind)
         assert {"html", "json", "csv", "markdown"} <= set(formats)
@@ -39,28 +41,30 @@ async def test_each_kind_has_its_formats_and_every_one_of_them_can_be_made(made,
     assert files.formats("daydream") == ()
 
 
-async def test_what_is_stored_says_the_same_as_what_is_live(made, files):
+async def test_what_is_stored_says_the_same_as_what_is_live(made: MadeRuns, files: RunFiles) -> None:
     run_id, other = await made.comparison(), MadeRuns(made.store)
     stored = RunFiles(other.runs)
     live, read = [json.loads((await one.export(run_id, "json")).data) for one in (files, stored)]
     assert {**live, "exported_at": 0} == {**read, "exported_at": 0}
 
 
-async def test_an_export_of_what_is_not_there_is_refused(made, files):
+async def test_an_export_of_what_is_not_there_is_refused(made: MadeRuns, files: RunFiles) -> None:
     with pytest.raises(RunNotFoundError, match="nowhere"):
         await files.export("nowhere", "json")
     with pytest.raises(ConfigurationError, match=r"'svg'.*html, json, csv, markdown"):
         await files.export(await made.comparison(), "svg")
 
 
-async def test_an_archive_has_a_file_for_each_run_even_where_two_have_one_name(made, files):
+async def test_an_archive_has_a_file_for_each_run_even_where_two_have_one_name(made: MadeRuns, files: RunFiles) -> None:
     ids = [await made.comparison(), await made.comparison(), await made.plan()]
     with zipfile.ZipFile(io.BytesIO(await files.archive(ids, "json"))) as archive:
         assert archive.testzip() is None
         assert {json.loads(archive.read(name))["id"] for name in archive.namelist()} == set(ids)
 
 
-async def test_what_an_archive_cannot_hold_is_named_in_it(made, files, monkeypatch):
+async def test_what_an_archive_cannot_hold_is_named_in_it(
+    made: MadeRuns, files: RunFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = await made.comparison(), await made.plan()
     size = len((await files.export(first, "json")).data)
     monkeypatch.setattr(run_files, "MAX_ARCHIVE_BYTES", size + 10)
@@ -71,6 +75,6 @@ async def test_what_an_archive_cannot_hold_is_named_in_it(made, files, monkeypat
     assert "gone: no run" in left_out
 
 
-async def test_an_archive_of_too_many_runs_is_refused(files):
+async def test_an_archive_of_too_many_runs_is_refused(files: RunFiles) -> None:
     with pytest.raises(ConfigurationError, match="at most 100 runs, not 101"):
         await files.archive(["x"] * 101, "json")

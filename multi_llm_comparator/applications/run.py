@@ -19,6 +19,7 @@ from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.snapshot import Phase, ServiceSnapshot
 from multi_llm_comparator.applications.sources import Sources
 from multi_llm_comparator.applications.spec import ServiceSpec
+from multi_llm_comparator.applications.words import title_without_document
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
@@ -78,7 +79,7 @@ class ServiceRun(TaskRun):
             head = self.read.pieces[0].text
         if not head and isinstance(self.read, Data):
             head = self.read.title or (self.read.series[0].title if self.read.series else "")
-        return cut_line(head, MAX_TITLE_CHARS) if head else f"{self.spec.service_type} {self.spec.kind}"
+        return cut_line(head, MAX_TITLE_CHARS) if head else title_without_document(self.spec)
 
     @property
     def is_over(self) -> bool:
@@ -109,6 +110,7 @@ class ServiceRun(TaskRun):
             error=self.error,
             spec=self.spec,
             reading=self.read if isinstance(self.read, Reading) else None,
+            data=self.read if isinstance(self.read, Data) else None,
             result=self.result,
             expected=max(self._expected, len(self._used)),
             asked=len(done),
@@ -179,7 +181,8 @@ class ServiceRun(TaskRun):
             return
         data = await asyncio.to_thread(self._sources.documents.load, self.id)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        found = await ask_child({"op": op, "name": self.spec.name}, data)
+        async with self._sources.readers:
+            found = await ask_child({"op": op, "name": self.spec.name}, data)
         self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
         await self._commit("document")
 

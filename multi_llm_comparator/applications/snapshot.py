@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.spec import ServiceSpec
@@ -17,7 +18,8 @@ Phase = Literal["", "reading", "asking"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSnapshot:
     """Everything of a service run. ``asked`` of ``expected`` questions are answered; ``left_s`` is None while nobody
-    can tell; ``answered_by`` are the models that did. ``reading`` is None for data, and until it is read."""
+    can tell; ``answered_by`` are the models that did. Once it is read there is ``data`` with all that was computed of
+    it, or a ``reading`` of any other document."""
 
     id: str
     title: str
@@ -29,6 +31,7 @@ class ServiceSnapshot:
     error: str | None
     spec: ServiceSpec
     reading: Reading | None
+    data: Data | None = None
     result: Result | None
     expected: int
     asked: int

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from multi_llm_comparator.applications.reading.pieces import Remark
+from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.readable import Language
 
@@ -41,6 +42,12 @@ def remark_sentence(remark: Remark, language: Language) -> str:
         key = f"{key}_why"
     values = {name: f"{value:,}" if isinstance(value, int) else value for name, value in remark.values.items()}
     return labels[key].format(**values)
+
+
+def title_without_document(spec: ServiceSpec) -> str:
+    """What a run is called whose document has no name and no text yet: ``Data insight: Trends``."""
+    say = words_of(spec.language or "en")
+    return f"{say(f'report_{spec.service_type}')}: {say(f'kind_{spec.kind}')}"
 
 
 def number(value: float) -> str:

@@ -14,7 +14,8 @@ from multi_llm_comparator.cooperation.scheduler import finished
 from multi_llm_comparator.cooperation.source import figures_of
 from multi_llm_comparator.cooperation.spec import MODES, checked_spec
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.workbench import Services, opened_alone, scanned_models
+from multi_llm_comparator.headless import opened_alone, scanned_models
+from multi_llm_comparator.wiring import Services
 
 
 async def cooperate(

@@ -17,7 +17,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.workbench import scanned_models
+from multi_llm_comparator.headless import scanned_models
 
 FORMATS = ("table", "names", "json")
 # Of these a test without --model asks all: local models would have to be loaded one by one.
@@ -43,7 +43,8 @@ async def models(format: str, alone: bool) -> bool:
         return True
     table = _table("name", "kind", "context")
     for one in offered:
-        table.add_row(Text(one.name), one.kind, str(one.context_length or ""))
+        kind = f"{one.kind}, sees images" if one.sees_images else one.kind
+        table.add_row(Text(one.name), kind, str(one.context_length or ""))
     output.print(table)
     return True
 

@@ -23,8 +23,8 @@ from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentErr
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.readable import Language, seconds
 from multi_llm_comparator.core.reading import read_bytes
+from multi_llm_comparator.headless import opened_alone, scanned_models
 from multi_llm_comparator.run_files import RunFiles
-from multi_llm_comparator.workbench import opened_alone, scanned_models
 
 # Short names, as one types them.
 SHORT: dict[str, ServiceType] = {

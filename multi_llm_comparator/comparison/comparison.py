@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -13,10 +12,11 @@ from typing import Any
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.arranging import ArrangedRun
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
-from multi_llm_comparator.comparison.documents import KIND
+from multi_llm_comparator.comparison.documents import KIND, image_key
 from multi_llm_comparator.comparison.endings import ended_by_exit, ended_by_stop
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.planned_turns import PlannedTurn
+from multi_llm_comparator.comparison.playback import Playback
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.repeats import MAX_REPEATS
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
@@ -32,11 +32,10 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.runs.recorder import Recorder
 from multi_llm_comparator.tracking.records import RunState
-
-logger = logging.getLogger(__name__)
 
 # A source that does not let go of a cancelled request is left behind after so long; its answer is over long before.
 CANCEL_TIMEOUT_S = 5.0
@@ -65,7 +64,12 @@ class Comparison(ArrangedRun):
         self.recorder = self._recorder = recorder
         self._models, self._fingerprints, self._on_start = models, fingerprints, on_start
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
-        self._play: asyncio.Task[None] | None = None
+        self._playback = Playback(
+            lambda: self.id,
+            lambda planned: self._send(planned.prompt, planned.panes, images=planned.images),
+            self._played,
+            conversation.set_waiting_prompts,
+        )
         # How often a pane is still to answer the same prompt, by the answer that is being written.
         self._repeats: dict[Answer, int] = {}
         self._turn_lock = asyncio.Lock()
@@ -109,11 +113,18 @@ class Comparison(ArrangedRun):
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._tasks) or self._play is not None or super().is_busy
+        return bool(self._tasks) or self._playback.task is not None or super().is_busy
 
     # --- to ask ---------------------------------------------------------------------------------------------------
 
-    async def send(self, prompt: str, pane_ids: Sequence[str] | None = None, *, repeats: int = 1) -> int:
+    async def send(
+        self,
+        prompt: str,
+        pane_ids: Sequence[str] | None = None,
+        *,
+        repeats: int = 1,
+        images: Sequence[StoredImage] = (),
+    ) -> int:
         """Ask all panes, or some, and return the turn's index while they answer.
 
         Args:
@@ -121,21 +132,23 @@ class Comparison(ArrangedRun):
             pane_ids: the panes to ask; None means all.
             repeats: how often each pane answers, with other seeds: one attempt after the other, until one is stopped or
                 fails.
+            images: what stands before the prompt. Models that do not see answer from the text alone, and say so.
 
         Raises:
-            InvalidParameterError: an empty or overlong prompt, or a pane's parameter out of range.
+            InvalidParameterError: an empty or overlong prompt, too many images, or a pane's parameter out of range.
             InferenceError: a pane is still answering, or the comparison is full.
         """
         panes = [self._conversation.pane(pane_id) for pane_id in dict.fromkeys(pane_ids)] if pane_ids else None
         if not 1 <= repeats <= MAX_REPEATS:
             raise InvalidParameterError(f"a pane answers 1 to {MAX_REPEATS} times, not {repeats!r}")
-        return self._send(prompt, panes or self._conversation.panes, repeats)
+        return self._send(prompt, panes or self._conversation.panes, repeats, images)
 
-    def _send(self, prompt: str, panes: Sequence[Pane], repeats: int = 1) -> int:
+    def _send(self, prompt: str, panes: Sequence[Pane], repeats: int = 1, images: Sequence[StoredImage] = ()) -> int:
         self._check_idle(self._conversation.panes if self._conversation.shared_thread else panes)
         for pane in panes:
             pane.config.validate()
-        turn = self._conversation.add_turn(prompt)
+        turn = self._conversation.add_turn(prompt, images)
+        self._recorder.touch(*map(image_key, turn.images))
         for pane in panes:
             self._ask(turn, pane, repeats)
         self._recorder.urge()
@@ -246,6 +259,7 @@ class Comparison(ArrangedRun):
             continue_final=continue_final,
             run_id=self.id,
             constraint=answer.pane.constraint,
+            images_optional=True,
         )
         self._recorder.touch(answer.id)
         if self._on_start is not None:
@@ -310,13 +324,13 @@ class Comparison(ArrangedRun):
     async def stop(self, pane_id: str | None = None) -> None:
         """End the running answers, of one pane or of all; their text stays and can be continued."""
         if pane_id is None:
-            self._stop_playing()
+            self._playback.stop()
         await self._end(pane_id, ended_by_stop)
         await self._recorder.flush()
 
     async def interrupt(self) -> None:
         """End everything because the workbench ends: what is running is marked as interrupted, and all is saved."""
-        self._stop_playing()
+        self._playback.stop()
         await self._end(None, ended_by_exit)
         await self._recorder.close()
 
@@ -330,7 +344,7 @@ class Comparison(ArrangedRun):
             await self._recorder.save_unless_changed()
 
     async def discard(self) -> None:
-        self._stop_playing()
+        self._playback.stop()
         await self._recorder.discard()
         await self._end(None, ended_by_stop)
 
@@ -359,8 +373,8 @@ class Comparison(ArrangedRun):
 
     async def wait(self) -> None:
         """Until nothing is running and all of it is saved."""
-        while self._play is not None or self._tasks:
-            await asyncio.wait([*self._tasks, *([self._play] if self._play else [])])
+        while tasks := [*self._tasks, *([self._playback.task] if self._playback.task else [])]:
+            await asyncio.wait(tasks)
         await self._recorder.flush()
 
     # --- to run again ---------------------------------------------------------------------------------------------
@@ -369,31 +383,16 @@ class Comparison(ArrangedRun):
         """Send prompts one after the other, each when all answers to the one before are there; ``stop()`` ends it too.
 
         Returns at once; a turn that cannot be sent ends the playing and is logged.
+
+        Raises:
+            InferenceError: turns are being sent already.
         """
-        if self._play is not None:
-            raise InferenceError("this comparison is already being played; stop it first")
-        self._play = asyncio.create_task(self._play_all(tuple(turns)))
-        self._play.add_done_callback(self._played)
-        self._conversation.set_waiting_prompts(len(turns))
+        self._playback.start(turns)
 
-    async def _play_all(self, turns: tuple[PlannedTurn, ...]) -> None:
-        for position, planned in enumerate(turns):
-            try:
-                turn = self._send(planned.prompt, planned.panes)
-            except (InferenceError, ConfigurationError) as exc:
-                logger.warning("run %s: playing ended at %r: %s", self.id, planned.prompt[:80], exc)
-                return
-            self._conversation.set_waiting_prompts(len(turns) - position - 1)
-            while answers := [task for task, owner in self._tasks.items() if owner is not None]:
-                await asyncio.wait(answers)
-            if planned.picked is not None:
-                with suppress(ConfigurationError):  # it has no text this time
-                    await self.choose(turn, planned.picked)
-
-    def _played(self, task: asyncio.Task[None]) -> None:
-        self._play = None
-        self._conversation.set_waiting_prompts(0)
-
-    def _stop_playing(self) -> None:
-        if self._play is not None:
-            self._play.cancel()
+    async def _played(self, planned: PlannedTurn, turn: int) -> None:
+        """Wait for the answers to a turn, and pick the one that is to be gone on from."""
+        while answers := [task for task, owner in self._tasks.items() if owner is not None]:
+            await asyncio.wait(answers)
+        if planned.picked is not None:
+            with suppress(ConfigurationError):  # it has no text this time
+                await self.choose(turn, planned.picked)

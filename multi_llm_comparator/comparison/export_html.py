@@ -31,6 +31,7 @@ from multi_llm_comparator.comparison.fairness import Setting, labels, settings_o
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.core.stored_images import StoredImage
 
 # Markdown takes time to render; a longer text is shown as it is.
 _MAX_RENDERED_CHARS = 200_000
@@ -65,6 +66,7 @@ class Section:
 
     title: str
     prompt: str
+    images: tuple[StoredImage, ...]
     models: tuple[str, ...]
     differences: tuple[Setting, ...]
     cards: tuple[Card, ...]
@@ -83,7 +85,7 @@ def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
         language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
-        sections=[_section(turn, language, snapshot.shared_thread or turn.is_picked, room) for turn in snapshot.turns],
+        sections=[_section(snapshot, turn, language, room) for turn in snapshot.turns],
         figure_names=[words[name] for name in FIGURE_NAMES],
         shades=SHADES,
         is_full=room.is_full,
@@ -125,13 +127,15 @@ def _pieces(text: str, own_thought: str = "") -> Iterator[Piece]:
         yield Piece(False, render(rest))
 
 
-def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool, room: Room) -> Section:
+def _section(snapshot: ComparisonSnapshot, turn: TurnSnapshot, language: Language, room: Room) -> Section:
+    marks_chosen = snapshot.shared_thread or turn.is_picked
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
     names = labels(shown)
     return Section(
         title=turn_title(turn.index, language),
         prompt=turn.prompt,
+        images=snapshot.images_of(turn),
         models=tuple(answer.model_name for answer in shown),
         differences=tuple(settings_of_answers(shown)) if len(shown) > 1 else (),
         cards=tuple(_card(a, name, turn, marks_chosen, language, room) for a, name in zip(shown, names, strict=True)),

@@ -48,9 +48,10 @@ class CooperationSource:
             yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
             return
         try:
+            blind = request.notes(is_free=False, is_promised=True, is_blind=True)
             async with contextlib.aclosing(_followed(run, request.id)) as events:
                 async for event in events:
-                    yield event
+                    yield replace(event, notes=blind) if isinstance(event, Started) else event
         finally:
             if run.is_at_work:
                 await self._cooperations.runs.stop(run.id)
@@ -59,7 +60,7 @@ class CooperationSource:
         *history, last = request.messages or (None,)
         if last is None or last.role != "user" or request.continue_final or request.raw:
             raise RequestRefusedError("a cooperation answers a question: the last message has to be the user's")
-        if any(message.images for message in request.messages):
+        if request.images and not request.images_optional:
             raise RequestRefusedError("a cooperation takes no images; ask a model that sees by its own name")
         system = [] if history and history[0].role == "system" else list(request.with_system_prompt()[:-1])[:1]
         before = (*(m for m in system if m.role == "system"), *history) if request.config.system_prompt else history

@@ -18,7 +18,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 
 if TYPE_CHECKING:
-    from multi_llm_comparator.workbench import Services
+    from multi_llm_comparator.wiring import Services
 
 T = TypeVar("T")
 CLOSING_S = 20.0
@@ -50,7 +50,7 @@ def services() -> Services:
 
 def _open() -> None:
     global _opened, _closing
-    from multi_llm_comparator.workbench import opened_alone, scanned_models
+    from multi_llm_comparator.headless import opened_alone, scanned_models
 
     open_home(get_settings().home)
     models, bridge, stack = scanned_models(), get_bridge(), contextlib.AsyncExitStack()

@@ -126,38 +126,7 @@ class ModelConfig:
         Raises:
             InvalidParameterError: the first parameter found wrong, with its allowed range. It is a ValueError too.
         """
-        limit = get_settings().max_tokens_limit
-        if self.temperature != 0:
-            _between(
-                "temperature",
-                self.temperature,
-                MIN_TEMPERATURE,
-                2.0,
-                f"0 (greedy) or between {MIN_TEMPERATURE} and 2.0",
-            )
-        _whole_between("max_tokens", self.max_tokens, 1, limit)
-        _between("top_p", self.top_p, 0.0, 1.0)
-        _whole_between("top_k", self.top_k, 0, 1_000_000)
-        _between("repeat_penalty", self.repeat_penalty, 0.1, 2.0)
-        _between("presence_penalty", self.presence_penalty, -2.0, 2.0)
-        _between("frequency_penalty", self.frequency_penalty, -2.0, 2.0)
-        _between("min_p", self.min_p, 0.0, 1.0)
-        _between("typical_p", self.typical_p, 0.0, 1.0)
-        _between("dry_multiplier", self.dry_multiplier, 0.0, MAX_DRY)
-        _between("adapter_scale", self.adapter_scale, *ADAPTER_SCALES)
-        _whole_between("n_ctx", self.n_ctx, MIN_CONTEXT, MAX_CONTEXT)
-        for name, low, high in (
-            ("n_threads", 1, 1024),
-            ("gpu_layers", 0, MAX_GPU_LAYERS),
-            ("seed", 0, 2**32 - 1),
-            ("pad_token_id", 0, 2**31 - 1),
-            ("eos_token_id", 0, 2**31 - 1),
-            ("top_logprobs", 0, MAX_TOP_LOGPROBS),
-            ("thinking_budget", 0, limit),
-        ):
-            value = getattr(self, name)
-            if value is not None:
-                _whole_between(name, value, low, high)
+        self._check_numbers(get_settings().max_tokens_limit)
         if not isinstance(self.reproducible, bool):
             raise InvalidParameterError(f"reproducible must be true or false, not {self.reproducible!r}")
         if not isinstance(self.enable_thinking, bool | None):
@@ -168,6 +137,36 @@ class ModelConfig:
         _one_of("kv_type", self.kv_type, KV_TYPES)
         if len(self.stop) > 16 or any(not isinstance(s, str) or not 0 < len(s) <= 256 for s in self.stop):
             raise InvalidParameterError("stop must be at most 16 texts of 1 to 256 characters")
+
+    def _check_numbers(self, max_tokens_limit: int) -> None:
+        if self.temperature != 0:
+            allowed = f"0 (greedy) or between {MIN_TEMPERATURE} and 2.0"
+            _between("temperature", self.temperature, MIN_TEMPERATURE, 2.0, allowed)
+        for name, low, high in (
+            ("top_p", 0.0, 1.0),
+            ("repeat_penalty", 0.1, 2.0),
+            ("presence_penalty", -2.0, 2.0),
+            ("frequency_penalty", -2.0, 2.0),
+            ("min_p", 0.0, 1.0),
+            ("typical_p", 0.0, 1.0),
+            ("dry_multiplier", 0.0, MAX_DRY),
+            ("adapter_scale", *ADAPTER_SCALES),
+        ):
+            _between(name, getattr(self, name), low, high)
+        _whole_between("max_tokens", self.max_tokens, 1, max_tokens_limit)
+        _whole_between("top_k", self.top_k, 0, 1_000_000)
+        _whole_between("n_ctx", self.n_ctx, MIN_CONTEXT, MAX_CONTEXT)
+        for name, least, most in (
+            ("n_threads", 1, 1024),
+            ("gpu_layers", 0, MAX_GPU_LAYERS),
+            ("seed", 0, 2**32 - 1),
+            ("pad_token_id", 0, 2**31 - 1),
+            ("eos_token_id", 0, 2**31 - 1),
+            ("top_logprobs", 0, MAX_TOP_LOGPROBS),
+            ("thinking_budget", 0, max_tokens_limit),
+        ):
+            if (value := getattr(self, name)) is not None:
+                _whole_between(name, value, least, most)
 
     def load_options(self) -> dict[str, Any]:
         """The part that decides how the model is loaded; equal options can share one loaded model."""

@@ -45,6 +45,7 @@ from multi_llm_comparator.inferencers.openai_fields import (
     untold,
 )
 from multi_llm_comparator.inferencers.openai_scores import NOTE, echo_arguments, score_of, texts_of
+from multi_llm_comparator.inferencers.openai_stream import StatusError, ToldError, chunks_of, open_answer
 from multi_llm_comparator.inferencers.openai_tools import call_fields, tool_arguments
 
 MAX_CONNECTIONS = 4000
@@ -52,6 +53,8 @@ READ_TIMEOUT_S = 600.0
 # What the client library raises, its own errors and those it lets through for answers of no shape it knows.
 _FOREIGN = (
     openai.OpenAIError,
+    StatusError,
+    ToldError,
     httpx2.HTTPError,
     httpx2.StreamError,
     OSError,
@@ -89,11 +92,11 @@ class OpenAIEndpoint:
         self.options = options
         if key is not None:
             remember_key(key)
+        self._key = key or SecretStr("none")
+        self._http = _http_client(options)
+        # For what is asked seldom; answers are read without it.
         self._client = openai.AsyncOpenAI(
-            base_url=options.base_url,
-            api_key=key.get_secret_value() if key else "none",
-            max_retries=0,
-            http_client=_http_client(options),
+            base_url=options.base_url, api_key=self._key.get_secret_value(), max_retries=0, http_client=self._http
         )
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Event, None]:
@@ -105,18 +108,19 @@ class OpenAIEndpoint:
             KeyRefusedError, RateLimitedError: 401 or 403, 429.
             ProviderUnavailableError: anything else that went wrong on the way or over there.
         """
+        is_blind = not self.options.sees_images
+        notes = self._notes(request, is_blind=is_blind)
+        request = request.as_seen(sees=not is_blind)
+        url = f"{self.options.base_url.rstrip('/')}/chat/completions"
         try:
-            stream = await self._client.chat.completions.create(**self._arguments(request))
+            authorization = {"Authorization": f"Bearer {self._key.get_secret_value()}"}
+            response = await open_answer(self._http, url, authorization, self._body(request))
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         try:
-            is_free = request.constraint is not None and not self._constrained(request.constraint)
-            notes = request.notes(is_free=is_free, is_promised=False)
-            takes_sampling = self.options.sampling != "none"
-            notes += untold(request.config, self._rare, takes_sampling=takes_sampling)
             yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
             reader = ChunkReader(request)
-            async for chunk in stream:
+            async for chunk in chunks_of(response):
                 for event in reader.read(chunk):
                     yield event
                 for event in reader.calls.read(chunk):
@@ -127,7 +131,15 @@ class OpenAIEndpoint:
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         finally:
-            await stream.close()
+            await response.aclose()
+
+    def _notes(self, request: GenerationRequest, *, is_blind: bool) -> tuple[str, ...]:
+        """What the endpoint is not told, or cannot see."""
+        is_free = request.constraint is not None and not self._constrained(request.constraint)
+        takes_sampling = self.options.sampling != "none"
+        return request.notes(is_free=is_free, is_promised=False, is_blind=is_blind) + untold(
+            request.config, self._rare, takes_sampling=takes_sampling
+        )
 
     async def score(self, request: ScoreRequest) -> ScoreResult:
         """How likely texts are, where the endpoint echoes a prompt with its log-probabilities; a call for each.
@@ -184,10 +196,10 @@ class OpenAIEndpoint:
     async def aclose(self) -> None:
         await self._client.close()
 
-    def _arguments(self, request: GenerationRequest) -> dict[str, Any]:
+    def _body(self, request: GenerationRequest) -> dict[str, Any]:
         config = request.config
         self._refuse_what_it_cannot(request)
-        arguments: dict[str, Any] = {
+        body: dict[str, Any] = {
             "model": self.options.model,
             "messages": [self._message(message) for message in request.with_system_prompt()],
             "stream": True,
@@ -195,16 +207,14 @@ class OpenAIEndpoint:
             self.options.max_tokens_field: config.max_tokens,
         }
         if self.options.sampling != "none":
-            arguments |= standard_fields(config)
-        arguments |= logprob_fields(config)
+            body |= standard_fields(config)
+        body |= logprob_fields(config)
         if config.seed is not None:
-            arguments["seed"] = config.seed
+            body["seed"] = config.seed
         if config.stop:
-            arguments["stop"] = list(config.stop)
-        arguments |= tool_arguments(request)
-        if more := self._beyond_the_standard(request):
-            arguments["extra_body"] = more
-        return arguments
+            body["stop"] = list(config.stop)
+        body |= tool_arguments(request)
+        return body | self._beyond_the_standard(request)
 
     @property
     def _rare(self) -> tuple[str, ...]:
@@ -271,7 +281,9 @@ class OpenAIEndpoint:
         said = scrub((str(error) or type(error).__name__) + cause)[:MAX_MESSAGE_CHARS]
         text = f"{self.options.model!r} at {self.options.base_url!r}: {said}"
         if isinstance(error, openai.APIStatusError):
-            return _status_error(error, text)
+            return _status_error(error.status_code, error.code, error.response.headers, text)
+        if isinstance(error, StatusError):
+            return _status_error(error.status, error.code, error.headers, text)
         return ProviderUnavailableError(text)
 
 
@@ -312,26 +324,21 @@ def _gbnf(constraint: Constraint) -> str | None:
 
 def _parts(message: Message) -> list[dict[str, Any]]:
     """Text and images in their order."""
-    parts: list[dict[str, Any]] = []
-    done, places = 0, message.image_places or (len(message.content),) * len(message.images)
-    for url, place in zip(message.images, places, strict=False):
-        if text := message.content[done:place]:
-            parts.append({"type": "text", "text": text})
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-        done = max(done, place)
-    return [*parts, {"type": "text", "text": rest}] if (rest := message.content[done:]) else parts
+    return [
+        {"type": "image_url", "image_url": {"url": part.image}} if part.image else {"type": "text", "text": part.text}
+        for part in message.parts()
+    ]
 
 
-def _status_error(error: openai.APIStatusError, text: str) -> InferenceError:
-    status = error.status_code
-    if status in (400, 413, 422) and (error.code == "context_length_exceeded" or _OVERFLOW.search(text)):
+def _status_error(status: int, code: str | None, headers: httpx2.Headers, text: str) -> InferenceError:
+    if status in (400, 413, 422) and (code == "context_length_exceeded" or _OVERFLOW.search(text)):
         return ContextOverflowError(text)
     if status in (400, 422):
         return RequestRefusedError(text)
     if status in (401, 403):
         return KeyRefusedError(text)
     if status == 429:
-        return RateLimitedError(text, retry_after_s=_retry_after_s(error.response.headers))
+        return RateLimitedError(text, retry_after_s=_retry_after_s(headers))
     return ProviderUnavailableError(text)
 
 

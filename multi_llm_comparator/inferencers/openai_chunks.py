@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, TextDelta, ThoughtDelta
@@ -33,17 +33,18 @@ class ChunkReader:
         self._deltas = 0
         self.calls = CallReader(request.id)
 
-    def read(self, chunk: Any) -> Iterable[Event]:
+    def read(self, chunk: Mapping[str, Any]) -> Iterable[Event]:
         """What the chunk adds, whole characters only."""
         try:
-            usage = chunk.usage
+            usage = chunk.get("usage")
             if usage is not None:
-                self._usage = (int(usage.prompt_tokens), int(usage.completion_tokens))
-            if not chunk.choices:
+                self._usage = (int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+            if not chunk.get("choices"):
                 return []
-            choice = chunk.choices[0]
-            self._reason = choice.finish_reason or self._reason
-            thought, text = self._parts(choice.delta) if choice.delta is not None else ("", "")
+            choice = chunk["choices"][0]
+            self._reason = choice.get("finish_reason") or self._reason
+            delta = choice.get("delta")
+            thought, text = self._parts(delta) if delta is not None else ("", "")
             pieces = pieces_of(choice)
         except (AttributeError, TypeError, ValueError, LookupError) as exc:
             said = scrub(str(exc))[:MAX_MESSAGE_CHARS]
@@ -75,13 +76,13 @@ class ChunkReader:
         if text or pieces:
             yield TextDelta(request_id=self._request_id, text=text, tokens=self._deltas, pieces=pieces)
 
-    def _parts(self, delta: Any) -> tuple[str, str]:
+    def _parts(self, delta: Mapping[str, Any]) -> tuple[str, str]:
         """Thought and text."""
-        text = delta.content or ""
+        text = delta.get("content") or ""
         if not isinstance(text, str):
             raise TypeError("content is not text")
         # DeepSeek's, vLLM's and llama-server's name for it, then OpenRouter's and newer vLLM's.
-        thought = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
         return (thought if isinstance(thought, str) else ""), text
 
     def finish(self) -> Finished:

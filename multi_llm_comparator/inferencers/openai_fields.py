@@ -89,36 +89,40 @@ class Channel:
         return shown, released
 
 
-def pieces_of(choice: Any) -> list[TokenPiece]:
+def pieces_of(choice: Mapping[str, Any]) -> list[TokenPiece]:
     """The tokens with their log-probabilities that came with a choice; none where there are none.
 
     Raises:
-        TypeError, ValueError, AttributeError: they are not what they should be.
+        TypeError, ValueError, AttributeError, LookupError: they are not what they should be.
     """
-    given = getattr(choice, "logprobs", None)
-    content = getattr(given, "content", None) or []
+    content = (choice.get("logprobs") or {}).get("content") or []
     return [
         TokenPiece(
-            -1, str(one.token), _bytes(one), _logprob(one), tuple(map(_chance, (one.top_logprobs or [])[:MAX_TOP]))
+            -1,
+            str(one["token"]),
+            _bytes(one),
+            _logprob(one),
+            tuple(map(_chance, (one.get("top_logprobs") or [])[:MAX_TOP])),
         )
         for one in content
     ]
 
 
-def _chance(one: Any) -> TokenChance:
-    return TokenChance(-1, str(one.token), _logprob(one), _bytes(one))
+def _chance(one: Mapping[str, Any]) -> TokenChance:
+    return TokenChance(-1, str(one["token"]), _logprob(one), _bytes(one))
 
 
-def _logprob(one: Any) -> float:
-    value = float(one.logprob)
+def _logprob(one: Mapping[str, Any]) -> float:
+    value = float(one["logprob"])
     # What is no number, or impossible, is no chance.
     return value if NO_CHANCE <= value <= 1e-3 else NO_CHANCE
 
 
-def _bytes(one: Any) -> tuple[int, ...]:
-    given = getattr(one, "bytes", None)
-    if given is None:
-        return tuple(str(one.token).encode("utf-8", "replace"))
+def _bytes(one: Mapping[str, Any]) -> tuple[int, ...]:
+    given = one.get("bytes")
+    # A number would be a length, and that many zeros.
+    if not isinstance(given, list):
+        return tuple(str(one["token"]).encode("utf-8", "replace"))
     return tuple(bytes(given))
 
 

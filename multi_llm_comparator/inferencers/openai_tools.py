@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from multi_llm_comparator.core.events import ToolCallDelta
@@ -66,18 +66,18 @@ class CallReader:
         self._masks: dict[int, KeyMask] = {}
         self._pieces = 0
 
-    def read(self, chunk: Any) -> Iterator[ToolCallDelta]:
+    def read(self, chunk: Mapping[str, Any]) -> Iterator[ToolCallDelta]:
         """The pieces in a chunk.
 
         Raises:
             ProviderUnavailableError: they look like nothing that the API knows.
         """
         try:
-            delta = chunk.choices[0].delta if chunk.choices else None
-            calls = list(getattr(delta, "tool_calls", None) or ())
-            told = [(int(one.index), one.id, one.function) for one in calls]
+            choices = chunk.get("choices")
+            delta = (choices[0].get("delta") if choices else None) or {}
+            told = [(int(one["index"]), one.get("id"), one.get("function")) for one in delta.get("tool_calls") or ()]
             pieces = [
-                (index, str(name or ""), str(function.name or ""), str(function.arguments or ""))
+                (index, str(name or ""), str(function.get("name") or ""), str(function.get("arguments") or ""))
                 for index, name, function in told
                 if function is not None
             ]

@@ -13,6 +13,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.jobs.account import Account
 from multi_llm_comparator.jobs.documents import JobDocument, run_record, sample_item
+from multi_llm_comparator.jobs.ending import ending_of
 from multi_llm_comparator.jobs.events import Note
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.process import (
@@ -22,7 +23,6 @@ from multi_llm_comparator.jobs.process import (
     Share,
     end_group,
     find_process,
-    how_it_ended,
     start_process,
 )
 from multi_llm_comparator.jobs.snapshot import JobSnapshot, Trouble, WaitsFor
@@ -349,22 +349,16 @@ class JobRun(LiveRun):
             self.leftovers = await asyncio.to_thread(end_group, self._id, self.pid)
         for left in self.leftovers:
             self._note(left.text)
-        ended = self.account.ended
-        if ended is not None:
-            trouble = Trouble(ended.type, ended.text) if ended.outcome == "failed" else None
-            if ended.outcome == "interrupted":
-                self._note(ended.text)
-            await self._end(ended.outcome, trouble)
-        elif self.is_stop_asked:
-            self._note(f"it did not end within {self._grace_s:.0f} s and was killed; its last checkpoint counts")
-            await self._end("stopped")
-        elif code is not None and code > 0:
-            last = next((line for line in reversed(self.telling.log_tail) if line.strip()), "nothing")
-            text = f"the process of the job ended with code {code}; the last that it printed: {last[:300]}"
-            await self._end("failed", Trouble("JobError", text))
-        else:
-            self._note(f"the process of the job {how_it_ended(code)}; resume it to continue from its last checkpoint")
-            await self._end("interrupted")
+        ending = ending_of(
+            self.account.ended,
+            code,
+            self.telling.log_tail,
+            is_stop_asked=self.is_stop_asked,
+            grace_s=self._grace_s,
+        )
+        if ending.note:
+            self._note(ending.note)
+        await self._end(ending.state, ending.error)
 
     def _note(self, text: str) -> None:
         self.account.add(Note(level="warning", text=text))

@@ -12,7 +12,8 @@ from multi_llm_comparator.jobs.queue import Room, cpus_of
 from multi_llm_comparator.jobs.snapshot import IdleModel
 from multi_llm_comparator.jobs.spec import Needs
 from multi_llm_comparator.services.devices import CPU, free_ram_bytes, gpus, same_memory
-from multi_llm_comparator.services.inference_engine import InferenceEngine, LoadedModel
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.memory_watch import own_bytes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 from multi_llm_comparator.core.events import Cost, Event, Failed, Finished, Started, TextDelta
@@ -43,9 +44,10 @@ class PlanSource:
             yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
             return
         try:
+            blind = request.notes(is_free=False, is_promised=True, is_blind=True)
             async with contextlib.aclosing(_followed(run, request.id)) as events:
                 async for event in events:
-                    yield event
+                    yield replace(event, notes=blind) if isinstance(event, Started) else event
         finally:
             if run.is_at_work:
                 await self._plans.runs.stop(run.id)
@@ -54,6 +56,8 @@ class PlanSource:
 def _question(request: GenerationRequest) -> str:
     if len(request.messages) != 1 or request.messages[0].role != "user" or request.continue_final:
         raise RequestRefusedError("a plan answers one question: send one message, the user's")
+    if request.images and not request.images_optional:
+        raise RequestRefusedError("a plan takes no images; ask a model that sees by its own name")
     return request.messages[0].content
 
 

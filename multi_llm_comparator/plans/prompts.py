@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.plans.plan import Plan, Step
-
-Language = Literal["en", "zh"]
 
 # How a task quotes the answer of a step it needs: {2}. Planners may also write #2 or $2, which is no amount of money.
 _BRACED = re.compile(r"\{\s*([^{}\s,;]+)\s*\}")

@@ -19,7 +19,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.programs.system_config import ModelSettings, SystemConfig
 from multi_llm_comparator.services.bridge import get_bridge
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 T = TypeVar("T")
 FOLDER = "programs"

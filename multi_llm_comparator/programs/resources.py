@@ -12,7 +12,7 @@ from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.groups.config import GroupsConfig, ModelDeclaration
 from multi_llm_comparator.programs.load_balancing import LoadBalanceStrategy, pool_strategy
 from multi_llm_comparator.programs.system_config import SystemConfig
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 # Fewer calls than these say nothing of a model's health.
 MIN_CALLS = 5

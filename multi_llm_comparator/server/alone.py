@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.serving import Served, opened
 from multi_llm_comparator.tracking.api_keys import ApiKeys
@@ -40,6 +41,7 @@ class Alone:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         async with opened(default_model=self._default_model, n_ctx=self._n_ctx) as self._served:
+            pass_over_what_is_loaded()
             print(self._greeting, flush=True)
             yield
 

@@ -15,6 +15,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway
+from multi_llm_comparator.headless import opened_alone
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.routing import IntelligentRouter
@@ -23,7 +24,7 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.usage import UsageWriter
-from multi_llm_comparator.workbench import Services, opened_alone
+from multi_llm_comparator.wiring import Services
 
 T = TypeVar("T")
 # A first scan of large folders takes seconds; requests that come meanwhile wait so long for it.

@@ -51,7 +51,6 @@ LAST_WORDS_S = 1.0
 # that of a few of its longest steps, is in something without an end.
 STOP_WITHIN_S = 10.0
 STOP_WITHIN_STEPS = 3
-# Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 # What one may ask of a model process, and the wire's word for it.
 AnyRequest = GenerationRequest | ScoreRequest | TokenRequest | EmbedRequest
 OPERATIONS: dict[type[AnyRequest], str] = {
@@ -60,6 +59,7 @@ OPERATIONS: dict[type[AnyRequest], str] = {
     TokenRequest: "tokens",
     EmbedRequest: "embed",
 }
+# Deaths that say "this build or machine cannot run the usual settings", as opposed to being killed from outside.
 _CRASH_SIGNALS = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGILL", "SIGBUS", "SIGFPE") if hasattr(signal, name)
 )
@@ -96,14 +96,14 @@ class ModelProcess:
         self.name = "model"
 
     @classmethod
-    async def start(cls, spawn: Spawn = start_model_process) -> ModelProcess:
+    async def start(cls, spawn: Spawn | None = None) -> ModelProcess:
         """Start a process, by default on its own, and wait until it has said hello.
 
         Raises:
             ModelLoadError: it could not be started, or did not answer in time.
         """
         try:
-            return await cls._start(spawn)
+            return await cls._start(spawn or start_model_process)
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise ModelLoadError(

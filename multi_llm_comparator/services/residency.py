@@ -1,9 +1,9 @@
-"""Which models are in memory: admits, loads, shares, evicts.
+"""Which models are in memory: admits, shares, evicts.
 
 A model is resident under a key made of its id, its load options and its files' sizes and times: four panes on one model
 share one process, the same model in 4 bit beside itself in 16 bit is two, and one whose files were replaced is loaded
 anew. One lock guards the table; loading itself happens outside it. Who goes first is decided by
-:mod:`services.memory_line`, what stays by :mod:`services.keeping`.
+:mod:`services.memory_line`, what stays by :mod:`services.keeping`; :mod:`services.loader` brings it into a process.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError, MultiLLMError
+from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.keeping import Keeping
-from multi_llm_comparator.services.load_notes import load_notes
+from multi_llm_comparator.services.loader import Loader
 from multi_llm_comparator.services.memory_line import MemoryLine
 from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
-from multi_llm_comparator.services.safe_settings import SafeSettings
+from multi_llm_comparator.services.resident import Resident, key_of
 from multi_llm_comparator.services.scan.fingerprint import model_stamps
-from multi_llm_comparator.services.spare import Spare
 
-ResidentState = Literal["loading", "ready", "failed"]
 # While it waits for memory, a request looks again at least this often: another program may have freed some.
 RECHECK_S = 2.0
 # So long a model is loaded further after the last one who wanted it has stopped.
@@ -40,50 +38,6 @@ PROGRESS_EVERY_S = 1.0
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Resident:
-    """One model in memory, or on its way there."""
-
-    model: ModelInfo
-    engine: str
-    options: LoadOptions
-    files: str
-    estimate: MemoryEstimate
-    state: ResidentState = "loading"
-    process: ModelProcess | None = None
-    loading: asyncio.Task[None] | None = None
-    loading_since: float = field(default_factory=now)
-    load_s: float = 0.0
-    info: dict[str, Any] = field(default_factory=dict)
-    error: MultiLLMError | None = None
-    active: int = 0
-    decoding: int = 0
-    slots: int = 0
-    idle_since: float = field(default_factory=now)
-
-    @property
-    def key(self) -> str:
-        return key_of(self.model, self.options, self.files)
-
-    @property
-    def is_usable(self) -> bool:
-        return self.state == "loading" or (self.process is not None and self.process.is_alive)
-
-    @property
-    def batched(self) -> int:
-        """Other requests that are answered together with one of this model's."""
-        return max(0, min(self.decoding, self.slots or self.options.parallel) - 1)
-
-    @property
-    def device(self) -> str:
-        return str(self.info.get("device") or self.estimate.device)
-
-
-def key_of(model: ModelInfo, options: LoadOptions, files: str) -> str:
-    """Under which a model is resident; ``files`` says which contents its files have."""
-    return f"{model.id}:{options!r}:{files}"
-
-
 class Residency:
     """The table of resident models. Bound to the event loop it is first used on."""
 
@@ -91,17 +45,15 @@ class Residency:
         self, memory: MemoryManager, settings: Settings, on_change: Callable[[], None], keeping: Keeping | None = None
     ) -> None:
         self._memory = memory
-        self._settings = settings
         self._on_change = on_change
         self.keeping = keeping or Keeping(settings)
         self.line = MemoryLine(settings.max_waiting, settings.model_patience_s)
         self._sweep_at: asyncio.TimerHandle | None = None
-        self._safe = SafeSettings(settings.home / "safe_settings.json")
         self._table: dict[str, Resident] = {}
         self._changed = asyncio.Condition()
         self._asking = 0
         self._aside: set[asyncio.Task[None]] = set()
-        self.spare = Spare(enabled=settings.spare_process, load_timeout_s=settings.load_timeout_s)
+        self.loader = Loader(memory, settings)
 
     def residents(self) -> list[Resident]:
         return list(self._table.values())
@@ -144,7 +96,7 @@ class Residency:
             InsufficientMemoryError: it can never fit under the limit.
         """
         self._asking += 1
-        self.spare.work()
+        self.loader.spare.work()
         try:
             resident = await self._admit(model, engine, replace(options, safe=safe), on_wait)
             try:
@@ -154,7 +106,7 @@ class Residency:
         finally:
             self._asking -= 1
             if not self._asking:
-                self.spare.rest()
+                self.loader.spare.rest()
 
     async def _leave(self, resident: Resident) -> None:
         resident.active -= 1
@@ -246,15 +198,6 @@ class Residency:
             self._changed.notify_all()
         self._on_change()
 
-    async def remember_crash(self, resident: Resident) -> None:
-        """Use safe settings for this model from now on."""
-        log.warning("%r crashed with the usual settings; using safe ones from now on", resident.model.name)
-        self._safe.remember(resident.model)
-        try:
-            await asyncio.to_thread(self._safe.save)
-        except OSError as exc:
-            log.warning("that could not be written down (%s), so it holds until the app ends", exc)
-
     async def aclose(self) -> None:
         if self._sweep_at is not None:
             self._sweep_at.cancel()
@@ -263,7 +206,7 @@ class Residency:
         async with self._changed:
             for resident in list(self._table.values()):
                 await self._drop(resident)
-        await self.spare.aclose()
+        await self.loader.spare.aclose()
 
     async def _admit(
         self, model: ModelInfo, engine: str, options: LoadOptions, on_wait: Callable[[], None]
@@ -273,7 +216,7 @@ class Residency:
             try:
                 while True:
                     # Looked up anew each time: meanwhile the model may have crashed, or its files may be others.
-                    options = replace(options, safe=options.safe or self._safe.needed(model))
+                    options = replace(options, safe=options.safe or self.loader.needs_safe_settings(model))
                     files = f"{hash(model_stamps(model)):x}"
                     key = key_of(model, options, files)
                     if place is not None:
@@ -353,11 +296,11 @@ class Residency:
     async def _load(self, resident: Resident) -> None:
         """Load; after a crash, once more with safe settings. The outcome is in the resident; only a drop cancels it."""
         try:
-            await self._attempt(resident)
+            await self.loader.load(resident)
             crashed = resident.error is not None and resident.process is not None and resident.process.crashed
             if crashed and self._make_safe(resident):
-                await self.remember_crash(resident)
-                await self._attempt(resident)
+                await self.loader.remember_crash(resident.model)
+                await self.loader.load(resident)
         finally:
             resident.state = "ready" if resident.error is None else "failed"
             self.plan_sweep()
@@ -377,30 +320,6 @@ class Residency:
         resident.options, resident.estimate = options, self._memory.estimate(resident.model, options)
         self._table[resident.key] = resident
         return True
-
-    async def _attempt(self, resident: Resident) -> None:
-        resident.error = None
-        start = now()
-        try:
-            process = resident.process = await self.spare.take(resident.engine, safe=resident.options.safe)
-            loaded = await process.load(
-                resident.model.name,
-                resident.engine,
-                resident.model.path,
-                resident.options,
-                timeout_s=self._settings.load_timeout_s,
-                max_bytes=self._memory.process_limit_bytes(resident.estimate, resident.options),
-            )
-        except MultiLLMError as exc:
-            resident.error = exc if isinstance(exc, ModelLoadError) else ModelLoadError(str(exc))
-            if resident.process is not None:
-                await resident.process.close()
-            return
-        notes = load_notes(resident.model, resident.options, loaded["info"])
-        resident.info, resident.load_s = {**loaded["info"], "notes": list(notes)}, now() - start
-        for note in notes:
-            log.info("%r: %s", resident.model.name, note)
-        process.watch(self._settings.hang_timeout_s)
 
     async def _drop(self, resident: Resident) -> None:
         """Take a model out of the table and end its process; the lock is held."""

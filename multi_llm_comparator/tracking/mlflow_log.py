@@ -30,16 +30,6 @@ def local_uri(home: Path) -> str:
     return f"sqlite:///{home.absolute() / DATABASE}"
 
 
-def ui_command(uri: str, *, port: int = 5000) -> list[str]:
-    """The command that serves MLflow's pages over ``uri``, in an environment of its own.
-
-    The full package wants older versions of libraries than this one does, so it is not installed beside it: ``uvx``
-    (of uv) or ``pipx run`` fetch it when the command is given.
-    """
-    served = ["mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
-    return ["uvx", *served]
-
-
 def shown_uri(uri: str) -> str:
     """A tracking URI without the name and password that may stand in it."""
     parts = urlsplit(uri)

@@ -14,7 +14,7 @@ DIAMOND = Plan(
 )
 
 
-async def test_the_polling_peer_runs_each_step_once_after_those_it_needs():
+async def test_the_polling_peer_runs_each_step_once_after_those_it_needs() -> None:
     done: list[str] = []
 
     async def work(step: Step) -> None:
@@ -26,18 +26,18 @@ async def test_the_polling_peer_runs_each_step_once_after_those_it_needs():
     assert sorted(done) == ["a", "b", "c", "d"]
 
 
-async def test_the_same_plan_runs_with_scripted_models():
+async def test_the_same_plan_runs_with_scripted_models() -> None:
     _, runs = await ours(DIAMOND, None, 4)
     assert {run.state for run in runs.values()} == {"done"}
 
 
-def test_random_plans_are_valid_and_the_same_each_time():
+def test_random_plans_are_valid_and_the_same_each_time() -> None:
     assert random_plan(3) == random_plan(3) != random_plan(4)
     random_plan(3).validate()
     assert all(0.05 <= seconds_of(step) <= 0.4 for step in random_plan(3).steps)
 
 
-def test_lag_is_from_the_last_thing_a_step_waited_for():
+def test_lag_is_from_the_last_thing_a_step_waited_for() -> None:
     runs = {
         "a": StepRun(timed_step("a", (), 0), "done", 0.0, 0.0, 0.0, 2.0),
         "b": StepRun(timed_step("b", ("a",), 0), "done", 1.0, 2.0, 2.5, 3.0),

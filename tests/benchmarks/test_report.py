@@ -54,7 +54,9 @@ def test_a_block_without_an_end_is_an_error(tmp_path: Path) -> None:
         fill("<!-- figures: streaming -->\nno end", tmp_path)
 
 
-def test_figures_that_were_not_measured_yet_are_named_and_the_others_filled(tmp_path: Path, capsys) -> None:
+def test_figures_that_were_not_measured_yet_are_named_and_the_others_filled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save("streaming", [ONE], tmp_path)
     missing = "<!-- figures: other -->\n<!-- /figures -->\n"
     (tmp_path / "README.md").write_text(f"{missing}<!-- figures: streaming -->\n<!-- /figures -->\n")

@@ -173,8 +173,7 @@ def test_a_link_shows_the_votes_without_the_app_around_them(context: BrowserCont
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 800, 1280])
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("width", "language"), [(390, "en"), (800, "zh"), (1280, "en")])
 def test_the_page_fits_its_window(context: BrowserContext, address: str, width: int, language: str) -> None:
     url = started(context, address)
     page = context.new_page()

@@ -15,7 +15,7 @@ SPACE = "{http://www.w3.org/2000/svg}"
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(0, 1e6), st.floats(0, 1e6), st.text())))
-def test_charts_of_anything_are_well_formed(spans):
+def test_charts_of_anything_are_well_formed(spans: list[tuple[str, float, float, str]]) -> None:
     rows = [
         Row(label[:3], label, (Span(a, a + b, "load", group, group, error=label),), is_marked=True, outline=(a, b))
         for label, a, b, group in spans
@@ -28,7 +28,7 @@ def test_charts_of_anything_are_well_formed(spans):
         assert ElementTree.fromstring(chart).tag.endswith("svg")
 
 
-def test_lanes_are_drawn_on_one_scale_with_waiting_pale_and_predictions_as_outlines():
+def test_lanes_are_drawn_on_one_scale_with_waiting_pale_and_predictions_as_outlines() -> None:
     spans = (Span(0.0, 1.0, "load", "m", "m"), Span(1.0, 4.0, "decode", "m", "m-2", tokens=7))
     lanes = Lanes((Row("3", "Add.", spans, outline=(0.0, 2.0)), Row("", "plan", ())), 4.0, left_out=2)
     drawn = ElementTree.fromstring(lane_chart("What ran", lanes, waiting={"load": "loading"}))
@@ -41,6 +41,6 @@ def test_lanes_are_drawn_on_one_scale_with_waiting_pale_and_predictions_as_outli
     assert {"3: Add.", "plan", "What ran (without 2 more rows)"} <= set(words)
 
 
-def test_what_took_no_time_is_no_span_but_what_follows_begins_where_it_would():
+def test_what_took_no_time_is_no_span_but_what_follows_begins_where_it_would() -> None:
     found = one_after_the_other([("queued", 0.0), ("load", 2.0), ("prefill", 0.0), ("decode", 3.0)], "m")
     assert [(span.kind, span.start_s, span.end_s) for span in found] == [("load", 0.0, 2.0), ("decode", 2.0, 5.0)]

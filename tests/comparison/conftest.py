@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,13 @@ KNOWN = {
 }
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory) -> Path:
-    """Made once and copied for each test: the migrations are tested elsewhere."""
-    path = tmp_path_factory.mktemp("database") / "empty.db"
-    Store(f"sqlite:///{path}").close()
-    return path
-
-
 @pytest.fixture
-def database_url(tmp_path, empty_database) -> str:
-    shutil.copy(empty_database, tmp_path / "runs.db")
+def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'runs.db'}"
 
 
 @pytest.fixture
-def store(database_url) -> Iterator[Store]:
+def store(database_url: str) -> Iterator[Store]:
     opened = Store(database_url)
     yield opened
     opened.close()
@@ -45,7 +35,7 @@ def source() -> ScriptedSource:
 
 
 @pytest.fixture
-async def registry(store, source):
+async def registry(store: Store, source: ScriptedSource) -> AsyncIterator[ComparisonRegistry]:
     made = ComparisonRegistry(
         RunRegistry(store, save_interval_s=0.02), source, KNOWN.get, lambda info: f"sha256:{info.id}"
     )

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Contended, Loaded, Loading
+from multi_llm_comparator.core.events import Contended, Event, Loaded, Loading
 from multi_llm_comparator.core.exceptions import InvalidParameterError
+from multi_llm_comparator.core.requests import GenerationRequest
 from tests.comparison.asking import PANES, answer, asked
+from tests.support.scripted_source import ScriptedSource
 
 
-async def test_all_panes_answer_at_once_each_in_its_own_time(registry, source):
+async def test_all_panes_answer_at_once_each_in_its_own_time(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.start()
     await b.start()
@@ -33,7 +39,7 @@ async def test_all_panes_answer_at_once_each_in_its_own_time(registry, source):
     assert answer(comparison, "a").progress.finish_reason == "length"
 
 
-async def test_the_same_model_may_answer_in_four_panes(registry, source):
+async def test_the_same_model_may_answer_in_four_panes(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     panes = [Pane(str(n), "m1", ModelConfig(seed=n)) for n in range(MAX_PANES)]
     comparison, calls = await asked(registry, source, panes)
     assert [call.request.config.seed for call in calls] == [0, 1, 2, 3]
@@ -43,7 +49,9 @@ async def test_the_same_model_may_answer_in_four_panes(registry, source):
     assert [answer(comparison, str(n)).text for n in range(4)] == list("0123")
 
 
-async def test_each_pane_asks_with_its_own_parameters_and_the_runs_id(registry, source):
+async def test_each_pane_asks_with_its_own_parameters_and_the_runs_id(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     panes = (Pane("a", "m1", ModelConfig(temperature=0, system_prompt="Be brief.")), Pane("b", "m2"))
     comparison, (a, b) = await asked(registry, source, panes)
     assert (a.target, b.target) == ("m1", "m2")
@@ -52,7 +60,9 @@ async def test_each_pane_asks_with_its_own_parameters_and_the_runs_id(registry, 
     assert {a.request.run_id, b.request.run_id} == {comparison.id}
 
 
-async def test_a_pane_that_fails_changes_nothing_in_the_others(registry, source):
+async def test_a_pane_that_fails_changes_nothing_in_the_others(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.start()
     await a.say("par")
@@ -76,7 +86,9 @@ async def test_a_pane_that_fails_changes_nothing_in_the_others(registry, source)
         (InvalidParameterError("top_p is wrong"), "InvalidParameterError", "top_p is wrong"),
     ],
 )
-async def test_a_source_that_misbehaves_is_a_failure_of_its_pane(registry, source, last, error_type, says):
+async def test_a_source_that_misbehaves_is_a_failure_of_its_pane(
+    registry: ComparisonRegistry, source: ScriptedSource, last: BaseException | None, error_type: str, says: str
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.start()
     await a.emit(last)
@@ -88,7 +100,9 @@ async def test_a_source_that_misbehaves_is_a_failure_of_its_pane(registry, sourc
     assert answer(comparison, "b").text == "5"
 
 
-async def test_stop_ends_one_pane_at_once_and_keeps_its_text(registry, source):
+async def test_stop_ends_one_pane_at_once_and_keeps_its_text(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.start()
     await a.say("one ", "two ")
@@ -107,7 +121,9 @@ async def test_stop_ends_one_pane_at_once_and_keeps_its_text(registry, source):
     assert answer(comparison, "b").progress.state == "done"
 
 
-async def test_stop_without_a_pane_ends_all_and_again_is_harmless(registry, source):
+async def test_stop_without_a_pane_ends_all_and_again_is_harmless(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await comparison.stop()
     await comparison.stop()
@@ -116,11 +132,13 @@ async def test_stop_without_a_pane_ends_all_and_again_is_harmless(registry, sour
     assert b.closed.is_set()
 
 
-async def test_a_source_that_does_not_let_go_cannot_hold_up_a_stop(registry, source, monkeypatch):
+async def test_a_source_that_does_not_let_go_cannot_hold_up_a_stop(
+    registry: ComparisonRegistry, source: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("multi_llm_comparator.comparison.comparison.CANCEL_TIMEOUT_S", 0.05)
     release = asyncio.Event()
 
-    async def clinging(target, request):
+    async def clinging(target: str, request: GenerationRequest) -> AsyncIterator[Event]:
         while not release.is_set():
             try:
                 await release.wait()
@@ -139,7 +157,9 @@ async def test_a_source_that_does_not_let_go_cannot_hold_up_a_stop(registry, sou
     assert answer(comparison, "a").progress.state == "stopped"
 
 
-async def test_an_answer_items_model_versions_prompt_and_times(registry, source):
+async def test_an_answer_items_model_versions_prompt_and_times(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.emit(Loading(request_id="x", model="m1"))
     await a.emit(Loaded(request_id="x", model="m1", seconds=1.5, memory_bytes=777))
@@ -159,14 +179,18 @@ async def test_an_answer_items_model_versions_prompt_and_times(registry, source)
     assert sorted(times) == list(times)
 
 
-async def test_a_target_that_is_no_local_model_is_known_by_its_name(registry, source):
+async def test_a_target_that_is_no_local_model_is_known_by_its_name(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a,) = await asked(registry, source, [Pane("a", "fast_group.echelon1")])
     await a.answer("5")
     await comparison.wait()
     assert answer(comparison, "a").model_name == "fast_group.echelon1"
 
 
-async def test_an_answer_that_never_ends_is_cut_off(registry, source, monkeypatch):
+async def test_an_answer_that_never_ends_is_cut_off(
+    registry: ComparisonRegistry, source: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("multi_llm_comparator.comparison.answer.MAX_ANSWER_CHARS", 10)
     comparison, (a, _b) = await asked(registry, source)
     await a.start()

@@ -7,13 +7,17 @@ from dataclasses import replace
 import pytest
 
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError
 from multi_llm_comparator.core.requests import Message
 from tests.comparison.asking import PANES, answer, asked
+from tests.support.scripted_source import ScriptedSource
 
 
-async def test_regenerate_adds_an_attempt_and_earlier_ones_can_be_selected(registry, source):
+async def test_regenerate_adds_an_attempt_and_earlier_ones_can_be_selected(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("four")
     await b.answer("5")
@@ -33,7 +37,7 @@ async def test_regenerate_adds_an_attempt_and_earlier_ones_can_be_selected(regis
         await comparison.select_attempt(0, "a", 3)
 
 
-async def test_regenerate_keeps_a_seed_that_was_set(registry, source):
+async def test_regenerate_keeps_a_seed_that_was_set(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (a,) = await asked(registry, source, [Pane("a", "m1", ModelConfig(seed=42))])
     await a.answer("four")
     await comparison.wait()
@@ -41,7 +45,9 @@ async def test_regenerate_keeps_a_seed_that_was_set(registry, source):
     assert (await source.call(1)).request.config == a.request.config
 
 
-async def test_another_answer_has_a_new_seed_and_the_pane_keeps_its_own(registry, source):
+async def test_another_answer_has_a_new_seed_and_the_pane_keeps_its_own(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a,) = await asked(registry, source, [Pane("a", "m1", ModelConfig(seed=42))])
     await a.answer("four")
     await comparison.wait()
@@ -53,7 +59,9 @@ async def test_another_answer_has_a_new_seed_and_the_pane_keeps_its_own(registry
     assert comparison.snapshot().panes[0].config.seed == 42
 
 
-async def test_regenerate_uses_the_panes_parameters_of_now_and_asks_a_new_pane_for_the_first_time(registry, source):
+async def test_regenerate_uses_the_panes_parameters_of_now_and_asks_a_new_pane_for_the_first_time(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("four")
     await b.answer("5")
@@ -67,7 +75,9 @@ async def test_regenerate_uses_the_panes_parameters_of_now_and_asks_a_new_pane_f
     assert answer(comparison, "c").attempts == 1
 
 
-async def test_retry_asks_again_with_the_same_model_parameters_and_seed(registry, source):
+async def test_retry_asks_again_with_the_same_model_parameters_and_seed(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.start(seed=1234)
     await a.fail()
@@ -85,7 +95,9 @@ async def test_retry_asks_again_with_the_same_model_parameters_and_seed(registry
 
 
 @pytest.mark.parametrize("ending", ["stop", "length", "failure"])
-async def test_continue_goes_on_from_the_text_so_far_and_keeps_the_figures_of_both_legs(registry, source, ending):
+async def test_continue_goes_on_from_the_text_so_far_and_keeps_the_figures_of_both_legs(
+    registry: ComparisonRegistry, source: ScriptedSource, ending: str
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await b.answer("5")
     await a.start(prompt_tokens=11)
@@ -113,14 +125,14 @@ async def test_continue_goes_on_from_the_text_so_far_and_keeps_the_figures_of_bo
         await comparison.continue_("a")
 
 
-async def test_an_answer_without_text_cannot_be_continued(registry, source):
+async def test_an_answer_without_text_cannot_be_continued(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (_a, _b) = await asked(registry, source)
     await comparison.stop()
     with pytest.raises(InferenceError, match="cannot go on"):
         await comparison.continue_("a")
 
 
-async def test_nothing_can_be_done_again_before_something_was_asked(registry):
+async def test_nothing_can_be_done_again_before_something_was_asked(registry: ComparisonRegistry) -> None:
     comparison = await registry.create(PANES)
     for action in (comparison.regenerate, comparison.retry, comparison.continue_):
         with pytest.raises(InferenceError, match="send a prompt first"):
@@ -129,7 +141,9 @@ async def test_nothing_can_be_done_again_before_something_was_asked(registry):
             await action("nobody")
 
 
-async def test_a_pane_that_is_answering_cannot_be_asked_again(registry, source):
+async def test_a_pane_that_is_answering_cannot_be_asked_again(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (_a, b) = await asked(registry, source)
     for action in (comparison.send("x"), comparison.regenerate("a"), comparison.continue_("a")):
         with pytest.raises(InferenceError):

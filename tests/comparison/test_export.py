@@ -16,11 +16,14 @@ from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.export_closer import Room
 from multi_llm_comparator.comparison.export_labels import FIGURE_NAMES, LABELS
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.token_pieces import TokenChance, TokenPiece
 from tests.comparison.asking import answer, asked
+from tests.support.scripted_source import ScriptedSource
 
 HOSTILE = (
     "<script>alert(1)</script> <img src=x onerror=alert(1)> <iframe src=//evil.example></iframe>\n\n"
@@ -31,7 +34,7 @@ HOSTILE = (
 
 
 @pytest.fixture
-async def snapshot(registry, source):
+async def snapshot(registry: ComparisonRegistry, source: ScriptedSource) -> ComparisonSnapshot:
     """Two panes, two turns, a failure, a second attempt, a continued answer, and text that means harm."""
     panes = (Pane("a", "m1", ModelConfig(system_prompt="=1+1", stop=("\n",))), Pane("b", "m2", ModelConfig(seed=3)))
     comparison, (a, b) = await asked(registry, source, panes, title="<b>标题</b> =cmd")
@@ -55,7 +58,7 @@ def rows_of(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def test_json_holds_everything_that_is_known(snapshot):
+def test_json_holds_everything_that_is_known(snapshot: ComparisonSnapshot) -> None:
     document = json.loads(export_run(snapshot, "json"))
     assert (document["schema_version"], document["id"], document["title"]) == (1, snapshot.id, snapshot.title)
     assert [turn["prompt"] for turn in document["run"]["turns"]] == [turn.prompt for turn in snapshot.turns]
@@ -75,7 +78,7 @@ def test_json_holds_everything_that_is_known(snapshot):
     assert first["figures"]["legs"] == 2
 
 
-def test_csv_has_a_row_for_each_answer_with_units_in_the_names(snapshot):
+def test_csv_has_a_row_for_each_answer_with_units_in_the_names(snapshot: ComparisonSnapshot) -> None:
     rows = rows_of(export_run(snapshot, "csv"))
     assert [(row["turn"], row["pane_id"], row["attempt"]) for row in rows] == [
         ("1", "a", "1"),
@@ -96,7 +99,7 @@ def test_csv_has_a_row_for_each_answer_with_units_in_the_names(snapshot):
     assert rows[1]["state"] == "failed"
 
 
-def test_no_cell_of_the_csv_is_a_formula(snapshot):
+def test_no_cell_of_the_csv_is_a_formula(snapshot: ComparisonSnapshot) -> None:
     rows = rows_of(export_run(snapshot, "csv"))
     assert rows[3]["prompt"].startswith("'=HYPERLINK")
     assert rows[3]["text"] == "'@risky"
@@ -108,7 +111,7 @@ def test_no_cell_of_the_csv_is_a_formula(snapshot):
             assert is_number or not cell.startswith(("=", "+", "-", "@", "\t", "\r")), name
 
 
-def test_markdown_keeps_every_text_in_a_fence_it_cannot_leave(snapshot):
+def test_markdown_keeps_every_text_in_a_fence_it_cannot_leave(snapshot: ComparisonSnapshot) -> None:
     text = export_run(snapshot, "markdown").decode()
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     fenced = [token.content.removesuffix("\n") for token in tokens if token.type == "fence"]
@@ -128,13 +131,13 @@ class _Page(HTMLParser):
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str]] = []
 
-    def handle_starttag(self, tag, attrs) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [(name, value or "") for name, value in attrs]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_html_file_can_do_nothing_but_be_read(snapshot, language):
+def test_the_html_file_can_do_nothing_but_be_read(snapshot: ComparisonSnapshot, language: str) -> None:
     text = export_run(snapshot, "html", language).decode()
     page = _Page()
     page.feed(text)
@@ -148,7 +151,7 @@ def test_the_html_file_can_do_nothing_but_be_read(snapshot, language):
     assert "{{ 7*7 }}" in text
 
 
-def test_the_html_page_shows_answers_figures_and_a_chart(snapshot):
+def test_the_html_page_shows_answers_figures_and_a_chart(snapshot: ComparisonSnapshot) -> None:
     text = export_run(snapshot, "html").decode()
     page = _Page()
     page.feed(text)
@@ -159,7 +162,7 @@ def test_the_html_page_shows_answers_figures_and_a_chart(snapshot):
     assert "What is 2 + 3?" in text
 
 
-def test_pages_are_written_in_either_language(snapshot):
+def test_pages_are_written_in_either_language(snapshot: ComparisonSnapshot) -> None:
     assert set(LABELS["en"]) == set(LABELS["zh"])
     assert set(FIGURE_NAMES) <= set(LABELS["en"])
     for name in ("html", "markdown"):
@@ -168,7 +171,9 @@ def test_pages_are_written_in_either_language(snapshot):
 
 
 @pytest.mark.parametrize("format", ["json", "csv", "markdown", "html"])
-async def test_a_run_can_be_exported_before_it_began_and_while_it_runs(registry, source, format):
+async def test_a_run_can_be_exported_before_it_began_and_while_it_runs(
+    registry: ComparisonRegistry, source: ScriptedSource, format: str
+) -> None:
     comparison = await registry.create([Pane("a", "m1")])
     assert export_run(comparison.snapshot(), format)
     await comparison.send("hi")
@@ -181,7 +186,7 @@ async def test_a_run_can_be_exported_before_it_began_and_while_it_runs(registry,
     await comparison.stop()
 
 
-def test_another_format_is_refused_with_the_ones_there_are(snapshot):
+def test_another_format_is_refused_with_the_ones_there_are(snapshot: ComparisonSnapshot) -> None:
     with pytest.raises(ConfigurationError, match="'pdf'; there are json, csv, markdown, html"):
         export_run(snapshot, "pdf")
 

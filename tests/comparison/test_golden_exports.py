@@ -28,12 +28,14 @@ def snapshot() -> ComparisonSnapshot:
 
 
 @pytest.mark.parametrize(("format", "ending"), [("csv", "csv"), ("markdown", "md"), ("html", "html")])
-def test_an_export_of_the_first_version_makes_the_same_files(snapshot, format, ending):
+def test_an_export_of_the_first_version_makes_the_same_files(
+    snapshot: ComparisonSnapshot, format: str, ending: str
+) -> None:
     expected = (GOLDEN / f"expected.{ending}").read_bytes().decode()
     assert EXPORTED_AT.sub("", export_run(snapshot, format).decode()) == EXPORTED_AT.sub("", expected)
 
 
-def test_an_export_of_the_first_version_loses_nothing_by_being_read(snapshot):
+def test_an_export_of_the_first_version_loses_nothing_by_being_read(snapshot: ComparisonSnapshot) -> None:
     before = json.loads((GOLDEN / "exported.json").read_bytes())
     after = json.loads(export_run(snapshot, "json"))
     for document in (before, after):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,30 +15,36 @@ from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
 from multi_llm_comparator.comparison.export import export_run, import_run
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.tracking.records import RunFilter
+from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer, asked
 from tests.comparison.test_snapshots import PANE_IDS, step, take
+from tests.support.scripted_source import ScriptedSource
 
 
 @pytest.fixture
-async def exported(registry, source) -> dict:
+async def exported(registry: ComparisonRegistry, source: ScriptedSource) -> dict[str, Any]:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("five", "!")
     await b.start()
     await b.say("4")
     await b.fail()
     await comparison.wait()
-    return json.loads(export_run(comparison.snapshot(), "json"))
+    run: dict[str, Any] = json.loads(export_run(comparison.snapshot(), "json"))
+    return run
 
 
 def as_bytes(document: object) -> bytes:
     return json.dumps(document).encode()
 
 
-async def test_an_exported_run_becomes_a_run_of_its_own_that_knows_where_it_came_from(registry, source):
+async def test_an_exported_run_becomes_a_run_of_its_own_that_knows_where_it_came_from(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source, shared_thread=True)
     await a.answer("five", "!")
     await b.fail()
@@ -50,6 +57,7 @@ async def test_an_exported_run_becomes_a_run_of_its_own_that_knows_where_it_came
     after = imported.snapshot()
     assert after.id != before.id
     assert (after.title, after.panes, after.shared_thread) == (before.title, before.panes, True)
+    assert after.imported_from is not None
     assert (after.imported_from.run_id, after.imported_from.created_at) == (before.id, before.created_at)
     assert [one.text for one in after.turns[0].attempts["b"]] == ["", "5"]
     assert after.turns[0].answers["a"].legs == before.turns[0].answers["a"].legs
@@ -59,7 +67,9 @@ async def test_an_exported_run_becomes_a_run_of_its_own_that_knows_where_it_came
     assert (await source.call(3)).request.messages[1].content == "five!"
 
 
-async def test_an_answer_that_was_exported_half_written_can_be_continued(registry, source):
+async def test_an_answer_that_was_exported_half_written_can_be_continued(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, _) = await asked(registry, source)
     await a.start()
     await a.say("half")
@@ -70,7 +80,7 @@ async def test_an_answer_that_was_exported_half_written_can_be_continued(registr
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(step, max_size=30))
-def test_any_state_survives_export_and_import(steps):
+def test_any_state_survives_export_and_import(steps: list[Any]) -> None:
     conversation = Conversation([Pane(pane_id, "m") for pane_id in PANE_IDS], title="t")
     take(conversation, "send", {"a", "b"})
     for kind, detail in steps:
@@ -90,7 +100,7 @@ def test_any_state_survives_export_and_import(steps):
     assert len(more) == len(answers)
 
 
-def test_a_file_cannot_bring_the_leave_to_run_its_models_code(exported):
+def test_a_file_cannot_bring_the_leave_to_run_its_models_code(exported: dict[str, Any]) -> None:
     exported["run"]["panes"][0]["config"]["trust_remote_code"] = True
     exported["answers"][0]["record"]["config"]["trust_remote_code"] = True
     snapshot = conversation_from(*import_run(as_bytes(exported))).snapshot()
@@ -98,13 +108,13 @@ def test_a_file_cannot_bring_the_leave_to_run_its_models_code(exported):
     assert not any(a.config.trust_remote_code for turn in snapshot.turns for a in turn.answers.values())
 
 
-def test_more_tokens_than_are_allowed_here_are_brought_down_to_what_is(exported):
+def test_more_tokens_than_are_allowed_here_are_brought_down_to_what_is(exported: dict[str, Any]) -> None:
     exported["run"]["panes"][0]["config"]["max_tokens"] = 10**6
     snapshot = conversation_from(*import_run(as_bytes(exported))).snapshot()
     assert snapshot.panes[0].config.max_tokens == get_settings().max_tokens_limit
 
 
-def change(document: dict, path: str, value: object) -> dict:
+def change(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     changed = copy.deepcopy(document)
     place = changed
     *steps, last = [int(part) if part.isdigit() else part for part in path.split("/")]
@@ -157,7 +167,7 @@ def change(document: dict, path: str, value: object) -> dict:
         ("run/unknown", 1),
     ],
 )
-def test_a_run_with_anything_wrong_in_it_is_refused(exported, path, value):
+def test_a_run_with_anything_wrong_in_it_is_refused(exported: dict[str, Any], path: str, value: object) -> None:
     assert import_run(as_bytes(exported))
     with pytest.raises(DocumentError):
         import_run(as_bytes(change(exported, path, value)))
@@ -179,12 +189,12 @@ def test_a_run_with_anything_wrong_in_it_is_refused(exported, path, value):
         b'{"format": "multi-llm-comparator run", "schema_version": ' + b"9" * 100_000 + b"}",
     ],
 )
-def test_a_file_that_is_no_run_is_refused(data):
+def test_a_file_that_is_no_run_is_refused(data: bytes) -> None:
     with pytest.raises(DocumentError):
         import_run(data)
 
 
-def test_a_file_that_is_too_large_is_not_even_parsed(monkeypatch):
+def test_a_file_that_is_too_large_is_not_even_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "MAX_IMPORT_BYTES", 100)
     with pytest.raises(DocumentError, match="at most 100 are read"):
         import_run(b"[" * 101)
@@ -199,7 +209,9 @@ json_values = st.recursive(
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_else(exported, data):
+def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_else(
+    exported: dict[str, Any], data: st.DataObject
+) -> None:
     place, path = exported, []
     while isinstance(place, dict | list) and place and (not path or data.draw(st.booleans())):
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
@@ -217,14 +229,16 @@ def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_els
         assert export_run(snapshot, format)
 
 
-async def test_nothing_of_a_refused_file_reaches_the_store(registry, store, exported):
+async def test_nothing_of_a_refused_file_reaches_the_store(
+    registry: ComparisonRegistry, store: Store, exported: dict[str, Any]
+) -> None:
     before = store.count_runs()
     with pytest.raises(DocumentError):
         await registry.import_run(as_bytes(change(exported, "answers/0/attempt", 7)))
     assert store.count_runs() == before
 
 
-def test_a_configuration_in_a_run_is_what_it_was(exported):
+def test_a_configuration_in_a_run_is_what_it_was(exported: dict[str, Any]) -> None:
     config = ModelConfig(temperature=0, top_k=7, stop=("a", "b"), seed=1, n_threads=2, quantization="4bit")
     as_data = {**exported["run"]["panes"][0]["config"], "temperature": 0, "top_k": 7, "stop": ["a", "b"], "seed": 1}
     as_data |= {"n_threads": 2, "quantization": "4bit"}

@@ -4,14 +4,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
+from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer
+from tests.support.scripted_source import ScriptedSource
 
 ROOT = Path(__file__).parents[2]
 
 
-async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, store, source, database_url):
+async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(
+    registry: ComparisonRegistry, store: Store, source: ScriptedSource, database_url: str
+) -> None:
     command = [sys.executable, "-m", "tests.comparison.interrupted_child", database_url]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
     try:
         run_id = child.stdout.readline().strip()
         assert run_id, "the child ended early"
@@ -22,7 +28,7 @@ async def test_after_kill_9_the_partial_answer_is_there_and_goes_on(registry, st
     comparison = await registry.get(run_id)
     half = answer(comparison, "a")
     assert (half.text, half.progress.error_type) == ("half an ans", "AnswerInterrupted")
-    assert "continue" in half.progress.error
+    assert "continue" in (half.progress.error or "")
     assert answer(comparison, "b").text == "whole"
     assert answer(comparison, "b").progress.state == "done"
     await comparison.continue_("a")

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,11 +18,11 @@ from multi_llm_comparator.core.settings import get_settings
 
 
 @pytest.fixture
-def presets(tmp_path) -> Presets:
+def presets(tmp_path: Path) -> Presets:
     return Presets(tmp_path / "deep" / "presets.json")
 
 
-def test_a_preset_is_kept_and_found_by_every_page(presets, tmp_path):
+def test_a_preset_is_kept_and_found_by_every_page(presets: Presets, tmp_path: Path) -> None:
     config = ModelConfig(temperature=0, seed=7, stop=("\n",), system_prompt="简短地回答。")
     presets.save("Precise", config, note="for sums")
     again = Presets(tmp_path / "deep" / "presets.json")
@@ -28,23 +30,23 @@ def test_a_preset_is_kept_and_found_by_every_page(presets, tmp_path):
     assert again.load("Precise").note == "for sums"
 
 
-def test_presets_live_in_the_users_home_unless_told_otherwise():
+def test_presets_live_in_the_users_home_unless_told_otherwise() -> None:
     Presets().save("Mine", ModelConfig())
     assert (get_settings().home / "presets.json").exists()
 
 
-def test_a_preset_of_a_few_parameters_leaves_the_others_alone(presets):
+def test_a_preset_of_a_few_parameters_leaves_the_others_alone(presets: Presets) -> None:
     presets.save("Warm", {"temperature": 1.5})
     assert presets.load("Warm").apply(ModelConfig(top_k=3, seed=9)) == ModelConfig(temperature=1.5, top_k=3, seed=9)
 
 
-def test_saving_under_a_name_that_is_there_replaces_it(presets):
+def test_saving_under_a_name_that_is_there_replaces_it(presets: Presets) -> None:
     presets.save("One", {"top_k": 1})
     presets.save("  One ", {"top_k": 2})
     assert [(preset.name, preset.parameters) for preset in presets.list()] == [("One", {"top_k": 2})]
 
 
-def test_presets_are_listed_by_name_and_deleted_by_it(presets):
+def test_presets_are_listed_by_name_and_deleted_by_it(presets: Presets) -> None:
     for name in ("beta", "Alpha", "gamma"):
         presets.save(name, {})
     presets.delete("beta")
@@ -71,13 +73,15 @@ def test_presets_are_listed_by_name_and_deleted_by_it(presets):
         ("x", {"stop": ["\ud800"]}, "", "surrogates"),
     ],
 )
-def test_what_cannot_be_a_preset_is_not_kept(presets, name, parameters, note, says):
+def test_what_cannot_be_a_preset_is_not_kept(
+    presets: Presets, name: str, parameters: dict[str, Any], note: str, says: str
+) -> None:
     with pytest.raises(ConfigurationError, match=says):
         presets.save(name, parameters, note)
     assert presets.list() == []
 
 
-def test_the_leave_to_run_a_models_code_is_never_part_of_a_preset(presets):
+def test_the_leave_to_run_a_models_code_is_never_part_of_a_preset(presets: Presets) -> None:
     presets.save("Mine", ModelConfig(trust_remote_code=True))
     assert "trust_remote_code" not in presets.load("Mine").parameters
     data = presets.export().replace(b'"temperature"', b'"trust_remote_code": true, "temperature"')
@@ -85,7 +89,7 @@ def test_the_leave_to_run_a_models_code_is_never_part_of_a_preset(presets):
         presets.import_(data)
 
 
-def test_exported_presets_can_be_imported_elsewhere(presets, tmp_path):
+def test_exported_presets_can_be_imported_elsewhere(presets: Presets, tmp_path: Path) -> None:
     presets.save("A", ModelConfig(seed=1), "first")
     presets.save("B", {"top_k": 5})
     presets.save("C", {})
@@ -94,7 +98,7 @@ def test_exported_presets_can_be_imported_elsewhere(presets, tmp_path):
     assert [elsewhere.load("A"), elsewhere.load("B")] == [presets.load("A"), presets.load("B")]
 
 
-def test_importing_replaces_nothing(presets, tmp_path):
+def test_importing_replaces_nothing(presets: Presets, tmp_path: Path) -> None:
     presets.save("A", {"top_k": 1})
     other = Presets(tmp_path / "other.json")
     other.save("A", {"top_k": 2})
@@ -103,7 +107,7 @@ def test_importing_replaces_nothing(presets, tmp_path):
     assert [preset.parameters["top_k"] for preset in presets.list()] == [1, 2]
 
 
-def test_count_and_size_are_bounded(presets, monkeypatch):
+def test_count_and_size_are_bounded(presets: Presets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presets_module, "MAX_PRESETS", 2)
     presets.save("1", {})
     presets.save("2", {})
@@ -116,7 +120,7 @@ def test_count_and_size_are_bounded(presets, monkeypatch):
     assert len(presets.list()) == 2
 
 
-def test_a_damaged_file_is_named_and_left_alone(tmp_path):
+def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "presets.json"
     path.write_text("{half")
     for action in (Presets(path).list, lambda: Presets(path).save("x", {}), lambda: Presets(path).delete("x")):
@@ -141,7 +145,7 @@ def test_a_damaged_file_is_named_and_left_alone(tmp_path):
         {"format": "multi-llm-comparator presets", "presets": [{"name": str(n)} for n in range(300)]},
     ],
 )
-def test_a_file_that_holds_no_presets_is_refused(presets, document):
+def test_a_file_that_holds_no_presets_is_refused(presets: Presets, document: Any) -> None:
     with pytest.raises(DocumentError):
         presets.import_(json.dumps(document).encode())
     assert presets.list() == []
@@ -161,7 +165,9 @@ configs = st.builds(
 
 @settings(deadline=None, max_examples=50)
 @given(config=configs)
-def test_any_valid_configuration_survives_being_exported_and_imported(tmp_path_factory, config):
+def test_any_valid_configuration_survives_being_exported_and_imported(
+    tmp_path_factory: pytest.TempPathFactory, config: ModelConfig
+) -> None:
     folder = tmp_path_factory.mktemp("presets")
     here, there = Presets(folder / "here.json"), Presets(folder / "there.json")
     here.save("x", config)
@@ -170,7 +176,7 @@ def test_any_valid_configuration_survives_being_exported_and_imported(tmp_path_f
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
-def test_a_fifo_in_the_place_of_the_file_is_not_waited_for(tmp_path):
+def test_a_fifo_in_the_place_of_the_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "presets.json")
     with pytest.raises(ConfigurationError, match="not a regular file"):
         Presets(tmp_path / "presets.json").list()

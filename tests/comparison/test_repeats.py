@@ -16,7 +16,7 @@ from multi_llm_comparator.comparison.repeats import repeats_of, spread_of
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from tests.comparison.asking import PANES, answer, asked
-from tests.support.scripted_source import Call
+from tests.support.scripted_source import Call, ScriptedSource
 
 VALUES = st.lists(st.floats(0, 1e6), min_size=1, max_size=10)
 
@@ -44,7 +44,9 @@ async def asked_often(registry: ComparisonRegistry, repeats: int, seed: int | No
     return comparison
 
 
-async def test_a_pane_answers_several_times_with_seeds_that_count_up(registry, source) -> None:
+async def test_a_pane_answers_several_times_with_seeds_that_count_up(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison = await asked_often(registry, 3)
     for number in range(3):
         call: Call = await source.call(number)
@@ -56,7 +58,7 @@ async def test_a_pane_answers_several_times_with_seeds_that_count_up(registry, s
     assert spreads["ttft_s"].n == 3 and spreads["tokens"].median == 2
 
 
-async def test_a_stop_ends_the_repeating(registry, source) -> None:
+async def test_a_stop_ends_the_repeating(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison = await asked_often(registry, 3, seed=None)
     first = await source.call(0)
     await first.start()
@@ -65,20 +67,22 @@ async def test_a_stop_ends_the_repeating(registry, source) -> None:
     assert len(source.calls) == 1
 
 
-async def test_a_failure_ends_the_repeating(registry, source) -> None:
+async def test_a_failure_ends_the_repeating(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison = await asked_often(registry, 3)
     await (await source.call(0)).fail()
     await comparison.wait()
     assert len(source.calls) == 1
 
 
-async def test_too_many_repeats_are_refused(registry) -> None:
+async def test_too_many_repeats_are_refused(registry: ComparisonRegistry) -> None:
     comparison = await registry.create(PANES)
     with pytest.raises(InvalidParameterError, match="1 to 10 times"):
         await comparison.send("Hello", repeats=11)
 
 
-async def test_in_turn_one_pane_is_asked_when_the_other_is_done_and_its_time_begins_then(registry, source) -> None:
+async def test_in_turn_one_pane_is_asked_when_the_other_is_done_and_its_time_begins_then(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison = await registry.create(PANES, in_turn=True)
     await comparison.send("What is 2 + 3?")
     first = await source.call(0)
@@ -94,7 +98,7 @@ async def test_in_turn_one_pane_is_asked_when_the_other_is_done_and_its_time_beg
     assert comparison.snapshot().in_turn
 
 
-async def test_in_turn_a_stop_reaches_panes_that_wait(registry, source) -> None:
+async def test_in_turn_a_stop_reaches_panes_that_wait(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, _ = await asked(registry, source, PANES[:1], in_turn=True)
     await comparison.set_panes(PANES)
     await comparison.stop()
@@ -106,7 +110,7 @@ async def test_in_turn_a_stop_reaches_panes_that_wait(registry, source) -> None:
     assert len(source.calls) == 2
 
 
-async def test_that_panes_answer_in_turn_is_stored(registry, source) -> None:
+async def test_that_panes_answer_in_turn_is_stored(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, _ = await asked(registry, source, PANES[:1], in_turn=True)
     await comparison.stop()
     snapshot = comparison.snapshot()

@@ -7,16 +7,20 @@ import pytest
 from multi_llm_comparator.comparison.documents import answer_items, conversation_from, run_record
 from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.pane import Pane
+from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import ThoughtDelta
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 from tests.comparison.asking import answer, asked
+from tests.support.scripted_source import ScriptedSource
 
 PANE = (Pane("a", "m1"),)
 
 
-async def test_an_edited_answer_is_another_attempt_that_the_conversation_goes_on_from(registry, source) -> None:
+async def test_an_edited_answer_is_another_attempt_that_the_conversation_goes_on_from(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (first,) = await asked(registry, source, PANE)
     await first.answer("six")
     await comparison.wait()
@@ -33,7 +37,7 @@ async def test_an_edited_answer_is_another_attempt_that_the_conversation_goes_on
     assert answer(comparison, "a", 0).text == "six"
 
 
-async def test_the_model_goes_on_from_an_edited_answer(registry, source) -> None:
+async def test_the_model_goes_on_from_an_edited_answer(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (first,) = await asked(registry, source, PANE)
     await first.answer("It is six.")
     await comparison.wait()
@@ -50,7 +54,9 @@ async def test_the_model_goes_on_from_an_edited_answer(registry, source) -> None
     assert again.turns[0].answers["a"].is_written_by_hand
 
 
-async def test_a_thought_is_no_part_of_the_text_and_stands_in_exports(registry, source) -> None:
+async def test_a_thought_is_no_part_of_the_text_and_stands_in_exports(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (call,) = await asked(registry, source, PANE)
     await call.start()
     await call.emit(ThoughtDelta(request_id=call.request.id, text="Two and three, hm.", tokens=5))
@@ -65,7 +71,7 @@ async def test_a_thought_is_no_part_of_the_text_and_stands_in_exports(registry, 
     assert again.turns[0].answers["a"].thought == "Two and three, hm."
 
 
-async def test_an_empty_answer_is_refused(registry, source) -> None:
+async def test_an_empty_answer_is_refused(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (first,) = await asked(registry, source, PANE)
     await first.answer("six")
     await comparison.wait()
@@ -74,7 +80,9 @@ async def test_an_empty_answer_is_refused(registry, source) -> None:
     assert answer(comparison, "a").text == "six"
 
 
-async def test_a_panes_constraint_is_asked_for_stored_and_asked_for_again(registry, source) -> None:
+async def test_a_panes_constraint_is_asked_for_stored_and_asked_for_again(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     held = Constraint(regex="[0-9]+")
     comparison, (first,) = await asked(registry, source, (Pane("a", "m1", constraint=held),))
     assert first.request.constraint == held

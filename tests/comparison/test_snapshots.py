@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,7 +99,7 @@ def check(snapshot: ComparisonSnapshot) -> None:
 
 @settings(deadline=None, max_examples=80)
 @given(st.lists(step, max_size=40))
-def test_any_sequence_of_actions_and_events_leaves_whole_snapshots_that_stay_as_they_were(steps):
+def test_any_sequence_of_actions_and_events_leaves_whole_snapshots_that_stay_as_they_were(steps: list[Any]) -> None:
     conversation = Conversation([Pane(pane_id, "m") for pane_id in PANE_IDS])
     take(conversation, "send", {"a", "b"})
     kept = []
@@ -117,7 +118,7 @@ def test_any_sequence_of_actions_and_events_leaves_whole_snapshots_that_stay_as_
 
 @settings(deadline=None, max_examples=60)
 @given(st.lists(step, max_size=30))
-def test_any_state_survives_the_store(steps):
+def test_any_state_survives_the_store(steps: list[Any]) -> None:
     conversation = Conversation([Pane(pane_id, "m") for pane_id in PANE_IDS], title="t")
     take(conversation, "send", {"a", "b"})
     for kind, detail in steps:
@@ -135,10 +136,11 @@ def test_any_state_survives_the_store(steps):
     )
 
 
-def test_a_snapshot_taken_by_another_thread_is_never_half_of_a_change():
+def test_a_snapshot_taken_by_another_thread_is_never_half_of_a_change() -> None:
     conversation = Conversation([Pane("a", "m")])
     answer = conversation.add_answer(conversation.add_turn("hi"), conversation.pane("a"), ModelFacts(), {})
-    torn, done = [], threading.Event()
+    torn: list[object] = []
+    done = threading.Event()
 
     def look() -> None:
         while not done.is_set():
@@ -155,7 +157,7 @@ def test_a_snapshot_taken_by_another_thread_is_never_half_of_a_change():
     assert not torn
 
 
-def test_what_did_not_change_is_shared_between_snapshots():
+def test_what_did_not_change_is_shared_between_snapshots() -> None:
     conversation = Conversation([Pane("a", "m"), Pane("b", "m")])
     for _ in range(2):
         turn = conversation.add_turn("hi")
@@ -172,7 +174,7 @@ def test_what_did_not_change_is_shared_between_snapshots():
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=2000))
-def test_a_curve_stays_small_in_order_and_ends_at_the_newest_point(gaps):
+def test_a_curve_stays_small_in_order_and_ends_at_the_newest_point(gaps: list[float]) -> None:
     curve, at = Curve(), 0.0
     for tokens, gap in enumerate(gaps):
         at += gap

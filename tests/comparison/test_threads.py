@@ -11,11 +11,13 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import PANES, answer, asked
 from tests.comparison.conftest import KNOWN
+from tests.support.scripted_source import ScriptedSource
 
 
-async def test_each_pane_goes_on_from_its_own_answers(registry, source):
+async def test_each_pane_goes_on_from_its_own_answers(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("five")
     await b.answer("5")
@@ -27,7 +29,9 @@ async def test_each_pane_goes_on_from_its_own_answers(registry, source):
     assert b.request.messages == (first, Message("assistant", "5"), Message("user", "And 7?"))
 
 
-async def test_a_pane_that_was_not_asked_does_not_hear_of_it(registry, source):
+async def test_a_pane_that_was_not_asked_does_not_hear_of_it(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("five")
     await b.answer("5")
@@ -43,7 +47,9 @@ async def test_a_pane_that_was_not_asked_does_not_hear_of_it(registry, source):
     assert [m.content for m in b.request.messages] == ["What is 2 + 3?", "5", "Only you.", "Yes.", "Both."]
 
 
-async def test_a_turn_without_text_is_left_out_so_that_roles_alternate(registry, source):
+async def test_a_turn_without_text_is_left_out_so_that_roles_alternate(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.fail()
     await b.answer("5")
@@ -53,7 +59,9 @@ async def test_a_turn_without_text_is_left_out_so_that_roles_alternate(registry,
     assert a.request.messages == (Message("user", "And 7?"),)
 
 
-async def test_a_shared_thread_goes_on_from_the_first_panes_answer_or_the_one_chosen(registry, source):
+async def test_a_shared_thread_goes_on_from_the_first_panes_answer_or_the_one_chosen(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source, shared_thread=True)
     await a.answer("five")
     await b.answer("5")
@@ -74,7 +82,7 @@ async def test_a_shared_thread_goes_on_from_the_first_panes_answer_or_the_one_ch
     assert [m.content for m in a.request.messages] == [m.content for m in b.request.messages] == expected
 
 
-async def test_a_shared_thread_waits_for_all_panes(registry, source):
+async def test_a_shared_thread_waits_for_all_panes(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (a, b) = await asked(registry, source, shared_thread=True)
     await a.answer("five")
     with pytest.raises(InferenceError, match="'b' is still answering"):
@@ -86,7 +94,7 @@ async def test_a_shared_thread_waits_for_all_panes(registry, source):
     assert (await source.call(2)).request.messages[1].content == "five"
 
 
-async def test_only_an_answer_with_text_can_be_chosen(registry, source):
+async def test_only_an_answer_with_text_can_be_chosen(registry: ComparisonRegistry, source: ScriptedSource) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.fail()
     await b.answer("5")
@@ -99,7 +107,7 @@ async def test_only_an_answer_with_text_can_be_chosen(registry, source):
 
 
 @pytest.mark.parametrize("prompt", ["", " \n", "x" * (MAX_PROMPT_CHARS + 1)])
-async def test_a_prompt_that_cannot_be_sent_changes_nothing(registry, prompt):
+async def test_a_prompt_that_cannot_be_sent_changes_nothing(registry: ComparisonRegistry, prompt: str) -> None:
     comparison = await registry.create(PANES)
     before = comparison.snapshot()
     with pytest.raises(InvalidParameterError):
@@ -122,7 +130,7 @@ async def test_a_prompt_that_cannot_be_sent_changes_nothing(registry, prompt):
         [Pane("a", "m1", ModelConfig(system_prompt="x" * (MAX_PROMPT_CHARS + 1)))],
     ],
 )
-async def test_panes_that_cannot_be_are_refused(registry, panes):
+async def test_panes_that_cannot_be_are_refused(registry: ComparisonRegistry, panes: list[Pane]) -> None:
     with pytest.raises(ConfigurationError):
         await registry.create(panes)
     comparison = await registry.create(PANES)
@@ -131,7 +139,9 @@ async def test_panes_that_cannot_be_are_refused(registry, panes):
     assert comparison.snapshot().panes == PANES
 
 
-async def test_changing_panes_while_answers_run_only_concerns_what_follows(registry, source):
+async def test_changing_panes_while_answers_run_only_concerns_what_follows(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await comparison.set_panes([Pane("a", "m2")])
     await a.answer("five")
@@ -143,7 +153,9 @@ async def test_changing_panes_while_answers_run_only_concerns_what_follows(regis
     assert (third.target, third.request.messages[1].content) == ("m2", "five")
 
 
-async def test_the_title_is_the_first_prompt_until_it_gets_another(registry, source):
+async def test_the_title_is_the_first_prompt_until_it_gets_another(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     comparison, _calls = await asked(registry, source)
     assert comparison.title == "What is 2 + 3?"
     await comparison.rename("  Sums \n and more ")
@@ -153,7 +165,9 @@ async def test_the_title_is_the_first_prompt_until_it_gets_another(registry, sou
     await comparison.stop()
 
 
-async def test_a_prompt_with_half_a_character_is_asked_and_kept_as_one_that_can_be_read_again(registry, store, source):
+async def test_a_prompt_with_half_a_character_is_asked_and_kept_as_one_that_can_be_read_again(
+    registry: ComparisonRegistry, store: Store, source: ScriptedSource
+) -> None:
     comparison = await registry.create([Pane("a", "m1")])
     await comparison.send("cut emoji \ud83d\x00")
     call = await source.call(0)

@@ -10,8 +10,10 @@ import pytest
 
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.tracking.store import Store
 from tests.comparison.asking import answer, asked
 from tests.comparison.conftest import KNOWN
+from tests.support.scripted_source import ScriptedSource
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60
@@ -26,11 +28,13 @@ async def other_writes(database_url: str, run_id: str) -> str:
     return out.decode().strip()
 
 
-def texts(store, run_id: str) -> list[tuple[int, str, str]]:
+def texts(store: Store, run_id: str) -> list[tuple[int, str, str]]:
     return [(record.position, record.key.split("/")[1], record.text) for record in store.load_items(run_id)]
 
 
-async def test_a_run_that_two_programs_write_becomes_two(registry, store, source, database_url):
+async def test_a_run_that_two_programs_write_becomes_two(
+    registry: ComparisonRegistry, store: Store, source: ScriptedSource, database_url: str
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     before = comparison.id
     await a.answer("It is five.")
@@ -58,7 +62,9 @@ async def test_a_run_that_two_programs_write_becomes_two(registry, store, source
     await afterwards.runs.aclose()
 
 
-async def test_a_branch_is_found_by_its_own_id_and_the_other_by_the_old_one(registry, store, source, database_url):
+async def test_a_branch_is_found_by_its_own_id_and_the_other_by_the_old_one(
+    registry: ComparisonRegistry, store: Store, source: ScriptedSource, database_url: str
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     before = comparison.id
     await a.answer("five")
@@ -71,7 +77,9 @@ async def test_a_branch_is_found_by_its_own_id_and_the_other_by_the_old_one(regi
     assert answer(await registry.get(before), "a").text == "their answer"
 
 
-async def test_a_run_that_was_written_elsewhere_is_read_again_when_it_is_opened(registry, source, database_url):
+async def test_a_run_that_was_written_elsewhere_is_read_again_when_it_is_opened(
+    registry: ComparisonRegistry, source: ScriptedSource, database_url: str
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("five")
     await b.answer("5")
@@ -82,7 +90,9 @@ async def test_a_run_that_was_written_elsewhere_is_read_again_when_it_is_opened(
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-async def test_a_run_that_nobody_else_wrote_stays_one(registry, store, source, deleted):
+async def test_a_run_that_nobody_else_wrote_stays_one(
+    registry: ComparisonRegistry, store: Store, source: ScriptedSource, deleted: bool
+) -> None:
     comparison, (a, b) = await asked(registry, source)
     await a.answer("five")
     if deleted:

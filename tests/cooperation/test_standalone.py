@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from multi_llm_comparator.cooperation import standalone
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_it_is_opened_once_and_serves_one_event_loop_after_another() -> None:
 
 
 def test_whoever_leaves_cancels_the_work() -> None:
-    left = []
+    left: list[bool] = []
 
     async def work(services: Services) -> None:
         try:

@@ -12,7 +12,7 @@ from multi_llm_comparator.cooperation import standalone
 from multi_llm_comparator.cooperation.scheduler import CooperationScheduler
 from multi_llm_comparator.core import settings
 from multi_llm_comparator.groups.config_loader import TASK_GROUPS_FILE
-from multi_llm_comparator.workbench import Services
+from multi_llm_comparator.wiring import Services
 
 pytestmark = pytest.mark.slow
 MODELS = Path(__file__).parents[2] / "models"

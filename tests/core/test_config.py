@@ -75,6 +75,8 @@ def test_the_bound_on_max_tokens_is_a_setting(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("MLC_MAX_TOKENS_LIMIT", "9000")
     monkeypatch.setattr(settings, "_current", None)
     ModelConfig(max_tokens=9000).validate()
+    with pytest.raises(InvalidParameterError, match="9000"):
+        ModelConfig(max_tokens=9001).validate()
 
 
 def test_a_single_stop_text_counts_as_a_list_of_one() -> None:

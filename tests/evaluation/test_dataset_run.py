@@ -4,14 +4,18 @@ import asyncio
 import json
 import platform
 import sys
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from datasets import load_dataset
 
 from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.work_folder import read_setup
 from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs
 from multi_llm_comparator.evaluation.dataset_run import DatasetRun, OutcomeJournal
@@ -56,7 +60,7 @@ class Counting:
         return QuestionOutcome(**known, state=self.state, correct=correct)
 
 
-async def test_an_outcome_counts_for_the_question_it_was_asked_for_and_no_other(tmp_path):
+async def test_an_outcome_counts_for_the_question_it_was_asked_for_and_no_other(tmp_path: Path) -> None:
     """Without ids questions are known by their place, and something was put in before them."""
     folder, solve = tmp_path / "run", Counting()
     await DatasetRun(QUESTIONS, OutcomeJournal(folder, SETUP), solve).run()
@@ -69,7 +73,7 @@ async def test_an_outcome_counts_for_the_question_it_was_asked_for_and_no_other(
     assert len(DatasetRun(corrected, OutcomeJournal(folder, SETUP), solve).outcomes) == 2
 
 
-async def test_a_folder_that_another_process_works_on_is_refused(tmp_path):
+async def test_a_folder_that_another_process_works_on_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     OutcomeJournal(folder, SETUP)
     other = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
@@ -83,21 +87,21 @@ async def test_a_folder_that_another_process_works_on_is_refused(tmp_path):
     OutcomeJournal(folder, SETUP)
 
 
-async def test_outcomes_that_cannot_be_written_end_the_run_with_the_reason(tmp_path):
+async def test_outcomes_that_cannot_be_written_end_the_run_with_the_reason(tmp_path: Path) -> None:
     journal = OutcomeJournal(tmp_path / "run", SETUP)
     (tmp_path / "run" / "outcomes.jsonl").mkdir()
     with pytest.raises(StoreError, match="cannot write"):
         await DatasetRun(QUESTIONS, journal, Counting()).run()
 
 
-async def test_several_questions_are_in_flight_but_no_more_than_allowed(tmp_path):
+async def test_several_questions_are_in_flight_but_no_more_than_allowed(tmp_path: Path) -> None:
     solve = Counting()
     questions = [Question(str(n), "q") for n in range(20)]
     await DatasetRun(questions, OutcomeJournal(tmp_path / "run", SETUP), solve, in_flight=3).run()
     assert (solve.most_in_flight, len(solve.asked)) == (3, 20)
 
 
-async def test_a_second_run_in_the_same_folder_goes_on_where_the_first_ended(tmp_path):
+async def test_a_second_run_in_the_same_folder_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     await DatasetRun(QUESTIONS[:2], OutcomeJournal(folder, SETUP), Counting()).run()
     solve = Counting()
@@ -109,7 +113,7 @@ async def test_a_second_run_in_the_same_folder_goes_on_where_the_first_ended(tmp
     assert (standing.ended, standing.judged, standing.accuracy) == (3, 2, 0.5)
 
 
-async def test_what_failed_is_asked_again(tmp_path):
+async def test_what_failed_is_asked_again(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     await DatasetRun(QUESTIONS, OutcomeJournal(folder, SETUP), Counting("failed")).run()
     solve = Counting()
@@ -118,7 +122,7 @@ async def test_what_failed_is_asked_again(tmp_path):
     assert {o.state for o in outcomes} == {"done"}
 
 
-async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path):
+async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     questions = [Question(str(n), "q", "568" if n < 2 else "9") for n in range(4)]
 
@@ -138,7 +142,7 @@ async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path):
     assert (again.ended, again.failed, again.judged) == (2, 0, 2)
 
 
-async def test_a_stopped_run_keeps_what_had_ended(tmp_path):
+async def test_a_stopped_run_keeps_what_had_ended(tmp_path: Path) -> None:
     source, folder = ScriptedSource(), tmp_path / "run"
     run = DatasetRun(QUESTIONS, OutcomeJournal(folder, SETUP), Baseline(source, "m"), in_flight=1)
     running = asyncio.create_task(run.run())
@@ -150,7 +154,7 @@ async def test_a_stopped_run_keeps_what_had_ended(tmp_path):
     assert {i: o.correct for i, o in journal.outcomes.items()} == {"1": True}
 
 
-async def test_a_line_that_was_cut_off_is_dropped_and_its_question_asked_again(tmp_path):
+async def test_a_line_that_was_cut_off_is_dropped_and_its_question_asked_again(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     await DatasetRun(QUESTIONS, OutcomeJournal(folder, SETUP), Counting(), in_flight=1).run()
     path = folder / "outcomes.jsonl"
@@ -161,7 +165,7 @@ async def test_a_line_that_was_cut_off_is_dropped_and_its_question_asked_again(t
     assert len(path.read_text(encoding="utf-8").splitlines()) == 3
 
 
-def test_a_folder_of_other_settings_or_other_things_is_refused(tmp_path):
+def test_a_folder_of_other_settings_or_other_things_is_refused(tmp_path: Path) -> None:
     OutcomeJournal(tmp_path / "run", SETUP)
     other = {"mode": "dataset", "config": {"models": {"small_model": "tiny"}, "dataset": {"limit": 9}}}
     with pytest.raises(ConfigurationError, match=r"\(config\.models\.small_model\)"):
@@ -172,14 +176,14 @@ def test_a_folder_of_other_settings_or_other_things_is_refused(tmp_path):
         read_setup(tmp_path)
 
 
-def test_a_damaged_line_is_named(tmp_path):
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     OutcomeJournal(tmp_path / "run", SETUP)
     (tmp_path / "run" / "outcomes.jsonl").write_text("{}\n", encoding="utf-8")
     with pytest.raises(DocumentError, match="line 1"):
         OutcomeJournal(tmp_path / "run", SETUP)
 
 
-async def test_a_question_is_planned_solved_scored_and_judged():
+async def test_a_question_is_planned_solved_scored_and_judged() -> None:
     source = ByTarget(planner=PLAN, small="7", large="568", judge=[scores("planner"), scores("executor")])
     evaluation = EvaluationSection(enabled=True, planner_enabled=True, executor_enabled=True, model="judge")
     solve = Solver(source, OPTIONS, judge=Judge(source, "judge"), evaluation=evaluation)
@@ -191,7 +195,7 @@ async def test_a_question_is_planned_solved_scored_and_judged():
     assert QuestionOutcome.model_validate_json(outcome.model_dump_json()) == outcome
 
 
-async def test_the_run_of_a_question_is_found_among_the_stored_ones(tmp_path):
+async def test_the_run_of_a_question_is_found_among_the_stored_ones(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     source = ByTarget(planner=PLAN, small="7", large="568")
     registry = PlanRegistry(RunRegistry(store), source)
@@ -204,11 +208,11 @@ async def test_the_run_of_a_question_is_found_among_the_stored_ones(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
-async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finished(tmp_path, how):
+async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finished(tmp_path: Path, how: str) -> None:
     store, reached = Store(f"sqlite:///{tmp_path / 'runs.db'}"), asyncio.Event()
 
     class Stuck(ByTarget):
-        async def stream(self, target, request):
+        async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
             if target == "large":
                 reached.set()
                 await asyncio.sleep(3600)
@@ -236,7 +240,7 @@ async def test_a_question_that_was_in_the_middle_goes_on_with_what_it_has_finish
     store.close()
 
 
-async def test_a_plan_alone_asks_no_other_model():
+async def test_a_plan_alone_asks_no_other_model() -> None:
     source = ByTarget(planner=f"<think>split it</think>{PLAN}")
     outcome = await PlanOnly(source, OPTIONS)(QUESTIONS[0])
     assert source.targets() == ["planner"]
@@ -246,21 +250,23 @@ async def test_a_plan_alone_asks_no_other_model():
     assert parse_plan(outcome.plan or "") == parse_plan(PLAN)
 
 
-async def test_a_plan_alone_is_judged_where_there_is_a_judge():
+async def test_a_plan_alone_is_judged_where_there_is_a_judge() -> None:
     source = ByTarget(planner=PLAN, judge=scores("planner"))
     outcome = await PlanOnly(source, OPTIONS, judge=Judge(source, "judge"))(QUESTIONS[0])
     assert [(v.part, v.error) for v in outcome.verdicts] == [("planner", None)]
 
 
 @pytest.mark.parametrize(("planner", "asked"), [("no plan", 3), (None, 1)])
-async def test_a_planner_without_a_plan_is_asked_again_but_a_broken_one_is_not(planner, asked):
+async def test_a_planner_without_a_plan_is_asked_again_but_a_broken_one_is_not(planner: str | None, asked: int) -> None:
     source = ByTarget(planner=planner)
     outcome = await PlanOnly(source, OPTIONS)(QUESTIONS[0])
     assert (outcome.state, len(source.asked)) == ("failed", asked)
     assert outcome.error
 
 
-async def pairs(tmp_path, source: ByTarget, *, planner_prompt: str | None = None, save_thinking: bool = True):
+async def pairs(
+    tmp_path: Path, source: ByTarget, *, planner_prompt: str | None = None, save_thinking: bool = True
+) -> list[Any]:
     options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregation="last_step")
     outcomes = [await Solver(source, options)(question) for question in QUESTIONS]
     count = write_pairs(tmp_path, outcomes, save_thinking=save_thinking, system_prompt=planner_prompt)
@@ -269,7 +275,7 @@ async def pairs(tmp_path, source: ByTarget, *, planner_prompt: str | None = None
     return lines
 
 
-async def test_pairs_are_chats_of_those_whose_answer_is_not_known_to_be_wrong(tmp_path):
+async def test_pairs_are_chats_of_those_whose_answer_is_not_known_to_be_wrong(tmp_path: Path) -> None:
     source = ByTarget(planner=f"<think>split it</think>{PLAN}", small="7", large="568")
     lines = await pairs(tmp_path, source)
     assert [line["messages"][1]["content"] for line in lines] == ["What is it?", "Who knows?"]
@@ -280,11 +286,11 @@ async def test_pairs_are_chats_of_those_whose_answer_is_not_known_to_be_wrong(tm
     assert parse_plan(plain[0]["messages"][1]["content"]) == parse_plan(PLAN)
 
 
-async def test_questions_answered_without_a_plan_make_no_pair(tmp_path):
+async def test_questions_answered_without_a_plan_make_no_pair(tmp_path: Path) -> None:
     assert await pairs(tmp_path, ByTarget(planner="no plan", small="7", large="568")) == []
 
 
-async def test_a_single_model_is_asked_the_question_itself():
+async def test_a_single_model_is_asked_the_question_itself() -> None:
     source = ByTarget(m="It is 568")
     outcome = await Baseline(source, "m")(QUESTIONS[0])
     assert source.asked[0][1].messages[-1].content == "What is it?"
@@ -292,7 +298,7 @@ async def test_a_single_model_is_asked_the_question_itself():
     assert outcome.metrics is not None and outcome.metrics.tokens == len("It is 568")
 
 
-async def test_an_answer_that_takes_too_long_has_failed():
+async def test_an_answer_that_takes_too_long_has_failed() -> None:
     source = ScriptedSource()
     outcome = await Baseline(source, "m", timeout_s=0.01)(QUESTIONS[0])
     assert outcome.state == "failed"
@@ -300,7 +306,10 @@ async def test_an_answer_that_takes_too_long_has_failed():
     assert source.calls[0].closed.is_set()
 
 
-async def test_pairs_load_as_trainers_load_them(tmp_path):
+async def test_pairs_load_as_trainers_load_them(tmp_path: Path) -> None:
+    # It takes seconds to import, which only one worker of the tests has to.
+    from datasets import load_dataset
+
     source = ByTarget(planner=f"<think>分开 it</think>{PLAN}", small="7", large="568")
     written = await pairs(tmp_path, source)
     rows = load_dataset("json", data_files=str(tmp_path / PAIRS_FILE), split="train", cache_dir=str(tmp_path / "cache"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,14 +13,14 @@ from multi_llm_comparator.evaluation.scoring import as_number, final_answer, is_
 from tests.support.material import OWN, real
 
 
-def written(tmp_path, entries, *, lines=False):
+def written(tmp_path: Path, entries: object, *, lines: bool = False) -> Path:
     path = tmp_path / "data.json"
     text = "\n".join(map(json.dumps, entries)) if lines else json.dumps(entries)
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_the_shapes_that_are_around_are_read(tmp_path):
+def test_the_shapes_that_are_around_are_read(tmp_path: Path) -> None:
     entries = [
         {"problem": "1+1?\nA. 1\nB. 2", "answer": "2", "answer_id": 1, "subject": "maths", "difficulty_level": 2},
         {"id": 7, "problem": "p", "solution": "s", "answer": 5},
@@ -31,7 +32,7 @@ def test_the_shapes_that_are_around_are_read(tmp_path):
     assert (gsm.answer, gsm.solution) == ("1007", "3 + 4 = 7")
 
 
-def test_halves_of_characters_and_odd_choices_do_no_harm(tmp_path):
+def test_halves_of_characters_and_odd_choices_do_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "odd.json"
     odd = (
         '[{"question": "What is \\ud83d?", "answer": "x", "answer_id": "\u00b2"}, {"question": "q", "answer_id": "%s"}]'
@@ -44,7 +45,7 @@ def test_halves_of_characters_and_odd_choices_do_no_harm(tmp_path):
     assert counted.choice == "B"
 
 
-def test_json_lines_are_read_and_bounded_by_the_limit(tmp_path):
+def test_json_lines_are_read_and_bounded_by_the_limit(tmp_path: Path) -> None:
     entries = [{"question": f"q{i}"} for i in range(9)]
     assert [q.text for q in read_dataset(written(tmp_path, entries, lines=True), limit=2)] == ["q0", "q1"]
 
@@ -61,7 +62,7 @@ def test_json_lines_are_read_and_bounded_by_the_limit(tmp_path):
         ('[{"id": "a", "question": "q"}, {"id": "a", "question": "r"}]', "'a' twice"),
     ],
 )
-def test_a_bad_file_says_where_it_is_bad(tmp_path, content, says):
+def test_a_bad_file_says_where_it_is_bad(tmp_path: Path, content: str, says: str) -> None:
     path = tmp_path / "data.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DocumentError, match=says) as caught:
@@ -69,7 +70,7 @@ def test_a_bad_file_says_where_it_is_bad(tmp_path, content, says):
     assert "data.json" in str(caught.value)
 
 
-def test_an_absent_file_is_an_error(tmp_path):
+def test_an_absent_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="nowhere"):
         read_dataset(tmp_path / "nowhere.json")
 
@@ -80,13 +81,13 @@ WHOLE += [(path, 113) for path in real("llmcompiler", "parallelqa_dataset.json")
 
 
 @pytest.mark.parametrize(("path", "count"), WHOLE, ids=lambda value: getattr(value, "name", str(value)))
-def test_data_sets_are_read_whole(path, count):
+def test_data_sets_are_read_whole(path: Path, count: int) -> None:
     questions = read_dataset(path)
     assert len(questions) == count
     assert all(q.answer for q in questions)
 
 
-def test_the_working_of_a_sum_is_told_from_its_answer():
+def test_the_working_of_a_sum_is_told_from_its_answer() -> None:
     questions = read_dataset(OWN / "worded_sums.jsonl")
     assert [as_number(q.answer or "") for q in questions] == [27, 42, 200, 90, 119, 175, 1456, 12, -5, 2]
     assert all(q.solution and "####" not in q.solution for q in questions)
@@ -130,18 +131,18 @@ def test_the_working_of_a_sum_is_told_from_its_answer():
         (Question("1", "q"), "anything", None),
     ],
 )
-def test_what_an_answer_ends_in_decides(question, text, right):
+def test_what_an_answer_ends_in_decides(question: Question, text: str, right: bool | None) -> None:
     assert is_correct(question, text) is right
 
 
 @given(st.text(max_size=200))
-def test_any_text_can_be_judged(text):
+def test_any_text_can_be_judged(text: str) -> None:
     final_answer(text)
     assert same_answer(text, text)
     assert is_correct(Question("1", "q", "12", "A"), text) in (True, False)
 
 
 @given(st.integers(-(10**12), 10**12))
-def test_numbers_are_compared_as_numbers(number):
+def test_numbers_are_compared_as_numbers(number: int) -> None:
     assert as_number(f"{number:,}") == number
     assert same_answer(str(number), f"{number}.0")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
 
 
-def scores(part: str, score: object = 7, **more) -> str:
+def scores(part: str, score: object = 7, **more: Any) -> str:
     found = [{"criterion": name, "score": score, "reason": "because"} for name in RUBRICS[part]]
     return json.dumps({"scores": found, **more})
 
@@ -25,7 +26,7 @@ async def run() -> PlanRun:
     return plan_run
 
 
-async def test_plan_and_answers_are_scored_with_reasons(run):
+async def test_plan_and_answers_are_scored_with_reasons(run: PlanRun) -> None:
     source = ByTarget(judge=[scores("planner", 9), scores("executor", 4)])
     judge = Judge(source, "judge")
     plan, answers = await judge.judge_plan(run), await judge.judge_answers(run)
@@ -37,7 +38,7 @@ async def test_plan_and_answers_are_scored_with_reasons(run):
     assert "568" in asked[1]
 
 
-async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_the_error(run):
+async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_the_error(run: PlanRun) -> None:
     source = ByTarget(judge=["It is fine, I think.", f"```json\n{scores('planner')}\n```"])
     verdict = await Judge(source, "judge").judge_plan(run)
     assert verdict.mean == 7
@@ -45,14 +46,14 @@ async def test_an_answer_that_cannot_be_read_is_asked_for_once_more_with_the_err
     assert "cannot be used" in source.asked[1][1].messages[-1].content
 
 
-async def test_what_stays_unreadable_is_recorded_as_unjudged(run):
+async def test_what_stays_unreadable_is_recorded_as_unjudged(run: PlanRun) -> None:
     source = ByTarget(judge=scores("planner", 11))
     verdict = await Judge(source, "judge").judge_plan(run)
     assert (verdict.scores, len(source.asked)) == ((), 2)
     assert "scores.0.score" in (verdict.error or "")
 
 
-async def test_a_judge_that_fails_is_not_asked_again(run):
+async def test_a_judge_that_fails_is_not_asked_again(run: PlanRun) -> None:
     source = ByTarget(judge=None)
     verdict = await Judge(source, "judge").judge_answers(run)
     assert (verdict.scores, verdict.error, len(source.asked)) == ((), "out of order", 1)
@@ -74,12 +75,12 @@ async def test_a_judge_that_fails_is_not_asked_again(run):
         scores("planner").replace("completeness", "dependencies"),
     ],
 )
-def test_only_the_form_that_was_asked_for_counts(text):
+def test_only_the_form_that_was_asked_for_counts(text: str) -> None:
     with pytest.raises(ValueError):
         parse_scores("planner", text)
 
 
 @given(st.text(max_size=200) | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
-def test_no_text_breaks_the_parser(text):
+def test_no_text_breaks_the_parser(text: str) -> None:
     with pytest.raises(ValueError):
         parse_scores("executor", text)

@@ -132,7 +132,7 @@ async def test_a_run_without_steps_has_no_graph() -> None:
     assert graph_of(PlanRun(ByTarget(), "q", OPTIONS, run_id="r"), ()) == ""
 
 
-async def test_a_long_run_is_drawn_up_to_its_aggregation():
+async def test_a_long_run_is_drawn_up_to_its_aggregation() -> None:
     steps = [Step(str(n), "Do it.", 2, 9) for n in range(1, 260)]
     run = PlanRun(ByTarget(small="7", large="568"), "q", OPTIONS, run_id="r")
     await run.execute(plan=Plan(tuple(steps)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -180,7 +181,7 @@ moves = st.lists(
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(moves=moves)
 def test_any_order_of_asking_and_cancelling_gives_each_its_own_text(
-    shared_engine: GgufEngine, judge: GreedyJudge, moves: list
+    shared_engine: GgufEngine, judge: GreedyJudge, moves: list[Any]
 ) -> None:
     asked, replies = [], {}
     for move, value in moves:

@@ -6,6 +6,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -176,7 +177,7 @@ def test_a_character_that_never_becomes_whole_is_left_out(
         ({"eos_token_id": tiny_gguf.word("e")}, "bcd", "stop"),
     ],
 )
-def test_what_ends_an_answer(folder: Path, config: dict, text: str, reason: str) -> None:
+def test_what_ends_an_answer(folder: Path, config: dict[str, Any], text: str, reason: str) -> None:
     engine = open_chain(folder, [tiny_gguf.word(letter) for letter in "abcdef"])
     (reply,) = answer(engine, greedy("a", **config))
     assert (reply.text, reply.reason) == (text, reason)
@@ -219,7 +220,9 @@ def test_a_request_that_cannot_be_read_fails_alone(engine: GgufEngine) -> None:
     ids=["greedy", "penalties", "sampled", "sampled from all"],
 )
 @pytest.mark.parametrize("constraint", [None, WORD], ids=["free", "constrained"])
-def test_numbers_that_are_none_fail_the_request(folder: Path, config: dict, constraint: Constraint | None) -> None:
+def test_numbers_that_are_none_fail_the_request(
+    folder: Path, config: dict[str, Any], constraint: Constraint | None
+) -> None:
     path = tiny_gguf.write_random(folder / "broken-numbers.gguf")
     reader = GGUFReader(path, "r+")
     next(tensor for tensor in reader.tensors if tensor.name == "output_norm.weight").data[:] = np.nan
@@ -237,7 +240,7 @@ def test_an_empty_raw_prompt_begins_with_bos(engine: GgufEngine) -> None:
 
 
 def test_a_seed_repeats_an_answer_and_is_told(engine: GgufEngine) -> None:
-    config = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    config: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
     texts = {seed: answer(engine, greedy("hello", seed=seed, **config))[0].text for seed in (1, 2, 2**32 - 1)}
     assert len(set(texts.values())) == 3
     for seed, text in texts.items():
@@ -255,7 +258,7 @@ def test_temperature_zero_and_no_sampling_both_mean_the_likeliest_token(engine: 
 @pytest.mark.parametrize(
     "config", [{"repeat_penalty": 2.0}, {"presence_penalty": 2.0}, {"repeat_penalty": 1.5, "presence_penalty": -1.0}]
 )
-def test_penalties_take_effect_also_when_greedy(engine: GgufEngine, config: dict) -> None:
+def test_penalties_take_effect_also_when_greedy(engine: GgufEngine, config: dict[str, Any]) -> None:
     plain = answer(engine, greedy("one two", max_tokens=60))[0]
     assert answer(engine, greedy("one two", max_tokens=60, **config))[0].text != plain.text
 

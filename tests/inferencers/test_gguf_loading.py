@@ -11,6 +11,7 @@ import pytest
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.inferencers.base import MAX_CACHE_TOKENS, LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
+from multi_llm_comparator.inferencers.gguf_runtime import MAX_SCORES_BYTES, MIN_UBATCH, tokens_a_call
 from tests.support import tiny_gguf
 from tests.support.material import real
 from tests.support.model_files import F32, gguf_bytes
@@ -82,6 +83,14 @@ def test_the_cache_has_room_for_all_up_to_a_bound() -> None:
     assert LoadOptions(n_ctx=1000, parallel=4).cache_tokens == 4000
     assert LoadOptions(n_ctx=20_000, parallel=4).cache_tokens == MAX_CACHE_TOKENS
     assert LoadOptions(n_ctx=100_000, parallel=4).cache_tokens == 100_000
+
+
+def test_fewer_tokens_a_call_attend_to_a_longer_cache_so_that_their_scores_stay_bounded() -> None:
+    assert tokens_a_call(heads=9, cells=8192) >= 512
+    for heads, cells in ((1, 1), (9, 8192), (32, 8192), (32, 131_072)):
+        assert 4 * heads * cells * tokens_a_call(heads, cells) <= MAX_SCORES_BYTES
+    # A cache of which no call worth making could attend: there llama.cpp's flash attention stays on.
+    assert tokens_a_call(heads=32, cells=131_072) < MIN_UBATCH
 
 
 @pytest.mark.parametrize("kv_type", ["q8_0", "q4_0"])

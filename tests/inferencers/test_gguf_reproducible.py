@@ -179,7 +179,7 @@ SITUATIONS = [
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_fifty_answers_come_out_as_each_alone(
-    open_engine: Open, alone: dict[str, tuple[str, list[bytes]]], situation: Callable[[Observed], list]
+    open_engine: Open, alone: dict[str, tuple[str, list[bytes]]], situation: Callable[[Observed], list[Any]]
 ) -> None:
     engine = open_engine()
     requests = situation(engine)
@@ -319,7 +319,12 @@ def test_prompts_of_a_large_model_are_read_in_smaller_stretches(model: str, monk
 def test_memory_is_taken_when_the_first_one_comes(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
     open_lane = LlamaRuntime.open_lane
-    monkeypatch.setattr(LlamaRuntime, "open_lane", lambda *a: opened.append(1) or open_lane(*a))
+
+    def counted(*args: Any) -> Any:
+        opened.append(1)
+        return open_lane(*args)
+
+    monkeypatch.setattr(LlamaRuntime, "open_lane", counted)
     engine = GgufEngine(model, OPTIONS)
     answer(engine, greedy("hello"), greedy("world"))
     assert not opened

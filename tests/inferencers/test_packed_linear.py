@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -35,7 +37,7 @@ class Small(nn.Module):
 
 
 @needs_packing
-def test_torch_has_the_operations_by_their_names():
+def test_torch_has_the_operations_by_their_names() -> None:
     assert [name for name in OPERATIONS if not hasattr(torch.ops.mkldnn, name)] == []
     assert can_pack()
 
@@ -43,7 +45,7 @@ def test_torch_has_the_operations_by_their_names():
 @needs_packing
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (4, 1), (3, 7), (1, 300)])
 @pytest.mark.parametrize(("tied", "bias"), [(False, True), (True, False)])
-def test_packed_layers_compute_the_same(shape, tied, bias):
+def test_packed_layers_compute_the_same(shape: tuple[int, int], tied: bool, bias: bool) -> None:
     model = Small(tied=tied, bias=bias).requires_grad_(False)
     ids = torch.randint(0, 40, shape)
     expected = model(ids)
@@ -58,7 +60,7 @@ def test_packed_layers_compute_the_same(shape, tied, bias):
 
 @needs_packing
 @pytest.mark.parametrize("tied", [False, True])
-def test_parameters_are_counted_as_before_and_only_shared_weights_are_held_twice(tied):
+def test_parameters_are_counted_as_before_and_only_shared_weights_are_held_twice(tied: bool) -> None:
     model = Small(tied=tied).requires_grad_(False)
     before = sum(p.numel() for p in model.parameters())
     pack_linear_layers(model)
@@ -66,7 +68,7 @@ def test_parameters_are_counted_as_before_and_only_shared_weights_are_held_twice
     assert sum(b.numel() for b in model.buffers()) == (40 * 24 if tied else 0)
 
 
-def test_other_types_and_other_layers_stay_as_they_are():
+def test_other_types_and_other_layers_stay_as_they_are() -> None:
     class Own(nn.Linear):
         pass
 
@@ -76,7 +78,7 @@ def test_other_types_and_other_layers_stay_as_they_are():
     assert list(model) == before
 
 
-def test_where_it_cannot_be_done_that_is_said(monkeypatch):
+def test_where_it_cannot_be_done_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packed_linear, "can_pack", lambda: False)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     assert pack_linear_layers(Small()) == f"torch {torch.__version__} cannot do it here"
@@ -85,14 +87,16 @@ def test_where_it_cannot_be_done_that_is_said(monkeypatch):
 
 @needs_packing
 @pytest.mark.parametrize(("safe", "packed"), [(False, True), (True, False)])
-def test_an_engine_on_the_cpu_packs_unless_safe_settings_are_wanted(tmp_path, safe, packed):
+def test_an_engine_on_the_cpu_packs_unless_safe_settings_are_wanted(tmp_path: Path, safe: bool, packed: bool) -> None:
     folder = make_checkpoint(tmp_path, dtype=torch.float32)
     engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=256, use_gpu=False, safe=safe))
     assert any(isinstance(module, PackedLinear) for module in engine._model.modules()) is packed
 
 
 @needs_packing
-def test_a_model_whose_code_reads_weights_itself_keeps_its_layers_and_says_so(tmp_path, monkeypatch):
+def test_a_model_whose_code_reads_weights_itself_keeps_its_layers_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def forward(self: LlamaMLP, x: torch.Tensor) -> torch.Tensor:
         inner = self.act_fn(nn.functional.linear(x, self.gate_proj.weight)) * self.up_proj(x)
         out: torch.Tensor = self.down_proj(inner)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -71,7 +74,7 @@ ACTIONS = st.lists(
 
 @given(ACTIONS)
 @settings(max_examples=100, deadline=None)
-def test_every_row_sees_its_own_tokens_in_order_whatever_the_others_do(actions):
+def test_every_row_sees_its_own_tokens_in_order_whatever_the_others_do(actions: list[tuple[str, int]]) -> None:
     checked = Checked()
     for action, number in actions:
         if action == "join" and len(checked.rows) < 4:
@@ -83,7 +86,7 @@ def test_every_row_sees_its_own_tokens_in_order_whatever_the_others_do(actions):
                 checked.step()
 
 
-def test_a_batch_outgrows_its_buffers():
+def test_a_batch_outgrows_its_buffers() -> None:
     checked = Checked()
     checked.join(3)
     checked.join(1)
@@ -92,7 +95,7 @@ def test_a_batch_outgrows_its_buffers():
     assert len(checked.rows[1]) == SPARE_COLUMNS + 11
 
 
-def test_a_row_can_be_copied_out_and_joined_again():
+def test_a_row_can_be_copied_out_and_joined_again() -> None:
     checked = Checked()
     checked.join(9)
     checked.join(4)
@@ -104,7 +107,7 @@ def test_a_row_can_be_copied_out_and_joined_again():
     checked.step()
 
 
-def test_numbers_that_are_none_leave_with_their_row():
+def test_numbers_that_are_none_leave_with_their_row() -> None:
     checked = Checked()
     checked.join(3)
     broken = [(keys * float("nan"), values * float("nan")) for keys, values in state_of([1] * 30)]
@@ -114,14 +117,14 @@ def test_numbers_that_are_none_leave_with_their_row():
     checked.step()
 
 
-def test_an_empty_batch_holds_no_memory():
+def test_an_empty_batch_holds_no_memory() -> None:
     checked = Checked()
     checked.join(5)
     checked.leave(0)
     assert all(layer.keys is None for layer in checked.batch.cache.layers)
 
 
-def test_the_longest_known_beginning_is_found():
+def test_the_longest_known_beginning_is_found() -> None:
     kept = KeptConversations(3, 100)
     kept.keep([1, 2, 3], state_of([1, 2, 3]))
     kept.keep([1, 2, 9, 9], state_of([1, 2, 9, 9]))
@@ -130,7 +133,7 @@ def test_the_longest_known_beginning_is_found():
     assert kept.longest([7])[1] == 0
 
 
-def test_a_conversation_that_went_on_replaces_its_beginning_and_the_oldest_go_first():
+def test_a_conversation_that_went_on_replaces_its_beginning_and_the_oldest_go_first() -> None:
     kept = KeptConversations(2, 10)
     kept.keep([1, 2], state_of([1, 2]))
     kept.keep([1, 2, 3], state_of([1, 2, 3]))
@@ -143,23 +146,25 @@ def test_a_conversation_that_went_on_replaces_its_beginning_and_the_oldest_go_fi
     assert kept.tokens == 0
 
 
-def test_shared_beginnings_end_with_the_shorter_list():
+def test_shared_beginnings_end_with_the_shorter_list() -> None:
     assert shared_prefix([1, 2], [1, 2, 3]) == 2
     assert shared_prefix([1, 5], [1, 2, 3]) == 1
     assert shared_prefix([], [1]) == 0
 
 
 @pytest.mark.parametrize("allocations", range(2 * LAYERS + 1))
-def test_a_row_that_finds_no_memory_leaves_the_others_as_they_were(monkeypatch, allocations):
+def test_a_row_that_finds_no_memory_leaves_the_others_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, allocations: int
+) -> None:
     checked = Checked()
     checked.join(9)
     checked.join(4)
     checked.step()
     real = {"new_zeros": torch.Tensor.new_zeros, "zeros": torch.zeros}
-    made = []
+    made: list[str] = []
 
-    def scarce(name):
-        def allocate(*args, **options):
+    def scarce(name: str) -> Callable[..., Any]:
+        def allocate(*args: Any, **options: Any) -> Any:
             if len(made) == allocations:
                 raise torch.OutOfMemoryError("CUDA out of memory")
             made.append(name)

@@ -2,84 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Reading, Started, TextDelta
-from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.events import Failed, Finished, Queued, Reading, Started, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
-from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
+from tests.inferencers.pytorch_answers import LONG, MIDDLE, SHORT, ask, finish, of_kind, reference, run, text_of
 
 PLAIN = ("llama", "qwen2", "qwen3", "mistral", "gpt2", "gemma2", "gemma3_text", "phi3")
 ODD = [("bloom", {}), ("mamba", {}), ("mistral", {"sliding_window": 8}), ("gemma3_text", {"sliding_window": 8})]
-SHORT, MIDDLE, LONG = (" ".join(f"t{(7 * i + n) % 300}" for i in range(n)) for n in (3, 20, 60))
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    @cache
-    def build(architecture: str = "llama", **changes) -> Path:
-        folder = tmp_path_factory.mktemp(architecture)
-        return make_checkpoint(folder, architecture, tokenizer=make_word_tokenizer(), **changes)
-
-    return build
-
-
-@pytest.fixture
-def llama(checkpoint):
-    engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, use_gpu=False))
-    yield engine
-    engine.close()
-
-
-def ask(prompt: str, **parameters) -> GenerationRequest:
-    parameters = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 12, "n_ctx": 256} | parameters
-    return GenerationRequest(messages=(Message("user", prompt),), config=ModelConfig(**parameters))
-
-
-def run(engine: PyTorchEngine, *requests: GenerationRequest) -> list[Event]:
-    for request in requests:
-        engine.submit(request)
-    return finish(engine)
-
-
-def finish(engine: PyTorchEngine) -> list[Event]:
-    events = []
-    while engine.is_busy:
-        events += engine.step()
-    return events
-
-
-def text_of(events: Iterable[Event], request: GenerationRequest) -> str:
-    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
-
-
-def of_kind(events: Iterable[Event], kind: type[Event]) -> list:
-    return [e for e in events if isinstance(e, kind)]
-
-
-def reference(folder: Path, request: GenerationRequest) -> str:
-    """What ``generate`` says to this prompt alone, without any batch of ours."""
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    ids = tokenizer(request.messages[-1].content, return_tensors="pt").input_ids
-    out = model.generate(
-        ids,
-        attention_mask=torch.ones_like(ids),
-        do_sample=False,
-        pad_token_id=0,
-        max_new_tokens=request.config.max_tokens,
-    )
-    return " " + tokenizer.decode(out[0, ids.shape[1] :])
 
 
 def check_joining_and_leaving(folder: Path, options: LoadOptions) -> None:
@@ -103,16 +41,20 @@ def check_joining_and_leaving(folder: Path, options: LoadOptions) -> None:
 
 
 @pytest.mark.parametrize("architecture", PLAIN)
-def test_rows_of_a_batch_get_the_greedy_text_that_the_model_gives_alone(checkpoint, architecture):
+def test_rows_of_a_batch_get_the_greedy_text_that_the_model_gives_alone(
+    checkpoint: Callable[..., Path], architecture: str
+) -> None:
     check_joining_and_leaving(checkpoint(architecture), LoadOptions(n_ctx=256, use_gpu=False))
 
 
-def test_safe_settings_give_the_same_text(checkpoint):
+def test_safe_settings_give_the_same_text(checkpoint: Callable[..., Path]) -> None:
     check_joining_and_leaving(checkpoint(), LoadOptions(n_ctx=256, safe=True))
 
 
 @pytest.mark.parametrize(("architecture", "changes"), ODD)
-def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkpoint, architecture, changes):
+def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(
+    checkpoint: Callable[..., Path], architecture: str, changes: dict[str, Any]
+) -> None:
     folder = checkpoint(architecture, **changes)
     options = LoadOptions(n_ctx=256, use_gpu=False)
     engine = PyTorchEngine(str(folder), options)
@@ -124,8 +66,8 @@ def test_models_without_a_plain_cache_are_computed_one_by_one_with_a_note(checkp
 
 @pytest.mark.parametrize(("architecture", "changes"), [("llama", {}), *ODD])
 def test_a_large_model_reads_a_prompt_in_small_pieces_as_far_as_its_kind_allows(
-    checkpoint, monkeypatch, architecture, changes
-):
+    checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, architecture: str, changes: dict[str, Any]
+) -> None:
     monkeypatch.setattr(reading, "STEP_WORK", 1.0)
     folder = checkpoint(architecture, **changes)
     engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=256, use_gpu=False))
@@ -140,7 +82,7 @@ def test_a_large_model_reads_a_prompt_in_small_pieces_as_far_as_its_kind_allows(
     assert text_of(events, request) == reference(folder, request)
 
 
-def test_a_prompt_longer_than_a_chunk_is_read_while_others_go_on(checkpoint):
+def test_a_prompt_longer_than_a_chunk_is_read_while_others_go_on(checkpoint: Callable[..., Path]) -> None:
     folder = checkpoint("llama", max_position_embeddings=2048)
     engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=2048, use_gpu=False))
     long, short = ask(" ".join([LONG] * 20), n_ctx=2048), ask(SHORT, max_tokens=40, n_ctx=2048)
@@ -155,14 +97,16 @@ def test_a_prompt_longer_than_a_chunk_is_read_while_others_go_on(checkpoint):
     assert text_of(events, short) == reference(folder, short)
 
 
-def test_equal_prompts_that_come_together_are_read_once(llama):
+def test_equal_prompts_that_come_together_are_read_once(llama: PyTorchEngine) -> None:
     requests = [ask(LONG) for _ in range(4)]
     events = run(llama, *requests)
     assert [e.cached_tokens for e in of_kind(events, Started)] == [0, 59, 59, 59]
     assert len({text_of(events, request) for request in requests}) == 1
 
 
-def test_the_next_turn_of_a_conversation_reads_only_what_is_new(llama, checkpoint):
+def test_the_next_turn_of_a_conversation_reads_only_what_is_new(
+    llama: PyTorchEngine, checkpoint: Callable[..., Path]
+) -> None:
     first = ask(LONG)
     answer = text_of(run(llama, first), first)
     second = ask(f"{LONG}{answer} t9 t8 t7")
@@ -173,13 +117,13 @@ def test_the_next_turn_of_a_conversation_reads_only_what_is_new(llama, checkpoin
     assert text_of(events, second) == reference(checkpoint(), second)
 
 
-def test_what_is_kept_of_past_conversations_is_bounded(llama):
+def test_what_is_kept_of_past_conversations_is_bounded(llama: PyTorchEngine) -> None:
     for i in range(8):
         run(llama, ask(f"t{i} {LONG}", max_tokens=60))
     assert 256 < llama._decoder.shared.kept_tokens <= 2 * 256
 
 
-def test_a_seed_gives_the_same_text_alone_and_beside_others(llama):
+def test_a_seed_gives_the_same_text_alone_and_beside_others(llama: PyTorchEngine) -> None:
     sampled = {"temperature": 1.0, "repeat_penalty": 1.2, "presence_penalty": 0.5, "top_k": 50, "max_tokens": 30}
     alone = ask(MIDDLE, seed=7, **sampled)
     expected = text_of(run(llama, alone), alone)
@@ -190,7 +134,7 @@ def test_a_seed_gives_the_same_text_alone_and_beside_others(llama):
     assert text_of(events, other) != expected
 
 
-def test_without_a_seed_one_is_drawn_and_told(llama):
+def test_without_a_seed_one_is_drawn_and_told(llama: PyTorchEngine) -> None:
     sampled = {"temperature": 1.0, "max_tokens": 20}
     first = ask(MIDDLE, **sampled)
     events = run(llama, first)
@@ -199,7 +143,7 @@ def test_without_a_seed_one_is_drawn_and_told(llama):
     assert text_of(run(llama, again), again) == text_of(events, first)
 
 
-def test_each_token_is_an_event_and_the_last_event_is_finished(llama):
+def test_each_token_is_an_event_and_the_last_event_is_finished(llama: PyTorchEngine) -> None:
     request = ask(SHORT, max_tokens=5)
     events = run(llama, request)
     assert [e.tokens for e in of_kind(events, TextDelta)] == [1, 2, 3, 4, 5]
@@ -208,7 +152,7 @@ def test_each_token_is_an_event_and_the_last_event_is_finished(llama):
     )
 
 
-def test_requests_beyond_the_parallel_ones_wait_in_line(checkpoint):
+def test_requests_beyond_the_parallel_ones_wait_in_line(checkpoint: Callable[..., Path]) -> None:
     engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, parallel=1, use_gpu=False))
     requests = [ask(SHORT, max_tokens=3) for _ in range(3)]
     events = run(engine, *requests)
@@ -216,7 +160,9 @@ def test_requests_beyond_the_parallel_ones_wait_in_line(checkpoint):
     assert [e.request_id for e in of_kind(events, Finished)] == [request.id for request in requests]
 
 
-def test_a_cancelled_request_ends_before_the_next_step_and_leaves_the_others_alone(llama, checkpoint):
+def test_a_cancelled_request_ends_before_the_next_step_and_leaves_the_others_alone(
+    llama: PyTorchEngine, checkpoint: Callable[..., Path]
+) -> None:
     stopped, other = ask(LONG, max_tokens=100), ask(MIDDLE, max_tokens=20)
     llama.submit(stopped)
     llama.submit(other)
@@ -235,7 +181,7 @@ def test_a_cancelled_request_ends_before_the_next_step_and_leaves_the_others_alo
     assert text_of(events + rest, other) == reference(checkpoint(), other)
 
 
-def test_a_waiting_request_can_be_cancelled(llama):
+def test_a_waiting_request_can_be_cancelled(llama: PyTorchEngine) -> None:
     request = ask(SHORT)
     llama.submit(request)
     llama.cancel(request.id)
@@ -244,25 +190,25 @@ def test_a_waiting_request_can_be_cancelled(llama):
     assert events[0].reason == "cancelled"
 
 
-def test_a_prompt_that_leaves_no_room_fails_with_the_numbers(llama):
+def test_a_prompt_that_leaves_no_room_fails_with_the_numbers(llama: PyTorchEngine) -> None:
     events = run(llama, ask(" ".join(["t1"] * 256)))
     assert [(e.error_type) for e in events] == ["ContextOverflowError"]
     assert "256 tokens" in events[0].message and "n_ctx" in events[0].message
 
 
-def test_an_answer_ends_with_the_context(llama):
+def test_an_answer_ends_with_the_context(llama: PyTorchEngine) -> None:
     events = run(llama, ask(" ".join(["t1"] * 250), max_tokens=100))
     assert (events[-1].reason, events[-1].completion_tokens) == ("length", 6)
     assert "Room for 6 tokens of answer, not 100" in " ".join(of_kind(events, Started)[0].notes)
 
 
-def test_a_context_larger_than_the_models_is_lowered_with_a_note(checkpoint):
+def test_a_context_larger_than_the_models_is_lowered_with_a_note(checkpoint: Callable[..., Path]) -> None:
     engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=4096, use_gpu=False))
     assert engine.info["n_ctx"] == 512
     assert "512" in engine.info["notes"][0]
 
 
-def test_a_stop_text_ends_the_answer_and_is_not_shown(llama, checkpoint):
+def test_a_stop_text_ends_the_answer_and_is_not_shown(llama: PyTorchEngine, checkpoint: Callable[..., Path]) -> None:
     whole = reference(checkpoint(), ask(MIDDLE))
     words = whole.split()
     events = run(llama, ask(MIDDLE, stop=(f"{words[3]} {words[4]}",)))
@@ -270,7 +216,7 @@ def test_a_stop_text_ends_the_answer_and_is_not_shown(llama, checkpoint):
     assert events[-1].reason == "stop"
 
 
-def test_the_requests_own_end_token_ends_the_answer(llama, checkpoint):
+def test_the_requests_own_end_token_ends_the_answer(llama: PyTorchEngine, checkpoint: Callable[..., Path]) -> None:
     words = reference(checkpoint(), ask(MIDDLE)).split()
     last = words[5]
     events = run(llama, ask(MIDDLE, eos_token_id=int(last[1:])))
@@ -278,14 +224,14 @@ def test_the_requests_own_end_token_ends_the_answer(llama, checkpoint):
     assert events[-1].reason == "stop"
 
 
-def test_a_bad_request_fails_alone(llama):
+def test_a_bad_request_fails_alone(llama: PyTorchEngine) -> None:
     good, bad = ask(SHORT), GenerationRequest(messages=())
     events = run(llama, bad, good)
     assert [e.request_id for e in of_kind(events, Failed)] == [bad.id]
     assert [e.request_id for e in of_kind(events, Finished)] == [good.id]
 
 
-def test_a_prompt_that_the_tokenizer_cannot_read_fails_alone(llama):
+def test_a_prompt_that_the_tokenizer_cannot_read_fails_alone(llama: PyTorchEngine) -> None:
     good, bad = ask(SHORT), ask(f"{SHORT} \ud800")
     events = run(llama, bad, good)
     (failed,) = of_kind(events, Failed)
@@ -294,87 +240,14 @@ def test_a_prompt_that_the_tokenizer_cannot_read_fails_alone(llama):
     assert [e.request_id for e in of_kind(events, Finished)] == [good.id]
 
 
-def test_running_out_of_memory_fails_what_was_computed_and_leaves_the_engine_usable(llama, checkpoint, monkeypatch):
-    requests = [ask(SHORT, max_tokens=50), ask(MIDDLE, max_tokens=50)]
-    for request in requests:
-        llama.submit(request)
-    for _ in range(6):
-        llama.step()
-
-    def explode(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.nn.functional, "scaled_dot_product_attention", explode)
-        events = finish(llama)
-    assert {e.request_id for e in of_kind(events, Failed)} == {request.id for request in requests}
-    assert all("memory ran out" in e.message for e in of_kind(events, Failed))
-    after = ask(MIDDLE)
-    assert text_of(run(llama, after), after) == reference(checkpoint(), after)
-
-
-def test_running_out_of_memory_while_joining_fails_the_one_that_joins(llama, checkpoint, monkeypatch):
-    other, joining = ask(SHORT, max_tokens=50), ask(LONG)
-    llama.submit(other)
-    events = [event for _ in range(6) for event in llama.step()]
-    real, made = torch.Tensor.new_zeros, []
-
-    def scarce(*args, **options):
-        if len(made) == 2:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        made.append(real(*args, **options))
-        return made[-1]
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.Tensor, "new_zeros", scarce)
-        events += run(llama, joining)
-    assert [e.request_id for e in of_kind(events, Failed)] == [joining.id]
-    assert text_of(events, other) == reference(checkpoint(), other)
-
-
-@pytest.mark.parametrize("is_cancelled", [True, False])
-def test_an_ended_conversation_that_finds_no_memory_is_not_kept_and_fails_nobody(
-    llama, checkpoint, monkeypatch, is_cancelled
-):
-    ending, other = ask(MIDDLE, max_tokens=100 if is_cancelled else 5), ask(SHORT, max_tokens=20)
-    llama.submit(ending)
-    llama.submit(other)
-    events = [event for _ in range(4) for event in llama.step()]
-
-    def explode(*_, **__):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.Tensor, "clone", explode)
-        if is_cancelled:
-            llama.cancel(ending.id)
-        events += finish(llama)
-    ends = {e.request_id: e.reason for e in of_kind(events, Finished)}
-    assert ends == {ending.id: "cancelled" if is_cancelled else "length", other.id: "length"}
-    assert text_of(events, other) == reference(checkpoint(), other)
-    assert llama._decoder.shared.kept_tokens == 0
-
-
-def test_numbers_that_are_none_fail_the_request(checkpoint, tmp_path):
-    folder = make_checkpoint(tmp_path / "broken", "llama", tokenizer=make_word_tokenizer())
-    weights = load_file(folder / "model.safetensors")
-    weights["lm_head.weight"].fill_(float("nan"))
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=256, use_gpu=False))
-    for parameters in ({}, {"temperature": 1.0}):
-        events = run(engine, ask(SHORT, **parameters))
-        assert events[-1].error_type == "InferenceError"
-        assert "no numbers" in events[-1].message
-
-
-def test_threads_can_be_changed_and_asked_for(checkpoint):
+def test_threads_can_be_changed_and_asked_for(checkpoint: Callable[..., Path]) -> None:
     engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, n_threads=2, use_gpu=False))
     assert engine.info["n_threads"] == 2
     engine.set_threads(1)
     assert (engine.info["n_threads"], torch.get_num_threads()) == (1, 1)
 
 
-def test_info_tells_what_is_loaded(llama):
+def test_info_tells_what_is_loaded(llama: PyTorchEngine) -> None:
     info = llama.info
     assert (info["model_type"], info["device"], info["dtype"], info["quantization"]) == (
         "pytorch",
@@ -387,7 +260,9 @@ def test_info_tells_what_is_loaded(llama):
     assert info["weights_bytes"] >= info["model_size"] * 4
 
 
-def test_that_a_prompt_is_being_read_is_told_before_it_is_and_then_how_far(checkpoint, monkeypatch):
+def test_that_a_prompt_is_being_read_is_told_before_it_is_and_then_how_far(
+    checkpoint: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reading, "STEP_WORK", 1.0)
     engine = PyTorchEngine(str(checkpoint()), LoadOptions(n_ctx=256, use_gpu=False))
     engine.submit(ask(LONG))

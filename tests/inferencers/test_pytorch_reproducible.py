@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ PARAMETERS = [
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0]}-{str(kind[1])[6:]}")
-def engine(request, tmp_path_factory) -> Iterator[PyTorchEngine]:
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PyTorchEngine]:
     architecture, dtype, n_threads, changes = request.param
     # Wide enough to be computed by several threads, and near ties: what is rounded otherwise shows soon.
     sizes = {} if architecture == "mamba" else {"hidden_size": 256, "intermediate_size": 768}
@@ -47,14 +48,14 @@ def engine(request, tmp_path_factory) -> Iterator[PyTorchEngine]:
 
 
 @pytest.fixture(scope="module")
-def first_texts(engine) -> list[str]:
+def first_texts(engine: PyTorchEngine) -> list[str]:
     """What an engine that has done nothing yet answers, by parameters."""
     texts = [alone(engine, ask(**parameters)) for parameters in PARAMETERS]
     assert all(len(text.split()) == TOKENS for text in texts)
     return texts
 
 
-def ask(prompt: str = PROMPT, *, reproducible: bool = True, **parameters) -> GenerationRequest:
+def ask(prompt: str = PROMPT, *, reproducible: bool = True, **parameters: Any) -> GenerationRequest:
     settings = {"max_tokens": TOKENS, "n_ctx": N_CTX, "n_threads": 2, "reproducible": reproducible} | parameters
     return GenerationRequest(messages=(Message("user", prompt),), config=ModelConfig(**settings))
 
@@ -154,32 +155,34 @@ SITUATIONS = [
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
-def test_the_tokens_are_the_same(engine, first_texts, situation: Callable[[PyTorchEngine, GenerationRequest], str]):
+def test_the_tokens_are_the_same(
+    engine: PyTorchEngine, first_texts: list[str], situation: Callable[[PyTorchEngine, GenerationRequest], str]
+) -> None:
     for parameters, text in zip(PARAMETERS, first_texts, strict=True):
         assert situation(engine, ask(**parameters)) == text
 
 
-def test_a_reproducible_request_reads_its_whole_prompt(engine):
+def test_a_reproducible_request_reads_its_whole_prompt(engine: PyTorchEngine) -> None:
     finish(engine, ask(reproducible=False, temperature=0))
     request = ask(temperature=0)
     (started,) = (event for event in finish(engine, request) if isinstance(event, Started))
     assert started.cached_tokens == 0
 
 
-def test_a_seed_that_was_drawn_is_told_and_gives_the_same_text(engine):
+def test_a_seed_that_was_drawn_is_told_and_gives_the_same_text(engine: PyTorchEngine) -> None:
     first = ask(temperature=1.0, top_k=0)
     events = finish(engine, first, *others(reproducible=False))
     seed = next(e.seed for e in events if isinstance(e, Started) and e.request_id == first.id)
     assert alone(engine, ask(temperature=1.0, top_k=0, seed=seed)) == text_of(events, first)
 
 
-def test_the_engines_threads_are_as_they_were_afterwards(engine):
+def test_the_engines_threads_are_as_they_were_afterwards(engine: PyTorchEngine) -> None:
     engine.set_threads(1)
     finish(engine, ask(temperature=0))
     assert torch.get_num_threads() == 1
 
 
-def test_of_equally_likely_tokens_the_same_is_taken_whoever_is_there():
+def test_of_equally_likely_tokens_the_same_is_taken_whoever_is_there() -> None:
     """In bfloat16 the two likeliest tokens are equal now and then."""
     logits = torch.zeros(3, 5000)
     logits[:, [17, 901, 4242]] = 3.0
@@ -196,7 +199,7 @@ def test_of_equally_likely_tokens_the_same_is_taken_whoever_is_there():
     assert pick(plain, wide)[0] == 17
 
 
-def test_a_draw_does_not_depend_on_how_many_tokens_the_neighbours_look_at():
+def test_a_draw_does_not_depend_on_how_many_tokens_the_neighbours_look_at() -> None:
     logits = torch.randn(2, 5000, generator=torch.Generator().manual_seed(5)).to(torch.bfloat16)
     narrow = ModelConfig(temperature=0.9, top_k=40, reproducible=True)
     wide = ModelConfig(temperature=1.5, top_k=0)

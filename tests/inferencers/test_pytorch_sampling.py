@@ -78,7 +78,9 @@ def pick(configs: list[ModelConfig], histories: list[list[int]], logits: torch.T
 
 @given(configs=st.lists(CONFIGS, min_size=1, max_size=4), data=st.data(), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=80, deadline=None)
-def test_only_tokens_that_the_parameters_allow_are_drawn(configs, data, seed):
+def test_only_tokens_that_the_parameters_allow_are_drawn(
+    configs: list[ModelConfig], data: st.DataObject, seed: int
+) -> None:
     logits = torch.randn(len(configs), 50, generator=torch.Generator().manual_seed(seed)) * 3
     histories = [data.draw(st.lists(st.integers(0, 49), max_size=90)) for _ in configs]
     tokens = pick(configs, histories, logits, seed)
@@ -88,13 +90,15 @@ def test_only_tokens_that_the_parameters_allow_are_drawn(configs, data, seed):
 
 @given(config=CONFIGS, others=st.lists(CONFIGS, max_size=3), seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
-def test_a_rows_choice_does_not_depend_on_the_other_rows(config, others, seed):
+def test_a_rows_choice_does_not_depend_on_the_other_rows(
+    config: ModelConfig, others: list[ModelConfig], seed: int
+) -> None:
     logits = torch.randn(1 + len(others), 50, generator=torch.Generator().manual_seed(seed))
     histories = [[1, 2, 3]] * (1 + len(others))
     assert pick([config, *others], histories, logits, seed)[0] == pick([config], histories[:1], logits[:1], seed)[0]
 
 
-def test_tokens_are_drawn_as_often_as_they_should():
+def test_tokens_are_drawn_as_often_as_they_should() -> None:
     config = ModelConfig(temperature=0.8, top_k=5, top_p=0.9, repeat_penalty=1.2)
     logits = torch.tensor([[2.0, 1.5, 1.0, 0.5, 0.0, -1.0]])
     expected = chances(logits[0].tolist(), [0], config)
@@ -108,7 +112,7 @@ def test_tokens_are_drawn_as_often_as_they_should():
         assert counts[token] / 3000 == pytest.approx(chance, abs=0.04)
 
 
-def test_a_token_leaves_the_penalty_window_after_64_others():
+def test_a_token_leaves_the_penalty_window_after_64_others() -> None:
     config = ModelConfig(temperature=0, repeat_penalty=2.0)
     sampler = BatchSampler([RowSampler(config, 0)], [[5]], CPU)
     logits = torch.zeros(1, 200)
@@ -118,7 +122,7 @@ def test_a_token_leaves_the_penalty_window_after_64_others():
 
 
 @pytest.mark.parametrize("temperature", [0, 1.0])
-def test_values_that_are_no_numbers_are_told_apart_row_by_row(temperature):
+def test_values_that_are_no_numbers_are_told_apart_row_by_row(temperature: float) -> None:
     logits = torch.randn(2, 20)
     logits[1] = float("nan")
     tokens = pick([ModelConfig(temperature=temperature)] * 2, [[1], [1]], logits, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,12 +15,12 @@ letters = st.text(alphabet="ab\n世", max_size=30)
 stop_texts = st.lists(st.text(alphabet="ab\n世", min_size=1, max_size=4), max_size=4)
 
 
-def cut(text: str | bytes, cuts: list[int]) -> list:
+def cut(text: str | bytes, cuts: list[int]) -> list[Any]:
     bounds = [0, *sorted(i % (len(text) + 1) for i in cuts), len(text)]
     return [text[a:b] for a, b in pairwise(bounds)]
 
 
-def read(matcher: StopMatcher | AnswerStream, pieces: list) -> tuple[str, bool]:
+def read(matcher: StopMatcher | AnswerStream, pieces: list[Any]) -> tuple[str, bool]:
     text, is_hit = "", False
     for piece in pieces:
         new, is_hit = matcher.push(piece)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,7 +28,7 @@ WITHOUT_POSITIONS = ("bloom", "mamba")
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     @cache
     def build(architecture: str) -> Path:
         return make_checkpoint(tmp_path_factory.mktemp(architecture), architecture, tokenizer=make_word_tokenizer())
@@ -35,12 +37,14 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model_of(checkpoint):
+def model_of(checkpoint: Callable[[str], Path]) -> Callable[[str], Any]:
     return cache(lambda architecture: AutoModelForCausalLM.from_pretrained(checkpoint(architecture)).eval())
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_forward_pass_takes_its_cache_by_a_name_that_is_known(model_of, architecture):
+def test_every_forward_pass_takes_its_cache_by_a_name_that_is_known(
+    model_of: Callable[[str], Any], architecture: str
+) -> None:
     forward = seam.Forward(model_of(architecture))
     assert forward.keeps, f"transformers {seam.VERSION} has another name for the cache of {architecture}"
     wanted = ["position_ids"] if architecture in WITHOUT_POSITIONS else []
@@ -48,7 +52,9 @@ def test_every_forward_pass_takes_its_cache_by_a_name_that_is_known(model_of, ar
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_forward_pass_returns_the_cache_by_the_name_it_takes_and_goes_on_from_it(model_of, architecture):
+def test_a_forward_pass_returns_the_cache_by_the_name_it_takes_and_goes_on_from_it(
+    model_of: Callable[[str], Any], architecture: str
+) -> None:
     model = model_of(architecture)
     forward, ids = seam.Forward(model), torch.tensor([[5, 6, 7, 8]])
     _, state = forward(ids[:, :3])
@@ -58,7 +64,7 @@ def test_a_forward_pass_returns_the_cache_by_the_name_it_takes_and_goes_on_from_
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_no_deprecated_name_is_used(checkpoint, architecture):
+def test_no_deprecated_name_is_used(checkpoint: Callable[[str], Path], architecture: str) -> None:
     engine = PyTorchEngine(str(checkpoint(architecture)), LoadOptions(n_ctx=64, use_gpu=False))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -73,7 +79,7 @@ def test_no_deprecated_name_is_used(checkpoint, architecture):
     assert len([event for event in events if isinstance(event, Finished)]) == 2
 
 
-def test_only_the_last_logits_are_computed_of_a_prompt(model_of):
+def test_only_the_last_logits_are_computed_of_a_prompt(model_of: Callable[[str], Any]) -> None:
     forward = seam.Forward(model_of("llama"))
     assert forward._can_keep
     ids = torch.tensor([[5, 6, 7, 8]])
@@ -81,7 +87,7 @@ def test_only_the_last_logits_are_computed_of_a_prompt(model_of):
     torch.testing.assert_close(forward.lines(ids, None, 2)[0][:, -1], forward(ids)[0])
 
 
-def test_a_plain_cache_holds_keys_and_values_by_layer(model_of):
+def test_a_plain_cache_holds_keys_and_values_by_layer(model_of: Callable[[str], Any]) -> None:
     cache_ = seam.new_cache()
     seam.Forward(model_of("llama"))(torch.tensor([[1, 2, 3]]), cache_)
     state = seam.state_of(cache_)
@@ -92,7 +98,7 @@ def test_a_plain_cache_holds_keys_and_values_by_layer(model_of):
     )
 
 
-def test_the_batch_cache_has_all_that_a_cache_of_transformers_must_have():
+def test_the_batch_cache_has_all_that_a_cache_of_transformers_must_have() -> None:
     assert seam.CacheLayerMixin in BatchLayer.__mro__
     assert not BatchLayer.__abstractmethods__, "transformers asks more of a cache's layers"
     assert isinstance(BatchCache(2, CPU).cache, seam.Cache)
@@ -105,35 +111,37 @@ def test_the_batch_cache_has_all_that_a_cache_of_transformers_must_have():
         ("gemma2", 256, {"DynamicLayer", "DynamicSlidingWindowLayer"}),
     ],
 )
-def test_the_kinds_of_cache_have_their_names(model_of, architecture, n_ctx, kinds):
+def test_the_kinds_of_cache_have_their_names(
+    model_of: Callable[[str], Any], architecture: str, n_ctx: int, kinds: set[str]
+) -> None:
     assert {kind.__name__ for kind in seam.layer_kinds(model_of(architecture))} == kinds
     assert seam.why_not_plain(model_of(architecture), n_ctx) is None
 
 
-def test_a_window_smaller_than_the_context_is_told_with_its_size(model_of):
+def test_a_window_smaller_than_the_context_is_told_with_its_size(model_of: Callable[[str], Any]) -> None:
     assert "512" in (seam.why_not_plain(model_of("gemma2"), 2048) or "")
 
 
-def test_the_kind_of_attention_is_known(model_of):
+def test_the_kind_of_attention_is_known(model_of: Callable[[str], Any]) -> None:
     assert seam.attention_of(model_of("llama")) == "sdpa"
     assert not seam.adds_mask(model_of("llama"))
     model = AutoModelForCausalLM.from_config(model_of("llama").config, attn_implementation="eager")
     assert seam.adds_mask(model)
 
 
-def test_the_tables_of_models_are_where_they_were():
+def test_the_tables_of_models_are_where_they_were() -> None:
     known, causal = seam.causal_lm_types()
     assert {"llama", "qwen2", "mistral", "gemma3_text", "bert"} <= known
     assert causal["llama"] == "LlamaForCausalLM"
     assert "vit" not in causal
 
 
-def test_what_the_common_models_need_can_be_imported_ahead():
+def test_what_the_common_models_need_can_be_imported_ahead() -> None:
     seam.import_kinds(COMMON_MODELS)
     assert {f"transformers.models.{kind}.modeling_{kind}" for kind in COMMON_MODELS} <= set(sys.modules)
 
 
-def test_tokenizers_of_the_library_are_told_from_older_ones():
+def test_tokenizers_of_the_library_are_told_from_older_ones() -> None:
     assert seam.is_fast_tokenizer(make_tokenizer())
     assert not seam.is_fast_tokenizer(object())
     assert type(make_tokenizer()).__name__ in seam.GENERIC_TOKENIZERS

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.groups.config_loader import parse_config as parse_groups
-from multi_llm_comparator.plans.config import load_config, parse_config
+from multi_llm_comparator.plans.config import CooperationConfig, load_config, parse_config
 from multi_llm_comparator.plans.roles import cast_one, cast_roles
 
 ROOT = Path(__file__).parents[2]
@@ -20,11 +21,11 @@ def nothing_local(name: str) -> None:
     return None
 
 
-def configured(**sections):
+def configured(**sections: Any) -> CooperationConfig:
     return parse_config({"models": MODELS, "system": {"task_groups": None}, **sections})
 
 
-def test_the_example_works_as_it_is_on_the_demo_models(monkeypatch):
+def test_the_example_works_as_it_is_on_the_demo_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     config = load_config("config.example.yaml")
     cast = cast_roles(config, lambda name: name if name.startswith("demo-") else None)
@@ -39,7 +40,7 @@ def test_the_example_works_as_it_is_on_the_demo_models(monkeypatch):
     parse_groups(cast.reach.groups)
 
 
-def test_a_configuration_with_every_key_of_the_documentation_is_read():
+def test_a_configuration_with_every_key_of_the_documentation_is_read() -> None:
     text = """
 models: {small_model: qwen2.5-3b-instruct, large_model: gpt-4o, router_model: qwen3-1.7b, enable_threshold: True,
   threshold: 5, use_local_router: True, local_router_model: saves/Qwen3-1.7B-Thinking/full/train}
@@ -58,7 +59,7 @@ evaluation: {enabled: False, planner_enabled: False, executor_enabled: False, mo
     assert config.evaluation.model == "deepseek-chat"
 
 
-def test_all_problems_are_told_at_once_with_their_places_and_what_is_allowed():
+def test_all_problems_are_told_at_once_with_their_places_and_what_is_allowed() -> None:
     with pytest.raises(ConfigurationError) as caught:
         configured(
             system={"wokers": 3, "workers": 0},
@@ -83,7 +84,7 @@ def test_all_problems_are_told_at_once_with_their_places_and_what_is_allowed():
         (True, True, (True, True)),
     ],
 )
-def test_an_evaluation_that_names_no_part_judges_both(planner, executor, judged):
+def test_an_evaluation_that_names_no_part_judges_both(planner: bool, executor: bool, judged: tuple[bool, bool]) -> None:
     section = {"enabled": True, "model": "judge", "planner_enabled": planner, "executor_enabled": executor}
     evaluation = configured(evaluation=section).evaluation
     assert (evaluation.judges_plans, evaluation.judges_answers) == judged
@@ -91,12 +92,12 @@ def test_an_evaluation_that_names_no_part_judges_both(planner, executor, judged)
     assert not evaluation.judges_plans and not evaluation.judges_answers
 
 
-def test_a_missing_file_says_how_to_make_one(tmp_path):
+def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"config\.example\.yaml"):
         load_config(tmp_path / "config.yaml")
 
 
-def test_a_local_model_is_taken_before_an_endpoint_and_a_group_before_both(tmp_path):
+def test_a_local_model_is_taken_before_an_endpoint_and_a_group_before_both(tmp_path: Path) -> None:
     groups = tmp_path / "groups.yaml"
     groups.write_text("task_groups: {boss: {first: {models: [mini]}}}", encoding="utf-8")
     config = configured(
@@ -111,7 +112,7 @@ def test_a_local_model_is_taken_before_an_endpoint_and_a_group_before_both(tmp_p
     assert (parsed.models["big"].base_url, parsed.models["big"].model) == (URL, "big")
 
 
-def test_names_that_stand_for_nothing_are_all_named():
+def test_names_that_stand_for_nothing_are_all_named() -> None:
     with pytest.raises(ConfigurationError) as caught:
         cast_roles(configured(), nothing_local)
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == [
@@ -121,7 +122,7 @@ def test_names_that_stand_for_nothing_are_all_named():
     ]
 
 
-def test_a_mistyped_name_is_blamed_where_it_was_typed_and_names_like_it_are_told():
+def test_a_mistyped_name_is_blamed_where_it_was_typed_and_names_like_it_are_told() -> None:
     models = dict.fromkeys(("small_model", "large_model", "router_model"), "demo-smal")
     config = parse_config({"models": models, "system": {"task_groups": None}})
     for typed, place in (("demo-smal", "--model"), (None, "models.large_model")):
@@ -133,7 +134,7 @@ def test_a_mistyped_name_is_blamed_where_it_was_typed_and_names_like_it_are_told
         cast_one(config, "zzz", nothing_local, ["other", "some"])
 
 
-def test_keys_are_read_from_their_files_and_stand_in_no_declaration(tmp_path):
+def test_keys_are_read_from_their_files_and_stand_in_no_declaration(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n", encoding="utf-8")
     api = {f"{part}_key_path": str(tmp_path / "key") for part in ("small", "large", "router")}
     api |= {f"{part}_api_base_url": URL for part in ("small", "large", "router")}
@@ -145,7 +146,7 @@ def test_keys_are_read_from_their_files_and_stand_in_no_declaration(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "two words", None])
-def test_a_key_file_that_is_none_is_an_error_that_does_not_repeat_its_name(tmp_path, content):
+def test_a_key_file_that_is_none_is_an_error_that_does_not_repeat_its_name(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / KEY
     if content is not None:
         path.write_text(content, encoding="utf-8")
@@ -155,7 +156,7 @@ def test_a_key_file_that_is_none_is_an_error_that_does_not_repeat_its_name(tmp_p
     assert KEY not in str(caught.value)
 
 
-def test_one_name_at_two_places_is_two_targets():
+def test_one_name_at_two_places_is_two_targets() -> None:
     models = {**MODELS, "small_model": "same", "large_model": "same"}
     api = {"small_api_base_url": URL, "large_api_base_url": "https://two.example/v1", "router_api_base_url": URL}
     cast = cast_roles(parse_config({"models": models, "api": api, "system": {"task_groups": None}}), nothing_local)
@@ -166,7 +167,7 @@ def test_one_name_at_two_places_is_two_targets():
     assert declared[executor.large_model].model == "same"
 
 
-def test_the_local_router_plans_when_it_is_to():
+def test_the_local_router_plans_when_it_is_to() -> None:
     models = {**MODELS, "use_local_router": True, "local_router_model": "saves/own"}
     data = {"models": models, "api": {"local_router_base_url": "http://127.0.0.1:8000/v1"}}
     cast = cast_roles(parse_config(data), lambda name: None if name == "saves/own" else name)
@@ -174,7 +175,7 @@ def test_the_local_router_plans_when_it_is_to():
     assert parse_groups(cast.reach.groups).models["saves/own"].base_url == "http://127.0.0.1:8000/v1"
 
 
-def test_a_single_model_needs_no_other_to_be_there():
+def test_a_single_model_needs_no_other_to_be_there() -> None:
     config = configured(api={"small_api_base_url": URL})
     reach, target = cast_one(config, "mini", nothing_local)
     assert (target, list(reach.groups["models"])) == ("mini", ["mini"])

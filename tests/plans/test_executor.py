@@ -68,7 +68,7 @@ def states(runs: dict[str, StepRun]) -> dict[str, str]:
     return {step_id: run.state for step_id, run in runs.items()}
 
 
-async def test_a_step_starts_when_all_it_needs_is_there_and_gets_their_answers():
+async def test_a_step_starts_when_all_it_needs_is_there_and_gets_their_answers() -> None:
     source = ScriptedSource()
     running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(DIAMOND))
     (first,) = await source.next_calls(1)
@@ -87,7 +87,7 @@ async def test_a_step_starts_when_all_it_needs_is_there_and_gets_their_answers()
     assert set(states(runs).values()) == {"done"}
 
 
-async def test_there_is_no_barrier_between_levels():
+async def test_there_is_no_barrier_between_levels() -> None:
     source = ScriptedSource()
     plan = Plan((step("slow"), step("a"), step("b", "a")))
     running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(plan))
@@ -98,14 +98,14 @@ async def test_there_is_no_barrier_between_levels():
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_task_that_quotes_an_answer_gets_it_in_that_place():
+async def test_a_task_that_quotes_an_answer_gets_it_in_that_place() -> None:
     source = InstantSource()
     plan = Plan((step("1", task="What is 2 + 3?"), step("2", "1", task="Is {1} larger than 4?")))
     await PlanExecutor(source, OPTIONS).execute(plan)
     assert source.asked[1][1] == "Is answer to <What is 2 + 3?> larger than 4?"
 
 
-async def test_later_steps_quote_the_result_and_not_the_working_before_it():
+async def test_later_steps_quote_the_result_and_not_the_working_before_it() -> None:
     source = ScriptedSource()
     options = replace(OPTIONS, result_after="=")
     plan = Plan((step("1"), step("2", "1", task="Is {1} larger than 4?")))
@@ -118,7 +118,7 @@ async def test_later_steps_quote_the_result_and_not_the_working_before_it():
     assert runs["1"].answer == "23 + 48 = 63 + 8 = 71"
 
 
-async def test_a_task_of_nothing_but_quotes_is_answered_by_them_without_a_model():
+async def test_a_task_of_nothing_but_quotes_is_answered_by_them_without_a_model() -> None:
     source, journal = InstantSource(), ListJournal()
     plan = Plan((step("1"), step("2"), step("3", "1", "2", task="{2}, {1}"), step("4", "3", task="Is it {3}?")))
     runs = await PlanExecutor(source, OPTIONS, journal=journal).execute(plan)
@@ -129,7 +129,7 @@ async def test_a_task_of_nothing_but_quotes_is_answered_by_them_without_a_model(
 
 
 @pytest.mark.parametrize("between", [" ", " and so "])
-async def test_an_answer_that_is_quoted_too_often_fails_the_step_and_no_other(between):
+async def test_an_answer_that_is_quoted_too_often_fails_the_step_and_no_other(between: str) -> None:
     often = between.join(["{1}"] * (MAX_PROMPT_CHARS // 10))
     plan = Plan((step("1"), step("2", "1", task=often), step("3", "1")))
     runs = await PlanExecutor(InstantSource(), OPTIONS).execute(plan)
@@ -141,14 +141,14 @@ async def test_an_answer_that_is_quoted_too_often_fails_the_step_and_no_other(be
     ("difficulty", "enable", "target"),
     [(4, True, "small"), (5, True, "large"), (10, True, "large"), (1, False, "large")],
 )
-async def test_difficulty_decides_who_solves_a_step(difficulty, enable, target):
+async def test_difficulty_decides_who_solves_a_step(difficulty: int, enable: bool, target: str) -> None:
     source = InstantSource()
     options = ExecutorOptions(small_model="small", large_model="large", threshold=5, enable_threshold=enable)
     await PlanExecutor(source, options).execute(Plan((step("a", difficulty=difficulty),)))
     assert [t for t, _ in source.asked] == [target]
 
 
-async def test_the_token_budget_of_a_step_is_the_bound_of_its_answer():
+async def test_the_token_budget_of_a_step_is_the_bound_of_its_answer() -> None:
     source = ScriptedSource()
     running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(Plan((step("a", token=77),))))
     (call,) = await source.next_calls(1)
@@ -159,7 +159,7 @@ async def test_the_token_budget_of_a_step_is_the_bound_of_its_answer():
 
 @settings(max_examples=40, deadline=None)
 @given(plans())
-async def test_any_plan_is_solved_completely_within_its_workers(plan):
+async def test_any_plan_is_solved_completely_within_its_workers(plan: Plan) -> None:
     source = InstantSource()
     options = ExecutorOptions(small_model="small", large_model="large", workers=3)
     runs = await PlanExecutor(source, options).execute(plan)
@@ -169,14 +169,14 @@ async def test_any_plan_is_solved_completely_within_its_workers(plan):
         assert all((runs[n].ended_at or 0) <= (run.started_at or 0) for n in run.step.rely)
 
 
-async def test_what_the_small_model_fails_at_the_large_one_tries():
+async def test_what_the_small_model_fails_at_the_large_one_tries() -> None:
     source = InstantSource(("small", "task a"))
     runs = await PlanExecutor(source, OPTIONS).execute(Plan((step("a"),)))
     assert [(a.target, a.progress.state) for a in runs["a"].attempts] == [("small", "failed"), ("large", "done")]
     assert runs["a"].error is None
 
 
-async def test_a_failed_step_costs_only_those_that_need_it_and_its_error_is_nobodys_prompt():
+async def test_a_failed_step_costs_only_those_that_need_it_and_its_error_is_nobodys_prompt() -> None:
     source = InstantSource(("small", "task b"), ("large", "task b"))
     plan = Plan((*DIAMOND.steps, step("e", "c"), step("f", "d")))
     runs = await PlanExecutor(source, OPTIONS).execute(plan)
@@ -186,7 +186,7 @@ async def test_a_failed_step_costs_only_those_that_need_it_and_its_error_is_nobo
     assert not any("broke" in prompt for _, prompt in source.asked)
 
 
-async def test_steps_start_while_the_plan_is_still_written():
+async def test_steps_start_while_the_plan_is_still_written() -> None:
     source = ScriptedSource()
     more = asyncio.Event()
 
@@ -205,14 +205,14 @@ async def test_steps_start_while_the_plan_is_still_written():
     assert set(states(await running).values()) == {"done"}
 
 
-async def test_a_plan_whose_steps_wait_for_one_that_never_comes_is_an_error_and_not_a_wait():
+async def test_a_plan_whose_steps_wait_for_one_that_never_comes_is_an_error_and_not_a_wait() -> None:
     executor = PlanExecutor(InstantSource(), OPTIONS)
     with pytest.raises(UnknownDependencyError, match="ghost"):
         await executor.execute(written(step("a"), step("b", "ghost")))
     assert executor.runs["b"].state == "skipped"
 
 
-async def test_what_the_planner_raises_ends_the_steps_that_run():
+async def test_what_the_planner_raises_ends_the_steps_that_run() -> None:
     source = ScriptedSource()
 
     async def writing() -> AsyncIterator[Step]:
@@ -227,7 +227,7 @@ async def test_what_the_planner_raises_ends_the_steps_that_run():
     assert source.calls[0].closed.is_set()
 
 
-async def test_stopping_ends_running_steps_and_keeps_what_is_done():
+async def test_stopping_ends_running_steps_and_keeps_what_is_done() -> None:
     source = ScriptedSource()
     executor = PlanExecutor(source, OPTIONS)
     running = asyncio.create_task(executor.execute(DIAMOND))
@@ -241,12 +241,12 @@ async def test_stopping_ends_running_steps_and_keeps_what_is_done():
     assert all(call.closed.is_set() for call in source.calls)
 
 
-async def test_a_finished_step_is_written_down_before_those_that_need_it_start():
+async def test_a_finished_step_is_written_down_before_those_that_need_it_start() -> None:
     journal = ListJournal()
     seen: list[tuple[str, list[str]]] = []
 
     class Watching(InstantSource):
-        async def stream(self, target, request):
+        async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
             seen.append((request.messages[-1].content.splitlines()[-1][-1], list(journal.recorded)))
             async for event in super().stream(target, request):
                 yield event
@@ -257,7 +257,7 @@ async def test_a_finished_step_is_written_down_before_those_that_need_it_start()
     assert set(recorded_before["d"]) == {"a", "b", "c"}
 
 
-async def test_steps_solved_before_are_not_solved_again():
+async def test_steps_solved_before_are_not_solved_again() -> None:
     source = InstantSource()
     done = StepRun(DIAMOND.by_id["a"], state="done", answer="from before")
     runs = await PlanExecutor(source, OPTIONS).execute(DIAMOND, finished=[{"a": done}])
@@ -270,7 +270,7 @@ def solved(*steps: Step) -> dict[str, StepRun]:
     return {one.id: StepRun(one, state="done", answer=f"{one.id} from before") for one in steps}
 
 
-async def test_steps_written_before_those_they_need_are_not_solved_again_either():
+async def test_steps_written_before_those_they_need_are_not_solved_again_either() -> None:
     source, plan = InstantSource(), Plan((step("1", "2"), step("2"), step("3", "1")))
     runs = await PlanExecutor(source, OPTIONS).execute(plan, finished=[solved(*plan.steps)])
     assert source.asked == []
@@ -278,7 +278,7 @@ async def test_steps_written_before_those_they_need_are_not_solved_again_either(
     assert runs["3"].answer == "3 from before"
 
 
-async def test_a_plan_numbered_anew_finds_what_was_solved_under_other_ids():
+async def test_a_plan_numbered_anew_finds_what_was_solved_under_other_ids() -> None:
     source = InstantSource()
     before = solved(step("1"), step("2", "1", task="Is {1} odd?"), step("3", task="other"))
     anew = (
@@ -298,7 +298,7 @@ async def test_a_plan_numbered_anew_finds_what_was_solved_under_other_ids():
     assert list(before) == ["3"]
 
 
-async def test_an_answer_from_before_is_not_used_when_what_it_stood_on_is_solved_anew():
+async def test_an_answer_from_before_is_not_used_when_what_it_stood_on_is_solved_anew() -> None:
     source = InstantSource()
     plan = Plan((step("1"), step("2", "1")))
     runs = await PlanExecutor(source, OPTIONS).execute(plan, finished=[{"2": solved(*plan.steps)["2"]}])
@@ -313,7 +313,7 @@ class FullDisk(ListJournal):
 
 
 @pytest.mark.parametrize("is_written", [False, True])
-async def test_an_answer_that_cannot_be_written_down_ends_the_execution_with_that_error(is_written):
+async def test_an_answer_that_cannot_be_written_down_ends_the_execution_with_that_error(is_written: bool) -> None:
     executor = PlanExecutor(InstantSource(), OPTIONS, journal=FullDisk())
     steps = written(*DIAMOND.steps) if is_written else DIAMOND
     with pytest.raises(StoreError, match="disk is full"):
@@ -321,7 +321,7 @@ async def test_an_answer_that_cannot_be_written_down_ends_the_execution_with_tha
     assert all(run.is_over for run in executor.runs.values())
 
 
-async def test_an_empty_answer_is_asked_for_again_and_then_of_the_large_model():
+async def test_an_empty_answer_is_asked_for_again_and_then_of_the_large_model() -> None:
     source = ScriptedSource()
     running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(Plan((step("a"),))))
     await (await source.call(0)).answer(" ")
@@ -338,7 +338,7 @@ async def test_an_empty_answer_is_asked_for_again_and_then_of_the_large_model():
     assert run.attempts[0].progress.error_type == "EmptyAnswerError"
 
 
-async def test_an_answer_that_ended_for_its_budget_is_known_as_cut():
+async def test_an_answer_that_ended_for_its_budget_is_known_as_cut() -> None:
     source = ScriptedSource()
     running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(Plan((step("a"), step("b")))))
     for call, reason in zip(await source.next_calls(2), ("length", "stop"), strict=True):
@@ -349,7 +349,7 @@ async def test_an_answer_that_ended_for_its_budget_is_known_as_cut():
     assert [runs["a"].was_cut, runs["b"].was_cut] == [True, False]
 
 
-async def test_changes_are_told_as_they_happen():
+async def test_changes_are_told_as_they_happen() -> None:
     told = 0
 
     def tell() -> None:

@@ -8,10 +8,12 @@ import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.export import FORMATS, export_plan_run
@@ -41,7 +43,7 @@ PROFILES = {
 }
 
 
-def answer(at: float, seconds: float, **more) -> AnswerProgress:
+def answer(at: float, seconds: float, **more: Any) -> AnswerProgress:
     marks = {"started_at": at + 0.1, "first_token_at": at + 0.3, "last_token_at": at + seconds}
     known = {"state": "done", "text": "7", "tokens": 5, "ended_at": at + seconds, **marks, **more}
     return AnswerProgress(requested_at=at, **known)
@@ -72,18 +74,18 @@ def run() -> PlanRun:
     return finished_run()
 
 
-def exported(run: PlanRun, format: str, language="en") -> str:
+def exported(run: PlanRun, format: str, language: Language = "en") -> str:
     return export_plan_run(run, format, language).decode()
 
 
 @pytest.mark.parametrize("format", ["html", "xml"])
-def test_an_export_is_what_it_was_in_the_first_version(run, format):
+def test_an_export_is_what_it_was_in_the_first_version(run: PlanRun, format: str) -> None:
     """But for its charts, which are drawn otherwise now."""
     expected = (GOLDEN / f"plan_run.{format}").read_text(encoding="utf-8")
     assert without_charts(exported(run, format)) == without_charts(expected)
 
 
-def test_json_has_all_that_it_had_in_the_first_version(run):
+def test_json_has_all_that_it_had_in_the_first_version(run: PlanRun) -> None:
     expected, data = (
         json.loads((GOLDEN / "plan_run.json").read_text(encoding="utf-8")),
         json.loads(exported(run, "json")),
@@ -96,7 +98,7 @@ def without_charts(page: str) -> str:
     return re.sub(r"<svg.*?</svg>", "", page, flags=re.DOTALL)
 
 
-def test_a_page_loads_nothing_and_shows_what_others_wrote_as_it_is(run):
+def test_a_page_loads_nothing_and_shows_what_others_wrote_as_it_is(run: PlanRun) -> None:
     page = exported(run, "html", "zh")
     assert "What is &lt;b&gt;it&lt;/b&gt;?" in page
     assert "<b>it</b>" not in page
@@ -106,7 +108,7 @@ def test_a_page_loads_nothing_and_shows_what_others_wrote_as_it_is(run):
 
 @pytest.mark.parametrize("language", LABELS)
 @pytest.mark.parametrize("format", ["html", "markdown"])
-def test_an_export_speaks_the_language_that_was_asked_for(run, format, language):
+def test_an_export_speaks_the_language_that_was_asked_for(run: PlanRun, format: str, language: Language) -> None:
     run.steps["2"].state, run.steps["2"].answer = "failed", None
     words, text = LABELS[language], exported(run, format, language)
     for key in ("figures", "figure_wall", "step_failed"):
@@ -115,16 +117,16 @@ def test_an_export_speaks_the_language_that_was_asked_for(run, format, language)
     assert ("6.0 s" in text) == (language == "en")
 
 
-def test_both_languages_have_the_same_words():
+def test_both_languages_have_the_same_words() -> None:
     assert LABELS["en"].keys() == LABELS["zh"].keys()
 
 
-def test_the_plan_and_the_chart_can_be_read(run):
+def test_the_plan_and_the_chart_can_be_read(run: PlanRun) -> None:
     assert parse_plan(exported(run, "xml")) == run.plan
     assert ElementTree.fromstring(exported(run, "svg")).tag.endswith("svg")
 
 
-def test_csv_has_a_row_for_each_step_and_nothing_that_a_spreadsheet_would_run(run):
+def test_csv_has_a_row_for_each_step_and_nothing_that_a_spreadsheet_would_run(run: PlanRun) -> None:
     run.steps["3"].answer = "=cmd()"
     data = export_plan_run(run, "csv")
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
@@ -133,14 +135,14 @@ def test_csv_has_a_row_for_each_step_and_nothing_that_a_spreadsheet_would_run(ru
     assert rows[0]["started_at_utc"] == "1970-01-01T00:01:40.600Z"
 
 
-def test_markdown_holds_whatever_models_wrote_as_it_is(run):
+def test_markdown_holds_whatever_models_wrote_as_it_is(run: PlanRun) -> None:
     run.steps["1"].answer = "```\n# not a heading\n<script>"
     found = list(tokens(exported(run, "markdown")))
     assert "```\n# not a heading\n<script>\n" in [token.content for token in found if token.type == "fence"]
     assert not [token for token in found if token.type.startswith("html")]
 
 
-def test_a_run_without_a_plan_is_exported_as_far_as_it_came():
+def test_a_run_without_a_plan_is_exported_as_far_as_it_came() -> None:
     run = PlanRun(ScriptedSource(), "Why?", finished_run().options, run_id="r2")
     for format in FORMATS:
         if format != "xml":
@@ -149,12 +151,12 @@ def test_a_run_without_a_plan_is_exported_as_far_as_it_came():
         export_plan_run(run, "xml")
 
 
-def test_another_format_is_refused_with_those_that_there_are(run):
+def test_another_format_is_refused_with_those_that_there_are(run: PlanRun) -> None:
     with pytest.raises(ConfigurationError, match=r"'pdf'.*html, json"):
         export_plan_run(run, "pdf")
 
 
-def test_what_was_predicted_stands_in_the_files(run):
+def test_what_was_predicted_stands_in_the_files(run: PlanRun) -> None:
     outlook = outlook_of(run, PROFILES)
     data = json.loads(export_plan_run(run, "json", outlook=outlook))
     assert data["theory"]["total_s"] > 0
@@ -162,13 +164,13 @@ def test_what_was_predicted_stands_in_the_files(run):
     assert "cedar" in export_plan_run(run, "html", outlook=outlook).decode()
 
 
-def test_json_names_what_everything_is(run):
+def test_json_names_what_everything_is(run: PlanRun) -> None:
     data = json.loads(exported(run, "json"))
     assert data["run"]["answer"] == "7 & more"
     assert [step["step"]["id"] for step in data["steps"]] == ["1", "2", "3"]
 
 
-def test_a_speed_that_json_cannot_hold_is_left_out(run):
+def test_a_speed_that_json_cannot_hold_is_left_out(run: PlanRun) -> None:
     outlook = outlook_of(run, {**PROFILES, ("birch", "step"): Profile(0.5, float("inf"))})
     data = json.loads(export_plan_run(run, "json", outlook=outlook), parse_constant=pytest.fail)
     [birch] = [profile for profile in data["theory"]["profiles"] if profile["target"] == "birch"]

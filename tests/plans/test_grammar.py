@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +31,7 @@ REAL = """<Plan>
 
 
 @pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory):
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, int]]:
     path = tiny_gguf.write_random(tmp_path_factory.mktemp("gguf") / "random.gguf")
     runtime = LlamaRuntime(str(path), LoadOptions(n_ctx=64, n_threads=1))
     yield runtime.vocab, tiny_gguf.VOCABULARY_SIZE
@@ -43,7 +46,7 @@ def read(text: str) -> tuple[Plan, list[str]]:
 
 @given(seed=st.integers(0, 2**32), hurry=st.sampled_from([0.02, 0.1, 0.5]))
 @settings(max_examples=80, deadline=None)
-def test_whatever_is_written_under_the_grammar_is_a_plan_without_repair(seed, hurry):
+def test_whatever_is_written_under_the_grammar_is_a_plan_without_repair(seed: int, hurry: float) -> None:
     plan, repairs = read(random_text(SMALL, seed, hurry))
     assert repairs == []
     assert [step.id for step in plan.steps] == [str(n) for n in range(1, len(plan.steps) + 1)]
@@ -52,7 +55,7 @@ def test_whatever_is_written_under_the_grammar_is_a_plan_without_repair(seed, hu
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25, deadline=None)
-def test_as_gbnf_it_allows_the_same_texts(vocabulary, seed):
+def test_as_gbnf_it_allows_the_same_texts(vocabulary: tuple[Any, int], seed: int) -> None:
     text = random_text(SMALL, seed, 0.2)
     assert is_gbnf_text(SMALL, *vocabulary, text)
     # Half a plan is none, nor is one with something behind it.
@@ -63,7 +66,7 @@ def test_as_gbnf_it_allows_the_same_texts(vocabulary, seed):
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=25, deadline=None)
-def test_thinking_may_come_first_where_it_is_allowed(seed):
+def test_thinking_may_come_first_where_it_is_allowed(seed: int) -> None:
     text = random_text(THINKING, seed, 0.3)
     assert len(read(text)[0].steps) <= 2
 
@@ -73,7 +76,7 @@ def test_thinking_may_come_first_where_it_is_allowed(seed):
     [REAL, REAL.replace("\n", ""), read(REAL)[0].to_xml(), f"<think>\n2 steps will do\n</think>\n\n{REAL}"],
     ids=["as instructed", "on one line", "as we write it", "thought"],
 )
-def test_plans_as_planners_write_them_are_allowed(vocabulary, text):
+def test_plans_as_planners_write_them_are_allowed(vocabulary: tuple[Any, int], text: str) -> None:
     grammar, text = plan_grammar(may_think=text.startswith("<think>")), text.replace("</think>\n\n", "</think>\n")
     assert allows(grammar, text)
     assert is_gbnf_text(grammar, *vocabulary, text)
@@ -95,19 +98,19 @@ def test_plans_as_planners_write_them_are_allowed(vocabulary, text):
         "<Plan>|Sure! <Plan>",
     ],
 )
-def test_what_is_no_valid_plan_is_not_allowed(vocabulary, wrong):
+def test_what_is_no_valid_plan_is_not_allowed(vocabulary: tuple[Any, int], wrong: str) -> None:
     was, becomes = wrong.split("|")
     assert was in REAL
     assert not allows(plan_grammar(), REAL.replace(was, becomes, 1))
     assert not is_gbnf_text(plan_grammar(), *vocabulary, REAL.replace(was, becomes, 1))
 
 
-def test_a_plan_may_have_all_the_steps_and_no_more():
+def test_a_plan_may_have_all_the_steps_and_no_more() -> None:
     steps = [Step(str(n), "x", 1, 1, tuple(str(m) for m in range(1, n))) for n in range(1, 18)]
     assert allows(plan_grammar(), Plan(tuple(steps[:16])).to_xml())
     assert not allows(plan_grammar(), Plan(tuple(steps)).to_xml())
 
 
-def test_the_demo_planners_own_plans_are_allowed():
+def test_the_demo_planners_own_plans_are_allowed() -> None:
     plans = [compact_xml(question.plan) for question in generate(3, 30, "heldout")]
     assert [text for text in plans if not allows(plan_grammar(), text)] == []

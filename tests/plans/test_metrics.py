@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -7,6 +9,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.performance import PerformanceTracker, calls_of, task_key
+from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
@@ -15,7 +18,9 @@ from tests.plans.test_parse import PLAN
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
 
 
-def answered(at: float, tokens: int, *, first: float = 0.5, speed: float = 10.0, cost: float | None = None):
+def answered(
+    at: float, tokens: int, *, first: float = 0.5, speed: float = 10.0, cost: float | None = None
+) -> AnswerProgress:
     last = at + first + (tokens - 1) / speed
     return AnswerProgress(
         requested_at=at,
@@ -30,7 +35,7 @@ def answered(at: float, tokens: int, *, first: float = 0.5, speed: float = 10.0,
     )
 
 
-def solved(plan, step_id: str, target: str, start: float, tokens: int, **more) -> StepRun:
+def solved(plan: Plan, step_id: str, target: str, start: float, tokens: int, **more: Any) -> StepRun:
     progress = answered(start, tokens, **more)
     step = StepRun(plan.by_id[step_id], "done", start, start, start, progress.ended_at, answer="x")
     step.attempts.append(Attempt(target, "p", progress))
@@ -51,7 +56,7 @@ def run() -> PlanRun:
     return plan_run
 
 
-def test_figures_of_a_run(run):
+def test_figures_of_a_run(run: PlanRun) -> None:
     metrics = run_metrics(run)
     assert metrics.wall_s == 5.5
     assert metrics.work_s == pytest.approx(6.0)
@@ -67,7 +72,7 @@ def test_figures_of_a_run(run):
     assert metrics.cost_usd == pytest.approx(0.11)
 
 
-def test_figures_of_a_step_count_all_its_attempts(run):
+def test_figures_of_a_step_count_all_its_attempts(run: PlanRun) -> None:
     step = run.steps["1"]
     step.attempts.insert(0, Attempt("small", "p", AnswerProgress(requested_at=0, state="failed", tokens=4)))
     metrics = step_metrics(step)
@@ -76,7 +81,7 @@ def test_figures_of_a_step_count_all_its_attempts(run):
     assert metrics.tokens_per_second == pytest.approx(10)
 
 
-def test_the_gateways_attempts_count_and_waiting_ends_when_the_first_model_reads(run):
+def test_the_gateways_attempts_count_and_waiting_ends_when_the_first_model_reads(run: PlanRun) -> None:
     step = run.steps["1"]
     step.attempts[0].progress.attempts = 3
     early = AnswerProgress(requested_at=0.0, state="failed", started_at=0.02)
@@ -86,7 +91,7 @@ def test_the_gateways_attempts_count_and_waiting_ends_when_the_first_model_reads
     assert metrics.queued_s == pytest.approx(0.02)
 
 
-def loaded(plan, step_id: str, loading: float, start: float, end: float, asked: float = 0.0) -> StepRun:
+def loaded(plan: Plan, step_id: str, loading: float, start: float, end: float, asked: float = 0.0) -> StepRun:
     """A step of the large model, asked at ``asked``, whose model was loaded from ``loading`` until ``start``."""
     progress = AnswerProgress(
         requested_at=asked, state="done", loading_at=loading, load_s=start - loading, started_at=start,
@@ -97,7 +102,7 @@ def loaded(plan, step_id: str, loading: float, start: float, end: float, asked: 
     return step
 
 
-def test_a_model_that_is_loaded_once_counts_once_and_in_no_sum(run):
+def test_a_model_that_is_loaded_once_counts_once_and_in_no_sum(run: PlanRun) -> None:
     # Both steps wait for one load from 0 s to 10 s, and the wall time has it.
     run.steps["1"], run.steps["2"] = (loaded(run.plan, i, 0.0, 10.0, end) for i, end in (("1", 11.0), ("2", 12.0)))
     run.steps["3"] = solved(run.plan, "3", "large", 12.0, 26)
@@ -116,7 +121,7 @@ def test_a_model_that_is_loaded_once_counts_once_and_in_no_sum(run):
     assert (step.loading_s, step.duration_s, step.ttft_s, step.queued_s) == (10.0, 2.0, pytest.approx(0.1), 0.0)
 
 
-def test_time_in_which_others_are_at_work_is_not_lost_to_loading(run):
+def test_time_in_which_others_are_at_work_is_not_lost_to_loading(run: PlanRun) -> None:
     # The large model is loaded from 0 s to 10 s; until 2 s the small one is at work.
     run.steps["2"] = loaded(run.plan, "2", 0.0, 10.0, 12.0)
     run.steps["1"], run.steps["3"] = solved(run.plan, "1", "small", 0.0, 16), solved(run.plan, "3", "large", 12.0, 26)
@@ -128,7 +133,7 @@ def test_time_in_which_others_are_at_work_is_not_lost_to_loading(run):
     assert metrics.speed_up == pytest.approx(1.0)
 
 
-def test_the_critical_path_has_the_planner_and_ends_where_the_run_ends(run):
+def test_the_critical_path_has_the_planner_and_ends_where_the_run_ends(run: PlanRun) -> None:
     run.planning = [PlanningAttempt((), answered(0.0, 36, speed=10.0))]
     # Each step arrives later: the first after 1 s, the last with the end of the plan, at 4 s.
     starts = {"1": (1.0, "small", 6), "2": (2.0, "small", 6), "3": (4.0, "large", 26)}
@@ -141,25 +146,25 @@ def test_the_critical_path_has_the_planner_and_ends_where_the_run_ends(run):
     assert metrics.critical_path_s == pytest.approx(metrics.wall_s) == pytest.approx(9.0)
 
 
-def test_a_plan_all_of_whose_steps_failed_has_no_speed_up(run):
+def test_a_plan_all_of_whose_steps_failed_has_no_speed_up(run: PlanRun) -> None:
     for step in run.steps.values():
         step.state, step.answer = "failed", None
     metrics = run_metrics(run)
     assert (metrics.work_s, metrics.steps_s, metrics.speed_up) == (0.0, 0.0, None)
 
 
-def test_while_all_steps_wait_for_the_planner_nothing_is_gained_and_nothing_lost(run):
+def test_while_all_steps_wait_for_the_planner_nothing_is_gained_and_nothing_lost(run: PlanRun) -> None:
     for step_id, at in (("1", 0.0), ("2", 10.0), ("3", 20.0)):
         run.steps[step_id] = solved(run.plan, step_id, "small", at, 16)
     assert run_metrics(run).speed_up == pytest.approx(1.0)
 
 
-def test_a_run_that_has_not_begun_has_figures_too():
+def test_a_run_that_has_not_begun_has_figures_too() -> None:
     metrics = run_metrics(PlanRun(None, "q", OPTIONS, run_id="r"))  # type: ignore[arg-type]
     assert (metrics.steps, metrics.tokens, metrics.wall_s) == (0, 0, None)
 
 
-def test_the_tracker_adds_up_by_model(run):
+def test_the_tracker_adds_up_by_model(run: PlanRun) -> None:
     tracker = PerformanceTracker()
     tracker.track(run)
     tracker.track(run)
@@ -170,7 +175,7 @@ def test_the_tracker_adds_up_by_model(run):
     assert len(tracker.runs) == 2
 
 
-def test_what_was_written_while_another_model_was_loaded_is_not_plain(run):
+def test_what_was_written_while_another_model_was_loaded_is_not_plain(run: PlanRun) -> None:
     assert {call.is_plain for call in calls_of(run)} == {True}
     # Of the steps that follow each other only the first meets the loading, which ends at 1 s.
     run.steps["2"] = solved(run.plan, "2", "small", 1.0, 6)

@@ -21,7 +21,7 @@ tasks = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_character
 
 
 @st.composite
-def plans(draw) -> Plan:
+def plans(draw: st.DrawFn) -> Plan:
     """Any DAG: steps need only earlier ones, then the order is shuffled so that they may come after."""
     count = draw(st.integers(1, 12))
     steps = [
@@ -47,7 +47,7 @@ def pieces(text: str, sizes: list[int]) -> list[str]:
 
 
 @given(plans(), st.lists(st.integers(1, 40), min_size=1, max_size=6))
-def test_any_plan_survives_writing_and_reading_however_it_is_cut(plan, sizes):
+def test_any_plan_survives_writing_and_reading_however_it_is_cut(plan: Plan, sizes: list[int]) -> None:
     parser = PlanParser()
     found = [step for piece in pieces(plan.to_xml(), sizes) for step in parser.feed(piece)]
     assert parser.close() == plan
@@ -56,7 +56,7 @@ def test_any_plan_survives_writing_and_reading_however_it_is_cut(plan, sizes):
 
 
 @given(st.text(max_size=60), plans(), st.text(max_size=60), st.integers(1, 30))
-def test_prose_around_the_plan_changes_nothing(before, plan, after, size):
+def test_prose_around_the_plan_changes_nothing(before: str, plan: Plan, after: str, size: int) -> None:
     if "<" in before:
         before = before.replace("<", "")
     parser = PlanParser()
@@ -67,7 +67,7 @@ def test_prose_around_the_plan_changes_nothing(before, plan, after, size):
 
 @settings(max_examples=300)
 @given(st.data())
-def test_a_mangled_plan_is_read_or_refused_but_never_hangs_or_crashes(data):
+def test_a_mangled_plan_is_read_or_refused_but_never_hangs_or_crashes(data: st.DataObject) -> None:
     text = list(PLAN)
     for _ in range(data.draw(st.integers(1, 8))):
         at = data.draw(st.integers(0, len(text) - 1))
@@ -91,7 +91,7 @@ def test_a_mangled_plan_is_read_or_refused_but_never_hangs_or_crashes(data):
     assert read(1) == whole or not isinstance(whole, Plan)
 
 
-def test_a_step_is_given_the_moment_its_tag_is_closed():
+def test_a_step_is_given_the_moment_its_tag_is_closed() -> None:
     parser = PlanParser()
     head, _, rest = PLAN.partition("/>")
     assert parser.feed(head) == []
@@ -100,14 +100,14 @@ def test_a_step_is_given_the_moment_its_tag_is_closed():
 
 
 @pytest.mark.parametrize("flood", ["<think>", "</think>", "<think></think>", "<think>x</think> y "])
-def test_a_flood_of_thoughts_is_kept_as_it_is_written(flood):
+def test_a_flood_of_thoughts_is_kept_as_it_is_written(flood: str) -> None:
     """In one piece: where each tag cost a look at all that follows, this took minutes."""
     parser = PlanParser()
     parser.feed(f"{flood * 100_000}</think>{PLAN}")
     assert parser.close() == parse_plan(PLAN)
 
 
-def test_thinking_is_kept_apart_and_a_draft_in_it_is_not_the_plan():
+def test_thinking_is_kept_apart_and_a_draft_in_it_is_not_the_plan() -> None:
     parser = PlanParser()
     for char in f"<think>maybe <Plan><Step ID='9' Task='no'/></Plan>?</think>Here:\n```xml\n{PLAN}\n```\nDone <b>.":
         parser.feed(char)
@@ -115,7 +115,7 @@ def test_thinking_is_kept_apart_and_a_draft_in_it_is_not_the_plan():
     assert parser.thinking.startswith("maybe <Plan>")
 
 
-def test_a_thought_that_the_template_opened_ends_where_the_model_ends_it():
+def test_a_thought_that_the_template_opened_ends_where_the_model_ends_it() -> None:
     parser = PlanParser()
     parser.feed(f"I should split this.</think>{PLAN}")
     assert len(parser.close().steps) == 3
@@ -134,7 +134,7 @@ def test_a_thought_that_the_template_opened_ends_where_the_model_ends_it():
         ('ID="1" Task="t\x07" Difficulty="3" Token="9" Rely="" Colour="red"', Step("1", "t", 3, 9)),
     ],
 )
-def test_what_is_certainly_meant_is_mended_and_the_mending_recorded(attributes, step):
+def test_what_is_certainly_meant_is_mended_and_the_mending_recorded(attributes: str, step: Step) -> None:
     parser = PlanParser()
     parser.feed(f"<Plan><Step {attributes}/></Plan>")
     assert parser.close().steps == (step,)
@@ -142,12 +142,12 @@ def test_what_is_certainly_meant_is_mended_and_the_mending_recorded(attributes, 
 
 
 @pytest.mark.parametrize("rely", ["1, 2", "1;2", "Step 1 and Step 2", "#1 #2", "1，2", "1,2,1"])
-def test_dependencies_are_read_in_the_ways_planners_write_them(rely):
+def test_dependencies_are_read_in_the_ways_planners_write_them(rely: str) -> None:
     text = PLAN.replace('Rely="1,2"', f'Rely="{rely}"')
     assert parse_plan(text).by_id["3"].rely == ("1", "2")
 
 
-def test_a_step_may_need_a_later_one():
+def test_a_step_may_need_a_later_one() -> None:
     text = '<Plan><Step ID="a" Task="t" Rely="b"/><Step ID="b" Task="t" Rely=""/></Plan>'
     assert parse_plan(text).by_id["a"].rely == ("b",)
 
@@ -179,7 +179,7 @@ def test_a_step_may_need_a_later_one():
         ("<Plan></Step></Plan>", errors.MalformedPlanError),
     ],
 )
-def test_each_fault_has_its_name(text, error):
+def test_each_fault_has_its_name(text: str, error: type[Exception] | None) -> None:
     if error is None:
         # An entity that nobody declared is an ampersand that somebody forgot to write as one.
         assert parse_plan(text).steps[0].task == "&a;"
@@ -188,7 +188,7 @@ def test_each_fault_has_its_name(text, error):
         parse_plan(text)
 
 
-def test_a_repetition_of_a_step_is_dropped_and_recorded():
+def test_a_repetition_of_a_step_is_dropped_and_recorded() -> None:
     step = '<Step ID="1" Task="t" Difficulty="1" Token="1" Rely=""/>'
     parser = PlanParser()
     parser.feed(f"<Plan>{step}{step}</Plan>")
@@ -207,7 +207,7 @@ def test_a_repetition_of_a_step_is_dropped_and_recorded():
     ],
 )
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_what_is_not_plan_is_set_aside_and_recorded(text, repair, size):
+def test_what_is_not_plan_is_set_aside_and_recorded(text: str, repair: str, size: int) -> None:
     parser = PlanParser()
     for piece in pieces(text, [size]):
         parser.feed(piece)
@@ -216,18 +216,18 @@ def test_what_is_not_plan_is_set_aside_and_recorded(text, repair, size):
 
 
 @pytest.mark.parametrize("size", [1, 7])
-def test_a_second_plan_is_noticed_however_it_is_cut(size):
+def test_a_second_plan_is_noticed_however_it_is_cut(size: int) -> None:
     parser = PlanParser()
     with pytest.raises(errors.SecondPlanError):
         for piece in pieces(f"{PLAN}\n{PLAN}", [size]):
             parser.feed(piece)
 
 
-def test_steps_without_a_plan_around_them_are_a_plan():
+def test_steps_without_a_plan_around_them_are_a_plan() -> None:
     assert len(parse_plan('<Step ID="1" Task="t"/><Step ID="2" Task="u"/>').steps) == 2
 
 
-def test_a_missing_end_is_mended_only_if_the_planner_ended_by_itself():
+def test_a_missing_end_is_mended_only_if_the_planner_ended_by_itself() -> None:
     text = PLAN.removesuffix("</Plan>")
     assert len(parse_plan(text).steps) == 3
     parser = PlanParser()
@@ -237,12 +237,12 @@ def test_a_missing_end_is_mended_only_if_the_planner_ended_by_itself():
 
 
 @pytest.mark.parametrize("limits", [PlanLimits(max_characters=50), PlanLimits(max_steps=2), PlanLimits(max_depth=1)])
-def test_every_bound_is_kept(limits):
+def test_every_bound_is_kept(limits: PlanLimits) -> None:
     with pytest.raises(errors.PlanTooLargeError):
         parse_plan(PLAN, limits=limits)
 
 
-def test_shape_of_a_diamond():
+def test_shape_of_a_diamond() -> None:
     plan = parse_plan(PLAN)
     assert (plan.depth, plan.sinks) == (2, ("3",))
     assert plan.compression_ratio == pytest.approx(2 / 3)

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import PlanError, RunNotFoundError, StoreError
+from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
@@ -15,7 +20,7 @@ from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.tracking.records import RunFilter
+from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
@@ -23,7 +28,7 @@ from tests.support.scripted_source import ScriptedSource
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     yield store
     store.close()
@@ -35,7 +40,7 @@ async def answered(registry: PlanRegistry, question: str = "What is it?") -> Pla
     return run
 
 
-async def test_the_list_tells_what_is_at_work_from_what_was_left_behind(store):
+async def test_the_list_tells_what_is_at_work_from_what_was_left_behind(store: Store) -> None:
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
     run = await registry.start("What is it?", OPTIONS)
@@ -46,7 +51,7 @@ async def test_the_list_tells_what_is_at_work_from_what_was_left_behind(store):
     await registry.runs.stop(run.id)
 
 
-async def test_runs_are_counted_and_deleted(store):
+async def test_runs_are_counted_and_deleted(store: Store) -> None:
     registry = PlanRegistry(RunRegistry(store), ByTarget(small="7", large="568"))
     first = await answered(registry)
     await answered(registry, "What about pears?")
@@ -58,7 +63,7 @@ async def test_runs_are_counted_and_deleted(store):
         await registry.get(first.id)
 
 
-async def test_a_run_that_is_deleted_at_work_is_stopped(store):
+async def test_a_run_that_is_deleted_at_work_is_stopped(store: Store) -> None:
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
     run = await registry.start("What is it?", OPTIONS)
@@ -68,7 +73,7 @@ async def test_a_run_that_is_deleted_at_work_is_stopped(store):
     assert (run.state, await registry.runs.count()) == ("stopped", 0)
 
 
-async def test_a_snapshot_stays_as_it_was(store):
+async def test_a_snapshot_stays_as_it_was(store: Store) -> None:
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
     run = await registry.start("What is it?", OPTIONS)
@@ -82,7 +87,7 @@ async def test_a_snapshot_stays_as_it_was(store):
     await registry.runs.stop(run.id)
 
 
-async def test_a_run_is_no_longer_over_from_the_moment_it_is_resumed(store):
+async def test_a_run_is_no_longer_over_from_the_moment_it_is_resumed(store: Store) -> None:
     registry = PlanRegistry(RunRegistry(store), ByTarget(small="7", large=None))
     run = await registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
     assert await registry.runs.wait(run.id, timeout_s=20)
@@ -90,7 +95,7 @@ async def test_a_run_is_no_longer_over_from_the_moment_it_is_resumed(store):
     assert not (await registry.runs.resume(run.id, PlanRun)).is_over
 
 
-async def test_a_step_is_solved_again_with_those_that_need_it_and_the_others_are_kept(store):
+async def test_a_step_is_solved_again_with_those_that_need_it_and_the_others_are_kept(store: Store) -> None:
     source = ByTarget(small="7", large="568", other="80")
     registry = PlanRegistry(RunRegistry(store), source)
     first = await answered(registry)
@@ -107,13 +112,14 @@ async def test_a_step_is_solved_again_with_those_that_need_it_and_the_others_are
         assert again.steps[step_id].attempts == first.steps[step_id].attempts
     assert first.steps["2"].answer != again.steps["2"].answer == "80"
     # The past of both is the same, and the time between is nobody's.
-    assert run_metrics(again).wall_s < run_metrics(first).wall_s + 20
+    whole, before = run_metrics(again).wall_s, run_metrics(first).wall_s
+    assert whole is not None and before is not None and whole < before + 20
     assert [s.id for s in await registry.runs.list()] and await registry.runs.count() == 2
     # It is as old as the run that it began as, and what it took over is no prediction.
     assert set((await Calibration(registry).outlook(again)).unknown) == {"small", "other"}
 
 
-async def test_what_needs_a_step_that_is_solved_again_is_open_until_that_is_there(store):
+async def test_what_needs_a_step_that_is_solved_again_is_open_until_that_is_there(store: Store) -> None:
     first = await answered(PlanRegistry(RunRegistry(store), ByTarget(small="7", large="568")))
     # It never answers.
     registry = PlanRegistry(RunRegistry(store), ScriptedSource())
@@ -126,7 +132,7 @@ async def test_what_needs_a_step_that_is_solved_again_is_open_until_that_is_ther
     await registry.runs.stop(again.id)
 
 
-async def test_a_run_that_has_all_its_answers_is_not_gone_on_with(store):
+async def test_a_run_that_has_all_its_answers_is_not_gone_on_with(store: Store) -> None:
     source = ByTarget(small="7", large="568")
     registry = PlanRegistry(RunRegistry(store), source)
     run = await answered(registry)
@@ -135,7 +141,7 @@ async def test_a_run_that_has_all_its_answers_is_not_gone_on_with(store):
     assert (again.state, again.answer, len(source.targets())) == ("done", answer, asked)
 
 
-async def test_a_run_that_is_stopped_before_it_began_is_stopped(store):
+async def test_a_run_that_is_stopped_before_it_began_is_stopped(store: Store) -> None:
     registry = PlanRegistry(RunRegistry(store), ScriptedSource())
     run = await registry.start("What is it?", OPTIONS)
     await registry.runs.stop(run.id)
@@ -143,7 +149,7 @@ async def test_a_run_that_is_stopped_before_it_began_is_stopped(store):
     assert [s.status for s in await registry.runs.list()] == ["stopped"]
 
 
-async def test_more_runs_than_are_kept_in_memory_can_be_stopped(store, monkeypatch):
+async def test_more_runs_than_are_kept_in_memory_can_be_stopped(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("multi_llm_comparator.runs.registry.MAX_IDLE", 1)
     registry = PlanRegistry(RunRegistry(store), ScriptedSource())
     runs = [await registry.start("What is it?", OPTIONS) for _ in range(3)]
@@ -152,7 +158,7 @@ async def test_more_runs_than_are_kept_in_memory_can_be_stopped(store, monkeypat
     assert [run.state for run in runs] == ["stopped"] * 3
 
 
-async def test_a_run_that_is_stopped_while_it_is_being_resumed_stops(store):
+async def test_a_run_that_is_stopped_while_it_is_being_resumed_stops(store: Store) -> None:
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
     run = await registry.start("What is it?", OPTIONS)
@@ -162,9 +168,11 @@ async def test_a_run_that_is_stopped_while_it_is_being_resumed_stops(store):
     assert resumed.state == "stopped"
 
 
-async def test_what_should_never_happen_is_in_the_log_and_fails_the_run(store, caplog):
+async def test_what_should_never_happen_is_in_the_log_and_fails_the_run(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken(ScriptedSource):
-        async def stream(self, target, request):
+        async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
             raise RuntimeError("the cause")
             yield
 
@@ -175,7 +183,7 @@ async def test_what_should_never_happen_is_in_the_log_and_fails_the_run(store, c
     assert "the cause" in caplog.text and run.id in caplog.text
 
 
-async def test_a_step_is_not_solved_again_before_the_run_is_over_or_if_there_is_none(store):
+async def test_a_step_is_not_solved_again_before_the_run_is_over_or_if_there_is_none(store: Store) -> None:
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
     run = await registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
@@ -194,7 +202,7 @@ async def until_running(run: PlanRun, step_id: str) -> None:
             await asyncio.sleep(0.001)
 
 
-async def test_a_run_read_again_has_its_steps_in_the_order_of_its_plan(store):
+async def test_a_run_read_again_has_its_steps_in_the_order_of_its_plan(store: Store) -> None:
     plan = Plan(tuple(Step(str(n), f"task {n}", 1, 50) for n in range(12, 0, -1)))
     registry = PlanRegistry(RunRegistry(store), ByTarget(small="7", large="568"))
     run = await registry.start("What is it?", OPTIONS, plan=plan)
@@ -203,7 +211,7 @@ async def test_a_run_read_again_has_its_steps_in_the_order_of_its_plan(store):
     assert list(read.steps) == [step.id for step in plan.steps]
 
 
-async def test_two_who_resume_the_same_run_get_one_execution(store):
+async def test_two_who_resume_the_same_run_get_one_execution(store: Store) -> None:
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
     run = await registry.start("What is it?", OPTIONS, plan=parse_plan(PLAN))
@@ -216,7 +224,9 @@ async def test_two_who_resume_the_same_run_get_one_execution(store):
     assert len(source.calls) == 4
 
 
-async def test_a_run_killed_while_it_was_planned_shows_what_was_there_and_finds_it_in_a_plan_numbered_anew(store):
+async def test_a_run_killed_while_it_was_planned_shows_what_was_there_and_finds_it_in_a_plan_numbered_anew(
+    store: Store,
+) -> None:
     source = ByTarget(planner=PLAN + " " * 10_000_000, small="7", large="x" * 10_000_000)
     killed = PlanRegistry(RunRegistry(store), source)
     run = await killed.start("What is it?", OPTIONS)
@@ -239,21 +249,21 @@ async def test_a_run_killed_while_it_was_planned_shows_what_was_there_and_finds_
 class DiskThatFills(Store):
     is_full = False
 
-    def save_run(self, run, items=(), **options):
+    def save_run(self, run: RunRecord, items: Sequence[ItemRecord] = (), **options: Any) -> None:
         self._check()
         super().save_run(run, items, **options)
 
-    def save_items(self, items, **options):
+    def save_items(self, items: Sequence[ItemRecord], **options: Any) -> None:
         self._check()
         super().save_items(items, **options)
 
-    def _check(self):
+    def _check(self) -> None:
         if self.is_full:
             raise StoreError("the disk is full")
 
 
 @pytest.mark.parametrize("is_planned", [False, True])
-async def test_a_run_that_cannot_be_written_down_fails_and_says_so(tmp_path, is_planned):
+async def test_a_run_that_cannot_be_written_down_fails_and_says_so(tmp_path: Path, is_planned: bool) -> None:
     store = DiskThatFills(f"sqlite:///{tmp_path / 'runs.db'}")
     source = ScriptedSource()
     registry = PlanRegistry(RunRegistry(store), source)
@@ -278,7 +288,7 @@ class HeldStore(Store):
         super().__init__(url)
         self.go, self.writes, self.failures = threading.Event(), 0, 0
 
-    def save_items(self, items, **options) -> None:
+    def save_items(self, items: Sequence[ItemRecord], **options: Any) -> None:
         assert self.go.wait(timeout=20)
         self.writes += 1
         if self.failures:
@@ -288,7 +298,7 @@ class HeldStore(Store):
 
 
 @pytest.fixture
-async def held(tmp_path):
+async def held(tmp_path: Path) -> AsyncIterator[HeldStore]:
     store = HeldStore(f"sqlite:///{tmp_path / 'held.db'}")
     yield store
     store.close()
@@ -304,7 +314,7 @@ async def ended(store: Store, *step_ids: str) -> PlanRun:
     return run
 
 
-async def test_steps_that_end_while_one_is_written_are_written_together(held):
+async def test_steps_that_end_while_one_is_written_are_written_together(held: HeldStore) -> None:
     run = await ended(held, *"1234")
     recording = [asyncio.create_task(run.record(step)) for step in run.steps.values()]
     await asyncio.sleep(0)
@@ -315,7 +325,7 @@ async def test_steps_that_end_while_one_is_written_are_written_together(held):
     assert held.writes <= 2
 
 
-async def test_a_step_that_could_not_be_written_with_another_is_tried_again_with_the_next(held):
+async def test_a_step_that_could_not_be_written_with_another_is_tried_again_with_the_next(held: HeldStore) -> None:
     held.failures = 2
     held.go.set()
     run = await ended(held, *"123")

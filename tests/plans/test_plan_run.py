@@ -5,9 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,13 +57,13 @@ class ByTarget:
         return [target for target, _ in self.asked]
 
 
-async def run(source: ByTarget, options: PlanOptions = OPTIONS, **more) -> PlanRun:
+async def run(source: ByTarget, options: PlanOptions = OPTIONS, **more: Any) -> PlanRun:
     plan_run = PlanRun(source, "What is (23 + 48) * (17 - 9)?", options, run_id="r")
     await plan_run.execute(**more)
     return plan_run
 
 
-async def test_a_question_is_planned_solved_and_answered():
+async def test_a_question_is_planned_solved_and_answered() -> None:
     source = ByTarget(planner=f"<think>easy</think>{PLAN}", small="7", large="568")
     done = await run(source)
     assert (done.state, done.answer, done.error) == ("done", "568", None)
@@ -72,7 +73,7 @@ async def test_a_question_is_planned_solved_and_answered():
     assert done.plan == parse_plan(PLAN)
 
 
-async def test_steps_are_solved_while_the_planner_still_writes():
+async def test_steps_are_solved_while_the_planner_still_writes() -> None:
     source = ByTarget(planner=PLAN + " " * 200, small="7", large="568")
     done = await run(source)
     planned_at = done.planning[0].progress.ended_at
@@ -80,7 +81,7 @@ async def test_steps_are_solved_while_the_planner_still_writes():
     assert (done.steps["1"].ended_at or planned_at) < planned_at
 
 
-async def test_a_model_puts_the_answers_together_when_asked_to():
+async def test_a_model_puts_the_answers_together_when_asked_to() -> None:
     options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregator="editor")
     source = ByTarget(planner=PLAN, small="7", large="568", editor="It is 568.")
     done = await run(source, options)
@@ -89,7 +90,7 @@ async def test_a_model_puts_the_answers_together_when_asked_to():
     assert "568" in prompt and "What is (23 + 48)" in prompt
 
 
-async def test_whoever_is_asked_for_a_run_is_paid_from_its_budget():
+async def test_whoever_is_asked_for_a_run_is_paid_from_its_budget() -> None:
     options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregator="editor")
     source = ByTarget(planner=PLAN, small="7", large="568", editor="It is 568.")
     await run(source, options)
@@ -97,13 +98,13 @@ async def test_whoever_is_asked_for_a_run_is_paid_from_its_budget():
     assert {request.run_id for _, request in source.asked} == {"r"}
 
 
-async def test_the_result_of_the_last_step_is_the_answer_without_its_working():
+async def test_the_result_of_the_last_step_is_the_answer_without_its_working() -> None:
     options = replace(OPTIONS, executor=replace(OPTIONS.executor, result_after="="))
     done = await run(ByTarget(planner=PLAN, small="7", large="71 * 8 = 560 + 8 = 568"), options)
     assert done.answer == "568"
 
 
-async def test_what_an_unusable_plan_had_solved_is_not_solved_again_and_counts_once():
+async def test_what_an_unusable_plan_had_solved_is_not_solved_again_and_counts_once() -> None:
     unusable = PLAN.replace('Rely="1,2"', 'Rely="1,8"').replace("17 - 9", "18 - 9")
     source = ByTarget(planner=[unusable + " " * 500, PLAN], small="7", large="568")
     done = await run(source)
@@ -117,14 +118,14 @@ async def test_what_an_unusable_plan_had_solved_is_not_solved_again_and_counts_o
     assert tracker.models()["small"].calls == 3
 
 
-async def test_an_empty_answer_of_the_aggregator_is_no_answer():
+async def test_an_empty_answer_of_the_aggregator_is_no_answer() -> None:
     options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregator="editor")
     done = await run(ByTarget(planner=PLAN, small="7", large="568", editor=" "), options)
     assert (done.state, done.answer) == ("failed", None)
     assert "without a word" in (done.error or "")
 
 
-async def test_an_unusable_plan_is_asked_for_again_with_what_is_wrong():
+async def test_an_unusable_plan_is_asked_for_again_with_what_is_wrong() -> None:
     source = ByTarget(planner=[PLAN.replace('Rely="1,2"', 'Rely="9"'), PLAN], small="7", large="568")
     done = await run(source)
     assert done.answer == "568"
@@ -134,7 +135,7 @@ async def test_an_unusable_plan_is_asked_for_again_with_what_is_wrong():
 
 
 @pytest.mark.parametrize("planner", ["I would rather not.", None])
-async def test_without_a_usable_plan_the_question_is_asked_directly(planner):
+async def test_without_a_usable_plan_the_question_is_asked_directly(planner: str | None) -> None:
     source = ByTarget(planner=planner, small="7", large="568 at once")
     done = await run(source)
     assert done.plan_is_direct
@@ -142,7 +143,7 @@ async def test_without_a_usable_plan_the_question_is_asked_directly(planner):
     assert len(done.planning) == (3 if planner else 1)
 
 
-async def test_the_aggregate_is_told_what_is_missing():
+async def test_the_aggregate_is_told_what_is_missing() -> None:
     options = PlanOptions(executor=OPTIONS.executor, router_model="planner", aggregator="editor")
     source = ByTarget(planner=PLAN, small="7", large=None, editor="Only 7 is known.")
     done = await run(source, options)
@@ -151,20 +152,20 @@ async def test_the_aggregate_is_told_what_is_missing():
     assert "out of order" not in source.asked[-1][1].messages[-1].content
 
 
-async def test_a_run_without_any_answer_fails_and_says_why():
+async def test_a_run_without_any_answer_fails_and_says_why() -> None:
     done = await run(ByTarget(planner=PLAN, small=None, large=None))
     assert done.state == "failed"
     assert "out of order" in (done.error or "")
 
 
-async def test_a_given_plan_needs_no_planner():
+async def test_a_given_plan_needs_no_planner() -> None:
     source = ByTarget(small="7", large="568")
     done = await run(source, plan=parse_plan(PLAN))
     assert done.answer == "568"
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     yield store
     store.close()
@@ -175,7 +176,7 @@ async def finished(registry: PlanRegistry, plan_run: PlanRun) -> PlanRun:
     return plan_run
 
 
-async def test_a_finished_run_is_found_again_in_the_store(store):
+async def test_a_finished_run_is_found_again_in_the_store(store: Store) -> None:
     source = ByTarget(planner=PLAN, small="7", large="568")
     registry = PlanRegistry(RunRegistry(store), source)
     original = await finished(registry, await registry.start("What is it?", OPTIONS))
@@ -186,7 +187,7 @@ async def test_a_finished_run_is_found_again_in_the_store(store):
     assert (await registry.runs.list(RunFilter(text="what IS")))[0].id == original.id
 
 
-async def test_a_stopped_run_is_resumed_without_repeating_what_is_done(store):
+async def test_a_stopped_run_is_resumed_without_repeating_what_is_done(store: Store) -> None:
     source = ByTarget(planner=PLAN, small="7", large="x" * 10_000_000)
     registry = PlanRegistry(RunRegistry(store), source)
     plan_run = await registry.start("What is it?", OPTIONS)
@@ -204,7 +205,7 @@ async def test_a_stopped_run_is_resumed_without_repeating_what_is_done(store):
     assert len(resumed.pauses) == 1
 
 
-async def test_an_unknown_run_is_an_error(store):
+async def test_an_unknown_run_is_an_error(store: Store) -> None:
     with pytest.raises(RunNotFoundError):
         await PlanRegistry(RunRegistry(store), ByTarget()).get("nothing")
 
@@ -228,7 +229,7 @@ asyncio.run(main())
 """
 
 
-async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_finished_step(tmp_path):
+async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_finished_step(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'runs.db'}"
     process = subprocess.Popen([sys.executable, "-c", KILLED, url], stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
@@ -261,7 +262,7 @@ async def test_a_run_whose_workbench_was_killed_is_resumed_without_repeating_a_f
     store.close()
 
 
-async def test_a_run_killed_while_it_was_planned_repeats_no_step_that_the_new_plan_has_too(store):
+async def test_a_run_killed_while_it_was_planned_repeats_no_step_that_the_new_plan_has_too(store: Store) -> None:
     first = ByTarget(planner=PLAN + " " * 10_000_000, small="7", large="x" * 10_000_000)
     registry = PlanRegistry(RunRegistry(store), first)
     plan_run = await registry.start("What is it?", OPTIONS)

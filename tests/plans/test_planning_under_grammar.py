@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
@@ -52,7 +54,7 @@ class Planning(ByTarget):
             yield Failed(request_id=request.id, error_type=ending, message="no tokens for it")
 
 
-async def run(source: ByTarget, **options) -> PlanRun:
+async def run(source: ByTarget, **options: Any) -> PlanRun:
     plan_run = PlanRun(source, "What is (23 + 48) * (17 - 9)?", replace(OPTIONS, **options), run_id="r")
     await plan_run.execute()
     assert (plan_run.state, plan_run.answer) == ("done", "568")
@@ -60,27 +62,29 @@ async def run(source: ByTarget, **options) -> PlanRun:
 
 
 @pytest.mark.parametrize(("options", "grammar"), [({}, plan_grammar()), ({"planner_grammar": False}, None)])
-async def test_the_planner_alone_writes_under_a_grammar_unless_that_is_off(options, grammar):
+async def test_the_planner_alone_writes_under_a_grammar_unless_that_is_off(
+    options: dict[str, Any], grammar: Constraint | None
+) -> None:
     source = Planning()
     await run(source, **options)
     assert [request.constraint for target, request in source.asked if target == "planner"] == [grammar]
     assert all(request.constraint is None for target, request in source.asked if target != "planner")
 
 
-async def test_a_planner_may_be_let_think():
+async def test_a_planner_may_be_let_think() -> None:
     source = Planning()
     await run(source, planner_thinks=True)
     assert source.asked[0][1].constraint == plan_grammar(may_think=True)
 
 
-async def test_a_planner_without_a_prompt_is_asked_the_bare_question():
+async def test_a_planner_without_a_prompt_is_asked_the_bare_question() -> None:
     source = Planning()
     await run(source, planner_prompt="")
     assert source.asked[0][1].messages == (Message("user", "What is (23 + 48) * (17 - 9)?"),)
     assert source.asked[0][1].config.system_prompt == ""
 
 
-async def test_a_planner_that_cannot_be_held_to_a_grammar_is_asked_without():
+async def test_a_planner_that_cannot_be_held_to_a_grammar_is_asked_without() -> None:
     source = Planning("GrammarError")
     done = await run(source)
     grammars = [request.constraint for target, request in source.asked if target == "planner"]
@@ -88,14 +92,14 @@ async def test_a_planner_that_cannot_be_held_to_a_grammar_is_asked_without():
     assert [attempt.error_type for attempt in done.planning] == ["GrammarError", None]
 
 
-async def test_a_plan_that_was_made_to_end_is_used_and_the_repair_recorded():
+async def test_a_plan_that_was_made_to_end_is_used_and_the_repair_recorded() -> None:
     done = await run(Planning("length"))
     assert done.planning[-1].repairs == [CLOSED_EARLY]
     assert not done.plan_is_direct
 
 
 @pytest.mark.parametrize(("kind", "path"), DEMO, ids=lambda part: getattr(part, "name", part))
-def test_untrained_planners_write_valid_plans_also_when_cut_short(kind, path):
+def test_untrained_planners_write_valid_plans_also_when_cut_short(kind: str, path: Path) -> None:
     if not path.exists():
         pytest.skip(f"no {path.name}; python -m demo.prepare makes it")
     engine = open_engine(kind, str(path), LoadOptions(n_ctx=1024, n_threads=1, use_gpu=False))

@@ -23,7 +23,7 @@ def joining(task: str, *rely: str) -> str | None:
         ("{1}", ("1",), "568"),
     ],
 )
-def test_quotes_alone_are_put_side_by_side(task, rely, joined):
+def test_quotes_alone_are_put_side_by_side(task: str, rely: tuple[str, ...], joined: str) -> None:
     assert joining(task, *rely) == joined
 
 
@@ -40,7 +40,7 @@ def test_quotes_alone_are_put_side_by_side(task, rely, joined):
         (", ;", ()),
     ],
 )
-def test_anything_more_than_quotes_is_for_a_model(task, rely):
+def test_anything_more_than_quotes_is_for_a_model(task: str, rely: tuple[str, ...]) -> None:
     assert joining(task, *rely) is None
 
 
@@ -54,11 +54,11 @@ def test_anything_more_than_quotes_is_for_a_model(task, rely):
         ("Round $1, then halve {x}", "Round 568, then halve {x}"),
     ],
 )
-def test_an_amount_of_money_is_no_quote(task, prompt):
+def test_an_amount_of_money_is_no_quote(task: str, prompt: str) -> None:
     assert step_prompt(Step("3", task, 1, 10, ("1",)), {"1": "568"}, {}) == prompt
 
 
-def test_what_is_put_together_shows_each_task_as_it_was_asked():
+def test_what_is_put_together_shows_each_task_as_it_was_asked() -> None:
     plan = Plan((Step("1", "Add.", 1, 10), Step("5", "Pay $1 more.", 1, 10), Step("6", "Halve #1.", 1, 10, ("1",))))
     prompt = aggregate_prompt("What?", plan, {"1": "568", "5": "6", "6": "284"})
     assert "Step 5 (Pay $1 more.): 6" in prompt
@@ -76,12 +76,12 @@ def test_what_is_put_together_shows_each_task_as_it_was_asked():
         ("", "=", ""),
     ],
 )
-def test_a_result_is_what_follows_the_last_mark(answer, after, result):
+def test_a_result_is_what_follows_the_last_mark(answer: str, after: str, result: str) -> None:
     assert result_of(answer, after) == result
 
 
 @given(st.text(), st.text(max_size=5))
-def test_a_result_is_part_of_the_answer_and_empty_only_if_that_is(answer, after):
+def test_a_result_is_part_of_the_answer_and_empty_only_if_that_is(answer: str, after: str) -> None:
     result = result_of(answer, after)
     assert result in answer
     assert bool(result) == bool(answer.strip())

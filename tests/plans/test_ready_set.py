@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ def drain(ready: ReadySet) -> list[str]:
 
 
 @given(plans(), st.randoms())
-def test_every_step_becomes_ready_exactly_once_and_after_all_it_needs(plan: Plan, random):
+def test_every_step_becomes_ready_exactly_once_and_after_all_it_needs(plan: Plan, random: Random) -> None:
     ready = ReadySet()
     arriving = list(plan.steps)
     running: list[str] = []
@@ -47,7 +49,7 @@ def test_every_step_becomes_ready_exactly_once_and_after_all_it_needs(plan: Plan
 
 
 @given(plans(), st.randoms())
-def test_after_failures_exactly_the_steps_that_need_them_are_lost(plan: Plan, random):
+def test_after_failures_exactly_the_steps_that_need_them_are_lost(plan: Plan, random: Random) -> None:
     import networkx as nx
 
     ready = ready_set(*plan.steps)
@@ -67,16 +69,16 @@ def test_after_failures_exactly_the_steps_that_need_them_are_lost(plan: Plan, ra
     assert done == set(plan.by_id) - failed - expected
 
 
-def test_the_step_with_the_longest_chain_behind_it_goes_first():
+def test_the_step_with_the_longest_chain_behind_it_goes_first() -> None:
     ready = ready_set(step("short"), step("long"), step("a", "long"), step("b", "a"))
     assert drain(ready) == ["long", "short"]
 
 
-def test_equals_go_in_the_order_of_arrival():
+def test_equals_go_in_the_order_of_arrival() -> None:
     assert drain(ready_set(step("b"), step("a"), step("c"))) == ["b", "a", "c"]
 
 
-def test_a_step_may_arrive_before_what_it_needs():
+def test_a_step_may_arrive_before_what_it_needs() -> None:
     ready = ready_set(step("late", "early"))
     assert ready.pop() is None
     assert ready.absent() == {"early"}
@@ -86,7 +88,7 @@ def test_a_step_may_arrive_before_what_it_needs():
     assert drain(ready) == ["late"]
 
 
-def test_a_step_that_arrives_after_what_it_needs_has_failed_is_lost_at_once():
+def test_a_step_that_arrives_after_what_it_needs_has_failed_is_lost_at_once() -> None:
     ready = ready_set(step("a"))
     ready.pop()
     ready.failed("a")
@@ -95,6 +97,6 @@ def test_a_step_that_arrives_after_what_it_needs_has_failed_is_lost_at_once():
     assert ready.pop() is None
 
 
-def test_two_steps_with_one_id_are_refused():
+def test_two_steps_with_one_id_are_refused() -> None:
     with pytest.raises(DuplicateStepError):
         ready_set(step("a"), step("a"))

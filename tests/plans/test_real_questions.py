@@ -48,7 +48,7 @@ class Planning:
 
 
 @pytest.mark.parametrize("path", QUESTIONS, ids=lambda path: path.stem)
-async def test_every_question_is_planned_solved_in_parallel_and_scored(path: Path, tmp_path: Path):
+async def test_every_question_is_planned_solved_in_parallel_and_scored(path: Path, tmp_path: Path) -> None:
     entries = json.loads(path.read_text(encoding="utf-8"))
     branches = {entry["question"].strip(): entry["branch"] for entry in entries}
     questions = read_dataset(path)

@@ -45,7 +45,7 @@ def done(step_id: str, at: float) -> StepRun:
     return StepRun(step, "done", at, at, at + 0.5, at + 4, [Attempt("small", "Count.", progress(at + 0.5))], "seven")
 
 
-def test_a_step_waits_for_a_worker_then_for_the_model_then_reads_then_writes():
+def test_a_step_waits_for_a_worker_then_for_the_model_then_reads_then_writes() -> None:
     [lane] = lanes_of(run_with(done("1", 100.0)))
     assert [(s.kind, s.start, s.end) for s in lane.stretches] == [
         ("worker", 100.0, 100.5),
@@ -56,7 +56,7 @@ def test_a_step_waits_for_a_worker_then_for_the_model_then_reads_then_writes():
     assert {s.answered_by for s in lane.stretches[1:]} == {"small-2"}
 
 
-def test_loading_is_told_from_waiting():
+def test_loading_is_told_from_waiting() -> None:
     step = done("1", 100.0)
     step.attempts[0].progress.loading_at, step.attempts[0].progress.load_s = 100.75, 0.5
     [lane] = lanes_of(run_with(step))
@@ -67,14 +67,14 @@ def test_loading_is_told_from_waiting():
     ]
 
 
-def test_loading_that_began_for_another_request_ends_where_reading_begins():
+def test_loading_that_began_for_another_request_ends_where_reading_begins() -> None:
     step = done("1", 100.0)
     step.attempts[0].progress.loading_at, step.attempts[0].progress.load_s = 100.75, 60.0
     [lane] = lanes_of(run_with(step))
     assert [(s.kind, s.end) for s in lane.stretches][2:] == [("load", 101.5), ("prefill", 102.0), ("decode", 104.0)]
 
 
-def test_what_goes_on_reaches_up_to_now():
+def test_what_goes_on_reaches_up_to_now() -> None:
     running = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
     running.attempts = [Attempt("small", "Count.", AnswerProgress(requested_at=100.0, state="queued"))]
     ready = StepRun(Step("2", "Count.", 2, 20), "ready", 100.0, 101.0)
@@ -86,14 +86,14 @@ def test_what_goes_on_reaches_up_to_now():
 
 
 @pytest.mark.parametrize(("phase", "ends"), [("planning", [103.5, 130.0]), ("", [103.5, 123.5])])
-def test_a_planner_that_was_given_up_is_not_at_work_any_more(phase, ends):
+def test_a_planner_that_was_given_up_is_not_at_work_any_more(phase: str, ends: list[float]) -> None:
     run = run_with()
     run.state, run.phase = "running", phase
     run.planning = [PlanningAttempt((), replace(progress(at), state="running", ended_at=None)) for at in (100.0, 120.0)]
     assert [lane.stretches[-1].end for lane in lanes_of(run, at=130.0)] == ends
 
 
-def test_the_pause_before_a_resume_is_cut_out_of_the_clock():
+def test_the_pause_before_a_resume_is_cut_out_of_the_clock() -> None:
     run = run_with(done("1", 100.0), done("2", 3704.0))
     run.pauses = [(104.0, 3704.0)]
     clock = Clock(100.0, run.pauses)
@@ -103,7 +103,7 @@ def test_the_pause_before_a_resume_is_cut_out_of_the_clock():
     assert clock.cuts == [(4.0 + CUT_GAP_S / 2, 3600.0)]
 
 
-def test_work_is_found_on_the_clock_around_its_pauses():
+def test_work_is_found_on_the_clock_around_its_pauses() -> None:
     clock = Clock(100.0, [(104.0, 3704.0), (3706.0, 3706.2)])
     moments = [(100.0, 0.0), (103.0, 3.0), (3705.0, 5.0), (3708.2, 8.0)]
     for at, worked in moments:
@@ -114,7 +114,7 @@ def test_work_is_found_on_the_clock_around_its_pauses():
     assert clock.worked(9.0, is_end=True) == pytest.approx(9.2 + CUT_GAP_S)
 
 
-def test_a_pause_is_no_time_at_work():
+def test_a_pause_is_no_time_at_work() -> None:
     run = run_with(done("1", 100.0), done("2", 3704.0))
     run.pauses = [(104.0, 3704.0)]
     assert working_s(run, 100.0, 3708.0) == 8.0
@@ -123,7 +123,7 @@ def test_a_pause_is_no_time_at_work():
     assert (known.steps_s, known.work_s) == (7.0, 7.0)
 
 
-def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened():
+def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened() -> None:
     run = run_with(done("1", 100.0), done("2", 101.0))
     run.created_at, run.ended_at = 99.0, None
     assert run.last_moment == 105.0
@@ -131,7 +131,7 @@ def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened():
     assert run.last_moment == 110.0
 
 
-def test_a_failure_is_told_where_it_happened():
+def test_a_failure_is_told_where_it_happened() -> None:
     failed = StepRun(Step("1", "Count.", 2, 20), "failed", 100.0, 100.0, 100.0, 101.0)
     outcome = AnswerProgress(requested_at=100.0, state="failed", ended_at=101.0, error="out of order")
     failed.attempts = [Attempt("small", "Count.", outcome)]
@@ -140,7 +140,7 @@ def test_a_failure_is_told_where_it_happened():
     assert "out of order" in gantt_of(run, ())
 
 
-def test_what_only_loading_took_stays_on_the_clock_but_is_no_work():
+def test_what_only_loading_took_stays_on_the_clock_but_is_no_work() -> None:
     step = done("1", 100.0)
     step.attempts[0].progress.loading_at, step.attempts[0].progress.load_s = 100.5, 1.0
     other = done("2", 97.2)
@@ -153,7 +153,7 @@ def test_what_only_loading_took_stays_on_the_clock_but_is_no_work():
     assert clock.worked(0.0, is_end=True) == 0.0
 
 
-def test_a_model_that_is_still_being_loaded_holds_the_run_up():
+def test_a_model_that_is_still_being_loaded_holds_the_run_up() -> None:
     step = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
     step.attempts = [Attempt("small", "Count.", AnswerProgress(100.0, "loading", loading_at=100.5))]
     run = run_with(step)

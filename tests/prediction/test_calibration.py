@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -17,18 +21,18 @@ STEPS = {("small", "step"), ("large", "step")}
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
     yield store
     store.close()
 
 
 @pytest.fixture
-def registry(store):
+def registry(store: Store) -> PlanRegistry:
     return PlanRegistry(RunRegistry(store), ByTarget(planner=PLAN, small="7" * 9, large="568" * 9))
 
 
-async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predicted(registry):
+async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predicted(registry: PlanRegistry) -> None:
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
     assert await registry.runs.wait(run.id)
@@ -36,7 +40,7 @@ async def test_profiles_come_from_stored_runs_but_not_from_the_one_to_be_predict
     assert await calibration.profiles(without=run.id) == {}
 
 
-async def test_a_first_run_is_not_predicted_from_itself(registry):
+async def test_a_first_run_is_not_predicted_from_itself(registry: PlanRegistry) -> None:
     calibration = Calibration(registry)
     first = await calibration.outlook(await answered(registry))
     assert (first.prediction, first.alone, set(first.unknown)) == (None, None, {"small", "large"})
@@ -45,7 +49,7 @@ async def test_a_first_run_is_not_predicted_from_itself(registry):
     assert again.alone is not None and (again.alone.model, again.alone.answers) == ("large", 1)
 
 
-async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(registry):
+async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(registry: PlanRegistry) -> None:
     calibration = Calibration(registry)
     await answered(registry)
     run = await answered(registry)
@@ -56,14 +60,21 @@ async def test_what_was_predicted_of_a_run_does_not_change_by_later_ones(registr
     assert before.prediction is not None
 
 
-async def test_a_run_is_read_once_however_often_models_are_looked_up(store, registry, monkeypatch):
+async def test_a_run_is_read_once_however_often_models_are_looked_up(
+    store: Store, registry: PlanRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(3):
         await answered(registry)
     # A workbench that was just opened has none of them in memory.
     again = PlanRegistry(RunRegistry(store), ByTarget())
     read: list[str] = []
     load = store.load_whole
-    monkeypatch.setattr(store, "load_whole", lambda run_id: read.append(run_id) or load(run_id))
+
+    def counted(run_id: str) -> Any:
+        read.append(run_id)
+        return load(run_id)
+
+    monkeypatch.setattr(store, "load_whole", counted)
     calibration = Calibration(again)
     first = await calibration.profiles()
     # As for an old run that is opened meanwhile.
@@ -72,7 +83,7 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(store, regi
     assert len(read) == len(set(read)) == 3
 
 
-async def test_what_is_new_deleted_or_left_out_counts(registry):
+async def test_what_is_new_deleted_or_left_out_counts(registry: PlanRegistry) -> None:
     calibration = Calibration(registry)
 
     async def answers(**which: str) -> int:
@@ -86,7 +97,7 @@ async def test_what_is_new_deleted_or_left_out_counts(registry):
     assert (await answers(), await answers(without=runs[1].id), await answers()) == (3, 2, 3)
 
 
-async def test_a_run_that_was_resumed_is_looked_at_anew(registry):
+async def test_a_run_that_was_resumed_is_looked_at_anew(registry: PlanRegistry) -> None:
     calibration = Calibration(registry)
     run = await registry.start("What is it?", OPTIONS)
     await registry.runs.stop(run.id)

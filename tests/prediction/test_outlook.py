@@ -48,7 +48,7 @@ def predicted(run: PlanRun, profiles: Profiles = PROFILES) -> Prediction:
     return prediction
 
 
-def test_planner_and_steps_are_predicted_from_the_question_to_the_end():
+def test_planner_and_steps_are_predicted_from_the_question_to_the_end() -> None:
     prediction = predicted(planned())
     written = len(PLAN.steps[0].to_xml()) / sum(len(step.to_xml()) for step in PLAN.steps)
     assert [s.start_s for s in prediction.schedule.steps] == [pytest.approx(10 * written, rel=0.02), pytest.approx(10)]
@@ -57,7 +57,7 @@ def test_planner_and_steps_are_predicted_from_the_question_to_the_end():
     assert (prediction.actual_s, prediction.error) == (13.0, pytest.approx(14 / 13 - 1))
 
 
-def test_a_plan_that_was_given_needs_no_planner():
+def test_a_plan_that_was_given_needs_no_planner() -> None:
     run = planned()
     run.planning = []
     prediction = predicted(run, {("m", "step"): STEPS})
@@ -65,7 +65,7 @@ def test_a_plan_that_was_given_needs_no_planner():
     assert prediction.outlines == {("step", "1"): (0.0, 4.0), ("step", "2"): (4.0, 8.0)}
 
 
-def test_loading_and_pauses_are_in_neither_of_both():
+def test_loading_and_pauses_are_in_neither_of_both() -> None:
     run = planned()
     loaded = {"loading_at": 0.0, "load_s": 5.0, "started_at": 5.0, "first_token_at": 5.1}
     run.planning[0].progress = replace(run.planning[0].progress, ended_at=14.0, **loaded)
@@ -74,7 +74,7 @@ def test_loading_and_pauses_are_in_neither_of_both():
     assert (predicted(run).total_s, predicted(run).actual_s) == (pytest.approx(14.0), 13.0)
 
 
-def test_the_aggregation_is_predicted_by_earlier_ones_within_its_budget():
+def test_the_aggregation_is_predicted_by_earlier_ones_within_its_budget() -> None:
     run = planned()
     run.options = replace(OPTIONS, aggregation="model")
     run.aggregate = AnswerProgress(requested_at=13.0, ended_at=15.0, state="done", tokens=2)
@@ -85,19 +85,19 @@ def test_the_aggregation_is_predicted_by_earlier_ones_within_its_budget():
     assert prediction.outlines["answer", ""] == (pytest.approx(14.0), pytest.approx(16.5))
 
 
-def test_what_the_planner_thought_before_delays_the_steps():
+def test_what_the_planner_thought_before_delays_the_steps() -> None:
     thinking = "x" * sum(len(step.to_xml()) for step in PLAN.steps)
     half = predicted(planned()).schedule.steps[0].start_s / 2
     assert predicted(planned(thinking=thinking)).schedule.steps[0].start_s == pytest.approx(5 + half, rel=0.02)
 
 
-def test_a_plan_that_was_asked_for_again_should_have_been_written_once():
+def test_a_plan_that_was_asked_for_again_should_have_been_written_once() -> None:
     run = planned()
     run.planning.insert(0, PlanningAttempt((), AnswerProgress(requested_at=0.0, ended_at=4.0), error="no XML"))
     assert predicted(run).total_s == pytest.approx(14.0)
 
 
-def test_a_step_that_only_joins_answers_needs_no_model_and_no_time():
+def test_a_step_that_only_joins_answers_needs_no_model_and_no_time() -> None:
     run = planned()
     run.planning = []
     run.plan = Plan((*PLAN.steps, Step("3", "{1}, {2}", 9, 100, ("1", "2"))))
@@ -106,7 +106,7 @@ def test_a_step_that_only_joins_answers_needs_no_model_and_no_time():
     assert predicted(run).total_s == 8.0
 
 
-def test_what_no_other_run_tells_of_is_named_and_nothing_is_predicted():
+def test_what_no_other_run_tells_of_is_named_and_nothing_is_predicted() -> None:
     run = planned()
     assert outlook_of(run, {}) == Outlook(None, None, ("m",))
     run.options = replace(OPTIONS, router_model="planner")
@@ -116,7 +116,7 @@ def test_what_no_other_run_tells_of_is_named_and_nothing_is_predicted():
     assert (outlook_of(run, PROFILES).prediction, outlook_of(run, PROFILES).unknown) == (None, ("editor",))
 
 
-def test_before_there_is_a_plan_and_where_the_question_was_asked_directly_nothing_is_predicted():
+def test_before_there_is_a_plan_and_where_the_question_was_asked_directly_nothing_is_predicted() -> None:
     run = planned()
     run.plan_is_direct = True
     assert outlook_of(run, PROFILES).prediction is None
@@ -124,14 +124,14 @@ def test_before_there_is_a_plan_and_where_the_question_was_asked_directly_nothin
     assert (outlook_of(run, PROFILES).prediction, outlook_of(run, PROFILES).unknown) == (None, ())
 
 
-def test_a_run_that_failed_has_nothing_to_be_compared_with():
+def test_a_run_that_failed_has_nothing_to_be_compared_with() -> None:
     run = planned()
     run.state = "failed"
     run.steps["2"].state = "failed"
     assert (predicted(run).actual_s, predicted(run).error) == (None, None)
 
 
-def test_the_large_model_alone_writes_what_the_steps_wrote_by_its_profile():
+def test_the_large_model_alone_writes_what_the_steps_wrote_by_its_profile() -> None:
     # A second to the first of eight tokens, and a second for each other.
     assert outlook_of(planned(), PROFILES).alone == LargeAlone("m", pytest.approx(8.0), 8, 7)
     unfinished = planned()

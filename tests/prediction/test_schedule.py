@@ -31,26 +31,26 @@ def scheduled(plan: Plan, workers: int = 100, arrivals_s: dict[str, float] | Non
 DIAMOND = Plan((step("a", 2), step("b", 5, "a"), step("c", 3, "a"), step("d", 1, "b", "c")))
 
 
-def test_a_diamond_takes_its_longest_chain_when_there_are_workers():
+def test_a_diamond_takes_its_longest_chain_when_there_are_workers() -> None:
     schedule = scheduled(DIAMOND)
     assert (schedule.makespan_s, schedule.critical_path) == (8, ("a", "b", "d"))
 
 
-def test_one_worker_does_one_step_after_the_other():
+def test_one_worker_does_one_step_after_the_other() -> None:
     assert scheduled(DIAMOND, workers=1).makespan_s == 11
 
 
-def test_a_step_does_not_start_before_the_planner_has_written_it():
+def test_a_step_does_not_start_before_the_planner_has_written_it() -> None:
     schedule = scheduled(DIAMOND, arrivals_s={"b": 10.0})
     assert (schedule.makespan_s, schedule.critical_path) == (16, ("b", "d"))
 
 
-def test_a_step_that_takes_no_time_passes_its_answer_on_at_once():
+def test_a_step_that_takes_no_time_passes_its_answer_on_at_once() -> None:
     assert scheduled(Plan((step("a", 4), step("b", 0, "a"), step("c", 2, "b"))), workers=1).makespan_s == 6
 
 
 @given(plans(), st.integers(1, 4), st.data())
-def test_a_schedule_is_possible_and_within_its_bounds(plan, workers, data):
+def test_a_schedule_is_possible_and_within_its_bounds(plan: Plan, workers: int, data: st.DataObject) -> None:
     durations = {s.id: data.draw(seconds) for s in plan.steps}
     arrivals = {s.id: data.draw(seconds) for s in plan.steps if data.draw(st.booleans())}
     schedule = schedule_plan(plan, durations, workers, arrivals)
@@ -66,7 +66,7 @@ def test_a_schedule_is_possible_and_within_its_bounds(plan, workers, data):
 
 
 @given(plans())
-def test_with_enough_workers_the_makespan_is_the_longest_path(plan):
+def test_with_enough_workers_the_makespan_is_the_longest_path(plan: Plan) -> None:
     schedule = scheduled(plan, len(plan.steps))
     assert schedule.makespan_s == schedule.critical_path_s
     assert sum(plan.by_id[n].token for n in schedule.critical_path) == pytest.approx(schedule.makespan_s)
@@ -91,12 +91,12 @@ def shortest(plan: Plan, workers: int) -> float:
 
 @settings(max_examples=40)
 @given(plans().filter(lambda p: len(p.steps) <= 5), st.integers(1, 3))
-def test_a_schedule_is_near_the_best_there_is(plan, workers):
+def test_a_schedule_is_near_the_best_there_is(plan: Plan, workers: int) -> None:
     best = shortest(plan, workers)
     assert best - 1e-9 <= scheduled(plan, workers).makespan_s <= best * (2 - 1 / workers) + 1e-9
 
 
-async def test_steps_start_in_the_order_in_which_the_executor_starts_them():
+async def test_steps_start_in_the_order_in_which_the_executor_starts_them() -> None:
     # The chain from "late" is longer than those before it.
     plan = Plan((step("x", 3), step("y", 3), step("late", 3), step("z", 3, "late"), step("end", 3, "z", "y")))
     executor = PlanExecutor(ByTarget(m="7"), ExecutorOptions(small_model="m", large_model="m", workers=1))

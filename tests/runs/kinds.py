@@ -134,7 +134,8 @@ class EvaluationLife(Life):
         return await self.stored(run, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
-        return run.snapshot().cell(0, "b").text
+        cell = run.snapshot().cell(0, "b")
+        return None if cell is None else cell.text
 
 
 class DistillationLife(Life):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,7 @@ CALLED_NOW = {"comparison_running": "interrupted", "plan_planning": "interrupted
 
 
 @pytest.fixture
-def old_runs(tmp_path):
+def old_runs(tmp_path: Path) -> Iterator[RunRegistry]:
     connection = sqlite3.connect(tmp_path / "runs.db")
     connection.executescript(STATEMENTS)
     connection.close()
@@ -32,7 +34,7 @@ def old_runs(tmp_path):
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("comparison")])
-async def test_a_comparison_is_exported_as_before(old_runs, name):
+async def test_a_comparison_is_exported_as_before(old_runs: RunRegistry, name: str) -> None:
     comparison = await ComparisonRegistry(old_runs, ScriptedSource(), lambda target: None).get(EXPECTED[name]["id"])
     exported = json.loads(export_run(comparison.snapshot(), "json"))
     del exported["exported_at"]
@@ -41,7 +43,7 @@ async def test_a_comparison_is_exported_as_before(old_runs, name):
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("plan")])
-async def test_a_plan_run_says_what_it_said_before(old_runs, name):
+async def test_a_plan_run_says_what_it_said_before(old_runs: RunRegistry, name: str) -> None:
     run = await PlanRegistry(old_runs, ScriptedSource()).get(EXPECTED[name]["id"])
     state = CALLED_NOW.get(name, EXPECTED[name]["status"])
     before = EXPECTED[name]["export"]

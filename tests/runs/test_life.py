@@ -15,7 +15,8 @@ from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import RunAtWorkError, RunNotFoundError
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import RunFilter
-from tests.runs.kinds import KINDS, PATIENCE_S
+from multi_llm_comparator.tracking.store import Store
+from tests.runs.kinds import KINDS, PATIENCE_S, Life
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -27,6 +28,10 @@ PAGES = (
     {"vote": "vote"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
+# Where each needs a process of its own: leases are of the database, whatever the kind.
+each_once = pytest.mark.parametrize(
+    ("kind", "store_url"), [*((kind, "sqlite") for kind in KINDS), ("comparison", "postgres")], indirect=["store_url"]
+)
 
 
 @contextmanager
@@ -34,6 +39,7 @@ def another_process(url: str, kind: str) -> Iterator[tuple[subprocess.Popen[str]
     """A process that is half way through a run, and the run's id."""
     command = [sys.executable, "-m", "tests.runs.process", url, kind]
     child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
     try:
         run_id = child.stdout.readline().strip()
         assert run_id, "the child ended early"
@@ -43,7 +49,7 @@ def another_process(url: str, kind: str) -> Iterator[tuple[subprocess.Popen[str]
         child.wait()
 
 
-async def test_a_run_at_work_is_listed_found_and_seen_from_any_thread(life, kind, store):
+async def test_a_run_at_work_is_listed_found_and_seen_from_any_thread(life: Life, kind: str, store: Store) -> None:
     run = await life.half()
     (summary,) = await life.runs.list(RunFilter(kind=kind, states=("running",)))
     assert (summary.id, summary.title, summary.owner) == (run.id, "What is it?", life.runs.owner)
@@ -56,7 +62,7 @@ async def test_a_run_at_work_is_listed_found_and_seen_from_any_thread(life, kind
     assert store.leases.all() == []
 
 
-async def test_a_run_that_is_over_is_read_again_as_it_was(life, kind, store):
+async def test_a_run_that_is_over_is_read_again_as_it_was(life: Life, kind: str, store: Store) -> None:
     run = await life.half()
     await life.end(run)
     later = KINDS[kind](store)
@@ -67,7 +73,10 @@ async def test_a_run_that_is_over_is_read_again_as_it_was(life, kind, store):
     assert (later.source.calls, store.leases.all()) == ([], [])
 
 
-async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(life, kind, store, store_url):
+@each_once
+async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(
+    life: Life, kind: str, store: Store, store_url: str
+) -> None:
     with another_process(store_url, kind) as (child, run_id):
         (summary,) = await life.runs.list(RunFilter(states=("running",)))
         assert (summary.id, summary.owner.pid) == (run_id, child.pid)
@@ -88,7 +97,7 @@ async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(l
         assert (life.said(followed), followed.owner, store.count_runs()) == (life.result, None, 1)
 
 
-async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life, kind, store):
+async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life: Life, kind: str, store: Store) -> None:
     run = await life.half()
     await life.runs.stop(run.id)
     assert (run.state, store.load_run(run.id).status, store.leases.all()) == ("stopped", "stopped", [])
@@ -100,9 +109,10 @@ async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life, kind, st
     assert (again.state, later.said(again), store.leases.all()) == ("done", life.result, [])
 
 
+@each_once
 async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_what_is_finished(
-    life, kind, store, store_url
-):
+    life: Life, kind: str, store: Store, store_url: str
+) -> None:
     with another_process(store_url, kind) as (_, run_id):
         pass
     assert [run.status for run in await life.runs.list()] == ["interrupted"]
@@ -113,13 +123,13 @@ async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_w
     assert (run.state, life.said(run), store.load_run(run_id).status) == ("done", life.result, "done")
 
 
-async def test_what_runs_when_the_process_ends_is_interrupted(life, store):
+async def test_what_runs_when_the_process_ends_is_interrupted(life: Life, store: Store) -> None:
     run = await life.half()
     await life.runs.aclose()
     assert (run.state, store.load_run(run.id).status, store.leases.all()) == ("interrupted", "interrupted", [])
 
 
-async def test_a_run_is_deleted_also_while_it_is_at_work(life, store):
+async def test_a_run_is_deleted_also_while_it_is_at_work(life: Life, store: Store) -> None:
     run = await life.half()
     assert await life.runs.delete([run.id, "nowhere"]) == 1
     assert life.open.closed.is_set()
@@ -128,7 +138,7 @@ async def test_a_run_is_deleted_also_while_it_is_at_work(life, store):
         await life.runs.get(run.id, LiveRun)
 
 
-async def test_a_run_that_another_process_took_over_is_not_written_over(life, kind, store):
+async def test_a_run_that_another_process_took_over_is_not_written_over(life: Life, kind: str, store: Store) -> None:
     run = await life.half()
     run_id = run.id
     # As if this process had slept past the end of its lease.
@@ -145,7 +155,7 @@ async def test_a_run_that_another_process_took_over_is_not_written_over(life, ki
         assert "another-machine" in run.error
 
 
-async def test_a_lease_that_ran_out_is_free_to_be_taken(life, kind, store):
+async def test_a_lease_that_ran_out_is_free_to_be_taken(life: Life, kind: str, store: Store) -> None:
     run = await life.half()
     await life.runs.stop(run.id)
     store.leases.take(run.id, ELSEWHERE, -1.0)
@@ -153,7 +163,7 @@ async def test_a_lease_that_ran_out_is_free_to_be_taken(life, kind, store):
     await later.resumed(await later.runs.resume(run.id, LiveRun))
 
 
-async def test_leases_are_renewed_while_a_run_is_at_work(kind, store):
+async def test_leases_are_renewed_while_a_run_is_at_work(kind: str, store: Store) -> None:
     life = KINDS[kind](store)
     life.runs._lease_s = 0.6
     run = await life.half()
@@ -164,7 +174,7 @@ async def test_leases_are_renewed_while_a_run_is_at_work(kind, store):
     await life.runs.aclose()
 
 
-async def test_a_run_is_renamed_in_memory_or_not(life, kind, store):
+async def test_a_run_is_renamed_in_memory_or_not(life: Life, kind: str, store: Store) -> None:
     run = await life.half()
     await life.end(run)
     await life.runs.rename(run.id, "Mine")
@@ -176,7 +186,7 @@ async def test_a_run_is_renamed_in_memory_or_not(life, kind, store):
     assert store.load_run(run.id).title == "Yours"
 
 
-async def test_another_kind_is_told_from_one_that_is_not_there(life, store):
+async def test_another_kind_is_told_from_one_that_is_not_there(life: Life, store: Store) -> None:
     run = await life.half()
     await life.runs.stop(run.id)
 

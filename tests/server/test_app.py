@@ -50,7 +50,7 @@ def said(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline()
 
 
-def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_processes(home: Path):
+def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_processes(home: Path) -> None:
     port = free_port()
     with started(home, "--port", str(port), "--model", "tiny", "--context", "256") as server:
         assert f"http://127.0.0.1:{port}/v1" in said(server)
@@ -66,7 +66,7 @@ def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_proces
         assert not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
 
 
-def test_a_stream_that_is_being_written_is_written_to_its_end_before_the_server_goes(home: Path):
+def test_a_stream_that_is_being_written_is_written_to_its_end_before_the_server_goes(home: Path) -> None:
     write_random(home / "models" / "gguf" / "long.gguf")
     port = free_port()
     body = {"model": "long", "messages": [{"role": "user", "content": "hi"}], "stream": True}
@@ -80,7 +80,7 @@ def test_a_stream_that_is_being_written_is_written_to_its_end_before_the_server_
         server.wait(timeout=PATIENCE_S)
 
 
-def test_beyond_loopback_a_key_is_made_and_asked_for(home: Path):
+def test_beyond_loopback_a_key_is_made_and_asked_for(home: Path) -> None:
     port = free_port()
     with started(home, "--host", "0.0.0.0", "--port", str(port)) as server:
         assert f":{port}/v1" in said(server)
@@ -99,7 +99,9 @@ def test_beyond_loopback_a_key_is_made_and_asked_for(home: Path):
         (("--host", "0.0.0.0"), {"MLC_ACCESS_TOKEN": "short"}, "access_token must have at least"),
     ],
 )
-def test_what_cannot_be_meant_is_said_and_nothing_starts(home: Path, options, variables, told):
+def test_what_cannot_be_meant_is_said_and_nothing_starts(
+    home: Path, options: tuple[str, str], variables: dict[str, str], told: str
+) -> None:
     done = subprocess.run(
         [sys.executable, "-m", MODULE, *options],
         cwd=ROOT,
@@ -113,7 +115,7 @@ def test_what_cannot_be_meant_is_said_and_nothing_starts(home: Path, options, va
     assert told in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_port_that_is_taken_is_said_so_before_anything_else(home: Path):
+def test_a_port_that_is_taken_is_said_so_before_anything_else(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -131,7 +133,7 @@ def test_a_port_that_is_taken_is_said_so_before_anything_else(home: Path):
     assert "in use" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_help_imports_nothing_heavy_and_serving_no_engine():
+def test_help_imports_nothing_heavy_and_serving_no_engine() -> None:
     heavy = "('torch', 'transformers', 'llama_cpp', 'streamlit', 'fastapi', 'uvicorn', 'pydantic')"
     code = f"import sys; import {MODULE}; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)

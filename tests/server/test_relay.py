@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 import pytest
 
@@ -36,7 +36,7 @@ async def read(relay: Relay[int]) -> list[tuple[int, int]]:
 
 
 @pytest.fixture(params=["same loop", "another loop"])
-def loop(request):
+def loop(request: pytest.FixtureRequest) -> Iterator[Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that sources run on; made lazily, for a test has its own."""
     if request.param == "same loop":
         yield asyncio.get_running_loop
@@ -46,14 +46,14 @@ def loop(request):
     bridge.close()
 
 
-async def test_every_source_comes_whole_and_in_its_order(loop):
+async def test_every_source_comes_whole_and_in_its_order(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     sources = [Source(2000), Source(0), Source(3)]
     found = await read(Relay(loop(), [source.numbers() for source in sources]))
     for number, source in enumerate(sources):
         assert [value for of, value in found if of == number] == list(range(1, source.end + 1))
 
 
-async def test_who_reads_slowly_makes_the_source_wait(loop):
+async def test_who_reads_slowly_makes_the_source_wait(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     source = Source(None)
     relay = Relay(loop(), [source.numbers()])
     await relay.batch()
@@ -68,7 +68,7 @@ async def test_who_reads_slowly_makes_the_source_wait(loop):
     relay.close()
 
 
-async def test_closing_closes_the_sources():
+async def test_closing_closes_the_sources() -> None:
     sources = [Source(None), Source(None)]
     relay = Relay(asyncio.get_running_loop(), [source.numbers() for source in sources])
     await relay.batch()
@@ -78,7 +78,7 @@ async def test_closing_closes_the_sources():
             await source.closed.wait()
 
 
-async def test_a_loop_that_ends_is_told_to_the_reader():
+async def test_a_loop_that_ends_is_told_to_the_reader() -> None:
     bridge = Bridge()
     relay = Relay(bridge.loop, [Source(None).numbers()])
     await relay.batch()
@@ -88,7 +88,7 @@ async def test_a_loop_that_ends_is_told_to_the_reader():
     await closing
 
 
-async def test_what_a_source_raises_is_raised_to_the_reader(loop):
+async def test_what_a_source_raises_is_raised_to_the_reader(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     async def broken() -> AsyncGenerator[int, None]:
         yield 1
         raise ZeroDivisionError

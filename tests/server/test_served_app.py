@@ -143,7 +143,7 @@ def test_what_cannot_be_meant_is_said_in_one_paragraph_and_nothing_starts(
     assert said in " ".join(done.stderr.split()) and "Traceback" not in done.stderr
 
 
-def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path: Path):
+def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_chain(folder / "tiny.gguf", chain([word(said) for said in ("\n", "▁one", "▁two")]))
@@ -151,7 +151,7 @@ def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path:
     with started(tmp_path, "--port", str(port), "--no-browser", MLC_FIRST_MODEL="false") as app:
         assert "running at" in first_line(app)
         with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client:
-            asked = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
+            asked: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "temperature": 0}
             assert client.chat.completions.create(**asked).choices[0].message.content == " one two"
             chunks = list(client.chat.completions.create(**asked, stream=True))
             assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == " one two"
@@ -161,7 +161,7 @@ def test_the_api_is_beside_the_pages_and_takes_none_of_their_addresses(tmp_path:
         assert json.loads(get(port, "/openapi.json")[1])["info"]["title"]
 
 
-def test_beyond_loopback_the_api_takes_the_token_of_the_pages(tmp_path: Path):
+def test_beyond_loopback_the_api_takes_the_token_of_the_pages(tmp_path: Path) -> None:
     port, token = free_port(), "the-token-of-this-test"
     options = ("--host", "0.0.0.0", "--port", str(port), "--no-browser")
     with started(tmp_path, *options, MLC_ACCESS_TOKEN=token) as app:

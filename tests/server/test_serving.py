@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.server.serving import opened
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -7,7 +11,9 @@ from tests.support.gateways import ask, text_of
 from tests.support.tiny_gguf import chain, word, write_chain
 
 
-async def test_who_comes_first_waits_for_the_models_to_be_known_and_is_answered(tmp_path, monkeypatch):
+async def test_who_comes_first_waits_for_the_models_to_be_known_and_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_chain(folder / "tiny.gguf", chain([word(said) for said in ("\n", "▁one", "▁two")]))
@@ -22,7 +28,9 @@ async def test_who_comes_first_waits_for_the_models_to_be_known_and_is_answered(
         assert text_of(await ask(served.gateway, "tiny", asked)) == " one two"
 
 
-async def test_a_server_that_closes_during_its_first_scan_ends_the_scan(tmp_path, monkeypatch):
+async def test_a_server_that_closes_during_its_first_scan_ends_the_scan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLC_MODELS_DIR", str(tmp_path / "models"))
     monkeypatch.setenv("MLC_SPARE_PROCESS", "false")
     async with opened() as served:

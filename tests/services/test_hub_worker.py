@@ -16,7 +16,7 @@ from tests.support.hub_server import COMMIT, HubServer, serving
 
 def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any, clock: Any) -> Any:
     """Fetch one file under this clock; what was told, in order."""
-    told = []
+    told: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(hub_worker, "now", clock)
     monkeypatch.setattr(hub_worker, "tell", lambda kind, **said: told.append((kind, said)))
     with serving(HubServer({"org/one": {"one.gguf": content}})) as hub:

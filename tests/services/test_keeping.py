@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import (
     Failed,
     Finished,
@@ -20,23 +19,13 @@ from multi_llm_comparator.core.events import (
     event_from_dict,
     event_to_dict,
 )
-from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.settings import ModelServing, Settings
 from multi_llm_comparator.services import residency
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.keeping import Keeping
 from multi_llm_comparator.services.memory_manager import MemoryManager
+from tests.services.asking import LONG, ask, collect, pid_of, until
 from tests.support.scripted_models import Catalogue, scripted_model
-
-LONG = "one two three four five six seven eight nine ten " * 40
-
-
-def ask(max_tokens: int = 512) -> GenerationRequest:
-    return GenerationRequest(messages=(Message("user", "hello"),), config=ModelConfig(max_tokens=max_tokens))
-
-
-async def collect(stream: Any) -> list[Any]:
-    return [event async for event in stream]
 
 
 @pytest.fixture
@@ -49,12 +38,12 @@ def models(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.fixture
 async def make(tmp_path: Path, models: dict[str, Any]) -> AsyncIterator[Callable[..., InferenceEngine]]:
-    engines = []
+    engines: list[InferenceEngine] = []
 
     def make(mode: str = "one_at_a_time", **settings: Any) -> InferenceEngine:
         chosen = Settings(**{"spare_process": False, "home": tmp_path, "hang_timeout_s": 60, **settings})
         memory = MemoryManager(mode=mode)  # type: ignore[arg-type]
-        engines.append(InferenceEngine(memory, models=Catalogue(*models.values()), settings=chosen))  # type: ignore[arg-type]
+        engines.append(InferenceEngine(memory, models=Catalogue(*models.values()), settings=chosen))
         return engines[-1]
 
     yield make
@@ -64,11 +53,6 @@ async def make(tmp_path: Path, models: dict[str, Any]) -> AsyncIterator[Callable
 
 def names(engine: InferenceEngine) -> list[str]:
     return sorted(model.name for model in engine.loaded_models())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.02)
 
 
 async def test_an_idle_model_is_unloaded_after_its_time_and_a_pinned_one_stays(
@@ -188,7 +172,7 @@ async def test_how_far_a_load_is_comes_into_the_stream(
 async def test_slots_that_are_set_hold_at_once_and_without_loading_again(make: Callable[..., InferenceEngine]) -> None:
     engine = make("auto", parallel_requests=1)
     await engine.load("slow")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     await engine.follow(Settings(model_serving={"slow": ModelServing(slots=3)}))
     three = await asyncio.gather(*(collect(engine.stream("slow", ask(max_tokens=30))) for _ in range(3)))
     starts = [next(event.at for event in events if isinstance(event, Started)) for events in three]

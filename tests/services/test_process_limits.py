@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -22,9 +22,11 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_estimate import MemoryEstimate, memory_bound_bytes
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.services.model_process import ModelProcess
-from tests.support.scripted_models import scripted_model
+from tests.services.asking import pid_of, until
+from tests.support.scripted_models import Catalogue, scripted_model
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import write_random
+from tests.support.warm_server import TEMPLATE_LIMIT
 
 SHOWS = "{{ messages[0].content }}"
 # Two equal lists of lists, each of which holds the same twice: comparing them takes for ever, inside Python itself.
@@ -129,19 +131,11 @@ async def test_a_stop_that_is_heard_ends_nothing_else(
 
 
 def engine_of(model: ModelInfo, **memory: float) -> InferenceEngine:
-    engine = InferenceEngine(MemoryManager(**memory))  # type: ignore[arg-type]
-    engine._known[model.name] = engine._known[model.id] = model
-    return engine
+    return InferenceEngine(MemoryManager(**memory), models=Catalogue(model))  # type: ignore[arg-type]
 
 
 async def last_of(engine: InferenceEngine, request: GenerationRequest) -> Event:
     return [event async for event in engine.stream("m", request)][-1]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_a_load_that_nobody_waits_for_any_more_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +160,7 @@ async def test_who_asks_again_at_once_finds_the_model_still_loading(
     engine = engine_of(scripted_model(tmp_path, "m", load_s=3, otherwise="here"))
     first = asyncio.create_task(last_of(engine, ask()))
     await until(lambda: [m for m in engine.loaded_models() if m.pid is not None])
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     first.cancel()
     await asyncio.wait({first})
     assert isinstance(await last_of(engine, ask()), Finished)
@@ -174,6 +168,13 @@ async def test_who_asks_again_at_once_finds_the_model_still_loading(
     await engine.aclose()
 
 
+@pytest.fixture
+def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that never ends takes all of its time. What is said of it names the time that others have."""
+    monkeypatch.setenv(TEMPLATE_LIMIT, "2")
+
+
+@pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("kind", ["pytorch", "gguf"])
 async def test_a_template_that_is_stuck_inside_python_ends_its_process_and_says_so(tmp_path: Path, kind: str) -> None:
     """Nothing inside the process could stop it: no count, no clock, no signal handler."""
@@ -191,6 +192,7 @@ async def test_a_template_that_is_stuck_inside_python_ends_its_process_and_says_
     await engine.aclose()
 
 
+@pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("kind", ["pytorch", "gguf"])
 @pytest.mark.parametrize("template", [FILLS, ENDLESS], ids=["fills the memory", "endless"])
 async def test_a_template_without_bounds_is_not_used_and_the_model_answers_without_it(

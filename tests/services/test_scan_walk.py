@@ -44,9 +44,14 @@ def test_a_changed_file_is_read_again_and_an_unchanged_one_is_not(
     folder = checkpoint(tmp_path / "model")
     (tmp_path / "other.gguf").write_bytes(gguf_bytes())
     first = scan_folder(tmp_path, "test")
-    opened = []
+    opened: list[str] = []
     real = os.open
-    monkeypatch.setattr(os, "open", lambda path, *args: opened.append(path) or real(path, *args))
+
+    def counted(path: str, *args: int) -> int:
+        opened.append(path)
+        return real(path, *args)
+
+    monkeypatch.setattr(os, "open", counted)
     assert scan_folder(tmp_path, "test") == first
     assert opened == []
     (folder / "model.safetensors").write_bytes(b"damaged")

@@ -28,15 +28,16 @@ from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services import spare
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_process import ModelProcess
+from tests.services.asking import pid_of, until
 from tests.support.scripted_models import Catalogue, scripted_model
 
 pytestmark = [
+    pytest.mark.cold,
     pytest.mark.skipif(not spare.can_fork(), reason="models are started on their own here"),
     # One worker of the test run does all the importing.
     pytest.mark.xdist_group("template"),
 ]
 ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 300
 
 APP = """
 import asyncio, sys
@@ -96,7 +97,7 @@ def model_at(folder: Path, name: str) -> ModelInfo:
 
 @pytest.fixture
 async def make_engine(tmp_path: Path) -> AsyncIterator[Callable[..., InferenceEngine]]:
-    engines = []
+    engines: list[InferenceEngine] = []
 
     def make(*models: ModelInfo) -> InferenceEngine:
         engines.append(InferenceEngine(models=Catalogue(*models), settings=Settings(home=tmp_path)))
@@ -151,20 +152,16 @@ async def engine(forking: InferenceEngine) -> AsyncIterator[InferenceEngine]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def forked(forking: InferenceEngine) -> AsyncIterator[ModelProcess]:
     """A process that holds no model yet."""
-    template = await forking._table().spare._ready_template()
+    template = await forking._table().loader.spare._ready_template()
     process = await ModelProcess.start(template.spawn)
     yield process
     await process.close()
 
 
-def parent_of(pid: int) -> psutil.Process | None:
-    return psutil.Process(pid).parent()
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(START_TIMEOUT_S):
-        while not condition():
-            await asyncio.sleep(0.02)
+def parent_of(pid: int | None) -> psutil.Process:
+    parent = psutil.Process(pid).parent()
+    assert parent is not None
+    return parent
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -176,14 +173,16 @@ async def test_two_models_of_one_template_answer_and_each_has_its_part_of_what_t
     assert isinstance(await last_event(engine.stream("two", ask())), Finished)
     one, two = engine.loaded_models()
     assert parent_of(one.pid) == parent_of(two.pid) != psutil.Process()
-    assert all(0 < model.memory_bytes < psutil.Process(model.pid).memory_info().rss for model in (one, two))
-    assert one.memory_bytes < alone.memory_bytes < one.memory_bytes + two.memory_bytes
+    shares = [model.memory_bytes or 0 for model in (one, two)]
+    whole = [psutil.Process(model.pid).memory_info().rss for model in (one, two)]
+    assert all(0 < share < rss for share, rss in zip(shares, whole, strict=True))
+    assert shares[0] < (alone.memory_bytes or 0) < sum(shares)
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_unloading_a_forked_model_ends_its_process(engine: InferenceEngine) -> None:
     await engine.load("one")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     await engine.unload("one")
     assert not psutil.pid_exists(pid)
 
@@ -193,7 +192,7 @@ async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a
     engine: InferenceEngine,
 ) -> None:
     await engine.load("crashes")
-    pid = engine.loaded_models()[0].pid
+    pid = pid_of(engine)
     # It must not answer before it is hit.
     psutil.Process(pid).suspend()
     events = []
@@ -259,7 +258,7 @@ async def test_no_two_forks_draw_the_same_random_numbers(engine: InferenceEngine
 @pytest.mark.asyncio(loop_scope="module")
 async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one(engine: InferenceEngine) -> None:
     await engine.load("one")
-    before = engine.loaded_models()[0].pid
+    before = pid_of(engine)
     psutil.Process(before).suspend()
     answer = asyncio.create_task(last_event(engine.stream("one", ask())))
     await until(lambda: engine.loaded_models()[0].active)
@@ -269,7 +268,7 @@ async def test_models_end_with_a_killed_template_and_the_next_load_has_a_new_one
     assert isinstance(failed, Failed)
     assert "SIGKILL" in failed.message
     assert isinstance(await last_event(engine.stream("one", ask())), Finished)
-    after = engine.loaded_models()[0].pid
+    after = pid_of(engine)
     assert parent_of(after) not in (killed, psutil.Process())
 
 
@@ -286,7 +285,7 @@ async def test_where_the_template_has_a_second_thread_a_model_is_started_on_its_
     with caplog.at_level(logging.WARNING):
         assert isinstance(await last_event(engine.stream("one", ask())), Finished)
     assert "2 threads" in caplog.text
-    assert parent_of(engine.loaded_models()[0].pid) == psutil.Process()
+    assert parent_of(pid_of(engine)) == psutil.Process()
 
 
 async def test_imports_wait_while_a_model_answers_and_go_on_afterwards(
@@ -316,7 +315,7 @@ async def test_a_model_does_not_wait_for_a_template_that_imports_at_leisure(
     await until(lambda: templates())
     (leisurely,) = templates()
     await engine.load("one")
-    assert parent_of(engine.loaded_models()[0].pid) not in (leisurely, psutil.Process())
+    assert parent_of(pid_of(engine)) not in (leisurely, psutil.Process())
     assert not leisurely.is_running()
 
 

@@ -88,7 +88,7 @@ def test_tokens_of_a_slow_model_are_told_one_by_one(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.skipif(sys.platform != "linux", reason="priorities of single threads are Linux's")
 def test_work_aside_goes_last_and_leaves_no_thread_and_no_priority_behind() -> None:
-    seen = []
+    seen: list[int] = []
     threads = set(threading.enumerate())
     run_aside(lambda: seen.append(os.sched_getscheduler(0)), last=True)
     run_aside(lambda: seen.append(os.sched_getscheduler(0)), last=False)

@@ -18,7 +18,7 @@ def postgres_socket() -> Iterator[Path]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request, tmp_path) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database of either kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'runs.db'}"
@@ -26,12 +26,12 @@ def database_url(request, tmp_path) -> str:
 
 
 @pytest.fixture(scope="session")
-def shared_postgres_url(postgres_socket) -> str:
+def shared_postgres_url(postgres_socket: Path) -> str:
     return new_database(postgres_socket)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def store_url(request, tmp_path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where ``store`` is: a file of its own, or a Postgres database whose tables were emptied."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'runs.db'}"
@@ -44,7 +44,7 @@ def store_url(request, tmp_path) -> str:
 
 
 @pytest.fixture
-def store(store_url) -> Iterator[Store]:
+def store(store_url: str) -> Iterator[Store]:
     opened = Store(store_url)
     yield opened
     opened.close()

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.keys import scrub
-from multi_llm_comparator.tracking.api_keys import KeyLimits
+from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.tables import api_keys as KEYS
 
 
-def test_a_key_is_shown_once_and_kept_as_a_digest(store):
+def test_a_key_is_shown_once_and_kept_as_a_digest(store: Store) -> None:
     key, secret = store.api_keys.create("laptop", limits=KeyLimits(rpm=5, priority="low"), valid_s=60)
     shown = secret.get_secret_value()
     assert shown.startswith(f"{key.prefix}-") and len(shown) > 50
@@ -23,7 +25,7 @@ def test_a_key_is_shown_once_and_kept_as_a_digest(store):
     assert shown not in scrub(f"it said {shown} is wrong")
 
 
-def test_what_is_not_the_whole_key_is_not_it(store):
+def test_what_is_not_the_whole_key_is_not_it(store: Store) -> None:
     key, secret = store.api_keys.create("one")
     shown = secret.get_secret_value()
     other = "A" if shown[-1] != "A" else "B"
@@ -32,7 +34,7 @@ def test_what_is_not_the_whole_key_is_not_it(store):
     assert store.api_keys.verify(f"mlc-00000000-{shown[13:]}") is None
 
 
-def test_revoked_and_expired_keys_are_refused_and_can_be_deleted(store, monkeypatch):
+def test_revoked_and_expired_keys_are_refused_and_can_be_deleted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     key, secret = store.api_keys.create("one")
     with pytest.raises(ConfigurationError, match="revoke it first"):
         store.api_keys.delete(key.id)
@@ -60,6 +62,6 @@ def test_revoked_and_expired_keys_are_refused_and_can_be_deleted(store, monkeypa
         {"name": "x", "limits": KeyLimits(priority="first")},  # type: ignore[arg-type]
     ],
 )
-def test_what_cannot_be_meant_is_refused(store, given):
+def test_what_cannot_be_meant_is_refused(store: Store, given: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         store.api_keys.create(**given)

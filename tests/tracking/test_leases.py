@@ -13,6 +13,7 @@ import pytest
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.exceptions import RunAtWorkError, RunConflictError, RunNotFoundError
 from multi_llm_comparator.tracking.records import RunFilter
+from multi_llm_comparator.tracking.store import Store
 from tests.tracking.records import a_run, an_item
 
 ME = WorkingProcess("here", 10, 1000.0)
@@ -21,11 +22,11 @@ LONG_S = 1000.0
 RAN_OUT_S = -1.0
 
 
-def status(store, run_id: str = "r1") -> str:
+def status(store: Store, run_id: str = "r1") -> str:
     return store.load_run(run_id).status
 
 
-def test_a_run_that_nobody_works_on_is_interrupted(store):
+def test_a_run_that_nobody_works_on_is_interrupted(store: Store) -> None:
     store.save_run(a_run(status="running"), owner=ME, lease_s=LONG_S)
     assert (status(store), store.load_run("r1").owner) == ("running", ME)
     assert [run.status for run in store.list_runs(RunFilter(states=("running",)))] == ["running"]
@@ -35,7 +36,7 @@ def test_a_run_that_nobody_works_on_is_interrupted(store):
     assert store.count_runs(RunFilter(states=("running",))) == 0
 
 
-def test_a_lease_that_ran_out_interrupts_too_and_may_still_be_renewed(store):
+def test_a_lease_that_ran_out_interrupts_too_and_may_still_be_renewed(store: Store) -> None:
     store.save_run(a_run(status="queued"), owner=ME, lease_s=RAN_OUT_S)
     assert (status(store), store.leases.of("r1")) == ("interrupted", None)
     assert store.leases.renew(["r1", "unknown"], ME, LONG_S) == {"r1"}
@@ -43,13 +44,13 @@ def test_a_lease_that_ran_out_interrupts_too_and_may_still_be_renewed(store):
 
 
 @pytest.mark.parametrize("ended", ["done", "failed", "stopped"])
-def test_a_run_that_ended_stays_what_it_became(store, ended):
+def test_a_run_that_ended_stays_what_it_became(store: Store, ended: str) -> None:
     store.save_run(a_run(status="running"), owner=ME, lease_s=LONG_S)
     store.save_run(a_run(status=ended), owner=ME, lease_s=0)
     assert (status(store), store.leases.all()) == (ended, [])
 
 
-def test_what_another_process_holds_can_neither_be_taken_written_nor_deleted(store):
+def test_what_another_process_holds_can_neither_be_taken_written_nor_deleted(store: Store) -> None:
     store.save_run(a_run(status="running"), owner=OTHER, lease_s=LONG_S)
     with pytest.raises(RunAtWorkError, match="process 10 on 'there' is at work on run 'r1'"):
         store.leases.take("r1", ME, LONG_S)
@@ -66,7 +67,7 @@ def test_what_another_process_holds_can_neither_be_taken_written_nor_deleted(sto
     assert store.leases.of("r1").owner == OTHER
 
 
-def test_what_ran_out_can_be_taken_and_its_old_holder_writes_no_more(store):
+def test_what_ran_out_can_be_taken_and_its_old_holder_writes_no_more(store: Store) -> None:
     store.save_run(a_run(status="running", updated_at=1.0), owner=OTHER, lease_s=RAN_OUT_S)
     store.save_items([an_item(text="as nobody else took it")], owner=OTHER)
     store.leases.take("r1", ME, LONG_S)
@@ -81,7 +82,7 @@ def test_what_ran_out_can_be_taken_and_its_old_holder_writes_no_more(store):
     assert [item.text for item in store.load_items("r1")] == ["as nobody else took it"]
 
 
-def test_of_many_who_want_a_run_at_once_one_gets_it(store):
+def test_of_many_who_want_a_run_at_once_one_gets_it(store: Store) -> None:
     store.save_run(a_run(status="running"))
 
     def take(pid: int) -> bool:
@@ -95,12 +96,12 @@ def test_of_many_who_want_a_run_at_once_one_gets_it(store):
         assert sum(pool.map(take, range(1, 17))) == 1
 
 
-def test_an_unknown_run_cannot_be_taken(store):
+def test_an_unknown_run_cannot_be_taken(store: Store) -> None:
     with pytest.raises(RunNotFoundError):
         store.leases.take("nowhere", ME, LONG_S)
 
 
-def test_a_process_that_is_gone_loses_all_it_held(store):
+def test_a_process_that_is_gone_loses_all_it_held(store: Store) -> None:
     for run_id in ("r1", "r2"):
         store.save_run(a_run(run_id, status="running"), owner=ME, lease_s=LONG_S)
     store.save_run(a_run("r3", status="running"), owner=OTHER, lease_s=LONG_S)
@@ -109,13 +110,13 @@ def test_a_process_that_is_gone_loses_all_it_held(store):
     assert [run.status for run in store.list_runs()] == ["running", "interrupted", "interrupted"]
 
 
-def test_a_lease_goes_with_its_run(store):
+def test_a_lease_goes_with_its_run(store: Store) -> None:
     store.save_run(a_run(status="running"), owner=ME, lease_s=LONG_S)
     assert store.delete_runs(["r1"], owner=ME) == 1
     assert store.leases.all() == []
 
 
-def test_a_process_is_told_from_one_that_ended_and_one_elsewhere():
+def test_a_process_is_told_from_one_that_ended_and_one_elsewhere() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     seen = replace(this_process(), pid=child.pid, began_at=psutil.Process(child.pid).create_time())
     assert (seen.is_gone, seen.is_other) == (False, True)

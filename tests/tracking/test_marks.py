@@ -7,12 +7,13 @@ import pytest
 from multi_llm_comparator.core.exceptions import InvalidParameterError, RunNotFoundError
 from multi_llm_comparator.tracking import marks
 from multi_llm_comparator.tracking.records import ItemRef, RunFilter
+from multi_llm_comparator.tracking.store import Store
 from tests.tracking.records import a_run, an_item
 
 ITEM = ItemRef("0/p1")
 
 
-def test_marks_stay_when_the_run_is_saved_again_and_do_not_count_as_a_change(store):
+def test_marks_stay_when_the_run_is_saved_again_and_do_not_count_as_a_change(store: Store) -> None:
     store.save_run(a_run(updated_at=1.0), [an_item()])
     store.marks.rename("r1", "  My   capitals ")
     store.marks.set_note("r1", "worth keeping")
@@ -26,7 +27,7 @@ def test_marks_stay_when_the_run_is_saved_again_and_do_not_count_as_a_change(sto
     assert store.list_runs()[0].title == "My capitals"
 
 
-def test_an_empty_title_gives_back_the_first_one(store):
+def test_an_empty_title_gives_back_the_first_one(store: Store) -> None:
     store.save_run(a_run())
     store.marks.rename("r1", "mine")
     store.marks.rename("r1", " ")
@@ -34,7 +35,7 @@ def test_an_empty_title_gives_back_the_first_one(store):
 
 
 @pytest.mark.parametrize("text", ["MY TITLE", "a note", "grün", "on the answer", "Ärger"])
-def test_searches_find_what_marks_say(store, text):
+def test_searches_find_what_marks_say(store: Store, text: str) -> None:
     store.save_run(a_run(), [an_item()])
     store.marks.rename("r1", "My title")
     store.marks.set_note("r1", "A note")
@@ -47,7 +48,7 @@ def test_searches_find_what_marks_say(store, text):
     assert store.count_runs(RunFilter(text="a note")) == 0
 
 
-def test_runs_are_found_by_their_tags_and_those_of_their_items(store):
+def test_runs_are_found_by_their_tags_and_those_of_their_items(store: Store) -> None:
     for run_id in ("r1", "r2", "r3"):
         store.save_run(a_run(run_id), [an_item(run_id=run_id)])
     store.marks.change_tags(["r1", "r2"], add=["good", "new"])
@@ -60,7 +61,7 @@ def test_runs_are_found_by_their_tags_and_those_of_their_items(store):
     assert store.marks.all_tags() == [("good", 1), ("old", 1)]
 
 
-def test_bounds_of_marks(store):
+def test_bounds_of_marks(store: Store) -> None:
     store.save_run(a_run(), [an_item()])
     with pytest.raises(InvalidParameterError, match="too many"):
         store.marks.set_tags("r1", map(str, range(marks.MAX_TAGS + 1)))
@@ -77,7 +78,7 @@ def test_bounds_of_marks(store):
     assert store.load_run("r1").note == "a\ufffdb\ufffd"
 
 
-def test_what_is_not_there_cannot_be_marked(store):
+def test_what_is_not_there_cannot_be_marked(store: Store) -> None:
     store.save_run(a_run(), [an_item()])
     for change in (
         lambda: store.marks.rename("nowhere", "x"),

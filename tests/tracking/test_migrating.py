@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -12,13 +13,14 @@ import pytest
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 
+pytestmark = pytest.mark.cold
 FOLDER = Path(__file__).parent
 EXPECTED = json.loads((FOLDER / "revision_0001.json").read_text(encoding="utf-8"))
 STATEMENTS = (FOLDER / "revision_0001.sql").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def old_url(database_url) -> str:
+def old_url(database_url: str) -> str:
     if database_url.startswith("sqlite"):
         connection = sqlite3.connect(database_url.removeprefix("sqlite:///"))
         connection.executescript(STATEMENTS)
@@ -38,13 +40,13 @@ def _order(statement: str) -> tuple[bool, bool]:
 
 
 @pytest.fixture
-def store(old_url):
+def store(old_url: str) -> Iterator[Store]:
     opened = Store(old_url)
     yield opened
     opened.close()
 
 
-def test_every_run_is_there_with_its_text(store):
+def test_every_run_is_there_with_its_text(store: Store) -> None:
     runs = {run.id: run for run in store.list_runs()}
     assert runs.keys() == {expected["id"] for expected in EXPECTED.values()}
     for expected in EXPECTED.values():
@@ -60,7 +62,7 @@ def test_every_run_is_there_with_its_text(store):
             assert all(item.attempt == 1 for item in items)
 
 
-def test_what_was_at_work_is_interrupted_and_models_and_texts_are_found(store):
+def test_what_was_at_work_is_interrupted_and_models_and_texts_are_found(store: Store) -> None:
     at_work = {EXPECTED[name]["id"] for name in ("comparison_running", "plan_planning", "plan_running")}
     assert {run.id for run in store.list_runs(RunFilter(states=("interrupted",)))} == at_work
     assert store.load_run(EXPECTED["plan_planning"]["id"]).phase == "planning"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,7 @@ from multi_llm_comparator.tracking.store import Store
 from tests.tracking.records import a_run, an_item
 
 
-def test_what_was_saved_is_there_when_the_store_is_opened_again(store, store_url):
+def test_what_was_saved_is_there_when_the_store_is_opened_again(store: Store, store_url: str) -> None:
     store.save_run(a_run(), [an_item()])
     again = Store(store_url)
     loaded = again.load_run("r1")
@@ -26,7 +27,7 @@ def test_what_was_saved_is_there_when_the_store_is_opened_again(store, store_url
     again.close()
 
 
-def test_saving_again_replaces(store):
+def test_saving_again_replaces(store: Store) -> None:
     store.save_run(a_run(), [an_item(status="running", text="Pa")])
     store.save_run(a_run(title="Cities", status="failed"), [an_item()])
     assert store.load_run("r1").title == "Cities"
@@ -34,40 +35,40 @@ def test_saving_again_replaces(store):
     assert store.count_runs() == 1
 
 
-def test_items_come_in_the_order_of_positions_keys_and_attempts(store):
+def test_items_come_in_the_order_of_positions_keys_and_attempts(store: Store) -> None:
     places = [(10, "10/a", 1), (2, "2/b", 1), (2, "2/a", 2), (2, "2/a", 1)]
     store.save_run(a_run(), [an_item(key, position=position, attempt=n) for position, key, n in places])
     assert [(item.position, item.key, item.attempt) for item in store.load_items("r1")] == sorted(places)
 
 
 @pytest.mark.parametrize("run_id", ["nowhere", "", "\x00", "\ud800", "x" * 10_000])
-def test_an_unknown_run_is_said_to_be_unknown(store, run_id):
+def test_an_unknown_run_is_said_to_be_unknown(store: Store, run_id: str) -> None:
     with pytest.raises(RunNotFoundError, match="is stored"):
         store.load_run(run_id)
     assert store.load_items(run_id) == []
     assert store.delete_runs([run_id]) == 0
 
 
-def test_an_item_without_its_run_is_refused(store):
+def test_an_item_without_its_run_is_refused(store: Store) -> None:
     with pytest.raises(StoreError):
         store.save_items([an_item(run_id="nowhere")])
 
 
-def test_deleting_takes_the_items_along(store):
+def test_deleting_takes_the_items_along(store: Store) -> None:
     store.save_run(a_run(), [an_item()])
     assert store.delete_runs(["r1"]) == 1
     assert store.delete_runs(["r1"]) == 0
     assert store.load_items("r1") == []
 
 
-def test_lists_give_the_newest_first_page_by_page(store):
+def test_lists_give_the_newest_first_page_by_page(store: Store) -> None:
     for number in range(7):
         store.save_run(a_run(f"r{number}", created_at=1000.0 + number // 2))
     pages = [[run.id for run in store.list_runs(limit=3, offset=offset)] for offset in (0, 3, 6, 9)]
     assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"], []]
 
 
-def test_lists_are_bounded_whatever_is_asked_for(store, monkeypatch):
+def test_lists_are_bounded_whatever_is_asked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "MAX_LIST", 3)
     for number in range(5):
         store.save_run(a_run(f"r{number}"))
@@ -76,7 +77,7 @@ def test_lists_are_bounded_whatever_is_asked_for(store, monkeypatch):
     assert store.count_runs() == 5
 
 
-def test_lists_can_be_of_one_kind(store):
+def test_lists_can_be_of_one_kind(store: Store) -> None:
     store.save_run(a_run("c"))
     store.save_run(a_run("p", kind="plan"))
     assert [run.id for run in store.list_runs(RunFilter(kind="plan"))] == ["p"]
@@ -107,28 +108,28 @@ def test_lists_can_be_of_one_kind(store):
         ("_", True),
     ],
 )
-def test_search_finds_text_anywhere_in_a_run(store, text, found):
+def test_search_finds_text_anywhere_in_a_run(store: Store, text: str, found: bool) -> None:
     answer = "Paris. 答案是北京。 Großer Ärger in der Straße, abc, 100% a_b back\\slash"
     store.save_run(a_run(), [an_item(text=answer)])
     assert [run.id for run in store.list_runs(RunFilter(text=text))] == (["r1"] if found else [])
     assert store.count_runs(RunFilter(text=text)) == int(found)
 
 
-def test_search_sees_what_an_item_says_now(store):
+def test_search_sees_what_an_item_says_now(store: Store) -> None:
     store.save_run(a_run(), [an_item(text="first words")])
     store.save_items([an_item(text="other words")])
     assert store.count_runs(RunFilter(text="other")) == 1
     assert store.count_runs(RunFilter(text="first")) == 0
 
 
-def test_a_very_long_query_is_cut_rather_than_refused(store):
+def test_a_very_long_query_is_cut_rather_than_refused(store: Store) -> None:
     store.save_run(a_run(), [an_item(text="x" * 1000)])
     assert store.count_runs(RunFilter(text="x" * 5000)) == 1
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(), max_size=80), query=st.text(st.characters(), min_size=1, max_size=8))
-def test_any_text_can_be_stored_and_searched_for(store, text, query):
+def test_any_text_can_be_stored_and_searched_for(store: Store, text: str, query: str) -> None:
     store.save_run(a_run(title=text[:20], search_text=text, document={"text": text}), [an_item(text=text)])
     stored = store.load_items("r1")[0].text
     assert len(stored) == len(text)
@@ -139,7 +140,7 @@ def test_any_text_can_be_stored_and_searched_for(store, text, query):
         assert store.count_runs(RunFilter(text=text)) == 1
 
 
-def test_many_threads_may_write_at_once(store):
+def test_many_threads_may_write_at_once(store: Store) -> None:
     store.save_run(a_run())
 
     def write(number: int) -> None:
@@ -151,13 +152,15 @@ def test_many_threads_may_write_at_once(store):
 
 
 @pytest.mark.parametrize("document", [{"a": float("nan")}, {"a": object()}, {"a": {1, 2}}])
-def test_a_document_that_is_no_json_is_refused_before_anything_is_written(store, document):
+def test_a_document_that_is_no_json_is_refused_before_anything_is_written(
+    store: Store, document: dict[str, Any]
+) -> None:
     with pytest.raises(StoreError, match="JSON"):
         store.save_run(a_run(document=document))
     assert store.count_runs() == 0
 
 
-def test_sizes_are_bounded(store, monkeypatch):
+def test_sizes_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "MAX_TEXT_CHARS", 100)
     monkeypatch.setattr(rows, "MAX_DOCUMENT_CHARS", 200)
     with pytest.raises(StoreError, match="at most 100"):
@@ -168,7 +171,7 @@ def test_sizes_are_bounded(store, monkeypatch):
     assert len(store.load_run("r1").title) == rows.MAX_LINE_CHARS
 
 
-def test_a_run_that_was_written_by_another_since_is_not_written_over(store):
+def test_a_run_that_was_written_by_another_since_is_not_written_over(store: Store) -> None:
     store.save_run(a_run(updated_at=1.0))
     store.save_run(a_run(updated_at=2.0), known=1.0)
     with pytest.raises(RunConflictError, match="changed by another program"):
@@ -179,7 +182,7 @@ def test_a_run_that_was_written_by_another_since_is_not_written_over(store):
     assert store.load_run("new").updated_at == 3.0
 
 
-def test_filters_combine(store):
+def test_filters_combine(store: Store) -> None:
     for number in range(6):
         kind, status = ("plan", "failed") if number % 2 else ("comparison", "done")
         run = a_run(
@@ -187,7 +190,7 @@ def test_filters_combine(store):
         )
         store.save_run(replace(run, models=(f"m{number}", "all"), parent_id="r0" if number == 5 else None))
 
-    def found(**filter) -> str:
+    def found(**filter: Any) -> str:
         runs = store.list_runs(RunFilter(**filter))
         assert store.count_runs(RunFilter(**filter)) == len(runs)
         return "".join(run.id[1] for run in runs)
@@ -205,14 +208,14 @@ def test_filters_combine(store):
     assert store.all_models()[0] == ("all", 6)
 
 
-def test_several_runs_are_deleted_at_once(store):
+def test_several_runs_are_deleted_at_once(store: Store) -> None:
     for number in range(1100):
         store.save_run(a_run(f"r{number}"))
     assert store.delete_runs([f"r{number}" for number in range(1050)] + ["nowhere"]) == 1050
     assert store.count_runs() == 50
 
 
-def test_curves_are_kept_by_series_and_step(store):
+def test_curves_are_kept_by_series_and_step(store: Store) -> None:
     store.save_run(a_run())
     store.save_points("r1", [Point(series="loss", step=n, value=1.0 / (n + 1), at=float(n)) for n in range(5)])
     store.save_points(

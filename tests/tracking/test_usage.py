@@ -7,16 +7,19 @@ import pytest
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.usage import MAX_WAITING, UsageRecord, UsageWriter
 
 
-def asked(at: float, caller: str = "", model: str = "m", latency_s: float = 1.0, status: int = 200, **more: Any):
+def asked(
+    at: float, caller: str = "", model: str = "m", latency_s: float = 1.0, status: int = 200, **more: Any
+) -> UsageRecord:
     return UsageRecord(
         at=at, caller=caller, model=model, path="/chat/completions", status=status, latency_s=latency_s, **more
     )
 
 
-def test_totals_are_by_caller_and_model_with_latencies(store):
+def test_totals_are_by_caller_and_model_with_latencies(store: Store) -> None:
     begin = now() - 1000
     rows = [asked(begin + n, "k1", "a", float(n), prompt_tokens=10, micro_usd=5) for n in range(1, 101)]
     store.usage.add([*rows, asked(begin + 5, "k2", "b"), asked(begin + 6, "k1", "a", 500.0, status=500)])
@@ -27,7 +30,7 @@ def test_totals_are_by_caller_and_model_with_latencies(store):
     assert store.usage.totals(begin + 2000) == []
 
 
-def test_over_time_each_stretch_has_its_own(store):
+def test_over_time_each_stretch_has_its_own(store: Store) -> None:
     begin = float(int(now()) - 7200)
     store.usage.add([asked(begin + 10), asked(begin + 20, model="n"), asked(begin + 3700), asked(begin + 3800)])
     found = store.usage.over_time(begin, begin + 7200, 3600, "model")
@@ -38,19 +41,19 @@ def test_over_time_each_stretch_has_its_own(store):
     ]
 
 
-def test_a_key_that_asked_says_when(store):
+def test_a_key_that_asked_says_when(store: Store) -> None:
     key, _ = store.api_keys.create("one")
     store.usage.add([asked(50.0, key.id), asked(40.0, key.id), asked(60.0, "jwt:ann"), asked(70.0, "\ud800", "\0")])
     assert store.api_keys.get(key.id).last_used_at == 50.0
 
 
-def test_what_is_old_is_deleted(store):
+def test_what_is_old_is_deleted(store: Store) -> None:
     store.usage.add([asked(now() - 100), asked(now() - 10)])
     assert store.usage.prune(50) == 1
     assert len(store.usage.totals(0)) == 1 and store.usage.totals(0)[0].requests == 1
 
 
-async def test_rows_are_written_together_and_the_rest_at_the_end(store):
+async def test_rows_are_written_together_and_the_rest_at_the_end(store: Store) -> None:
     writer = UsageWriter(store.usage, 90)
     for number in range(500):
         writer.add(asked(now(), model=f"m{number % 2}"))
@@ -59,11 +62,13 @@ async def test_rows_are_written_together_and_the_rest_at_the_end(store):
     await writer.aclose()
 
 
-async def test_a_database_that_takes_none_for_a_while_loses_nothing(store, monkeypatch):
+async def test_a_database_that_takes_none_for_a_while_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("multi_llm_comparator.tracking.usage.WRITE_EVERY_S", 0.01)
     add, tried = store.usage.add, 0
 
-    def failing(records):
+    def failing(records: Any) -> None:
         nonlocal tried
         tried += 1
         if tried < 3:
@@ -80,7 +85,9 @@ async def test_a_database_that_takes_none_for_a_while_loses_nothing(store, monke
     assert store.usage.totals(0)[0].requests == 2
 
 
-async def test_what_waits_is_bounded(store, monkeypatch, caplog):
+async def test_what_waits_is_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr("multi_llm_comparator.tracking.usage.MAX_WAITING", 10)
     assert MAX_WAITING > 10
     writer = UsageWriter(store.usage, 90)
@@ -92,5 +99,5 @@ async def test_what_waits_is_bounded(store, monkeypatch, caplog):
 
 
 @pytest.fixture(autouse=True)
-def _no_old_rows(store):
+def _no_old_rows(store: Store) -> None:
     store.usage.prune(-1e9)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from streamlit import config
 
+from multi_llm_comparator.comparison import presets
+from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES
+from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
+from multi_llm_comparator.evaluation import prompt_set_files
 from multi_llm_comparator.ui.kit.browser import has_viewer
 
 ROOT = Path(__file__).parents[2]
@@ -59,12 +64,12 @@ def app(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
 
 
-def test_one_line_says_where_the_pages_are_and_they_are_there(app):
+def test_one_line_says_where_the_pages_are_and_they_are_there(app: subprocess.Popen[str]) -> None:
     with urllib.request.urlopen(address_of(app), timeout=PATIENCE_S) as answer:
         assert answer.status == 200
 
 
-def test_a_port_that_is_taken_gives_way_to_the_next_free_one(tmp_path):
+def test_a_port_that_is_taken_gives_way_to_the_next_free_one(tmp_path: Path) -> None:
     with socket.socket() as taken:
         with suppress(OSError):  # somebody else has it: so much the better
             taken.bind(("127.0.0.1", 8501))
@@ -77,7 +82,7 @@ def test_a_port_that_is_taken_gives_way_to_the_next_free_one(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for a browser is a shell script")
-def test_the_page_opens_in_the_browser(tmp_path):
+def test_the_page_opens_in_the_browser(tmp_path: Path) -> None:
     seen, browser = tmp_path / "seen", tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho noise\necho "$1" > {seen}.part && mv {seen}.part {seen}\n')
     browser.chmod(0o755)
@@ -100,11 +105,11 @@ def test_the_page_opens_in_the_browser(tmp_path):
         ({}, "win32", True),
     ],
 )
-def test_no_browser_opens_where_nobody_would_see_it(environment, platform, expected):
+def test_no_browser_opens_where_nobody_would_see_it(environment: dict[str, str], platform: str, expected: bool) -> None:
     assert has_viewer(environment, platform) is expected
 
 
-def test_prometheus_finds_the_gateways_figures_beside_the_pages(app):
+def test_prometheus_finds_the_gateways_figures_beside_the_pages(app: subprocess.Popen[str]) -> None:
     with urllib.request.urlopen(f"{address_of(app)}/metrics", timeout=PATIENCE_S) as answer:
         assert answer.headers["Content-Type"].startswith("text/plain")
         families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
@@ -112,7 +117,7 @@ def test_prometheus_finds_the_gateways_figures_beside_the_pages(app):
     assert {sample.labels["model"] for sample in families["mlc_gateway_breaker_state"].samples} >= {"demo-small"}
 
 
-def test_no_process_is_left_after_it_ended(app):
+def test_no_process_is_left_after_it_ended(app: subprocess.Popen[str]) -> None:
     address_of(app)
     children = psutil.Process(app.pid).children(recursive=True)
     app.send_signal(signal.SIGINT)
@@ -120,7 +125,7 @@ def test_no_process_is_left_after_it_ended(app):
     assert not psutil.wait_procs(children, timeout=PATIENCE_S)[1]
 
 
-def test_it_listens_on_this_machine_only_and_reports_to_nobody():
+def test_it_listens_on_this_machine_only_and_reports_to_nobody() -> None:
     chosen = streamlit_config()
     assert chosen["server"]["address"] == "127.0.0.1"
     assert chosen["browser"]["gatherUsageStats"] is False
@@ -129,13 +134,24 @@ def test_it_listens_on_this_machine_only_and_reports_to_nobody():
     assert "*" not in chosen["server"]["allowedHosts"]
 
 
-def test_no_redraw_ends_in_a_full_garbage_collection():
+def test_no_page_promises_a_larger_upload_than_the_server_takes() -> None:
+    bounds = (MAX_UPLOAD_BYTES, prompt_set_files.MAX_FILE_BYTES, presets.MAX_FILE_BYTES, MAX_IMPORT_BYTES)
+    assert max(bounds) <= streamlit_config()["server"]["maxUploadSize"] << 20
+    pages = ROOT / "multi_llm_comparator" / "ui"
+    asked = [
+        line for path in pages.rglob("*.py") for line in path.read_text().splitlines() if "max_upload_size" in line
+    ]
+    assert len(asked) >= 5
+    assert all(re.search(r"max_upload_size=MAX_(?:UPLOAD|FILE|IMPORT)_BYTES >> 20", line) for line in asked)
+
+
+def test_no_redraw_ends_in_a_full_garbage_collection() -> None:
     assert streamlit_config()["runner"]["postScriptGC"] is False
     # It is not in Streamlit's documents: if it goes by another name one day, that should not go unnoticed.
     assert config.get_option("runner.postScriptGC") in (True, False)
 
 
-def test_the_app_process_never_imports_what_only_model_processes_need():
+def test_the_app_process_never_imports_what_only_model_processes_need() -> None:
     code = """
 import os, sys
 from streamlit.testing.v1 import AppTest

@@ -22,13 +22,14 @@ PATIENCE_S = 60.0
 
 
 def opened(page: str = "compare", **query: str) -> AppTest:
+    """A page as a browser opens it at its address, without another one before it."""
     test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S)
+    if page != "compare":
+        # Before anything has run, Streamlit takes a page's address for the name of its file: so they are here.
+        test.switch_page(str(PAGES / f"{page}.py"))
     for name, value in query.items():
         test.query_params[name] = value
-    test.run()
-    if page != "compare":
-        test.switch_page(str(PAGES / f"{page}.py")).run()
-    return test
+    return test.run()
 
 
 def html_of(test: AppTest) -> str:
@@ -56,18 +57,18 @@ def asked_of(bench: Workbench, *targets: str, prompt: str = "What is 23 * 17?") 
     return bench.bridge.run(ask(), timeout_s=PATIENCE_S)
 
 
-def test_an_empty_page_says_what_it_is_for_and_offers_examples(bench):
+def test_an_empty_page_says_what_it_is_for_and_offers_examples(bench: Workbench) -> None:
     test = opened()
     assert not test.exception
     assert i18n.translate("en", "welcome.title") in html_of(test)
     assert {b.label for b in test.button} >= {i18n.translate("en", f"example.{n}") for n in ("sky", "robot")}
 
 
-def test_four_models_are_chosen_at_the_first_visit(bench):
+def test_four_models_are_chosen_at_the_first_visit(bench: Workbench) -> None:
     assert len({box.value for box in opened().selectbox}) == 4
 
 
-def test_an_example_is_asked_of_all_panes_at_one_click(bench):
+def test_an_example_is_asked_of_all_panes_at_one_click(bench: Workbench) -> None:
     test = opened()
     test.button(key="compare_example_sky").click().run()
     assert not test.exception
@@ -77,7 +78,7 @@ def test_an_example_is_asked_of_all_panes_at_one_click(bench):
     assert [answer.progress.state for answer in answers] == ["done"] * 4
 
 
-def test_a_run_opens_again_by_its_address(bench):
+def test_a_run_opens_again_by_its_address(bench: Workbench) -> None:
     comparison = asked(bench, "ash", "birch")
     test = opened(run=comparison.id)
     assert not test.exception
@@ -85,26 +86,26 @@ def test_a_run_opens_again_by_its_address(bench):
     assert sum("391" in element.value for element in test.markdown) == 2
 
 
-def test_an_unknown_run_is_said_and_the_page_works_on(bench):
+def test_an_unknown_run_is_said_and_the_page_works_on(bench: Workbench) -> None:
     test = opened(run="no-such-run")
     assert not test.exception
     assert any("no-such-run" in toast.value for toast in test.toast)
     assert i18n.translate("en", "welcome.title") in html_of(test)
 
 
-def test_all_words_change_with_the_language(bench):
+def test_all_words_change_with_the_language(bench: Workbench) -> None:
     test = opened(lang="zh")
     assert i18n.translate("zh", "welcome.title") in html_of(test)
     assert i18n.translate("en", "welcome.title") not in html_of(test)
 
 
-def test_the_language_chosen_is_remembered_for_the_next_visit(bench):
+def test_the_language_chosen_is_remembered_for_the_next_visit(bench: Workbench) -> None:
     test = opened()
     test.button(key="app_language_switch").click().run()
     assert i18n.translate("zh", "welcome.title") in html_of(opened())
 
 
-def test_a_model_can_be_in_two_panes_and_panes_come_and_go(bench):
+def test_a_model_can_be_in_two_panes_and_panes_come_and_go(bench: Workbench) -> None:
     test = opened()
     boxes = [box for box in test.selectbox if box.key.startswith("compare_model_")]
     boxes[0].set_value(boxes[1].value).run()
@@ -116,7 +117,7 @@ def test_a_model_can_be_in_two_panes_and_panes_come_and_go(bench):
     assert len([b for b in test.selectbox if b.key.startswith("compare_model_")]) == 4
 
 
-def test_an_answer_can_be_made_again_and_both_attempts_be_looked_at(bench):
+def test_an_answer_can_be_made_again_and_both_attempts_be_looked_at(bench: Workbench) -> None:
     comparison = asked(bench, "ash", "birch")
     test = opened(run=comparison.id)
     next(b for b in test.button if b.key.startswith("icon_again_")).click().run()
@@ -128,7 +129,7 @@ def test_an_answer_can_be_made_again_and_both_attempts_be_looked_at(bench):
     assert "1/2" in html_of(test)
 
 
-def test_a_failed_answer_says_what_happened_and_offers_the_next_step(bench, tmp_path):
+def test_a_failed_answer_says_what_happened_and_offers_the_next_step(bench: Workbench, tmp_path: Path) -> None:
     fault = {"kind": "exit", "after_tokens": 1}
     bench.models.available_models.append(scripted_model(tmp_path, "yew", otherwise="one two three", faults=[fault]))
     comparison = asked(bench, "ash", "yew")
@@ -138,12 +139,12 @@ def test_a_failed_answer_says_what_happened_and_offers_the_next_step(bench, tmp_
     assert "Traceback" not in html_of(test)
 
 
-def test_without_models_the_page_says_where_to_get_some(bench):
+def test_without_models_the_page_says_where_to_get_some(bench: Workbench) -> None:
     bench.models.available_models = []
     assert i18n.translate("en", "welcome.no_models") in html_of(opened())
 
 
-def test_the_text_of_a_model_never_becomes_markup(bench, tmp_path):
+def test_the_text_of_a_model_never_becomes_markup(bench: Workbench, tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>"
     bench.models.available_models.append(scripted_model(tmp_path, "elm", otherwise="<script>alert(1)</script>"))
     bench.models.available_models[-1].name = name
@@ -153,7 +154,7 @@ def test_the_text_of_a_model_never_becomes_markup(bench, tmp_path):
     assert "<b>bold?" not in shown
 
 
-def test_the_history_lists_finds_opens_and_deletes(bench):
+def test_the_history_lists_finds_opens_and_deletes(bench: Workbench) -> None:
     asked(bench, "ash", prompt="about apples")
     asked(bench, "birch", prompt="about pears")
     test = opened("history")
@@ -163,11 +164,11 @@ def test_the_history_lists_finds_opens_and_deletes(bench):
     assert "about pears" not in html_of(test)
 
 
-def test_an_empty_history_leads_to_comparing(bench):
+def test_an_empty_history_leads_to_comparing(bench: Workbench) -> None:
     assert i18n.translate("en", "history.empty") in html_of(opened("history"))
 
 
-def test_the_models_page_shows_what_was_found_and_what_is_wrong_with_it(bench):
+def test_the_models_page_shows_what_was_found_and_what_is_wrong_with_it(bench: Workbench) -> None:
     broken = ModelInfo("", "broken", "/x/broken.gguf", ModelType.GGUF, 12, {"problem": "the file ends early"})
     bench.models.available_models.append(broken)
     test = opened("models")
@@ -178,7 +179,7 @@ def test_the_models_page_shows_what_was_found_and_what_is_wrong_with_it(bench):
     assert "broken" not in html_of(test)
 
 
-def test_settings_take_effect_and_wrong_ones_are_refused(bench):
+def test_settings_take_effect_and_wrong_ones_are_refused(bench: Workbench) -> None:
     test = opened("settings")
     assert not test.exception
     test.number_input(key="settings_max_memory_gb").set_value(3.0)
@@ -189,12 +190,12 @@ def test_settings_take_effect_and_wrong_ones_are_refused(bench):
 
 @pytest.mark.parametrize("page", ["compare", "models", "groups", "history", "usage", "settings"])
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_every_page_opens_in_every_language(bench, page, language):
+def test_every_page_opens_in_every_language(bench: Workbench, page: str, language: str) -> None:
     test = opened(page, lang=language)
     assert not test.exception
 
 
-def test_a_prompt_is_sent_after_a_pane_that_said_nothing_was_removed(bench, tmp_path):
+def test_a_prompt_is_sent_after_a_pane_that_said_nothing_was_removed(bench: Workbench, tmp_path: Path) -> None:
     bench.models.available_models += [scripted_model(tmp_path, "silent", otherwise="")]
     comparison = asked(bench, "silent", "ash")
     test = opened(run=comparison.id)

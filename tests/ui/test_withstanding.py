@@ -89,7 +89,7 @@ def test_a_run_that_another_program_changed_goes_on_here_and_the_page_says_so(be
     assert {run.title for run in bench.store.list_runs()} == {stored.title, "sums (2)"}
 
 
-def _fields(record: Any) -> dict:
+def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,7 +71,8 @@ async def support(desk: Desk, spec: ServiceSpec, reading: Reading) -> DecisionSu
     text = reading.text
     language = spec.spoken_in(language_of(text))
     remarks = list(reading.remarks)
-    problem = problem_in(text, language_of(text), spec.weights)
+    # Of a long document this takes seconds.
+    problem = await asyncio.to_thread(problem_in, text, language_of(text), spec.weights)
     if len(problem.options) < 2 and desk.has_model:
         problem = await _options_by_model(desk, spec, reading, problem, remarks)
     if len(problem.options) < 2:
@@ -235,7 +237,8 @@ async def _worded(
     desk.expect(1)
     question = Question(prompt=prompt, system=_SYSTEM[language], max_tokens=spec.answer_tokens)
     reply = await desk.ask("wording", question)
-    allowed = Allowed().add_text(text).add_text("\n".join(lines)).add([float(len(decision.problem.options))])
+    allowed = await asyncio.to_thread(Allowed().add_text, text)
+    allowed.add_text("\n".join(lines)).add([float(len(decision.problem.options))])
     checked = checked_numbers(finished(reply.text), allowed)
     names = [option.title for option in decision.problem.options]
     names += [part for option in decision.problem.options for part in (option.name, option.label) if part]

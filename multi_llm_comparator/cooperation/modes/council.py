@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -12,7 +11,7 @@ from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.desk import Desk
 from multi_llm_comparator.cooperation.integration import integrated
 from multi_llm_comparator.cooperation.outcome import Outcome, Ranked
-from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt
+from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt, within_braces
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.readable import cut_line
 
@@ -68,9 +67,8 @@ async def _review(desk: Desk, reviewer: int, answers: Sequence[Call]) -> list[in
 
 def read_ranking(reply: str, letters: Sequence[str]) -> list[int] | None:
     """The ranking in a reviewer's reply, as places of ``letters``: each exactly once; None where it is not there."""
-    found = re.search(r"\{.*\}", reply, re.S)
     try:
-        named = json.loads(found[0] if found else "")["ranking"]
+        named = json.loads(within_braces(reply))["ranking"]
     except (ValueError, KeyError, TypeError, RecursionError):
         lines = [line for line in reply.upper().splitlines() if line.count(">") == len(letters) - 1]
         named = [part.strip(" *:.[]\"'")[-1:] for part in lines[-1].split(">")] if lines else []

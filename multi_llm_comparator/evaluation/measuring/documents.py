@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
@@ -52,6 +54,8 @@ class EvaluationDocument(BaseModel):
     ended_at: float | None = None
     error: str | None = None
     scores: list[Score] = []
+    learnt: list[Learnt] = []
+    divergences: list[Divergence] = []
 
 
 def run_record(run: EvaluationRun) -> RunRecord:
@@ -66,6 +70,8 @@ def run_record(run: EvaluationRun) -> RunRecord:
         ended_at=run.ended_at,
         error=run.error,
         scores=run.scores,
+        learnt=list(run.learnt),
+        divergences=list(run.divergences),
     )
     return RunRecord(
         id=run.id,

@@ -11,6 +11,7 @@ from multi_llm_comparator.core.readable import Language, iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
 from multi_llm_comparator.evaluation.measuring.export_html import to_html
 from multi_llm_comparator.evaluation.measuring.export_markdown import to_markdown
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 
@@ -50,7 +51,10 @@ def evaluation_data(snapshot: EvaluationSnapshot) -> dict[str, Any]:
         "state": snapshot.state,
         "created_at": iso_time(snapshot.created_at),
         "spec": snapshot.spec.model_dump(mode="json"),
+        "sentences": [*verdict_lines(snapshot, results, "en"), *remark_lines(snapshot, "en")],
         "results": _plain(results),
+        "divergences": _plain(snapshot.divergences),
+        "learnt": _plain(snapshot.learnt),
         "items": [_plain(item) for item in snapshot.items],
         "answers": [
             {"item": key.item, "subject": key.subject, "repeat": key.repeat, "value": cell.value, **_plain(cell)}

@@ -11,9 +11,10 @@ from jinja2 import Environment, Template
 
 from multi_llm_comparator.core.readable import NOTHING, Language
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
-from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, tag_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.tradeoff import tradeoff_picture
 from multi_llm_comparator.evaluation.measuring.words import words_of
 
 MAX_ROWS = 1000
@@ -54,6 +55,9 @@ def to_html(snapshot: EvaluationSnapshot, language: Language) -> str:
         created=datetime.fromtimestamp(snapshot.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         state=say(f"state_{snapshot.phase or snapshot.state}"),
         verdicts=verdict_lines(snapshot, results, language),
+        remarks=remark_lines(snapshot, language),
+        tradeoff=tradeoff_picture(snapshot, results),
+        by_tag=tag_table(snapshot, language),
         heading=heading,
         rows=rows,
         bars=bars,

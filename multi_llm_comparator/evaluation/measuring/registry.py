@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Duel
@@ -50,7 +51,8 @@ class EvaluationRegistry:
         runs.register(self)
 
     async def start(self, spec: EvaluationSpec, *, parent_id: str | None = None) -> EvaluationRun:
-        """Ask everything; returns at once with the run at work."""
+        """Ask everything; returns at once with the run at work. Raises NotAllowedError: the caller is no admin."""
+        refuse_workspaces("measure models")
         run = self._recorded(self._new(spec, new_run_id()), parent_id=parent_id)
         await run.save()
         run.begin()
@@ -86,6 +88,7 @@ class EvaluationRegistry:
         run = self._new(document.spec, record.id)
         run.created_at, run.ended_at, run.error = document.created_at, document.ended_at, document.error
         run.digest, run.items, run.scores = document.digest, tuple(document.items), document.scores
+        run.learnt, run.divergences = tuple(document.learnt), tuple(document.divergences)
         run.state, run.phase = document.state, document.phase
         for item in items:
             match read_item(item):

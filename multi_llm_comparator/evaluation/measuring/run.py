@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from multi_llm_comparator.core.clock import now
@@ -18,10 +19,12 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence, compared_with, divergences_of
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score
 from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes
 from multi_llm_comparator.evaluation.measuring.judging_phase import JudgingPhase
 from multi_llm_comparator.evaluation.measuring.lanes import Lanes
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt, learnt_by
 from multi_llm_comparator.evaluation.measuring.materials import (
     ItemFacts,
     Material,
@@ -69,6 +72,8 @@ class EvaluationRun(TaskRun):
         self.pace = Pace(spec)
         # What it found, once it is over.
         self.scores: list[Score] = []
+        self.learnt: tuple[Learnt, ...] = ()
+        self.divergences: tuple[Divergence, ...] = ()
         self._materials: tuple[Material, ...] | None = None
         self._taken: EvaluationSnapshot | None = None
 
@@ -88,6 +93,9 @@ class EvaluationRun(TaskRun):
         for score in self.scores:
             name = f"{score.source}/{self.spec.subject(score.subject).name}"
             found |= {name: score.mean, f"{name}/low": score.low, f"{name}/high": score.high}
+        for one in self.divergences:
+            if not one.error:
+                found[f"divergence/{self.spec.subject(one.subject).name}"] = one.mean_kl
         return found
 
     # --- looking at it ----------------------------------------------------------------------------------------------
@@ -117,6 +125,8 @@ class EvaluationRun(TaskRun):
                 progress=self.pace.progress(self.cells, len(self.items), is_over=self.is_over),
                 judged=self.pace.judged,
                 owner=self.owner,
+                learnt=self.learnt,
+                divergences=self.divergences,
             )
         assert self._taken is not None
         return self._taken
@@ -138,7 +148,7 @@ class EvaluationRun(TaskRun):
         return bool(wanted) and sum(cell.state == "done" for cell in self.cells.values()) == wanted
 
     async def resume(self) -> None:
-        if self.state == "done" and self.is_complete and not self._judging().todo():
+        if self.state == "done" and self.is_complete and self._is_compared and not self._judging().todo():
             return
         self.error, self.ended_at = None, None
         self._enter("queued")
@@ -148,9 +158,15 @@ class EvaluationRun(TaskRun):
         try:
             self._enter("running", "reading")
             materials = await self.materials()
+            subjects = self.spec.subjects
+            self.learnt = await asyncio.to_thread(learnt_by, subjects, materials, self.sources.known_to)
             self._enter("running", "asking")
             await self.save()
-            await Lanes(self, materials).ask_all()
+            async with self._answering() as sources:
+                await Lanes(self, materials, sources).ask_all()
+                if not self._is_compared:
+                    self._enter("running", "comparing")
+                    self.divergences = await divergences_of(self.spec, sources.scorer, self.cells)
             if (judging := self._judging()).todo():
                 self._enter("running", "judging")
                 await judging.judge_all()
@@ -167,6 +183,24 @@ class EvaluationRun(TaskRun):
             log.exception("evaluation %s broke", self.id)
         finally:
             await self._conclude()
+
+    @contextlib.asynccontextmanager
+    async def _answering(self) -> AsyncIterator[Sources]:
+        """Who answers: this machine, or the cluster that was named."""
+        if self.spec.cluster is None:
+            yield self.sources
+            return
+        if self.sources.spread is None:
+            raise ConfigurationError("clusters are not reached from here")
+        targets = [subject.target for subject in self.spec.subjects]
+        async with self.sources.spread(self.spec.cluster, targets, self.sources) as sources:
+            yield sources
+
+    @property
+    def _is_compared(self) -> bool:
+        """Whether each subject's distance from the reference is there, if there is to be one."""
+        known = {one.subject for one in self.divergences if not one.error}
+        return known >= {subject.id for subject in compared_with(self.spec)}
 
     def _judging(self) -> JudgingPhase:
         return JudgingPhase(self)

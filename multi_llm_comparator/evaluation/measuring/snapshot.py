@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.tracking.records import ACTIVE, RunState
 
 SubjectState = Literal["waiting", "running", "done"]
-Phase = Literal["", "reading", "asking", "judging"]
+Phase = Literal["", "reading", "asking", "comparing", "judging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,8 @@ class EvaluationSnapshot:
     progress: tuple[SubjectProgress, ...]
     judged: tuple[int, int] = (0, 0)
     owner: WorkingProcess | None = None
-    notes: tuple[str, ...] = field(default=())
+    learnt: tuple[Learnt, ...] = ()
+    divergences: tuple[Divergence, ...] = ()
 
     @property
     def is_running(self) -> bool:

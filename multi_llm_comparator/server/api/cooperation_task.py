@@ -123,7 +123,8 @@ async def _metered(request: Request, served: Served, spec: CooperationSpec) -> C
     await meter.admit([asked])
     answer, status = Answer(), FAULT
     try:
-        found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
+        with meter.acting():
+            found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
         read, written = found.prompt_tokens, found.tokens
         cost = Cost(
             request_id=asked.id,

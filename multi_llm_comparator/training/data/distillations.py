@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
@@ -39,6 +40,7 @@ class DistillationRegistry:
             DocumentError: there are no prompts.
             InvalidParameterError: the parameters are none of a model's, or out of their range.
         """
+        refuse_workspaces("start jobs")
         if not prompts:
             raise DocumentError("there are no prompts to answer")
         ModelConfig.from_dict(options.parameters).validate()

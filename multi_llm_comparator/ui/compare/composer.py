@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -9,9 +10,11 @@ import streamlit as st
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.compare.attachments import (
     attached,
+    attached_images,
     draw_attach_button,
     draw_attached,
     forget_attachments,
@@ -73,7 +76,7 @@ def _submit(prompt: str) -> bool:
     if comparison is not None and comparison.snapshot().is_running:
         warn(t("composer.busy"))
         return False
-    if not send(with_attachments(prompt, attached())):
+    if not send(with_attachments(prompt, attached()), attached_images()):
         return False
     forget_attachments()
     if comparison is not None:
@@ -81,14 +84,17 @@ def _submit(prompt: str) -> bool:
     return True
 
 
-def send(prompt: str) -> bool:
-    """Ask all panes as they are set up now. False when that was refused; the reader has been told then."""
+def send(prompt: str, images: Sequence[StoredImage] = ()) -> bool:
+    """Ask all panes as they are set up now, with these images before the prompt. False when that was refused; the
+    reader has been told then."""
     if not prompt.strip():
         warn(t("composer.empty"))
         return False
     comparison = ensure_run(draft_panes())
     turn = (
-        None if comparison is None else perform(comparison.send(prompt, repeats=chosen_setup().repeats), comparison.id)
+        None
+        if comparison is None
+        else perform(comparison.send(prompt, repeats=chosen_setup().repeats, images=images), comparison.id)
     )
     if comparison is None or turn is None:
         return False

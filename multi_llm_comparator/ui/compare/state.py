@@ -27,6 +27,7 @@ from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.choices import Choice, cooperations, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.visitor import may_ask
 from multi_llm_comparator.workbench import get_workbench
 
 # What makers give recommendations for.
@@ -279,7 +280,9 @@ def recommended(model: ModelInfo | None) -> ModelConfig:
 
 
 def loadable_models() -> list[ModelInfo]:
-    return [model for model in get_workbench().models.get_available_models() if model.is_loadable]
+    """The models of this machine that the visitor may ask."""
+    models = get_workbench().models
+    return [one for one in models.get_available_models() if one.is_loadable and may_ask(models.unique_name(one.id))]
 
 
 def pane_choices() -> dict[str, Choice]:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import string
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import streamlit as st
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.escaping import plain
 
-Language = Literal["en", "zh"]
 LANGUAGES: dict[Language, str] = {"en": "English", "zh": "中文"}
 DEFAULT: Language = "en"
 _LOCALES = Path(__file__).parent / "locales"

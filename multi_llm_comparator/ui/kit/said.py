@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
-from multi_llm_comparator.ui.kit.i18n import Language, current_language
+from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.ui.kit.i18n import current_language
 
 # What is longer is an endpoint's own text, not a sentence of ours.
 MAX_CHARS = 1000

@@ -15,9 +15,13 @@ from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.measure.by_tag import draw_by_tag
+from multi_llm_comparator.ui.measure.history import draw_history
 from multi_llm_comparator.ui.measure.matrix import draw_matrix
-from multi_llm_comparator.ui.measure.numbers import draw_history, draw_numbers, draw_verdicts
+from multi_llm_comparator.ui.measure.numbers import draw_numbers, draw_remarks, draw_verdicts
+from multi_llm_comparator.ui.measure.opening import go_where_wanted
 from multi_llm_comparator.ui.measure.state import taken
+from multi_llm_comparator.ui.measure.tradeoff import draw_openers, draw_tradeoff
 
 POLL_S, WATCH_S = 1.0, 3.0
 # The table of answers is drawn anew less often than the bars: a browser takes its time for it.
@@ -40,7 +44,11 @@ def draw_board(run: EvaluationRun) -> None:
         if latest.cells:
             results = cached_results(latest)
             draw_verdicts(latest, results)
+            draw_remarks(latest)
             draw_numbers(latest, results)
+            draw_openers(latest, results)
+            draw_tradeoff(latest, results)
+        go_where_wanted(run.id)
 
     @st.fragment(run_every=MATRIX_POLL_S if first.is_running else None)
     def answers() -> None:
@@ -49,6 +57,7 @@ def draw_board(run: EvaluationRun) -> None:
     live()
     answers()
     if not first.is_running:
+        draw_by_tag(first)
         draw_history(first)
         _watch(run, first.version)
 

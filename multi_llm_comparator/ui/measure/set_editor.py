@@ -129,22 +129,7 @@ def draw_set_editor() -> None:
     @st.dialog(t("measure.edit_set"), width="large", dismissible=False)
     def dialog() -> None:
         prompts = draft.prompts
-        name = st.text_input(
-            t("measure.set_name"),
-            prompts.name if prompts else "",
-            key=f"measure_set_name_{draft.key}",
-            max_chars=MAX_NAME_CHARS,
-        )
-        template = st.text_area(
-            t("measure.template"),
-            prompts.template if prompts else "",
-            key=f"measure_template_{draft.key}",
-            help=t("measure.template_why"),
-            height=80,
-        )
-        system = st.text_area(
-            t("measure.system"), prompts.system if prompts else "", key=f"measure_system_{draft.key}", height=68
-        )
+        name, template, system = _draw_words(draft)
         column = st.text_input(
             t("measure.add_variable"), key=f"measure_variable_{draft.key}", help=t("measure.add_variable_why")
         )
@@ -168,6 +153,28 @@ def draw_set_editor() -> None:
                 st.rerun(scope="fragment")
 
     dialog()
+
+
+def _draw_words(draft: _Draft) -> tuple[str, str, str]:
+    """Its name, the template of its prompts, and the system prompt."""
+    prompts = draft.prompts
+    name = st.text_input(
+        t("measure.set_name"),
+        prompts.name if prompts else "",
+        key=f"measure_set_name_{draft.key}",
+        max_chars=MAX_NAME_CHARS,
+    )
+    template = st.text_area(
+        t("measure.template"),
+        prompts.template if prompts else "",
+        key=f"measure_template_{draft.key}",
+        help=t("measure.template_why"),
+        height=80,
+    )
+    system = st.text_area(
+        t("measure.system"), prompts.system if prompts else "", key=f"measure_system_{draft.key}", height=68
+    )
+    return name, template, system
 
 
 def _close() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.util import find_spec
 from typing import Any
 
 import streamlit as st
 
-from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SUBJECTS
+from multi_llm_comparator.evaluation.measuring.spec import JUDGE_MODES, MAX_REPEATS, MAX_SEED, MAX_SUBJECTS
 from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.statistics.power import USUAL_DISCORDANCE, smallest_difference
@@ -35,6 +36,8 @@ from multi_llm_comparator.ui.measure.state import (
 )
 from multi_llm_comparator.workbench import get_workbench
 
+TEMPERATURES = tuple(step / 10 for step in range(21))
+
 
 def draw_setup() -> None:
     """What the page is for, an example that works at once, and the three choices: data, models, judge."""
@@ -49,7 +52,7 @@ def draw_setup() -> None:
         with data, st.container(border=True, height="stretch"):
             _draw_data(setup, prompts)
         with models, st.container(border=True, height="stretch"):
-            _draw_models(setup)
+            _draw_models(setup, prompts)
             _draw_judge(setup, prompts)
     _draw_outlook(setup, prompts)
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
@@ -152,7 +155,7 @@ def _draw_tasks(setup: Setup) -> None:
         st.toggle(t("measure.chat"), setup.chat, key=_key("chat"), on_change=_changed, args=("chat",))
 
 
-def _draw_models(setup: Setup) -> None:
+def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
     choices = pane_choices()
     st.markdown(f"**{t('measure.models')}**")
     st.multiselect(
@@ -179,7 +182,40 @@ def _draw_models(setup: Setup) -> None:
             on_change=_changed,
             args=("temperature",),
         )
+        st.multiselect(
+            t("measure.also_at"),
+            TEMPERATURES,
+            [one for one in setup.also_at if one in TEMPERATURES],
+            key=_key("also_at"),
+            help=t("measure.also_at_why"),
+            on_change=_changed,
+            args=("also_at",),
+        )
         _number("repeats", setup.repeats, 1, MAX_REPEATS)
+        _number("seed", setup.seed, 0, MAX_SEED)
+        if find_spec("ray") is not None:
+            st.text_input(
+                t("measure.cluster"),
+                setup.cluster,
+                key=_key("cluster"),
+                help=t("measure.cluster_why"),
+                placeholder="HOST:6379",
+                max_chars=300,
+                on_change=_changed,
+                args=("cluster",),
+            )
+    if prompts is not None and len(setup.models) > 1:
+        options = ["", *(target for target in setup.models if target in choices)]
+        st.selectbox(
+            t("measure.reference"),
+            options,
+            options.index(setup.reference) if setup.reference in options else 0,
+            key=_key("reference"),
+            format_func=lambda target: choices[target].label if target in choices else t("measure.no_reference"),
+            help=t("measure.reference_why"),
+            on_change=_changed,
+            args=("reference",),
+        )
 
 
 def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
@@ -224,11 +260,12 @@ def _draw_judge(setup: Setup, prompts: PromptSet | None) -> None:
 
 def _draw_outlook(setup: Setup, prompts: PromptSet | None) -> None:
     """The smallest difference that so many prompts can show."""
-    if prompts is None or len(setup.models) < 2:
+    subjects = len(setup.models) * len({setup.temperature, *setup.also_at})
+    if prompts is None or subjects < 2:
         return
-    count, pairs = len(prompts.rows), len(setup.models) * (len(setup.models) - 1) // 2
+    count, pairs = len(prompts.rows), subjects * (subjects - 1) // 2
     visible = smallest_difference(count, comparisons=pairs)
-    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language())
+    words = outlook_sentence("prompts", count, visible, USUAL_DISCORDANCE, current_language(), comparisons=pairs)
     with st.container(horizontal=True, horizontal_alignment="center"):
         st.caption(plain(words), width="content")
 

@@ -18,14 +18,13 @@ from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
-    MAX_SUBJECTS,
-    SUBJECT_IDS,
     USUAL_RUBRIC,
     EvaluationSpec,
     JudgeSpec,
     Subject,
     TaskChoice,
     checked_spec,
+    crossed,
 )
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
@@ -61,6 +60,10 @@ class Setup:
     judge: str = ""
     judge_mode: str = JUDGE_MODES[0]
     rubric: str = USUAL_RUBRIC
+    reference: str = ""
+    cluster: str = ""
+    also_at: tuple[float, ...] = ()
+    seed: int = 1
 
 
 def current_setup() -> Setup:
@@ -127,11 +130,9 @@ def label_of(target: str) -> str:
 
 def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
     """Raises ConfigurationError: the setup cannot be evaluated as it is."""
-    config = ModelConfig(temperature=setup.temperature, max_tokens=setup.max_tokens)
-    subjects = [
-        Subject(id=letter, target=target, label=label_of(target)[:300], config=config)
-        for letter, target in zip(SUBJECT_IDS, setup.models[:MAX_SUBJECTS], strict=False)
-    ]
+    temperatures = dict.fromkeys(round(one, 2) for one in (setup.temperature, *setup.also_at))
+    configs = [ModelConfig(temperature=one, max_tokens=setup.max_tokens) for one in temperatures]
+    subjects = crossed(setup.models, [label_of(target) for target in setup.models], configs)
     options = TaskOptions(shots=setup.shots, limit=setup.limit or None, chat=setup.chat)
     judge = {"target": setup.judge, "mode": setup.judge_mode, "rubric": setup.rubric}
     return checked_spec(
@@ -139,8 +140,16 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> EvaluationSpec:
         prompts=prompts,
         tasks=[TaskChoice(name=name, data=setup.data.strip() or None, options=options) for name in setup.tasks],
         repeats=setup.repeats,
+        seed=setup.seed,
         judge=JudgeSpec.model_validate(judge) if setup.judge else None,
+        reference=_reference(setup, subjects) if prompts is not None else None,
+        cluster={"address": setup.cluster.strip()} if setup.cluster.strip() else None,
     )
+
+
+def _reference(setup: Setup, subjects: Sequence[Subject]) -> str | None:
+    """The id of the subject that the others' predictions are compared with; None: nobody, or it is not asked."""
+    return next((subject.id for subject in subjects if setup.reference == subject.target), None)
 
 
 def start() -> None:
@@ -208,14 +217,18 @@ def set_up_again(run: EvaluationRun) -> None:
     first = spec.tasks[0] if spec.tasks else None
     revise_setup(
         prompts=_kept_id(spec.prompts),
-        models=tuple(subject.target for subject in spec.subjects),
+        models=tuple(dict.fromkeys(subject.target for subject in spec.subjects)),
         tasks=tuple(task.name for task in spec.tasks),
         data=(first.data or "") if first else "",
         repeats=spec.repeats,
         temperature=config.temperature,
+        also_at=tuple(dict.fromkeys(one.config.temperature for one in spec.subjects))[1:],
+        seed=spec.seed,
         max_tokens=config.max_tokens,
         judge=spec.judge.target if spec.judge else "",
         judge_mode=spec.judge.mode if spec.judge else JUDGE_MODES[0],
+        reference=spec.subject(spec.reference).target if spec.reference else "",
+        cluster=spec.cluster.address if spec.cluster else "",
     )
     leave_run()
 

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from multi_llm_comparator.core.settings import ModelServing, get_settings, save_settings
-from multi_llm_comparator.services.inference_engine import LoadedModel
+from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.slot_tuning import RUNGS
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt

@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.ui.kit.i18n import LANGUAGES, Language
+from multi_llm_comparator.ui.kit.i18n import LANGUAGES
 
 _FILE = Path(__file__).with_suffix(".yaml")
 

@@ -15,7 +15,7 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
-from multi_llm_comparator.ui.services.result import draw_result
+from multi_llm_comparator.ui.services.result import draw_computed, draw_result
 from multi_llm_comparator.ui.services.state import taken, target_choices
 
 POLL_S, WATCH_S = 0.6, 3.0
@@ -29,13 +29,15 @@ def draw_board(run: ServiceRun) -> None:
     def live() -> None:
         show_notices()
         latest = taken(run)
-        if latest.is_running != first.is_running:
+        if (latest.is_running, latest.data is None) != (first.is_running, first.data is None):
             st.rerun()
         _draw_status(latest)
 
     live()
     if first.result is not None:
         draw_result(first, first.result)
+    elif first.data is not None:
+        draw_computed(first, first.data)
     if not first.is_running:
         _watch(run, first.version)
 

@@ -7,6 +7,7 @@ import streamlit as st
 from multi_llm_comparator.applications.documents import KIND
 from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
+from multi_llm_comparator.applications.words import title_without_document
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.history.run_files import draw_exports
@@ -26,12 +27,19 @@ def draw_heading(run: ServiceRun | None) -> None:
             st.title(t("services.new_title"), anchor=False, width="stretch")
         else:
             snapshot = taken(run)
-            st.title(plain(cut_line(snapshot.title, MAX_TITLE_CHARS)), anchor=False, width="stretch")
+            st.title(plain(cut_line(_title(snapshot), MAX_TITLE_CHARS)), anchor=False, width="stretch")
             _draw_actions(run, snapshot)
         key = f"services_runs_{run.id if run else ''}"
         with st.popover(t("run.runs"), icon=":material/history:", type="tertiary", key=key, on_change="rerun") as runs:
             if runs.open:
                 draw_recent(KIND, open_run, key="services_runs")
+
+
+def _title(snapshot: ServiceSnapshot) -> str:
+    """Its document's name; without one, what is done, in the reader's language."""
+    if snapshot.title != title_without_document(snapshot.spec):
+        return snapshot.title
+    return f"{t(f'services.{snapshot.spec.service_type}')}: {t(f'services.kind_{snapshot.spec.kind}')}"
 
 
 def _draw_actions(run: ServiceRun, snapshot: ServiceSnapshot) -> None:

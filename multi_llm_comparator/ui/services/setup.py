@@ -9,10 +9,10 @@ import streamlit as st
 
 from multi_llm_comparator.applications.reading.formats import FORMATS
 from multi_llm_comparator.applications.spec import KINDS, MAX_QUESTION_CHARS, SERVICES
+from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.ui.kit.choices import listed
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.services.state import (
-    MAX_UPLOAD_BYTES,
     Setup,
     asked_target,
     change_setup,

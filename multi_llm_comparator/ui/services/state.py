@@ -12,6 +12,7 @@ from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.applications.spec import KIND_PARAMETER, KINDS, SERVICES, ServiceSpec, ServiceType, spec_of
 from multi_llm_comparator.applications.targets import usual_target
+from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.ui.compare.state import pane_choices
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, perform, warn
@@ -23,8 +24,6 @@ from multi_llm_comparator.workbench import get_workbench
 _SETUP, _REVISION = "services_setup", "services_revision"
 _RUN = AddressedId("run", "services_run")
 START_S = 60.0
-# Streamlit holds uploads in memory until the session ends.
-MAX_UPLOAD_BYTES = 64 * 2**20
 COOPERATE = "cooperate:"
 
 

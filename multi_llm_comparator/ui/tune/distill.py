@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -50,24 +51,7 @@ def draw_distillation() -> None:
         )
         uploaded = st.file_uploader(t("tune.write_file"), list(ENDINGS), key=f"tune_write_file_{revision}")
     with right:
-        offered = offered_targets()
-        target = st.selectbox(
-            t("tune.write_target"),
-            offered,
-            key=f"tune_write_target_{revision}",
-            format_func=lambda one: targets[one],
-            help=t("tune.write_target_why"),
-        )
-        system = st.text_area(
-            t("tune.write_system"),
-            key=f"tune_write_system_{revision}",
-            height=90,
-            max_chars=MAX_SYSTEM_CHARS,
-            help=t("tune.write_system_why"),
-        )
-        tokens = st.number_input(
-            t("param.max_tokens"), 1, MAX_ANSWER_TOKENS, USUAL_TOKENS, key=f"tune_write_tokens_{revision}"
-        )
+        target, system, max_tokens = _draw_answerer(targets, revision)
         if st.button(
             t("tune.write_start"),
             icon=":material/edit_square:",
@@ -76,7 +60,7 @@ def draw_distillation() -> None:
             width="stretch",
         ):
             options = DistillOptions(
-                target=target, system_prompt=system.strip(), parameters={"max_tokens": int(tokens), "temperature": 0.0}
+                target=target, system_prompt=system, parameters={"max_tokens": max_tokens, "temperature": 0.0}
             )
             _start(text, (uploaded.name, uploaded.getvalue()) if uploaded is not None else None, options)
     with st.popover(
@@ -84,6 +68,28 @@ def draw_distillation() -> None:
     ) as box:
         if box.open:
             draw_recent(KIND, open_run, key="tune_written_runs")
+
+
+def _draw_answerer(targets: Mapping[str, str], revision: int) -> tuple[str, str, int]:
+    """Who answers, the system prompt, and the most tokens of an answer."""
+    target = st.selectbox(
+        t("tune.write_target"),
+        offered_targets(),
+        key=f"tune_write_target_{revision}",
+        format_func=lambda one: targets[one],
+        help=t("tune.write_target_why"),
+    )
+    system = st.text_area(
+        t("tune.write_system"),
+        key=f"tune_write_system_{revision}",
+        height=90,
+        max_chars=MAX_SYSTEM_CHARS,
+        help=t("tune.write_system_why"),
+    )
+    tokens = st.number_input(
+        t("param.max_tokens"), 1, MAX_ANSWER_TOKENS, USUAL_TOKENS, key=f"tune_write_tokens_{revision}"
+    )
+    return target, system.strip(), int(tokens)
 
 
 def _start(text: str, file: tuple[str, bytes] | None, options: DistillOptions) -> None:

@@ -34,27 +34,7 @@ def draw_heading(job: JobSnapshot | None) -> None:
 
 
 def _draw_actions(job: JobSnapshot) -> None:
-    if not job.is_over:
-        st.button(
-            t("act.stop"),
-            icon=":material/stop_circle:",
-            key="tune_stop",
-            help=t("tune.stop_why"),
-            shortcut="Alt+S",
-            disabled=job.phase == "stopping",
-            on_click=stop,
-            args=(job.id,),
-        )
-    elif job.state in _RESUMABLE:
-        st.button(
-            t("tune.resume"),
-            icon=":material/resume:",
-            key="tune_resume",
-            type="primary",
-            help=t("tune.resume_why"),
-            on_click=resume,
-            args=(job.id,),
-        )
+    _draw_stop_or_resume(job)
     st.button(
         t("tune.duplicate"),
         icon=":material/content_copy:",
@@ -82,6 +62,30 @@ def _draw_actions(job: JobSnapshot) -> None:
         on_click=leave_run,
         shortcut="Alt+N",
     )
+
+
+def _draw_stop_or_resume(job: JobSnapshot) -> None:
+    if not job.is_over:
+        st.button(
+            t("act.stop"),
+            icon=":material/stop_circle:",
+            key="tune_stop",
+            help=t("tune.stop_why"),
+            shortcut="Alt+S",
+            disabled=job.phase == "stopping",
+            on_click=stop,
+            args=(job.id,),
+        )
+    elif job.state in _RESUMABLE:
+        st.button(
+            t("tune.resume"),
+            icon=":material/resume:",
+            key="tune_resume",
+            type="primary",
+            help=t("tune.resume_why"),
+            on_click=resume,
+            args=(job.id,),
+        )
 
 
 def _draw_delete(job: JobSnapshot) -> None:

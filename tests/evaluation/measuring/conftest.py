@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
-from tests.evaluation.measuring.making import no_tasks
+from tests.evaluation.measuring.making import Opened, no_tasks
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-async def opened(store: Store) -> AsyncIterator[Callable[..., EvaluationRegistry]]:
-    registries = []
+async def opened(store: Store) -> AsyncIterator[Opened]:
+    registries: list[EvaluationRegistry] = []
 
     def make(source: Any, **more: Any) -> EvaluationRegistry:
         tasks = more.pop("tasks", no_tasks)

@@ -10,11 +10,13 @@ from typing import Any, NoReturn
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.evaluation.measuring.cells import Cell
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import SUBJECT_IDS, EvaluationSpec, TaskChoice, checked_spec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet, checked_set
 
+Opened = Callable[..., EvaluationRegistry]
 GREEDY = ModelConfig(temperature=0.0, max_tokens=64)
 
 
@@ -42,6 +44,13 @@ async def asked_all(registry: EvaluationRegistry, spec: Any) -> EvaluationRun:
     async with asyncio.timeout(60):
         await run.wait()
     return run
+
+
+def cell_of(run: EvaluationRun, item: int, subject: str) -> Cell:
+    """What a subject said to an item, which it was asked."""
+    cell = run.snapshot().cell(item, subject)
+    assert cell is not None
+    return cell
 
 
 Say = Callable[[str, GenerationRequest], str | Failed]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from multi_llm_comparator.evaluation.measuring.cells import CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes, voting_spec
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.results import vote_on
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.voting.human_preferences import HumanPreference, human_preferences
@@ -22,7 +25,7 @@ from tests.support.scripted_source import ScriptedSource
 
 
 @pytest.fixture
-async def world(tmp_path):
+async def world(tmp_path: Path) -> AsyncIterator[tuple[EvaluationRegistry, VoteRegistry, ScriptedSource]]:
     store, source = Store(f"sqlite:///{tmp_path / 'runs.db'}"), ScriptedSource()
     runs = RunRegistry(store, save_interval_s=0.02)
     yield EvaluationRegistry(runs, Sources(source), no_tasks), VoteRegistry(runs, source), source
@@ -30,7 +33,7 @@ async def world(tmp_path):
     store.close()
 
 
-async def evaluated(evaluations, source):
+async def evaluated(evaluations: EvaluationRegistry, source: ScriptedSource) -> EvaluationRun:
     run = await evaluations.start(evaluation(prompt_set(("One?", "1"), ("Two?", "2")), "small", "large"))
     for number in range(4):
         call = await source.call(number)
@@ -39,7 +42,9 @@ async def evaluated(evaluations, source):
     return run
 
 
-async def test_answers_are_voted_on_blind_without_asking_again_and_become_scores(world):
+async def test_answers_are_voted_on_blind_without_asking_again_and_become_scores(
+    world: tuple[EvaluationRegistry, VoteRegistry, ScriptedSource],
+) -> None:
     evaluations, votes, source = world
     run = await evaluated(evaluations, source)
     session = await votes.start(voting_spec(run.snapshot()))
@@ -61,14 +66,14 @@ async def test_answers_are_voted_on_blind_without_asking_again_and_become_scores
     assert again.cells[CellKey(item, "b")].human == 1.0
 
 
-async def test_votes_on_other_texts_say_nothing(world):
+async def test_votes_on_other_texts_say_nothing(world: tuple[EvaluationRegistry, VoteRegistry, ScriptedSource]) -> None:
     evaluations, _, source = world
     run = await evaluated(evaluations, source)
     elsewhere = HumanPreference("One?", "small", "large", "small on One?", "something else", 1.0)
     assert scores_by_votes(run.snapshot(), [elsewhere]) == {}
 
 
-async def test_one_model_alone_is_not_voted_on(world):
+async def test_one_model_alone_is_not_voted_on(world: tuple[EvaluationRegistry, VoteRegistry, ScriptedSource]) -> None:
     evaluations, _, source = world
     run = await evaluations.start(evaluation(prompt_set(("One?", "1")), "small"))
     await (await source.call(0)).answer("x")

@@ -9,9 +9,10 @@ from multi_llm_comparator.core.events import Failed
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.evaluation.judges import AnswerJudge
 from multi_llm_comparator.evaluation.measuring.cells import CellKey
-from multi_llm_comparator.evaluation.measuring.results import results_of
+from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, results_of
+from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.spec import JudgeSpec
-from tests.evaluation.measuring.making import Saying, asked_all, evaluation, prompt_set
+from tests.evaluation.measuring.making import Opened, Saying, asked_all, evaluation, prompt_set
 
 POEMS = prompt_set(*({"prompt": f"Poem {n}", "compare": "judged", "expected": "a poem"} for n in range(8)))
 ANSWERS = {"long": "a long answer", "short": "an answer"}
@@ -30,43 +31,49 @@ def judged_by(verdict: Any) -> Saying:
     return Saying(lambda target, request: ANSWERS[target] if target in ANSWERS else verdict(shown(request)))
 
 
+def trust_of(run: EvaluationRun) -> JudgeTrust:
+    trust = results_of(run.snapshot()).trust
+    assert trust is not None
+    return trust
+
+
 def prefers_long(text: str) -> str:
     first, second = text.index(ANSWERS["long"]), text.index(ANSWERS["short"])
     return says(better="first" if first < second else "second")
 
 
-async def test_a_judge_that_always_takes_the_first_finds_nothing_but_ties(opened: Any) -> None:
+async def test_a_judge_that_always_takes_the_first_finds_nothing_but_ties(opened: Opened) -> None:
     source = judged_by(lambda text: says(better="first"))
     spec = evaluation(POEMS, "long", "short", judge=JudgeSpec(target="judge"))
     run = await asked_all(opened(source), spec)
     duels = run.snapshot().duels.values()
     assert (len(duels), {duel.value for duel in duels}) == (8, {0.5})
     results = results_of(run.snapshot())
-    assert (results.verdicts[0].outcome, results.trust.flip_rate) == ("alike", 1.0)
+    assert (results.verdicts[0].outcome, trust_of(run).flip_rate) == ("alike", 1.0)
 
 
-async def test_a_judge_that_looks_at_the_answers_is_not_led_by_their_order(opened: Any) -> None:
+async def test_a_judge_that_looks_at_the_answers_is_not_led_by_their_order(opened: Opened) -> None:
     source = judged_by(prefers_long)
     run = await asked_all(opened(source), evaluation(POEMS, "long", "short", judge=JudgeSpec(target="judge")))
     results = results_of(run.snapshot())
     (verdict,) = results.verdicts
     assert (verdict.outcome, verdict.basis, verdict.paired.first_only) == ("better", "judge", 8)
-    assert (results.trust.judged, results.trust.flipped) == (8, 0)
+    assert (trust_of(run).judged, trust_of(run).flipped) == (8, 0)
     asked = [shown(request) for target, request in source.asked if target == "judge"]
     assert len(asked) == 16
     assert not any(name in text for text in asked for name in ("long:", "short:"))
     assert next(iter(run.snapshot().duels.values())).reasons == ("because", "because")
 
 
-async def test_agreement_of_a_judge_is_counted_on_what_the_person_scored(opened: Any) -> None:
+async def test_agreement_of_a_judge_is_counted_on_what_the_person_scored(opened: Opened) -> None:
     run = await asked_all(
         opened(judged_by(prefers_long)), evaluation(POEMS, "long", "short", judge=JudgeSpec(target="judge"))
     )
-    assert results_of(run.snapshot()).trust.agreement.n == 0
+    assert trust_of(run).agreement.n == 0
     for number, (long, short) in enumerate([(1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)]):
         await run.score_by_hand(CellKey(number, "a"), long)
         await run.score_by_hand(CellKey(number, "b"), short)
-    agreement = results_of(run.snapshot()).trust.agreement
+    agreement = trust_of(run).agreement
     assert (agreement.n, agreement.same) == (4, 2)
     # The person's scores tell how good the judge is; they are no part of what it found.
     assert results_of(run.snapshot()).verdicts[0].paired.first_only == 8
@@ -80,15 +87,16 @@ async def test_agreement_of_a_judge_is_counted_on_what_the_person_scored(opened:
     ],
 )
 async def test_single_answers_are_judged_by_a_reference_or_a_rubric(
-    opened: Any, mode: str, answer: Any, mean: float
+    opened: Opened, mode: str, answer: Any, mean: float
 ) -> None:
     source = judged_by(answer)
     run = await asked_all(opened(source), evaluation(POEMS, "long", "short", judge={"target": "judge", "mode": mode}))
     first = results_of(run.snapshot()).of("prompts")[0]
-    assert first.interval.mean == pytest.approx(mean)
+    assert first.interval is not None and first.interval.mean == pytest.approx(mean)
     asked = [shown(request) for target, request in source.asked if target == "judge"]
     assert ("a poem" in asked[0]) == (mode == "reference")
     constraint = next(request.constraint for target, request in source.asked if target == "judge")
+    assert constraint is not None and constraint.json_schema is not None
     assert next(iter(json.loads(constraint.json_schema)["properties"])) == "reason"
 
 
@@ -100,7 +108,7 @@ async def test_a_rubric_judge_that_changes_its_mind_with_the_order_is_counted_as
     assert (judgement.flipped, judgement.value) == (True, pytest.approx((8 / 9 + 1 / 9) / 2))
 
 
-async def test_what_a_judge_says_otherwise_than_asked_is_asked_for_again_and_then_left_open(opened: Any) -> None:
+async def test_what_a_judge_says_otherwise_than_asked_is_asked_for_again_and_then_left_open(opened: Opened) -> None:
     replies = iter(["The first one!", says(better="first"), says(better="second")] + [says(better="both")] * 99)
     judge = AnswerJudge(Saying(lambda *_: next(replies)), JudgeSpec(target="judge"))
     orders, said = await judge.compare("Q", "one", "other")
@@ -110,7 +118,7 @@ async def test_what_a_judge_says_otherwise_than_asked_is_asked_for_again_and_the
     assert "better" in (said.error or "")
 
 
-async def test_a_judge_that_fails_leaves_duels_open_and_is_asked_again_on_resuming(opened: Any) -> None:
+async def test_a_judge_that_fails_leaves_duels_open_and_is_asked_again_on_resuming(opened: Opened) -> None:
     is_broken = True
 
     def judge(text: str) -> str | Failed:
@@ -121,7 +129,7 @@ async def test_a_judge_that_fails_leaves_duels_open_and_is_asked_again_on_resumi
     registry = opened(judged_by(judge))
     run = await asked_all(registry, evaluation(POEMS, "long", "short", judge=JudgeSpec(target="judge")))
     assert {duel.error for duel in run.snapshot().duels.values()} == {"out of order"}
-    assert results_of(run.snapshot()).trust.failed == 8
+    assert trust_of(run).failed == 8
     is_broken = False
     await registry.resume(run.id)
     await run.wait()

@@ -19,7 +19,7 @@ from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Task, 
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.tracking.store import Store
-from tests.evaluation.measuring.making import Saying, asked_all, evaluation, prompt_set
+from tests.evaluation.measuring.making import Opened, Saying, asked_all, cell_of, evaluation, prompt_set
 from tests.support.scripted_models import Catalogue, scripted_model
 
 SUMS = prompt_set(*((f"{n} + {n}", str(2 * n)) for n in range(1, 21)), compare="numeric")
@@ -32,24 +32,24 @@ def adds(target: str, request: GenerationRequest) -> str:
     return f"{one} + {other} = {total if target == 'good' else total % 10}"
 
 
-async def test_each_subject_is_asked_everything_before_the_next_and_scored(opened: Any) -> None:
+async def test_each_subject_is_asked_everything_before_the_next_and_scored(opened: Opened) -> None:
     source = Saying(adds)
     run = await asked_all(opened(source), evaluation(SUMS, "good", "bad", title="Sums"))
     assert (run.state, run.error, run.title) == ("done", None, "Sums")
     assert [target for target, _ in source.asked] == ["good"] * 20 + ["bad"] * 20
     taken = run.snapshot()
-    right = {s: sum(bool(taken.cell(n, s).correct) for n in range(20)) for s in "ab"}
+    right = {s: sum(bool(cell_of(run, n, s).correct) for n in range(20)) for s in "ab"}
     assert right == {"a": 20, "b": 4}
-    cell = taken.cell(4, "b")
+    cell = cell_of(run, 4, "b")
     assert (cell.text, cell.reason, cell.prompt) == ("5 + 5 = 0", "its number is 0, expected 10", "<s>5 + 5")
     assert [p.state for p in taken.progress] == ["done", "done"]
     # The first few of each are asked alone, so that their speed is the model's own.
-    assert [cell.is_alone for cell in (taken.cell(0, "a"), taken.cell(3, "a"))] == [True, True]
+    assert [cell.is_alone for cell in (cell_of(run, 0, "a"), cell_of(run, 3, "a"))] == [True, True]
     assert 1 < source.most <= 4
 
 
 @pytest.mark.slow
-async def test_many_prompts_to_eight_models_of_which_two_fit_take_eight_loads(tmp_path: Path, opened: Any) -> None:
+async def test_many_prompts_to_eight_models_of_which_two_fit_take_eight_loads(tmp_path: Path, opened: Opened) -> None:
     held = 150_000_000
     models = [replace(scripted_model(tmp_path, f"m{n}", otherwise="2", memory_bytes=held), size=held) for n in range(8)]
     settings = Settings(spare_process=False, home=tmp_path, parallel_requests=8)
@@ -76,22 +76,22 @@ async def test_many_prompts_to_eight_models_of_which_two_fit_take_eight_loads(tm
     assert most_resident <= 3
 
 
-async def test_a_subject_that_cannot_be_asked_fails_once_and_the_others_go_on(opened: Any) -> None:
+async def test_a_subject_that_cannot_be_asked_fails_once_and_the_others_go_on(opened: Opened) -> None:
     gone = Failed(request_id="", error_type="ModelLoadError", message="no such file")
     source = Saying(lambda target, request: gone if target == "bad" else adds("good", request))
     run = await asked_all(opened(source), evaluation(SUMS, "bad", "good"))
     taken = run.snapshot()
-    assert (run.state, taken.failed, taken.cell(19, "a").error) == ("done", 20, "no such file")
+    assert (run.state, taken.failed, cell_of(run, 19, "a").error) == ("done", 20, "no such file")
     assert [target for target, _ in source.asked].count("bad") == 1
 
 
-async def test_nothing_answered_is_a_failed_run_that_says_why(opened: Any) -> None:
+async def test_nothing_answered_is_a_failed_run_that_says_why(opened: Opened) -> None:
     gone = Failed(request_id="", error_type="ModelLoadError", message="no such file")
     run = await asked_all(opened(Saying(lambda *_: gone)), evaluation(SUMS, "bad"))
     assert (run.state, run.error) == ("failed", "no prompt was answered: no such file")
 
 
-async def test_what_failed_is_asked_again_and_nothing_else(opened: Any) -> None:
+async def test_what_failed_is_asked_again_and_nothing_else(opened: Opened) -> None:
     is_broken = True
 
     def say(target: str, request: GenerationRequest) -> str | Failed:
@@ -111,7 +111,7 @@ async def test_what_failed_is_asked_again_and_nothing_else(opened: Any) -> None:
     assert len(source.asked) == 21
 
 
-async def test_repeats_are_asked_with_seeds_of_their_own_and_one_answer_a_seed(opened: Any) -> None:
+async def test_repeats_are_asked_with_seeds_of_their_own_and_one_answer_a_seed(opened: Opened) -> None:
     source = Saying(adds)
     rows = prompt_set(("1 + 1", "2"))
     run = await asked_all(opened(source), evaluation(rows, "good", repeats=3, seed=5))
@@ -119,7 +119,9 @@ async def test_repeats_are_asked_with_seeds_of_their_own_and_one_answer_a_seed(o
     assert sorted(map(str, run.cells)) == ["0.a.0", "0.a.1", "0.a.2"]
 
 
-async def test_scores_are_made_anew_without_asking_and_refused_for_another_question(opened: Any, store: Store) -> None:
+async def test_scores_are_made_anew_without_asking_and_refused_for_another_question(
+    opened: Opened, store: Store
+) -> None:
     source = Saying(adds)
     registry = opened(source)
     run = await asked_all(registry, evaluation(SUMS, "bad"))
@@ -129,15 +131,15 @@ async def test_scores_are_made_anew_without_asking_and_refused_for_another_quest
     assert run.scores[0].mean == 0.2
     assert await run.rescore(lenient) == 20
     assert (run.scores[0].mean, len(source.asked)) == (0.2, 20)
-    assert run.snapshot().cell(4, "a").correct
+    assert cell_of(run, 4, "a").correct
     stored = await opened(source).get(run.id)
-    assert (stored.snapshot().cell(4, "a").correct, stored.spec.prompts.rows[0].compare) == (True, "regex")
+    assert (cell_of(stored, 4, "a").correct, stored.spec.prompts.rows[0].compare) == (True, "regex")
     other = prompt_set(*((f"{n} * {n}", "1") for n in range(1, 21)))
     with pytest.raises(ConfigurationError, match="asks something else now"):
         await run.rescore(other)
 
 
-async def test_a_persons_score_is_kept_with_the_answer_and_counts_where_nothing_else_does(opened: Any) -> None:
+async def test_a_persons_score_is_kept_with_the_answer_and_counts_where_nothing_else_does(opened: Opened) -> None:
     registry = opened(Saying(adds))
     rows = prompt_set({"prompt": "1 + 1", "compare": "none"}, {"prompt": "2 + 2", "compare": "none"})
     run = await asked_all(registry, evaluation(rows, "good"))
@@ -145,7 +147,7 @@ async def test_a_persons_score_is_kept_with_the_answer_and_counts_where_nothing_
     await run.score_by_hand(CellKey(0, "a"), 1.0)
     assert (run.scores[0].mean, run.scores[0].n) == (1.0, 1)
     again = await opened(Saying(adds)).get(run.id)
-    assert again.snapshot().cell(0, "a").human == 1.0
+    assert cell_of(again, 0, "a").human == 1.0
     for key, value in ((CellKey(9, "a"), 1.0), (CellKey(0, "a"), 1.5)):
         with pytest.raises(ConfigurationError):
             await run.score_by_hand(key, value)
@@ -164,15 +166,17 @@ class Letters(Task):
         return ItemScore(value=float(chosen == "B"), correct=chosen == "B", reason=f"chose {chosen}, right is B")
 
 
-async def test_a_model_whose_probabilities_cannot_be_seen_is_asked_for_its_choice_and_that_is_said(opened: Any) -> None:
+async def test_a_model_whose_probabilities_cannot_be_seen_is_asked_for_its_choice_and_that_is_said(
+    opened: Opened,
+) -> None:
     registry = opened(Saying(lambda *_: "B"), tasks=lambda choice: [Letters()])
     run = await asked_all(registry, evaluation(None, "remote", tasks=(TaskChoice(name="letters"),)))
-    cell = run.snapshot().cell(0, "a")
+    cell = cell_of(run, 0, "a")
     assert (cell.correct, cell.how, cell.notes) == (True, "extracted", (EXTRACTED,))
     assert run.snapshot().sources == ("letters",)
 
 
-async def test_a_run_whose_data_changed_is_not_continued_with_other_questions(opened: Any) -> None:
+async def test_a_run_whose_data_changed_is_not_continued_with_other_questions(opened: Opened) -> None:
     gone = Failed(request_id="", error_type="InferenceError", message="out of order")
     first = opened(Saying(lambda *_: gone), tasks=lambda choice: [Letters()])
     run = await asked_all(first, evaluation(None, "m", tasks=(TaskChoice(name="letters"),)))
@@ -186,7 +190,7 @@ async def test_a_run_whose_data_changed_is_not_continued_with_other_questions(op
         await again.materials()
 
 
-async def test_the_history_of_a_model_tells_what_its_evaluations_found(opened: Any) -> None:
+async def test_the_history_of_a_model_tells_what_its_evaluations_found(opened: Opened) -> None:
     registry = opened(Saying(adds))
     run = await asked_all(registry, evaluation(SUMS, "good", "bad"))
     (past,) = await registry.history("bad")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.guard import Guard
 from tests.support.gateways import hang
-from tests.support.served_api import served_api, until
+from tests.support.served_api import ServedApi, served_api, until
 
 TOKEN = "the-token-of-this-test"
 
 
-async def test_a_large_body_is_refused_in_the_form_of_its_path(tmp_path):
+async def test_a_large_body_is_refused_in_the_form_of_its_path(tmp_path: Path) -> None:
     async with served_api(tmp_path, most_bytes=1000) as api:
         assert (await api.chat("x")).status_code == 200
         answer = await api.chat("x" * 1000)
@@ -25,8 +27,8 @@ async def test_a_large_body_is_refused_in_the_form_of_its_path(tmp_path):
         assert (answer.status_code, answer.json().keys()) == (413, {"error"})
 
 
-async def test_a_large_body_that_does_not_say_so_is_refused_too(tmp_path):
-    async def pieces():
+async def test_a_large_body_that_does_not_say_so_is_refused_too(tmp_path: Path) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(100):
             yield b" " * 100
 
@@ -37,7 +39,7 @@ async def test_a_large_body_that_does_not_say_so_is_refused_too(tmp_path):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_beyond_what_is_taken_at_once_a_client_is_told_to_come_back(tmp_path, stream):
+async def test_beyond_what_is_taken_at_once_a_client_is_told_to_come_back(tmp_path: Path, stream: bool) -> None:
     async with served_api(tmp_path, most_at_once=2) as api:
         api.source.usual["m"] = hang
         waiting = [asyncio.ensure_future(api.chat(stream=stream)) for _ in range(2)]
@@ -53,12 +55,12 @@ async def test_beyond_what_is_taken_at_once_a_client_is_told_to_come_back(tmp_pa
         await until_answered(api)
 
 
-async def until_answered(api):
+async def until_answered(api: ServedApi) -> None:
     while (await api.chat()).status_code != 200:
         await asyncio.sleep(0.005)
 
 
-async def test_an_unknown_path_or_method_says_what_there_is(tmp_path):
+async def test_an_unknown_path_or_method_says_what_there_is(tmp_path: Path) -> None:
     async with served_api(tmp_path) as api:
         answer = await api.http.get("/v1/nowhere")
         assert (answer.status_code, answer.json()["error"]["type"]) == (404, "not_found_error")
@@ -66,7 +68,7 @@ async def test_an_unknown_path_or_method_says_what_there_is(tmp_path):
         assert answer.status_code == 405 and "GET" in answer.json()["error"]["message"]
 
 
-async def test_a_token_opens_the_api_in_either_header_and_refusals_have_the_form_of_their_path(tmp_path):
+async def test_a_token_opens_the_api_in_either_header_and_refusals_have_the_form_of_their_path(tmp_path: Path) -> None:
     access = Access(token=TOKEN)
     async with served_api(tmp_path, wrapped=lambda app: Guard(app, access)) as api:
         for headers in ({"authorization": f"Bearer {TOKEN}"}, {"x-api-key": TOKEN}):
@@ -81,7 +83,7 @@ async def test_a_token_opens_the_api_in_either_header_and_refusals_have_the_form
         assert (await api.http.get("/metrics")).status_code == 401
 
 
-async def test_a_foreign_page_or_name_reaches_nothing(tmp_path):
+async def test_a_foreign_page_or_name_reaches_nothing(tmp_path: Path) -> None:
     async with served_api(tmp_path, wrapped=lambda app: Guard(app, Access())) as api:
         for headers in ({"origin": "http://evil.test"}, {"host": "evil.test"}):
             answer = await api.http.post("/v1/chat/completions", json={}, headers=headers)
@@ -89,7 +91,7 @@ async def test_a_foreign_page_or_name_reaches_nothing(tmp_path):
         assert api.source.asked == []
 
 
-async def test_health_and_figures_are_there(tmp_path):
+async def test_health_and_figures_are_there(tmp_path: Path) -> None:
     async with served_api(tmp_path) as api:
         await api.chat()
         assert (await api.http.get("/health")).text == "ok"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -20,17 +22,17 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.openai_forms import HINTS, ChatForm
-from tests.support.gateways import break_after_text, hang, hang_after_text
-from tests.support.served_api import frames, served_api, until
+from tests.support.gateways import Deed, break_after_text, hang, hang_after_text
+from tests.support.served_api import ServedApi, frames, served_api, until
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     async with served_api(tmp_path) as served:
         yield served
 
 
-async def test_an_answer_has_the_form_that_openai_documents(api):
+async def test_an_answer_has_the_form_that_openai_documents(api: ServedApi) -> None:
     api.source.usual["m"] = "one two three"
     answer = (await api.chat()).json()
     assert answer.pop("id").startswith("chatcmpl-") and answer.pop("created") > 1_700_000_000
@@ -55,7 +57,7 @@ async def test_an_answer_has_the_form_that_openai_documents(api):
     }
 
 
-async def test_a_stream_brings_role_pieces_reason_usage_and_done(api):
+async def test_a_stream_brings_role_pieces_reason_usage_and_done(api: ServedApi) -> None:
     api.source.usual["m"] = "一 two 🙂"
     answer = await api.chat(stream=True, stream_options={"include_usage": True})
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -71,13 +73,13 @@ async def test_a_stream_brings_role_pieces_reason_usage_and_done(api):
     assert all(one["usage"] is None for one in read[:-1])
 
 
-async def test_without_include_usage_no_chunk_is_without_choices(api):
+async def test_without_include_usage_no_chunk_is_without_choices(api: ServedApi) -> None:
     chunks = [json.loads(frame) for frame in frames((await api.chat(stream=True)).text)[:-1]]
     assert all(chunk["choices"] and "usage" not in chunk for chunk in chunks)
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_several_answers_have_seeds_of_their_own_and_one_prompt(api, stream):
+async def test_several_answers_have_seeds_of_their_own_and_one_prompt(api: ServedApi, stream: bool) -> None:
     api.source.script("m", "first", "second answer")
     answer = await api.chat(n=2, seed=-1, stream=stream, stream_options={"include_usage": True})
     assert [request.config.seed for request in api.source.requests] == [2**32 - 1, 0]
@@ -94,7 +96,7 @@ async def test_several_answers_have_seeds_of_their_own_and_one_prompt(api, strea
     assert (usage["prompt_tokens"], usage["completion_tokens"]) == (3, 3)
 
 
-async def test_defaults_are_openais(api):
+async def test_defaults_are_openais(api: ServedApi) -> None:
     await api.chat()
     config = api.source.requests[0].config
     assert (config.temperature, config.top_p, config.top_k) == (1.0, 1.0, 0)
@@ -102,7 +104,7 @@ async def test_defaults_are_openais(api):
     assert (config.seed, config.stop, config.max_tokens) == (None, (), 4096)
 
 
-async def test_every_field_reaches_the_model(api):
+async def test_every_field_reaches_the_model(api: ServedApi) -> None:
     await api.chat(
         max_tokens=7,
         temperature=0.01,
@@ -118,12 +120,12 @@ async def test_every_field_reaches_the_model(api):
     assert (config.stop, config.presence_penalty, config.repeat_penalty, config.max_tokens) == (("END",), 0.5, 1.2, 7)
 
 
-async def test_the_newer_name_of_the_limit_comes_first(api):
+async def test_the_newer_name_of_the_limit_comes_first(api: ServedApi) -> None:
     await api.chat(max_tokens=7, max_completion_tokens=5)
     assert api.source.requests[0].config.max_tokens == 5
 
 
-async def test_roles_parts_and_earlier_thoughts_are_read(api):
+async def test_roles_parts_and_earlier_thoughts_are_read(api: ServedApi) -> None:
     messages = [
         {"role": "developer", "content": "be short"},
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "name": "me"},
@@ -139,7 +141,7 @@ async def test_roles_parts_and_earlier_thoughts_are_read(api):
     )
 
 
-async def test_an_answer_that_was_begun_is_continued(api):
+async def test_an_answer_that_was_begun_is_continued(api: ServedApi) -> None:
     messages = [{"role": "user", "content": "count"}, {"role": "assistant", "content": "one"}]
     answer = await api.chat(messages=messages, continue_final_message=True, add_generation_prompt=False)
     assert answer.status_code == 200
@@ -152,7 +154,7 @@ async def test_an_answer_that_was_begun_is_continued(api):
 SCHEMA = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
 
 
-async def test_a_schema_holds_the_answer(api):
+async def test_a_schema_holds_the_answer(api: ServedApi) -> None:
     for wanted, schema in (
         ({"type": "json_object"}, {"type": "object"}),
         ({"type": "json_schema", "json_schema": {"name": "age", "schema": SCHEMA, "strict": True}}, SCHEMA),
@@ -163,21 +165,21 @@ async def test_a_schema_holds_the_answer(api):
     assert api.source.requests[-1].constraint is None
 
 
-async def test_a_schema_that_no_model_can_be_held_to_is_the_clients_error(api):
+async def test_a_schema_that_no_model_can_be_held_to_is_the_clients_error(api: ServedApi) -> None:
     api.source.usual["m"] = GrammarError("unevaluatedProperties is not known")
     error = (await api.chat(response_format={"type": "json_object"})).json()["error"]
     assert (error["param"], error["type"]) == ("response_format", "invalid_request_error")
     assert "unevaluatedProperties" in error["message"]
 
 
-async def test_hints_are_ignored_and_null_is_as_good_as_nothing(api):
+async def test_hints_are_ignored_and_null_is_as_good_as_nothing(api: ServedApi) -> None:
     hints = {name: {"a": 1} for name in HINTS}
     nulls = dict.fromkeys(("tools", "logprobs", "stop", "seed", "temperature", "response_format"))
     assert (await api.chat(**hints, **nulls)).status_code == 200
 
 
 @pytest.mark.parametrize("name", sorted(ChatForm.neutral))
-async def test_what_asks_for_nothing_is_taken(api, name):
+async def test_what_asks_for_nothing_is_taken(api: ServedApi, name: str) -> None:
     for value in ChatForm.neutral[name]:
         assert (await api.chat(**{name: value})).status_code == 200, value
 
@@ -238,7 +240,9 @@ async def test_what_asks_for_nothing_is_taken(api, name):
         ("model", 5, "model"),
     ],
 )
-async def test_what_cannot_be_honoured_is_refused_by_name(api, field, value, param):
+async def test_what_cannot_be_honoured_is_refused_by_name(
+    api: ServedApi, field: str, value: object, param: str | None
+) -> None:
     answer = await api.chat(**{field: value})
     error = answer.json()["error"]
     assert answer.status_code == 400
@@ -251,13 +255,13 @@ async def test_what_cannot_be_honoured_is_refused_by_name(api, field, value, par
     "body",
     [b"", b"[]", b"{", b"null", b"\xff\xfe", b"[" * 100_000, b'{"model": NaN}', b'{"model": ' + b"1" * 6000 + b"}"],
 )
-async def test_a_body_that_is_no_request_is_told_so(api, body):
+async def test_a_body_that_is_no_request_is_told_so(api: ServedApi, body: bytes) -> None:
     answer = await api.http.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 
-async def test_half_a_character_is_told_so(api):
+async def test_half_a_character_is_told_so(api: ServedApi) -> None:
     body = rb'{"model": "m", "messages": [{"role": "user", "content": "\ud800"}]}'
     answer = await api.http.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "messages[0].content[0].text")
@@ -276,14 +280,16 @@ async def test_half_a_character_is_told_so(api):
         (BudgetExceededError("spent"), 429, "insufficient_quota"),
     ],
 )
-async def test_what_fails_before_the_first_text_has_a_status_of_its_own(api, stream, error, status, code):
+async def test_what_fails_before_the_first_text_has_a_status_of_its_own(
+    api: ServedApi, stream: bool, error: Exception, status: int, code: str
+) -> None:
     api.source.usual["m"] = error
     answer = await api.chat(stream=stream)
     assert answer.status_code == status
     assert answer.json()["error"]["code"] == code and str(error) in answer.json()["error"]["message"]
 
 
-async def test_a_stream_that_breaks_says_so_and_ends(api):
+async def test_a_stream_that_breaks_says_so_and_ends(api: ServedApi) -> None:
     api.source.usual["m"] = break_after_text(ProviderUnavailableError("the line was cut"))
     answer = await api.chat(stream=True)
     assert answer.status_code == 200
@@ -292,13 +298,13 @@ async def test_a_stream_that_breaks_says_so_and_ends(api):
     assert "[DONE]" not in answer.text
 
 
-async def test_an_answer_that_breaks_half_way_is_an_error_without_streaming(api):
+async def test_an_answer_that_breaks_half_way_is_an_error_without_streaming(api: ServedApi) -> None:
     api.source.usual["m"] = break_after_text(ProviderUnavailableError("the line was cut"))
     assert (await api.chat()).status_code == 502
 
 
 @pytest.mark.parametrize(("deed", "stream"), [(hang, True), (hang, False), (hang_after_text, False)])
-async def test_a_client_that_leaves_while_it_waits_ends_the_decoding(api, deed, stream):
+async def test_a_client_that_leaves_while_it_waits_ends_the_decoding(api: ServedApi, deed: Deed, stream: bool) -> None:
     api.source.usual["m"] = deed
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "n": 2, "stream": stream}
     asking = asyncio.ensure_future(api.post("/v1/chat/completions", **body))
@@ -308,7 +314,7 @@ async def test_a_client_that_leaves_while_it_waits_ends_the_decoding(api, deed, 
     await asyncio.wait({asking})
 
 
-async def test_a_client_that_leaves_a_stream_ends_the_decoding(api):
+async def test_a_client_that_leaves_a_stream_ends_the_decoding(api: ServedApi) -> None:
     api.source.usual["m"] = hang_after_text
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
     async with api.http.stream("POST", "/v1/chat/completions", json=body) as answer:
@@ -318,23 +324,23 @@ async def test_a_client_that_leaves_a_stream_ends_the_decoding(api):
     await until(lambda: not api.source.running.total())
 
 
-async def test_the_same_without_v1(api):
+async def test_the_same_without_v1(api: ServedApi) -> None:
     answer = await api.post("/chat/completions", model="m", messages=[{"role": "user", "content": "x"}])
     assert answer.status_code == 200
 
 
-async def test_a_default_model_answers_who_names_none(tmp_path):
+async def test_a_default_model_answers_who_names_none(tmp_path: Path) -> None:
     async with served_api(tmp_path, default_model="m") as api:
         answer = await api.chat(model=None)
         assert (answer.status_code, answer.json()["model"]) == (200, "m")
 
 
-async def test_without_a_default_a_model_must_be_named(api):
+async def test_without_a_default_a_model_must_be_named(api: ServedApi) -> None:
     answer = await api.chat(model=None)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")
 
 
-async def test_a_group_answers_with_what_it_falls_back_to(tmp_path):
+async def test_a_group_answers_with_what_it_falls_back_to(tmp_path: Path) -> None:
     config = {"task_groups": {"g": {"echelon1": {"models": ["a"]}, "echelon2": {"models": ["b"], "priority": 2}}}}
     async with served_api(tmp_path, config=config) as api:
         api.source.usual["a"] = ProviderUnavailableError("gone")

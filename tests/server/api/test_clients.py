@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import anthropic
 import ollama
@@ -11,19 +14,20 @@ import openai
 import pytest
 from openai.resources.responses import Responses
 
+from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.server.api.anthropic_forms import MessagesForm
-from multi_llm_comparator.server.api.forms import REFUSED
+from multi_llm_comparator.server.api.forms import REFUSED, Form
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, Options
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
 from multi_llm_comparator.server.api.responses_form import ResponsesForm
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.scripted_models import Catalogue, scripted_model
-from tests.support.served_api import served_api, until
+from tests.support.served_api import ServedApi, served_api, until
 from tests.support.tiny_gguf import chain, word, write_chain
 
 ASKED = [{"role": "user", "content": "hello world"}]
-GREEDY = {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0}
+GREEDY: dict[str, Any] = {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0}
 
 
 # What goes into headers, or into none of our business.
@@ -32,7 +36,7 @@ SAID, SAID_TOKENS = " one two three", 3
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """A model that says "one two three" whatever it is asked."""
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
@@ -43,7 +47,7 @@ async def api(tmp_path):
         yield served
 
 
-async def test_openais_client_gets_the_same_in_every_way(api):
+async def test_openais_client_gets_the_same_in_every_way(api: ServedApi) -> None:
     said = {}
 
     def synchronous() -> None:
@@ -72,7 +76,7 @@ async def test_openais_client_gets_the_same_in_every_way(api):
     assert set(said.values()) == {SAID}
 
 
-async def test_openais_client_raises_its_own_errors(api):
+async def test_openais_client_raises_its_own_errors(api: ServedApi) -> None:
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         with pytest.raises(openai.NotFoundError) as missing:
             await client.chat.completions.create(**{**GREEDY, "model": "tinny"})
@@ -85,7 +89,7 @@ async def test_openais_client_raises_its_own_errors(api):
         assert long.value.code == "context_length_exceeded"
 
 
-async def test_anthropics_client_gets_the_same_in_every_way(api):
+async def test_anthropics_client_gets_the_same_in_every_way(api: ServedApi) -> None:
     asked = {"model": "tiny", "messages": ASKED, "max_tokens": 2, "extra_body": {"temperature": 0}}
     async with anthropic.AsyncAnthropic(base_url=api.url, api_key="none", max_retries=0) as client:
         whole = await client.messages.create(**asked)
@@ -107,7 +111,7 @@ async def test_anthropics_client_gets_the_same_in_every_way(api):
     assert await asyncio.to_thread(synchronous) == streamed
 
 
-async def test_ollamas_client_gets_the_same_in_every_way(api):
+async def test_ollamas_client_gets_the_same_in_every_way(api: ServedApi) -> None:
     options = {"num_predict": 2, "temperature": 0, "repeat_penalty": 1.0}
     client = ollama.AsyncClient(host=api.url)
     assert [model.model for model in (await client.list()).models] == ["tiny"]
@@ -127,13 +131,13 @@ async def test_ollamas_client_gets_the_same_in_every_way(api):
 
 
 @pytest.fixture
-def slow(tmp_path):
+def slow(tmp_path: Path) -> ModelInfo:
     """A model at whose pace a client has all the time to leave; asked for trouble, it makes some."""
     fault = {"kind": "error", "pattern": "break", "after_tokens": 2, "message": "the script says so"}
     return scripted_model(tmp_path, "slow", otherwise="word " * 10_000, tokens_per_second=50, faults=[fault])
 
 
-async def test_a_client_that_leaves_frees_its_place_in_the_model_process(tmp_path, slow):
+async def test_a_client_that_leaves_frees_its_place_in_the_model_process(tmp_path: Path, slow: ModelInfo) -> None:
     engine = InferenceEngine(models=Catalogue(slow))
     async with (
         served_api(tmp_path, engine=engine, local=engine) as api,
@@ -151,7 +155,7 @@ async def test_a_client_that_leaves_frees_its_place_in_the_model_process(tmp_pat
         await until(lambda: not engine.loaded_models()[0].active)
 
 
-async def test_openais_client_raises_when_a_stream_breaks(tmp_path, slow):
+async def test_openais_client_raises_when_a_stream_breaks(tmp_path: Path, slow: ModelInfo) -> None:
     engine = InferenceEngine(models=Catalogue(slow))
     async with (
         served_api(tmp_path, engine=engine, local=engine) as api,
@@ -175,12 +179,12 @@ async def test_openais_client_raises_when_a_stream_breaks(tmp_path, slow):
         (OllamaGenerateForm, ollama.Client.generate),
     ],
 )
-def test_nothing_that_a_client_can_send_is_unknown(form, create):
+def test_nothing_that_a_client_can_send_is_unknown(form: type[Form], create: Callable[..., Any]) -> None:
     sent = set(inspect.signature(create).parameters) - OF_THE_CLIENT
     assert sent - form.model_fields.keys() - form.ignored <= form.neutral.keys()
 
 
-def test_no_option_of_ollamas_client_is_unknown():
+def test_no_option_of_ollamas_client_is_unknown() -> None:
     sent = ollama.Options.model_fields.keys()
     assert sent - Options.model_fields.keys() - Options.ignored <= Options.neutral.keys()
 
@@ -188,7 +192,7 @@ def test_no_option_of_ollamas_client_is_unknown():
 @pytest.mark.parametrize(
     "form", [ChatForm, CompletionForm, ResponsesForm, MessagesForm, OllamaChatForm, OllamaGenerateForm, Options]
 )
-def test_a_field_that_is_refused_says_why(form):
+def test_a_field_that_is_refused_says_why(form: type[Form]) -> None:
     assert form.neutral.keys() <= REFUSED.keys()
     assert not form.neutral.keys() & form.model_fields.keys()
     assert not form.ignored & (form.neutral.keys() | form.model_fields.keys())

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from multi_llm_comparator.server.api.openai_forms import CompletionForm
-from tests.support.served_api import frames, served_api
+from tests.support.served_api import ServedApi, frames, served_api
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     async with served_api(tmp_path) as served:
         yield served
 
 
-async def complete(api, prompt="once", **body):
+async def complete(api: ServedApi, prompt: str = "once", **body: Any) -> httpx2.Response:
     return await api.post("/v1/completions", **{"model": "m", "prompt": prompt, **body})
 
 
-async def test_the_prompt_reaches_the_model_as_it_is(api):
+async def test_the_prompt_reaches_the_model_as_it_is(api: ServedApi) -> None:
     answer = (await complete(api, " <s> once")).json()
     assert answer["object"] == "text_completion" and answer["id"].startswith("cmpl-")
     assert answer["choices"] == [{"index": 0, "text": "I am m", "logprobs": None, "finish_reason": "stop"}]
@@ -30,7 +34,7 @@ async def test_the_prompt_reaches_the_model_as_it_is(api):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_several_prompts_have_several_answers_each_in_order(api, stream):
+async def test_several_prompts_have_several_answers_each_in_order(api: ServedApi, stream: bool) -> None:
     api.source.script("m", "a1", "a2", "b1", "b2")
     answer = await complete(api, ["a", "b"], n=2, stream=stream)
     assert [request.messages[0].content for request in api.source.requests] == ["a", "a", "b", "b"]
@@ -59,23 +63,23 @@ async def test_several_prompts_have_several_answers_each_in_order(api, stream):
         ("n", 100),
     ],
 )
-async def test_what_cannot_be_honoured_is_refused_by_name(api, field, value):
+async def test_what_cannot_be_honoured_is_refused_by_name(api: ServedApi, field: str, value: object) -> None:
     answer = await complete(api, **{field: value})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
 
 
-async def test_more_answers_than_one_request_may_have_are_refused(api):
+async def test_more_answers_than_one_request_may_have_are_refused(api: ServedApi) -> None:
     answer = await complete(api, ["x"] * 100, n=2)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
 
 
 @pytest.mark.parametrize("prompt", [[[]], [-1], [[1], [2.5]], [True, "x"], [2**31]])
-async def test_what_are_no_token_ids_is_refused(api, prompt):
+async def test_what_are_no_token_ids_is_refused(api: ServedApi, prompt: object) -> None:
     answer = await complete(api, prompt)
     assert answer.status_code == 400 and answer.json()["error"]["param"].startswith("prompt[")
 
 
 @pytest.mark.parametrize("name", sorted(CompletionForm.neutral))
-async def test_what_asks_for_nothing_is_taken(api, name):
+async def test_what_asks_for_nothing_is_taken(api: ServedApi, name: str) -> None:
     for value in CompletionForm.neutral[name]:
         assert (await complete(api, **{name: value})).status_code == 200, value

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import openai
 import pytest
@@ -12,13 +15,13 @@ from multi_llm_comparator.core.exceptions import ModelProcessDied
 from multi_llm_comparator.tracking.store import Store
 from tests.cooperation.making import spec_of
 from tests.support.gateways import hang
-from tests.support.served_api import served_api, until
+from tests.support.served_api import ServedApi, served_api, until
 
 ASKED = [{"role": "user", "content": "How many legs have 3 cats?"}]
 
 
 @pytest.fixture
-async def api(tmp_path, monkeypatch):
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApi]:
     monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
     saved = SavedCooperations(lambda: (), tmp_path / "configs" / "cooperations")
     saved.save("voting", spec_of("voting", "a", "b", "c", stop_early=False))
@@ -30,7 +33,7 @@ async def api(tmp_path, monkeypatch):
     store.close()
 
 
-async def test_a_vote_is_asked_through_the_openai_client(api):
+async def test_a_vote_is_asked_through_the_openai_client(api: ServedApi) -> None:
     client = openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0)
     names = [model.id async for model in client.models.list()]
     assert {"cooperate:voting", "cooperate:council", "cooperate:mine"} <= set(names)
@@ -47,7 +50,7 @@ async def test_a_vote_is_asked_through_the_openai_client(api):
     await client.close()
 
 
-async def test_a_stream_tells_of_the_members_as_reasoning(api):
+async def test_a_stream_tells_of_the_members_as_reasoning(api: ServedApi) -> None:
     client = openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0)
     stream = await client.chat.completions.create(model="cooperate:mine", messages=ASKED, stream=True)
     deltas = [chunk.choices[0].delta async for chunk in stream if chunk.choices]
@@ -57,7 +60,7 @@ async def test_a_stream_tells_of_the_members_as_reasoning(api):
     await client.close()
 
 
-async def test_the_conversation_before_is_given_to_the_members(api):
+async def test_the_conversation_before_is_given_to_the_members(api: ServedApi) -> None:
     said = [{"role": "system", "content": "Be brief."}, *ASKED, {"role": "assistant", "content": "12"}]
     await api.post(
         "/v1/chat/completions", model="cooperate:mine", messages=[*said, {"role": "user", "content": "Sure?"}]
@@ -65,7 +68,7 @@ async def test_the_conversation_before_is_given_to_the_members(api):
     assert [m.content for m in api.source.requests[0].messages] == ["Be brief.", ASKED[0]["content"], "12", "Sure?"]
 
 
-async def test_a_task_is_asked_as_the_query_says(api):
+async def test_a_task_is_asked_as_the_query_says(api: ServedApi) -> None:
     asked = {"query": "How many legs?", "mode": "parallel", "models": ["a", "b"], "integration_strategy": "ensemble"}
     answer = (await api.http.post("/cooperation/task", params=asked)).json()
     assert (answer["result"], answer["models"], answer["mode"]) == ("It is 12.", ["a", "b"], "parallel")
@@ -74,7 +77,7 @@ async def test_a_task_is_asked_as_the_query_says(api):
     assert {member["model"] for member in answer["members"]} == {"a", "b"}
 
 
-async def test_a_task_is_asked_as_the_body_says(api):
+async def test_a_task_is_asked_as_the_body_says(api: ServedApi) -> None:
     body = {"query": "How many legs?", "mode": "voting", "models": ["a", "c", "b"], "integrator": "c"}
     answer = (await api.post("/cooperation/task", **body)).json()
     assert (answer["result"], answer["left_out"]) == ("It is 12.", [])
@@ -82,7 +85,7 @@ async def test_a_task_is_asked_as_the_body_says(api):
     assert answer["models"] == ["a", "b", "c"]
 
 
-async def test_a_member_that_fails_is_told_and_a_task_without_any_answer_is_an_error(api):
+async def test_a_member_that_fails_is_told_and_a_task_without_any_answer_is_an_error(api: ServedApi) -> None:
     api.source.usual |= {"a": ModelProcessDied("gone"), "b": ModelProcessDied("gone too")}
     answer = (await api.post("/cooperation/task", query="x", models=["a", "c"])).json()
     assert (answer["result"], answer["left_out"][0]["model"]) == ("13", "a")
@@ -101,12 +104,12 @@ async def test_a_member_that_fails_is_told_and_a_task_without_any_answer_is_an_e
         ({"query": "x", "models": ["a"], "integration_strategy": "magic"}, None),
     ],
 )
-async def test_a_task_that_cannot_be_is_refused(api, body, param):
+async def test_a_task_that_cannot_be_is_refused(api: ServedApi, body: dict[str, Any], param: str | None) -> None:
     answer = await api.post("/cooperation/task", **body)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
-async def test_a_client_that_leaves_stops_every_member(api):
+async def test_a_client_that_leaves_stops_every_member(api: ServedApi) -> None:
     api.source.usual |= {"a": hang, "b": hang}
     for asked in (
         api.post("/cooperation/task", query="x", models=["a", "b"]),
@@ -120,7 +123,7 @@ async def test_a_client_that_leaves_stops_every_member(api):
         await asyncio.sleep(0.01)
 
 
-async def test_what_a_cooperation_cannot_do_is_refused(api):
+async def test_what_a_cooperation_cannot_do_is_refused(api: ServedApi) -> None:
     answer = await api.post("/v1/chat/completions", model="cooperate:nothing", messages=ASKED)
     assert answer.status_code == 404
     answer = await api.post("/v1/completions", model="cooperate:voting", prompt="x")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
 import ollama
 import openai
 import pytest
-from langchain_openai import OpenAIEmbeddings
 
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.inferencers.test_embedding import make_encoder
-from tests.support.served_api import served_api
+from tests.support.served_api import ServedApi, served_api
 from tests.support.tiny_checkpoint import make_checkpoint
 
 TEXTS = ["What is three plus four?", "你好，世界。"]
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """A model that writes, and an encoder."""
     folder = tmp_path / "models" / "pytorch"
     make_checkpoint(folder / "writer")
@@ -29,7 +32,10 @@ async def api(tmp_path):
 
 
 @pytest.mark.slow
-async def test_published_clients_get_the_same_vectors(api):
+async def test_published_clients_get_the_same_vectors(api: ServedApi) -> None:
+    # It takes seconds to import, which only one worker of the tests has to.
+    from langchain_openai import OpenAIEmbeddings
+
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         listed = {model.id: model.kind for model in (await client.models.list()).data}
         assert listed == {"writer": "local", "encoder": "embedder"}
@@ -70,7 +76,7 @@ async def test_published_clients_get_the_same_vectors(api):
         ({"input": "a", "model": "none"}, "model"),
     ],
 )
-async def test_what_cannot_be_embedded_is_refused_by_name(api, body, param):
+async def test_what_cannot_be_embedded_is_refused_by_name(api: ServedApi, body: dict[str, Any], param: str) -> None:
     answer = await api.post("/v1/embeddings", **{"model": "writer", **body})
     assert answer.status_code in (400, 404)
     assert answer.json()["error"]["param"].startswith(param)

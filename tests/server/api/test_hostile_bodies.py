@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -57,7 +60,7 @@ LIKELY = {
 
 
 @st.composite
-def bodies(draw):
+def bodies(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A path, and a body that is often nearly right."""
     path = draw(st.sampled_from(sorted(PATHS)))
     form = PATHS[path]
@@ -69,7 +72,7 @@ def bodies(draw):
 
 
 @pytest.fixture
-def client(tmp_path):
+def client(tmp_path: Path) -> Iterator[Callable[[str, object], httpx2.Response]]:
     """Asks the application without a socket, on a loop of its own."""
     with asyncio.Runner() as runner:
         models = ModelManager(tmp_path)
@@ -87,7 +90,9 @@ def client(tmp_path):
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(bodies())
-def test_no_body_is_a_fault_of_the_server(client, asked):
+def test_no_body_is_a_fault_of_the_server(
+    client: Callable[[str, object], httpx2.Response], asked: tuple[str, dict[str, Any]]
+) -> None:
     path, body = asked
     answer = client(path, body)
     assert answer.status_code in (200, 400, 404), (answer.status_code, answer.text)

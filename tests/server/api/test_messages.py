@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
+import httpx2
 import pytest
 
 from multi_llm_comparator.core.constraints import Constraint
@@ -11,23 +15,23 @@ from multi_llm_comparator.core.exceptions import ContextOverflowError, NoModelAv
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.server.api.anthropic_forms import MessagesForm
 from tests.support.gateways import break_after_text, hang, hang_after_text
-from tests.support.served_api import frames, served_api, until
+from tests.support.served_api import ServedApi, frames, served_api, until
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     async with served_api(tmp_path) as served:
         yield served
 
 
-async def ask(api, path="/v1/messages", **body):
+async def ask(api: ServedApi, path: str = "/v1/messages", **body: Any) -> httpx2.Response:
     usual = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     if not path.endswith("count_tokens"):
         usual["max_tokens"] = 20
     return await api.post(path, **{**usual, **body})
 
 
-async def test_an_answer_has_the_form_that_anthropic_documents(api):
+async def test_an_answer_has_the_form_that_anthropic_documents(api: ServedApi) -> None:
     answer = (await ask(api)).json()
     assert answer.pop("id").startswith("msg_")
     assert answer == {
@@ -46,7 +50,7 @@ async def test_an_answer_has_the_form_that_anthropic_documents(api):
     }
 
 
-async def test_a_stream_is_the_documented_order_of_events(api):
+async def test_a_stream_is_the_documented_order_of_events(api: ServedApi) -> None:
     answer = await ask(api, stream=True)
     events = [json.loads(frame) for frame in frames(answer.text)]
     named = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
@@ -59,7 +63,7 @@ async def test_a_stream_is_the_documented_order_of_events(api):
     assert end["delta"]["stop_reason"] == "end_turn" and end["usage"]["output_tokens"] == 3
 
 
-async def test_system_blocks_and_earlier_thoughts_are_read_and_a_beginning_is_gone_on_with(api):
+async def test_system_blocks_and_earlier_thoughts_are_read_and_a_beginning_is_gone_on_with(api: ServedApi) -> None:
     turns = [
         {"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]},
         {
@@ -90,7 +94,7 @@ async def test_system_blocks_and_earlier_thoughts_are_read_and_a_beginning_is_go
         ("messages", []),
     ],
 )
-async def test_what_cannot_be_honoured_is_refused_in_anthropics_form(api, field, value):
+async def test_what_cannot_be_honoured_is_refused_in_anthropics_form(api: ServedApi, field: str, value: object) -> None:
     answer = await ask(api, **{field: value})
     body = answer.json()
     assert (answer.status_code, body["type"], body["error"]["type"]) == (400, "error", "invalid_request_error")
@@ -98,12 +102,12 @@ async def test_what_cannot_be_honoured_is_refused_in_anthropics_form(api, field,
 
 
 @pytest.mark.parametrize("name", sorted(MessagesForm.neutral))
-async def test_what_asks_for_nothing_is_taken(api, name):
+async def test_what_asks_for_nothing_is_taken(api: ServedApi, name: str) -> None:
     for value in MessagesForm.neutral[name]:
         assert (await ask(api, **{name: value})).status_code == 200, value
 
 
-async def test_failures_have_a_status_before_the_stream_and_an_event_in_it(api):
+async def test_failures_have_a_status_before_the_stream_and_an_event_in_it(api: ServedApi) -> None:
     api.source.script("m", NoModelAvailableError("none left"), break_after_text(ProviderUnavailableError("cut")))
     answer = await ask(api, stream=True)
     assert (answer.status_code, answer.json()["error"]["type"]) == (503, "overloaded_error")
@@ -113,14 +117,14 @@ async def test_failures_have_a_status_before_the_stream_and_an_event_in_it(api):
     assert last == {"type": "error", "error": {"type": "api_error", "message": "cut"}}
 
 
-async def test_tokens_are_counted_by_the_model_itself_which_then_stops(api):
+async def test_tokens_are_counted_by_the_model_itself_which_then_stops(api: ServedApi) -> None:
     api.source.usual["m"] = hang
     answer = await ask(api, "/v1/messages/count_tokens")
     assert (answer.status_code, answer.json()) == (200, {"input_tokens": 3})
     await until(lambda: not api.source.running.total())
 
 
-async def test_what_does_not_count_or_does_not_fit_is_told_so(api):
+async def test_what_does_not_count_or_does_not_fit_is_told_so(api: ServedApi) -> None:
     api.source.script("m", hang_after_text, ContextOverflowError("the prompt has 5000 tokens"))
     answer = await ask(api, "/v1/messages/count_tokens", max_tokens=5)
     assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
@@ -129,7 +133,7 @@ async def test_what_does_not_count_or_does_not_fit_is_told_so(api):
     assert answer.status_code == 400 and "5000 tokens" in answer.json()["error"]["message"]
 
 
-async def test_a_schema_holds_the_answer(api):
+async def test_a_schema_holds_the_answer(api: ServedApi) -> None:
     schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
     wanted = {"type": "json_schema", "schema": schema}
     for fields in ({"output_config": {"format": wanted}}, {"output_format": wanted}):

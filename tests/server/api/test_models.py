@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
-from tests.support.served_api import served_api
+from tests.support.served_api import ServedApi, served_api
 from tests.support.tiny_gguf import write_random
 
 CONFIG = {
@@ -21,7 +24,7 @@ CONFIG = {
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_random(folder / "tiny.gguf")
@@ -30,7 +33,7 @@ async def api(tmp_path):
         yield served
 
 
-async def test_whatever_can_answer_is_listed_and_nothing_else(api):
+async def test_whatever_can_answer_is_listed_and_nothing_else(api: ServedApi) -> None:
     answer = (await api.http.get("/v1/models")).json()
     assert answer["object"] == "list"
     assert {one["id"]: one["kind"] for one in answer["data"]} == {
@@ -46,18 +49,18 @@ async def test_whatever_can_answer_is_listed_and_nothing_else(api):
 
 
 @pytest.mark.parametrize("name", ["tiny", "far", "named/with-a-slash", "here", "mixed.echelon2", "pool"])
-async def test_one_is_found_by_its_name(api, name):
+async def test_one_is_found_by_its_name(api: ServedApi, name: str) -> None:
     for prefix in ("/v1", ""):
         answer = await api.http.get(f"{prefix}/models/{name}")
         assert (answer.status_code, answer.json()["id"]) == (200, name)
 
 
 @pytest.mark.parametrize("name", ["tine", "nowhere.echelon1", "broken", "here.echelon9"])
-async def test_what_cannot_answer_is_not_found(api, name):
+async def test_what_cannot_answer_is_not_found(api: ServedApi, name: str) -> None:
     answer = await api.http.get(f"/v1/models/{name}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
 
 
-async def test_a_local_model_is_found_by_its_id_too(api):
+async def test_a_local_model_is_found_by_its_id_too(api: ServedApi) -> None:
     (found,) = (await api.http.get("/api/tags")).json()["models"][:1]
     assert (await api.http.get(f"/v1/models/{found['digest']}")).json()["id"] == "tiny"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -12,7 +14,7 @@ from pydantic import BaseModel
 
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
-from tests.support.served_api import served_api
+from tests.support.served_api import ServedApi, served_api
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import chain, word, write_chain
 from tests.support.tool_templates import HERMES
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """A model that says "one two three" whatever it is asked, and one of random weights with tools."""
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
@@ -41,7 +43,7 @@ class Wanted(BaseModel):
     days: int
 
 
-async def test_openais_client_parses_an_answer_into_a_class(api):
+async def test_openais_client_parses_an_answer_into_a_class(api: ServedApi) -> None:
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         try:
             answer = await client.chat.completions.parse(
@@ -53,7 +55,7 @@ async def test_openais_client_parses_an_answer_into_a_class(api):
         assert isinstance(answer.choices[0].message.parsed, Wanted)
 
 
-async def test_langchain_asks_streams_and_binds_tools(api):
+async def test_langchain_asks_streams_and_binds_tools(api: ServedApi) -> None:
     from langchain_core.tools import tool
     from langchain_openai import ChatOpenAI
 
@@ -74,7 +76,7 @@ async def test_langchain_asks_streams_and_binds_tools(api):
     assert [call["name"] for call in called.tool_calls] == ["look"] and "town" in called.tool_calls[0]["args"]
 
 
-async def test_litellm_asks_and_streams(api):
+async def test_litellm_asks_and_streams(api: ServedApi) -> None:
     import litellm
 
     asked = {"model": "openai/tiny", "messages": ASKED, "api_base": f"{api.url}/v1", "api_key": "none", "max_tokens": 8}
@@ -84,7 +86,9 @@ async def test_litellm_asks_and_streams(api):
     assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]) == SAID
 
 
-async def test_simon_willisons_llm_asks_and_streams(api, tmp_path, monkeypatch):
+async def test_simon_willisons_llm_asks_and_streams(
+    api: ServedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path / "llm"))
     from llm.default_plugins.openai_models import AsyncChat, Chat
 
@@ -101,7 +105,7 @@ async def test_simon_willisons_llm_asks_and_streams(api, tmp_path, monkeypatch):
     assert (await response.usage()).output == 3
 
 
-async def test_lm_evals_chat_client_generates(api):
+async def test_lm_evals_chat_client_generates(api: ServedApi) -> None:
     from lm_eval.api.instance import Instance
     from lm_eval.models.openai_completions import LocalChatCompletion
 
@@ -124,7 +128,7 @@ async def test_lm_evals_chat_client_generates(api):
     assert await asyncio.to_thread(asked) == [" one two "] * 4
 
 
-async def test_ollamas_client_is_held_to_a_schema(api):
+async def test_ollamas_client_is_held_to_a_schema(api: ServedApi) -> None:
     import ollama
 
     schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,12 +13,12 @@ from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ModelNotFoundError, ProviderUnavailableError
 from multi_llm_comparator.core.requests import Message
 from tests.support.gateways import break_after_text, hang_after_text
-from tests.support.served_api import served_api, until
+from tests.support.served_api import ServedApi, served_api, until
 from tests.support.tiny_gguf import write_random
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     folder = tmp_path / "models" / "gguf"
     folder.mkdir(parents=True)
     write_random(folder / "tiny.gguf")
@@ -26,13 +29,13 @@ async def api(tmp_path):
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
-async def lines(api, path, **body):
+async def lines(api: ServedApi, path: str, **body: Any) -> list[Any]:
     answer = await api.post(path, **body)
     assert answer.status_code == 200, answer.text
     return [json.loads(line) for line in answer.text.splitlines()]
 
 
-async def test_a_chat_streams_by_default(api):
+async def test_a_chat_streams_by_default(api: ServedApi) -> None:
     *pieces, end = await lines(api, "/api/chat", **CHAT)
     assert "".join(piece["message"]["content"] for piece in pieces) == "I am m"
     assert all(piece["done"] is False for piece in pieces)
@@ -40,18 +43,18 @@ async def test_a_chat_streams_by_default(api):
     assert {"total_duration", "load_duration", "prompt_eval_duration", "eval_duration"} <= end.keys()
 
 
-async def test_a_prompt_is_answered_whole_where_no_stream_is_wanted(api):
+async def test_a_prompt_is_answered_whole_where_no_stream_is_wanted(api: ServedApi) -> None:
     (answer,) = await lines(api, "/api/generate", model="m", prompt="hi", system="be short", stream=False)
     assert (answer["response"], answer["done"]) == ("I am m", True)
     assert api.source.requests[0].messages == (Message("system", "be short"), Message("user", "hi"))
 
 
-async def test_a_raw_prompt_goes_as_it_is(api):
+async def test_a_raw_prompt_goes_as_it_is(api: ServedApi) -> None:
     await lines(api, "/api/generate", model="m", prompt="hi", raw=True)
     assert api.source.requests[0].raw
 
 
-async def test_options_reach_the_model_and_defaults_are_ollamas(api):
+async def test_options_reach_the_model_and_defaults_are_ollamas(api: ServedApi) -> None:
     await lines(api, "/api/chat", **CHAT)
     await lines(
         api,
@@ -78,13 +81,15 @@ async def test_options_reach_the_model_and_defaults_are_ollamas(api):
         ("/api/generate", {"prompt": "x", "raw": True, "system": "y"}, "system"),
     ],
 )
-async def test_what_cannot_be_honoured_is_refused_in_ollamas_form(api, path, body, field):
+async def test_what_cannot_be_honoured_is_refused_in_ollamas_form(
+    api: ServedApi, path: str, body: dict[str, Any], field: str
+) -> None:
     answer = await api.post(path, **{**(CHAT if path == "/api/chat" else {"model": "m"}), **body})
     assert answer.status_code == 400
     assert answer.json().keys() == {"error"} and field in answer.json()["error"]
 
 
-async def test_failures_have_a_status_before_the_stream_and_a_line_in_it(api):
+async def test_failures_have_a_status_before_the_stream_and_a_line_in_it(api: ServedApi) -> None:
     api.source.script("m", ModelNotFoundError("no model 'm'"), break_after_text(ProviderUnavailableError("cut")))
     answer = await api.post("/api/chat", **CHAT)
     assert (answer.status_code, answer.json()) == (404, {"error": "no model 'm'"})
@@ -92,7 +97,7 @@ async def test_failures_have_a_status_before_the_stream_and_a_line_in_it(api):
     assert last == {"error": "cut"}
 
 
-async def test_a_client_that_leaves_a_stream_ends_the_decoding(api):
+async def test_a_client_that_leaves_a_stream_ends_the_decoding(api: ServedApi) -> None:
     api.source.usual["m"] = hang_after_text
     async with api.http.stream("POST", "/api/chat", json=CHAT) as answer:
         async for _ in answer.aiter_lines():
@@ -100,13 +105,13 @@ async def test_a_client_that_leaves_a_stream_ends_the_decoding(api):
     await until(lambda: not api.source.running.total())
 
 
-async def test_curl_without_a_content_type_is_understood(api):
+async def test_curl_without_a_content_type_is_understood(api: ServedApi) -> None:
     body = json.dumps({"model": "m", "prompt": "hi"}).encode()
     for kind in ({}, {"content-type": "application/x-www-form-urlencoded"}):
         assert (await api.http.post("/api/generate", content=body, headers=kind)).status_code == 200
 
 
-async def test_models_are_listed_and_described_with_or_without_a_tag(api):
+async def test_models_are_listed_and_described_with_or_without_a_tag(api: ServedApi) -> None:
     (found,) = (await api.http.get("/api/tags")).json()["models"]
     assert (found["name"], found["details"]["family"], found["details"]["format"]) == ("tiny", "llama", "gguf")
     for name in ("tiny", "tiny:latest"):
@@ -115,13 +120,13 @@ async def test_models_are_listed_and_described_with_or_without_a_tag(api):
     assert (await api.post("/api/show", model="none")).status_code == 404
 
 
-async def test_no_prompt_loads_the_model(api):
+async def test_no_prompt_loads_the_model(api: ServedApi) -> None:
     (answer,) = await lines(api, "/api/generate", model="tiny:latest")
     assert (answer["done"], answer["done_reason"]) == (True, "load")
     assert (await api.post("/api/chat", model="none")).status_code == 404
 
 
-async def test_a_format_holds_the_answer(api):
+async def test_a_format_holds_the_answer(api: ServedApi) -> None:
     schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
     for wanted, held in (("json", {"type": "object"}), (schema, schema)):
         body = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "format": wanted}

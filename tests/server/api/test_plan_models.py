@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +16,13 @@ from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
 from tests.support.gateways import hang
-from tests.support.served_api import frames, served_api, until
+from tests.support.served_api import ServedApi, frames, served_api, until
 
 ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
 
 
 @pytest.fixture
-async def api(tmp_path, monkeypatch):
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApi]:
     monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
     SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
@@ -29,7 +32,7 @@ async def api(tmp_path, monkeypatch):
     store.close()
 
 
-async def test_a_plan_answers_with_its_run_and_figures(api):
+async def test_a_plan_answers_with_its_run_and_figures(api: ServedApi) -> None:
     listed = (await api.http.get("/v1/models")).json()["data"]
     assert [(one["id"], one["kind"]) for one in listed] == [("plan:sums", "plan")]
     answer = (await api.post("/v1/chat/completions", **ASKED)).json()
@@ -43,7 +46,7 @@ async def test_a_plan_answers_with_its_run_and_figures(api):
     assert (run["kind"], run["status"], run["export"]["run"]["answer"]) == ("plan", "done", "568")
 
 
-async def test_a_stream_carries_progress_then_the_answer(api):
+async def test_a_stream_carries_progress_then_the_answer(api: ServedApi) -> None:
     answer = await api.post("/v1/chat/completions", **ASKED, stream=True, stream_options={"include_usage": True})
     told = [json.loads(frame) for frame in frames(answer.text)[:-1]]
     deltas = [one["choices"][0]["delta"] for one in told if one["choices"]]
@@ -52,7 +55,7 @@ async def test_a_stream_carries_progress_then_the_answer(api):
     assert told[0]["run_id"] == told[-1]["usage"]["plan"]["run_id"]
 
 
-async def test_other_forms_ask_it_too(api):
+async def test_other_forms_ask_it_too(api: ServedApi) -> None:
     answer = await api.post("/v1/messages", **ASKED, max_tokens=100)
     assert answer.json()["content"][0]["text"] == "568"
     answer = await api.post("/v1/responses", model="plan:sums", input=ASKED["messages"][0]["content"])
@@ -61,7 +64,7 @@ async def test_other_forms_ask_it_too(api):
         assert (await api.post(path, model="plan:sums", **body)).status_code == 400
 
 
-async def test_a_client_that_leaves_stops_every_step(api):
+async def test_a_client_that_leaves_stops_every_step(api: ServedApi) -> None:
     api.source.usual["small"] = hang
     asked = asyncio.ensure_future(api.post("/v1/chat/completions", **ASKED, stream=True))
     await until(lambda: api.source.running["small"] == 2)
@@ -85,14 +88,14 @@ async def test_a_client_that_leaves_stops_every_step(api):
         ({"model": "plan:../../secret"}, "model"),
     ],
 )
-async def test_what_a_plan_cannot_honour_is_refused(api, more, param):
+async def test_what_a_plan_cannot_honour_is_refused(api: ServedApi, more: dict[str, Any], param: str | None) -> None:
     answer = await api.post("/v1/chat/completions", **{**ASKED, **more})
     assert answer.status_code in (400, 404)
     assert answer.json()["error"]["param"] == param
     assert (await api.post("/v1/chat/completions", **ASKED, temperature=0, seed=3)).status_code == 200
 
 
-def test_saved_plans_are_files_that_can_be_written_by_hand(tmp_path):
+def test_saved_plans_are_files_that_can_be_written_by_hand(tmp_path: Path) -> None:
     plans = SavedPlans(tmp_path)
     assert plans.names() == []
     plans.save("sums", OPTIONS)

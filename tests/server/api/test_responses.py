@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -9,16 +11,16 @@ from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ProviderUnavailableError
 from multi_llm_comparator.core.requests import Message
 from tests.support.gateways import break_after_text
-from tests.support.served_api import frames, served_api
+from tests.support.served_api import ServedApi, frames, served_api
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     async with served_api(tmp_path) as served:
         yield served
 
 
-async def test_openais_client_reads_it_whole_and_streamed(api):
+async def test_openais_client_reads_it_whole_and_streamed(api: ServedApi) -> None:
     api.source.usual["m"] = "one two three"
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         whole = await client.responses.create(model="m", input="hi", instructions="Be brief.", temperature=0.5)
@@ -34,7 +36,7 @@ async def test_openais_client_reads_it_whole_and_streamed(api):
     assert api.source.requests[0].config.temperature == 0.5
 
 
-async def test_what_it_gave_can_be_sent_back_with_the_next_question(api):
+async def test_what_it_gave_can_be_sent_back_with_the_next_question(api: ServedApi) -> None:
     first = (await api.post("/v1/responses", model="m", input="hi")).json()
     again = [
         {"role": "user", "content": "hi"},
@@ -47,7 +49,7 @@ async def test_what_it_gave_can_be_sent_back_with_the_next_question(api):
     assert roles == [("user", "hi"), ("assistant", "I am m"), ("system", "Be brief.")]
 
 
-async def test_events_are_numbered_and_a_stream_that_breaks_says_so(api):
+async def test_events_are_numbered_and_a_stream_that_breaks_says_so(api: ServedApi) -> None:
     api.source.script("m", break_after_text(ProviderUnavailableError("gone")))
     answer = await api.post("/v1/responses", model="m", input="hi", stream=True)
     told = [json.loads(frame) for frame in frames(answer.text)]
@@ -55,7 +57,7 @@ async def test_events_are_numbered_and_a_stream_that_breaks_says_so(api):
     assert (told[-1]["type"], told[-1]["code"], told[-1]["message"]) == ("error", "upstream_failed", "gone")
 
 
-async def test_an_answer_is_held_to_a_schema(api):
+async def test_an_answer_is_held_to_a_schema(api: ServedApi) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
     shape = {"format": {"type": "json_schema", "name": "n", "schema": schema, "strict": True}}
     answer = (await api.post("/v1/responses", model="m", input="hi", text=shape)).json()
@@ -80,13 +82,13 @@ async def test_an_answer_is_held_to_a_schema(api):
         ("input", [{"role": "user", "content": [{"type": "input_image", "image_url": "file:///etc/passwd"}]}]),
     ],
 )
-async def test_what_needs_state_or_tools_is_refused_by_name(api, field, value):
+async def test_what_needs_state_or_tools_is_refused_by_name(api: ServedApi, field: str, value: object) -> None:
     answer = await api.post("/v1/responses", **{"model": "m", "input": "hi", field: value})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"].startswith(field)
 
 
-async def test_hints_change_nothing(api):
+async def test_hints_change_nothing(api: ServedApi) -> None:
     hints = {
         "store": True,
         "metadata": {"a": "b"},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +12,13 @@ from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
-from tests.support.served_api import frames, served_api
+from tests.support.served_api import ServedApi, frames, served_api
 
 ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
 
 
 @pytest.fixture
-async def api(tmp_path, monkeypatch):
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServedApi]:
     monkeypatch.setenv("MLC_CONFIGS_DIR", str(tmp_path / "configs"))
     SavedPlans(tmp_path / "configs" / "plans").save("sums", OPTIONS)
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
@@ -26,7 +28,7 @@ async def api(tmp_path, monkeypatch):
     store.close()
 
 
-async def test_runs_are_listed_followed_and_exported(api):
+async def test_runs_are_listed_followed_and_exported(api: ServedApi) -> None:
     run_id = (await api.post("/v1/chat/completions", **ASKED)).json()["run_id"]
     listed = (await api.http.get("/api/runs", params={"kind": "plan", "text": "23 + 48"})).json()
     assert ([one["id"] for one in listed["data"]], listed["total"]) == ([run_id], 1)
@@ -48,18 +50,18 @@ async def test_runs_are_listed_followed_and_exported(api):
 
 
 @pytest.mark.parametrize("path", ["", "/events", "/export"])
-async def test_a_run_that_is_not_there_is_not_found(api, path):
+async def test_a_run_that_is_not_there_is_not_found(api: ServedApi, path: str) -> None:
     answer = await api.http.get(f"/api/runs/nowhere{path}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "run_not_found")
 
 
-async def test_a_format_that_is_none_is_refused(api):
+async def test_a_format_that_is_none_is_refused(api: ServedApi) -> None:
     run_id = (await api.post("/v1/chat/completions", **ASKED)).json()["run_id"]
     answer = await api.http.get(f"/api/runs/{run_id}/export", params={"format": "exe"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_value")
 
 
-async def test_the_status_counts_and_health_answers_in_both_forms(api):
+async def test_the_status_counts_and_health_answers_in_both_forms(api: ServedApi) -> None:
     assert (await api.http.get("/status")).json()["total_requests"] == 0
     await api.chat()
     status = (await api.http.get("/status")).json()

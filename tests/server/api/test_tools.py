@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import anthropic
 import ollama
 import openai
 import pytest
 
-from multi_llm_comparator.core.events import Finished, Started, TextDelta, ToolCallDelta
-from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta, ToolCallDelta
+from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.tools import Tool, ToolCall
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.scripted_models import Catalogue, scripted_model
-from tests.support.served_api import frames, served_api
+from tests.support.served_api import ServedApi, frames, served_api
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tool_templates import HERMES
 
@@ -27,13 +30,13 @@ CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "%s"}}\n</too
 
 
 @pytest.fixture
-async def api(tmp_path):
+async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """Answers as a test says, in place of any model."""
     async with served_api(tmp_path) as served:
         yield served
 
 
-async def calling(request):
+async def calling(request: GenerationRequest) -> AsyncIterator[Event]:
     """Says something and calls twice."""
     pieces = [
         {"index": 0, "id": "call_1", "name": "get_weather"},
@@ -54,7 +57,7 @@ CALLS = [
 ]
 
 
-async def test_calls_have_the_form_that_openai_documents(api):
+async def test_calls_have_the_form_that_openai_documents(api: ServedApi) -> None:
     api.source.usual["m"] = calling
     choice = (await api.chat(tools=TOOLS)).json()["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
@@ -66,7 +69,7 @@ async def test_calls_have_the_form_that_openai_documents(api):
     }
 
 
-async def test_streamed_calls_count_up_and_are_named_once(api):
+async def test_streamed_calls_count_up_and_are_named_once(api: ServedApi) -> None:
     api.source.usual["m"] = calling
     *chunks, _ = frames((await api.chat(tools=TOOLS, stream=True)).text)
     choices = [json.loads(chunk)["choices"][0] for chunk in chunks]
@@ -77,7 +80,7 @@ async def test_streamed_calls_count_up_and_are_named_once(api):
     assert choices[-1]["finish_reason"] == "tool_calls"
 
 
-async def test_the_choice_of_tools_reaches_the_model(api):
+async def test_the_choice_of_tools_reaches_the_model(api: ServedApi) -> None:
     named = {"type": "function", "function": {"name": "get_weather"}}
     for choice, told in (("auto", "auto"), ("none", "none"), ("required", "required"), (named, "get_weather")):
         answer = await api.chat(tools=TOOLS, tool_choice=choice, parallel_tool_calls=False)
@@ -103,11 +106,11 @@ ROUND = (
 )
 
 
-def _function(call: ToolCall) -> dict:
+def _function(call: ToolCall) -> dict[str, Any]:
     return {"name": call.name, "arguments": call.arguments}
 
 
-async def test_a_round_of_calls_and_results_reads_the_same_in_every_form(api):
+async def test_a_round_of_calls_and_results_reads_the_same_in_every_form(api: ServedApi) -> None:
     calls = ROUND[1].tool_calls
     openai_calls = [{"id": one.id, "type": "function", "function": _function(one)} for one in calls]
     await api.chat(
@@ -160,7 +163,7 @@ async def test_a_round_of_calls_and_results_reads_the_same_in_every_form(api):
     assert [request.messages for request in api.source.requests] == [ROUND] * 4
 
 
-async def test_responses_bring_calls_as_items(api):
+async def test_responses_bring_calls_as_items(api: ServedApi) -> None:
     api.source.usual["m"] = calling
     tools = [{"type": "function", **FUNCTION}, {"type": "web_search"}]
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
@@ -175,7 +178,7 @@ async def test_responses_bring_calls_as_items(api):
     assert [one.name for one in api.source.requests[0].tools] == ["get_weather"]
 
 
-async def test_anthropics_client_sees_calls_as_blocks(api):
+async def test_anthropics_client_sees_calls_as_blocks(api: ServedApi) -> None:
     api.source.usual["m"] = calling
     asked = {
         "model": "m",
@@ -199,7 +202,7 @@ async def test_anthropics_client_sees_calls_as_blocks(api):
     )
 
 
-async def test_ollamas_client_sees_calls_in_the_message(api):
+async def test_ollamas_client_sees_calls_in_the_message(api: ServedApi) -> None:
     api.source.usual["m"] = calling
     client = ollama.AsyncClient(host=api.url)
     whole = await client.chat(model="m", messages=ASKED, tools=TOOLS)
@@ -212,7 +215,7 @@ async def test_ollamas_client_sees_calls_in_the_message(api):
 
 
 @pytest.fixture
-async def models(tmp_path):
+async def models(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """Random weights behind a template with tools, and others behind one without."""
     make_checkpoint(tmp_path / "models" / "pytorch" / "caller", tokenizer=make_tokenizer(HERMES))
     make_checkpoint(tmp_path / "models" / "pytorch" / "talker")
@@ -223,9 +226,15 @@ async def models(tmp_path):
 
 
 @pytest.mark.slow
-async def test_even_random_weights_call_as_the_schema_says(models):
+async def test_even_random_weights_call_as_the_schema_says(models: ServedApi) -> None:
     async with openai.AsyncOpenAI(base_url=f"{models.url}/v1", api_key="none", max_retries=0) as client:
-        asked = {"model": "caller", "messages": ASKED, "tools": TOOLS, "max_tokens": 200, "tool_choice": "required"}
+        asked: dict[str, Any] = {
+            "model": "caller",
+            "messages": ASKED,
+            "tools": TOOLS,
+            "max_tokens": 200,
+            "tool_choice": "required",
+        }
         whole = await client.chat.completions.create(**asked, parallel_tool_calls=False, temperature=0)
         (call,) = whole.choices[0].message.tool_calls
         assert whole.choices[0].finish_reason == "tool_calls" and call.function.name == "get_weather"
@@ -248,7 +257,7 @@ async def test_even_random_weights_call_as_the_schema_says(models):
         assert refused.value.param == "tools"
 
 
-async def test_text_and_calls_of_a_local_model_are_told_apart(tmp_path):
+async def test_text_and_calls_of_a_local_model_are_told_apart(tmp_path: Path) -> None:
     says = f"I shall look.\n{CALL % 'Oslo'}\n{CALL % 'Köln'}"
     model = scripted_model(
         tmp_path, "scripted", answers=[{"pattern": "How", "text": says}], otherwise="none needed", chat_template=HERMES

@@ -42,7 +42,9 @@ def chosen(page: AppTest) -> list[str]:
     return [picker.value for picker in pickers(page)]
 
 
-def test_the_forms_of_the_first_model_are_the_first_choice_and_fill_in(bench: Workbench, smol: dict[str, ModelInfo]):
+def test_the_forms_of_the_first_model_are_the_first_choice_and_fill_in(
+    bench: Workbench, smol: dict[str, ModelInfo]
+) -> None:
     page = opened()
     assert chosen(page) == [smol["Q4_1"].id]
     assert i18n.translate("en", "welcome.ways_text") in html_of(page)
@@ -51,7 +53,7 @@ def test_the_forms_of_the_first_model_are_the_first_choice_and_fill_in(bench: Wo
     assert chosen(page) == [smol[target].id for target in ("bfloat16", "Q8_0", "Q4_1", "Q4_0")]
 
 
-def test_panes_that_somebody_changed_stay_as_they_are(bench: Workbench, smol: dict[str, ModelInfo]):
+def test_panes_that_somebody_changed_stay_as_they_are(bench: Workbench, smol: dict[str, ModelInfo]) -> None:
     page = opened()
     page.button(key="compare_add_pane").click().run()
     before = chosen(page)
@@ -61,7 +63,9 @@ def test_panes_that_somebody_changed_stay_as_they_are(bench: Workbench, smol: di
     assert chosen(page) == before
 
 
-def test_a_question_before_all_is_made_does_not_fix_the_panes_for_ever(bench: Workbench, smol: dict[str, ModelInfo]):
+def test_a_question_before_all_is_made_does_not_fix_the_panes_for_ever(
+    bench: Workbench, smol: dict[str, ModelInfo]
+) -> None:
     page = opened()
     page.button(key="compare_example_sky").click().run()
     comparison = bench.bridge.run(bench.comparisons.get(run_of(page)))
@@ -70,7 +74,9 @@ def test_a_question_before_all_is_made_does_not_fix_the_panes_for_ever(bench: Wo
     assert chosen(opened()) == [smol["Q8_0"].id, smol["Q4_1"].id]
 
 
-def test_the_demo_models_with_their_examples_are_one_click_away_and_back(bench: Workbench, smol: dict[str, ModelInfo]):
+def test_the_demo_models_with_their_examples_are_one_click_away_and_back(
+    bench: Workbench, smol: dict[str, ModelInfo]
+) -> None:
     page = opened()
     page.button(key="compare_to_demo").click().run()
     names = {model.id: model.name for model in bench.models.get_available_models()}
@@ -80,7 +86,9 @@ def test_the_demo_models_with_their_examples_are_one_click_away_and_back(bench: 
     assert chosen(page) == [smol["Q4_1"].id]
 
 
-def test_a_real_model_is_asked_in_english_also_from_the_chinese_page(bench: Workbench, smol: dict[str, ModelInfo]):
+def test_a_real_model_is_asked_in_english_also_from_the_chinese_page(
+    bench: Workbench, smol: dict[str, ModelInfo]
+) -> None:
     page = opened(lang="zh")
     button = page.button(key="compare_example_sky")
     assert button.label == i18n.translate("zh", "example.sky")
@@ -90,27 +98,27 @@ def test_a_real_model_is_asked_in_english_also_from_the_chinese_page(bench: Work
 
 
 @pytest.mark.parametrize("name", ["compare", "models"])
-def test_what_is_being_made_is_said_on_both_pages(bench: Workbench, smol: dict[str, ModelInfo], name: str):
+def test_what_is_being_made_is_said_on_both_pages(bench: Workbench, smol: dict[str, ModelInfo], name: str) -> None:
     bench.first_forms.progress = Preparation("making", "bfloat16", 0.5, made=2)
     progress = opened(name).get("progress")[0].proto
     assert progress.text == i18n.translate("en", "first.making", form="PyTorch", number=3, all=3)
     assert progress.value == 83
 
 
-def test_a_failure_says_why_and_offers_to_try_again(bench: Workbench, smol: dict[str, ModelInfo]):
+def test_a_failure_says_why_and_offers_to_try_again(bench: Workbench, smol: dict[str, ModelInfo]) -> None:
     bench.first_forms.progress = Preparation("failed", "Q8_0", error=MultiLLMError("the disk is full"))
     page = opened()
     assert "the disk is full" in html_of(page)
     assert page.button(key="compare_preparing_again").label == i18n.translate("en", "first.retry")
 
 
-def test_where_the_model_could_not_be_fetched_it_is_offered(bench: Workbench):
+def test_where_the_model_could_not_be_fetched_it_is_offered(bench: Workbench) -> None:
     bench.first_forms.progress = Preparation("absent")
     page = opened()
     assert page.button(key="compare_preparing_again").label == i18n.translate("en", "first.bring")
     assert FIRST_MODEL.name.removesuffix("-Instruct") in html_of(page)
 
 
-def test_a_shorter_context_than_the_model_could_have_is_said(bench: Workbench):
+def test_a_shorter_context_than_the_model_could_have_is_said(bench: Workbench) -> None:
     bench.models.available_models[0].config["context_length"] = 8192
     assert i18n.translate("en", "setup.context", tokens="2K", trained="8K") in html_of(opened())

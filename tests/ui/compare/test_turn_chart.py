@@ -40,17 +40,17 @@ DONE = AnswerProgress(
 )
 
 
-def test_the_phases_of_a_finished_answer_are_its_figures():
+def test_the_phases_of_a_finished_answer_are_its_figures() -> None:
     assert phase_lengths(answer("a", DONE)) == {"queued": 1.0, "load": 2.0, "prefill": 0.5, "decode": 2.0}
 
 
-def test_a_phase_that_goes_on_counts_up_to_now():
+def test_a_phase_that_goes_on_counts_up_to_now() -> None:
     loading = AnswerProgress(requested_at=now() - 9, state="loading", loading_at=now() - 7)
     assert phase_lengths(answer("a", loading), now())["load"] == pytest.approx(7, abs=1)
 
 
 @pytest.mark.parametrize("page", ["light", "dark"])
-def test_the_chart_stacks_phases_and_shows_speeds_of_all_answers(page):
+def test_the_chart_stacks_phases_and_shows_speeds_of_all_answers(page: str) -> None:
     waiting = AnswerProgress(requested_at=now())
     figure = chart([answer("a", DONE), answer("b", waiting)], MODEL_TONES[:2], ["", ""], page)
     bars = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
@@ -62,14 +62,14 @@ def test_the_chart_stacks_phases_and_shows_speeds_of_all_answers(page):
     assert bars["writing"]["marker"]["color"] == speeds["marker"]["color"] == [t.on(page) for t in MODEL_TONES[:2]]
 
 
-def test_numbers_stand_beside_their_bars_and_lie_on_no_side():
+def test_numbers_stand_beside_their_bars_and_lie_on_no_side() -> None:
     figure = chart([answer("a", DONE)], MODEL_TONES[:1], [""], "light")
     speeds = figure["data"][-1]
     assert (speeds["textposition"], speeds["textangle"]) == ("outside", 0)
     assert figure["layout"]["xaxis2"]["range"][1] > 1.2 * speeds["x"][0]
 
 
-def test_a_turn_whose_answers_all_failed_before_they_began_has_no_chart():
+def test_a_turn_whose_answers_all_failed_before_they_began_has_no_chart() -> None:
     failed = AnswerProgress(requested_at=0.0, state="failed", ended_at=1.0)
     cut_short = AnswerProgress(requested_at=0.0, state="failed", ended_at=1.0, tokens=3)
     assert not has_times([answer("a", failed), answer("b", failed)])
@@ -77,12 +77,12 @@ def test_a_turn_whose_answers_all_failed_before_they_began_has_no_chart():
     assert has_times([answer("a", failed), answer("b", DONE)])
 
 
-def test_waiting_for_a_turn_after_loading_does_not_count_the_loading_again():
+def test_waiting_for_a_turn_after_loading_does_not_count_the_loading_again() -> None:
     waiting = AnswerProgress(requested_at=now() - 9, state="queued", load_s=7)
     assert phase_lengths(answer("a", waiting), now())["queued"] == pytest.approx(2, abs=1)
 
 
-def test_the_exported_bars_are_the_same_phases_on_one_scale():
+def test_the_exported_bars_are_the_same_phases_on_one_scale() -> None:
     quick = AnswerProgress(0.0, state="done", started_at=0.0, first_token_at=0.5, last_token_at=1.5, tokens=2)
     long, short = bars_of([answer("a", DONE), answer("b", quick)], ["a", "b"])
     assert [(s.phase, s.label) for s in long.segments] == [

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.events import Failed, Queued
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.groups.config import FallbackStrategy
 from multi_llm_comparator.groups.fallback_plan import OVERFLOW_RULE
 from multi_llm_comparator.groups.targets import DIRECT, FALLBACK_GROUPS
@@ -47,7 +48,7 @@ def test_the_page_shows_models_limits_and_attempts(bench: Workbench, groups_file
 
 @pytest.mark.parametrize("rule", [*FallbackStrategy, DIRECT, FALLBACK_GROUPS, OVERFLOW_RULE, "retry"])
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_whatever_brings_a_request_to_a_model_has_words(language: str, rule: str) -> None:
+def test_whatever_brings_a_request_to_a_model_has_words(language: Language, rule: str) -> None:
     assert i18n.translate(language, f"groups.rule_{rule}") != rule
 
 

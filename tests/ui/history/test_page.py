@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.jobs.events import Sample
 from multi_llm_comparator.jobs.snapshot import JobProgress, JobSnapshot
 from multi_llm_comparator.jobs.spec import make_spec
@@ -13,19 +16,17 @@ from multi_llm_comparator.tracking.records import ItemRef, Point, RunRecord
 from multi_llm_comparator.ui.history.overview import job_overview
 from multi_llm_comparator.ui.history.run_list import PAGE_SIZE
 from multi_llm_comparator.ui.kit import i18n
+from multi_llm_comparator.workbench import Workbench
 from tests.support.made_runs import MadeRuns
-from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of
+from tests.ui.test_pages import MAIN, PATIENCE_S, html_of
+from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is (2 + 3) * 4?"
 
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
-    test.switch_page(str(PAGES / "history.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    test.run()
+    test = opened_page("history", **query)
     assert not test.exception
     return test
 
@@ -47,7 +48,7 @@ def pick(test: AppTest, *run_ids: str) -> AppTest:
 
 
 @pytest.fixture
-def both(bench):
+def both(bench: Workbench) -> tuple[Workbench, str, str]:
     """A workbench with a comparison and a plan run, the plan run last; gives it with their ids."""
 
     async def make() -> tuple[str, str]:
@@ -59,7 +60,7 @@ def both(bench):
     return bench, *bench.bridge.run(make(), timeout_s=PATIENCE_S)
 
 
-def store_of_many(bench, count: int, **fields) -> None:
+def store_of_many(bench: Workbench, count: int, **fields: Any) -> None:
     """Write runs straight into the store, the first one last."""
     for number in range(count):
         made = now() - number
@@ -73,14 +74,14 @@ def store_of_many(bench, count: int, **fields) -> None:
         bench.store.save_run(RunRecord(id=f"many{number}", **{**usual, **fields}))
 
 
-def test_an_empty_history_says_what_it_is_for_and_where_to_begin(bench):
+def test_an_empty_history_says_what_it_is_for_and_where_to_begin(bench: Workbench) -> None:
     test = opened()
     assert said("history.empty") in html_of(test)
     assert test.button(key="history_begin_comparison").label == said("history.begin_comparison")
     assert test.button(key="history_begin_plan").label == said("history.begin_plan")
 
 
-def test_runs_of_all_kinds_are_listed_newest_first(both):
+def test_runs_of_all_kinds_are_listed_newest_first(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = opened()
     assert listed(test) == [plan, comparison]
@@ -89,7 +90,7 @@ def test_runs_of_all_kinds_are_listed_newest_first(both):
     assert said("kind.comparison") in shown and said("kind.plan") in shown
 
 
-def test_a_job_is_listed_with_how_far_it_is_and_a_grid_is_no_run_that_it_was_made_from(bench):
+def test_a_job_is_listed_with_how_far_it_is_and_a_grid_is_no_run_that_it_was_made_from(bench: Workbench) -> None:
     store_of_many(bench, 1, kind="tuning", title="lora", detail="2 of 9 steps, loss 0.5", parent_id="a-grid")
     test = opened()
     shown = html_of(test)
@@ -97,7 +98,7 @@ def test_a_job_is_listed_with_how_far_it_is_and_a_grid_is_no_run_that_it_was_mad
     assert said("history.made_from_gone") not in shown
 
 
-def test_a_job_stands_beside_another_with_its_losses_and_last_answers(bench):
+def test_a_job_stands_beside_another_with_its_losses_and_last_answers(bench: Workbench) -> None:
     spec = make_spec({"kind": "tuning", "title": "lora"})
     curves = {"loss": (Point(series="loss", step=8, value=0.25, at=0.0),), "learning_rate": ()}
     samples = [Sample(step=step, kind="fixed", prompt="Why?", answer=f"answer {step}") for step in (1, 8)]
@@ -124,7 +125,9 @@ def test_a_job_stands_beside_another_with_its_losses_and_last_answers(bench):
         ({"tag": "unheard of"}, None),
     ],
 )
-def test_the_address_says_what_is_listed(both, query, found):
+def test_the_address_says_what_is_listed(
+    both: tuple[Workbench, str, str], query: dict[str, str], found: str | None
+) -> None:
     _, comparison, plan = both
     test = opened(**query)
     expected = {"plan": [plan], "comparison": [comparison], None: []}[found]
@@ -136,7 +139,7 @@ def test_the_address_says_what_is_listed(both, query, found):
         assert not [name for name in query if name in test.query_params]
 
 
-def test_what_is_chosen_stands_in_the_address(both):
+def test_what_is_chosen_stands_in_the_address(both: tuple[Workbench, str, str]) -> None:
     _, comparison, _ = both
     test = opened()
     test.selectbox(key="history_kind").select("comparison").run()
@@ -151,12 +154,12 @@ def test_what_is_chosen_stands_in_the_address(both):
 @pytest.mark.parametrize(
     "query", [{"state": "bogus"}, {"days": "-3"}, {"kind": "<b>"}, {"days": "own", "from": "soon"}]
 )
-def test_what_an_address_cannot_mean_is_left_out(both, query):
+def test_what_an_address_cannot_mean_is_left_out(both: tuple[Workbench, str, str], query: dict[str, str]) -> None:
     _, comparison, plan = both
     assert listed(opened(**query)) == [plan, comparison]
 
 
-def test_a_run_leads_to_its_page(both):
+def test_a_run_leads_to_its_page(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = opened()
     test.button(key=f"history_open_{plan}").click().run()
@@ -167,7 +170,7 @@ def test_a_run_leads_to_its_page(both):
     assert test.title[0].value == "about apples"
 
 
-def test_a_run_is_named_tagged_and_noted_and_found_by_all_three(both):
+def test_a_run_is_named_tagged_and_noted_and_found_by_all_three(both: tuple[Workbench, str, str]) -> None:
     bench, comparison, _ = both
     bench.store.marks.rename(comparison, "Fruit")
     bench.store.marks.set_tags(comparison, ["orchard"])
@@ -179,7 +182,7 @@ def test_a_run_is_named_tagged_and_noted_and_found_by_all_three(both):
     assert listed(opened(search="fruit")) == listed(opened(search="better here")) == [comparison]
 
 
-def test_title_tags_and_note_are_kept_as_they_are_entered(both):
+def test_title_tags_and_note_are_kept_as_they_are_entered(both: tuple[Workbench, str, str]) -> None:
     bench, comparison, _ = both
     test = opened()
     test.button(key=f"icon_mark_{comparison}").click().run()
@@ -190,7 +193,7 @@ def test_title_tags_and_note_are_kept_as_they_are_entered(both):
     assert (kept.title, kept.note) == ("Fruit", "Ask again.")
 
 
-def test_a_tag_on_one_answer_finds_its_run_and_stands_at_its_card(both):
+def test_a_tag_on_one_answer_finds_its_run_and_stands_at_its_card(both: tuple[Workbench, str, str]) -> None:
     bench, comparison, _ = both
     key = bench.store.load_items(comparison)[0].key
     bench.store.marks.set_tags(comparison, ["best so far"], ItemRef(key))
@@ -202,7 +205,7 @@ def test_a_tag_on_one_answer_finds_its_run_and_stands_at_its_card(both):
     assert "# best so far" in html_of(test)
 
 
-def test_several_runs_are_deleted_after_a_confirmation(both):
+def test_several_runs_are_deleted_after_a_confirmation(both: tuple[Workbench, str, str]) -> None:
     bench, comparison, plan = both
     store_of_many(bench, 1)
     kept = "many0"
@@ -217,7 +220,7 @@ def test_several_runs_are_deleted_after_a_confirmation(both):
     assert [run.id for run in bench.store.list_runs()] == [kept]
 
 
-def test_runs_stay_picked_while_the_list_shows_others(both):
+def test_runs_stay_picked_while_the_list_shows_others(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = pick(opened(), comparison)
     test.selectbox(key="history_kind").select("plan").run()
@@ -227,7 +230,7 @@ def test_runs_stay_picked_while_the_list_shows_others(both):
     assert not [b for b in test.button if b.key == "history_beside"]
 
 
-def test_two_runs_of_different_kinds_stand_side_by_side(both):
+def test_two_runs_of_different_kinds_stand_side_by_side(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = pick(opened(), comparison, plan)
     test.button(key="history_beside").click().run()
@@ -241,7 +244,7 @@ def test_two_runs_of_different_kinds_stand_side_by_side(both):
     assert listed(test) == [plan, comparison]
 
 
-def test_only_two_runs_can_stand_side_by_side(both):
+def test_only_two_runs_can_stand_side_by_side(both: tuple[Workbench, str, str]) -> None:
     bench, comparison, plan = both
     store_of_many(bench, 1)
     third = "many0"
@@ -251,14 +254,14 @@ def test_only_two_runs_can_stand_side_by_side(both):
     assert pick(test, third).button(key="history_beside").disabled
 
 
-def test_a_run_that_is_gone_is_not_set_beside_another(both):
+def test_a_run_that_is_gone_is_not_set_beside_another(both: tuple[Workbench, str, str]) -> None:
     _, comparison, plan = both
     test = opened(beside=f"{comparison},gone")
     assert said("history.beside_gone", run="gone") in [toast.value for toast in test.toast]
     assert listed(test) == [plan, comparison]
 
 
-def test_a_long_title_ends_in_an_ellipsis_and_is_whole_on_hover(bench):
+def test_a_long_title_ends_in_an_ellipsis_and_is_whole_on_hover(bench: Workbench) -> None:
     title = "word " * 80
     store_of_many(bench, 1, title=title.strip())
     shown = html_of(opened())
@@ -266,7 +269,7 @@ def test_a_long_title_ends_in_an_ellipsis_and_is_whole_on_hover(bench):
     assert f'title="{title.strip()}"' in shown
 
 
-def test_where_a_run_comes_from_is_said(bench):
+def test_where_a_run_comes_from_is_said(bench: Workbench) -> None:
     store_of_many(bench, 1, title="The first one")
     made = now() + 1
     usual = {"kind": "plan", "status": "done", "created_at": made, "updated_at": made}
@@ -278,14 +281,14 @@ def test_where_a_run_comes_from_is_said(bench):
     assert said("history.origin_cli") in shown
 
 
-def test_a_run_of_a_kind_from_a_newer_version_is_listed_and_cannot_be_opened(bench):
+def test_a_run_of_a_kind_from_a_newer_version_is_listed_and_cannot_be_opened(bench: Workbench) -> None:
     store_of_many(bench, 1, kind="daydream", title="Of tomorrow")
     test = opened()
     assert test.button(key="history_open_many0").disabled
     assert "daydream" in html_of(test)
 
 
-def test_a_long_history_is_shown_a_page_at_a_time(bench):
+def test_a_long_history_is_shown_a_page_at_a_time(bench: Workbench) -> None:
     store_of_many(bench, PAGE_SIZE + 3)
     test = opened()
     assert listed(test) == [f"many{number}" for number in range(PAGE_SIZE)]
@@ -296,7 +299,7 @@ def test_a_long_history_is_shown_a_page_at_a_time(bench):
     assert "many1" in listed(test)
 
 
-def test_text_of_others_never_becomes_markup(bench):
+def test_text_of_others_never_becomes_markup(bench: Workbench) -> None:
     hostile = "<img src=x onerror=alert(1)>"
     store_of_many(bench, 2, title=hostile, detail=hostile, models=(hostile,))
     bench.store.marks.set_note("many0", hostile)
@@ -306,7 +309,7 @@ def test_text_of_others_never_becomes_markup(bench):
 
 
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_the_page_speaks_the_readers_language(both, language):
+def test_the_page_speaks_the_readers_language(both: tuple[Workbench, str, str], language: Language) -> None:
     shown = html_of(opened(lang=language))
     assert i18n.translate(language, "status.done") in shown
     assert i18n.translate(language, "kind.plan") in shown

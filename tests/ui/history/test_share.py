@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,7 +14,7 @@ from tests.ui.test_pages import MAIN, asked, run_of
 
 
 @pytest.fixture
-def adder(bench: Workbench, tmp_path):
+def adder(bench: Workbench, tmp_path: Path) -> Workbench:
     bench.models.available_models = [scripted_model(tmp_path, "adder", otherwise="It is 391.")]
     return bench
 

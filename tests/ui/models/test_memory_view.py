@@ -6,7 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.services.inference_engine import LoadedModel
+from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.memory_manager import MemoryEstimate
 from multi_llm_comparator.ui.models.memory_view import memory_bar
 from multi_llm_comparator.workbench import Workbench

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from multi_llm_comparator.charts.graph import MAX_NODES
 from multi_llm_comparator.charts.lanes import MAX_ROWS
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.export_html import to_svg
 from multi_llm_comparator.plans.metrics import run_metrics
@@ -26,6 +28,7 @@ from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path
 from multi_llm_comparator.ui.plans.scene import Scene
 from multi_llm_comparator.ui.plans.state import Setup, restored_setup
+from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_source import ScriptedSource
 
 SETUP = Setup("ash", "birch", "cedar", workers=2)
@@ -42,7 +45,7 @@ STEPS = (
 )
 
 
-def answer(at: float, seconds: float, **more) -> AnswerProgress:
+def answer(at: float, seconds: float, **more: Any) -> AnswerProgress:
     marks = {"started_at": at + 0.1, "first_token_at": at + 0.3, "last_token_at": at + seconds}
     known = {"state": "done", "text": "7", "tokens": 5, "ended_at": at + seconds, **marks, **more}
     return AnswerProgress(requested_at=at, **known)
@@ -55,7 +58,7 @@ def done(step: Step, target: str, start: float, seconds: float, arrived: float) 
 
 
 @pytest.fixture
-def run(bench) -> PlanRun:
+def run(bench: Workbench) -> PlanRun:
     made = PlanRun(ScriptedSource(), "What is <b>it</b>?", SETUP.options(), run_id="r1")
     made.created_at, made.ended_at, made.state, made.answer = 100.0, 106.0, "done", "7 & more"
     made.plan = Plan(STEPS)
@@ -74,7 +77,7 @@ def predicted(run: PlanRun) -> Prediction:
     return prediction
 
 
-def test_every_lane_has_its_bars_in_the_colour_of_who_answered(run):
+def test_every_lane_has_its_bars_in_the_colour_of_who_answered(run: PlanRun) -> None:
     figure = gantt(Scene(run, "light"))
     bars = [trace for trace in figure["data"] if trace["type"] == "bar" and trace["y"] != [None]]
     assert {row for trace in bars for row in trace["y"]} == {0, 1, 2, 3}
@@ -84,13 +87,13 @@ def test_every_lane_has_its_bars_in_the_colour_of_who_answered(run):
     assert hatched, "waiting can be told from writing"
 
 
-def test_a_click_on_a_bar_picks_its_step(run):
+def test_a_click_on_a_bar_picks_its_step(run: PlanRun) -> None:
     figure = gantt(Scene(run, "dark"))
     picked = {c[0] for trace in figure["data"] for c in trace.get("customdata", [])}
     assert picked >= {"1", "2", "3"}
 
 
-def test_the_critical_path_is_marked_and_dependencies_are_told(run):
+def test_the_critical_path_is_marked_and_dependencies_are_told(run: PlanRun) -> None:
     critical = run_metrics(run).critical_path
     assert critical == ("2", "3")
     figure = gantt(Scene(run, "light", critical=critical))
@@ -101,7 +104,7 @@ def test_the_critical_path_is_marked_and_dependencies_are_told(run):
     assert any("needed by: 3" in hover for hover in hovers)
 
 
-def test_the_prediction_is_drawn_as_outlines(run):
+def test_the_prediction_is_drawn_as_outlines(run: PlanRun) -> None:
     prediction = predicted(run)
     figure = gantt(Scene(run, "light", prediction=prediction))
     outlines = [s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"]
@@ -109,7 +112,7 @@ def test_the_prediction_is_drawn_as_outlines(run):
     assert figure["layout"]["xaxis"]["range"][1] > max(s["x1"] for s in outlines)
 
 
-def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
+def test_the_planner_has_an_outline_too_and_loading_moves_it(run: PlanRun) -> None:
     figure = gantt(Scene(run, "light", prediction=predicted(run)))
     outlines = {round(s["y0"] + 0.44): s for s in figure["layout"]["shapes"] if s["line"].get("dash") == "dot"}
     assert outlines.keys() == {0, 1, 2, 3}
@@ -122,7 +125,7 @@ def test_the_planner_has_an_outline_too_and_loading_moves_it(run):
     assert min(s["x0"] for s in shapes if s["line"].get("dash") == "dot") == 0.5
 
 
-def test_the_page_and_the_exported_file_draw_the_same_rows(run):
+def test_the_page_and_the_exported_file_draw_the_same_rows(run: PlanRun) -> None:
     critical, outlook = run_metrics(run).critical_path, outlook_of(run, PROFILES)
     page = gantt(Scene(run, "light", critical=critical, prediction=outlook.prediction))["layout"]
     drawn = to_svg(run, outlook, "en")
@@ -133,25 +136,25 @@ def test_the_page_and_the_exported_file_draw_the_same_rows(run):
     assert [s["line"].get("dash") for s in page["shapes"]].count("dot") == drawn.count("stroke-dasharray")
 
 
-def test_two_runs_share_one_clock(run):
+def test_two_runs_share_one_clock(run: PlanRun) -> None:
     wide = gantt(Scene(run, "light", span_s=60.0))["layout"]["xaxis"]["range"]
     assert wide[1] > 60.0
     assert Scene(run, "light").end_s == pytest.approx(6.0)
 
 
-def test_figures_are_plain_data_with_nothing_in_them_that_is_markup(run):
+def test_figures_are_plain_data_with_nothing_in_them_that_is_markup(run: PlanRun) -> None:
     run.steps["1"].step = Step("1", "<script>alert(1)</script>", 2, 20)
     for figure in (gantt(Scene(run, "light")), graph(Scene(run, "dark"), 300)):
         assert "<script" not in json.dumps(figure, allow_nan=False)
 
 
-def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run):
+def test_an_answer_stands_behind_its_bar_without_signs_of_markdown(run: PlanRun) -> None:
     run.steps["1"].answer = "**4 * 9** = 36"
     texts = [text for trace in gantt(Scene(run, "light"))["data"] for text in trace.get("text", [])]
     assert " 4 * 9 = 36" in texts
 
 
-def test_a_plan_still_being_written_draws_what_is_there(run):
+def test_a_plan_still_being_written_draws_what_is_there(run: PlanRun) -> None:
     run.state, run.phase, run.plan, run.ended_at = "running", "planning", None, None
     run.steps = {"3": StepRun(STEPS[2], arrived_at=101.0)}
     scene = Scene(run, "light", at=102.0)
@@ -160,7 +163,7 @@ def test_a_plan_still_being_written_draws_what_is_there(run):
     assert "mlc-strip" in strip(run, run_metrics(run), UNKNOWN)
 
 
-def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run):
+def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run: PlanRun) -> None:
     run.state, run.phase, run.plan, run.ended_at, run.answer = "running", "planning", None, None, None
     assert critical_path(run, run_metrics(run), None) == ("2", "3")
     run.plan = Plan(STEPS)
@@ -170,7 +173,7 @@ def test_the_longest_chain_so_far_is_marked_before_anything_can_be_predicted(run
     assert critical_path(run, run_metrics(run), prediction) == ("2", "3")
 
 
-def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
+def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run: PlanRun) -> None:
     assert (Scene(run, "light").lanes.left_out, left_out_of_graph(Scene(run, "light"))) == (0, (0, 0))
     run.aggregate = answer(106.0, 1.0)
     for number in range(4, 304):
@@ -185,7 +188,7 @@ def test_what_there_is_no_room_for_is_counted_and_the_end_stays(run):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_examples_are_valid_plans_in_both_languages(language):
+def test_examples_are_valid_plans_in_both_languages(language: Language) -> None:
     found = examples(language)
     assert len(found) >= 5
     for example in found:
@@ -194,7 +197,7 @@ def test_examples_are_valid_plans_in_both_languages(language):
         assert template(example.question, language) == example.plan
 
 
-def test_the_last_setup_comes_back_as_far_as_it_still_holds():
+def test_the_last_setup_comes_back_as_far_as_it_still_holds() -> None:
     targets = {"oak-planner": "oak-planner", "demo-small": "demo-small", "demo-large": "demo-large"}
     kept = {"planner": "gone", "small": "demo-large", "threshold": 99, "workers": "many", "strange": 1}
     setup = restored_setup(kept, targets)

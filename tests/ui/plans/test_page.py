@@ -6,7 +6,10 @@ import copy
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.plans.documents import run_record
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan
@@ -22,7 +26,8 @@ from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.ui.plans.state import Setup
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is (2 + 3) * 4?"
 PLAN = (
@@ -32,7 +37,7 @@ PLAN = (
 
 
 @pytest.fixture
-def planner(bench: Workbench, tmp_path) -> Workbench:
+def planner(bench: Workbench, tmp_path: Path) -> Workbench:
     """A workbench with a model that plans, and two that solve."""
     bench.models.available_models = [
         scripted_model(tmp_path, "oak-planner", otherwise=PLAN),
@@ -44,14 +49,10 @@ def planner(bench: Workbench, tmp_path) -> Workbench:
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
-    test.switch_page(str(PAGES / "plans.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page("plans", **query)
 
 
-def widget(widgets, name: str):
+def widget(widgets: Sequence[Any], name: str) -> Any:
     """The one whose key begins like this: what follows tells openings apart."""
     [found] = [w for w in widgets if w.key and w.key.startswith(name)]
     return found
@@ -62,7 +63,7 @@ def finished(bench: Workbench, run_id: str) -> PlanRun:
     return bench.bridge.run(bench.plans.get(run_id))
 
 
-def answered(bench: Workbench, plan: Plan | None = None, question: str = QUESTION, **setup) -> PlanRun:
+def answered(bench: Workbench, plan: Plan | None = None, question: str = QUESTION, **setup: Any) -> PlanRun:
     """A run that is over."""
     usual = {"planner": "oak-planner", "small": "demo-small", "large": "demo-large", "result_after": "="}
     options = Setup(**{**usual, **setup}).options()
@@ -70,7 +71,7 @@ def answered(bench: Workbench, plan: Plan | None = None, question: str = QUESTIO
     return finished(bench, run.id)
 
 
-def test_an_empty_page_says_what_it_is_for_and_offers_examples(planner):
+def test_an_empty_page_says_what_it_is_for_and_offers_examples(planner: Workbench) -> None:
     test = opened()
     assert not test.exception
     assert i18n.translate("en", "plan.welcome") in html_of(test)
@@ -78,13 +79,13 @@ def test_an_empty_page_says_what_it_is_for_and_offers_examples(planner):
     assert not test.info
 
 
-def test_the_models_are_chosen_sensibly_at_the_first_visit(planner):
+def test_the_models_are_chosen_sensibly_at_the_first_visit(planner: Workbench) -> None:
     test = opened()
     values = {name: widget(test.selectbox, f"plans_setup_{name}").value for name in ("planner", "small", "large")}
     assert values == {"planner": "oak-planner", "small": "demo-small", "large": "demo-large"}
 
 
-def test_a_planner_plans_and_the_answer_is_shown(planner):
+def test_a_planner_plans_and_the_answer_is_shown(planner: Workbench) -> None:
     test = opened()
     test.chat_input(key="plans_question").set_value(QUESTION).run()
     assert not test.exception
@@ -96,7 +97,7 @@ def test_a_planner_plans_and_the_answer_is_shown(planner):
     assert test.title[0].value.replace("\\", "") == QUESTION
 
 
-def test_a_question_that_cannot_be_taken_stays_in_the_box(planner, monkeypatch):
+def test_a_question_that_cannot_be_taken_stays_in_the_box(planner: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(*_: object, **__: object) -> PlanRun:
         raise StoreError("the disk is full")
 
@@ -108,7 +109,7 @@ def test_a_question_that_cannot_be_taken_stays_in_the_box(planner, monkeypatch):
     assert test.chat_input(key="plans_question").value == QUESTION
 
 
-def test_without_a_planner_the_page_says_so_and_examples_bring_their_plans(bench):
+def test_without_a_planner_the_page_says_so_and_examples_bring_their_plans(bench: Workbench) -> None:
     test = opened()
     assert test.info[0].value == i18n.translate("en", "plan.no_planner")
     test.button(key="plans_example_smallest").click().run()
@@ -118,7 +119,7 @@ def test_without_a_planner_the_page_says_so_and_examples_bring_their_plans(bench
     assert run.planning == []
 
 
-def test_without_a_planner_a_question_opens_the_editor_and_its_plan_runs(bench):
+def test_without_a_planner_a_question_opens_the_editor_and_its_plan_runs(bench: Workbench) -> None:
     test = opened()
     test.chat_input(key="plans_question").set_value(QUESTION).run()
     assert not test.exception
@@ -138,7 +139,7 @@ def test_without_a_planner_a_question_opens_the_editor_and_its_plan_runs(bench):
         (PLAN.replace('Rely="1"', 'Rely="9"'), "UnknownDependencyError"),
     ],
 )
-def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench, xml, title):
+def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench: Workbench, xml: str, title: str) -> None:
     test = opened(lang="zh")
     test.chat_input(key="plans_question").set_value(QUESTION).run()
     widget(test.text_area, "plans_edited_xml").set_value(xml).run()
@@ -147,7 +148,7 @@ def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench, xm
     assert test.button(key="plans_edit_run").disabled
 
 
-def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_cancelled(bench):
+def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_cancelled(bench: Workbench) -> None:
     test = opened()
     test.chat_input(key="plans_question").set_value(QUESTION).run()
     widget(test.text_area, "plans_edited_xml").set_value(PLAN.replace('Token="', 'Token="9999', 1)).run()
@@ -160,13 +161,13 @@ def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_c
     assert not [area for area in test.text_area if area.key.startswith("plans_edited")]
 
 
-def test_a_refusal_is_said_in_the_readers_language(bench):
+def test_a_refusal_is_said_in_the_readers_language(bench: Workbench) -> None:
     test = opened(lang="zh", run="doesnotexist")
     assert not test.exception
     assert [t.value for t in test.toast if t.value.startswith(i18n.translate("zh", "error.title.RunNotFoundError"))]
 
 
-def test_a_run_opens_again_by_its_address_with_its_setup(planner):
+def test_a_run_opens_again_by_its_address_with_its_setup(planner: Workbench) -> None:
     run = answered(planner, threshold=3, workers=2)
     test = opened(run=run.id)
     assert not test.exception
@@ -175,7 +176,7 @@ def test_a_run_opens_again_by_its_address_with_its_setup(planner):
     assert widget(test.number_input, "plans_setup_workers").value == 2
 
 
-def test_older_runs_are_listed_a_dozen_at_a_time(planner):
+def test_older_runs_are_listed_a_dozen_at_a_time(planner: Workbench) -> None:
     def page() -> None:
         from multi_llm_comparator.ui.plans.runs import draw_runs
 
@@ -192,14 +193,14 @@ def test_older_runs_are_listed_a_dozen_at_a_time(planner):
     assert not [b for b in test.button if b.key == "plans_runs_more"]
 
 
-def test_an_unknown_run_is_said_and_the_page_works_on(planner):
+def test_an_unknown_run_is_said_and_the_page_works_on(planner: Workbench) -> None:
     test = opened(run="no-such-run")
     assert not test.exception
     assert any("no-such-run" in toast.value for toast in test.toast)
     assert i18n.translate("en", "plan.welcome") in html_of(test)
 
 
-def test_a_run_is_made_again_with_another_threshold_and_stands_beside_the_first(planner):
+def test_a_run_is_made_again_with_another_threshold_and_stands_beside_the_first(planner: Workbench) -> None:
     first = answered(planner)
     test = opened(run=first.id)
     widget(test.number_input, "plans_setup_threshold").set_value(1).run()
@@ -215,7 +216,7 @@ def test_a_run_is_made_again_with_another_threshold_and_stands_beside_the_first(
     assert i18n.translate("en", "plan.threshold_n", n=1) in shown
 
 
-def test_a_failed_run_says_what_happened_and_can_be_resumed(planner, tmp_path):
+def test_a_failed_run_says_what_happened_and_can_be_resumed(planner: Workbench, tmp_path: Path) -> None:
     fault = {"kind": "error", "message": "out of order"}
     planner.models.available_models.append(scripted_model(tmp_path, "yew", faults=[fault]))
     run = answered(planner, small="yew", large="yew")
@@ -237,7 +238,9 @@ def test_a_failed_run_says_what_happened_and_can_be_resumed(planner, tmp_path):
     assert unpredicted in [caption.value for caption in test.caption]
 
 
-def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when_that_has_ended(planner):
+def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when_that_has_ended(
+    planner: Workbench,
+) -> None:
     run = copy.copy(answered(planner))
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         run.id, run.state = "elsewhere", "running"
@@ -251,7 +254,9 @@ def test_a_run_that_another_process_works_on_is_followed_and_can_be_resumed_when
     assert [b for b in test.button if b.key == "plans_resume"]
 
 
-def test_an_answer_that_was_cut_is_marked_and_a_first_run_says_of_whom_nothing_is_known(planner, tmp_path):
+def test_an_answer_that_was_cut_is_marked_and_a_first_run_says_of_whom_nothing_is_known(
+    planner: Workbench, tmp_path: Path
+) -> None:
     long = scripted_model(tmp_path, "demo-small", otherwise="one two three four five six seven eight")
     planner.models.available_models[1] = long
     run = answered(planner, parse_plan(PLAN.replace('Token="20" Rely=""', 'Token="3" Rely=""')))
@@ -264,7 +269,7 @@ def test_an_answer_that_was_cut_is_marked_and_a_first_run_says_of_whom_nothing_i
     assert i18n.translate("en", "plan.step_cut", limit="3") in captions
 
 
-def test_an_unusable_plan_is_told_with_its_reason(planner, tmp_path):
+def test_an_unusable_plan_is_told_with_its_reason(planner: Workbench, tmp_path: Path) -> None:
     planner.models.available_models[0] = scripted_model(tmp_path, "oak-planner", otherwise="I would rather not.")
     run = answered(planner)
     assert run.plan_is_direct
@@ -274,7 +279,7 @@ def test_an_unusable_plan_is_told_with_its_reason(planner, tmp_path):
     assert escape(i18n.translate("en", "error.title.EmptyPlanError")) in html_of(test)
 
 
-def test_the_text_of_models_and_people_never_becomes_markup(planner):
+def test_the_text_of_models_and_people_never_becomes_markup(planner: Workbench) -> None:
     plan = parse_plan(PLAN.replace("Add 2 and 3.", "&lt;img src=x onerror=alert(1)&gt;"))
     run = answered(planner, plan, question="<script>alert(1)</script> **bold**")
     test = opened(run=run.id)
@@ -285,7 +290,7 @@ def test_the_text_of_models_and_people_never_becomes_markup(planner):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_page_opens_in_every_language(planner, language):
+def test_the_page_opens_in_every_language(planner: Workbench, language: Language) -> None:
     run = answered(planner)
     assert not opened(lang=language).exception
     shown = opened(lang=language, run=run.id)

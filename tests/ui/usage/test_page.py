@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.tracking.usage import UsageRecord
 from multi_llm_comparator.ui.kit import i18n
@@ -8,7 +10,7 @@ from multi_llm_comparator.workbench import Workbench
 from tests.ui.test_pages import opened
 
 
-def asked(caller: str = "", model: str = "ash", **more) -> UsageRecord:
+def asked(caller: str = "", model: str = "ash", **more: Any) -> UsageRecord:
     return UsageRecord(
         at=now() - 60, caller=caller, model=model, path="/chat/completions", status=200, latency_s=1.5, **more
     )

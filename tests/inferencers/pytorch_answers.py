@@ -1,0 +1,58 @@
+"""Requests to a PyTorch engine, what it says to them, and what the model itself says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Event, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
+
+SHORT, MIDDLE, LONG = (" ".join(f"t{(7 * i + n) % 300}" for i in range(n)) for n in (3, 20, 60))
+
+
+def ask(prompt: str, **parameters: Any) -> GenerationRequest:
+    parameters = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 12, "n_ctx": 256} | parameters
+    return GenerationRequest(messages=(Message("user", prompt),), config=ModelConfig(**parameters))
+
+
+def run(engine: PyTorchEngine, *requests: GenerationRequest) -> list[Event]:
+    for request in requests:
+        engine.submit(request)
+    return finish(engine)
+
+
+def finish(engine: PyTorchEngine) -> list[Event]:
+    events = []
+    while engine.is_busy:
+        events += engine.step()
+    return events
+
+
+def text_of(events: Iterable[Event], request: GenerationRequest) -> str:
+    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
+
+
+def of_kind(events: Iterable[Event], kind: type[Event]) -> list[Any]:
+    return [e for e in events if isinstance(e, kind)]
+
+
+def reference(folder: Path, request: GenerationRequest) -> str:
+    """What ``generate`` says to this prompt alone, without any batch of ours."""
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    ids = tokenizer(request.messages[-1].content, return_tensors="pt").input_ids
+    out = model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=False,
+        pad_token_id=0,
+        max_new_tokens=request.config.max_tokens,
+    )
+    return " " + tokenizer.decode(out[0, ids.shape[1] :])
