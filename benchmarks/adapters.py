@@ -165,7 +165,7 @@ def rate(contestants: Sequence[Contestant]) -> float:
     begun = time.monotonic()
     for contestant in contestants:
         contestant.begin()
-    tokens = sum(contestant.end()["tokens"] for contestant in contestants)
+    tokens: int = sum(contestant.end()["tokens"] for contestant in contestants)
     return tokens / (time.monotonic() - begun)
 
 

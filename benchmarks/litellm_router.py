@@ -17,12 +17,12 @@ from litellm import CustomLLM, Router
 from benchmarks.callers import measure_all, work
 
 
-class Responder(CustomLLM):
+class Responder(CustomLLM):  # type: ignore[misc]
     async def acompletion(self, *args: Any, **kwargs: Any) -> Any:
         await work()
         response = litellm.ModelResponse()
-        response.choices[0].message.content = "hello"  # type: ignore[union-attr]
-        response.usage = litellm.Usage(prompt_tokens=3, completion_tokens=1, total_tokens=4)  # type: ignore[attr-defined]
+        response.choices[0].message.content = "hello"
+        response.usage = litellm.Usage(prompt_tokens=3, completion_tokens=1, total_tokens=4)
         return response
 
 

@@ -19,6 +19,7 @@ import statistics
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.contestant import answer, engine_over, span
 from benchmarks.results import RESULTS, number, save_table
@@ -50,7 +51,7 @@ class Trial:
     tokens: int
 
     def config(self, index: int, *, reproducible: bool) -> ModelConfig:
-        sampled = {"temperature": 0.8, "seed": 42 + index} if index % 2 else {"temperature": 0.0}
+        sampled: dict[str, Any] = {"temperature": 0.8, "seed": 42 + index} if index % 2 else {"temperature": 0.0}
         return ModelConfig(max_tokens=self.tokens, reproducible=reproducible, **sampled)
 
     async def ask(self, prompt: str, config: ModelConfig, target: str | None = None) -> AnswerProgress:

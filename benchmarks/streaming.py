@@ -26,7 +26,7 @@ from pathlib import Path
 
 from benchmarks.bare_llama import may_repack
 from benchmarks.contestant import Effort, answer, as_the_model_sees_it, engine_over, run, run_together
-from benchmarks.peer import Peer
+from benchmarks.peer import Kind, Peer
 from benchmarks.real_models import RealModels, real_models
 from benchmarks.results import RESULTS, Figure, ratio_figure, save, table
 from benchmarks.served import LlamaServer
@@ -83,7 +83,7 @@ async def rounds_of(
 async def beside_bare_loop(models: RealModels, effort: Effort) -> list[Figure]:
     """(a)."""
     file = models.file("Q4_1")
-    kind = "llama-repacked" if may_repack() else "llama"
+    kind: Kind = "llama-repacked" if may_repack() else "llama"
     with Peer(kind, file, threads=effort.threads) as bare:
         async with engine_over(models.folder) as engine:
             given = await as_the_model_sees_it(engine, file.stem)

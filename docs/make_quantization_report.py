@@ -24,13 +24,9 @@ from multi_llm_comparator.core.markdown_text import one_line, table
 
 REPORTS = Path(__file__).with_name("reports")
 PAGE, PICTURE, PROMPTS = REPORTS / "smollm2-135m.md", REPORTS / "smollm2-135m.svg", REPORTS / "hundred-prompts.csv"
-REFERENCE = "models/bench/pytorch/SmolLM2-135M-Instruct"
-MODELS = (
-    REFERENCE,
-    "models/bench/gguf/SmolLM2-135M-Instruct.Q8_0.gguf",
-    "models/gguf/SmolLM2-135M-Instruct.Q4_1.gguf",
-    "models/bench/gguf/SmolLM2-135M-Instruct.Q4_0.gguf",
-)
+# By their names in the folder of models (MLC_MODELS_DIR).
+REFERENCE = "SmolLM2-135M-Instruct"
+MODELS = (REFERENCE, *(f"{REFERENCE}.{kind}" for kind in ("Q8_0", "Q4_1", "Q4_0")))
 # Of each the first twenty questions: two hundred.
 SUBJECTS = (
     "abstract_algebra",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 from collections.abc import Iterator
@@ -36,6 +37,12 @@ def _shares_with_its_file(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return False
     return any(fixture.scope == "module" for made in item._fixtureinfo.name2fixturedefs.values() for fixture in made)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays. To look through all of it whenever a model is unloaded takes most of a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

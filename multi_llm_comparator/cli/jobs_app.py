@@ -11,7 +11,10 @@ from multi_llm_comparator.cli.exits import run
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 RunId = Annotated[str, typer.Argument(help="A job's id.")]
 
-jobs_commands = typer.Typer(no_args_is_help=True, help="Tunings and other long work: list, show, stop, resume.")
+# As in cli.app: without rich, whose import alone would take as long as all else.
+jobs_commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Tunings and other long work: list, show, stop, resume."
+)
 
 
 @jobs_commands.command("list")

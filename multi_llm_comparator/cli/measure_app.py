@@ -12,8 +12,11 @@ from multi_llm_comparator.cli.exits import run
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 SetName = Annotated[str, typer.Argument(help="Its id or name.")]
 
-measuring = typer.Typer(add_completion=False)
-promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
+# As in cli.app: without rich, whose import alone would take as long as all else.
+measuring = typer.Typer(add_completion=False, rich_markup_mode=None)
+promptset = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Prompt sets that are kept here: list, import, export, delete."
+)
 
 
 @measuring.command()

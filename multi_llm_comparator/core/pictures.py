@@ -59,7 +59,9 @@ def _opened(data: bytes, number: int) -> Any:
 
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as exc:
+    except Image.DecompressionBombError as exc:
+        raise RequestRefusedError(f"image {number} has far too many pixels; at most {MAX_PIXELS:,} are taken") from exc
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as exc:
         raise RequestRefusedError(
             f"image {number} cannot be read ({type(exc).__name__}): give a PNG, JPEG, WebP or GIF file"
         ) from exc

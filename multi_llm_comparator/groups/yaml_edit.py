@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.bounded_yaml import READER, parse_yaml
 from multi_llm_comparator.core.exceptions import ConfigurationError
 
 Path = tuple[str, ...]
@@ -203,7 +203,9 @@ def _rewritten(text: str, entry: _Entry, value: Any, path: Path) -> str:
     from ruamel.yaml.error import YAMLError
 
     lines = text.splitlines()
-    before = _joined(lines[entry.first_line : entry.last_line + 1])
+    # Where comments stand is counted from the entry's own beginning.
+    margin = " " * entry.column
+    before = _joined([line.removeprefix(margin) for line in lines[entry.first_line : entry.last_line + 1]])
     writer = _writer()
     try:
         document = writer.load(before)
@@ -282,13 +284,15 @@ def _styled(value: Any) -> Any:
 
 
 def _text(value: str) -> str:
-    """Quoted where the reader would take it for something else: ``yes`` is a text to YAML 1.2, and a truth value to
-    1.1."""
+    """Quoted where the reader would take it for something else, as a value or a name, in braces too: ``yes`` is a text
+    to YAML 1.2 and a truth value to 1.1; what ends in ``?`` ends nothing within braces."""
     from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+    text = f"[{value}, {{{value}: {value}}}]"
     try:
-        is_plain = parse_yaml(value.encode()) == value
-    except (ValueError, UnicodeError):
+        # Readers differ at the edges; it is plain where all agree.
+        is_plain = all(read == [value, {value: value}] for read in (parse_yaml(text.encode()), yaml.safe_load(text)))
+    except (ValueError, yaml.YAMLError):
         is_plain = False
     return value if is_plain else DoubleQuotedScalarString(value)
 
@@ -320,7 +324,7 @@ def _at(data: dict[str, Any], path: Path) -> Any:
 
 
 def _root(text: str) -> yaml.Node | None:
-    return yaml.compose(text, Loader=yaml.SafeLoader)
+    return yaml.compose(text, Loader=READER)
 
 
 def _find(text: str, path: Path) -> _Entry | None:
@@ -330,13 +334,13 @@ def _find(text: str, path: Path) -> _Entry | None:
         found = next(((key, value) for key, value in pairs if key.value == name), None)
         if found is None or node is None:
             return None
-        entry = _Entry(*found, is_in_flow=bool(node.flow_style))
+        entry = _Entry(*found, is_in_flow=isinstance(node, yaml.MappingNode) and bool(node.flow_style))
         node = entry.value
     return entry
 
 
 def _says_nothing(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.value == "" and node.style is None
+    return isinstance(node, yaml.ScalarNode) and node.value == "" and not node.style
 
 
 def last_line(node: yaml.Node) -> int:
@@ -353,7 +357,7 @@ def last_line(node: yaml.Node) -> int:
 def _comments(text: str) -> list[str]:
     """In order; they stand between what has a meaning."""
     found, end = [], 0
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+    for token in yaml.scan(text, Loader=READER):
         found += _COMMENT.findall(text[end : token.start_mark.index])
         end = max(end, token.end_mark.index)
     return [comment.rstrip() for comment in [*found, *_COMMENT.findall(text[end:])]]
@@ -361,8 +365,9 @@ def _comments(text: str) -> list[str]:
 
 def _refuse_aliases(text: str, entry: _Entry, path: Path) -> None:
     """What is written elsewhere cannot be changed here."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent) and entry.first_line <= event.start_mark.line <= entry.last_line:
+    for event in yaml.parse(text, Loader=READER):
+        at = event.start_mark.line if isinstance(event, yaml.AliasEvent) and event.start_mark else -1
+        if entry.first_line <= at <= entry.last_line:
             raise _not_here(path)
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peer import Peer
+from benchmarks.peer import Kind, Peer
 from multi_llm_comparator.conversion.gguf_export import export_gguf
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
 
 
 @pytest.mark.parametrize("kind", ["llama", "generate"])
-def test_a_peer_answers_again_and_again_with_exactly_the_wanted_length(tmp_path: Path, kind: str) -> None:
+def test_a_peer_answers_again_and_again_with_exactly_the_wanted_length(tmp_path: Path, kind: Kind) -> None:
     path = write_checkpoint(tmp_path / "model", "llama", byte_level_tokenizer(QWEN2_SPLIT))
     if kind == "llama":
         path = export_gguf(path, tmp_path / "model.gguf")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from benchmarks.plans import Plan, dispatch_lags_ms, ours, random_plan, seconds_of, timed_step, written
+from benchmarks.plans import dispatch_lags_ms, ours, random_plan, seconds_of, timed_step, written
 from benchmarks.polling_executor import run_polling
-from multi_llm_comparator.plans.plan import Step
+from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.step_run import StepRun
 
 DIAMOND = Plan(

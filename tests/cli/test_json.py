@@ -66,7 +66,7 @@ async def test_plans_baselines_and_exports_say_one_value(place: Path, server: Sc
     assert code == 0, err
     told = json.loads(out)
     assert (told["result"], told["state"], told["unanswered_steps"]) == ("The answer is 568.", "done", [])
-    assert told["figures"]["steps"] == 4 and Path(place / told["report"]).is_file()
+    assert told["figures"]["steps"] == 3 and Path(place / told["report"]).is_file()
     again = json.loads((await command(place, "resume", told["run_id"], "--json"))[1])
     assert (again["run_id"], again["result"]) == (told["run_id"], told["result"])
     assert server.count("boss") == 1

@@ -21,6 +21,7 @@ from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.token_pieces import TokenChance, TokenPiece
 from tests.comparison.asking import answer, asked
 from tests.support.scripted_source import ScriptedSource
@@ -118,7 +119,7 @@ def test_markdown_keeps_every_text_in_a_fence_it_cannot_leave(snapshot: Comparis
     assert snapshot.turns[0].answers["a"].text in fenced
     assert snapshot.turns[1].prompt in fenced
     assert not any(token.type.startswith("html") for token in tokens)
-    inline = [child for token in tokens if token.type == "inline" for child in token.children]
+    inline = [child for token in tokens if token.type == "inline" for child in token.children or ()]
     assert not any(child.type in ("html_inline", "image", "link_open") for child in inline)
     assert sum(token.type == "table_open" for token in tokens) == 3  # two of figures, one of what differs
 
@@ -137,7 +138,7 @@ class _Page(HTMLParser):
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_html_file_can_do_nothing_but_be_read(snapshot: ComparisonSnapshot, language: str) -> None:
+def test_the_html_file_can_do_nothing_but_be_read(snapshot: ComparisonSnapshot, language: Language) -> None:
     text = export_run(snapshot, "html", language).decode()
     page = _Page()
     page.feed(text)

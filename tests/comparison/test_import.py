@@ -116,7 +116,7 @@ def test_more_tokens_than_are_allowed_here_are_brought_down_to_what_is(exported:
 
 def change(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     changed = copy.deepcopy(document)
-    place = changed
+    place: Any = changed
     *steps, last = [int(part) if part.isdigit() else part for part in path.split("/")]
     for part in steps:
         place = place[part]
@@ -212,7 +212,8 @@ json_values = st.recursive(
 def test_whatever_is_put_into_a_run_it_is_read_or_refused_and_never_anything_else(
     exported: dict[str, Any], data: st.DataObject
 ) -> None:
-    place, path = exported, []
+    place: Any = exported
+    path: list[str] = []
     while isinstance(place, dict | list) and place and (not path or data.draw(st.booleans())):
         key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
         path.append(str(key))

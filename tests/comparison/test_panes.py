@@ -16,12 +16,12 @@ OLD = ModelConfig(temperature=0.7, top_k=20)
 NEW = ModelConfig(temperature=0.2, top_p=0.5)
 
 
-def pane(by_hand: frozenset[str] | None, **chosen: object) -> Pane:
+def pane(by_hand: frozenset[str] | None, **chosen: Any) -> Pane:
     return Pane("a", "m1", replace(OLD, **chosen), by_hand)
 
 
 def test_what_was_chosen_stays_with_another_model_and_the_rest_is_as_its_makers_recommend() -> None:
-    chosen = {"temperature": 0.0, "system_prompt": "Be brief.", "n_ctx": 4096, "max_tokens": 99}
+    chosen: dict[str, Any] = {"temperature": 0.0, "system_prompt": "Be brief.", "n_ctx": 4096, "max_tokens": 99}
     changed = pane(frozenset(chosen), **chosen).with_model("m2", OLD, NEW)
     assert changed.target == "m2"
     assert changed.config == replace(NEW, **chosen, reproducible=True)
@@ -71,7 +71,9 @@ def test_a_temperature_of_0_that_the_makers_recommend_was_not_chosen() -> None:
 
 def test_switched_off_it_stays_off_whatever_is_set_afterwards() -> None:
     off = pane(NOTHING).with_parameters(replace(OLD, temperature=0.0), frozenset({"temperature", "reproducible"}))
+    assert off.by_hand is not None
     warm = off.with_parameters(OLD, off.by_hand)
+    assert warm.by_hand is not None
     seeded = warm.with_parameters(replace(OLD, seed=42), warm.by_hand | {"seed"})
     assert not seeded.with_model("m2", OLD, NEW).config.reproducible
 

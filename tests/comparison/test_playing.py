@@ -54,7 +54,7 @@ async def test_a_run_can_be_made_again_with_fresh_seeds(registry: ComparisonRegi
     assert (await source.call(1)).request.config.seed is None
 
 
-async def asked_of(source: ScriptedSource, *numbers: int) -> list[tuple[str, float, str]]:
+async def asked_of(source: ScriptedSource, *numbers: int) -> list[tuple[str, float, tuple[Message, ...]]]:
     """Answers these calls; returns whom they asked, how, and what was said before."""
     calls = [await source.call(number) for number in numbers]
     for call in calls:

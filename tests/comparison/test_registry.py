@@ -169,15 +169,16 @@ async def test_only_so_many_idle_comparisons_stay_in_memory(
 ) -> None:
     monkeypatch.setattr(registry_module, "MAX_IDLE", 2)
     running, (a, b) = await asked(registry, source)
-    running_id, running = running.id, weakref.ref(running)
+    running_id, at_work = running.id, weakref.ref(running)
     idle = await finished(registry, source)
-    first_id, idle = idle.id, weakref.ref(idle)
+    first_id, dropped = idle.id, weakref.ref(idle)
+    del running, idle
     await finished(registry, source)
     gc.collect()
-    assert running() is not None
-    assert idle() is None
+    assert at_work() is not None
+    assert dropped() is None
     assert answer(await registry.get(first_id), "a").text == "answer 0"
-    assert await registry.get(running_id) is running()
+    assert await registry.get(running_id) is at_work()
     await a.answer("")
     await b.answer("")
 
@@ -199,11 +200,12 @@ async def test_a_page_that_holds_a_dropped_comparison_still_shares_it(
     await finished(registry, source)
     await held.send("more", ["a"])
     await source.call(4)
-    held_id, held = held.id, weakref.ref(held)
+    held_id, seen = held.id, weakref.ref(held)
+    del held
     for _ in range(2):
         await finished(registry, source)
     gc.collect()
-    assert await registry.get(held_id) is held()
+    assert await registry.get(held_id) is seen()
     await registry.runs.delete([held_id])
 
 

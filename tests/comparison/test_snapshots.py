@@ -59,7 +59,7 @@ step = st.one_of(
 )
 
 
-def take(conversation: Conversation, kind: str, detail: object) -> None:
+def take(conversation: Conversation, kind: str, detail: Any) -> None:
     match kind, detail:
         case "send", set(panes):
             turn = conversation.add_turn("prompt")
@@ -69,10 +69,10 @@ def take(conversation: Conversation, kind: str, detail: object) -> None:
             conversation.add_answer(conversation.last_turn_of(pane_id), conversation.pane(pane_id), ModelFacts(), {})
         case "continue", str(pane_id):
             conversation.continue_answer(conversation.last_answer_of(pane_id))
-        case "select", (turn, pane_id, attempt):
-            conversation.select_attempt(turn, pane_id, attempt)
-        case "choose", (turn, pane_id):
-            conversation.choose(turn, pane_id)
+        case "select", (int(number), pane_id, attempt):
+            conversation.select_attempt(number, pane_id, attempt)
+        case "choose", (int(number), pane_id):
+            conversation.choose(number, pane_id)
         case "share", bool(shared):
             conversation.set_shared_thread(shared)
         case "event", (pane_id, Event() as happened):

@@ -41,7 +41,7 @@ def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def modes_and_targets(services: Services) -> list[tuple[str, set[str]]]:
     """What was run, by mode, and who was called."""
-    found = []
+    found: list[tuple[str, set[str]]] = []
     for summary in await services.runs.list():
         run = (await services.cooperations.get(summary.id)).snapshot()
         found.append((run.spec.mode, {call.target for call in run.calls.values()}))

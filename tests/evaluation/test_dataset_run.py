@@ -56,7 +56,7 @@ class Counting:
         await asyncio.sleep(0)
         self.in_flight -= 1
         correct = None if question.answer is None else question.answer == "568"
-        known = {"id": question.id, "question": question.text, "expected": question.answer}
+        known: dict[str, Any] = {"id": question.id, "question": question.text, "expected": question.answer}
         return QuestionOutcome(**known, state=self.state, correct=correct)
 
 
@@ -127,7 +127,7 @@ async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path: Path) -> N
     questions = [Question(str(n), "q", "568" if n < 2 else "9") for n in range(4)]
 
     async def half(question: Question) -> QuestionOutcome:
-        known = {"id": question.id, "question": question.text, "expected": question.answer}
+        known: dict[str, Any] = {"id": question.id, "question": question.text, "expected": question.answer}
         known["correct"] = question.answer == "568"
         return QuestionOutcome(**known, state="done" if known["correct"] else "failed")
 

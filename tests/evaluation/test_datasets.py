@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from multi_llm_comparator.evaluation.scoring import as_number, final_answer, is_
 from tests.support.material import OWN, real
 
 
-def written(tmp_path: Path, entries: object, *, lines: bool = False) -> Path:
+def written(tmp_path: Path, entries: Any, *, lines: bool = False) -> Path:
     path = tmp_path / "data.json"
     text = "\n".join(map(json.dumps, entries)) if lines else json.dumps(entries)
     path.write_text(text, encoding="utf-8")

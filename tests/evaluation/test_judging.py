@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.evaluation.judging import RUBRICS, Judge, mean_scores, parse_scores
+from multi_llm_comparator.evaluation.judging import RUBRICS, Judge, Part, mean_scores, parse_scores
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS, ByTarget
 
 
-def scores(part: str, score: object = 7, **more: Any) -> str:
+def scores(part: Part, score: object = 7, **more: Any) -> str:
     found = [{"criterion": name, "score": score, "reason": "because"} for name in RUBRICS[part]]
     return json.dumps({"scores": found, **more})
 

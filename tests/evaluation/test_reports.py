@@ -123,7 +123,7 @@ async def test_the_report_draws_which_step_needs_which(tmp_path: Path) -> None:
     assert tmp_path / "dag.svg" in pictures(write_run_report(tmp_path, run))
     drawn = ElementTree.parse(tmp_path / "dag.svg").getroot()
     space = "{http://www.w3.org/2000/svg}"
-    heights = {c[0].text.partition(":")[0]: float(c.get("cy")) for c in drawn.iter(f"{space}circle")}
+    heights = {(c[0].text or "").partition(":")[0]: float(c.get("cy") or 0) for c in drawn.iter(f"{space}circle")}
     assert heights["1"] == heights["2"] < heights["3"]
     assert len(list(drawn.iter(f"{space}polygon"))) == 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
@@ -142,6 +142,7 @@ def written(draw: st.DrawFn) -> tuple[str, dict[str, Any], list[str]]:
     return text, data, comments
 
 
+@settings(max_examples=40)
 @given(written(), st.data())
 def test_whatever_is_changed_every_other_comment_and_line_stays_in_order(
     file: tuple[str, dict[str, Any], list[str]], data: st.DataObject

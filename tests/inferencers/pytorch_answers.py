@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.inferencers.pytorch_decoders import SplitDecoder
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 
 SHORT, MIDDLE, LONG = (" ".join(f"t{(7 * i + n) % 300}" for i in range(n)) for n in (3, 20, 60))
@@ -43,6 +44,12 @@ def of_kind(events: Iterable[Event], kind: type[Event]) -> list[Any]:
     return [e for e in events if isinstance(e, kind)]
 
 
+def kept_by(engine: PyTorchEngine) -> int:
+    """Tokens of past conversations that can be used again."""
+    assert isinstance(engine._decoder, SplitDecoder)
+    return engine._decoder.shared.kept_tokens
+
+
 def reference(folder: Path, request: GenerationRequest) -> str:
     """What ``generate`` says to this prompt alone, without any batch of ours."""
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
@@ -55,4 +62,4 @@ def reference(folder: Path, request: GenerationRequest) -> str:
         pad_token_id=0,
         max_new_tokens=request.config.max_tokens,
     )
-    return " " + tokenizer.decode(out[0, ids.shape[1] :])
+    return f" {tokenizer.decode(out[0, ids.shape[1] :])}"

@@ -32,7 +32,7 @@ def reference(source: str, messages: tuple[Message, ...], **options: bool) -> st
     rendered, _ = render_jinja_template(
         [conversation], chat_template=source, bos_token="<s>", eos_token="</s>", **options
     )
-    return rendered[0]
+    return str(rendered[0])
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -52,7 +52,7 @@ def test_a_template_that_knows_lists_of_parts_only_is_no_broken_one() -> None:
     prompt = template.render(asked(Message("system", "Be brief."), Message("user", "Hello?")))
 
     assert template.is_present and template.problem is None
-    assert prompt.text == "system:Be brief.\nuser:Hello?\n"
+    assert prompt.text == "system:Be brief.user:Hello?"
 
 
 @pytest.mark.parametrize(("source", "mark"), [(PARTS, "<image>"), (BOTH, "<|pad|>"), (CHATML, "")])
@@ -62,7 +62,7 @@ def test_a_template_that_writes_images_itself_is_let(source: str, mark: str) -> 
     assert template.writes_images is bool(mark)
     if mark:
         prompt = template.render(asked(Message("user", "one", (A,), image_places=(0,))), writes_images=True)
-        assert prompt.text == f"user:{mark}one\n"
+        assert prompt.text == f"user:{mark}one"
 
 
 def test_a_system_prompt_that_is_folded_leaves_images_where_they_are() -> None:

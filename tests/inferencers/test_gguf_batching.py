@@ -85,7 +85,7 @@ def test_those_who_share_a_prompt_go_on_when_its_reader_is_cancelled(model: str,
     assert replies[requests[0].id].reason == "cancelled"
     followers = [replies[request.id] for request in (*requests[1:], latecomer)]
     assert all(judge.accepts(PROMPTS[3], reply.text) for reply in followers)
-    assert [reply.end.completion_tokens for reply in followers] == [30] * 3
+    assert [reply.finished.completion_tokens for reply in followers] == [30] * 3
     assert all(reply.started.cached_tokens > 0 for reply in followers[:2])
 
 
@@ -161,7 +161,7 @@ def test_a_full_memory_ends_some_answers_and_loses_none(
     requests = [greedy(prompt, max_tokens=100) for prompt in prompts]
     replies = answer(engine, *requests)
     assert {reply.reason for reply in replies} <= {"stop", "length"}
-    assert all(reply.end.completion_tokens > 0 for reply in replies)
+    assert all(reply.finished.completion_tokens > 0 for reply in replies)
     assert all(judge.accepts(prompt, reply.text) for prompt, reply in zip(prompts, replies, strict=True))
     # Afterwards all is as before.
     reply = answer(engine, greedy(PROMPTS[0], max_tokens=30))[0]
@@ -243,8 +243,8 @@ def test_more_slots_than_whole_contexts_cut_no_answer_short(model: str, judge: G
     # Six times 50 tokens are more than two contexts hold: some give their place to others, and read their text again.
     replies = answer(engine, *(greedy(prompt, max_tokens=50) for prompt in prompts))
     engine.close()
-    assert [reply.end.completion_tokens for reply in replies] == [50] * 6
-    assert [reply.end.prompt_tokens for reply in replies] == [reply.started.prompt_tokens for reply in replies]
+    assert [reply.finished.completion_tokens for reply in replies] == [50] * 6
+    assert [reply.finished.prompt_tokens for reply in replies] == [reply.started.prompt_tokens for reply in replies]
     assert all(judge.accepts(prompt, reply.text) for prompt, reply in zip(prompts, replies, strict=True))
 
 

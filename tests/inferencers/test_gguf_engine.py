@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ if STORY := [*real("stories260K_gguf", "stories260Ktok512.gguf"), *real("stories
         engine = GgufEngine(str(model), LoadOptions(n_ctx=512, n_threads=1))
         (reply,) = answer(engine, greedy("", max_tokens=200))
         assert reply.text == (published / "expected_greedy_200_steps.txt").read_text(encoding="utf-8")
-        assert reply.end.completion_tokens == 200
+        assert reply.finished.completion_tokens == 200
         engine.close()
 
 
@@ -153,7 +153,7 @@ def test_characters_of_several_tokens_stream_whole(folder: Path, said: str) -> N
     if expected == said:
         assert all("\ufffd" not in piece for piece in pieces)
         assert [piece for piece in pieces if piece] == list(said)
-    assert reply.end.completion_tokens == len(tokens)
+    assert reply.finished.completion_tokens == len(tokens)
     assert reply.reason == "stop"
 
 
@@ -186,7 +186,7 @@ def test_what_ends_an_answer(folder: Path, config: dict[str, Any], text: str, re
 def test_the_context_ends_an_answer(engine: GgufEngine) -> None:
     (reply,) = answer(engine, greedy("hello", max_tokens=4000))
     assert reply.reason == "length"
-    assert reply.end.prompt_tokens + reply.end.completion_tokens == OPTIONS.n_ctx
+    assert reply.finished.prompt_tokens + reply.finished.completion_tokens == OPTIONS.n_ctx
 
 
 @pytest.mark.parametrize("text", ["hello " * 300, "x" * 100_000])
@@ -282,7 +282,7 @@ def test_cancel_ends_an_answer_at_once_and_frees_its_slot(engine: GgufEngine) ->
     engine.cancel("unknown")
     collect(engine, replies)
     assert replies[request.id].reason == "cancelled"
-    assert replies[request.id].end.completion_tokens == 3
+    assert replies[request.id].finished.completion_tokens == 3
     assert answer(engine, greedy("hello", max_tokens=200))[0].text.startswith(replies[request.id].text)
 
 
@@ -342,6 +342,7 @@ def test_the_simple_interface_streams_the_same_text_also_after_one_was_given_up(
     assert len(whole) == len(first) == 12
     given_up = inferencer.generate_stream("world")
     next(given_up)
+    assert isinstance(given_up, Generator)
     given_up.close()
     assert "".join(inferencer.generate_stream("hello")) == whole
     inferencer.unload_model()

@@ -100,7 +100,7 @@ def test_a_context_in_fewer_bits_takes_less_and_answers(kv_type: str) -> None:
     for one in ("f16", kv_type):
         engine = GgufEngine(str(path), LoadOptions(n_ctx=512, n_threads=1, kv_type=one))
         try:
-            ends.append(answer(engine, greedy("What is 12 + 7?", max_tokens=24))[0].end)
+            ends.append(answer(engine, greedy("What is 12 + 7?", max_tokens=24))[0].finished)
             sizes.append(llama_cpp.llama_state_get_size(engine._runtime.context))
         finally:
             engine.close()

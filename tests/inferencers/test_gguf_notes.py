@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
+from typing import Any
 
 import llama_cpp
 import pytest
@@ -17,7 +18,7 @@ TRAINED = 512
 Q4_0, Q4_1 = 2, 3
 
 
-def notes_of(path: Path, **options: object) -> list[str]:
+def notes_of(path: Path, **options: Any) -> list[str]:
     engine = GgufEngine(str(path), LoadOptions(**{"n_ctx": TRAINED, "n_threads": 1, **options}))
     notes: list[str] = engine.info["notes"]
     engine.close()

@@ -247,7 +247,7 @@ def test_stop_texts_length_and_the_end_of_the_context_end_it(open_engine: Open) 
     engine = open_engine(n_ctx=256)
     (whole,) = answer(engine, repeatable("hello", max_tokens=2000))
     assert whole.reason == "length"
-    assert whole.end.prompt_tokens + whole.end.completion_tokens == 256
+    assert whole.finished.prompt_tokens + whole.finished.completion_tokens == 256
     (cut,) = answer(engine, repeatable("hello", stop=(whole.text[5:7],), max_tokens=50))
     assert cut.reason == "stop"
     assert whole.text.startswith(cut.text)

@@ -19,7 +19,10 @@ from multi_llm_comparator.inferencers.packed_linear import (
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from tests.support.tiny_checkpoint import make_checkpoint
 
-needs_packing = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+needs_packing = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(),  # type: ignore[no-untyped-call]
+    reason="this torch has no oneDNN",
+)
 
 
 class Small(nn.Module):

@@ -129,6 +129,7 @@ def test_the_longest_known_beginning_is_found() -> None:
     kept.keep([1, 2, 3], state_of([1, 2, 3]))
     kept.keep([1, 2, 9, 9], state_of([1, 2, 9, 9]))
     found, count = kept.longest([1, 2, 3, 4])
+    assert found is not None
     assert (found.tokens, count) == ([1, 2, 3], 3)
     assert kept.longest([7])[1] == 0
 
@@ -160,7 +161,7 @@ def test_a_row_that_finds_no_memory_leaves_the_others_as_they_were(
     checked.join(9)
     checked.join(4)
     checked.step()
-    real = {"new_zeros": torch.Tensor.new_zeros, "zeros": torch.zeros}
+    real: dict[str, Callable[..., Any]] = {"new_zeros": torch.Tensor.new_zeros, "zeros": torch.zeros}
     made: list[str] = []
 
     def scarce(name: str) -> Callable[..., Any]:

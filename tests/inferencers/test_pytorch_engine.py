@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 import torch
 
-from multi_llm_comparator.core.events import Failed, Finished, Queued, Reading, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Reading, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
-from tests.inferencers.pytorch_answers import LONG, MIDDLE, SHORT, ask, finish, of_kind, reference, run, text_of
+from tests.inferencers.pytorch_answers import (
+    LONG,
+    MIDDLE,
+    SHORT,
+    ask,
+    finish,
+    kept_by,
+    of_kind,
+    reference,
+    run,
+    text_of,
+)
 
 PLAIN = ("llama", "qwen2", "qwen3", "mistral", "gpt2", "gemma2", "gemma3_text", "phi3")
 ODD = [("bloom", {}), ("mamba", {}), ("mistral", {"sliding_window": 8}), ("gemma3_text", {"sliding_window": 8})]
@@ -120,7 +131,7 @@ def test_the_next_turn_of_a_conversation_reads_only_what_is_new(
 def test_what_is_kept_of_past_conversations_is_bounded(llama: PyTorchEngine) -> None:
     for i in range(8):
         run(llama, ask(f"t{i} {LONG}", max_tokens=60))
-    assert 256 < llama._decoder.shared.kept_tokens <= 2 * 256
+    assert 256 < kept_by(llama) <= 2 * 256
 
 
 def test_a_seed_gives_the_same_text_alone_and_beside_others(llama: PyTorchEngine) -> None:
@@ -166,12 +177,12 @@ def test_a_cancelled_request_ends_before_the_next_step_and_leaves_the_others_alo
     stopped, other = ask(LONG, max_tokens=100), ask(MIDDLE, max_tokens=20)
     llama.submit(stopped)
     llama.submit(other)
-    events = []
+    events: list[Event] = []
     while len(of_kind(events, TextDelta)) < 10:
         events += llama.step()
     llama.cancel(stopped.id)
     llama.cancel("nobody")
-    after = llama.step()
+    after: list[Any] = llama.step()
     assert after[0].reason == "cancelled"
     assert after[0].completion_tokens == len(
         [e for e in events if isinstance(e, TextDelta) and e.request_id == stopped.id]
@@ -185,19 +196,19 @@ def test_a_waiting_request_can_be_cancelled(llama: PyTorchEngine) -> None:
     request = ask(SHORT)
     llama.submit(request)
     llama.cancel(request.id)
-    events = finish(llama)
+    events: list[Any] = finish(llama)
     assert [type(e) for e in events] == [Finished]
     assert events[0].reason == "cancelled"
 
 
 def test_a_prompt_that_leaves_no_room_fails_with_the_numbers(llama: PyTorchEngine) -> None:
-    events = run(llama, ask(" ".join(["t1"] * 256)))
+    events: list[Any] = run(llama, ask(" ".join(["t1"] * 256)))
     assert [(e.error_type) for e in events] == ["ContextOverflowError"]
     assert "256 tokens" in events[0].message and "n_ctx" in events[0].message
 
 
 def test_an_answer_ends_with_the_context(llama: PyTorchEngine) -> None:
-    events = run(llama, ask(" ".join(["t1"] * 250), max_tokens=100))
+    events: list[Any] = run(llama, ask(" ".join(["t1"] * 250), max_tokens=100))
     assert (events[-1].reason, events[-1].completion_tokens) == ("length", 6)
     assert "Room for 6 tokens of answer, not 100" in " ".join(of_kind(events, Started)[0].notes)
 
@@ -211,7 +222,7 @@ def test_a_context_larger_than_the_models_is_lowered_with_a_note(checkpoint: Cal
 def test_a_stop_text_ends_the_answer_and_is_not_shown(llama: PyTorchEngine, checkpoint: Callable[..., Path]) -> None:
     whole = reference(checkpoint(), ask(MIDDLE))
     words = whole.split()
-    events = run(llama, ask(MIDDLE, stop=(f"{words[3]} {words[4]}",)))
+    events: list[Any] = run(llama, ask(MIDDLE, stop=(f"{words[3]} {words[4]}",)))
     assert "".join(e.text for e in of_kind(events, TextDelta)) == whole[: whole.index(f"{words[3]} {words[4]}")]
     assert events[-1].reason == "stop"
 
@@ -219,7 +230,7 @@ def test_a_stop_text_ends_the_answer_and_is_not_shown(llama: PyTorchEngine, chec
 def test_the_requests_own_end_token_ends_the_answer(llama: PyTorchEngine, checkpoint: Callable[..., Path]) -> None:
     words = reference(checkpoint(), ask(MIDDLE)).split()
     last = words[5]
-    events = run(llama, ask(MIDDLE, eos_token_id=int(last[1:])))
+    events: list[Any] = run(llama, ask(MIDDLE, eos_token_id=int(last[1:])))
     assert "".join(e.text for e in of_kind(events, TextDelta)).split() == words[: words.index(last)]
     assert events[-1].reason == "stop"
 

@@ -13,7 +13,18 @@ from safetensors.torch import load_file, save_file
 from multi_llm_comparator.core.events import Failed, Finished
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
-from tests.inferencers.pytorch_answers import LONG, MIDDLE, SHORT, ask, finish, of_kind, reference, run, text_of
+from tests.inferencers.pytorch_answers import (
+    LONG,
+    MIDDLE,
+    SHORT,
+    ask,
+    finish,
+    kept_by,
+    of_kind,
+    reference,
+    run,
+    text_of,
+)
 from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 
 
@@ -80,7 +91,7 @@ def test_an_ended_conversation_that_finds_no_memory_is_not_kept_and_fails_nobody
     ends = {e.request_id: e.reason for e in of_kind(events, Finished)}
     assert ends == {ending.id: "cancelled" if is_cancelled else "length", other.id: "length"}
     assert text_of(events, other) == reference(checkpoint(), other)
-    assert llama._decoder.shared.kept_tokens == 0
+    assert kept_by(llama) == 0
 
 
 def test_numbers_that_are_none_fail_the_request(checkpoint: Callable[..., Path], tmp_path: Path) -> None:
@@ -90,6 +101,6 @@ def test_numbers_that_are_none_fail_the_request(checkpoint: Callable[..., Path],
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     engine = PyTorchEngine(str(folder), LoadOptions(n_ctx=256, use_gpu=False))
     for parameters in ({}, {"temperature": 1.0}):
-        events = run(engine, ask(SHORT, **parameters))
+        events: list[Any] = run(engine, ask(SHORT, **parameters))
         assert events[-1].error_type == "InferenceError"
         assert "no numbers" in events[-1].message

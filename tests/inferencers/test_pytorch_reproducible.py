@@ -28,7 +28,7 @@ KINDS = [
     ("gemma3_text", torch.bfloat16, 1, {"sliding_window": 8}),
     ("mamba", torch.float32, 1, {}),
 ]
-PARAMETERS = [
+PARAMETERS: list[dict[str, Any]] = [
     {"temperature": 0, "repeat_penalty": 1.1},
     {"temperature": 1.0, "top_k": 0, "top_p": 0.95, "seed": 7},
 ]
@@ -76,7 +76,11 @@ def text_of(events: list[Event], request: GenerationRequest) -> str:
 def others(*, reproducible: bool, count: int = 3) -> list[GenerationRequest]:
     """Neighbours that begin alike, at other lengths and with other parameters."""
     prompts = (PROMPT, f"{PROMPT} t5 t6", " ".join(PROMPT.split()[:21]))
-    settings = ({"temperature": 0}, {"temperature": 1.0, "seed": 3, "top_k": 0}, {"temperature": 0.7, "seed": 4})
+    settings: list[dict[str, Any]] = [
+        {"temperature": 0},
+        {"temperature": 1.0, "seed": 3, "top_k": 0},
+        {"temperature": 0.7, "seed": 4},
+    ]
     return [
         ask(prompt, reproducible=reproducible, **parameters)
         for prompt, parameters, _ in zip(cycle(prompts), settings, range(count), strict=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def make_sentencepiece_like() -> PreTrainedTokenizerFast:
 SENTENCEPIECE = make_sentencepiece_like()
 
 
-def stream(tokenizer: PreTrainedTokenizerFast, ids: list[int], context: list[int] = ()) -> list[str]:
+def stream(tokenizer: PreTrainedTokenizerFast, ids: list[int], context: Sequence[int] = ()) -> list[str]:
     detokenizer = Detokenizer(tokenizer, context)
     return [*(detokenizer.push(token) for token in ids), detokenizer.flush()]
 

@@ -213,6 +213,6 @@ def test_tokens_are_counted_with_those_of_pictures(llava: PyTorchEngine) -> None
         message = Message("user", WORDS, images)
         event = llava.tokens(TokenRequest(messages=(message,), config=ModelConfig()))
         assert isinstance(event, Tokenized), event
-        return len(event.result["tokens"]) + event.result["image_tokens"]
+        return len(event.result["tokens"]) + int(event.result["image_tokens"])
 
     assert count(picture(1)) == count() + 4

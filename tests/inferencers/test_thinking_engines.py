@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from multi_llm_comparator.core.config import ModelConfig
@@ -33,7 +35,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def ask(engine: Engine, **config: object) -> Reply:
     usual: dict[str, object] = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 40, **config}
-    (reply,) = answer(engine, GenerationRequest(messages=ASKED, config=ModelConfig(**usual)))  # type: ignore[arg-type]
+    (reply,) = answer(engine, GenerationRequest(messages=ASKED, config=ModelConfig(**usual)))
     return reply
 
 
@@ -74,11 +76,11 @@ def test_pieces_are_those_of_the_answer(engine: Engine) -> None:
     assert len(pieces) == 40 - thoughts(reply)[-1].tokens
 
 
-def rendered(source: str, *messages: Message, continue_final: bool = False, **config: object) -> object:
+def rendered(source: str, *messages: Message, continue_final: bool = False, **config: Any) -> object:
     request = GenerationRequest(
         messages=messages,
         config=ModelConfig(**config),
-        continue_final=continue_final,  # type: ignore[arg-type]
+        continue_final=continue_final,
     )
     return ChatTemplate(source).render(request)
 

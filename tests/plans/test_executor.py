@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Started, TextDelta
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.errors import UnknownDependencyError
@@ -35,7 +35,7 @@ class InstantSource:
         self.in_flight = self.most_in_flight = 0
         self._failing = failing
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         prompt = request.messages[-1].content
         self.asked.append((target, prompt))
         self.in_flight += 1
@@ -246,7 +246,7 @@ async def test_a_finished_step_is_written_down_before_those_that_need_it_start()
     seen: list[tuple[str, list[str]]] = []
 
     class Watching(InstantSource):
-        async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+        async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
             seen.append((request.messages[-1].content.splitlines()[-1][-1], list(journal.recorded)))
             async for event in super().stream(target, request):
                 yield event
@@ -341,7 +341,8 @@ async def test_an_empty_answer_is_asked_for_again_and_then_of_the_large_model() 
 async def test_an_answer_that_ended_for_its_budget_is_known_as_cut() -> None:
     source = ScriptedSource()
     running = asyncio.create_task(PlanExecutor(source, OPTIONS).execute(Plan((step("a"), step("b")))))
-    for call, reason in zip(await source.next_calls(2), ("length", "stop"), strict=True):
+    reasons: tuple[FinishReason, ...] = ("length", "stop")
+    for call, reason in zip(await source.next_calls(2), reasons, strict=True):
         await call.start()
         await call.say("x")
         await call.finish(reason)

@@ -19,7 +19,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.export import FORMATS, export_plan_run
 from multi_llm_comparator.plans.export_labels import LABELS
 from multi_llm_comparator.plans.options import PlanOptions
-from multi_llm_comparator.plans.outlook import Profile
+from multi_llm_comparator.plans.outlook import Profile, Profiles
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -36,7 +36,7 @@ STEPS = (
     Step("2", "Subtract.", 2, 20),
     Step("3", "Multiply {1} by {2}.", 7, 40, ("1", "2")),
 )
-PROFILES = {
+PROFILES: Profiles = {
     ("birch", "step"): Profile(0.5, 10.0),
     ("cedar", "step"): Profile(1.0, 5.0),
     ("cedar", "answer"): Profile(1.0, 5.0),

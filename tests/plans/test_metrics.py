@@ -36,6 +36,11 @@ def answered(
     )
 
 
+def plan_of(run: PlanRun) -> Plan:
+    assert run.plan is not None
+    return run.plan
+
+
 def solved(plan: Plan, step_id: str, target: str, start: float, tokens: int, **more: Any) -> StepRun:
     progress = answered(start, tokens, **more)
     step = StepRun(plan.by_id[step_id], "done", start, start, start, progress.ended_at, answer="x")
@@ -105,8 +110,8 @@ def loaded(plan: Plan, step_id: str, loading: float, start: float, end: float, a
 
 def test_a_model_that_is_loaded_once_counts_once_and_in_no_sum(run: PlanRun) -> None:
     # Both steps wait for one load from 0 s to 10 s, and the wall time has it.
-    run.steps["1"], run.steps["2"] = (loaded(run.plan, i, 0.0, 10.0, end) for i, end in (("1", 11.0), ("2", 12.0)))
-    run.steps["3"] = solved(run.plan, "3", "large", 12.0, 26)
+    run.steps["1"], run.steps["2"] = (loaded(plan_of(run), i, 0.0, 10.0, end) for i, end in (("1", 11.0), ("2", 12.0)))
+    run.steps["3"] = solved(plan_of(run), "3", "large", 12.0, 26)
     run.ended_at = 15.0
     metrics = run_metrics(run)
     assert (metrics.wall_s, metrics.loading_s) == (15.0, 10.0)
@@ -124,8 +129,11 @@ def test_a_model_that_is_loaded_once_counts_once_and_in_no_sum(run: PlanRun) -> 
 
 def test_time_in_which_others_are_at_work_is_not_lost_to_loading(run: PlanRun) -> None:
     # The large model is loaded from 0 s to 10 s; until 2 s the small one is at work.
-    run.steps["2"] = loaded(run.plan, "2", 0.0, 10.0, 12.0)
-    run.steps["1"], run.steps["3"] = solved(run.plan, "1", "small", 0.0, 16), solved(run.plan, "3", "large", 12.0, 26)
+    run.steps["2"] = loaded(plan_of(run), "2", 0.0, 10.0, 12.0)
+    run.steps["1"], run.steps["3"] = (
+        solved(plan_of(run), "1", "small", 0.0, 16),
+        solved(plan_of(run), "3", "large", 12.0, 26),
+    )
     run.ended_at = 15.0
     metrics = run_metrics(run)
     assert metrics.loading_s == pytest.approx(8.1)
@@ -138,7 +146,7 @@ def test_the_critical_path_has_the_planner_and_ends_where_the_run_ends(run: Plan
     run.planning = [PlanningAttempt((), answered(0.0, 36, speed=10.0))]
     # Each step arrives later: the first after 1 s, the last with the end of the plan, at 4 s.
     starts = {"1": (1.0, "small", 6), "2": (2.0, "small", 6), "3": (4.0, "large", 26)}
-    run.steps = {i: solved(run.plan, i, target, at, tokens) for i, (at, target, tokens) in starts.items()}
+    run.steps = {i: solved(plan_of(run), i, target, at, tokens) for i, (at, target, tokens) in starts.items()}
     run.aggregate = answered(7.0, 16)
     run.ended_at = 9.0
     metrics = run_metrics(run)
@@ -156,7 +164,7 @@ def test_a_plan_all_of_whose_steps_failed_has_no_speed_up(run: PlanRun) -> None:
 
 def test_while_all_steps_wait_for_the_planner_nothing_is_gained_and_nothing_lost(run: PlanRun) -> None:
     for step_id, at in (("1", 0.0), ("2", 10.0), ("3", 20.0)):
-        run.steps[step_id] = solved(run.plan, step_id, "small", at, 16)
+        run.steps[step_id] = solved(plan_of(run), step_id, "small", at, 16)
     assert run_metrics(run).speed_up == pytest.approx(1.0)
 
 
@@ -179,9 +187,9 @@ def test_the_tracker_adds_up_by_model(run: PlanRun) -> None:
 def test_what_was_written_while_another_model_was_loaded_is_not_plain(run: PlanRun) -> None:
     assert {call.is_plain for call in calls_of(run)} == {True}
     # Of the steps that follow each other only the first meets the loading, which ends at 1 s.
-    run.steps["2"] = solved(run.plan, "2", "small", 1.0, 6)
-    run.steps["3"] = loaded(run.plan, "3", 0.2, 1.0, 3.0)
-    assert [(call.task == task_key(run.plan.by_id["1"]), call.is_plain) for call in calls_of(run)] == [
+    run.steps["2"] = solved(plan_of(run), "2", "small", 1.0, 6)
+    run.steps["3"] = loaded(plan_of(run), "3", 0.2, 1.0, 3.0)
+    assert [(call.task == task_key(plan_of(run).by_id["1"]), call.is_plain) for call in calls_of(run)] == [
         (True, False),
         (False, True),
         (False, True),

@@ -38,7 +38,8 @@ def plans(draw: st.DrawFn) -> Plan:
 
 
 def pieces(text: str, sizes: list[int]) -> list[str]:
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     while at < len(text):
         size = sizes[len(found) % len(sizes)]
         found.append(text[at : at + size])
@@ -77,7 +78,7 @@ def test_a_mangled_plan_is_read_or_refused_but_never_hangs_or_crashes(data: st.D
         text = text or ["x"]
     mangled = "".join(text)
 
-    def read(size: int) -> object:
+    def read(size: int) -> Plan | type[PlanError]:
         parser = PlanParser()
         try:
             for piece in pieces(mangled, [size]):

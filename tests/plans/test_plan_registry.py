@@ -124,6 +124,7 @@ async def test_what_needs_a_step_that_is_solved_again_is_open_until_that_is_ther
     # It never answers.
     registry = PlanRegistry(RunRegistry(store), ScriptedSource())
     needed = next(s.step.rely[0] for s in first.steps.values() if s.step.rely)
+    assert first.plan is not None
     dependents = first.plan.dependents(needed)
     again = await registry.solve_again(first.id, needed, OPTIONS)
     # As after a crash at this very moment: what is stored is all there is.

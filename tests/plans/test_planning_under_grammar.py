@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ class Planning(ByTarget):
         super().__init__(planner=PLAN, small="7", large="568")
         self._endings = list(endings)
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         if target != "planner" or not self._endings:
             async for event in super().stream(target, request):
                 yield event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -26,7 +26,7 @@ class Planning:
     def __init__(self, branches: dict[str, int], answers: dict[str, str]) -> None:
         self._branches, self._answers = branches, answers
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         asked = request.messages[-1].content
         if target == "planner":
             text = self.plan(asked).to_xml()

@@ -9,7 +9,7 @@ from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.plan import Step
-from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.plan_run import Phase, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
@@ -87,7 +87,7 @@ def test_what_goes_on_reaches_up_to_now() -> None:
 
 
 @pytest.mark.parametrize(("phase", "ends"), [("planning", [103.5, 130.0]), ("", [103.5, 123.5])])
-def test_a_planner_that_was_given_up_is_not_at_work_any_more(phase: str, ends: list[float]) -> None:
+def test_a_planner_that_was_given_up_is_not_at_work_any_more(phase: Phase, ends: list[float]) -> None:
     run = run_with()
     run.state, run.phase = "running", phase
     run.planning = [PlanningAttempt((), replace(progress(at), state="running", ended_at=None)) for at in (100.0, 120.0)]

@@ -86,7 +86,7 @@ async def test_a_run_is_read_once_however_often_models_are_looked_up(
 async def test_what_is_new_deleted_or_left_out_counts(registry: PlanRegistry) -> None:
     calibration = Calibration(registry)
 
-    async def answers(**which: str) -> int:
+    async def answers(**which: Any) -> int:
         return (await calibration.profiles(**which))["large", "step"].answers
 
     runs = []

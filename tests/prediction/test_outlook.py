@@ -68,7 +68,7 @@ def test_a_plan_that_was_given_needs_no_planner() -> None:
 
 def test_loading_and_pauses_are_in_neither_of_both() -> None:
     run = planned()
-    loaded = {"loading_at": 0.0, "load_s": 5.0, "started_at": 5.0, "first_token_at": 5.1}
+    loaded: dict[str, Any] = {"loading_at": 0.0, "load_s": 5.0, "started_at": 5.0, "first_token_at": 5.1}
     run.planning[0].progress = replace(run.planning[0].progress, ended_at=14.0, **loaded)
     run.pauses, run.ended_at = [(14.0, 1014.0)], 1018.0
     run.steps = {step.id: step_run(step, at) for step, at in zip(PLAN.steps, (9.5, 1014.0), strict=True)}
@@ -134,7 +134,9 @@ def test_a_run_that_failed_has_nothing_to_be_compared_with() -> None:
 
 def test_the_large_model_alone_writes_what_the_steps_wrote_by_its_profile() -> None:
     # A second to the first of eight tokens, and a second for each other.
-    assert outlook_of(planned(), PROFILES).alone == LargeAlone("m", pytest.approx(8.0), 8, 7)
+    alone = outlook_of(planned(), PROFILES).alone
+    assert alone is not None and replace(alone, seconds=8.0) == LargeAlone("m", 8.0, 8, 7)
+    assert alone.seconds == pytest.approx(8.0)
     unfinished = planned()
     unfinished.state = "running"
     assert outlook_of(unfinished, PROFILES).alone is None

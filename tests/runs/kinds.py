@@ -11,6 +11,7 @@ from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.sources import Documents, Sources
 from multi_llm_comparator.applications.spec import spec_of
+from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.spec import checked_spec
@@ -100,6 +101,7 @@ class ComparisonLife(Life):
         return await self.stored(comparison, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
+        assert isinstance(run, Comparison)
         return answer(run, "a").text
 
 
@@ -120,7 +122,8 @@ class PlanLife(Life):
         return await self.stored(run, ("done", "7"))
 
     def said(self, run: LiveRun) -> str | None:
-        return run.snapshot().answer
+        said: str | None = run.snapshot().answer
+        return said
 
 
 class EvaluationLife(Life):
@@ -181,7 +184,8 @@ class CooperationLife(Life):
         return await self.stored(run, ("done", "7"), ("running", "5"))
 
     def said(self, run: LiveRun) -> str | None:
-        return run.snapshot().answer
+        said: str | None = run.snapshot().answer
+        return said
 
 
 class VoteLife(Life):

@@ -185,7 +185,7 @@ async def test_a_budget_is_kept_before_the_money_is_spent(tmp_path: Path, store:
         # The most that it could cost is 18 bytes of prompt with its surroundings and 5 tokens; it takes 6.
         answer = await chat(api, headers, stream=stream)
         assert answer.status_code == 200
-        refused = None
+        refused = answer
         for _ in range(8):
             refused = await chat(api, headers, stream=stream)
             if refused.status_code != 200:

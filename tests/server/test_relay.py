@@ -50,7 +50,7 @@ async def test_every_source_comes_whole_and_in_its_order(loop: Callable[[], asyn
     sources = [Source(2000), Source(0), Source(3)]
     found = await read(Relay(loop(), [source.numbers() for source in sources]))
     for number, source in enumerate(sources):
-        assert [value for of, value in found if of == number] == list(range(1, source.end + 1))
+        assert [value for of, value in found if of == number] == list(range(1, (source.end or 0) + 1))
 
 
 async def test_who_reads_slowly_makes_the_source_wait(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def engine() -> Iterator[InferenceEngine]:
+def engine() -> Iterator[Callable[..., InferenceEngine]]:
     engines: list[InferenceEngine] = []
 
     def make(*args: Any) -> InferenceEngine:
@@ -45,7 +45,9 @@ def two_kinds(models: list[ModelInfo]) -> list[ModelInfo]:
     return [next(m for m in loadable if m.model_type is kind) for kind in (ModelType.PYTORCH, ModelType.GGUF)]
 
 
-def test_basic_use(in_project: None, engine: InferenceEngine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_basic_use(
+    in_project: None, engine: Callable[..., InferenceEngine], capsys: pytest.CaptureFixture[str]
+) -> None:
     model_manager = ModelManager("models")
     inference_engine = engine()
     models = two_kinds(model_manager.scan_models())
@@ -69,7 +71,9 @@ def test_basic_use(in_project: None, engine: InferenceEngine, capsys: pytest.Cap
     assert capsys.readouterr().out.count("completed in") >= 2
 
 
-def test_advanced_use(in_project: None, engine: InferenceEngine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_advanced_use(
+    in_project: None, engine: Callable[..., InferenceEngine], capsys: pytest.CaptureFixture[str]
+) -> None:
     model_manager = ModelManager("models")
     selected_models = two_kinds(model_manager.scan_models())
     memory_manager = MemoryManager(max_memory_gb=8)
@@ -90,7 +94,7 @@ def test_advanced_use(in_project: None, engine: InferenceEngine, capsys: pytest.
     assert out.count("t/s") >= 4
 
 
-def test_error_handling(in_project: None, engine: InferenceEngine) -> None:
+def test_error_handling(in_project: None, engine: Callable[..., InferenceEngine]) -> None:
     model_manager = ModelManager("models")
     try:
         models = model_manager.scan_models()
@@ -104,7 +108,7 @@ def test_error_handling(in_project: None, engine: InferenceEngine) -> None:
 
 
 def test_a_model_that_is_gone_is_an_error_in_its_result_only(
-    in_project: None, engine: InferenceEngine, tmp_path: Path
+    in_project: None, engine: Callable[..., InferenceEngine], tmp_path: Path
 ) -> None:
     models = two_kinds(ModelManager("models").scan_models())
     copy = tmp_path / "gone.gguf"
@@ -119,7 +123,7 @@ def test_a_model_that_is_gone_is_an_error_in_its_result_only(
     assert results[models[0].id].error is None
 
 
-def test_leaving_the_loop_early_stops_the_models(in_project: None, engine: InferenceEngine) -> None:
+def test_leaving_the_loop_early_stops_the_models(in_project: None, engine: Callable[..., InferenceEngine]) -> None:
     inference_engine = engine()
     models = two_kinds(ModelManager("models").scan_models())
     configs = {m.id: ModelConfig(max_tokens=400) for m in models}
@@ -153,7 +157,7 @@ def create_custom_inferencer(model_info: ModelInfo) -> BaseInferencer | None:
     return None
 
 
-def test_a_custom_inferencer_is_registered_and_used(engine: InferenceEngine) -> None:
+def test_a_custom_inferencer_is_registered_and_used(engine: Callable[..., InferenceEngine]) -> None:
     inference_engine = engine()
     inference_engine.register_inferencer_factory(create_custom_inferencer)
     model = ModelInfo("", "mine", "nowhere", ModelType.CUSTOM, 0)
@@ -166,7 +170,9 @@ def test_a_custom_inferencer_is_registered_and_used(engine: InferenceEngine) -> 
 
 
 @pytest.mark.parametrize("kind", [ModelType.PYTORCH, ModelType.GGUF])
-def test_an_inferencer_alone_loads_streams_and_unloads(in_project: None, engine: InferenceEngine, kind: Any) -> None:
+def test_an_inferencer_alone_loads_streams_and_unloads(
+    in_project: None, engine: Callable[..., InferenceEngine], kind: Any
+) -> None:
     model = next(m for m in two_kinds(ModelManager("models").scan_models()) if m.model_type is kind)
     inferencer = engine().create_inferencer(model)
     inferencer.load_model(model.path, {"temperature": 0, "max_tokens": 12})

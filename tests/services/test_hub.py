@@ -84,7 +84,7 @@ async def test_a_cut_connection_is_resumed_where_it_broke(hub: Any, client: HubC
     hub.cut_after["big.gguf"] = len(BIG) // 2
     progress = await fetch(client, "org/tiny-GGUF", "big")
     assert (progress.state, progress.error) == ("done", None)
-    assert progress.path.read_bytes() == BIG
+    assert progress.path is not None and progress.path.read_bytes() == BIG
     ranges = [wanted for method, path, wanted in hub.requests if method == "GET" and path.endswith("big.gguf")]
     assert len(ranges) == 2
     assert ranges[1] not in (None, "bytes=0-")
@@ -108,7 +108,7 @@ async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_the
     hub.going_on.set()
     progress = await client.start(listing, listing.choices[0]).wait()
     assert progress.state == "done"
-    assert progress.path.read_bytes() == BIG
+    assert progress.path is not None and progress.path.read_bytes() == BIG
     ranges = [wanted for method, path, wanted in hub.requests if method == "GET" and path.endswith("big.gguf")]
     assert ranges[-1] not in (None, "bytes=0-")
     assert [d.progress.state for d in client.downloads] == ["done", "cancelled"]

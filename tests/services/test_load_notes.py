@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
@@ -20,7 +22,7 @@ def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "torch_runs_on_gpu", lambda: False)
 
 
-def notes(kind: ModelType = ModelType.GGUF, told: object = (), **options: bool) -> tuple[str, ...]:
+def notes(kind: ModelType = ModelType.GGUF, told: object = (), **options: Any) -> tuple[str, ...]:
     return load_notes.load_notes(ModelInfo("", "m", "/m", kind, 1), LoadOptions(**options), {"notes": told})
 
 

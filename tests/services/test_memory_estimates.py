@@ -72,6 +72,7 @@ async def relative_error(path: Path, **options: Any) -> float:
         measured = manager.process_bytes(process.pid, loaded["info"]["device"])
     finally:
         await process.close()
+    assert measured is not None
     return estimate.total_bytes / measured - 1
 
 

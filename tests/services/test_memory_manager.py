@@ -14,7 +14,7 @@ from multi_llm_comparator.core.exceptions import InsufficientMemoryError, Invali
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services import devices
-from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager
+from multi_llm_comparator.services.memory_manager import Footprint, MemoryEstimate, MemoryManager, MemoryMode
 
 GB = 10**9
 
@@ -47,7 +47,7 @@ def model(kind: ModelType, size: int = 0, **config: Any) -> ModelInfo:
 
 
 GGUF = {"weight_bytes": GB, "kv_bytes_per_token": 1000, "hidden_size": 0, "vocab_size": 0}
-TORCH = {
+TORCH: dict[str, Any] = {
     "weight_bytes": 2 * GB,
     "parameters": GB,
     "linear_parameters": 9 * GB // 10,
@@ -79,7 +79,8 @@ def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
 
 def test_auto_waits_for_busy_models_and_parallel_refuses_at_once() -> None:
     held = [loaded("busy", 3, None)]
-    for mode, waits in (("auto", True), ("parallel", False)):
+    modes: tuple[tuple[MemoryMode, bool], ...] = (("auto", True), ("parallel", False))
+    for mode, waits in modes:
         manager = MemoryManager(max_memory_gb=4, mode=mode)
         with pytest.raises(InsufficientMemoryError, match="1 busy model"):
             manager.plan_load(needing(3), held)

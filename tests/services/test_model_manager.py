@@ -80,7 +80,7 @@ def test_the_lists_handed_out_are_copies(home: Path) -> None:
     manager = ModelManager(home)
     manager.scan_models().clear()
     manager.get_available_models().clear()
-    manager.get_selected_models().append(None)
+    manager.get_selected_models().append(None)  # type: ignore[arg-type]
     assert len(manager.available_models) == 5
     assert manager.selected_models == []
 
@@ -91,8 +91,10 @@ def test_models_are_found_by_id_or_by_a_name_that_only_one_can_mean(home: Path, 
     manager = ModelManager(home, settings=Settings(extra_model_dirs=(tmp_path / "more",)))
     models = manager.scan_models()
     assert len(models) == 7
-    assert manager.find("one") is manager.get(manager.find("one").id)
-    assert manager.find("beta").path == str(home / "pytorch" / "beta")
+    one, beta = manager.find("one"), manager.find("beta")
+    assert one is not None and beta is not None
+    assert one is manager.get(one.id)
+    assert beta.path == str(home / "pytorch" / "beta")
     assert manager.find("alpha") is None
     with pytest.raises(ModelNotFoundError, match=f"several models are named 'alpha'; use an id: {models[0].id}"):
         manager.get("alpha")

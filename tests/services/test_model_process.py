@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -139,7 +139,7 @@ async def test_a_process_that_cannot_start_is_an_error_and_not_a_wait(monkeypatc
 
 
 async def test_a_system_that_refuses_another_process_is_an_error_of_loading() -> None:
-    async def refuse(port: Any, token: Any) -> None:
+    async def refuse(port: int, token: str) -> NoReturn:
         raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
     with pytest.raises(ModelLoadError, match=os.strerror(errno.EAGAIN)):

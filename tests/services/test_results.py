@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -19,7 +19,7 @@ MODEL = ModelInfo("m", "m", "/models/m", ModelType.CUSTOM, 1, {})
 class OneToken:
     """Loads for 100 s, reads the prompt for 1 s and writes one token in another second."""
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncIterator[Event]:
+    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
         await asyncio.sleep(0)
         begun = now() + 100
         yield Loaded(request_id=request.id, model="m", seconds=100.0)

@@ -7,6 +7,7 @@ import random
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,7 @@ def json_mutants(rng: random.Random) -> list[bytes]:
     for _ in range(200):
         header = json.loads(seed[8 : 8 + length])
         tensor = rng.choice([name for name in header if name != "__metadata__"])
-        odd = rng.choice([None, True, -1, 1.5, 2**70, "x", [], {}, [[]], [2**62] * 4, [0, 2**63], "\ud800", 1e308])
+        odd: Any = rng.choice([None, True, -1, 1.5, 2**70, "x", [], {}, [[]], [2**62] * 4, [0, 2**63], "\ud800", 1e308])
         header[tensor] = odd if rng.random() < 0.2 else {**header[tensor], rng.choice(list(header[tensor])): odd}
         text = json.dumps(header).encode()
         made.append(struct.pack("<Q", len(text)) + text + seed[8 + length :])

@@ -20,7 +20,7 @@ import pytest
 import pytest_asyncio
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Failed, Finished, Loaded
+from multi_llm_comparator.core.events import Event, Failed, Finished, Loaded
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.settings import Settings
@@ -195,7 +195,7 @@ async def test_a_crash_before_the_first_token_is_retried_with_safe_settings_in_a
     pid = pid_of(engine)
     # It must not answer before it is hit.
     psutil.Process(pid).suspend()
-    events = []
+    events: list[Event] = []
     async for event in engine.stream("crashes", ask()):
         if isinstance(event, Loaded) and not events:
             os.kill(pid, signal.SIGSEGV)

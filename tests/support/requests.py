@@ -35,6 +35,13 @@ class Reply:
         return event
 
     @property
+    def finished(self) -> Finished:
+        """The same, of an answer that did not fail."""
+        end = self.end
+        assert isinstance(end, Finished), end
+        return end
+
+    @property
     def end(self) -> Finished | Failed:
         """The last event; checks that the stream is in order and ends once."""
         kinds = [type(e) for e in self.events]

@@ -3,6 +3,7 @@
 Started by :mod:`tests.support.warm_start` with ``python -m``; ends when its standard input does. Each connection asks
 for one model process: four bytes that tell the length of a JSON object, with the writing end of a pipe for what the
 process prints, then that object. The answer is ``{"pid": ...}``, and once it has ended ``{"code": ...}``, a line each.
+Whoever closes the connection before has it killed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib
 import json
 import os
 import selectors
+import signal
 import socket
 import sys
 import traceback
@@ -35,6 +37,8 @@ class WarmServer:
     def __init__(self, place: socket.socket, began_with: dict[str, str]) -> None:
         self._place = place
         self._began_with = began_with
+        # By the numbers of the processes that were forked for them.
+        self._callers: dict[int, socket.socket] = {}
         # poll() needs no file descriptor of its own, which a fork would inherit.
         self._waiting = selectors.PollSelector()
         self._waiting.register(place, selectors.EVENT_READ)
@@ -43,12 +47,15 @@ class WarmServer:
     def serve(self) -> None:
         while True:
             for key, _ in self._waiting.select():
-                if key.data is not None:
-                    self._report(key.fd, *key.data)
-                elif key.fd == 0:
+                if key.fd == 0:
                     return
-                else:
+                if key.data is None:
                     self._fork(self._place.accept()[0])
+                elif key.fileobj in self._callers.values():
+                    self._waiting.unregister(key.fileobj)
+                    os.kill(key.data, signal.SIGKILL)
+                else:
+                    self._report(key.fd, key.data)
 
     def _fork(self, caller: socket.socket) -> None:
         data, pipes, _, _ = socket.recv_fds(caller, LENGTH_BYTES, 1)
@@ -64,7 +71,9 @@ class WarmServer:
         if child == 0:
             self._become_model(server, wanted, pipes[0], caller)
         os.close(pipes[0])
-        self._waiting.register(os.pidfd_open(child), selectors.EVENT_READ, data=(child, caller))
+        self._callers[child] = caller
+        self._waiting.register(os.pidfd_open(child), selectors.EVENT_READ, data=child)
+        self._waiting.register(caller, selectors.EVENT_READ, data=child)
         _tell(caller, {"pid": child})
 
     def _become_model(self, server: int, wanted: dict[str, Any], pipe: int, caller: socket.socket) -> None:
@@ -73,13 +82,8 @@ class WarmServer:
         try:
             for descriptor in (sys.stdout.fileno(), sys.stderr.fileno()):
                 os.dup2(pipe, descriptor)
-            for key in list(self._waiting.get_map().values()):
-                if key.fd != 0:
-                    os.close(key.fd)
-                if key.data is not None:
-                    key.data[1].close()
-            caller.close()
-            os.close(pipe)
+            for descriptor in {pipe, caller.fileno(), *(key.fd for key in self._waiting.get_map().values())} - {0}:
+                os.close(descriptor)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.chdir(wanted["folder"])
             for name in self._began_with.keys() - wanted["environment"].keys():
@@ -104,11 +108,14 @@ class WarmServer:
                 sys.stderr.flush()
             os._exit(code)
 
-    def _report(self, descriptor: int, child: int, caller: socket.socket) -> None:
+    def _report(self, descriptor: int, child: int) -> None:
         self._waiting.unregister(descriptor)
         os.close(descriptor)
         _, status = os.waitpid(child, 0)
+        caller = self._callers.pop(child)
         _tell(caller, {"code": os.waitstatus_to_exitcode(status)})
+        with contextlib.suppress(KeyError):  # whoever asked has gone
+            self._waiting.unregister(caller)
         caller.close()
 
 

@@ -118,7 +118,12 @@ class WarmServer:
         finally:
             os.close(write_end)
         told, telling = await asyncio.open_unix_connection(sock=caller)
-        line = await asyncio.wait_for(told.readline(), START_TIMEOUT_S)
+        try:
+            line = await asyncio.wait_for(told.readline(), START_TIMEOUT_S)
+        except BaseException:
+            # Whoever wanted it does not any more.
+            telling.close()
+            raise
         if not line:
             telling.close()
             raise OSError("the process that model processes of tests are forked from has ended")

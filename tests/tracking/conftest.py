@@ -40,7 +40,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE runs, api_keys, api_usage CASCADE"))
     engine.dispose()
-    return url
+    return str(url)
 
 
 @pytest.fixture

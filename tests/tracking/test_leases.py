@@ -64,7 +64,8 @@ def test_what_another_process_holds_can_neither_be_taken_written_nor_deleted(sto
     assert store.leases.renew(["r1"], ME, LONG_S) == set()
     store.leases.give_up("r1", ME)
     assert (store.load_run("r1").title, store.load_items("r1"), store.count_runs()) == ("Capitals", [], 2)
-    assert store.leases.of("r1").owner == OTHER
+    lease = store.leases.of("r1")
+    assert lease is not None and lease.owner == OTHER
 
 
 def test_what_ran_out_can_be_taken_and_its_old_holder_writes_no_more(store: Store) -> None:

@@ -26,10 +26,10 @@ def old_url(database_url: str) -> str:
         connection.executescript(STATEMENTS)
         connection.close()
     else:
-        with psycopg.connect(database_url) as connection:
+        with psycopg.connect(database_url) as postgres:
             for statement in sorted(STATEMENTS.removeprefix("BEGIN TRANSACTION;").split(";\n"), key=_order):
                 # Postgres has another word for a number of 53 bits.
-                connection.execute(statement.replace("FLOAT", "DOUBLE PRECISION"))
+                postgres.execute(statement.replace("FLOAT", "DOUBLE PRECISION"))
     return database_url
 
 

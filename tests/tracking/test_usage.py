@@ -44,7 +44,8 @@ def test_over_time_each_stretch_has_its_own(store: Store) -> None:
 def test_a_key_that_asked_says_when(store: Store) -> None:
     key, _ = store.api_keys.create("one")
     store.usage.add([asked(50.0, key.id), asked(40.0, key.id), asked(60.0, "jwt:ann"), asked(70.0, "\ud800", "\0")])
-    assert store.api_keys.get(key.id).last_used_at == 50.0
+    found = store.api_keys.get(key.id)
+    assert found is not None and found.last_used_at == 50.0
 
 
 def test_what_is_old_is_deleted(store: Store) -> None:

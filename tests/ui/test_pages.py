@@ -107,25 +107,25 @@ def test_the_language_chosen_is_remembered_for_the_next_visit(bench: Workbench) 
 
 def test_a_model_can_be_in_two_panes_and_panes_come_and_go(bench: Workbench) -> None:
     test = opened()
-    boxes = [box for box in test.selectbox if box.key.startswith("compare_model_")]
+    boxes = [box for box in test.selectbox if (box.key or "").startswith("compare_model_")]
     boxes[0].set_value(boxes[1].value).run()
     assert not test.exception
-    remove = [b for b in test.button if b.key.startswith("icon_remove_")]
+    remove = [b for b in test.button if (b.key or "").startswith("icon_remove_")]
     remove[3].click().run()
-    assert len([b for b in test.selectbox if b.key.startswith("compare_model_")]) == 3
+    assert len([b for b in test.selectbox if (b.key or "").startswith("compare_model_")]) == 3
     test.button(key="compare_add_pane").click().run()
-    assert len([b for b in test.selectbox if b.key.startswith("compare_model_")]) == 4
+    assert len([b for b in test.selectbox if (b.key or "").startswith("compare_model_")]) == 4
 
 
 def test_an_answer_can_be_made_again_and_both_attempts_be_looked_at(bench: Workbench) -> None:
     comparison = asked(bench, "ash", "birch")
     test = opened(run=comparison.id)
-    next(b for b in test.button if b.key.startswith("icon_again_")).click().run()
+    next(b for b in test.button if (b.key or "").startswith("icon_again_")).click().run()
     assert not test.exception
     bench.bridge.run(comparison.wait(), timeout_s=PATIENCE_S)
     test.run()
     assert "2/2" in html_of(test)
-    next(b for b in test.button if b.key.startswith("icon_earlier_")).click().run()
+    next(b for b in test.button if (b.key or "").startswith("icon_earlier_")).click().run()
     assert "1/2" in html_of(test)
 
 
@@ -199,7 +199,7 @@ def test_a_prompt_is_sent_after_a_pane_that_said_nothing_was_removed(bench: Work
     bench.models.available_models += [scripted_model(tmp_path, "silent", otherwise="")]
     comparison = asked(bench, "silent", "ash")
     test = opened(run=comparison.id)
-    next(b for b in test.button if b.key.startswith("icon_remove_")).click().run()
+    next(b for b in test.button if (b.key or "").startswith("icon_remove_")).click().run()
     test.chat_input(key="compare_prompt").set_value("And now?").run()
     assert not test.exception
     assert len(comparison.snapshot().turns[1].answers) == 1

@@ -129,6 +129,7 @@ class Module:
                 one.targets if isinstance(one, ast.Assign) else [one.target] if isinstance(one, ast.AugAssign) else []
             )
             if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+                assert isinstance(one, ast.Assign | ast.AugAssign)
                 given.append(one.value)
             elif isinstance(one, ast.For) and isinstance(one.target, ast.Name) and one.target.id == name:
                 given.append(one.iter)

@@ -118,6 +118,7 @@ def test_an_error_that_could_not_be_logged_does_not_point_to_the_log() -> None:
     (log,) = (handler for handler in root.handlers if handler not in before)
     assert isinstance(log, LogFile)
     full = os.open(FULL, os.O_WRONLY)
+    assert log.stream is not None
     os.dup2(full, log.stream.fileno())
     (said,) = (element.value for element in AppTest.from_function(failing_page).run().error)
     root.removeHandler(log)

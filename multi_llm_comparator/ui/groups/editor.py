@@ -21,7 +21,7 @@ from multi_llm_comparator.groups.group_entries import GroupEntry, names_twice, r
 from multi_llm_comparator.ui.groups.group_draft import Draft
 from multi_llm_comparator.ui.groups.group_form import ask_for_group, ask_for_weights, show_changes
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform, refusal
-from multi_llm_comparator.ui.kit.html_pieces import error_title, problem
+from multi_llm_comparator.ui.kit.html_pieces import problem
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.workbench import get_workbench
 
@@ -101,24 +101,27 @@ def draw_group_editor() -> None:
         models = list(dict.fromkeys(model for level in entry.levels for model in level.models))
         weights = ask_for_weights(draft, models)
         show_changes(draft.text, lambda: _changed(draft, name, entry, weights))
-        if draft.wrong:
-            st.html(problem(error_title("ConfigurationError"), draft.wrong))
-        _draw_ends(draft, lambda: _changed(draft, name, entry, weights), name)
+        wrong = st.empty()
+        if said := _draw_ends(draft, lambda: _changed(draft, name, entry, weights), name):
+            wrong.html(problem(t("group_edit.refused"), said))
 
     dialog()
 
 
-def _draw_ends(draft: Draft, changed: Callable[[], str], name: str) -> None:
+def _draw_ends(draft: Draft, changed: Callable[[], str], name: str) -> str:
+    """The buttons below; what is wrong, where what one of them asked for was refused."""
     with st.container(horizontal=True, horizontal_alignment="right", key="groups_editor_ends"):
         if draft.known_as and st.button(
             t("group_edit.delete"), icon=":material/delete:", key="groups_editor_delete", type="tertiary"
         ):
-            _end(draft, lambda: without_group(draft.text, draft.known_as or ""), "group_edit.deleted", draft.known_as)
+            known = draft.known_as
+            return _end(draft, lambda: without_group(draft.text, known), "group_edit.deleted", known)
         if st.button(t("act.cancel"), key="groups_editor_cancel", type="tertiary"):
             st.session_state.pop(_DRAFT, None)
             st.rerun()
         if st.button(t("group_edit.save"), icon=":material/check:", key="groups_editor_save", type="primary"):
-            _end(draft, changed, "group_edit.saved", name)
+            return _end(draft, changed, "group_edit.saved", name)
+    return ""
 
 
 def _changed(draft: Draft, name: str, entry: GroupEntry, weights: dict[str, int]) -> str:
@@ -141,13 +144,14 @@ def _changed(draft: Draft, name: str, entry: GroupEntry, weights: dict[str, int]
     return text
 
 
-def _end(draft: Draft, changed: Callable[[], str], said: str, name: str) -> None:
+def _end(draft: Draft, changed: Callable[[], str], said: str, name: str) -> str:
+    """Write the file and close the editor, or say what is wrong."""
     try:
         edited_file().write_edited(changed(), version_of(draft.text))
     except MultiLLMError as exc:
-        draft.wrong = refusal(exc)
-        st.rerun(scope="fragment")
+        return refusal(exc)
     _take_over()
     inform(t(said, name=name))
     st.session_state.pop(_DRAFT, None)
     st.rerun()
+    return ""

@@ -23,7 +23,6 @@ class Draft:
     levels: dict[int, LevelEntry]
     weights: dict[str, int]
     key: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-    wrong: str = ""
 
     def add_level(self) -> None:
         number = max(self.levels, default=-1) + 1

@@ -78,7 +78,7 @@ def _ask_for_level(draft: Draft, number: int, level: LevelEntry, offered: Sequen
                 args=(number,),
             )
         with st.expander(t("group_edit.limits")), st.container(horizontal=True):
-            limits = {limit: _count(limit, getattr(level, limit), f"{limit}_{key}") for limit in LIMITS}
+            limits: dict[str, Any] = {limit: _count(limit, getattr(level, limit), f"{limit}_{key}") for limit in LIMITS}
             timeout = st.number_input(
                 t("group_edit.timeout"),
                 min_value=0.1,
@@ -132,7 +132,9 @@ def _ask_for_rules(draft: Draft, entry: GroupEntry) -> GroupEntry:
         )
     with st.expander(t("group_edit.whole")), st.container(horizontal=True):
         limits: dict[str, Any] = {limit: _count(limit, getattr(entry, limit), f"{limit}_{key}") for limit in LIMITS}
-        dollars = {field: _dollars(field, getattr(entry, field), key) for field in ("per_day_usd", "per_run_usd")}
+        dollars: dict[str, Any] = {
+            field: _dollars(field, getattr(entry, field), key) for field in ("per_day_usd", "per_run_usd")
+        }
     return replace(
         entry, fallback_strategy=strategy, fallback_groups=tuple(fallback), when_full=when_full, **limits, **dollars
     )

@@ -54,10 +54,9 @@ def taken(columns: dict[str, list[float | None]], **items: Any) -> EvaluationSna
 
 def flips(n: int, first_only: int, second_only: int) -> tuple[list[float | None], list[float | None]]:
     alike = n - first_only - second_only
-    return (
-        [1.0] * first_only + [0.0] * second_only + [1.0] * alike,
-        [0.0] * first_only + [1.0] * second_only + [1.0] * alike,
-    )
+    one: list[float | None] = [*[1.0] * first_only, *[0.0] * second_only, *[1.0] * alike]
+    other: list[float | None] = [*[0.0] * first_only, *[1.0] * second_only, *[1.0] * alike]
+    return one, other
 
 
 def test_a_clear_difference_is_named_with_its_flips_and_interval() -> None:

@@ -16,6 +16,7 @@ P_VALUES = st.lists(st.floats(0, 1), max_size=12)
 def test_a_difference_that_is_said_to_be_visible_is_seen_in_four_of_five_runs() -> None:
     n, discordance = 300, 0.2
     difference = smallest_difference(n, discordance)
+    assert difference is not None
     draw, seen = random.Random(1), 0
     up, down = (discordance + difference) / 2, (discordance - difference) / 2
     for _ in range(400):

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,7 +147,8 @@ async def test_an_answer_that_was_begun_is_continued(api: ServedApi) -> None:
     answer = await api.chat(messages=messages, continue_final_message=True, add_generation_prompt=False)
     assert answer.status_code == 200
     assert api.source.requests[0].continue_final
-    for wrong in ({"continue_final_message": True}, {"add_generation_prompt": False}):
+    unusual: list[dict[str, Any]] = [{"continue_final_message": True}, {"add_generation_prompt": False}]
+    for wrong in unusual:
         answer = await api.chat(**wrong)
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))
 
@@ -173,9 +175,9 @@ async def test_a_schema_that_no_model_can_be_held_to_is_the_clients_error(api: S
 
 
 async def test_hints_are_ignored_and_null_is_as_good_as_nothing(api: ServedApi) -> None:
-    hints = {name: {"a": 1} for name in HINTS}
-    nulls = dict.fromkeys(("tools", "logprobs", "stop", "seed", "temperature", "response_format"))
-    assert (await api.chat(**hints, **nulls)).status_code == 200
+    asked: dict[str, Any] = {name: {"a": 1} for name in HINTS}
+    asked |= dict.fromkeys(("tools", "logprobs", "stop", "seed", "temperature", "response_format"))
+    assert (await api.chat(**asked)).status_code == 200
 
 
 @pytest.mark.parametrize("name", sorted(ChatForm.neutral))
@@ -243,7 +245,8 @@ async def test_what_asks_for_nothing_is_taken(api: ServedApi, name: str) -> None
 async def test_what_cannot_be_honoured_is_refused_by_name(
     api: ServedApi, field: str, value: object, param: str | None
 ) -> None:
-    answer = await api.chat(**{field: value})
+    asked: dict[str, Any] = {field: value}
+    answer = await api.chat(**asked)
     error = answer.json()["error"]
     assert answer.status_code == 400
     assert error["type"] == "invalid_request_error"

@@ -26,7 +26,7 @@ from tests.support.scripted_models import Catalogue, scripted_model
 from tests.support.served_api import ServedApi, served_api, until
 from tests.support.tiny_gguf import chain, word, write_chain
 
-ASKED = [{"role": "user", "content": "hello world"}]
+ASKED: list[Any] = [{"role": "user", "content": "hello world"}]
 GREEDY: dict[str, Any] = {"model": "tiny", "messages": ASKED, "max_tokens": 8, "temperature": 0}
 
 
@@ -106,7 +106,7 @@ async def test_anthropics_client_gets_the_same_in_every_way(api: ServedApi) -> N
 
     def synchronous() -> str:
         with anthropic.Anthropic(base_url=api.url, api_key="none", max_retries=0) as client:
-            return client.messages.create(**asked).content[0].text
+            return str(client.messages.create(**asked).content[0].text)
 
     assert await asyncio.to_thread(synchronous) == streamed
 
@@ -115,11 +115,12 @@ async def test_ollamas_client_gets_the_same_in_every_way(api: ServedApi) -> None
     options = {"num_predict": 2, "temperature": 0, "repeat_penalty": 1.0}
     client = ollama.AsyncClient(host=api.url)
     assert [model.model for model in (await client.list()).models] == ["tiny"]
-    assert (await client.show("tiny")).details.family == "llama"
+    details = (await client.show("tiny")).details
+    assert details is not None and details.family == "llama"
     whole = await client.chat(model="tiny", messages=ASKED, options=options)
     assert whole.done_reason == "length" and whole.eval_count == 2
     pieces = await client.chat(model="tiny", messages=ASKED, options=options, stream=True)
-    assert "".join([piece.message.content async for piece in pieces]) == whole.message.content == " one two"
+    assert "".join([piece.message.content or "" async for piece in pieces]) == whole.message.content == " one two"
     generated = await client.generate(model="tiny", prompt="hello world", options=options)
     assert generated.response == whole.message.content
     with pytest.raises(ollama.ResponseError) as missing:
@@ -161,7 +162,7 @@ async def test_openais_client_raises_when_a_stream_breaks(tmp_path: Path, slow: 
         served_api(tmp_path, engine=engine, local=engine) as api,
         openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client,
     ):
-        asked = [{"role": "user", "content": "break"}]
+        asked: list[Any] = [{"role": "user", "content": "break"}]
         stream = await client.chat.completions.create(model="slow", messages=asked, stream=True)
         with pytest.raises(openai.APIError, match="the script says so"):
             async for _ in stream:

@@ -20,7 +20,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
         yield served
 
 
-async def complete(api: ServedApi, prompt: str = "once", **body: Any) -> httpx2.Response:
+async def complete(api: ServedApi, prompt: object = "once", **body: Any) -> httpx2.Response:
     return await api.post("/v1/completions", **{"model": "m", "prompt": prompt, **body})
 
 
@@ -64,7 +64,8 @@ async def test_several_prompts_have_several_answers_each_in_order(api: ServedApi
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_by_name(api: ServedApi, field: str, value: object) -> None:
-    answer = await complete(api, **{field: value})
+    asked: dict[str, Any] = {field: value}
+    answer = await complete(api, **asked)
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, field)
 
 

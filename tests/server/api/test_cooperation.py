@@ -17,7 +17,7 @@ from tests.cooperation.making import spec_of
 from tests.support.gateways import hang
 from tests.support.served_api import ServedApi, served_api, until
 
-ASKED = [{"role": "user", "content": "How many legs have 3 cats?"}]
+ASKED: list[Any] = [{"role": "user", "content": "How many legs have 3 cats?"}]
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ async def test_a_vote_is_asked_through_the_openai_client(api: ServedApi) -> None
     )
     assert answer.choices[0].message.content == "It is 12."
     assert {request.config.temperature for request in api.source.requests} == {0.3}
+    assert answer.usage is not None
     told = answer.usage.model_dump()["cooperation"]
     assert [(v["choice"], v["voters"]) for v in told["votes"]] == [("12", 2), ("13", 1)]
     assert answer.usage.completion_tokens == sum(member["completion_tokens"] for member in told["members"])

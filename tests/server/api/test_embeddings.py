@@ -37,7 +37,7 @@ async def test_published_clients_get_the_same_vectors(api: ServedApi) -> None:
     from langchain_openai import OpenAIEmbeddings
 
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
-        listed = {model.id: model.kind for model in (await client.models.list()).data}
+        listed = {model.id: model.model_dump()["kind"] for model in (await client.models.list()).data}
         assert listed == {"writer": "local", "encoder": "embedder"}
         for name in listed:
             packed = await client.embeddings.create(model=name, input=TEXTS)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.application import make_api
+from multi_llm_comparator.server.api.forms import Form
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, Options, ShowForm
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
 from multi_llm_comparator.server.api.queries import Preferences, QueryForm
@@ -25,7 +26,7 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.gateways import ActingSource, Given
 
-PATHS = {
+PATHS: dict[str, type[Form]] = {
     "/v1/chat/completions": ChatForm,
     "/v1/completions": CompletionForm,
     "/v1/responses": ResponsesForm,

@@ -27,6 +27,8 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
     models.scan_models()
     engine = InferenceEngine(models=models, settings=Settings(spare_process=False, home=tmp_path))
     async with served_api(tmp_path, models=models, engine=engine, local=engine) as served:
+        # Importing what it needs may take longer than a client is patient.
+        await engine.load("seeing")
         yield served
 
 

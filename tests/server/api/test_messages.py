@@ -25,7 +25,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
 
 
 async def ask(api: ServedApi, path: str = "/v1/messages", **body: Any) -> httpx2.Response:
-    usual = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    usual: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     if not path.endswith("count_tokens"):
         usual["max_tokens"] = 20
     return await api.post(path, **{**usual, **body})
@@ -95,7 +95,8 @@ async def test_system_blocks_and_earlier_thoughts_are_read_and_a_beginning_is_go
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_in_anthropics_form(api: ServedApi, field: str, value: object) -> None:
-    answer = await ask(api, **{field: value})
+    asked: dict[str, Any] = {field: value}
+    answer = await ask(api, **asked)
     body = answer.json()
     assert (answer.status_code, body["type"], body["error"]["type"]) == (400, "error", "invalid_request_error")
     assert field in body["error"]["message"]

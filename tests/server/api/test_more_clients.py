@@ -19,7 +19,7 @@ from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import chain, word, write_chain
 from tests.support.tool_templates import HERMES
 
-ASKED = [{"role": "user", "content": "hello world"}]
+ASKED: list[Any] = [{"role": "user", "content": "hello world"}]
 SAID = " one two three"
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ async def test_langchain_asks_streams_and_binds_tools(api: ServedApi) -> None:
     from langchain_core.tools import tool
     from langchain_openai import ChatOpenAI
 
-    @tool
+    @tool  # type: ignore[untyped-decorator]
     def look(town: bool) -> str:
         """Looks out of the window."""
         return str(town)
@@ -95,7 +95,7 @@ async def test_simon_willisons_llm_asks_and_streams(
     def synchronous() -> str:
         model = Chat("tiny", model_name="tiny", api_base=f"{api.url}/v1", key="none")
         model.key = "none"
-        return model.prompt("hello world", temperature=0, max_tokens=8).text()
+        return str(model.prompt("hello world", temperature=0, max_tokens=8).text())
 
     assert await asyncio.to_thread(synchronous) == SAID
     model = AsyncChat("tiny", model_name="tiny", api_base=f"{api.url}/v1")
@@ -123,7 +123,7 @@ async def test_lm_evals_chat_client_generates(api: ServedApi) -> None:
         requests = [
             Instance(request_type="generate_until", doc={}, arguments=(prompt, generate), idx=0) for prompt in prompts
         ]
-        return model.generate_until(requests, disable_tqdm=True)
+        return list(model.generate_until(requests, disable_tqdm=True))
 
     assert await asyncio.to_thread(asked) == [" one two "] * 4
 
@@ -131,9 +131,9 @@ async def test_lm_evals_chat_client_generates(api: ServedApi) -> None:
 async def test_ollamas_client_is_held_to_a_schema(api: ServedApi) -> None:
     import ollama
 
-    schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
+    schema: dict[str, Any] = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
     schema["additionalProperties"] = False
     answer = await ollama.AsyncClient(host=api.url).chat(
         model="caller", messages=ASKED, format=schema, options={"num_predict": 60, "temperature": 0}
     )
-    assert list(json.loads(answer.message.content)) == ["yes"]
+    assert list(json.loads(answer.message.content or "")) == ["yes"]

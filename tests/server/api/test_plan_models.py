@@ -18,7 +18,10 @@ from tests.plans.test_plan_run import OPTIONS
 from tests.support.gateways import hang
 from tests.support.served_api import ServedApi, frames, served_api, until
 
-ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
+ASKED: dict[str, Any] = {
+    "model": "plan:sums",
+    "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}],
+}
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ async def test_openais_client_reads_it_whole_and_streamed(api: ServedApi) -> Non
     api.source.usual["m"] = "one two three"
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         whole = await client.responses.create(model="m", input="hi", instructions="Be brief.", temperature=0.5)
+        assert whole.usage is not None
         assert (whole.output_text, whole.status, whole.usage.output_tokens) == ("one two three", "completed", 3)
         kinds = []
         async with client.responses.stream(model="m", input=[{"role": "user", "content": "hi"}]) as stream:

@@ -24,8 +24,8 @@ from tests.support.tool_templates import HERMES
 
 SCHEMA = {"type": "object", "properties": {"city": {"enum": ["Köln", "Oslo"]}}, "required": ["city"]}
 FUNCTION = {"name": "get_weather", "description": "says how it is", "parameters": SCHEMA}
-TOOLS = [{"type": "function", "function": FUNCTION}]
-ASKED = [{"role": "user", "content": "How is it in Oslo?"}]
+TOOLS: list[Any] = [{"type": "function", "function": FUNCTION}]
+ASKED: list[Any] = [{"role": "user", "content": "How is it in Oslo?"}]
 CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "%s"}}\n</tool_call>'
 
 
@@ -38,7 +38,7 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
 
 async def calling(request: GenerationRequest) -> AsyncIterator[Event]:
     """Says something and calls twice."""
-    pieces = [
+    pieces: list[dict[str, Any]] = [
         {"index": 0, "id": "call_1", "name": "get_weather"},
         {"index": 0, "arguments": '{"city": '},
         {"index": 0, "arguments": '"Oslo"}'},
@@ -165,11 +165,12 @@ async def test_a_round_of_calls_and_results_reads_the_same_in_every_form(api: Se
 
 async def test_responses_bring_calls_as_items(api: ServedApi) -> None:
     api.source.usual["m"] = calling
-    tools = [{"type": "function", **FUNCTION}, {"type": "web_search"}]
+    tools: list[Any] = [{"type": "function", **FUNCTION}, {"type": "web_search"}]
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         whole = await client.responses.create(model="m", input="How is it?", tools=tools)
         assert [item.type for item in whole.output] == ["message", "function_call", "function_call"]
-        assert (whole.output[1].call_id, whole.output[1].arguments) == ("call_1", '{"city": "Oslo"}')
+        called = whole.output[1]
+        assert called.type == "function_call" and (called.call_id, called.arguments) == ("call_1", '{"city": "Oslo"}')
         async with client.responses.stream(model="m", input="How is it?", tools=tools) as stream:
             kinds = [event.type async for event in stream]
             final = await stream.get_final_response()
@@ -206,7 +207,7 @@ async def test_ollamas_client_sees_calls_in_the_message(api: ServedApi) -> None:
     api.source.usual["m"] = calling
     client = ollama.AsyncClient(host=api.url)
     whole = await client.chat(model="m", messages=ASKED, tools=TOOLS)
-    assert [(call.function.name, call.function.arguments) for call in whole.message.tool_calls] == [
+    assert [(call.function.name, call.function.arguments) for call in whole.message.tool_calls or ()] == [
         ("get_weather", {"city": "Oslo"}),
         ("get_time", {}),
     ]
@@ -241,7 +242,7 @@ async def test_even_random_weights_call_as_the_schema_says(models: ServedApi) ->
         assert json.loads(call.function.arguments)["city"] in ("Köln", "Oslo")
         async with client.chat.completions.stream(**asked, parallel_tool_calls=False, temperature=0) as stream:
             final = await stream.get_final_completion()
-        (streamed,) = final.choices[0].message.tool_calls
+        (streamed,) = final.choices[0].message.tool_calls or ()
         assert streamed.function.arguments == call.function.arguments
         told = [*ASKED, whole.choices[0].message.model_dump(exclude_none=True)]
         told.append({"role": "tool", "tool_call_id": call.id, "content": "22 °C"})

@@ -54,7 +54,7 @@ def test_one_seed_and_temperature_0_in_all_panes_is_one_click(page: AppTest) -> 
 
 def test_another_model_keeps_what_all_panes_have(page: AppTest) -> None:
     before = panes_of(page)[0].config.temperature
-    boxes = [box for box in page.selectbox if box.key.startswith("compare_model_")]
+    boxes = [box for box in page.selectbox if (box.key or "").startswith("compare_model_")]
     boxes[1].set_value(boxes[0].value).run()
     assert [pane.config.temperature for pane in panes_of(page)] == [before] * 4
 
@@ -126,7 +126,7 @@ def test_a_gguf_model_takes_its_whole_context_in_fewer_bits(bench: Workbench) ->
     assert not test.exception
     put(test, "selectbox", "kv_type", "q8_0")
     put(test, "number_input", "gpu_layers", 3)
-    next(one for one in test.button if one.key.endswith("_n_ctx_all")).click().run()
+    next(one for one in test.button if (one.key or "").endswith("_n_ctx_all")).click().run()
     assert not test.exception
     config = panes_of(test)[0].config
     assert (config.kv_type, config.gpu_layers, config.n_ctx) == ("q8_0", 3, 8192)

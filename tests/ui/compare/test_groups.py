@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
@@ -12,8 +13,8 @@ from tests.support.scripted_models import scripted_model
 from tests.ui.test_pages import asked_of, html_of, opened
 
 
-def pickers(page: AppTest) -> list[AppTest]:
-    return [box for box in page.selectbox if box.key.startswith("compare_model_")]
+def pickers(page: AppTest) -> list[Any]:
+    return [box for box in page.selectbox if (box.key or "").startswith("compare_model_")]
 
 
 def test_groups_are_offered_beside_models_and_say_what_they_are(bench: Workbench, groups_file: Path) -> None:

@@ -43,11 +43,11 @@ def config_of(test: AppTest) -> ModelConfig:
 
 
 def switch(test: AppTest) -> bool:
-    return bool(next(one for one in test.toggle if one.key.endswith("_reproducible")).value)
+    return bool(next(one for one in test.toggle if (one.key or "").endswith("_reproducible")).value)
 
 
 def put(test: AppTest, kind: str, name: str, value: object) -> None:
-    next(one for one in getattr(test, kind) if one.key.endswith(f"_{name}")).set_value(value).run()
+    next(one for one in getattr(test, kind) if (one.key or "").endswith(f"_{name}")).set_value(value).run()
     assert not test.exception
 
 
@@ -91,7 +91,7 @@ def test_another_model_keeps_what_was_set_and_says_what_its_makers_recommend(pag
 
 def test_the_recommended_values_can_be_had_again(page: AppTest) -> None:
     put(page, "slider", "temperature", 0.0)
-    next(one for one in page.button if one.key.endswith("_reset")).click().run()
+    next(one for one in page.button if (one.key or "").endswith("_reset")).click().run()
     page.run()
     assert (config_of(page).temperature, switch(page)) == (0.5, False)
 
@@ -102,7 +102,7 @@ def test_what_was_set_is_known_at_the_next_visit(bench: Workbench) -> None:
     chosen = panes[0].with_parameters(ModelConfig(temperature=0.0), frozenset({"temperature"}))
     test.session_state["compare_panes"] = [chosen, *panes[1:]]
     test.session_state["compare_panes_untouched"] = False
-    next(button for button in test.button if button.key.startswith("compare_example_")).click().run()
+    next(button for button in test.button if (button.key or "").startswith("compare_example_")).click().run()
     again = opened().session_state["compare_panes"][0]
     assert (again.by_hand, again.config) == (chosen.by_hand, chosen.config)
 
@@ -120,7 +120,7 @@ def test_a_pane_with_a_seed_offers_another_answer(bench: Workbench) -> None:
 
     run_id = bench.bridge.run(ask(), timeout_s=PATIENCE_S)
     test = opened(run=run_id)
-    (another,) = [button for button in test.button if button.key.startswith("icon_another_")]
+    (another,) = [button for button in test.button if (button.key or "").startswith("icon_another_")]
     another.click().run()
     assert not test.exception
     comparison = bench.bridge.run(bench.comparisons.get(run_id))
@@ -141,7 +141,7 @@ def test_the_details_of_an_answer_say_which_mode_it_had(bench: Workbench, is_on:
         return comparison.id
 
     test = opened(run=bench.bridge.run(ask(), timeout_s=PATIENCE_S))
-    next(button for button in test.button if button.key.startswith("icon_look_")).click().run()
+    next(button for button in test.button if (button.key or "").startswith("icon_look_")).click().run()
     said = [caption.value for caption in test.caption]
     assert i18n.translate("en", "look.reproducible" if is_on else "look.not_reproducible") in said
     assert (f"· {i18n.translate('en', 'setup.reproducible')}<" in html_of(test)) is is_on

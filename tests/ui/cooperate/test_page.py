@@ -24,7 +24,7 @@ def opened(**query: str) -> AppTest:
 
 def widget(widgets: Any, name: str) -> Any:
     """The one whose key begins like this."""
-    [found] = [w for w in widgets if w.key and w.key.startswith(name)]
+    [found] = [w for w in widgets if w.key and (w.key or "").startswith(name)]
     return found
 
 
@@ -46,7 +46,7 @@ def test_an_empty_page_says_what_it_is_for_and_that_nothing_is_measured(bench: W
     shown = html_of(test)
     assert i18n.translate("en", "cooperate.welcome") in shown
     assert i18n.translate("en", "cooperate.worth_none") in shown
-    assert len([b for b in test.button if b.key and b.key.startswith("cooperate_example_")]) == 4
+    assert len([b for b in test.button if b.key and (b.key or "").startswith("cooperate_example_")]) == 4
     assert len(widget(test.multiselect, "cooperate_members").value) == 3
 
 

@@ -33,7 +33,9 @@ def opened(**query: str) -> AppTest:
 
 def listed(test: AppTest) -> list[str]:
     """The ids of the runs that the page lists, from its top."""
-    return [b.key.removeprefix("history_open_") for b in test.button if (b.key or "").startswith("history_open_")]
+    return [
+        (b.key or "").removeprefix("history_open_") for b in test.button if (b.key or "").startswith("history_open_")
+    ]
 
 
 def said(key: str, **values: object) -> str:
@@ -64,7 +66,7 @@ def store_of_many(bench: Workbench, count: int, **fields: Any) -> None:
     """Write runs straight into the store, the first one last."""
     for number in range(count):
         made = now() - number
-        usual = {
+        usual: dict[str, Any] = {
             "kind": "comparison",
             "title": f"Run {number}",
             "status": "done",
@@ -272,7 +274,7 @@ def test_a_long_title_ends_in_an_ellipsis_and_is_whole_on_hover(bench: Workbench
 def test_where_a_run_comes_from_is_said(bench: Workbench) -> None:
     store_of_many(bench, 1, title="The first one")
     made = now() + 1
-    usual = {"kind": "plan", "status": "done", "created_at": made, "updated_at": made}
+    usual: dict[str, Any] = {"kind": "plan", "status": "done", "created_at": made, "updated_at": made}
     bench.store.save_run(RunRecord(id="child", title="Again", parent_id="many0", **usual))
     bench.store.save_run(RunRecord(id="orphan", title="Left over", parent_id="gone", origin="cli", **usual))
     shown = html_of(opened())

@@ -22,7 +22,7 @@ def sentences_in_code() -> frozenset[str]:
     for file in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                found.add("".join(part.value if isinstance(part, ast.Constant) else "{}" for part in node.values))
+                found.add("".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(re.sub(r"\{[^}]*\}", "{}", node.value))
     return frozenset(found)

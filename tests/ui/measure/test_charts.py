@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -15,7 +16,9 @@ from tests.evaluation.measuring.test_results import taken
 
 EVIL = "<b>x</b> %{x}"
 # The slower, the smaller: nobody is beaten in all three.
-SEEN = taken({"a": [1.0] * 8, "b": [0.0] * 8, EVIL: [1.0] * 4 + [0.0] * 4})
+_SEEN = taken({"a": [1.0] * 8, "b": [0.0] * 8, "c": [1.0] * 4 + [0.0] * 4})
+_NAMED = _SEEN.spec.subject("c").model_copy(update={"label": EVIL})
+SEEN = dataclasses.replace(_SEEN, spec=_SEEN.spec.model_copy(update={"subjects": (*_SEEN.spec.subjects[:2], _NAMED)}))
 
 
 def past(run_id: str, at: float, mean: float, source: str = "prompts") -> Past:

@@ -71,6 +71,7 @@ def test_what_is_set_up_is_asked_and_remembered(adders: Workbench) -> None:
     test.button(key="measure_start").click().run()
     assert not test.exception
     run = ended(adders, run_of(test))
+    assert run.spec.prompts is not None
     assert [row.prompt for row in run.spec.prompts.rows] == ["What is 23 * 17?", "What is 2 + 2?"]
     assert opened().selectbox(key="measure_setup_prompts_0").value == kept.id
 
@@ -128,7 +129,7 @@ def test_a_row_opens_its_answers_and_is_scored_by_hand(adders: Workbench) -> Non
     test.button(key="measure_wrong_b_0").click().run()
     assert not test.exception
     cells = adders.bridge.run(adders.evaluations.get(run.id)).snapshot().cells
-    assert sorted(cell.human for cell in cells.values()) == [0.0, 1.0]
+    assert sorted(cell.human or 0.0 for cell in cells.values()) == [0.0, 1.0]
 
 
 def test_a_row_is_asked_again_in_compare_with_the_same_parameters(adders: Workbench) -> None:

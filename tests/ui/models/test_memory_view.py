@@ -34,7 +34,7 @@ def page_with_a_load_that_was_called_off() -> None:
 
     from multi_llm_comparator.ui.models import memory_view
 
-    called_off = Future()
+    called_off: Future[None] = Future()
     called_off.cancel()
     st.session_state.setdefault(memory_view._LOADING, {})["m"] = called_off
     memory_view._report_loads()

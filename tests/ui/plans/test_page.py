@@ -6,7 +6,7 @@ import copy
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,9 @@ def opened(**query: str) -> AppTest:
     return opened_page("plans", **query)
 
 
-def widget(widgets: Sequence[Any], name: str) -> Any:
+def widget(widgets: Iterable[Any], name: str) -> Any:
     """The one whose key begins like this: what follows tells openings apart."""
-    [found] = [w for w in widgets if w.key and w.key.startswith(name)]
+    [found] = [w for w in widgets if w.key and (w.key or "").startswith(name)]
     return found
 
 
@@ -75,7 +75,7 @@ def test_an_empty_page_says_what_it_is_for_and_offers_examples(planner: Workbenc
     test = opened()
     assert not test.exception
     assert i18n.translate("en", "plan.welcome") in html_of(test)
-    assert len([b for b in test.button if b.key.startswith("plans_example_")]) >= 5
+    assert len([b for b in test.button if (b.key or "").startswith("plans_example_")]) >= 5
     assert not test.info
 
 
@@ -158,7 +158,7 @@ def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_c
     assert i18n.translate("en", "plan.edit_empty") in [caption.value for caption in test.caption]
     test.button(key="plans_edit_cancel").click().run()
     assert not test.exception
-    assert not [area for area in test.text_area if area.key.startswith("plans_edited")]
+    assert not [area for area in test.text_area if (area.key or "").startswith("plans_edited")]
 
 
 def test_a_refusal_is_said_in_the_readers_language(bench: Workbench) -> None:
@@ -186,10 +186,10 @@ def test_older_runs_are_listed_a_dozen_at_a_time(planner: Workbench) -> None:
         answered(planner, parse_plan(PLAN), question=f"Question {number}")
     test = AppTest.from_function(page, default_timeout=PATIENCE_S).run()
     assert not test.exception
-    assert len([b for b in test.button if b.key.startswith("icon_plans_runs_open_")]) == 12
+    assert len([b for b in test.button if (b.key or "").startswith("icon_plans_runs_open_")]) == 12
     test.button(key="plans_runs_more").click().run()
     assert not test.exception
-    assert len([b for b in test.button if b.key.startswith("icon_plans_runs_open_")]) == 14
+    assert len([b for b in test.button if (b.key or "").startswith("icon_plans_runs_open_")]) == 14
     assert not [b for b in test.button if b.key == "plans_runs_more"]
 
 
