@@ -1,4 +1,4 @@
-# The API without pages, as a user without rights. The pages as well: docker run ... python app.py --host 0.0.0.0
+# The API without pages, as a user without rights. The pages as well: docker run ... llm-cooperation ui --no-browser --host 0.0.0.0 --port 8080
 FROM python:3.11-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends build-essential cmake git \
     && rm -rf /var/lib/apt/lists/*
@@ -9,7 +9,12 @@ ENV CMAKE_ARGS="-DGGML_NATIVE=OFF" PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CH
 COPY requirements.txt constraints.txt requirements-test.txt ./
 COPY extras extras
 RUN /venv/bin/pip install -r requirements.txt "psycopg[binary]" -c constraints.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE config.example.yaml app.py ./
+# What the package takes along (see setup.py), so that its commands need no checkout here either.
+COPY pages pages
+COPY .streamlit .streamlit
+COPY models/pytorch models/pytorch
+COPY llm_cooperation llm_cooperation
 COPY multi_llm_comparator multi_llm_comparator
 RUN /venv/bin/pip install --no-deps .
 
@@ -19,10 +24,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 \
     && useradd --create-home --uid 1000 workbench \
     && mkdir -p /data /models /configs && chown workbench /data /models
 COPY --from=build /venv /venv
-WORKDIR /app
-COPY app.py ./
-COPY pages pages
-COPY .streamlit .streamlit
+WORKDIR /data
 COPY --chown=workbench models/pytorch /models/pytorch
 COPY configs /configs
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 MLC_HOME=/data MLC_MODELS_DIR=/models MLC_CONFIGS_DIR=/configs

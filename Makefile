@@ -35,7 +35,7 @@ ifeq ($(strip $(ARGS)),)
 	$(MAKE) --no-print-directory lint
 	$(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not browser and not nightly" || $(AGAIN)
 	$(BIN)/coverage report
-	$(BIN)/python -m pytest tests/browser -m "not nightly" || $(AGAIN) tests/browser
+	$(PYTEST) tests/browser -m "not nightly" || $(AGAIN) tests/browser
 else
 	$(PYTEST) $(ARGS)
 endif

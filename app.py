@@ -35,6 +35,7 @@ from multi_llm_comparator.server.serving import Served, served_from
 from multi_llm_comparator.ui.kit.assets import asset_routes, page_script_hashes
 from multi_llm_comparator.ui.kit.browser import has_viewer, open_in_browser
 from multi_llm_comparator.ui.kit.logs import explain_script_error
+from multi_llm_comparator.ui.kit.monitor import monitor_routes
 from multi_llm_comparator.ui.kit.starting import open_workbench, refuse_to_start
 from multi_llm_comparator.ui.kit.uploads import UploadBudget
 from multi_llm_comparator.workbench import close_workbench, get_workbench, prepare_first_model
@@ -119,7 +120,7 @@ def beside_api(inner: ASGIApp) -> Beside:
 app = st.App(
     MAIN,
     lifespan=lifespan,
-    routes=asset_routes(),
+    routes=[*asset_routes(), *monitor_routes()],
     middleware=[Middleware(guarded), Middleware(UploadBudget), Middleware(beside_api)],
     on_script_error=explain_script_error,
 )

@@ -37,7 +37,7 @@ from multi_llm_comparator.evaluation.solving import Baseline, Solver
 from multi_llm_comparator.headless import opened, scanned_models
 from multi_llm_comparator.plans import ExecutorOptions, parse_plan
 from multi_llm_comparator.plans.executor import exact_config
-from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.prompts import result_of
 from multi_llm_comparator.plans.roles import Reach
 from multi_llm_comparator.wiring import Services

@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import fmean
 
 from benchmarks.results import save_table
-from multi_llm_comparator.cooperation.weighting import Record, accuracies, recorded_vote, weights_from
+from multi_llm_comparator.cooperation.votes import Vote, chance_of_leader, is_decided, tally
+from multi_llm_comparator.cooperation.weighting import Record, accuracies, weights_from
 
 CONFIDENCE = 0.95
 # Small models of the recorded ones, the better first: by their size, not by how they do here.
@@ -44,6 +45,30 @@ SMALL = {
     ),
 }
 LARGE = "gpt-4o-2024-08-06"
+
+
+def recorded_vote(
+    votes: Sequence[str | None], weights: Sequence[float], *, stop_early: bool = True, confidence: float | None = None
+) -> tuple[str | None, int]:
+    """What a vote comes to if the members are asked one by one, the weightiest first, and how many were asked.
+
+    Args:
+        votes: what each member says, None where nothing counts.
+        weights: 0 or more; who has 0 is not asked.
+        stop_early: whether to end as soon as the rest cannot change it.
+        confidence: ends it also once the leader stays ahead with this chance, with two votes at least.
+    """
+    order = sorted((m for m, weight in enumerate(weights) if weight > 0), key=lambda m: (-weights[m], m))
+    cast: list[Vote] = []
+    for asked, m in enumerate(order, 1):
+        if votes[m] is not None:
+            cast.append(Vote(str(m), votes[m], weights[m]))
+        if not stop_early or not cast:
+            continue
+        is_sure = confidence is not None and len(cast) > 1 and chance_of_leader(cast) >= confidence
+        if is_sure or is_decided(cast, [weights[n] for n in order[asked:]]):
+            return tally(cast).winner, asked
+    return tally(cast).winner, len(order)
 
 
 @dataclass(frozen=True)

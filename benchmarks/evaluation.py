@@ -12,7 +12,7 @@ questions: each round has examples of its own.
 The greatest difference of a log-probability and the choices that changed, ties apart, are those of PyTorch in float32;
 GGUF has other weights and is only timed. PyTorch in bfloat16 is timed too, against lm-eval in the same type.
 
-Prints a table and writes ``benchmarks/results/evaluation.json``.
+Prints a table of each set and writes ``benchmarks/results/evaluation.json`` and ``evaluation-gguf.json``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.real_models import real_models
-from benchmarks.results import Figure, number, ratio_figure, save, table
+from benchmarks.results import Figure, ratio_figure, save, table
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult, ties
 from multi_llm_comparator.services.inference_engine import InferenceEngine
@@ -208,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=48)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", help="one way: 'PyTorch float32', 'PyTorch bfloat16', 'GGUF Q8_0' or 'GGUF Q4_0'")
+    parser.add_argument("--only", help="a set, 'evaluation' or 'evaluation-gguf', or a way such as 'GGUF Q8_0'")
     parser.add_argument("--prefix", type=int, nargs="*", choices=EXAMPLE_WORDS, help="tokens of the examples")
     parser.add_argument("--peer", help=argparse.SUPPRESS)
     parser.add_argument("--dtype", default="float32", help=argparse.SUPPRESS)
@@ -217,23 +217,19 @@ def main() -> None:
         serve_as_peer(arguments.peer, arguments.dtype)
         return
     models = real_models()
-    checkpoint = models.checkpoint
-    ways = [
-        Way("PyTorch float32", checkpoint, "float32", "float32"),
-        Way("PyTorch bfloat16", checkpoint, "bfloat16", "bfloat16"),
-        *(Way(f"GGUF {name}", models.file(name), "auto", "float32") for name in ("Q8_0", "Q4_0")),
-    ]
-    ways = [way for way in ways if arguments.only in (None, way.name)]
-    for way in ways:
-        asyncio.run(
-            measure(way, checkpoint, arguments.items, arguments.rounds, arguments.prefix or list(EXAMPLE_WORDS))
-        )
-    found = figures(ways)
-    for row in table(found):
-        print(" | ".join(row))
-    if arguments.only is None and arguments.prefix is None:
-        print(f"written: {save('evaluation', found)}")
-    print(f"met: {number(sum(figure.met is True for figure in found))} of {len(found)}")
+    pytorch = [Way(f"PyTorch {dtype}", models.checkpoint, dtype, dtype) for dtype in ("float32", "bfloat16")]
+    gguf = [Way(f"GGUF {name}", models.file(name), "auto", "float32") for name in ("Q8_0", "Q4_0")]
+    # Two sets, so that ten quiet minutes are enough for one.
+    for name, ways in {"evaluation": pytorch, "evaluation-gguf": gguf}.items():
+        chosen = [way for way in ways if arguments.only in (None, way.name, name)]
+        prefixes = arguments.prefix or list(EXAMPLE_WORDS)
+        for way in chosen:
+            asyncio.run(measure(way, models.checkpoint, arguments.items, arguments.rounds, prefixes))
+        found = figures(chosen)
+        for row in table(found):
+            print(" | ".join(row), flush=True)
+        if chosen == ways and arguments.prefix is None:
+            print(f"written: {save(name, found)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.critical_path import critical_path
 from multi_llm_comparator.plans.executor import ExecutorOptions, PlanExecutor
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.runs.registry import RunRegistry

@@ -31,7 +31,7 @@ from benchmarks.results import Figure, number, save, table
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.plans.executor import ExecutorOptions
-from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.calibration import Calibration
 from multi_llm_comparator.runs.registry import RunRegistry

@@ -1,7 +1,8 @@
 """How fast a model is tuned by LoRA: ours beside trl's ``SFTTrainer`` on the same rows.
 
 Two ways stand in processes of their own and take steps in turn, so that whatever slows the machine slows both. Tokens
-are counted without padding. Gradient checkpointing is off everywhere; dropout too, so that losses can be compared:
+are counted without padding. Gradient checkpointing is off everywhere; dropout too, so that losses can be compared: all
+see each row once, packed trainers in other steps, so what is compared is the mean over all learnt tokens of the round:
 
     python -m benchmarks.training --model models/bench/pytorch/SmolLM2-135M-Instruct --data alpaca.json
 """
@@ -33,12 +34,18 @@ PAIRS = (
 
 @dataclass
 class Course:
-    """What one contestant did: for each step its loss, tokens and seconds."""
+    """What one contestant did: for each step its loss, tokens, learnt tokens and seconds."""
 
     losses: list[float] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    learnt: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     peak_bytes: int = 0
+
+    @property
+    def loss(self) -> float:
+        """The mean over all learnt tokens: steps that have more of them weigh more."""
+        return sum(loss * learnt for loss, learnt in zip(self.losses, self.learnt, strict=True)) / sum(self.learnt)
 
     def speed(self, steps: slice) -> float:
         return sum(self.tokens[steps]) / sum(self.seconds[steps])
@@ -65,6 +72,7 @@ class Contestant:
         told = self._told("\n")
         self.course.losses.append(told["loss"])
         self.course.tokens.append(told["tokens"])
+        self.course.learnt.append(told["learnt"])
         self.course.seconds.append(told["seconds"])
 
     def end(self) -> None:
@@ -100,7 +108,7 @@ def figures_of(id: str, name: str, wanted: float, courses: tuple[Course, Course]
     ours, peer = courses
     counted = range(1, len(ours.seconds))
     rounds = [(ours.speed(slice(n, n + 1)), peer.speed(slice(n, n + 1))) for n in counted]
-    means = [sum(course.losses) / len(course.losses) for course in courses]
+    means = [course.loss for course in courses]
     return [
         ratio_figure(id, name, rounds, unit="tokens/s", wanted=wanted),
         Figure(
@@ -115,7 +123,7 @@ def figures_of(id: str, name: str, wanted: float, courses: tuple[Course, Course]
         ),
         Figure(
             id=f"{id}-loss",
-            name=f"{name}: mean loss of the same steps",
+            name=f"{name}: mean loss of the same rows",
             value=abs(means[0] / means[1] - 1),
             wanted=0.02,
             sense="at most",

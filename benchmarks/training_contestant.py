@@ -1,7 +1,7 @@
 """One way of tuning by LoRA, in a process of its own: takes a step for each line that it is sent.
 
-Answers with a line of JSON for each: the mean loss of the step's learnt tokens, tokens computed without padding, and
-seconds; and at the end its peak memory. Everybody learns the same rows in the same order with the same settings.
+Answers with a line of JSON for each: the mean loss of the step's learnt tokens, how many these are, tokens computed
+without padding, and seconds; and at the end its peak memory. Everybody learns the same rows with the same settings.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ def say(**values: Any) -> None:
 class Gate:
     """Waits for a line before each step, and answers after it."""
 
-    def __init__(self, tokens: int) -> None:
-        self._tokens, self._began = tokens, 0.0
+    def __init__(self) -> None:
+        self._began = 0.0
 
     def wait(self) -> None:
         if not sys.stdin.readline():
             self.end()
         self._began = time.perf_counter()
 
-    def done(self, loss: float, tokens: int | None = None) -> None:
-        say(loss=loss, tokens=tokens or self._tokens, seconds=time.perf_counter() - self._began)
+    def done(self, loss: float, tokens: int, learnt: int) -> None:
+        say(loss=loss, tokens=tokens, learnt=learnt, seconds=time.perf_counter() - self._began)
 
     @staticmethod
     def end() -> None:
@@ -77,13 +77,13 @@ def ours(model: Path, rows: list[Any], dtype: str) -> None:
     examples = Examples()
     for row in rows:
         examples.add((row,), "")
-    gate = Gate(0)
+    gate = Gate()
 
     def sink(event: Any) -> None:
         if event.event == "progress":
             if event.done:
                 trainer = loop._trainer
-                gate.done(trainer.loss, trainer.tokens)
+                gate.done(trainer.loss, trainer.tokens, trainer.weight)
             gate.wait()
 
     report = Report(sink)
@@ -123,21 +123,21 @@ def sft(model: Path, tokenizer: Any, rows: list[Any], way: str) -> None:
         {"input_ids": row.input_ids.tolist(), "completion_mask": (row.labels != -100).astype(int).tolist()}
         for row in rows
     ]
-    total = sum(len(row.input_ids) for row in rows)
-    steps = -(-total // (PACKS * PACK_TOKENS)) if way.startswith("packed") else -(-len(rows) // IN_STEP)
     dtype = torch.bfloat16 if way.endswith("bfloat16") else torch.float32
     adapters = LoraConfig(
         r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     with tempfile.TemporaryDirectory() as folder:
-        trainer = SFTTrainer(
+        watch = step_by_step(Gate())
+        trainer = counting(SFTTrainer)(
             AutoModelForCausalLM.from_pretrained(model, dtype=dtype),
             args=sft_arguments(folder, way),
             train_dataset=Dataset.from_list(learnt),
             processing_class=tokenizer,
             peft_config=adapters,
-            callbacks=[step_by_step(Gate(total // steps))],
+            callbacks=[watch],
         )
+        watch.trainer = trainer
         trainer.train()
 
 
@@ -167,17 +167,34 @@ def sft_arguments(folder: str, way: str) -> Any:
     )
 
 
+def counting(kind: Any) -> Any:
+    """A trainer that counts the tokens of each step, padding left out, and those of them that are learnt."""
+
+    class Counting(kind):  # type: ignore[misc]
+        tokens = learnt = 0
+
+        def training_step(self, model: Any, inputs: Any, *args: Any, **more: Any) -> Any:
+            mask = inputs.get("attention_mask")
+            self.tokens = int(inputs["input_ids"].numel() if mask is None else mask.sum())
+            self.learnt = int((inputs["labels"][..., 1:] != -100).sum())
+            return super().training_step(model, inputs, *args, **more)
+
+    return Counting
+
+
 def step_by_step(gate: Gate) -> Any:
-    """A callback that waits at the gate before each step."""
+    """A callback that waits at the gate before each step; its ``trainer`` is set before it begins."""
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):  # type: ignore[misc]
+        trainer: Any
+
         def on_step_begin(self, *_: Any, **__: Any) -> None:
             gate.wait()
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
             if "loss" in logs:
-                gate.done(logs["loss"])
+                gate.done(logs["loss"], self.trainer.tokens, self.trainer.learnt)
 
     return Watch()
 

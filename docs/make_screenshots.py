@@ -1,8 +1,10 @@
 """Makes the pictures of the documentation: starts the app in a home of its own and looks at it with Chromium.
 
-    python docs/make_screenshots.py [--out docs/screenshots]
+    python docs/make_screenshots.py [--out docs/screenshots] [--only NAME ...] [--instructions FILE]
 
-Needs the demo models (``python -m demo.prepare``) and what the browser tests need.
+Needs the demo models (``python -m demo.prepare``) and what the browser tests need. Models are those of the checkout,
+SmolLM2-135M-Instruct among them where it is there. A tuning on instructions is looked at only where there is a file of
+them; it takes minutes.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -27,11 +30,14 @@ SYSTEM_CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 300_000
 SETTLE_MS = 1500
 TUNING_MS = 1_800_000
+# So many rows of a file of instructions, so many times.
+INSTRUCTIONS, TIMES = "200", "1"
+PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a page is looked at."""
+    """How a page is looked at, and what is done on it before. ``wants_best``: with the plan that pays most in time."""
 
     name: str
     path: str
@@ -39,38 +45,8 @@ class Look:
     height: int = 900
     dark: bool = False
     language: str = "en"
-    example: str = ""
-    show: str = ""
-
-
-# What of a comparison is shown, by the keys that show it.
-DIFFERENCES, READ = "differences", "read"
-KEYS = {DIFFERENCES: "d", READ: "0"}
-# The example whose plan pays most, or costs least, in time beside the large model alone: the picture says which.
-BEST = "best"
-# The example of the Tune page, tuned to its end.
-TUNED = "tuned"
-# The example of the Vote page: its first turn, and the ranking once all turns have their votes.
-BLIND, RANKED = "blind", "ranked"
-PLAN_EXAMPLES = ("expression", "legs", "smallest", "letters", "units", "planets")
-
-LOOKS = (
-    Look("welcome", "/"),
-    Look("compare", "/", height=960, example="sleep"),
-    Look("compare-differences", "/", height=960, example="sleep", show=DIFFERENCES),
-    Look("compare-read", "/", height=720, example="sleep", show=READ),
-    Look("compare-dark-zh", "/", height=960, dark=True, language="zh", example="lake"),
-    Look("compare-800", "/", width=800, height=1100, example="sky"),
-    Look("vote-blind", "/vote", example=BLIND),
-    Look("vote-ranking", "/vote", height=640, example=RANKED),
-    Look("plans", "/plans", height=1180, example=BEST),
-    Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", example="expression"),
-    Look("tune-setup", "/tune", width=800, height=1800),
-    Look("tune-done", "/tune", height=1180, example=TUNED),
-    Look("models", "/models"),
-    Look("history", "/history", height=560),
-    Look("settings-dark", "/settings", dark=True),
-)
+    act: Callable[[Page], None] | None = None
+    wants_best: bool = False
 
 
 @contextmanager
@@ -92,7 +68,7 @@ def running_app() -> Iterator[str]:
             process.wait()
 
 
-def take(browser: Browser, address: str, look: Look, out: Path) -> None:
+def take(browser: Browser, address: str, look: Look, out: Path, act: Callable[[Page], None] | None) -> None:
     context = browser.new_context(
         viewport={"width": look.width, "height": look.height},
         color_scheme="dark" if look.dark else "light",
@@ -103,16 +79,8 @@ def take(browser: Browser, address: str, look: Look, out: Path) -> None:
     page.set_default_timeout(PATIENCE_MS)
     page.goto(f"{address}{look.path}?lang={look.language}")
     page.locator("[data-testid=stHeading]").first.wait_for()
-    if look.example and look.path == "/plans":
-        solve(page, look.example)
-    elif look.example == TUNED:
-        tune(page)
-    elif look.path == "/vote":
-        vote(page, until_ranked=look.example == RANKED)
-    elif look.example:
-        answer(page, look.example)
-    if look.show:
-        look_closer(page, look.show)
+    if act is not None:
+        act(page)
     page.locator("[data-testid=stSkeleton]").first.wait_for(state="detached")
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=out / f"{look.name}.png")
@@ -127,11 +95,26 @@ def answer(page: Page, example: str) -> None:
     page.locator(".js-plotly-plot").wait_for()
 
 
-def look_closer(page: Page, show: str) -> None:
-    """Out of the prompt box, and a key."""
+def look_closer(page: Page, example: str, key: str, shown: str) -> None:
+    """Ask, leave the prompt box, and press a key that shows something."""
+    answer(page, example)
     page.keyboard.press("Escape")
-    page.keyboard.press(KEYS[show])
-    page.locator(".mlc-diff" if show == DIFFERENCES else ".mlc-reader").first.wait_for()
+    page.keyboard.press(key)
+    page.locator(shown).first.wait_for()
+
+
+def look_at_tokens(page: Page, example: str) -> None:
+    """Ask with log-probabilities kept, open the first answer's tokens, and go to its third unsure one."""
+    page.locator(".st-key-pane_row_3").wait_for()
+    page.locator(".st-key-compare_how button").first.click()
+    page.locator(".st-key-compare_tokens label").first.click()
+    page.locator(".st-key-compare_tokens input:checked").wait_for(state="attached")
+    page.keyboard.press("Escape")
+    answer(page, example)
+    page.locator('[class*="st-key-icon_tokens_"] button').first.click()
+    page.locator(".tokens .token").first.wait_for()
+    for _ in range(3):
+        page.keyboard.press("n")
 
 
 def solve(page: Page, example: str) -> None:
@@ -163,6 +146,81 @@ def tune(page: Page) -> None:
     page.locator(".mlc-tune-answer").first.wait_for()
 
 
+def tune_on(page: Page, instructions: Path) -> None:
+    """Tune on the first rows of a file on this machine, once through."""
+    block = page.locator(".st-key-tune_block_data")
+    block.get_by_test_id("stButtonGroup").get_by_text("On this machine", exact=True).click()
+    place = block.get_by_role("textbox").first
+    place.fill(str(instructions.absolute()))
+    place.press("Enter")
+    rows = page.locator('[class*="st-key-tune_max_rows_"] input')
+    rows.fill(INSTRUCTIONS)
+    rows.press("Enter")
+    page.locator(".st-key-tune_block_cleaning .mlc-figure b", has_text=INSTRUCTIONS).first.wait_for()
+    page.locator(".st-key-tune_options button").first.click()
+    times = page.get_by_role("spinbutton", name="Times through the data")
+    times.fill(TIMES)
+    times.press("Enter")
+    page.locator(".st-key-tune_block_preset", has_text=f"{TIMES} ×").wait_for()
+    page.keyboard.press("Escape")
+    tune(page)
+
+
+def cooperate(page: Page) -> None:
+    """Have the example of voting answered."""
+    page.locator(".st-key-cooperate_example_voting button").click()
+    page.locator('[data-run-state="done"]').wait_for()
+    page.locator(".st-key-cooperate_votes .js-plotly-plot").wait_for()
+
+
+def analyse(page: Page) -> None:
+    """Have the example document analysed."""
+    page.locator(".st-key-services_example_document_analysis button").click()
+    page.locator('.mlc-services-status[data-state="done"]').wait_for()
+    page.locator(".st-key-services_text h2").first.wait_for()
+
+
+def measure(page: Page) -> None:
+    """Measure the example to its end."""
+    page.locator(".st-key-measure_example button").click()
+    page.locator('[data-measure="done"]').wait_for(timeout=TUNING_MS)
+    page.locator("[data-testid=stDataFrame]").wait_for()
+
+
+def edit_group(page: Page) -> None:
+    page.locator('[class*="st-key-icon_group_edit_"] button').first.click()
+    page.locator(".st-key-groups_editor_save button").wait_for()
+
+
+LOOKS = (
+    Look("welcome", "/"),
+    Look("compare", "/", height=960, act=partial(answer, example="sleep")),
+    Look(
+        "compare-differences",
+        "/",
+        height=960,
+        act=partial(look_closer, example="sleep", key="d", shown=".mlc-diff"),
+    ),
+    Look("compare-read", "/", height=720, act=partial(look_closer, example="sleep", key="0", shown=".mlc-reader")),
+    Look("compare-tokens", "/", height=960, act=partial(look_at_tokens, example="sleep")),
+    Look("compare-dark-zh", "/", height=960, dark=True, language="zh", act=partial(answer, example="lake")),
+    Look("compare-800", "/", width=800, height=1100, act=partial(answer, example="sky")),
+    Look("vote-blind", "/vote", act=partial(vote, until_ranked=False)),
+    Look("vote-ranking", "/vote", height=640, act=partial(vote, until_ranked=True)),
+    Look("plans", "/plans", height=1180, wants_best=True),
+    Look("plans-dark-zh", "/plans", height=1180, dark=True, language="zh", act=partial(solve, example="expression")),
+    Look("cooperate", "/cooperate", height=1180, act=cooperate),
+    Look("services", "/services", height=1180, act=analyse),
+    Look("tune-setup", "/tune", width=800, height=1800),
+    Look("tune-done", "/tune", height=1180, act=tune),
+    Look("measure", "/measure", height=1180, act=measure),
+    Look("models", "/models"),
+    Look("groups-edit", "/groups", height=960, act=edit_group),
+    Look("history", "/history", height=560),
+    Look("settings-dark", "/settings", dark=True),
+)
+
+
 def best_example(browser: Browser, address: str) -> str:
     """Solves all examples, twice, for of models that never answered nothing is known; says what came of it."""
     page = browser.new_page(locale="en-US")
@@ -183,18 +241,26 @@ def best_example(browser: Browser, address: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "screenshots")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--instructions", type=Path, metavar="FILE", help="for the picture of a tuning on them")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
+    looks = list(LOOKS)
+    if arguments.instructions:
+        act = partial(tune_on, instructions=arguments.instructions)
+        looks.append(Look("tune-instructions", "/tune", height=1180, act=act))
+    wanted = [look for look in looks if not arguments.only or look.name in arguments.only]
     path = str(SYSTEM_CHROMIUM) if SYSTEM_CHROMIUM.exists() else None
     with running_app() as address, sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        flags = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        best = best_example(browser, address) if any(look.wants_best for look in wanted) else ""
         # The first round loads the models; the pictures are of the second, when they are in memory.
-        first = [look for look in LOOKS if look.name in ("compare", "plans")]
-        best = best_example(browser, address)
-        for round_of in (first, LOOKS):
-            for look in round_of:
-                take(browser, address, replace(look, example=best) if look.example == BEST else look, out)
+        first = [look for look in wanted if look.name in ("compare", "plans")]
+        for look in (*first, *wanted):
+            take(browser, address, look, out, partial(solve, example=best) if look.wants_best else look.act)
+            print(f"{look.name}: taken", flush=True)
         browser.close()
 
 

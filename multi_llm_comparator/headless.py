@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.plans.roles import FindLocal, Reach
@@ -55,13 +56,22 @@ def local_names(models: ModelManager) -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def opened(models: ModelManager, reach: Reach) -> AsyncIterator[Services]:
-    """What a command works with, on its own event loop; at the end every model process is ended."""
+async def opened(
+    models: ModelManager, reach: Reach, local: Callable[[InferenceEngine], TextSource] = lambda engine: engine
+) -> AsyncIterator[Services]:
+    """What a command works with, on its own event loop; at the end every model process is ended.
+
+    Args:
+        models: those of this machine.
+        reach: what else can be asked, and how.
+        local: who answers for models of this machine; the engine of this process by default.
+    """
     for variable, key in reach.keys.items():
         os.environ[variable] = key.get_secret_value()
 
     def gateway(engine: InferenceEngine) -> Gateway:
-        return Gateway(TaskGroupManager(_HeldGroups(reach.groups)), engine, local_trouble=engine.trouble_with)
+        groups = TaskGroupManager(_HeldGroups(reach.groups))
+        return Gateway(groups, local(engine), local_trouble=engine.trouble_with)
 
     services = wired(get_settings(), models, gateway, origin=COMMAND_LINE)
     try:

@@ -19,15 +19,19 @@ from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.evaluation.cooperation_worth import Worths
 from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.on_cluster import spread_with
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
 from multi_llm_comparator.evaluation.tasks.base import Task
 from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.sources import HUB
 from multi_llm_comparator.groups import FreshAnswers, Gateway, TaskGroupManager
+from multi_llm_comparator.groups.metered import Metered
 from multi_llm_comparator.groups.named_answers import NamedAnswers
+from multi_llm_comparator.groups.scoring import GatewayScorer
 from multi_llm_comparator.jobs.machine import ThisMachine
 from multi_llm_comparator.jobs.registry import JobRegistry
+from multi_llm_comparator.known_questions import known_by
 from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.saved import PREFIX as PLAN
@@ -53,7 +57,7 @@ from multi_llm_comparator.voting.registry import VoteRegistry
 @dataclass(frozen=True, kw_only=True)
 class Foundation:
     """What every kind of run stands on: the models found, the engine that runs them, the gateway that answers for
-    groups of them, the stored runs, and the runs of this process."""
+    groups of them, the stored runs, the runs of this process, and what was asked for whom."""
 
     settings: Settings
     models: ModelManager
@@ -61,6 +65,7 @@ class Foundation:
     gateway: Gateway
     store: Store
     runs: RunRegistry
+    usage: UsageWriter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +73,6 @@ class Services(Foundation):
     """What answers and what is kept: the kinds of runs, and what plans and evaluations tell of the models. ``answers``
     resolves every name: the gateway's, and those of plans and cooperations."""
 
-    usage: UsageWriter
     answers: TextSource
     comparisons: ComparisonRegistry
     plans: PlanRegistry
@@ -119,7 +123,6 @@ def wired(
     names.cooperations.measured = worths.weights
     return Services(
         **vars(base),
-        usage=UsageWriter(base.store.usage, settings.usage_days),
         answers=names.answers,
         comparisons=comparisons,
         plans=names.plans,
@@ -146,21 +149,30 @@ def _foundation(
     runs = RunRegistry(store, origin=origin)
     runs.when_deleted(SharedLinks(settings.home).forget_runs)
     return Foundation(
-        settings=settings, models=models, engine=engine, gateway=make_gateway(engine), store=store, runs=runs
+        settings=settings,
+        models=models,
+        engine=engine,
+        gateway=make_gateway(engine),
+        store=store,
+        runs=runs,
+        usage=UsageWriter(store.usage, settings.usage_days),
     )
 
 
 def _names(base: Foundation) -> _Names:
-    plans = PlanRegistry(base.runs, base.gateway)
-    cooperations = CooperationRegistry(base.runs, base.gateway)
+    def metered(source: TextSource) -> Metered:
+        return Metered(source, base.gateway, base.usage, base.models.unique_name)
+
+    usual = metered(base.gateway)
+    plans, cooperations = PlanRegistry(base.runs, usual), CooperationRegistry(base.runs, usual)
     saved = SavedCooperations(lambda: available_members(base.models, base.gateway.groups))
     named: dict[str, TextSource] = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
     return _Names(
         plans=plans,
         cooperations=cooperations,
         saved=saved,
-        answers=NamedAnswers(base.gateway, named),
-        fresh=NamedAnswers(FreshAnswers(base.gateway), named),
+        answers=NamedAnswers(usual, named),
+        fresh=NamedAnswers(metered(FreshAnswers(base.gateway)), named),
     )
 
 
@@ -172,7 +184,13 @@ def _jobs(base: Foundation) -> JobRegistry:
 
 
 def _evaluations(base: Foundation, names: _Names) -> EvaluationRegistry:
-    sources = Sources(names.fresh, base.engine, lambda target: base.models.find(target) is not None)
+    sources = Sources(
+        names.fresh,
+        GatewayScorer(base.gateway, base.engine),
+        lambda target: base.models.find(target) is not None,
+        known_by(base.models),
+        spread_with(base.models.find),
+    )
     return EvaluationRegistry(base.runs, sources, open_tasks, in_flight=max(1, base.settings.parallel_requests))
 
 

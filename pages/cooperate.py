@@ -9,9 +9,9 @@ from multi_llm_comparator.ui.cooperate.composer import draw_composer, draw_welco
 from multi_llm_comparator.ui.cooperate.menu import draw_heading
 from multi_llm_comparator.ui.cooperate.routing import draw_routing
 from multi_llm_comparator.ui.cooperate.setup import draw_setup
-from multi_llm_comparator.ui.cooperate.state import current_run
+from multi_llm_comparator.ui.cooperate.state import RUN
 
-run = current_run()
+run = RUN.current()
 draw_heading(run)
 draw_setup()
 # Emptied first: otherwise the examples would stand beneath a new run until all of it is drawn.

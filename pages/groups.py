@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
+from multi_llm_comparator.ui.groups.editor import draw_editing_buttons, draw_group_editor
 from multi_llm_comparator.ui.groups.trial import draw_trial
 from multi_llm_comparator.ui.groups.view import draw_groups
 from multi_llm_comparator.ui.kit.i18n import t
 
-st.title(t("nav.groups"), anchor=False)
+with st.container(horizontal=True, vertical_alignment="center", key="groups_heading"):
+    st.title(t("nav.groups"), anchor=False)
+    draw_editing_buttons()
 draw_trial()
 draw_groups()
+draw_group_editor()

@@ -8,9 +8,9 @@ from multi_llm_comparator.ui.measure.board import draw_board
 from multi_llm_comparator.ui.measure.menu import draw_heading
 from multi_llm_comparator.ui.measure.set_editor import draw_set_editor
 from multi_llm_comparator.ui.measure.setup import draw_setup
-from multi_llm_comparator.ui.measure.state import current_run
+from multi_llm_comparator.ui.measure.state import RUN
 
-run = current_run()
+run = RUN.current()
 draw_heading(run)
 # Emptied first: otherwise the setup would stand beneath a new run until all of it is drawn.
 setup = st.empty()

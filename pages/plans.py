@@ -9,9 +9,9 @@ from multi_llm_comparator.ui.plans.composer import draw_composer, draw_welcome
 from multi_llm_comparator.ui.plans.editor import draw_editor
 from multi_llm_comparator.ui.plans.menu import draw_heading
 from multi_llm_comparator.ui.plans.setup import draw_setup
-from multi_llm_comparator.ui.plans.state import current_run
+from multi_llm_comparator.ui.plans.state import RUN
 
-run = current_run()
+run = RUN.current()
 draw_heading(run)
 draw_setup()
 # Emptied first: otherwise the examples would stand beneath a new run until all of it is drawn.

@@ -7,9 +7,9 @@ import streamlit as st
 from multi_llm_comparator.ui.services.board import draw_board
 from multi_llm_comparator.ui.services.menu import draw_heading
 from multi_llm_comparator.ui.services.setup import draw_setup
-from multi_llm_comparator.ui.services.state import current_run
+from multi_llm_comparator.ui.services.state import RUN
 
-run = current_run()
+run = RUN.current()
 draw_heading(run)
 # Emptied first: otherwise the setup would stand beneath a new run until all of it is drawn.
 setup = st.empty()

@@ -7,9 +7,9 @@ import streamlit as st
 from multi_llm_comparator.ui.vote.board import draw_board
 from multi_llm_comparator.ui.vote.menu import draw_heading
 from multi_llm_comparator.ui.vote.setup import draw_setup
-from multi_llm_comparator.ui.vote.state import current_run
+from multi_llm_comparator.ui.vote.state import RUN
 
-run = current_run()
+run = RUN.current()
 draw_heading(run)
 # Emptied first: otherwise the setup, with its names, would stand beneath a new session until all of it is drawn.
 setup = st.empty()

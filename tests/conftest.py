@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import gc
+import itertools
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
+from tests.support.quick_schema import make_databases_quickly
+from tests.support.warm_start import can_start_warm, start_warm_processes
+
+ROOT = Path(__file__).parents[1]
 
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
 # seconds; torch reads this when it is imported, also in processes that tests start.
@@ -17,8 +25,55 @@ hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a file makes once for all of its tests is made by one worker."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None and _shares_with_its_file(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+
+
+def _shares_with_its_file(item: pytest.Item) -> bool:
+    if not isinstance(item, pytest.Function):
+        return False
+    return any(fixture.scope == "module" for made in item._fixtureinfo.name2fixturedefs.values() for fixture in made)
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays. To look through all of it whenever a model is unloaded takes most of a second."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Tests are known by their own names, without the group that they ran in: tried once more, they run in none."""
+    if report.nodeid.rfind("@") > report.nodeid.rfind("]"):
+        report.nodeid = report.nodeid.rpartition("@")[0]
+
+
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Homes, each made for one test."""
+    # Of its own: with thousands in the folder of all, finding the next number takes longer than most tests.
+    place = tmp_path_factory.mktemp("homes")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def home_of_its_own(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own settings, runs or presets."""
-    monkeypatch.setenv("MLC_HOME", str(tmp_path_factory.mktemp("home")))
+    home = next(homes)
+    home.mkdir()
+    monkeypatch.setenv("MLC_HOME", str(home))
     monkeypatch.setattr(settings, "_current", None)
+
+
+@pytest.fixture(autouse=True)
+def quick_starts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Model processes begin with their imports done, databases with their tables, but where a test is ``cold``."""
+    if request.node.get_closest_marker("cold") is not None:
+        return
+    make_databases_quickly(monkeypatch)
+    if can_start_warm():
+        start_warm_processes(monkeypatch)

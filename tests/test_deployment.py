@@ -5,10 +5,13 @@ Their own tools check them where they are installed; images are built only where
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
 import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,12 @@ import yaml
 
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.groups.config_loader import parse_config, read_yaml
+from multi_llm_comparator.server.app import parser
 from tests.support.gateways import gateway_of
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
-COMPOSE = ROOT / "compose.yaml"
+COMPOSE, DOCKERFILE = ROOT / "compose.yaml", ROOT / "Dockerfile"
 DASHBOARD = DEPLOY / "grafana" / "dashboards" / "multi-llm-comparator.json"
 GROUPS = {"task_groups": {"g": {"e": {"models": ["m"]}, "budget": {"per_day_usd": 1}, "concurrency_limit": 2}}}
 SECRETS = {"MLC_ACCESS_TOKEN": "t" * 16, "POSTGRES_PASSWORD": "p" * 16}
@@ -52,7 +56,7 @@ def test_nothing_is_open_beyond_the_machine_and_no_secret_is_written_down() -> N
 
 def test_the_servers_variables_are_settings() -> None:
     named = {name for name in compose()["services"]["server"]["environment"] if name.startswith("MLC_")}
-    named |= set(re.findall(r"\b(MLC_[A-Z_]+)=", (ROOT / "Dockerfile").read_text(encoding="utf-8")))
+    named |= set(re.findall(r"\b(MLC_[A-Z_]+)=", DOCKERFILE.read_text(encoding="utf-8")))
     known = {f"MLC_{name.upper()}" for name in Settings.model_fields} | {"MLC_REDIS_URL"}
     assert named <= known
     parse_config(read_yaml(DEPLOY / "configs" / "llms" / "groups" / "_task_groups.yaml"))
@@ -60,12 +64,53 @@ def test_the_servers_variables_are_settings() -> None:
 
 def test_what_the_image_copies_is_there_and_not_kept_out_of_it() -> None:
     kept = set(re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE))
-    for line in re.findall(
-        r"^COPY (?!--from)(?:--\S+ )?(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
-    ):
+    for line in re.findall(r"^COPY (?!--from)(?:--\S+ )?(.+)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
             assert any(one == source or one.startswith(f"{source}/") for one in kept), source
+
+
+def test_the_package_in_the_image_is_the_whole_one() -> None:
+    """What setup.py lays beside the package, and every package, is copied before the image installs it."""
+    building = DOCKERFILE.read_text(encoding="utf-8").split("\nFROM ")[1]
+    copied = {source for line in re.findall(r"^COPY (.+)$", building, re.MULTILINE) for source in line.split()[:-1]}
+    (shipped,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "SHIPPED"
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = [name.removesuffix("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]]
+    needed = {path.relative_to(ROOT).as_posix() for pattern in shipped for path in ROOT.glob(pattern)}
+    needed |= {"pyproject.toml", "setup.py", project["project"]["readme"], *packages}
+    needed |= {one for part in _files_named(project) for one in part}
+    lacking = {one for one in needed if not any(one == given or one.startswith(f"{given}/") for given in copied)}
+    assert lacking == set()
+
+
+def _files_named(project: dict[str, Any]) -> Iterator[list[str]]:
+    """The files that dependencies are read from."""
+    dynamic = project["tool"]["setuptools"]["dynamic"]
+    for part in (dynamic["dependencies"], *dynamic["optional-dependencies"].values()):
+        yield part["file"]
+
+
+def test_the_commands_of_image_and_composition_are_programs_of_the_package() -> None:
+    programs = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    (command,) = re.findall(r"^CMD (\[.+\])$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)
+    for words in (json.loads(command), compose()["services"]["server"]["command"]):
+        assert words[0] in programs
+        parsed = parser().parse_args(words[1:])
+        assert parsed.host == "0.0.0.0" and parsed.port == 8080
+
+
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not here")
+def test_hadolint_finds_nothing_wrong() -> None:
+    # Debian's packages have no versions that stay: the image's base names their release.
+    done = subprocess.run(
+        ["hadolint", "--ignore", "DL3008", str(DOCKERFILE)], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 async def test_dashboard_and_alerts_ask_for_metrics_that_are_given(tmp_path: Path) -> None:

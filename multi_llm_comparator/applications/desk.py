@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
-
-T = TypeVar("T")
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +51,6 @@ class Desk(Protocol):
 
     async def ask(self, key: str, question: Question) -> Reply:
         """The answer to a question. ``key`` is its name in the run: one that was answered before is not asked again."""
-
-
-async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """The results of several things done at once; what one raises ends the others."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 # Characters of a token: of Latin text, and tokens of a Chinese character, for models that know Chinese little.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 from multi_llm_comparator.applications.charts import service_charts
@@ -17,10 +14,10 @@ from multi_llm_comparator.applications.report import Block, report_of, spans_of
 from multi_llm_comparator.applications.results import handed_out
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.applications.words import words_of
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.markdown_text import one_line, table
 from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.runs.exporting import html_page, in_format
 
 FORMATS = ("html", "docx", "markdown", "json")
 
@@ -36,15 +33,16 @@ def export_service(snapshot: ServiceSnapshot, format: str, language: Language = 
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], bytes]] = {
-        "html": lambda: to_html(snapshot, language).encode("utf-8", "replace"),
-        "docx": lambda: to_docx(snapshot, language),
-        "markdown": lambda: to_markdown(snapshot, language).encode("utf-8", "replace"),
-        "json": lambda: json_text(service_data(snapshot)).encode("utf-8", "replace"),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r} for a service; there are {', '.join(FORMATS)}")
-    return writers[format]()
+    return in_format(
+        format,
+        "a service",
+        {
+            "html": lambda: to_html(snapshot, language),
+            "docx": lambda: to_docx(snapshot, language),
+            "markdown": lambda: to_markdown(snapshot, language),
+            "json": lambda: json_text(service_data(snapshot)),
+        },
+    )
 
 
 def service_data(snapshot: ServiceSnapshot) -> dict[str, Any]:
@@ -114,11 +112,8 @@ def _markdown_line(text: str) -> str:
 
 def to_html(snapshot: ServiceSnapshot, language: Language) -> str:
     """One page that loads nothing and runs nothing; what people, documents and models wrote is escaped."""
-    return _template().render(
-        language="zh-CN" if language == "zh" else "en",
-        heading=heading_of(snapshot, language),
-        body=html_of(report_of(snapshot, language)),
-    )
+    heading, body = heading_of(snapshot, language), html_of(report_of(snapshot, language))
+    return html_page(__file__, language, heading=heading, body=body)
 
 
 def html_of(blocks: list[Block]) -> Markup:
@@ -151,12 +146,6 @@ def _html(text: str) -> Markup:
     return Markup("").join(
         tags.get((span.is_struck, span.is_strong), Markup("{}")).format(escape(span.text)) for span in spans_of(text)
     )
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
 # --- Word -----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 # Full-width digits and signs one for one, so that places in the text stay what they are.
@@ -40,6 +41,9 @@ _CN_NUMBER = re.compile(
     rf"[一二两三四五六七八九][十百千][{_CN}]*|十[一二三四五六七八九][万亿]?|[一二两三四五六七八九][万亿][{_CN}]*"
 )
 
+# Longer ones are no numbers, but characters of which numbers are made.
+MAX_WORDED_CHARS = 40
+_TOO_LARGE = 10**300
 _EN_SMALL_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
@@ -94,9 +98,17 @@ def numbers_in(text: str, *, words: bool = True) -> list[Number]:
     plain = plain_digits(text)
     found = list(_digits(plain))
     if words:
-        taken = [(one.start, one.end) for one in found]
-        found += [one for one in _worded(text) if not any(a < one.end and one.start < b for a, b in taken)]
+        taken = _marked(text, ((one.start, one.end) for one in found))
+        found += [one for one in _worded(text) if not any(taken[one.start : one.end])]
     return sorted(found, key=lambda one: one.start)
+
+
+def _marked(text: str, spans: Iterable[tuple[int, int]]) -> bytearray:
+    """A byte for each character: 1 within a span. Comparing each number with all others would take for ever."""
+    marks = bytearray(len(text))
+    for start, end in spans:
+        marks[start:end] = b"\1" * (end - start)
+    return marks
 
 
 def _digits(plain: str) -> Iterator[Number]:
@@ -117,7 +129,7 @@ def _digits(plain: str) -> Iterator[Number]:
 
 
 def _worded(text: str) -> Iterator[Number]:
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for pattern, read, is_percent in (
         (_CN_PERCENT, lambda m: _chinese(m[1]), True),
         (_CN_TENTHS, lambda m: 10.0 * _CN_DIGITS[m[1]] + _CN_DIGITS.get(m[2] or "", 0), True),
@@ -127,16 +139,18 @@ def _worded(text: str) -> Iterator[Number]:
         for match in pattern.finditer(text):
             value = read(match)  # type: ignore[no-untyped-call]
             start, end = match.span()
-            if value is None or any(a < end and start < b for a, b in taken):
+            if value is None or any(taken[start:end]):
                 continue
             percent = _PERCENT.match(text, end)
-            taken.append((start, end))
+            taken[start:end] = b"\1" * (end - start)
             end = percent.end() if percent else end
             decimals = len(f"{value:g}".partition(".")[2])
             yield Number(text[start:end], start, end, value, value, decimals, is_percent or percent is not None)
 
 
 def _chinese(text: str) -> float | None:
+    if len(text) > MAX_WORDED_CHARS:
+        return None
     whole, point, rest = text.partition("点")
     total = section = digit = 0
     for character in whole:
@@ -147,7 +161,7 @@ def _chinese(text: str) -> float | None:
         else:
             factor = 10_000 if character == "万" else 100_000_000
             total, section, digit = (total + section + digit) * factor, 0, 0
-    value = float(total + section + digit)
+    value = float(min(total + section + digit, _TOO_LARGE))
     if point:
         if not rest or any(character not in _CN_DIGITS for character in rest):
             return None
@@ -166,7 +180,7 @@ def _english(text: str) -> float | None:
         else:
             section += _EN_SMALL.get(word, _EN_TENS.get(word, 0))
     value = total + section
-    return value if value >= 11 else None
+    return value if 11 <= value < _TOO_LARGE else None
 
 
 class Allowed:
@@ -178,24 +192,37 @@ class Allowed:
 
     def __init__(self) -> None:
         self._values: dict[bool, list[float]] = {False: [], True: []}
+        self._are_sorted = True
 
     def add_text(self, text: str) -> Allowed:
         """Every number of a text, as it stands and as its unit scales it."""
         for number in numbers_in(text):
             self._values[number.is_percent] += {abs(number.value), abs(number.scaled)}
+        self._are_sorted = False
         return self
 
     def add(self, values: Iterable[float], *, is_percent: bool = False) -> Allowed:
         self._values[is_percent] += [abs(value) for value in values if math.isfinite(value)]
+        self._are_sorted = False
         return self
 
     def has(self, number: Number) -> bool:
-        values = self._values[True] if number.is_percent else (*self._values[False], *self._values[True])
+        if not self._are_sorted:
+            for values in self._values.values():
+                values.sort()
+            self._are_sorted = True
+        kinds = (True,) if number.is_percent else (False, True)
         return any(
-            abs(value - meant) <= half * (1 + 1e-9) + 1e-9 * abs(meant)
+            _is_near(self._values[kind], meant, half * (1 + 1e-9) + 1e-9 * abs(meant))
             for meant, half in number.readings
-            for value in values
+            for kind in kinds
         )
+
+
+def _is_near(values: Sequence[float], meant: float, reach: float) -> bool:
+    """Whether one of some sorted values is within ``reach`` of what is meant."""
+    at = bisect_left(values, meant - reach)
+    return at < len(values) and values[at] <= meant + reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +236,14 @@ class Checked:
 
 def checked_numbers(text: str, allowed: Allowed) -> Checked:
     """Strike out what is not allowed. Marks of lists and of sources (``2.``, ``[3]``) are no statements."""
-    ignored = [match.span() for pattern in (_LIST_MARK, _CITATION) for match in pattern.finditer(plain_digits(text))]
+    plain = plain_digits(text)
+    spans = (match.span() for pattern in (_LIST_MARK, _CITATION) for match in pattern.finditer(plain))
+    ignored = _marked(text, spans)
     pieces: list[str] = []
     struck: list[str] = []
     at = kept = 0
     for number in numbers_in(text):
-        if any(a <= number.start and number.end <= b for a, b in ignored):
+        if all(ignored[number.start : number.end]):
             continue
         if allowed.has(number):
             kept += 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 
 from multi_llm_comparator.applications.analysis.analyse import analyse
 from multi_llm_comparator.applications.answers import Answered, answered, digest_of
 from multi_llm_comparator.applications.decision.support import support
 from multi_llm_comparator.applications.desk import Question, Reply, estimated_tokens
-from multi_llm_comparator.applications.documents import KIND
+from multi_llm_comparator.applications.documents import DOCUMENT, KIND, RESULT, item_record, run_record
 from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.insight.wording import put_into_words
 from multi_llm_comparator.applications.reading.pieces import Reading
@@ -19,16 +18,17 @@ from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.snapshot import Phase, ServiceSnapshot
 from multi_llm_comparator.applications.sources import Sources
 from multi_llm_comparator.applications.spec import ServiceSpec
+from multi_llm_comparator.applications.words import title_without_document
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
-from multi_llm_comparator.core.exceptions import DeadlineExceededError, MultiLLMError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.exceptions import DeadlineExceededError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.runs.task_run import TaskRun
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 MAX_TITLE_CHARS = 200
 # Tokens of a chat template around a prompt, and of what an estimate may be wrong by.
@@ -36,26 +36,18 @@ TEMPLATE_TOKENS = 48
 # Of a text, what its tokens are counted in; and what other places may have more.
 SAMPLE_CHARS, SAFETY = 4_000, 1.1
 
-log = logging.getLogger(__name__)
 
-
-class ServiceRun(TaskRun):
-    """One piece of work. Everything here is written on the event loop that it works on; snapshots are for anybody.
+class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
+    """One piece of work.
 
     It is the desk of its own service: what was answered before is given again when the run is resumed.
     """
 
     kind = KIND
-    id: str = ""
-    state: RunState = "queued"
-    phase: Phase = ""
-    version: int = 0
 
     def __init__(self, sources: Sources, spec: ServiceSpec, *, run_id: str) -> None:
         self.id, self.spec, self._sources = run_id, spec, sources
         self.created_at = now()
-        self.ended_at: float | None = None
-        self.error: str | None = None
         # What is read, and what was found; both are stored as items, once.
         self.read: Reading | Data | None = None
         self.result: Result | None = None
@@ -78,11 +70,7 @@ class ServiceRun(TaskRun):
             head = self.read.pieces[0].text
         if not head and isinstance(self.read, Data):
             head = self.read.title or (self.read.series[0].title if self.read.series else "")
-        return cut_line(head, MAX_TITLE_CHARS) if head else f"{self.spec.service_type} {self.spec.kind}"
-
-    @property
-    def is_over(self) -> bool:
-        return self.state not in ACTIVE
+        return cut_line(head, MAX_TITLE_CHARS) if head else title_without_document(self.spec)
 
     @property
     def worked_s(self) -> float:
@@ -91,24 +79,19 @@ class ServiceRun(TaskRun):
 
     # --- looking at it ----------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> ServiceSnapshot:
-        return self.taken(self._taken_now)
+    def _as_of(self) -> tuple[object, ...]:
+        # How long it has worked is new each time.
+        return (*super()._as_of(), None if self.is_over else now())
 
-    def _taken_now(self) -> ServiceSnapshot:
+    def frozen(self) -> ServiceSnapshot:
         done = [self.answers[key] for key in self._used if key in self.answers]
         costs = [one.cost_usd for one in self.answers.values() if one.cost_usd is not None]
         writing = next((progress.text for progress in self.running.values() if progress.text), "")
         return ServiceSnapshot(
-            id=self.id,
-            title=self.title,
-            state=self.state,
-            phase=self.phase,
-            version=self.version,
-            created_at=self.created_at,
-            ended_at=self.ended_at,
-            error=self.error,
+            **self.head(),
             spec=self.spec,
             reading=self.read if isinstance(self.read, Reading) else None,
+            data=self.read if isinstance(self.read, Data) else None,
             result=self.result,
             expected=max(self._expected, len(self._used)),
             asked=len(done),
@@ -118,7 +101,6 @@ class ServiceRun(TaskRun):
             tokens=sum(one.tokens + one.prompt_tokens for one in self.answers.values()),
             cost_usd=math.fsum(costs) if costs else None,
             answered_by=tuple(dict.fromkeys(one.answered_by for one in self.answers.values() if one.is_done)),
-            owner=self.owner,
         )
 
     def _left_s(self) -> float | None:
@@ -131,14 +113,6 @@ class ServiceRun(TaskRun):
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """Work, beside the caller."""
-        self.launch(self._execute())
-
-    async def never_began(self, state: RunState) -> None:
-        self._enter(state)
-        await self._conclude()
-
     async def resume(self) -> None:
         """Ask what has no answer yet, also what failed."""
         if self.state == "done":
@@ -148,7 +122,7 @@ class ServiceRun(TaskRun):
         self._enter("queued")
         self.begin()
 
-    async def _execute(self) -> None:
+    async def work(self) -> None:
         self._began_at, self._expected = now(), 0
         self._asked_since, self._used = [], set()
         try:
@@ -159,29 +133,18 @@ class ServiceRun(TaskRun):
                 await self.save()
                 await self._calibrate()
                 self.result = await self._result()
-            self._enter("done")
         except TimeoutError:
             self.error = f"{DeadlineExceededError.__name__}: it was not done within {self.spec.deadline_s} s"
-            self._enter("failed")
-        except MultiLLMError as exc:
-            self.error = str(exc)
-            self._enter("failed")
-        except asyncio.CancelledError:
-            self._enter(self._ends_as)
-            raise
-        except Exception:
-            log.exception("service %s broke", self.id)
-        finally:
-            await self._conclude()
 
     async def _read_document(self) -> None:
         if self.read is not None:
             return
         data = await asyncio.to_thread(self._sources.documents.load, self.id)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        found = await ask_child({"op": op, "name": self.spec.name}, data)
+        async with self._sources.readers:
+            found = await ask_child({"op": op, "name": self.spec.name}, data)
         self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
-        await self._commit("document")
+        await self._commit(DOCUMENT)
 
     async def _result(self) -> Result:
         if isinstance(self.read, Data):
@@ -190,19 +153,10 @@ class ServiceRun(TaskRun):
         work = support if self.spec.service_type == "decision_support" else analyse
         return await work(self, self.spec, self.read)
 
-    async def _conclude(self) -> None:
+    async def wind_up(self) -> list[str]:
         self.running.clear()
-        if not self.is_over:
-            self.error = "something went wrong in the workbench; its log says what"
-            self._enter("failed")
-        self.ended_at = now()
         self.worked_before_s, self._began_at = self.worked_s, 0.0
-        self.version += 1
-        try:
-            await self._commit(*(["result"] if self.result else []), run=True)
-        except (StoreError, RunAtWorkError) as exc:
-            self.error = self.error or str(exc)
-            self._enter("failed")
+        return [RESULT] if self.result else []
 
     # --- its desk ---------------------------------------------------------------------------------------------------
 
@@ -257,7 +211,7 @@ class ServiceRun(TaskRun):
         )
         progress = self.running[key] = AnswerProgress(requested_at=now())
         try:
-            await ask(self._sources.texts, self.spec.target, request, progress, lambda _: self._changed())
+            await ask(self._sources.texts, self.spec.target, request, progress, lambda _: self.changed())
         finally:
             self.running.pop(key, None)
         found = self.answers[key] = answered(digest, self.spec.target, progress)
@@ -266,18 +220,10 @@ class ServiceRun(TaskRun):
         await self._commit(key)
         return found
 
-    # --- saving -----------------------------------------------------------------------------------------------------
+    # --- what is stored ---------------------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
-        self.version += 1
+    def run_record(self) -> RunRecord:
+        return run_record(self)
 
-    async def save(self) -> None:
-        await self._commit(run=True)
-
-    async def _commit(self, *keys: str, run: bool = False) -> None:
-        if self.recorder is not None:
-            await self.recorder.commit(*keys, run=run)
-
-    def _enter(self, state: RunState, phase: Phase = "") -> None:
-        self.state, self.phase = state, phase
-        self.version += 1
+    def item_record(self, key: str) -> ItemRecord:
+        return item_record(self, key)

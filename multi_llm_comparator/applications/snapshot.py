@@ -5,30 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.spec import ServiceSpec
-from multi_llm_comparator.core.at_work import WorkingProcess
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.runs.snapshot import RunSnapshot
 
 Phase = Literal["", "reading", "asking"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSnapshot:
+class ServiceSnapshot(RunSnapshot):
     """Everything of a service run. ``asked`` of ``expected`` questions are answered; ``left_s`` is None while nobody
-    can tell; ``answered_by`` are the models that did. ``reading`` is None for data, and until it is read."""
+    can tell; ``answered_by`` are the models that did. Once it is read there is ``data`` with all that was computed of
+    it, or a ``reading`` of any other document."""
 
-    id: str
-    title: str
-    state: RunState
-    phase: Phase
-    version: int
-    created_at: float
-    ended_at: float | None
-    error: str | None
     spec: ServiceSpec
     reading: Reading | None
+    data: Data | None = None
     result: Result | None
     expected: int
     asked: int
@@ -38,11 +32,6 @@ class ServiceSnapshot:
     tokens: int
     cost_usd: float | None
     answered_by: tuple[str, ...]
-    owner: WorkingProcess | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self.state in ACTIVE
 
     @property
     def share(self) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
+from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, MAX_READERS
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError, NotWrittenError
 from multi_llm_comparator.core.private_files import make_private_folder
@@ -81,9 +82,11 @@ class Documents:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time."""
+    """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time. ``readers`` are the places
+    of processes that read documents: each may take two gigabytes."""
 
     texts: TextSource
     documents: Documents
     count_tokens: CountTokens = field(default=_unknown)
     in_flight: int = 4
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_READERS))

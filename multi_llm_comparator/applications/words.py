@@ -5,15 +5,13 @@ Text of results is written by code from these; what a model wrote stands beside 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 from multi_llm_comparator.applications.reading.pieces import Remark
+from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
-from multi_llm_comparator.core.readable import Language
-
-Say = Callable[..., str]
+from multi_llm_comparator.core.readable import Language, Say, words_in
 
 
 def _read(language: Language) -> Mapping[str, str]:
@@ -26,11 +24,7 @@ LABELS: dict[Language, Mapping[str, str]] = {"en": _read("en"), "zh": _read("zh"
 
 def words_of(language: Language) -> Say:
     """What says these words in a language."""
-    return partial(_said, LABELS[language])
-
-
-def _said(labels: Mapping[str, str], key: str, /, **values: object) -> str:
-    return labels[key].format(**values) if values else labels[key]
+    return words_in(LABELS[language])
 
 
 def remark_sentence(remark: Remark, language: Language) -> str:
@@ -41,6 +35,12 @@ def remark_sentence(remark: Remark, language: Language) -> str:
         key = f"{key}_why"
     values = {name: f"{value:,}" if isinstance(value, int) else value for name, value in remark.values.items()}
     return labels[key].format(**values)
+
+
+def title_without_document(spec: ServiceSpec) -> str:
+    """What a run is called whose document has no name and no text yet: ``Data insight: Trends``."""
+    say = words_of(spec.language or "en")
+    return f"{say(f'report_{spec.service_type}')}: {say(f'kind_{spec.kind}')}"
 
 
 def number(value: float) -> str:

@@ -13,7 +13,7 @@ import httpx2
 
 from multi_llm_comparator.cli.consoles import messages
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Failed, Finished, TextDelta
+from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, event_from_dict
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     KeyRefusedError,
@@ -46,6 +46,7 @@ class Offered:
     name: str
     kind: str
     context_length: int | None = None
+    sees_images: bool = False
 
 
 @dataclass
@@ -170,7 +171,10 @@ class Running:
 
     async def offered(self) -> list[Offered]:
         listed = await self.get("/v1/models")
-        return [Offered(one["id"], one["kind"], one.get("context_length")) for one in listed["data"]]
+        return [
+            Offered(one["id"], one["kind"], one.get("context_length"), one.get("sees_images", False))
+            for one in listed["data"]
+        ]
 
     async def status(self) -> dict[str, Any]:
         found: dict[str, Any] = await self.get("/status")
@@ -181,7 +185,7 @@ class Running:
     ) -> AsyncGenerator[str, None]:
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": message.role, "content": message.content} for message in asked],
+            "messages": [{"role": message.role, "content": _content(message)} for message in asked],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -196,6 +200,18 @@ class Running:
                         for piece in self._pieces(json.loads(line[6:]), told):
                             yield piece
         except httpx2.HTTPError as exc:
+            raise ProviderUnavailableError(f"{self.where} broke off: {type(exc).__name__}") from exc
+
+    async def events(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
+        """Every event of an answer of a model over there. Raises as :meth:`answer`."""
+        body = {"target": target, "request": request.to_dict()}
+        try:
+            async with self._http.stream("POST", "/api/answers", json=body) as answer:
+                if answer.status_code != 200:
+                    raise self._error(answer.status_code, await answer.aread())
+                async for line in answer.aiter_lines():
+                    yield event_from_dict(json.loads(line))
+        except (httpx2.HTTPError, ValueError) as exc:
             raise ProviderUnavailableError(f"{self.where} broke off: {type(exc).__name__}") from exc
 
     def _pieces(self, chunk: Mapping[str, Any], told: Told) -> list[str]:
@@ -224,6 +240,16 @@ class Running:
         return ConfigurationError(said) if status == 400 else ProviderUnavailableError(said)
 
 
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """What a message says, as the API takes it."""
+    if not message.images:
+        return message.content
+    return [
+        {"type": "image_url", "image_url": {"url": part.image}} if part.image else {"type": "text", "text": part.text}
+        for part in message.parts()
+    ]
+
+
 class Here:
     """Models of this process."""
 
@@ -239,7 +265,8 @@ class Here:
         for info in services.models.get_available_models():
             if info.is_loadable:
                 name = services.models.unique_name(info.id)
-                found[name] = Offered(name, "local", services.models.context_length(info.id))
+                sees = info.loaded_as.config.get("sees_images") is True
+                found[name] = Offered(name, "local", services.models.context_length(info.id), sees)
         kinds: tuple[tuple[str, list[str]], ...] = (
             ("endpoint", [name for name, one in config.models.items() if one.is_remote]),
             ("group", list(config.task_groups)),

@@ -59,7 +59,11 @@ def query(
     ] = None,
     model: ModelOption = None,
     strategy: Annotated[
-        str, typer.Option(help="auto: whoever suits the question best; direct: --model and nobody else.")
+        str,
+        typer.Option(
+            help="auto: whoever suits the question best; direct: --model and nobody else; or a mode of cooperate, "
+            "such as voting."
+        ),
     ] = "auto",
     quality_priority: Annotated[
         float | None, typer.Option(min=0, max=1, help="Of auto: 1 looks at quality alone, 0 at cost and latency alone.")
@@ -67,13 +71,17 @@ def query(
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of the answer at most.")] = None,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="0 is greedy.")] = 0.7,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option("--image", help="A picture before the question, for models that see; repeatable."),
+    ] = None,
     as_json: JsonOption = False,
     alone: AloneOption = False,
 ) -> None:
     """Ask one question; the answer is printed as it is written."""
     from multi_llm_comparator.cli import talking
 
-    wanted = talking.Wanted(system, max_tokens, temperature, quality_priority)
+    wanted = talking.Wanted(system, max_tokens, temperature, quality_priority, tuple(image or ()))
     run(talking.query(question, model, strategy, wanted, as_json, alone))
 
 
@@ -136,7 +144,7 @@ def cooperate(
     integration: Annotated[
         str, typer.Option(help="How one answer is made: ensemble, majority, best, concatenation, last or first.")
     ] = "",
-    integrator: Annotated[str, typer.Option(help="Who puts answers together; the weightiest member if absent.")] = "",
+    integrator: Annotated[str, typer.Option(help="Who combines answers; the weightiest member if absent.")] = "",
     rounds: Annotated[int, typer.Option(min=1, max=5, help="Rounds of votes; layers of an ensemble.")] = 1,
     samples: Annotated[int, typer.Option(min=1, max=16, help="Answers of each member of an ensemble.")] = 1,
     deadline: Annotated[float | None, typer.Option(min=0.001, help="Seconds that all of it may take.")] = None,
@@ -215,22 +223,26 @@ def plan(
     config: ConfigOption = DEFAULT_CONFIG,
     query: Annotated[str | None, typer.Option(help="Answer this question instead of the configured ones.")] = None,
     folder: OutputOption = None,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
 ) -> None:
     """Answer a question, measure a data set, or build one for tuning a planner, as the configuration says."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.run_plan(config, query, folder))
+    run(planning.run_plan(config, query, folder, planning.Manner(as_json, alone)))
 
 
 @app.command()
 def resume(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or the folder of a data-set run.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
 ) -> None:
     """Go on with what was stopped; nothing finished is repeated."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.run_resume(run_id, config))
+    run(planning.run_resume(run_id, config, planning.Manner(as_json, alone)))
 
 
 @app.command()
@@ -242,18 +254,22 @@ def baseline(
     timeout: Annotated[float | None, typer.Option(min=0.001, help="Seconds an answer may take.")] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     folder: OutputOption = None,
+    as_json: JsonOption = False,
+    alone: AloneOption = False,
 ) -> None:
     """Ask a single model directly: what cooperation is compared with."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.run_baseline(config, model, query, dataset_path, limit, timeout, folder))
+    asked = planning.Asked(model, query, dataset_path, limit, timeout)
+    run(planning.run_baseline(config, asked, folder, planning.Manner(as_json, alone)))
 
 
 @app.command()
 def export(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="A run's id.")],
     format: Annotated[
-        str, typer.Option("--format", "-f", help="html, json, csv or md; of a plan run also svg or xml.")
+        str,
+        typer.Option("--format", "-f", help="html, json, csv or md; of a plan also svg or xml; of a service docx."),
     ] = "html",
     to: Annotated[
         str | None,
@@ -262,11 +278,12 @@ def export(
         ),
     ] = None,
     language: Annotated[str, typer.Option(help="Of the words in html, md and svg: en or zh.")] = "en",
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a stored run, a comparison or a plan, to a file."""
+    """Write a stored run of any kind to a file."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.export(run_id, format, language, to))
+    run(planning.export(run_id, format, language, to, as_json=as_json))
 
 
 @app.command()
@@ -287,11 +304,12 @@ def convert(
     check: Annotated[
         bool, typer.Option(help="Load both and compare their predictions, for GGUF files made from PyTorch models.")
     ] = True,
+    as_json: JsonOption = False,
 ) -> None:
     """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
     from multi_llm_comparator.cli.convert import convert_model
 
-    convert_model(source, out, target, overwrite, check)
+    convert_model(source, out, target, overwrite=overwrite, check=check, as_json=as_json)
 
 
 @app.command()
@@ -300,11 +318,12 @@ def analyze(
     threshold: Annotated[
         int | None, typer.Argument(min=1, help="Share the steps out as this threshold would have.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show how steps were shared out between the small and the large model, by difficulty."""
     from multi_llm_comparator.cli import planning
 
-    run(planning.run_analyze(results, threshold))
+    run(planning.run_analyze(results, threshold, as_json=as_json))
 
 
 # --- commands with many words of their own: those are read where the work is done ----------------------------------
@@ -313,15 +332,23 @@ def analyze(
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def tune(context: typer.Context) -> None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
+    from multi_llm_comparator.training.trainer import AS_JOB
     from multi_llm_comparator.training.trainer import app as trainer
 
-    _pass_on(trainer, context)
+    if AS_JOB not in context.args:
+        _pass_on(trainer, context)
+    from multi_llm_comparator.cli import planning
+    from multi_llm_comparator.cli.jobs import start_tuning
+
+    options = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
+    if not isinstance(options, int):  # which it is where only help was asked for
+        run(planning.without_models(lambda work: start_tuning(work, options)))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def evaluate(context: typer.Context) -> None:
     """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    from multi_llm_comparator.cli.measure import measuring
+    from multi_llm_comparator.cli.measure_app import measuring
 
     _pass_on(measuring, context)
 
@@ -329,7 +356,7 @@ def evaluate(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def promptset(context: typer.Context) -> None:
     """Prompt sets that are kept here: list, import, export, delete."""
-    from multi_llm_comparator.cli.measure import promptset as commands
+    from multi_llm_comparator.cli.measure_app import promptset as commands
 
     _pass_on(commands, context)
 
@@ -337,10 +364,9 @@ def promptset(context: typer.Context) -> None:
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def jobs(context: typer.Context) -> None:
     """Tunings and other long work: list, show, stop, resume."""
-    from multi_llm_comparator.cli import planning
-    from multi_llm_comparator.cli.jobs import jobs_commands
+    from multi_llm_comparator.cli.jobs_app import jobs_commands
 
-    _pass_on(jobs_commands(lambda do: run(planning.without_models(do))), context)
+    _pass_on(jobs_commands, context)
 
 
 def _pass_on(commands: typer.Typer, context: typer.Context) -> None:

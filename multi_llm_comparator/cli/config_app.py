@@ -97,11 +97,13 @@ def list_all(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def export(file: Annotated[str, typer.Argument(help="JSON file to write; - prints it.")] = "-") -> None:
+def export(
+    file: Annotated[str, typer.Argument(help="JSON file to write; - prints it.")] = "-", as_json: JsonOption = False
+) -> None:
     """Write the configuration as one JSON file, without any key."""
     from multi_llm_comparator.cli import configuring
 
-    run(configuring.export(file))
+    run(configuring.export(file, as_json))
 
 
 @app.command("import")
@@ -118,7 +120,9 @@ def import_file(
 @keys.command("add")
 def add_key(
     name: Annotated[str, typer.Option(help="What it is for.")],
-    scope: Annotated[list[str] | None, typer.Option(help="models (the default) or admin; may be repeated.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="models (the default), pages or admin; may be repeated.")
+    ] = None,
     days: Annotated[float | None, typer.Option(min=0.001, help="Days until it expires; never if absent.")] = None,
     rpm: Annotated[int | None, typer.Option(help="Requests a minute at most.")] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens a minute at most.")] = None,

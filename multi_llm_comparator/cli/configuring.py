@@ -123,8 +123,8 @@ async def list_all(as_json: bool) -> bool:
     return True
 
 
-async def export(to: str) -> bool:
-    """Write all of it as JSON. Keys are named in it and never there."""
+async def export(to: str, as_json: bool) -> bool:
+    """Write all of it as JSON, which is one JSON value where it is printed. Keys are named in it and never there."""
     settings = get_settings().model_dump(mode="json", exclude=set(LEFT_OUT), exclude_defaults=True)
     data = {
         "format": FORMAT,
@@ -139,6 +139,8 @@ async def export(to: str) -> bool:
         return True
     write_atomically(Path(to).expanduser(), text)
     messages.print(f"written: {to}")
+    if as_json:
+        print(json.dumps({"written": to}, ensure_ascii=False))
     return True
 
 

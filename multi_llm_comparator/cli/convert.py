@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.conversion.convert import TARGETS, convert, suggested_out
 from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
@@ -19,7 +20,6 @@ from multi_llm_comparator.evaluation.export_check import check_files
 from multi_llm_comparator.headless import scanned_models
 from multi_llm_comparator.services.scan.folder import scan_folder
 
-TARGET_NAMES = ", ".join(TARGETS)
 _PHASES: dict[Phase, str] = {
     "reading": "reading the source",
     "writing": "writing weights",
@@ -28,7 +28,9 @@ _PHASES: dict[Phase, str] = {
 }
 
 
-def convert_model(source: str, out: Path | None, target: str | None, overwrite: bool, check: bool) -> None:
+def convert_model(
+    source: str, out: Path | None, target: str | None, *, overwrite: bool, check: bool, as_json: bool
+) -> None:
     """Convert a model: PyTorch to GGUF and back, GGUF to another quantization, an adapter merged into its base."""
     use_ordinary_umask()
     found, adapter, name = _found(source)
@@ -43,9 +45,14 @@ def convert_model(source: str, out: Path | None, target: str | None, overwrite: 
             bar.update(task, description=_PHASES[phase], completed=share, refresh=messages.is_terminal)
 
         report = convert(found, place, wanted, adapter=adapter, overwrite=overwrite, progress=show)
-    output.print(_summary(report))
-    if check and wanted.upper() in QUANTIZATIONS and (adapter is not None or found.is_dir()):
-        output.print(_checked(_model_of(source, found), report.out))
+    is_checked = check and wanted.upper() in QUANTIZATIONS and (adapter is not None or found.is_dir())
+    if not as_json:
+        output.print(_summary(report))
+    checked = _checked(_model_of(source, found), report.out) if is_checked else None
+    if as_json:
+        print_json({**report.to_dict(), "checked": checked})
+    elif checked is not None:
+        output.print(checked)
 
 
 def _checked(reference: ModelInfo, made: Path) -> str:

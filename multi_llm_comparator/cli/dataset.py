@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output, show_while, standing_view
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
@@ -25,6 +27,15 @@ from multi_llm_comparator.wiring import Services
 
 Mode = Literal["dataset", "build", "baseline"]
 TRAINER = "python -m multi_llm_comparator.training.trainer"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is done in which folder, and whether its result is printed as one JSON value."""
+
+    mode: Mode
+    folder: Path
+    as_json: bool
 
 
 def is_dataset_folder(text: str) -> bool:
@@ -45,11 +56,14 @@ def stored_config(folder: Path) -> tuple[Mode, CooperationConfig, dict[str, Any]
     return mode, parse_config(config, str(folder / SETUP_FILE)), setup
 
 
-async def evaluate(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
+async def evaluate(
+    work: Services, config: CooperationConfig, cast: Cast, folder: Path | None, *, as_json: bool
+) -> bool:
     """Solve all questions together and report; whether any was answered."""
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
     solve = partial(_solver, work, config, cast, judge)
-    return await _solve_all(config, solve, "dataset", folder or _new_folder(config, cast), _about(config, cast))
+    place = Place("dataset", folder or _new_folder(config, cast), as_json)
+    return await _solve_all(config, solve, place, _about(config, cast))
 
 
 def _solver(
@@ -60,7 +74,7 @@ def _solver(
     return Solver(work.gateway, options, judge=judge, evaluation=evaluation, plans=work.plans, begun=begun)
 
 
-async def build(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None) -> bool:
+async def build(work: Services, config: CooperationConfig, cast: Cast, folder: Path | None, *, as_json: bool) -> bool:
     """Have plans written, solved where that is wanted, and the pairs saved; whether there is any."""
     section = config.dataset.build
     judge = Judge(work.gateway, cast.judge) if cast.judge else None
@@ -70,29 +84,35 @@ async def build(work: Services, config: CooperationConfig, cast: Cast, folder: P
         executes = section.use_models_for_execution
         return _solver(work, config, cast, judge, journal) if executes else plan_only
 
-    return await _solve_all(config, solve, "build", folder or _new_folder(config, cast), _about(config, cast))
+    place = Place("build", folder or _new_folder(config, cast), as_json)
+    return await _solve_all(config, solve, place, _about(config, cast))
 
 
 async def baseline(
-    work: Services, config: CooperationConfig, model: str, timeout_s: float | None, folder: Path | None
+    work: Services,
+    config: CooperationConfig,
+    model: str,
+    timeout_s: float | None,
+    folder: Path | None,
+    *,
+    as_json: bool,
 ) -> bool:
     """Ask one model all questions; whether any was answered."""
     solve = Baseline(work.gateway, model, timeout_s=timeout_s, plans=work.plans)
     folder = folder or report_folder(Path(config.system.reports), "single_model_results", [model])
     about = {"model": model, "data set": config.dataset.path or "", "timeout": timeout_s or "none"}
-    return await _solve_all(
-        config, lambda _: solve, "baseline", folder, about, {"model": model, "timeout_s": timeout_s}
-    )
+    place = Place("baseline", folder, as_json)
+    return await _solve_all(config, lambda _: solve, place, about, {"model": model, "timeout_s": timeout_s})
 
 
 async def _solve_all(
     config: CooperationConfig,
     solve: Callable[[OutcomeJournal], Solve],
-    mode: Mode,
-    folder: Path,
+    place: Place,
     about: Mapping[str, object],
     more: Mapping[str, Any] | None = None,
 ) -> bool:
+    mode, folder = place.mode, place.folder
     questions = read_dataset(config.dataset.path or "", config.dataset.limit)
     journal = OutcomeJournal(folder, {"mode": mode, "config": config.model_dump(mode="json"), **(more or {})})
     run = DatasetRun(questions, journal, solve(journal), in_flight=config.system.questions_in_flight)
@@ -101,15 +121,22 @@ async def _solve_all(
     except asyncio.CancelledError:
         messages.print(f"stopped; go on with: llm-cooperation resume {folder}")
         raise
-    notes = _write_pairs(config, run, folder) if mode == "build" else []
+    pairs = _write_pairs(config, run, folder) if mode == "build" else None
+    kept = f"of {len(run.outcomes)} question-plan pairs were kept, in {PAIRS_FILE}."
+    notes = [] if pairs is None else [f"{pairs} {kept}"]
     report = write_dataset_report(folder, run.outcomes, about, notes=notes)
-    for line in (*notes, _summary(run.standing())):
-        output.print(line)
     messages.print(f"report: {report}")
+    standing = run.standing()
+    if place.as_json:
+        found = {**asdict(standing), "accuracy": standing.accuracy, "pairs": pairs}
+        print_json({"mode": mode, **found, "folder": str(folder), "report": str(report)})
+    else:
+        output.print("\n".join((*notes, _summary(standing))))
     return any(outcome.state == "done" for outcome in run.outcomes)
 
 
-def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> list[str]:
+def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> int:
+    """Write them; how many there are."""
     count = write_pairs(
         folder,
         run.outcomes,
@@ -122,7 +149,7 @@ def _write_pairs(config: CooperationConfig, run: DatasetRun, folder: Path) -> li
             f"tune a planner with: {TRAINER} --data_path {data} --model_path MODEL --output_dir NEW_MODEL",
             soft_wrap=True,
         )
-    return [f"{count} of {len(run.outcomes)} question-plan pairs were kept, in {PAIRS_FILE}."]
+    return count
 
 
 def _summary(standing: Standing) -> str:

@@ -20,6 +20,8 @@ from multi_llm_comparator.evaluation.dataset_run import Standing
 from multi_llm_comparator.plans.metrics import run_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.registry import RunRegistry
 
 T = TypeVar("T")
 REDRAWN_EVERY_S = 0.125
@@ -43,6 +45,17 @@ async def show_while(work: Awaitable[T], draw: Callable[[], RenderableType]) -> 
         finally:
             live.update(draw(), refresh=True)
     return task.result()
+
+
+async def follow(runs: RunRegistry, run: LiveRun, draw: Callable[[], RenderableType], resume: str) -> None:
+    """Wait for a run to end, and show it meanwhile. Whatever ends this early, such as Ctrl+C, stops the run; it can be
+    resumed by the command ``resume`` with its id."""
+    try:
+        await show_while(runs.wait(run.id), draw)
+    except BaseException:
+        await runs.stop(run.id)
+        messages.print(f"stopped; go on with: llm-cooperation {resume} {run.id}")
+        raise
 
 
 def run_view(run: PlanRun) -> RenderableType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
@@ -18,21 +19,35 @@ STANDARD_OUTPUT = "-"
 _SHORT = {"md": "markdown"}
 
 
-async def export(work: Services, run_id: str, format: str, language: str, to: str | None) -> bool:
+async def export(
+    work: Services, run_id: str, format: str, language: str, to: str | None, *, as_json: bool = False
+) -> bool:
     """Write the run to ``to``: a file or a folder, ``-`` for standard output, None for a file here, named after it."""
+    if as_json and to == STANDARD_OUTPUT:
+        raise ConfigurationError("--json and --output - both want standard output; give one of them")
     known = [one for one in LANGUAGES if one == language]
     if not known:
         raise ConfigurationError(f"no language {language!r}; there are {', '.join(LANGUAGES)}")
     file = await RunFiles(work.runs).export(run_id, _SHORT.get(format, format), known[0])
     if to == STANDARD_OUTPUT and sys.stdout.isatty():
-        output.print(file.data.decode())
+        try:
+            text = file.data.decode()
+        except UnicodeDecodeError as exc:
+            raise ConfigurationError(
+                f"{format!r} is no text and is not written to a terminal: give --output FILE, or a pipe"
+            ) from exc
+        output.print(text)
         return True
     if to == STANDARD_OUTPUT:
         # Byte for byte: on no terminal can the text of others do harm.
         sys.stdout.buffer.write(file.data)
+        sys.stdout.buffer.flush()
         return True
     path = Path(to or ".").expanduser()
     path = path / file.name if path.is_dir() else path
     write_atomically(path, file.data)
     messages.print(f"written: {path}")
+    if as_json:
+        about = {"run_id": run_id, "written": str(path), "size_bytes": len(file.data), "media_type": file.media_type}
+        print_json(about)
     return True

@@ -1,11 +1,9 @@
-"""``llm-cooperation jobs``: tunings and other long work, from the command line."""
+"""What ``llm-cooperation jobs`` does: tunings and other long work, from the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from pathlib import Path
 
-import typer
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -17,46 +15,16 @@ from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
+from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, make_spec
 from multi_llm_comparator.tracking.records import RunSummary
+from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.wiring import Services
 
 MAX_LISTED = 50
 LOG_LINES = 10
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-RunId = Annotated[str, typer.Argument(help="A job's id.")]
-# Runs a command's work with the services to its end.
-Perform = Callable[[Callable[[Services], Coroutine[Any, Any, bool]]], None]
 
-
-def jobs_commands(perform: Perform) -> typer.Typer:
-    """The commands below ``jobs``."""
-    commands = typer.Typer(no_args_is_help=True, help="Tunings and other long work: list, show, stop, resume.")
-
-    @commands.command("list")
-    def list_jobs(as_json: JsonOption = False) -> None:
-        """List jobs, newest first."""
-        perform(lambda work: _list(work, as_json))
-
-    @commands.command()
-    def show(run: RunId, as_json: JsonOption = False) -> None:
-        """Show a job: how far it is, what came out, what it printed last."""
-        perform(lambda work: _show(work, run, as_json))
-
-    @commands.command()
-    def stop(run: RunId) -> None:
-        """Have a job write a checkpoint and end, also one that the app follows."""
-        perform(lambda work: _stop(work, run))
-
-    @commands.command()
-    def resume(run: RunId) -> None:
-        """Continue a job from its last checkpoint, and show how far it is. Ctrl+C leaves it at work."""
-        perform(lambda work: _resume(work, run))
-
-    return commands
-
-
-async def _list(work: Services, as_json: bool) -> bool:
+async def list_jobs(work: Services, as_json: bool) -> bool:
     found = await work.jobs.list(limit=MAX_LISTED)
     if as_json:
         print_json(found)
@@ -73,7 +41,7 @@ def _line(run: RunSummary) -> str:
     return f"{run.id}  {iso_time(run.created_at)}  {run.stage:<12}  {run.kind:<12}  {run.title}{said}"
 
 
-async def _show(work: Services, run_id: str, as_json: bool) -> bool:
+async def show_job(work: Services, run_id: str, as_json: bool) -> bool:
     job = (await work.jobs.get(run_id)).snapshot()
     if as_json:
         print_json(job)
@@ -104,21 +72,38 @@ def described(job: JobSnapshot) -> list[str]:
     return lines
 
 
-async def _stop(work: Services, run_id: str) -> bool:
+async def stop_job(work: Services, run_id: str, as_json: bool) -> bool:
     await work.jobs.stop(run_id)
+    if as_json:
+        print_json({"told_to_stop": run_id})
     messages.print(f"job {run_id} was told to stop; it writes a checkpoint first")
     return True
 
 
-async def _resume(work: Services, run_id: str) -> bool:
+async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     await work.jobs.open(find=False)
-    run = await work.jobs.resume(run_id)
+    return await _followed(await work.jobs.resume(run_id), as_json)
+
+
+async def start_tuning(work: Services, options: TuningOptions, as_json: bool = False) -> bool:
+    """Put a tuning into the queue, and show how far it is. Ctrl+C leaves it at work."""
+    title = f"{Path(options.model_path).name} · {Path(options.data.source).name}"[:MAX_TITLE_CHARS]
+    await work.jobs.open(find=False)
+    run = await work.jobs.start(make_spec({"kind": "tuning", "title": title, "options": options.to_dict()}))
+    messages.print(f"job {run.id}")
+    return await _followed(run, as_json)
+
+
+async def _followed(run: JobRun, as_json: bool) -> bool:
     try:
         await show_while(run.wait(), lambda: job_view(run))
     except BaseException:
         # Ctrl+C arrives here as a cancellation.
-        messages.print(f"the job goes on by itself; see: llm-cooperation jobs show {run_id}")
+        messages.print(f"the job goes on by itself; see: llm-cooperation jobs show {run.id}")
         raise
+    if as_json:
+        print_json(run.snapshot())
+        return run.state == "done"
     for line in described(run.snapshot()):
         output.print(plain(line))
     return run.state == "done"

@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.signed_tokens import make_token
-from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys, KeyLimits
+from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys
 from multi_llm_comparator.tracking.store import Store
 
 DAY_S = 86_400

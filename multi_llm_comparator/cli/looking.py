@@ -43,7 +43,8 @@ async def models(format: str, alone: bool) -> bool:
         return True
     table = _table("name", "kind", "context")
     for one in offered:
-        table.add_row(Text(one.name), one.kind, str(one.context_length or ""))
+        kind = f"{one.kind}, sees images" if one.sees_images else one.kind
+        table.add_row(Text(one.name), kind, str(one.context_length or ""))
     output.print(table)
     return True
 

@@ -1,19 +1,19 @@
-"""``llm-cooperation evaluate`` and ``promptset``: what the Measure page does, from the shell."""
+"""What ``llm-cooperation evaluate`` and ``promptset`` do: the Measure page, from the shell."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Any, get_args
 
-import typer
 from rich.console import RenderableType
 from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
-from multi_llm_comparator.cli.exits import run
-from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, config_of
+from multi_llm_comparator.cli.display import follow, messages, output
+from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
@@ -21,19 +21,21 @@ from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
-from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
     SUBJECT_IDS,
+    Cluster,
     EvaluationSpec,
     JudgeMode,
     JudgeSpec,
     Subject,
     TaskChoice,
     checked_spec,
+    crossed,
 )
 from multi_llm_comparator.evaluation.measuring.words import outlook_sentence
 from multi_llm_comparator.evaluation.prompt_set_files import (
@@ -55,70 +57,69 @@ from multi_llm_comparator.wiring import Services
 
 WIDTH = 400
 
-measuring = typer.Typer(add_completion=False)
-promptset = typer.Typer(no_args_is_help=True, help="Prompt sets that are kept here: list, import, export, delete.")
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options of ``evaluate``."""
+
+    models: tuple[str, ...]
+    prompts: str | None
+    tasks: str
+    data: str | None
+    subjects: str
+    options: Mapping[str, Any]
+    configs: Sequence[ModelConfig]
+    repeats: int
+    seed: int
+    judge: str | None
+    judge_mode: str
+    reference: str | None
+    ray: str | None
+    actors: int | None
+    title: str
+    resumed: str | None
+    to: Path | None
+    config_path: Path
+    as_json: bool
+    alone: bool
 
 
-# --- evaluate -------------------------------------------------------------------------------------------------------
+async def run_evaluate(wanted: Wanted) -> bool:
+    """Ask everything that is wanted, or what a run lacks, and report; whether it is done.
 
-
-@measuring.command()
-def evaluate_command(
-    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
-    prompts: Annotated[
-        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
-    ] = None,
-    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
-    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
-    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
-    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
-    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
-    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
-    temperature: Annotated[float, typer.Option(min=0, max=2)] = 0.0,
-    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
-    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
-    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
-    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
-    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
-    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")
-    ] = DEFAULT_CONFIG,
-) -> None:
-    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
-    check_output(to)
-    read = load_config(config) if config.exists() or config != DEFAULT_CONFIG else None
-    if resume_run is not None:
-        run(_resume(resume_run, read, to))
-        return
-    chosen = tuple(name.strip() for name in subjects.split(",") if name.strip())
-    options = TaskOptions(shots=shots, limit=limit, chat=chat, subjects=chosen)
+    Raises:
+        ConfigurationError: what was asked for cannot be evaluated; nothing was asked.
+    """
+    check_output(wanted.to)
+    path = wanted.config_path
+    read = load_config(path) if path.exists() or path != DEFAULT_CONFIG else None
+    if wanted.resumed is not None:
+        return await _resume(wanted.resumed, read, wanted.to, as_json=wanted.as_json)
+    subjects = tuple(name.strip() for name in wanted.subjects.split(",") if name.strip())
     models = scanned_models()
-    names = [*(model or []), *([judge] if judge else [])]
-    reach, targets = reached(names, read, models)
-    judged_by = (targets.pop(), judge_mode) if judge else None
+    reach, targets = reached([*wanted.models, *([wanted.judge] if wanted.judge else [])], read, models)
+    judged_by = (targets.pop(), wanted.judge_mode) if wanted.judge else None
     spec = spec_of(
-        targets,
-        labels_of(targets, model or [], models),
-        prompts_named(prompts) if prompts else None,
-        task_choices(tasks, data, options),
-        ModelConfig(temperature=temperature, max_tokens=max_tokens),
+        crossed(targets, labels_of(targets, list(wanted.models), models), wanted.configs),
+        prompts_named(wanted.prompts) if wanted.prompts else None,
+        task_choices(wanted.tasks, wanted.data, TaskOptions(**wanted.options, subjects=subjects)),
         judged_by,
-        title=title,
-        repeats=repeats,
+        title=wanted.title,
+        repeats=wanted.repeats,
+        seed=wanted.seed,
+        reference=id_named(wanted.reference, list(wanted.models), len(wanted.configs)),
+        cluster=Cluster(address=wanted.ray, actors=wanted.actors) if wanted.ray else None,
     )
+    # Choices of tasks, and distances from a reference, are scored by a model of this process, so that is asked for
+    # texts too; a cluster has models of its own.
+    is_alone = wanted.alone or bool(spec.tasks or spec.reference or spec.cluster)
+    async with working(models, reach, Manner(wanted.as_json, is_alone)) as services:
+        return await evaluate(services, spec, wanted.to, as_json=wanted.as_json)
 
-    async def work() -> bool:
-        async with opened(models, reach) as services:
-            return await evaluate(services, spec, to)
 
-    run(work())
-
-
-async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None) -> bool:
+async def _resume(run_id: str, config: CooperationConfig | None, to: Path | None, *, as_json: bool) -> bool:
     async with opened(scanned_models(), reach_without(config or config_of("any"))) as work:
-        return await resume(work, run_id, to)
+        return await resume(work, run_id, to, as_json=as_json)
 
 
 def reached(names: list[str], config: CooperationConfig | None, models: ModelManager) -> tuple[Reach, list[str]]:
@@ -168,31 +169,42 @@ def prompts_named(name: str) -> PromptSet:
 
 
 def spec_of(
-    targets: list[str],
-    names: list[str],
+    subjects: Sequence[Subject],
     prompts: PromptSet | None,
     tasks: list[TaskChoice],
-    config: ModelConfig,
     judge: tuple[str, str] | None,
     *,
     title: str,
     repeats: int,
+    seed: int = 1,
+    reference: str | None = None,
+    cluster: Cluster | None = None,
 ) -> EvaluationSpec:
     """Raises ConfigurationError: what was asked for cannot be evaluated."""
-    subjects = [
-        Subject(id=letter, target=target, label=name[:300], config=config)
-        for letter, target, name in zip(SUBJECT_IDS, targets, names, strict=False)
-    ]
-    if len(targets) > len(SUBJECT_IDS):
-        raise ConfigurationError(f"at most {len(SUBJECT_IDS)} models fit into one evaluation, not {len(targets)}")
     return checked_spec(
         title=title,
         subjects=subjects,
         prompts=prompts,
         tasks=tasks,
         repeats=repeats,
+        seed=seed,
         judge=JudgeSpec(target=judge[0], mode=_mode(judge[1])) if judge else None,
+        reference=reference,
+        cluster=cluster,
     )
+
+
+def id_named(reference: str | None, names: list[str], each: int = 1) -> str | None:
+    """The id of the subject that is the reference; of a model that is asked in several ways (``each``), the first.
+
+    Raises:
+        ConfigurationError: it is none of the models.
+    """
+    if reference is None:
+        return None
+    if reference not in names:
+        raise ConfigurationError(f"--reference {reference!r} is none of the models; name it as --model does")
+    return SUBJECT_IDS[names.index(reference) * each]
 
 
 def _mode(name: str) -> JudgeMode:
@@ -202,38 +214,28 @@ def _mode(name: str) -> JudgeMode:
     return found[0]
 
 
-async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None) -> bool:
+async def evaluate(work: Services, spec: EvaluationSpec, to: Path | None, *, as_json: bool = False) -> bool:
     """Ask everything and report; whether anything was answered."""
     rows = len(spec.prompts.rows) if spec.prompts else 0
     if rows and len(spec.subjects) > 1:
         visible = smallest_difference(rows, comparisons=len(spec.pairs))
-        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en"))
-    return await finish(work, await work.evaluations.start(spec), to)
+        messages.print(outlook_sentence("prompts", rows, visible, USUAL_DISCORDANCE, "en", comparisons=len(spec.pairs)))
+    return await finish(work, await work.evaluations.start(spec), to, as_json=as_json)
 
 
-async def resume(work: Services, run_id: str, to: Path | None) -> bool:
+async def resume(work: Services, run_id: str, to: Path | None, *, as_json: bool = False) -> bool:
     """Ask what has no answer yet; whether anything was answered."""
-    return await finish(work, await work.evaluations.resume(run_id), to)
+    return await finish(work, await work.evaluations.resume(run_id), to, as_json=as_json)
 
 
-async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
+async def finish(work: Services, run: EvaluationRun, to: Path | None, *, as_json: bool) -> bool:
     """Wait for a run, and print what it found."""
-    try:
-        await show_while(work.runs.wait(run.id), lambda: evaluation_view(run.snapshot()))
-    except BaseException:
-        await work.runs.stop(run.id)
-        messages.print(f"stopped; go on with: llm-cooperation evaluate --resume {run.id}")
-        raise
+    await follow(work.runs, run, lambda: evaluation_view(run.snapshot()), "evaluate --resume")
     snapshot = run.snapshot()
-    results = results_of(snapshot)
-    heading, rows = result_table(snapshot, results, "en")
-    found = Table(*heading, box=None, padding=(0, 1))
-    for row in rows:
-        found.add_row(*map(plain, row))
-    # Through a pipe, too, a row stays a row.
-    output.print(found, width=WIDTH, crop=False)
-    for line in verdict_lines(snapshot, results, "en"):
-        output.print(plain(line))
+    if as_json:
+        print_json({"run_id": run.id, "state": snapshot.state, **json.loads(export_evaluation(snapshot, "json"))})
+    else:
+        _tell(snapshot)
     if snapshot.error:
         messages.print(f"error: {snapshot.error}", style="red")
     if snapshot.failed:
@@ -242,6 +244,19 @@ async def finish(work: Services, run: EvaluationRun, to: Path | None) -> bool:
     if to is not None:
         _write(snapshot, to)
     return snapshot.state == "done"
+
+
+def _tell(snapshot: EvaluationSnapshot) -> None:
+    """The table of scores and the verdicts."""
+    results = results_of(snapshot)
+    heading, rows = result_table(snapshot, results, "en")
+    found = Table(*heading, box=None, padding=(0, 1))
+    for row in rows:
+        found.add_row(*map(plain, row))
+    # Through a pipe, too, a row stays a row.
+    output.print(found, width=WIDTH, crop=False)
+    for line in (*verdict_lines(snapshot, results, "en"), *remark_lines(snapshot, "en")):
+        output.print(plain(line))
 
 
 def _write(snapshot: EvaluationSnapshot, to: Path) -> None:
@@ -283,11 +298,7 @@ def task_choices(names: str, data: str | None, options: TaskOptions) -> list[Tas
 # --- prompt sets ----------------------------------------------------------------------------------------------------
 
 
-@promptset.command("list")
-def list_sets(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
-) -> None:
-    """Show the prompt sets that are kept here."""
+def list_sets(as_json: bool) -> None:
     if as_json:
         print_json([{"id": facts.id, "name": facts.name, "rows": facts.rows} for facts in PromptSets().list()])
         return
@@ -295,43 +306,43 @@ def list_sets(
         output.print(f"{facts.id}  {facts.rows:>6} prompts  {facts.name}")
 
 
-@promptset.command("import")
-def import_set(
-    file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .json file.")],
-    name: Annotated[str | None, typer.Option(help="What to call it; the file's name if absent.")] = None,
-) -> None:
-    """Keep the prompts of a file as a set."""
+def import_set(file: Path, name: str | None, as_json: bool) -> None:
+    """Raises ConfigurationError, DocumentError: the file cannot be read, or holds no prompts."""
     try:
         data = read_bytes(file.expanduser(), MAX_FILE_BYTES)
     except OSError as exc:
         raise ConfigurationError(f"{str(file)!r} cannot be read: {exc.strerror}") from exc
     prompts = read_prompt_set(data, file.name)
     kept = PromptSets().save(prompts.model_copy(update={"name": (name or prompts.name)[:100]}))
-    output.print(kept.id)
+    if as_json:
+        print_json({"id": kept.id, "name": kept.name, "rows": len(kept.rows)})
+    else:
+        output.print(kept.id)
     messages.print(f"{len(kept.rows)} prompts are kept as {kept.name!r}")
 
 
-@promptset.command("export")
-def export_set(
-    name: Annotated[str, typer.Argument(help="Its id or name.")],
-    to: Annotated[Path, typer.Argument(help="The file; its ending (.csv, .jsonl, .json) is the format.")],
-) -> None:
-    """Write a set to a file."""
-    prompts = PromptSets().find(name)
-    if prompts is None:
-        raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
+def export_set(name: str, to: Path, as_json: bool) -> None:
+    prompts = _kept(name)
     write_atomically(to, prompt_set_file(prompts, _format(to)).decode())
     messages.print(f"written: {to}")
+    if as_json:
+        print_json({"id": prompts.id, "rows": len(prompts.rows), "written": str(to)})
 
 
-@promptset.command("delete")
-def delete_set(name: Annotated[str, typer.Argument(help="Its id or name.")]) -> None:
-    """Delete a set; evaluations that asked it keep their copy."""
+def delete_set(name: str, as_json: bool) -> None:
+    prompts = _kept(name)
+    PromptSets().delete(prompts.id)
+    messages.print(f"deleted: {prompts.name}")
+    if as_json:
+        print_json({"deleted": prompts.id, "name": prompts.name})
+
+
+def _kept(name: str) -> PromptSet:
+    """Raises ConfigurationError: there is none of this id or name."""
     prompts = PromptSets().find(name)
     if prompts is None:
         raise ConfigurationError(f"no prompt set {name!r} is kept here; see promptset list")
-    PromptSets().delete(prompts.id)
-    messages.print(f"deleted: {prompts.name}")
+    return prompts
 
 
 def _format(path: Path) -> FileFormat:

@@ -8,17 +8,22 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen
 from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cooperation.spec import MODES
+from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.config import MIN_TEMPERATURE, ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, RequestRefusedError
+from multi_llm_comparator.core.image_data import MAX_IMAGE_BYTES, data_url
+from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.routing.router import MAX_ASKED
 
-STRATEGIES = ("auto", "direct")
+STRATEGIES = ("auto", "direct", *MODES)
 MAX_QUESTION_CHARS = 8 * 2**20
 
 
@@ -30,6 +35,7 @@ class Wanted:
     max_tokens: int | None
     temperature: float
     quality_priority: float | None = None
+    images: tuple[Path, ...] = ()
 
     def config(self) -> ModelConfig:
         """Raises ConfigurationError: out of range."""
@@ -44,6 +50,11 @@ class Wanted:
             )
         return ModelConfig(temperature=self.temperature, max_tokens=self.max_tokens or limit)
 
+    def question(self, text: str) -> Message:
+        """The question with its images before it. Raises ConfigurationError: one cannot be read."""
+        urls = tuple(map(_image_at, self.images))
+        return Message("user", text, urls, image_places=(0,) * len(urls))
+
     def before(self) -> tuple[Message, ...]:
         return (Message("system", self.system),) if self.system else ()
 
@@ -57,16 +68,22 @@ async def query(
         ConfigurationError: nothing is asked, or in a way that cannot be.
     """
     if strategy not in STRATEGIES:
-        raise ConfigurationError(
-            f"--strategy is {strategy!r}; there are {', '.join(STRATEGIES)} (more come with cooperation)"
-        )
+        raise ConfigurationError(f"--strategy is {strategy!r}; there are {', '.join(STRATEGIES)}")
     if strategy == "direct" and model is None:
         raise ConfigurationError("--strategy direct needs --model")
+    if strategy in MODES and model is not None:
+        raise ConfigurationError(f"--strategy {strategy} asks those of cooperate:{strategy}; leave --model out")
+    if wanted.images and model is None and strategy not in MODES:
+        raise ConfigurationError("--image needs --model: name one that sees (llm-cooperation models lists them)")
     asked = question_of(question)
     config = wanted.config()
-    messages_asked = (*wanted.before(), Message("user", asked))
+    messages_asked = (*wanted.before(), wanted.question(asked))
     async with answering(alone=alone) as who:
-        if model is None:
+        if strategy in MODES:
+            target = f"{COOPERATE}{strategy}"
+            result = await _answered(who, target, messages_asked, config, is_shown=not as_json)
+            result["strategy_used"] = strategy
+        elif model is None:
             result = await _routed(who, asked, messages_asked, config, wanted.quality_priority, is_shown=not as_json)
         else:
             target = chosen(await who.offered(), model)
@@ -107,6 +124,23 @@ async def _routed(
         about = {name: decision.get(name) for name in ("task_type", "complexity")}
         return {**result, "strategy_used": "auto", **about, "why": [*decision["reasons"], *failed]}
     raise AssertionError("a decision names somebody")
+
+
+def _image_at(path: Path) -> str:
+    """An image file as an address that holds it. Raises ConfigurationError: there is none, or it is too large."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(MAX_IMAGE_BYTES + 1)
+    except OSError as exc:
+        raise ConfigurationError(f"the image {str(path)!r} cannot be read: {exc.strerror or exc}") from exc
+    if len(data) > MAX_IMAGE_BYTES:
+        raise ConfigurationError(
+            f"the image {str(path)!r} has more than {MAX_IMAGE_BYTES >> 20} MiB; give a smaller one"
+        )
+    try:
+        return data_url(data)
+    except RequestRefusedError as exc:
+        raise ConfigurationError(f"{str(path)!r}: {exc}") from exc
 
 
 def question_of(given: str | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
-from multi_llm_comparator.comparison.documents import answer_items, run_record
+from multi_llm_comparator.comparison.documents import IMAGES, answer_items, run_record
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -26,4 +26,6 @@ def first_turns(snapshot: ComparisonSnapshot, count: int) -> tuple[RunRecord, li
 
 
 def _as_another(item: ItemRecord) -> ItemRecord:
+    if item.key.startswith(IMAGES):
+        return item
     return replace(item, record={**item.record, "id": uuid.uuid4().hex})

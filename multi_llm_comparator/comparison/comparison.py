@@ -12,7 +12,7 @@ from typing import Any
 from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.arranging import ArrangedRun
 from multi_llm_comparator.comparison.conversation import Conversation, Turn
-from multi_llm_comparator.comparison.documents import KIND
+from multi_llm_comparator.comparison.documents import KIND, image_key
 from multi_llm_comparator.comparison.endings import ended_by_exit, ended_by_stop
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.planned_turns import PlannedTurn
@@ -32,6 +32,7 @@ from multi_llm_comparator.core.exceptions import (
 )
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.runs.recorder import Recorder
 from multi_llm_comparator.tracking.records import RunState
@@ -65,7 +66,7 @@ class Comparison(ArrangedRun):
         self._tasks: dict[asyncio.Task[None], tuple[Answer, AnswerProgress] | None] = {}
         self._playback = Playback(
             lambda: self.id,
-            lambda planned: self._send(planned.prompt, planned.panes),
+            lambda planned: self._send(planned.prompt, planned.panes, images=planned.images),
             self._played,
             conversation.set_waiting_prompts,
         )
@@ -116,7 +117,14 @@ class Comparison(ArrangedRun):
 
     # --- to ask ---------------------------------------------------------------------------------------------------
 
-    async def send(self, prompt: str, pane_ids: Sequence[str] | None = None, *, repeats: int = 1) -> int:
+    async def send(
+        self,
+        prompt: str,
+        pane_ids: Sequence[str] | None = None,
+        *,
+        repeats: int = 1,
+        images: Sequence[StoredImage] = (),
+    ) -> int:
         """Ask all panes, or some, and return the turn's index while they answer.
 
         Args:
@@ -124,21 +132,23 @@ class Comparison(ArrangedRun):
             pane_ids: the panes to ask; None means all.
             repeats: how often each pane answers, with other seeds: one attempt after the other, until one is stopped or
                 fails.
+            images: what stands before the prompt. Models that do not see answer from the text alone, and say so.
 
         Raises:
-            InvalidParameterError: an empty or overlong prompt, or a pane's parameter out of range.
+            InvalidParameterError: an empty or overlong prompt, too many images, or a pane's parameter out of range.
             InferenceError: a pane is still answering, or the comparison is full.
         """
         panes = [self._conversation.pane(pane_id) for pane_id in dict.fromkeys(pane_ids)] if pane_ids else None
         if not 1 <= repeats <= MAX_REPEATS:
             raise InvalidParameterError(f"a pane answers 1 to {MAX_REPEATS} times, not {repeats!r}")
-        return self._send(prompt, panes or self._conversation.panes, repeats)
+        return self._send(prompt, panes or self._conversation.panes, repeats, images)
 
-    def _send(self, prompt: str, panes: Sequence[Pane], repeats: int = 1) -> int:
+    def _send(self, prompt: str, panes: Sequence[Pane], repeats: int = 1, images: Sequence[StoredImage] = ()) -> int:
         self._check_idle(self._conversation.panes if self._conversation.shared_thread else panes)
         for pane in panes:
             pane.config.validate()
-        turn = self._conversation.add_turn(prompt)
+        turn = self._conversation.add_turn(prompt, images)
+        self._recorder.touch(*map(image_key, turn.images))
         for pane in panes:
             self._ask(turn, pane, repeats)
         self._recorder.urge()
@@ -249,6 +259,7 @@ class Comparison(ArrangedRun):
             continue_final=continue_final,
             run_id=self.id,
             constraint=answer.pane.constraint,
+            images_optional=True,
         )
         self._recorder.touch(answer.id)
         if self._on_start is not None:

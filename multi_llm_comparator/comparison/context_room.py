@@ -12,6 +12,8 @@ from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 # Before a model has read anything here: signs to a token in text of letters, tokens to a sign in Chinese. On the safe
 # side for common vocabularies; that of a small model may need more for Chinese.
 CHARS_TO_A_TOKEN, TOKENS_TO_A_HAN = 3.6, 1.5
+# Models give an image 64 to some thousand tokens, by its size and theirs; of most that run on one machine it is less.
+TOKENS_PER_IMAGE = 1100
 # Shorter prompts are mostly the template's own.
 _LEAST_CHARS = 200
 _HAN = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -43,10 +45,11 @@ class Room:
         return self.taken + self.answer > self.context
 
 
-def room_for(prompt: str, pane: Pane, snapshot: ComparisonSnapshot | None = None) -> Room:
-    """How a prompt would fit into a pane's context."""
+def room_for(prompt: str, pane: Pane, snapshot: ComparisonSnapshot | None = None, *, n_images: int = 0) -> Room:
+    """How a prompt, and so many images that the pane's model looks at, would fit into its context."""
     before, ratio = _measured(pane, snapshot)
-    tokens = ceil(len(prompt) * ratio) if ratio else estimated_tokens(prompt)
+    tokens = (ceil(len(prompt) * ratio) if ratio else estimated_tokens(prompt)) + TOKENS_PER_IMAGE * n_images
+    ratio = None if n_images else ratio
     return Room(tokens, before, pane.config.max_tokens, pane.config.n_ctx, ratio is not None)
 
 
@@ -69,5 +72,6 @@ def _measured(pane: Pane, snapshot: ComparisonSnapshot | None) -> tuple[int, flo
         return estimated_tokens(said), None
     last = own[-1]
     leg = last.legs[0]
-    ratio = leg.prompt_tokens / len(leg.prompt) if len(leg.prompt) >= _LEAST_CHARS else None
+    has_images = any(turn.images for turn in (snapshot.turns if snapshot else ()))
+    ratio = leg.prompt_tokens / len(leg.prompt) if len(leg.prompt) >= _LEAST_CHARS and not has_images else None
     return leg.prompt_tokens + last.figures.tokens, ratio

@@ -16,8 +16,10 @@ from multi_llm_comparator.comparison.answer import Answer
 from multi_llm_comparator.comparison.limits import (
     MAX_ANSWER_CHARS,
     MAX_ATTEMPTS,
+    MAX_IMAGES,
     MAX_LEGS,
     MAX_PROMPT_CHARS,
+    MAX_RUN_IMAGES,
     MAX_TITLE_CHARS,
     MAX_TURNS,
 )
@@ -34,6 +36,7 @@ from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, InvalidParameterError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.tracking.rows import storable
 
@@ -45,7 +48,8 @@ FIRST_TITLE_CHARS = 80
 
 @dataclass
 class Turn:
-    """One prompt. ``selected`` is the attempt, counted from 1, that a pane shows and goes on from."""
+    """One prompt. ``selected`` is the attempt, counted from 1, that a pane shows and goes on from; ``images`` are those
+    beside the prompt, by their digests."""
 
     index: int
     prompt: str
@@ -53,6 +57,7 @@ class Turn:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     selected: dict[str, int] = field(default_factory=dict)
     picked: str | None = None
+    images: tuple[str, ...] = ()
 
     def answer(self, pane_id: str) -> Answer | None:
         attempts = self.answers.get(pane_id)
@@ -84,6 +89,8 @@ class Conversation:
         self.branched_from: str | None = None
         self.title, self.panes, self.shared_thread, self.in_turn = title, tuple(panes), shared_thread, in_turn
         self.turns: list[Turn] = []
+        # By their digests: what is asked about twice is kept once.
+        self.images: dict[str, StoredImage] = {}
         self._lock = threading.Lock()
         self._version = 0
         self._cached: ComparisonSnapshot | None = None
@@ -144,17 +151,24 @@ class Conversation:
             raise ConfigurationError(f"no turn {index!r}; there are {len(self.turns)}, counted from 0")
         return self.turns[index]
 
-    def add_turn(self, prompt: str) -> Turn:
+    def add_turn(self, prompt: str, images: Sequence[StoredImage] = ()) -> Turn:
         if not prompt.strip():
             raise InvalidParameterError("the prompt is empty; write something to ask")
         if len(prompt) > MAX_PROMPT_CHARS:
             raise InvalidParameterError(f"the prompt has {len(prompt)} characters; at most {MAX_PROMPT_CHARS} fit")
         if len(self.turns) >= MAX_TURNS:
             raise InferenceError(f"this comparison has its {MAX_TURNS} turns; start a new one")
+        if len(images) > MAX_IMAGES:
+            raise InvalidParameterError(f"the prompt has {len(images)} images; at most {MAX_IMAGES} are taken")
+        known = {**self.images, **{image.digest: image for image in images}}
+        if len(known) > MAX_RUN_IMAGES:
+            raise InferenceError(f"this comparison has its {MAX_RUN_IMAGES} images; start a new one")
         # What is answered is what is saved: a run with text that no store takes could not be opened again.
         prompt = storable(prompt)
         with self._changing():
-            self.turns.append(Turn(len(self.turns), prompt, now()))
+            self.images = known
+            digests = tuple(image.digest for image in images)
+            self.turns.append(Turn(len(self.turns), prompt, now(), images=digests))
             self.title = self.title or cut_line(prompt, FIRST_TITLE_CHARS)
         return self.turns[-1]
 
@@ -231,8 +245,13 @@ class Conversation:
             source = turn.chosen(self.panes) if self.shared_thread else pane_id
             answer = turn.answer(source) if source else None
             if answer and answer.has_text:
-                messages += [Message("user", turn.prompt), Message("assistant", answer.text)]
-        return (*messages, Message("user", self.turn(turn_index).prompt))
+                messages += [self._asked(turn), Message("assistant", answer.text)]
+        return (*messages, self._asked(self.turn(turn_index)))
+
+    def _asked(self, turn: Turn) -> Message:
+        """A prompt as models read it: its images, then its text."""
+        urls = tuple(self.images[digest].url for digest in turn.images)
+        return Message("user", turn.prompt, urls, image_places=(0,) * len(urls))
 
     def last_turn_of(self, pane_id: str) -> Turn:
         """The last turn in which the pane was asked; for a pane that never was, the last of all."""
@@ -282,6 +301,7 @@ class Conversation:
             save_error=self._save_error,
             waiting_prompts=self._waiting_prompts,
             in_turn=self.in_turn,
+            images=self.images,
         )
 
     def _turn_snapshot(self, turn: Turn) -> TurnSnapshot:
@@ -299,6 +319,7 @@ class Conversation:
             attempts=attempts,
             chosen=turn.chosen(self.panes),
             is_picked=turn.picked is not None,
+            images=turn.images,
         )
         return self._turn_cache[turn.index]
 

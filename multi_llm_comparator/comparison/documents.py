@@ -19,18 +19,22 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.settings import get_settings
+from multi_llm_comparator.core.stored_images import MAX_KEPT_BYTES, MAX_THUMBNAIL_CHARS, StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.core.token_pieces import TokenPiece, piece_from_list, piece_to_list
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 KIND = "comparison"
 SCHEMA_VERSION = 1
+# The keys of images in the store begin with it; those of answers with the number of a turn.
+IMAGES = "image/"
 
 # Seconds since the epoch, up to the year 9999: what a date can be made of.
 LAST_MOMENT = 253_402_300_799
 Moment = Annotated[float, Field(ge=0, le=LAST_MOMENT)]
 Name = Annotated[str, Field(max_length=limits.MAX_TARGET_CHARS)]
 PaneId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Ordinal = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -54,6 +58,21 @@ class TurnDocument(Document):
     created_at: Moment
     selected: dict[PaneId, int]
     picked: PaneId | None = None
+    images: tuple[Digest, ...] = Field(default=(), max_length=limits.MAX_IMAGES)
+
+
+class ImageDocument(Document):
+    """An image beside prompts, as :class:`StoredImage` has it."""
+
+    digest: Digest
+    name: str = Field(max_length=300)
+    url: str = Field(max_length=2 * MAX_KEPT_BYTES)
+    thumbnail: str = Field(max_length=MAX_THUMBNAIL_CHARS)
+    width: Ordinal
+    height: Ordinal
+
+    def image(self) -> StoredImage:
+        return StoredImage(**self.model_dump()).check()
 
 
 class RunDocument(Document):
@@ -125,6 +144,7 @@ def run_document(snapshot: ComparisonSnapshot) -> dict[str, Any]:
                 "created_at": turn.created_at,
                 "selected": {pane_id: answer.attempt for pane_id, answer in turn.answers.items()},
                 "picked": turn.chosen if turn.is_picked else None,
+                **({"images": list(turn.images)} if turn.images else {}),
             }
             for turn in snapshot.turns
         ],
@@ -211,9 +231,31 @@ def item_key(turn: int, pane_id: str) -> str:
 
 
 def answer_items(snapshot: ComparisonSnapshot) -> list[ItemRecord]:
-    """All attempts of all panes at all turns."""
+    """All attempts of all panes at all turns, and the images of the prompts."""
     every = (answer for turn in snapshot.turns for attempts in turn.attempts.values() for answer in attempts)
-    return [answer_item(snapshot.id, answer) for answer in every]
+    images = dict.fromkeys(digest for turn in snapshot.turns for digest in turn.images)
+    return [
+        *(answer_item(snapshot.id, answer) for answer in every),
+        *(image_item(snapshot.id, snapshot.images[digest]) for digest in images),
+    ]
+
+
+def image_item(run_id: str, image: StoredImage) -> ItemRecord:
+    """What the store keeps of an image: beside the answers, once for each run. Its text, which is searched, is its
+    name."""
+    return ItemRecord(
+        run_id=run_id,
+        key=image_key(image.digest),
+        status="done",
+        text=image.name,
+        record=asdict(image),
+        updated_at=now(),
+    )
+
+
+def image_key(digest: str) -> str:
+    """What an image is called in the store."""
+    return f"{IMAGES}{digest}"
 
 
 # --- in ---------------------------------------------------------------------------------------------------------
@@ -240,13 +282,25 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
         imported_from=document.imported_from,
     )
     conversation.turns = [
-        Turn(index, turn.prompt, turn.created_at, picked=turn.picked) for index, turn in enumerate(document.turns)
+        Turn(index, turn.prompt, turn.created_at, picked=turn.picked, images=turn.images)
+        for index, turn in enumerate(document.turns)
     ]
+    conversation.images = _images(answers, document.turns)
+    answers = [item for item in answers if not item.key.startswith(IMAGES)]
     for record in sorted(answers, key=lambda item: (item.position, item.key, item.attempt)):
         _place(conversation, record)
     for turn, stored in zip(conversation.turns, document.turns, strict=True):
         _select(turn, stored.selected)
     return conversation
+
+
+def _images(items: Sequence[ItemRecord], turns: Sequence[TurnDocument]) -> dict[str, StoredImage]:
+    stored = [item for item in items if item.key.startswith(IMAGES)][: limits.MAX_RUN_IMAGES]
+    images = [validated(ImageDocument, item.record, f"image {item.key!r}").image() for item in stored]
+    known = {image.digest: image for image in images}
+    if missing := {digest for turn in turns for digest in turn.images} - set(known):
+        raise DocumentError(f"the run lacks {len(missing)} of its images, the first is {min(missing)[:12]!r}")
+    return known
 
 
 def pane_from(stored: PaneDocument) -> Pane:

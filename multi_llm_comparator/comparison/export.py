@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from multi_llm_comparator.comparison.documents import SCHEMA_VERSION, answer_document, run_document
 from multi_llm_comparator.comparison.export_csv import export_csv
@@ -12,8 +12,9 @@ from multi_llm_comparator.comparison.export_markdown import export_markdown
 from multi_llm_comparator.comparison.importing import FORMAT, MAX_IMPORT_BYTES, import_run
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.stored_images import StoredImage
+from multi_llm_comparator.runs.exporting import in_format
 
 __all__ = ["FORMATS", "MAX_IMPORT_BYTES", "export_run", "import_run"]
 
@@ -32,15 +33,16 @@ def export_run(snapshot: ComparisonSnapshot, format: str, language: Language = "
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], str]] = {
-        "json": lambda: export_json(snapshot),
-        "csv": lambda: export_csv(snapshot),
-        "markdown": lambda: export_markdown(snapshot, language),
-        "html": lambda: export_html(snapshot, language),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r}; there are {', '.join(writers)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "a comparison",
+        {
+            "json": lambda: export_json(snapshot),
+            "csv": lambda: export_csv(snapshot),
+            "markdown": lambda: export_markdown(snapshot, language),
+            "html": lambda: export_html(snapshot, language),
+        },
+    )
 
 
 def export_json(snapshot: ComparisonSnapshot) -> str:
@@ -55,10 +57,16 @@ def export_json(snapshot: ComparisonSnapshot) -> str:
         "created_at": snapshot.created_at,
         "run": run_document(snapshot),
         "answers": [_exported(answer) for answer in attempts],
+        **({"images": [asdict(image) for image in _images_of(snapshot)]} if snapshot.images else {}),
     }
     # Escaped beyond ASCII only where UTF-8 has no way to say it (half of a surrogate pair).
     text = json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False)
     return text if _encodable(text) else json.dumps(document, indent=1, allow_nan=False)
+
+
+def _images_of(snapshot: ComparisonSnapshot) -> list[StoredImage]:
+    """Each once, in the order in which they were shown."""
+    return list(dict.fromkeys(image for turn in snapshot.turns for image in snapshot.images_of(turn)))
 
 
 def _encodable(text: str) -> bool:

@@ -36,6 +36,7 @@ def _place(snapshot: ComparisonSnapshot, turn: TurnSnapshot, answer: AnswerSnaps
         "model_name": answer.model_name,
         "target": answer.target,
         "prompt": turn.prompt,
+        **({"images_sha256": " ".join(turn.images)} if any(one.images for one in snapshot.turns) else {}),
         "text": answer.text,
     }
 

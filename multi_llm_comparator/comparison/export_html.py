@@ -11,13 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from jinja2 import Environment, Template
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from multi_llm_comparator.comparison.export_chart import Bar, bars_of
+from multi_llm_comparator.comparison.export_closer import SHADES, Reference, Room, Token, references_of, tokens_of
 from multi_llm_comparator.comparison.export_labels import (
     FIGURE_NAMES,
     LABELS,
@@ -30,6 +29,8 @@ from multi_llm_comparator.comparison.fairness import Setting, labels, settings_o
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.core.stored_images import StoredImage
+from multi_llm_comparator.runs.exporting import html_page
 
 # Markdown takes time to render; a longer text is shown as it is.
 _MAX_RENDERED_CHARS = 200_000
@@ -55,6 +56,7 @@ class Card:
     parameters: str
     state: str
     repeats: tuple[str, ...]
+    tokens: tuple[Token, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,11 @@ class Section:
 
     title: str
     prompt: str
+    images: tuple[StoredImage, ...]
     models: tuple[str, ...]
     differences: tuple[Setting, ...]
     cards: tuple[Card, ...]
+    references: tuple[Reference, ...]
     earlier: tuple[Card, ...]
     bars: tuple[Bar, ...]
     rows: tuple[tuple[str, list[str]], ...]
@@ -73,22 +77,19 @@ class Section:
 
 def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
     """The whole run as a page."""
-    words = LABELS[language]
-    return _template().render(
+    words, room = LABELS[language], Room()
+    return html_page(
+        __file__,
+        language,
         run=snapshot,
         words=words,
-        language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
-        sections=[_section(turn, language, snapshot.shared_thread or turn.is_picked) for turn in snapshot.turns],
+        sections=[_section(snapshot, turn, language, room) for turn in snapshot.turns],
         figure_names=[words[name] for name in FIGURE_NAMES],
+        shades=SHADES,
+        is_full=room.is_full,
     )
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
 
 
 @cache
@@ -120,18 +121,21 @@ def _pieces(text: str, own_thought: str = "") -> Iterator[Piece]:
         yield Piece(False, render(rest))
 
 
-def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Section:
+def _section(snapshot: ComparisonSnapshot, turn: TurnSnapshot, language: Language, room: Room) -> Section:
+    marks_chosen = snapshot.shared_thread or turn.is_picked
     shown = list(turn.answers.values())
     every = [answer for attempts in turn.attempts.values() for answer in attempts]
     names = labels(shown)
     return Section(
         title=turn_title(turn.index, language),
         prompt=turn.prompt,
+        images=snapshot.images_of(turn),
         models=tuple(answer.model_name for answer in shown),
         differences=tuple(settings_of_answers(shown)) if len(shown) > 1 else (),
-        cards=tuple(_card(a, name, turn, marks_chosen, language) for a, name in zip(shown, names, strict=True)),
+        cards=tuple(_card(a, name, turn, marks_chosen, language, room) for a, name in zip(shown, names, strict=True)),
+        references=references_of(shown, names, turn.chosen if marks_chosen else None, room),
         earlier=tuple(
-            _card(answer, answer.model_name, turn, marks_chosen, language)
+            _card(answer, answer.model_name, turn, marks_chosen, language, room)
             for answer in every
             if turn.answers[answer.pane_id] is not answer
         ),
@@ -143,7 +147,9 @@ def _section(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Sect
     )
 
 
-def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language) -> Card:
+def _card(
+    answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: bool, language: Language, room: Room
+) -> Card:
     is_shown = turn.answers[answer.pane_id] is answer
     return Card(
         answer=answer,
@@ -153,4 +159,5 @@ def _card(answer: AnswerSnapshot, name: str, turn: TurnSnapshot, marks_chosen: b
         parameters=json.dumps(answer.config.to_dict(), ensure_ascii=False, indent=2),
         state=state_words(answer, language),
         repeats=tuple(repeat_lines(answer, turn.attempts[answer.pane_id], language)) if is_shown else (),
+        tokens=tokens_of(answer, room) if is_shown else (),
     )

@@ -15,6 +15,7 @@ _EN = {
     "exported": "Exported",
     "imported_from": "Imported from run",
     "prompt": "Prompt",
+    "image": "Image",
     "answers": "Answers",
     "figures": "Figures",
     "timeline": "Where the time went",
@@ -64,6 +65,13 @@ _EN = {
     "length": "length limit",
     "cancelled": "stopped by the user",
     "no_text": "No text.",
+    "differences_from": "Differences from",
+    "equal": "The same, sign by sign.",
+    "same_words": "{n} words the same",
+    "tokens_shown": "Tokens, coloured by surprise",
+    "tokens_why": "The redder, the less the model expected the token. What had less than half of the probability is "
+    "underlined: point at it, tap it or reach it with the Tab key to see what else might have stood there.",
+    "left_out": "Differences and tokens of some answers are left out to keep this file small; the JSON export has all.",
 }
 
 _ZH = {
@@ -72,6 +80,7 @@ _ZH = {
     "exported": "导出于",
     "imported_from": "导入自运行",
     "prompt": "提示词",
+    "image": "图片",
     "answers": "回答",
     "figures": "数据",
     "timeline": "时间分布",
@@ -121,6 +130,13 @@ _ZH = {
     "length": "达到长度上限",
     "cancelled": "用户停止",
     "no_text": "没有文本。",
+    "differences_from": "与此窗格的差异：",
+    "equal": "逐字相同。",
+    "same_words": "{n} 个词相同",
+    "tokens_shown": "按意外程度着色的词元",
+    "tokens_why": "颜色越红，模型越没有料到该词元。概率不到一半的词元带下划线："
+    "指向、轻触或用 Tab 键选中，可查看其他候选词元。",
+    "left_out": "为控制文件大小，部分回答的差异和词元未包含在内；JSON 导出包含全部内容。",
 }
 
 LABELS: Mapping[str, Mapping[str, str]] = {"en": _EN, "zh": _ZH}

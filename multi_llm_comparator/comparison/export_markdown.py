@@ -17,6 +17,7 @@ from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, Comparison
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.markdown_text import fenced, one_line, table
 from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.core.stored_images import StoredImage
 
 
 def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
@@ -36,13 +37,17 @@ def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
     if snapshot.in_turn:
         lines.append(f"- {words['in_turn']}")
     for turn in snapshot.turns:
-        lines += ["", *_turn(turn, language, snapshot.shared_thread)]
+        lines += ["", *_turn(turn, snapshot.images_of(turn), language, snapshot.shared_thread)]
     return "\n".join(lines) + "\n"
 
 
-def _turn(turn: TurnSnapshot, language: Language, marks_chosen: bool) -> Iterator[str]:
+def _turn(turn: TurnSnapshot, images: Sequence[StoredImage], language: Language, marks_chosen: bool) -> Iterator[str]:
     words = LABELS[language]
     yield from (f"## {turn_title(turn.index, language)}", "", f"### {words['prompt']}", "", *fenced(turn.prompt), "")
+    for image in images:
+        size = f"{image.width} × {image.height}"
+        yield f"- {words['image']}: {one_line(image.name)}, {size}, SHA-256 {image.digest}"
+        yield from ("", f"![{one_line(image.name)}]({image.thumbnail})", "")
     shown = list(turn.answers.values())
     yield from _differences(shown, language)
     attempts = [answer for answers in turn.attempts.values() for answer in answers]

@@ -13,11 +13,13 @@ from multi_llm_comparator.comparison.documents import (
     KIND,
     SCHEMA_VERSION,
     Document,
+    ImageDocument,
     Moment,
     Ordinal,
     PaneId,
     answer_items,
     conversation_from,
+    image_item,
     item_key,
     run_record,
     validated,
@@ -59,6 +61,7 @@ class ExportedRun(Document):
     answers: tuple[ExportedAnswer, ...] = Field(
         max_length=limits.MAX_TURNS * limits.MAX_PANES * limits.MAX_ATTEMPTS,
     )
+    images: tuple[ImageDocument, ...] = Field(default=(), max_length=limits.MAX_RUN_IMAGES)
 
 
 def import_run(data: bytes) -> tuple[RunRecord, list[ItemRecord]]:
@@ -78,7 +81,9 @@ def import_run(data: bytes) -> tuple[RunRecord, list[ItemRecord]]:
     exported = validated(ExportedRun, raw, what)
     run = _run(exported)
     try:
-        snapshot = conversation_from(run, [_answer(answer, run.id) for answer in exported.answers]).snapshot()
+        items = [_answer(answer, run.id) for answer in exported.answers]
+        items += [image_item(run.id, image.image()) for image in exported.images]
+        snapshot = conversation_from(run, items).snapshot()
         check_panes(snapshot.panes)
     except ConfigurationError as exc:
         raise DocumentError(f"{what} cannot be used here: {exc}") from exc

@@ -9,6 +9,8 @@ MAX_ATTEMPTS = 50
 # Of one answer: each continue adds one.
 MAX_LEGS = 50
 MAX_PROMPT_CHARS = 200_000
+MAX_IMAGES = 8  # of one prompt
+MAX_RUN_IMAGES = 64
 # What a browser may send as one file; .streamlit/config.toml says the same to Streamlit, in MiB.
 MAX_UPLOAD_BYTES = 32 * 2**20
 MAX_ANSWER_CHARS = 1_000_000

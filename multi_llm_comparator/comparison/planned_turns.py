@@ -8,6 +8,7 @@ from multi_llm_comparator.comparison.documents import allowed
 from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
+from multi_llm_comparator.core.stored_images import StoredImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class PlannedTurn:
     prompt: str
     panes: tuple[Pane, ...]
     picked: str | None = None
+    images: tuple[StoredImage, ...] = ()
 
 
 def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> tuple[PlannedTurn, ...]:
@@ -35,5 +37,6 @@ def planned_turns(snapshot: ComparisonSnapshot, *, same_seeds: bool = True) -> t
         # A run from a file may tell of any number of panes.
         panes = sorted(panes, key=lambda pane: pane.id not in now_there)[:MAX_PANES]
         if panes:
-            planned.append(PlannedTurn(turn.prompt, tuple(panes), turn.chosen if turn.is_picked else None))
+            picked = turn.chosen if turn.is_picked else None
+            planned.append(PlannedTurn(turn.prompt, tuple(panes), picked, snapshot.images_of(turn)))
     return tuple(planned)

@@ -11,6 +11,7 @@ from typing import Any
 
 from multi_llm_comparator.comparison.parameters import config_from
 from multi_llm_comparator.core.bounded_json import read_json
+from multi_llm_comparator.core.callers import own_folder
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
@@ -53,7 +54,7 @@ class Presets:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or get_settings().home / "presets.json"
+        self._path = path or own_folder(get_settings().home) / "presets.json"
 
     def list(self) -> list[Preset]:
         """All presets, by name."""

@@ -10,6 +10,7 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import AnswerInterrupted
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.tracking.records import RunState
@@ -104,6 +105,7 @@ class TurnSnapshot:
 
     ``answers`` has the selected attempt of each pane that was asked, ``attempts`` all of them, oldest first. ``chosen``
     is the pane whose answer a shared thread goes on from: the one that was picked, else the first that has text.
+    ``images`` are digests of those that stand before the prompt.
     """
 
     index: int
@@ -113,6 +115,7 @@ class TurnSnapshot:
     attempts: Mapping[str, tuple[AnswerSnapshot, ...]]
     chosen: str | None = None
     is_picked: bool = False
+    images: tuple[str, ...] = ()
 
     def goes_on_from(self, answer: AnswerSnapshot) -> bool:
         """Whether this very attempt is what a shared thread goes on from."""
@@ -150,6 +153,11 @@ class ComparisonSnapshot:
     save_error: str | None = None
     waiting_prompts: int = 0
     in_turn: bool = False
+    images: Mapping[str, StoredImage] = field(default_factory=dict)
+
+    def images_of(self, turn: TurnSnapshot) -> tuple[StoredImage, ...]:
+        """The images beside a prompt."""
+        return tuple(self.images[digest] for digest in turn.images)
 
     @property
     def status(self) -> RunState:

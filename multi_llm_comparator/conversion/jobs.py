@@ -22,6 +22,7 @@ from typing import Any, Literal
 from multi_llm_comparator.conversion.convert import canonical_target
 from multi_llm_comparator.conversion.places import remove_leftovers
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.private_files import umask_for_models
@@ -186,7 +187,9 @@ class ConversionJobs:
         Raises:
             InvalidParameterError: an unknown target.
             ConversionError: ``out`` is taken, or is being written already, or too many wait.
+            NotAllowedError: the caller is no admin.
         """
+        refuse_workspaces("convert models")
         wanted = canonical_target(target)
         if any(job.out.absolute() == out.absolute() for job in self.running):
             raise ConversionError(f"{str(out)!r} is being made already")

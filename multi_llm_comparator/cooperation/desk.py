@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from multi_llm_comparator.cooperation.calls import MAX_KEPT_PROMPT_CHARS, Call, LeftOut, Note, Purpose, Reason, digest
 from multi_llm_comparator.cooperation.outcome import Count, Outcome, Ranked
@@ -23,7 +23,6 @@ from multi_llm_comparator.core.timings import AnswerProgress
 if TYPE_CHECKING:
     from multi_llm_comparator.cooperation.run import CooperationRun
 
-T = TypeVar("T")
 # Members that are left out because of the deadline need so long to be told.
 _SOON_S = 0.001
 
@@ -121,10 +120,6 @@ class Desk:
         asked = self.spec.question if question is None else question
         return (*self.spec.history, Message("user", asked))
 
-    async def together(self, work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-        """Do several things at once, and give their results in order; what one raises ends the others."""
-        return await together(work)
-
     # --- time -------------------------------------------------------------------------------------------------------
 
     @property
@@ -163,17 +158,6 @@ class Desk:
         """Nobody gave a usable answer: an error that says why of each."""
         reasons = [f"{left.target}: {left.detail or left.reason}" for left in self._left_out.values()]
         return InferenceError(f"no member gave an answer ({'; '.join(reasons[:5]) or 'none was asked'})")
-
-
-async def together(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do several things at once, and give their results in order; what one raises ends the others."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 ModeFunction = Callable[[Desk], Coroutine[Any, Any, Outcome]]

@@ -12,6 +12,7 @@ from multi_llm_comparator.cooperation.snapshot import Phase
 from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.runs.stored import life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
 
 if TYPE_CHECKING:
@@ -39,30 +40,16 @@ class CooperationDocument(BaseModel):
 
 def run_record(run: CooperationRun) -> RunRecord:
     """What the store keeps of a run; its line in lists names mode and members."""
-    document = CooperationDocument(
-        spec=run.spec,
-        state=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        ended_at=run.ended_at,
-        error=run.error,
-        counts=[run.counts[n] for n in sorted(run.counts)],
-        outcome=run.outcome,
-    )
+    counts = [run.counts[n] for n in sorted(run.counts)]
+    document = CooperationDocument(spec=run.spec, counts=counts, outcome=run.outcome, **life_of(run))
     answer = run.outcome.answer if run.outcome else ""
-    return RunRecord(
-        id=run.id,
-        kind=KIND,
-        title=run.title,
+    return record_of(
+        run,
+        document,
+        SCHEMA_VERSION,
         detail=f"{run.spec.mode}: {', '.join(run.spec.targets)}",
         models=(*run.spec.targets, f"{PREFIX}{run.spec.mode}"),
-        status=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        updated_at=now(),
-        document=document.model_dump(mode="json"),
         search_text=f"{run.spec.question}\n{answer}",
-        schema_version=SCHEMA_VERSION,
     )
 
 
@@ -81,22 +68,8 @@ def call_item(run_id: str, call: Call, position: int) -> ItemRecord:
 
 
 def read_run(record: RunRecord) -> CooperationDocument:
-    """The stored run.
-
-    Raises:
-        DocumentError: it is no cooperation, or not one that this version can read.
-    """
-    if record.kind != KIND or record.schema_version > SCHEMA_VERSION:
-        raise DocumentError(
-            f"run {record.id!r} is a {record.kind!r} of version {record.schema_version}; this version reads "
-            f"cooperations of version {SCHEMA_VERSION}"
-        )
-    try:
-        return CooperationDocument.model_validate(dict(record.document))
-    except ValidationError as exc:
-        raise DocumentError(
-            f"the stored cooperation {record.id!r} cannot be read: {exc.error_count()} problems"
-        ) from exc
+    """See :func:`read_document`."""
+    return read_document(record, CooperationDocument, KIND, SCHEMA_VERSION)
 
 
 def read_call(item: ItemRecord) -> Call:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from multi_llm_comparator.cooperation.export_html import to_html
 from multi_llm_comparator.cooperation.export_markdown import to_markdown
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.runs.exporting import in_format
 
 FORMATS = ("html", "json", "markdown")
 
@@ -26,14 +25,15 @@ def export_cooperation(run: CooperationSnapshot, format: str, language: Language
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], str]] = {
-        "html": lambda: to_html(run, language),
-        "json": lambda: json_text(cooperation_data(run)),
-        "markdown": lambda: to_markdown(run, language),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r} for a cooperation; there are {', '.join(FORMATS)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "a cooperation",
+        {
+            "html": lambda: to_html(run, language),
+            "json": lambda: json_text(cooperation_data(run)),
+            "markdown": lambda: to_markdown(run, language),
+        },
+    )
 
 
 def cooperation_data(run: CooperationSnapshot) -> dict[str, Any]:

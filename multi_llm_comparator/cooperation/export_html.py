@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
+from functools import partial
 
-from jinja2 import Environment, Template
 from markupsafe import Markup
 
 from multi_llm_comparator.charts.svg import lane_chart
@@ -15,6 +12,7 @@ from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.tables import figure_table, ranking_table, vote_table
 from multi_llm_comparator.cooperation.words import left_out_text, made_text, note_text, part_text, words_of
 from multi_llm_comparator.core.readable import Language, seconds
+from multi_llm_comparator.runs.exporting import cut, html_page, utc_time
 
 MAX_SHOWN_CHARS = 20_000
 
@@ -27,11 +25,12 @@ def to_html(run: CooperationSnapshot, language: Language) -> str:
         remarks = [made_text(outcome.made_by, outcome.of, language)]
         remarks += [note_text(note, language) for note in outcome.notes]
         remarks += [left_out_text(left, language) for left in outcome.left_out]
-    return _template().render(
+    return html_page(
+        __file__,
+        language,
         run=run,
         t=say,
-        language="zh-CN" if language == "zh" else "en",
-        created=datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        created=utc_time(run.created_at),
         wall=seconds(run.wall_s, language),
         remarks=remarks,
         votes=[(count.round, *vote_table(run, count, language)) for count in run.counts],
@@ -39,7 +38,7 @@ def to_html(run: CooperationSnapshot, language: Language) -> str:
         figures=figure_table(run, language),
         chart=Markup(_chart(run, language)),
         parts={key: part_text(call.purpose, call.role, language) for key, call in run.calls.items()},
-        cut=_cut,
+        cut=partial(cut, most=MAX_SHOWN_CHARS),
     )
 
 
@@ -50,13 +49,3 @@ def _chart(run: CooperationSnapshot, language: Language) -> str:
     return lane_chart(
         say("timeline"), lanes, waiting=waiting, tokens=say("hover_tokens"), left_out=say("left_out_rows")
     )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]} …"
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Sequence
 
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.desk import Desk
 from multi_llm_comparator.cooperation.normalising import Ballot
-from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt
+from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt, within_braces
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.readable import cut_line
 
@@ -52,9 +51,8 @@ async def grouped(desk: Desk, answers: Sequence[Call], round_: int = 1) -> dict[
 def read_groups(reply: str, letters: Sequence[str]) -> list[list[int]] | None:
     """The groups in a judge's reply, as numbers of the answers; each answer is in one, alone if the reply leaves it
     out. None where there are no groups to be read."""
-    found = re.search(r"\{.*\}", reply, re.S)
     try:
-        read = json.loads(found[0] if found else reply)["groups"]
+        read = json.loads(within_braces(reply) or reply)["groups"]
         named = [[letters.index(letter) for letter in group if letter in letters] for group in read]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None

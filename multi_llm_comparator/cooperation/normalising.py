@@ -13,7 +13,6 @@ from fractions import Fraction
 from typing import Literal
 
 AnswerKind = Literal["auto", "number", "choice", "text", "long"]
-ANSWER_KINDS: tuple[AnswerKind, ...] = ("auto", "number", "choice", "text", "long")
 MAX_SHORT_CHARS = 80
 # Of a text, its end is looked through: a model that repeats itself writes no more to be found than this.
 _MAX_READ_CHARS = 20_000
@@ -54,7 +53,8 @@ _SCALES = {
 }
 _HAN_DIGITS = {sign: n for n, sign in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
-_HAN_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿]+")
+# Longer ones are no numbers: they would have thousands of digits.
+_HAN_NUMBER = re.compile(r"[零〇一二两三四五六七八九十百千万亿]{1,40}(?![零〇一二两三四五六七八九十百千万亿])")
 _YES = frozenset(["yes", "yeah", "yep", "true", "correct", "是", "是的", "对", "对的", "正确", "可以", "会", "能"])
 _NO = frozenset(
     ["no", "nope", "false", "incorrect", "wrong", "否", "不", "不是", "不对", "错", "错误", "不可以", "不会"]

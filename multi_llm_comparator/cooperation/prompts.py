@@ -42,6 +42,12 @@ def letter_of(number: int) -> str:
     return chr(ord("A") + place) + (str(turn + 1) if turn else "")
 
 
+def within_braces(text: str) -> str:
+    """What may be a JSON object: from the first opening brace to the last closing one; empty without both."""
+    start, end = text.find("{"), text.rfind("}")
+    return text[start : end + 1] if 0 <= start < end else ""
+
+
 def quoted(text: str) -> str:
     """An answer without its thoughts, cut where it is very long."""
     said = re.sub(r"<think>.*?(?:</think>|\Z)", "", text, flags=re.S).strip()

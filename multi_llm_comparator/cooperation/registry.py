@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from multi_llm_comparator.cooperation.documents import KIND, read_call, read_run
 from multi_llm_comparator.cooperation.export import FORMATS, export_cooperation
 from multi_llm_comparator.cooperation.integration import strategy
-from multi_llm_comparator.cooperation.recording import RecordedCooperation
 from multi_llm_comparator.cooperation.run import CooperationRun
+from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.spec import CooperationSpec
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.runs.stored import take_life
+from multi_llm_comparator.runs.task_kind import TaskRunKind
+from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 # What the votes of these targets should count, as far as it was measured.
@@ -25,7 +26,7 @@ async def _nothing_measured(targets: Sequence[str]) -> Mapping[str, float]:
     return {}
 
 
-class CooperationRegistry:
+class CooperationRegistry(TaskRunKind[CooperationRun]):
     """Cooperations, as a kind of run: starts and resumes them.
 
     Args:
@@ -33,13 +34,13 @@ class CooperationRegistry:
         source: who answers by the members' names.
     """
 
-    name, page, formats = KIND, "cooperate", FORMATS
+    name, page, formats, run_class = KIND, "cooperate", FORMATS, CooperationRun
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
-        self.runs, self._source = runs, source
+        super().__init__(runs)
+        self._source = source
         # Who measures puts this right.
         self.measured: MeasuredWeights = _nothing_measured
-        runs.register(self)
 
     async def start(self, spec: CooperationSpec, *, parent_id: str | None = None) -> CooperationRun:
         """Have members work together; returns at once with the run at work. Votes of members without a weight count
@@ -51,11 +52,7 @@ class CooperationRegistry:
         if spec.integration:
             strategy(spec.integration)
         spec = await self.weighted(spec)
-        run = self._recorded(CooperationRun(self._source, spec, run_id=uuid.uuid4().hex[:12]), parent_id=parent_id)
-        await run.save()
-        run.begin()
-        self.runs.adopt(run)
-        return run
+        return await self.begun(CooperationRun(self._source, spec, run_id=new_run_id()), parent_id=parent_id)
 
     async def weighted(self, spec: CooperationSpec) -> CooperationSpec:
         """With measured weights, where a mode counts votes and nobody has a weight of its own."""
@@ -68,33 +65,15 @@ class CooperationRegistry:
         members = tuple(member.model_copy(update={"weight": found[member.target]}) for member in spec.members)
         return spec.model_copy(update={"members": members})
 
-    async def get(self, run_id: str) -> CooperationRun:
-        """See :meth:`RunRegistry.get`."""
-        return await self.runs.get(run_id, CooperationRun)
+    def exported(self, snapshot: CooperationSnapshot, format: str, language: Language) -> bytes:
+        return export_cooperation(snapshot, format, language)
 
-    async def resume(self, run_id: str) -> CooperationRun:
-        """Ask who has not answered yet, also who failed. See :meth:`RunRegistry.resume`."""
-        return await self.runs.resume(run_id, CooperationRun)
-
-    async def export(self, run_id: str, format: str, language: Language) -> bytes:
-        snapshot = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(export_cooperation, snapshot, format, language)
-
-    def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> CooperationRun:
+    def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> CooperationRun:
         document = read_run(record)
         run = CooperationRun(self._source, document.spec, run_id=record.id)
-        run.created_at, run.ended_at, run.error = document.created_at, document.ended_at, document.error
+        take_life(run, document)
         run.outcome, run.counts = document.outcome, {count.round: count for count in document.counts}
-        run.state, run.phase = document.state, document.phase
         for item in sorted(items, key=lambda item: item.position):
             call = read_call(item)
             run.calls[call.key] = call
-        if record.status == "interrupted":
-            run.state, run.phase = "interrupted", ""
-        return self._recorded(run, record)
-
-    def _recorded(
-        self, run: CooperationRun, record: RunRecord | None = None, *, parent_id: str | None = None
-    ) -> CooperationRun:
-        run.recorder = self.runs.recorder(RecordedCooperation(run), record, parent_id=parent_id)
         return run

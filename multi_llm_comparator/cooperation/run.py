@@ -2,88 +2,49 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.desk import Desk
-from multi_llm_comparator.cooperation.documents import KIND
+from multi_llm_comparator.cooperation.documents import KIND, call_item, run_record
 from multi_llm_comparator.cooperation.modes import MODE_FUNCTIONS
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot, Phase
 from multi_llm_comparator.cooperation.spec import CooperationSpec
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import MultiLLMError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.runs.task_run import TaskRun
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 MAX_TITLE_CHARS = 200
 
-log = logging.getLogger(__name__)
 
-
-class CooperationRun(TaskRun):
-    """One cooperation. Everything here is written on the event loop that it works on; snapshots are for anybody."""
+class CooperationRun(TaskRun[CooperationSnapshot, Phase]):
+    """One cooperation."""
 
     kind = KIND
-    id: str = ""
-    state: RunState = "queued"
-    phase: Phase = ""
-    version: int = 0
 
     def __init__(self, source: TextSource, spec: CooperationSpec, *, run_id: str) -> None:
         self.id, self.source, self.spec = run_id, source, spec
         self.created_at = now()
-        self.ended_at: float | None = None
-        self.error: str | None = None
         self.calls: dict[str, Call] = {}
         self.counts: dict[int, Count] = {}
         self.outcome: Outcome | None = None
-        self._taken: CooperationSnapshot | None = None
 
     @property
     def title(self) -> str:
         """As it was named, else the question."""
-        title = self.spec.title or " ".join(self.spec.question.split())
-        return title if len(title) <= MAX_TITLE_CHARS else f"{title[: MAX_TITLE_CHARS - 1]}…"
+        return cut_line(self.spec.title or self.spec.question, MAX_TITLE_CHARS)
 
-    @property
-    def is_over(self) -> bool:
-        return self.state not in ACTIVE
-
-    def snapshot(self) -> CooperationSnapshot:
-        return self.taken(self._taken_now)
-
-    def _taken_now(self) -> CooperationSnapshot:
-        taken = self._taken
-        if taken is None or taken.version != self.version or taken.owner != self.owner:
-            taken = self._taken = CooperationSnapshot(
-                id=self.id,
-                title=self.title,
-                state=self.state,
-                phase=self.phase,
-                version=self.version,
-                created_at=self.created_at,
-                ended_at=self.ended_at,
-                error=self.error,
-                spec=self.spec,
-                calls={key: call.copied() for key, call in self.calls.items()},
-                counts=tuple(self.counts[n] for n in sorted(self.counts)),
-                outcome=self.outcome,
-                owner=self.owner,
-            )
-        return taken
+    def frozen(self) -> CooperationSnapshot:
+        return CooperationSnapshot(
+            **self.head(),
+            spec=self.spec,
+            calls={key: call.copied() for key, call in self.calls.items()},
+            counts=tuple(self.counts[n] for n in sorted(self.counts)),
+            outcome=self.outcome,
+        )
 
     # --- its life ---------------------------------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Ask what is open, beside the caller."""
-        self.launch(self._execute())
-
-    async def never_began(self, state: RunState) -> None:
-        self._enter(state)
-        await self._conclude()
 
     async def resume(self) -> None:
         if self.state == "done":
@@ -92,37 +53,15 @@ class CooperationRun(TaskRun):
         self._enter("queued")
         self.begin()
 
-    async def _execute(self) -> None:
-        try:
-            self._enter("running", "answering")
-            self.outcome = await MODE_FUNCTIONS[self.spec.mode](Desk(self))
-            self._enter("done")
-        except MultiLLMError as exc:
-            self.error = str(exc)
-            self._enter("failed")
-        except asyncio.CancelledError:
-            self._enter(self._ends_as)
-            raise
-        except Exception:
-            log.exception("cooperation %s broke", self.id)
-        finally:
-            await self._conclude()
+    async def work(self) -> None:
+        self._enter("running", "answering")
+        self.outcome = await MODE_FUNCTIONS[self.spec.mode](Desk(self))
 
-    async def _conclude(self) -> None:
-        if not self.is_over:
-            self.error = "something went wrong in the workbench; its log says what"
-            self._enter("failed")
-        self.ended_at = now()
-        self.version += 1
-        open_calls = [key for key, call in self.calls.items() if not call.progress.is_over]
-        for key in open_calls:
-            self.calls[key].progress.state = "stopped"
-        unsaved = [key for key, call in self.calls.items() if not call.is_done]
-        try:
-            await self._commit(*unsaved, run=True)
-        except (StoreError, RunAtWorkError) as exc:
-            self.error = self.error or str(exc)
-            self._enter("failed")
+    async def wind_up(self) -> list[str]:
+        for call in self.calls.values():
+            if not call.progress.is_over:
+                call.progress.state = "stopped"
+        return [key for key, call in self.calls.items() if not call.is_done]
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -150,18 +89,10 @@ class CooperationRun(TaskRun):
         if phase != self.phase:
             self._enter("running", phase)
 
-    def changed(self, *keys: str) -> None:
-        self.version += 1
-        if self.recorder is not None and keys and self.is_at_work:
-            self.recorder.touch(*keys)
+    # --- what is stored ---------------------------------------------------------------------------------------------
 
-    async def save(self) -> None:
-        await self._commit(run=True)
+    def run_record(self) -> RunRecord:
+        return run_record(self)
 
-    async def _commit(self, *keys: str, run: bool = False) -> None:
-        if self.recorder is not None:
-            await self.recorder.commit(*keys, run=run)
-
-    def _enter(self, state: RunState, phase: Phase = "") -> None:
-        self.state, self.phase = state, phase
-        self.version += 1
+    def item_record(self, key: str) -> ItemRecord:
+        return call_item(self.id, self.calls[key], list(self.calls).index(key))

@@ -16,6 +16,7 @@ import yaml
 
 from multi_llm_comparator.cooperation.spec import MODES, PREFIX, CooperationSpec, Mode, checked_spec
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
@@ -101,8 +102,10 @@ class SavedCooperations:
         """Keep a cooperation under a name; one of that name is replaced. Gives its file.
 
         Raises:
+            NotAllowedError: the caller is no admin.
             ConfigurationError: a name that no file could have, or MAX_SAVED files already.
         """
+        refuse_workspaces("save cooperations for everybody")
         if not _NAME.fullmatch(name):
             raise ConfigurationError(
                 f"a cooperation's name is 1 to 60 letters, digits, '_', '-' or '.', not {name[:80]!r}"

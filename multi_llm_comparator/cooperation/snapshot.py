@@ -9,8 +9,7 @@ from typing import Literal
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.spec import CooperationSpec
-from multi_llm_comparator.core.at_work import WorkingProcess
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.runs.snapshot import RunSnapshot
 
 Phase = Literal["", "answering", "reviewing", "grouping", "escalating", "integrating"]
 
@@ -29,32 +28,14 @@ class MemberFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CooperationSnapshot:
+class CooperationSnapshot(RunSnapshot):
     """Everything of a cooperation. ``calls`` are in the order in which they were made, ``counts`` one for each round
     of votes, growing while it goes on."""
 
-    id: str
-    title: str
-    state: RunState
-    phase: Phase
-    version: int
-    created_at: float
-    ended_at: float | None
-    error: str | None
     spec: CooperationSpec
     calls: Mapping[str, Call]
     counts: tuple[Count, ...]
     outcome: Outcome | None
-    owner: WorkingProcess | None = None
-
-    @property
-    def is_over(self) -> bool:
-        return self.state not in ACTIVE
-
-    @property
-    def stage(self) -> str:
-        """What it is doing, in one word."""
-        return self.phase or self.state
 
     @property
     def answer(self) -> str | None:

@@ -4,31 +4,26 @@ reasoning."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
 from multi_llm_comparator.cooperation.calls import Call
-from multi_llm_comparator.cooperation.documents import KIND
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.run import CooperationRun
 from multi_llm_comparator.cooperation.saved import SavedCooperations
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
 from multi_llm_comparator.cooperation.words import note_text, part_text
-from multi_llm_comparator.core.events import Cost, Event, Failed, Finished, Started, TextDelta, ThoughtDelta
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError, RequestRefusedError
+from multi_llm_comparator.core.events import Event, ThoughtDelta
+from multi_llm_comparator.core.exceptions import RequestRefusedError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.core.run_events import RunBegan, RunMeasured
-
-POLL_S = 0.1
-MAX_LINE_CHARS = 200
+from multi_llm_comparator.runs.run_source import MAX_LINE_CHARS, RunAnswer, RunSource
 
 
-class CooperationSource:
-    """A :class:`core.requests.TextSource` of cooperations.
+class CooperationSource(RunSource[CooperationRun]):
+    """A :class:`core.requests.TextSource` of cooperations. Members answer with the request's parameters, unless they
+    have their own.
 
     Args:
         cooperations: starts the runs.
@@ -36,71 +31,49 @@ class CooperationSource:
     """
 
     def __init__(self, cooperations: CooperationRegistry, saved: SavedCooperations) -> None:
+        super().__init__(cooperations)
         self._cooperations, self.saved = cooperations, saved
 
-    async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-        """The events of the answer: the last one is Finished or Failed, nothing is raised. Closing the iterator stops
-        the run and every member of it. Members answer with the request's parameters, unless they have their own."""
-        try:
-            spec = await asyncio.to_thread(self._spec, target, request)
-            run = await self._cooperations.start(spec)
-        except MultiLLMError as exc:
-            yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
-            return
-        try:
-            async with contextlib.aclosing(_followed(run, request.id)) as events:
-                async for event in events:
-                    yield event
-        finally:
-            if run.is_at_work:
-                await self._cooperations.runs.stop(run.id)
+    async def started(self, target: str, request: GenerationRequest) -> CooperationRun:
+        return await self._cooperations.start(await asyncio.to_thread(self._spec, target, request))
+
+    def progressed(self, request_id: str, line: str) -> Event:
+        return ThoughtDelta(request_id=request_id, text=line, tokens=0)
+
+    def story(self, run: CooperationRun) -> list[tuple[str, str]]:
+        """Calls that began, and that ended."""
+        story = []
+        for key, call in run.calls.items():
+            story.append((f"{key} begins", f"{_named(call)} …"))
+            if call.is_done:
+                said = call.ballot or call.text
+                story.append((f"{key} ends", f"{_named(call)}: {cut_line(said, MAX_LINE_CHARS)}"))
+            elif call.progress.state == "failed":
+                why = cut_line(call.progress.error or "", MAX_LINE_CHARS)
+                story.append((f"{key} ends", f"{_named(call)} failed: {why}"))
+        return story
+
+    def answer_of(self, run: CooperationRun) -> RunAnswer:
+        found = run.snapshot()
+        return RunAnswer(
+            text=found.answer if found.state == "done" else None,
+            prompt_tokens=found.prompt_tokens,
+            tokens=found.tokens,
+            cost_usd=found.cost_usd,
+            figures=figures_of(found),
+        )
 
     def _spec(self, target: str, request: GenerationRequest) -> CooperationSpec:
         *history, last = request.messages or (None,)
         if last is None or last.role != "user" or request.continue_final or request.raw:
             raise RequestRefusedError("a cooperation answers a question: the last message has to be the user's")
-        if any(message.images for message in request.messages):
+        if request.images and not request.images_optional:
             raise RequestRefusedError("a cooperation takes no images; ask a model that sees by its own name")
         system = [] if history and history[0].role == "system" else list(request.with_system_prompt()[:-1])[:1]
         before = (*(m for m in system if m.role == "system"), *history) if request.config.system_prompt else history
         more: dict[str, Any] = {"history": tuple(before), "constraint": request.constraint}
         config = replace(request.config, system_prompt="")
         return self.saved.load(target.removeprefix(PREFIX), last.content, config=config, **more)
-
-
-async def _followed(run: CooperationRun, request_id: str) -> AsyncGenerator[Event, None]:
-    yield Started(request_id=request_id, prompt_tokens=0)
-    yield RunBegan(request_id=request_id, run_id=run.id)
-    told: set[str] = set()
-    ended = asyncio.ensure_future(run.wait())
-    try:
-        while not ended.done():
-            for line in _news(run.snapshot(), told):
-                yield ThoughtDelta(request_id=request_id, text=line + "\n", tokens=0)
-            await asyncio.wait({ended}, timeout=POLL_S)
-    finally:
-        ended.cancel()
-    found = run.snapshot()
-    for line in _news(found, told):
-        yield ThoughtDelta(request_id=request_id, text=line + "\n", tokens=0)
-    if found.answer is None or found.state != "done":
-        error = InferenceError.__name__ if found.state == "failed" else "AnswerInterrupted"
-        message = found.error or f"the cooperation was {found.state}"
-        yield Failed(request_id=request_id, error_type=error, message=f"{message} (run {run.id})")
-        return
-    yield TextDelta(request_id=request_id, text=found.answer, tokens=found.tokens)
-    yield RunMeasured(request_id=request_id, kind=KIND, figures=figures_of(found))
-    yield Cost(
-        request_id=request_id,
-        model="",
-        prompt_tokens=found.prompt_tokens,
-        completion_tokens=found.tokens,
-        usd=found.cost_usd,
-        priced_by="",
-    )
-    yield Finished(
-        request_id=request_id, reason="stop", prompt_tokens=found.prompt_tokens, completion_tokens=found.tokens
-    )
 
 
 def figures_of(run: CooperationSnapshot) -> dict[str, Any]:
@@ -136,29 +109,6 @@ def figures_of(run: CooperationSnapshot) -> dict[str, Any]:
         ],
         "notes": [note_text(note, "en") for note in (outcome.notes if outcome else ())],
     }
-
-
-def _news(run: CooperationSnapshot, told: set[str]) -> list[str]:
-    """What has not been told yet: calls that began, and that ended."""
-    lines = []
-    for mark, line in _story(run):
-        if mark not in told:
-            told.add(mark)
-            lines.append(line)
-    return lines
-
-
-def _story(run: CooperationSnapshot) -> list[tuple[str, str]]:
-    story = []
-    for key, call in run.calls.items():
-        story.append((f"{key} begins", f"{_named(call)} …"))
-        if call.is_done:
-            said = call.ballot or call.text
-            story.append((f"{key} ends", f"{_named(call)}: {cut_line(said, MAX_LINE_CHARS)}"))
-        elif call.progress.state == "failed":
-            why = cut_line(call.progress.error or "", MAX_LINE_CHARS)
-            story.append((f"{key} ends", f"{_named(call)} failed: {why}"))
-    return story
 
 
 def _named(call: Call) -> str:

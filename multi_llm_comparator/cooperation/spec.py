@@ -49,7 +49,7 @@ class CooperationSpec(_Part):
         members: in their order: of a cascade the last is the large one, in a sequence each builds on those before.
         question: what is asked; ``history`` is the conversation before it.
         integration: the strategy that makes one answer of several, by name; "" is the mode's own.
-        integrator: who puts answers together, judges and presides; "" is the member whose vote counts most.
+        integrator: who combines answers, judges and presides; "" is the member whose vote counts most.
         rounds: of voting (those after the first see the other answers, and happen only without a majority), and layers
             of an ensemble.
         samples: how often each member of an ensemble, and each small one of a cascade, answers.
@@ -91,7 +91,7 @@ class CooperationSpec(_Part):
         if self.mode == "cascade" and len(self.members) < 2:
             raise ValueError("a cascade has at least two members: the small ones, and a large one at the end")
         if self.integrator.startswith(PREFIX):
-            raise ValueError(f"{self.integrator!r} is a cooperation itself, and cannot put answers together")
+            raise ValueError(f"{self.integrator!r} is a cooperation itself, and cannot combine answers")
         return self
 
     @property
@@ -111,7 +111,7 @@ class CooperationSpec(_Part):
 
     @property
     def chair(self) -> str:
-        """Who puts answers together, judges and presides."""
+        """Who combines answers, judges and presides."""
         return self.integrator or self.members[self.by_weight[0]].target
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from multi_llm_comparator.cooperation.votes import Vote, chance_of_leader, is_decided, tally
+from multi_llm_comparator.cooperation.votes import Vote, tally
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,30 +98,6 @@ def weights_from(records: Sequence[Record], *, seed: int = 1) -> Weighting:
 def winner(votes: Sequence[str | None], weights: Sequence[float]) -> str | None:
     """What these votes come to. Members of weight 0 are not heard."""
     return tally([Vote(str(m), v, w) for m, (v, w) in enumerate(zip(votes, weights, strict=True)) if w > 0]).winner
-
-
-def recorded_vote(
-    votes: Sequence[str | None], weights: Sequence[float], *, stop_early: bool = True, confidence: float | None = None
-) -> tuple[str | None, int]:
-    """What a vote comes to if the members are asked one by one, the weightiest first, and how many were asked.
-
-    Args:
-        votes: what each member says, None where nothing counts.
-        weights: 0 or more; who has 0 is not asked.
-        stop_early: whether to end as soon as the rest cannot change it.
-        confidence: ends it also once the leader stays ahead with this chance, with two votes at least.
-    """
-    order = sorted((m for m, weight in enumerate(weights) if weight > 0), key=lambda m: (-weights[m], m))
-    cast: list[Vote] = []
-    for asked, m in enumerate(order, 1):
-        if votes[m] is not None:
-            cast.append(Vote(str(m), votes[m], weights[m]))
-        if not stop_early or not cast:
-            continue
-        is_sure = confidence is not None and len(cast) > 1 and chance_of_leader(cast) >= confidence
-        if is_sure or is_decided(cast, [weights[n] for n in order[asked:]]):
-            return tally(cast).winner, asked
-    return tally(cast).winner, len(order)
 
 
 def _held_out_hits(records: Sequence[Record], schemes: Sequence[Scheme], seed: int) -> dict[Scheme, list[bool]]:

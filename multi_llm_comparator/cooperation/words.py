@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from multi_llm_comparator.cooperation.calls import LeftOut, Note
-from multi_llm_comparator.core.readable import Language
-
-# Says the text of a key, with its places filled in.
-Say = Callable[..., str]
+from multi_llm_comparator.core.readable import Language, Say, words_in
 
 _EN = {
     "mode_sequential": "Sequential",
@@ -23,10 +19,10 @@ _EN = {
     "about_parallel": "All at once; one answer is made of theirs.",
     "about_voting": "All answer, the answers are counted; ends as soon as the rest cannot change it.",
     "about_pipeline": "Draft, critique, revise: each member has a role.",
-    "about_ensemble": "A mixture: answers, refined in layers, put together by one model.",
+    "about_ensemble": "A mixture: answers, refined in layers, combined by one model.",
     "about_cascade": "The small ones first; the large one is asked only where they disagree.",
     "about_council": "All answer, review each other without names, and one presides.",
-    "strategy_ensemble": "put together by a model",
+    "strategy_ensemble": "combined by a model",
     "strategy_majority": "counted as votes",
     "strategy_best": "the best, chosen by a model",
     "strategy_concatenation": "all below each other",
@@ -35,7 +31,7 @@ _EN = {
     "made_vote": "by vote; the text is the answer of {of}",
     "made_member": "the answer of {of}",
     "made_pipeline": "the work as {of} left it",
-    "made_ensemble": "put together by {of}",
+    "made_ensemble": "combined by {of}",
     "made_best": "chosen as the best: the answer of {of}",
     "made_last": "the last answer, of {of}",
     "made_first": "ranked first: the answer of {of}",
@@ -44,7 +40,7 @@ _EN = {
     "made_other": "{made_by}, {of}",
     "note_tie": "A tie between {choices}: the choice of the weightiest voter stands.",
     "note_only_one": "Only {target} answered, so its answer stands alone.",
-    "note_integration_failed": "{target} could not put the answers together ({error}): a member's stands.",
+    "note_integration_failed": "{target} could not combine the answers ({error}): a member's stands.",
     "note_grouping_failed": "{target} could not say which answers agree ({error}): each counts by itself.",
     "note_nothing_to_count": "No answer said anything that can be counted: the weightiest member's answer stands.",
     "note_stage_failed": "The stage {role} by {target} failed and was passed over.",
@@ -73,7 +69,7 @@ _EN = {
     "state_reviewing": "reviewing",
     "state_grouping": "grouping answers",
     "state_escalating": "asking the large one",
-    "state_integrating": "putting together",
+    "state_integrating": "integrating",
     "state_running": "at work",
     "state_loading": "loading",
     "state_prefill": "reading",
@@ -224,11 +220,7 @@ WORDS: Mapping[Language, Mapping[str, str]] = {"en": _EN, "zh": _ZH}
 
 def words_of(language: Language) -> Say:
     """What says these words in a language."""
-    return partial(_said, WORDS[language])
-
-
-def _said(words: Mapping[str, str], key: str, /, **values: object) -> str:
-    return words[key].format(**values) if values else words[key]
+    return words_in(WORDS[language])
 
 
 def note_text(note: Note, language: Language) -> str:

@@ -19,6 +19,8 @@ try:
 except ImportError:  # PyYAML without libyaml is slower, and reads the same
     from yaml import SafeLoader as _Base  # type: ignore[assignment]
 
+# What reads here; places in a text are to be asked of the same.
+READER: Any = _Base
 MAX_NODES = 50_000
 MAX_DEPTH = 64
 # Whole numbers: as YAML 1.1 has them, without base 60 and no longer than 64 bits are.

@@ -29,6 +29,7 @@
     ├── ConfigurationError          a setting that is wrong
     │   ├── HomeTakenError          another workbench has the home folder or the database
     │   └── InvalidParameterError   ... a generation parameter out of range (also a ValueError)
+    ├── NotAllowedError             the caller's key may not do this
     ├── RunNotFoundError            no stored run under this id
     ├── RunAtWorkError              another process is at work on the run
     ├── PlanError                   a plan that cannot be used; its kinds are in :mod:`plans.errors`
@@ -185,6 +186,10 @@ class HomeTakenError(ConfigurationError):
 
 class InvalidParameterError(ConfigurationError, ValueError):
     """A generation parameter is out of its range."""
+
+
+class NotAllowedError(MultiLLMError):
+    """The key of whoever asks may not do this, or not with this model."""
 
 
 class RunNotFoundError(MultiLLMError):

@@ -52,6 +52,9 @@ OURS = (
     "tune",
     "uploads",
     "written",
+    "services",
+    "shared_links.json",
+    "workspaces",
 )
 
 

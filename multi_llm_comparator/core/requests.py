@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
@@ -18,6 +18,15 @@ Priority = Literal["low", "normal", "high"]
 UNCONSTRAINED = "This answer was to keep to a given form, which cannot be asked for there: it was written freely."
 # Another, from where nobody here can promise that an answer comes again as it was.
 UNREPEATABLE = "Whether this answer can be repeated depends on where it was written: nothing here can promise it."
+# And of a model that was asked about images all the same.
+BLIND = "This model does not see images: it answered from the text alone."
+
+
+class MessagePart(NamedTuple):
+    """A stretch of a message's text, or an image by its address; the other is empty."""
+
+    text: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,17 @@ class Message:
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     image_places: tuple[int, ...] = ()
+
+    def parts(self) -> Iterator[MessagePart]:
+        """Text and images in their order."""
+        done, places = 0, self.image_places or (len(self.content),) * len(self.images)
+        for image, place in zip(self.images, places, strict=False):
+            if text := self.content[done:place]:
+                yield MessagePart(text=text)
+            yield MessagePart(image=image)
+            done = max(done, place)
+        if text := self.content[done:]:
+            yield MessagePart(text=text)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Message:
@@ -65,7 +85,8 @@ class GenerationRequest:
     ``priority`` orders those that wait for a place beside others at the same model.
     ``adapter`` is the folder or file of a LoRA adapter that the answer is computed with, on top of the loaded model, by
     ``config.adapter_scale``: the engine that looks the target up fills it in. ``prompt_tokens`` go to a local model
-    as they are, in place of messages.
+    as they are, in place of messages. With ``images_optional`` a model that does not see answers from the text alone,
+    and says so in its notes; without it such a model refuses images.
     """
 
     messages: tuple[Message, ...]
@@ -81,18 +102,33 @@ class GenerationRequest:
     parallel_tool_calls: bool = True
     priority: Priority = "high"
     prompt_tokens: tuple[int, ...] = ()
+    images_optional: bool = False
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """All images of the conversation, in their order."""
+        return tuple(image for message in self.messages for image in message.images)
+
+    def without_images(self) -> GenerationRequest:
+        """The same request in text alone."""
+        return replace(self, messages=tuple(replace(one, images=(), image_places=()) for one in self.messages))
+
+    def as_seen(self, *, sees: bool) -> GenerationRequest:
+        """The request as a model can be asked that ``sees`` or not: without images that need not be looked at."""
+        return self.without_images() if self.images_optional and not sees else self
 
     @property
     def offered_tools(self) -> tuple[Tool, ...]:
         """The tools that the model is told of."""
         return () if self.tool_choice == NONE else self.tools
 
-    def notes(self, *, is_free: bool, is_promised: bool) -> tuple[str, ...]:
+    def notes(self, *, is_free: bool, is_promised: bool, is_blind: bool = False) -> tuple[str, ...]:
         """What was asked for and is not kept: the constraint where the answer ``is_free``, the same answer next time
-        where it is not ``is_promised``."""
+        where it is not ``is_promised``, the images where the model ``is_blind``."""
         unmet = (
             (UNCONSTRAINED, self.constraint is not None and is_free),
             (UNREPEATABLE, self.config.reproducible and not is_promised),
+            (BLIND, bool(self.images) and is_blind),
         )
         return tuple(note for note, is_so in unmet if is_so)
 
@@ -122,6 +158,7 @@ class GenerationRequest:
             parallel_tool_calls=data.get("parallel_tool_calls", True),
             priority=data.get("priority", "high"),
             prompt_tokens=tuple(data.get("prompt_tokens", ())),
+            images_optional=data.get("images_optional", False),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InvalidParameterError
@@ -228,3 +228,15 @@ def _continuation(data: Mapping[str, Any]) -> ContinuationScore:
             "at": tuple(tuple(one) for one in data["at"]),
         }
     )
+
+
+class TextScorer(Protocol):
+    """Anything that scores texts: the local engine, an endpoint that shows log-probabilities."""
+
+    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
+        """How likely texts are to ``target``.
+
+        Raises:
+            UnsupportedModelError: it only writes.
+            MultiLLMError: why it cannot be told.
+        """

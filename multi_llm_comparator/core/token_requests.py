@@ -54,10 +54,7 @@ class TokenRequest:
         return cls(
             **{
                 **data,
-                "messages": tuple(
-                    Message(m["role"], m["content"], tuple(m.get("images", ())), m.get("thought", ""))
-                    for m in data["messages"]
-                ),
+                "messages": tuple(map(Message.from_dict, data["messages"])),
                 "tokens": tuple(data["tokens"]),
                 "config": ModelConfig.from_dict(data["config"]),
             }
@@ -77,6 +74,7 @@ class TokenList:
         begin, end: the names of the marks that begin and end a text; "" where there are none.
         chat_template: the model's, in Jinja; "" where it has none that can be used.
         n_vocab: how many tokens the model knows.
+        image_tokens: how many images take beside ``tokens``, in models that have no token for them.
     """
 
     tokens: tuple[int, ...]
@@ -87,6 +85,7 @@ class TokenList:
     begin: str = ""
     end: str = ""
     chat_template: str = ""
+    image_tokens: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: bytes in hexadecimal."""

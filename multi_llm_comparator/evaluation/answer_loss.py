@@ -12,9 +12,9 @@ from typing import Protocol
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
-from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, ScoreResult, TextScorer
 from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
-from multi_llm_comparator.evaluation.distributions import TOP_K, TextScorer, losses_by_place
+from multi_llm_comparator.evaluation.distributions import TOP_K, losses_by_place
 
 # Of one answer; 256 numbers travel for each.
 MAX_TOKENS = 2048

@@ -12,6 +12,7 @@ from multi_llm_comparator.cooperation.documents import read_run
 from multi_llm_comparator.cooperation.normalising import ballot_of
 from multi_llm_comparator.cooperation.spec import PREFIX
 from multi_llm_comparator.cooperation.weighting import Record, weights_from
+from multi_llm_comparator.core.callers import OPEN, acting_for
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
@@ -74,6 +75,11 @@ class Worths:
     async def weights(self, targets: Sequence[str]) -> Mapping[str, float]:
         """What the members' votes should count, by the latest evaluation that asked all of them; empty where none did
         with enough items."""
+        # Whoever measured it: a number for each model tells nothing of what was asked.
+        with acting_for(OPEN):
+            return await self._weights(targets)
+
+    async def _weights(self, targets: Sequence[str]) -> Mapping[str, float]:
         wanted = [self._canonical(target) for target in targets]
         if len(set(wanted)) < 2:
             return {}

@@ -13,11 +13,11 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import InferenceError, InvalidParameterError
-from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, TextScorer
 
 TOP_K = 256
 MAX_TEXTS = 10_000
@@ -26,13 +26,6 @@ MAX_TOKENS = 100_000
 # So many texts are scored at once.
 AT_ONCE = 16
 _LEAST = 1e-12
-
-
-class TextScorer(Protocol):
-    """The local engine."""
-
-    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
-        """How likely texts are to ``target``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +84,28 @@ async def compare_distributions(
         InvalidParameterError: no text, too many or empty ones, or contexts of different lengths.
         InferenceError: a model has another tokenizer, or cannot be scored.
     """
-    texts = [text for text in texts if text.strip()]
-    if not 0 < len(texts) <= MAX_TEXTS:
-        raise InvalidParameterError(f"predictions are compared on 1 to {MAX_TEXTS} texts, not {len(texts)}")
     chosen = {name: (configs or {}).get(name, ModelConfig()) for name in (reference, *others)}
     if len({config.n_ctx for config in chosen.values()}) > 1:
         raise InvalidParameterError("the models' contexts differ in length (n_ctx): windows could not be compared")
-    known = await _reference(scorer, reference, chosen[reference], texts, top_k)
-    return {other: await _loss(scorer, other, chosen[other], texts, known, top_k) for other in others}
+    seen = await reference_view(scorer, reference, chosen[reference], texts, top_k=top_k)
+    return {other: await loss_from(scorer, seen, other, chosen[other]) for other in others}
+
+
+async def reference_view(
+    scorer: TextScorer, reference: str, config: ModelConfig, texts: Sequence[str], *, top_k: int = TOP_K
+) -> ReferenceView:
+    """What the reference predicts on the texts, to compare one model after another with; raises as
+    :func:`compare_distributions`."""
+    texts = tuple(text for text in texts if text.strip())
+    if not 0 < len(texts) <= MAX_TEXTS:
+        raise InvalidParameterError(f"predictions are compared on 1 to {MAX_TEXTS} texts, not {len(texts)}")
+    return ReferenceView(texts, tuple(await _reference(scorer, reference, config, texts, top_k)), top_k)
+
+
+async def loss_from(scorer: TextScorer, seen: ReferenceView, other: str, config: ModelConfig) -> DistributionLoss:
+    """How far one model is from the reference, whose context (``n_ctx``) must be as long; raises as
+    :func:`compare_distributions`."""
+    return await _loss(scorer, other, config, seen.texts, seen.known, seen.top_k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,15 @@ class _Text:
     tokens: tuple[int, ...]
     ids: Any
     logprobs: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceView:
+    """What a reference predicts at each place of each text."""
+
+    texts: tuple[str, ...]
+    known: tuple[_Text, ...]
+    top_k: int
 
 
 async def _reference(

@@ -18,7 +18,8 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, ModelNotFoundError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.evaluation.distributions import TextScorer, compare_distributions
+from multi_llm_comparator.core.scores import TextScorer
+from multi_llm_comparator.evaluation.distributions import compare_distributions
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.folder import scan_folder

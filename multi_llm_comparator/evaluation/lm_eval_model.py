@@ -23,6 +23,7 @@ from multi_llm_comparator.core.exceptions import EmptyAnswerError, InferenceErro
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.scores import MAX_CONTINUATIONS, Prefix, ScoreRequest, ScoreResult
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.together import together
 from multi_llm_comparator.evaluation.tasks.answering import AT_ONCE, measured_config
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 
@@ -124,13 +125,7 @@ class EngineLM(LM):  # type: ignore[misc]
                 self._tell(done, len(asked))
                 return result
 
-        tasks = [asyncio.create_task(in_turn(request)) for request in asked]
-        try:
-            return list(await asyncio.gather(*tasks))
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        return await together(in_turn(request) for request in asked)
 
     async def _score(self, request: ScoreRequest) -> ScoreResult:
         return await self._engine.score(self._target, request)

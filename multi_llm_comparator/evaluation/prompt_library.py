@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import read_json
+from multi_llm_comparator.core.callers import own_folder
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
@@ -57,7 +58,7 @@ class PromptLibrary:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._path = path or get_settings().home / "prompts.json"
+        self._path = path or own_folder(get_settings().home) / "prompts.json"
 
     def list(self) -> list[SavedPrompt]:
         """All prompts, by name."""

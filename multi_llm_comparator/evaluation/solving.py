@@ -18,10 +18,12 @@ from multi_llm_comparator.evaluation.judging import Judge, Verdict
 from multi_llm_comparator.evaluation.outcomes import QuestionOutcome, outcome_of
 from multi_llm_comparator.plans.config import EvaluationSection
 from multi_llm_comparator.plans.executor import ExecutorOptions, exact_config
+from multi_llm_comparator.plans.options import PlanOptions, open_planner
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun, new_run_id, open_planner
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.runs.task_run import new_run_id
 
 
 class BegunRuns(Protocol):
@@ -155,7 +157,7 @@ class DirectRun(PlanRun):
         request = GenerationRequest(messages=(Message("user", attempt.prompt),), config=config)
         try:
             async with asyncio.timeout(self.timeout_s):
-                await ask(self._source, attempt.target, request, progress, lambda _: self._changed())
+                await ask(self._source, attempt.target, request, progress, lambda _: self.changed())
         except TimeoutError:
             progress.error = f"no whole answer within {self.timeout_s:g} s"
         if progress.state != "done":

@@ -59,7 +59,7 @@ class Call:
             parts.pools.order,
             _never_out if route.is_plain else parts.why_out,
             settings=config.gateway,
-            with_images=any(message.images for message in request.messages),
+            with_images=bool(request.images) and not request.images_optional,
             context_of=self._context_of,
         )
         self._waits_since = now()

@@ -108,7 +108,7 @@ class FallbackPlan:
         if reasons:
             said = "; ".join(f"{model!r}: {reason}" for model, reason in reasons.items())
             return CircuitOpenError(f"every model behind {self._route.target!r} is out of service: {said}")
-        if self._with_images and not any("vision" in c.declaration.tags for c in every.values()):
+        if self._with_images and not any(map(self._may_see, every.values())):
             return RequestRefusedError(f"no model behind {self._route.target!r} has the tag 'vision' and takes images")
         return NoModelAvailableError(f"no model behind {self._route.target!r} is left to try")
 
@@ -164,9 +164,13 @@ class FallbackPlan:
         wait_s = settings.retry_wait_s * 2.0 ** (self._retries[candidate.model] - 1)
         return random.uniform(0.5, 1.0) * min(wait_s, settings.retry_wait_max_s)
 
+    def _may_see(self, candidate: Candidate) -> bool:
+        """Of a local model that is asked by its own name the engine knows better than any tag."""
+        return self._route.is_plain or "vision" in candidate.declaration.tags
+
     def _is_open(self, candidate: Candidate, stage: Stage | None = None) -> bool:
         declaration = candidate.declaration
-        if candidate.model in self._done or (self._with_images and "vision" not in declaration.tags):
+        if candidate.model in self._done or (self._with_images and not self._may_see(candidate)):
             return False
         if self._min_context and (self._context_of(candidate) or 0) < self._min_context:
             return False

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
-from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult, TextScorer
 from multi_llm_comparator.groups.gateway import Gateway
 
 # So many score requests are at one endpoint at once, whoever asks.
 AT_ONCE = 4
-
-
-class TextScorer(Protocol):
-    """The local engine."""
-
-    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
-        """How likely texts are to ``target``."""
 
 
 class GatewayScorer:

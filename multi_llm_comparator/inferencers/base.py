@@ -40,13 +40,15 @@ NO_NUMBERS = "the model computed values that are no numbers"
 class LoadOptions:
     """How a model is loaded.
 
-    ``n_ctx`` is the context of one request in tokens and ``parallel`` the number of requests decoded together;
-    ``safe`` asks for the slowest, most compatible settings, after a crash with the usual ones.
+    ``n_ctx`` is the context of one request in tokens and ``parallel`` the number of requests decoded together; ``gpu``
+    is the number of the GPU that a PyTorch model goes to; ``safe`` asks for the slowest, most compatible settings,
+    after a crash with the usual ones. ``projector`` is the file of a GGUF model's vision part (mmproj).
     """
 
     n_ctx: int = 2048
     n_threads: int | None = None
     use_gpu: bool = True
+    gpu: int = 0
     gpu_layers: int | None = None
     kv_type: str = "f16"
     low_cpu_mem_usage: bool = True
@@ -55,6 +57,7 @@ class LoadOptions:
     trust_remote_code: bool = False
     parallel: int = 4
     safe: bool = False
+    projector: str = ""
 
     @property
     def cache_tokens(self) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from jinja2 import Template
@@ -14,7 +16,7 @@ from jinja2.exceptions import TemplateError
 from multi_llm_comparator.core.exceptions import ConversationRefusedError, InferenceError, ToolsRefusedError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.tools import Tool
-from multi_llm_comparator.inferencers.chat_entries import Hidden, entries_of, texts_of
+from multi_llm_comparator.inferencers.chat_entries import Hidden, entries_of, in_parts, texts_of
 from multi_llm_comparator.inferencers.chat_sandbox import TemplateRefusal, chat_sandbox
 from multi_llm_comparator.inferencers.thoughts import CLOSE, OPEN
 from multi_llm_comparator.inferencers.time_limits import TEMPLATE, LimitReached, limited
@@ -26,6 +28,8 @@ MAX_TEXT_CHARS = 16 * 1024 * 1024  # of one prompt
 NO_TEMPLATE = "The model has no chat template: it was given a plain prompt."
 NO_SWITCH = "The model's chat template has no switch for thinking: the model thinks, or not, as it was made."
 SYSTEM_FOLDED = "The model's chat template takes no system prompt: it was put in front of the first user message."
+
+_PROBE = "probe7c3a"
 
 # The variable by which templates of models that think let them think, or not (Qwen3 and others).
 THINKING_SWITCH = "enable_thinking"
@@ -48,10 +52,14 @@ _FAULTS: tuple[type[Exception], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PromptPart:
-    """A stretch of the prompt. Only in a template's part may the text of a special token become that token."""
+    """A stretch of the prompt. Only in a template's part may the text of a special token become that token.
+
+    With ``image`` it is no text but the request's image of this number, counted from 0.
+    """
 
     text: str
     is_template: bool
+    image: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +93,8 @@ class ChatTemplate:
         self._template: Template | None = None
         self.problem: str | None = None
         self._folded = SYSTEM_FOLDED
+        # Templates of models that see may know contents as lists of parts only.
+        self._in_parts = False
         if source is not None and source.strip():
             self._compile()
         self._takes_system = self._template is not None and self._shows("system")
@@ -113,13 +123,39 @@ class ChatTemplate:
     def special_tokens(self) -> tuple[str, ...]:
         return self._special_tokens
 
-    def render(self, request: GenerationRequest) -> RenderedPrompt:
+    @cached_property
+    def writes_images(self) -> bool:
+        """Whether the template itself writes what stands for an image in the model's prompt."""
+        if self._template is None:
+            return False
+        text = {"type": "text", "text": _PROBE}
+        try:
+            seen, blind = (self._run([{"role": "user", "content": c}]) for c in ([{"type": "image"}, text], [text]))
+        except _FAULTS:
+            return False
+        # One that knows texts only writes a list as Python would.
+        is_known = _PROBE in seen and "'type'" not in seen
+        return is_known and len(seen) > len(blind)
+
+    def render(self, request: GenerationRequest, *, writes_images: bool = False) -> RenderedPrompt:
         """The prompt for ``request``; the model's answer (or its continuation) follows immediately.
+
+        Args:
+            request: what is asked.
+            writes_images: have the template write what stands for an image (see :attr:`writes_images`); else each image
+                is a part of its own.
 
         Raises:
             InferenceError: the conversation is empty, or the template refuses it.
             ToolsRefusedError: it has tools, or calls of them, and the template none.
         """
+        if not request.images or (writes_images and not request.raw):
+            return self._rendered(request)
+        mark = self._unused_character(texts_of(request.with_system_prompt(), request.offered_tools))
+        rendered = self._rendered(replace(request, messages=_marked(request.messages, mark)))
+        return replace(rendered, parts=_with_images(rendered.parts, mark, len(request.images)))
+
+    def _rendered(self, request: GenerationRequest) -> RenderedPrompt:
         if request.raw:
             content = request.messages[-1].content if request.messages else ""
             return RenderedPrompt((PromptPart(content, is_template=False),))
@@ -173,16 +209,32 @@ class ChatTemplate:
         try:
             with limited(TEMPLATE):
                 self._template = chat_sandbox().from_string(self._source)
-            if not self._shows("user"):
-                self.problem = self.problem or "it refuses or drops what the user says"
+            self.problem = self._why_unusable()
         except _FAULTS as exc:
             self.problem = f"{type(exc).__name__}: {exc}"
         if self.problem is not None:
             self._template = None
 
+    def _why_unusable(self) -> str | None:
+        """Try what the user says as a text, then as a list of parts."""
+        why = "it refuses or drops what the user says"
+        try:
+            if self._shows("user"):
+                return None
+        except (LimitReached, MemoryError):
+            raise
+        except _FAULTS as exc:
+            why = f"{type(exc).__name__}: {exc}"
+        self._in_parts = True
+        with suppress(*_FAULTS):
+            if self._shows("user"):
+                return None
+        self._in_parts = False
+        return why
+
     def _shows(self, role: str) -> bool:
         """Whether the template accepts a message of this role and shows its content."""
-        marker = "probe7c3a"
+        marker = _PROBE
         probe = [{"role": role, "content": marker}]
         if role != "user":
             probe.append({"role": "user", "content": "hello"})
@@ -206,6 +258,7 @@ class ChatTemplate:
     ) -> str:
         """What the template makes of a conversation; ``is_answered`` opens the answer that follows."""
         assert self._template is not None
+        messages = in_parts(messages) if self._in_parts else messages
         variables = {**self._variables, "tools": tools, "add_generation_prompt": is_answered}
         pieces, size = [], 0
         with limited(TEMPLATE):
@@ -276,7 +329,9 @@ def _fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The conversation with its system message put in front of what the user says first."""
     system, *rest = messages
     if rest and rest[0].role == "user":
-        first = Message("user", f"{system.content}\n\n{rest[0].content}")
+        text = f"{system.content}\n\n{rest[0].content}"
+        places = tuple(place + len(text) - len(rest[0].content) for place in rest[0].image_places)
+        first = Message("user", text, rest[0].images, image_places=places)
         return (first, *rest[1:])
     return (Message("user", system.content), *rest)
 
@@ -293,6 +348,41 @@ def _plain(messages: Sequence[Message]) -> str:
         return "\n\n".join([*system, *(turn.content for turn in turns)])
     lines = [f"{'User' if turn.role == 'user' else 'Assistant'}: {turn.content.strip()}" for turn in turns]
     return "\n\n".join([*system, *lines, "Assistant:"])
+
+
+def _marked(messages: Sequence[Message], mark: str) -> tuple[Message, ...]:
+    """The messages with a place marked for each image, in their text."""
+    numbers = count()
+    return tuple(
+        replace(
+            message,
+            content="".join(f"{mark}{next(numbers)}{mark}" if part.image else part.text for part in message.parts()),
+            images=(),
+            image_places=(),
+        )
+        for message in messages
+    )
+
+
+def _with_images(parts: Iterable[PromptPart], mark: str, n_images: int) -> tuple[PromptPart, ...]:
+    """The parts split at the places of images.
+
+    Raises:
+        InferenceError: the template left images out, or changed their order.
+    """
+    found: list[PromptPart] = []
+    for part in parts:
+        for i, piece in enumerate(re.split(f"{mark}(\\d+){mark}", part.text)):
+            if i % 2:
+                found.append(PromptPart("", is_template=False, image=int(piece)))
+            elif piece:
+                found.append(PromptPart(piece, part.is_template))
+    if [part.image for part in found if part.image is not None] != list(range(n_images)):
+        raise InferenceError(
+            "the model's chat template leaves images out, or changes their order: send them with the last message, or "
+            "without the template (raw)"
+        )
+    return tuple(found)
 
 
 def _merge(parts: Iterable[PromptPart]) -> tuple[PromptPart, ...]:

@@ -63,12 +63,12 @@ def texts_of(messages: Iterable[Message], tools: Iterable[Tool]) -> Iterator[str
 
 
 def entries_of(messages: Sequence[Message], hidden: Hidden | None = None) -> list[dict[str, Any]]:
-    """Messages as templates of Hugging Face expect them; arguments of calls as objects."""
+    """Messages as templates of Hugging Face expect them; arguments of calls as objects, a content with images as a list
+    of parts."""
     names = {call.id: call.name for message in messages for call in message.tool_calls}
     entries: list[dict[str, Any]] = []
     for message in messages:
-        content = hidden.whole(message.content) if hidden else message.content
-        entry: dict[str, Any] = {"role": message.role, "content": content}
+        entry: dict[str, Any] = {"role": message.role, "content": _content(message, hidden)}
         if message.thought:
             # Templates that know thoughts of earlier turns read them here, and leave most of them out.
             entry["reasoning_content"] = hidden.inside(message.thought) if hidden else message.thought
@@ -86,6 +86,23 @@ def entries_of(messages: Sequence[Message], hidden: Hidden | None = None) -> lis
             entry["tool_calls"] = hidden.inside(calls) if hidden else calls
         entries.append(entry)
     return entries
+
+
+def in_parts(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages with every content as a list of parts, for templates that know no other."""
+    return [
+        {**entry, "content": [{"type": "text", "text": entry["content"]}]}
+        if isinstance(entry.get("content"), str)
+        else entry
+        for entry in entries
+    ]
+
+
+def _content(message: Message, hidden: Hidden | None) -> str | list[dict[str, str]]:
+    whole = hidden.whole if hidden else str
+    if not message.images:
+        return whole(message.content)
+    return [{"type": "image"} if part.image else {"type": "text", "text": whole(part.text)} for part in message.parts()]
 
 
 def _arguments(text: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from multi_llm_comparator.core.events import Event, Finished, FinishReason, Started
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -12,6 +13,7 @@ from multi_llm_comparator.inferencers.constraints import Matcher
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter
 from multi_llm_comparator.inferencers.gguf_lanes import Lane
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
+from multi_llm_comparator.inferencers.gguf_sight import ImageChunk, SeenPrompt, is_image
 from multi_llm_comparator.inferencers.gguf_slots import Slot
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
 from multi_llm_comparator.inferencers.text import AnswerStream
@@ -37,6 +39,7 @@ class Answer:
     matcher: Matcher | None = None
     most_forced: int = 0
     adapter: AnswerAdapter | None = None
+    seen: SeenPrompt | None = None
     is_started: bool = False
     tokens: int = 0
     chosen: list[int] = field(default_factory=list)
@@ -48,15 +51,25 @@ class Answer:
 
     def __post_init__(self) -> None:
         config = self.request.config
-        self.prompt_tokens = len(self.prompt)
+        self.prompt_tokens = len(self.prompt) + (self.seen.extra_tokens if self.seen else 0)
         self.stream = AnswerStream()
         self.telling = Telling(self.request, opens_thought=self.rendered.opens_thought)
-        self._limit = min(config.max_tokens, self.n_ctx - len(self.prompt))
+        self._limit = min(config.max_tokens, self.n_ctx - self.prompt_tokens)
 
     @property
     def is_decoding(self) -> bool:
         """Whether the whole prompt is read."""
         return len(self.slot.tokens) >= len(self.prompt)
+
+    @property
+    def image_ahead(self) -> ImageChunk | None:
+        """The image that is to be read next, if one is."""
+        return self.seen.images.get(len(self.slot.tokens)) if self.seen and not self.is_decoding else None
+
+    def text_ahead(self, most: int) -> list[int]:
+        """The next tokens of the prompt up to an image, at most so many."""
+        run = self.prompt[len(self.slot.tokens) :][:most]
+        return list(takewhile(lambda token: not is_image(token), run)) if self.seen else run
 
     def started(self) -> Started:
         """The first event, once what is known of the prompt is in the slot."""
@@ -69,6 +82,12 @@ class Answer:
             seed=self.sampler.seed,
             notes=self.rendered.notes,
         )
+
+    def close(self) -> None:
+        """Free what it has of llama.cpp."""
+        self.sampler.close()
+        if self.seen is not None:
+            self.seen.close()
 
     def pause(self) -> None:
         """Its cells are needed by others: what it has written is read again with its prompt, as one text."""

@@ -7,6 +7,11 @@ from collections.abc import Sequence
 
 import llama_cpp
 
+from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
+
+_WARM_UP_TOKENS = 8
+
 
 class Batch:
     """At most ``capacity`` rows; each is a token at a position of a sequence. Only some rows want logits."""
@@ -53,3 +58,19 @@ class Batch:
         """Have logits computed for these rows, too."""
         for row in rows:
             self._wants_logits[row] = 1
+
+
+def warm_up(runtime: LlamaRuntime, batch: Batch, token: int) -> None:
+    """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after.
+
+    Raises:
+        ModelLoadError: llama.cpp fails; the model is closed then.
+    """
+    batch.clear()
+    batch.add_run([token] * min(_WARM_UP_TOKENS, runtime.n_ctx), 0, 0, last_wants_logits=True)
+    batch.struct.n_tokens = batch.rows
+    if code := int(llama_cpp.llama_decode(runtime.context, batch.struct)):
+        reason = error_log.text or "it gives no reason"
+        runtime.close()
+        raise ModelLoadError(f"{runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}")
+    llama_cpp.llama_memory_clear(runtime.memory, True)

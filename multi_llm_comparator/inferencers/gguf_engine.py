@@ -15,37 +15,34 @@ import multi_llm_comparator.inferencers.gguf_environment  # noqa: F401 - to be r
 import llama_cpp
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
-from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, MultiLLMError
+from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
-from multi_llm_comparator.inferencers.chat import ChatTemplate
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
 from multi_llm_comparator.inferencers.gguf_answer import Answer
-from multi_llm_comparator.inferencers.gguf_batch import Batch
+from multi_llm_comparator.inferencers.gguf_batch import Batch, warm_up
 from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
+from multi_llm_comparator.inferencers.gguf_image_turns import MARGIN_TOKENS, NO_ROOM, ImageTurns, failed
 from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import describe
-from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime, error_log
+from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_scoring import GgufScoreTokenizer, GgufScoring
+from multi_llm_comparator.inferencers.gguf_sight import SeenPrompt, open_sight
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
-from multi_llm_comparator.inferencers.gguf_tokens import GgufTokenTable, overflow, prompt_of
-from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
+from multi_llm_comparator.inferencers.gguf_tokens import GgufTokenTable, PromptReader, overflow
+from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary, template_of
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
-from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS, tokens_per_step
+from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS
 from multi_llm_comparator.inferencers.request_queue import WaitingLine
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 
 # How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
 MAX_FORCED = MIN_STEP_TOKENS - 1
-# Room for so many tokens is left to those that are being written when a paused answer comes back.
-MARGIN_TOKENS = 64
-_NO_ROOM = 1
-_WARM_UP_TOKENS = 8
 
 
 class GgufEngine(Engine):
@@ -62,17 +59,21 @@ class GgufEngine(Engine):
         self._runtime = LlamaRuntime(path, options)
         self._n_ctx = options.n_ctx
         self._vocabulary = Vocabulary(self._runtime.vocab)
-        self._template = self._chat_template()
+        self._template = template_of(self._runtime.chat_template, self._vocabulary)
+        self._sight, blind = open_sight(self._runtime, options)
+        self._reader = PromptReader(self._template, self._vocabulary, options.n_ctx, self._sight)
         self._slots = SlotTable(
             self._runtime.memory,
             self._runtime.n_sequences,
             is_stateful=self._runtime.is_stateful,
             limit=options.parallel,
         )
-        self._cells, self._whole_contexts = options.cache_tokens, options.parallel
+        self._cells = options.cache_tokens
+        self._images = ImageTurns(self._sight, self._slots, self._cells, self._n_ctx)
         self._batch = Batch(self._runtime.n_batch)
-        self._prompt_rows = self._rows_per_step()
-        self._lanes = Lanes(self._runtime, self._joining_rows, options.cache_tokens // options.n_ctx)
+        self._prompt_rows = self._runtime.prompt_rows
+        most_lanes = options.cache_tokens // options.n_ctx
+        self._lanes = Lanes(self._runtime, self._joining_rows, most_lanes, sees=self._sight is not None)
         self._adapters = GgufAdapters(self._runtime.model, self._runtime.weights_bytes)
         self._group: AnswerAdapter | None = None  # whose answers a step decodes now
         self._scoring: dict[GgufScoring, AnswerAdapter | None] = {}
@@ -85,8 +86,9 @@ class GgufEngine(Engine):
         self._events: list[Event] = []
         # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
         self._rows: list[tuple[Answer, list[int], int | None]] = []
-        self._info = describe(self._runtime, options, self._vocabulary, self._template)
-        self._warm_up()
+        self._info = describe(self._runtime, options, self._vocabulary, self._template, self._sight is not None)
+        self._info["notes"] += [blind] if blind else []
+        warm_up(self._runtime, self._batch, self._vocabulary.bos or 0)
 
     @property
     def info(self) -> dict[str, Any]:
@@ -97,6 +99,7 @@ class GgufEngine(Engine):
         return bool(self._answers or self._events or self._waiting)
 
     def submit(self, request: GenerationRequest) -> None:
+        request = request.as_seen(sees=self._sight is not None)
         if self._waiting.is_full:
             self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
             return
@@ -124,6 +127,7 @@ class GgufEngine(Engine):
         for group in groups_of(self._answers, self._group):
             self._group = group
             self._adapters.use(self._runtime.context, self._group)
+            self._see(self._shared(), self._runtime.context)
             if self._decode():
                 self._sample(self._runtime.context)
         self._decode_alone()
@@ -153,21 +157,24 @@ class GgufEngine(Engine):
         return Embedder(GgufEmbedding(self._runtime, self._vocabulary))
 
     def tokens(self, request: TokenRequest) -> Event:
-        return tokenized(request, GgufTokenTable(self._vocabulary, self._template), self._n_ctx)
+        return tokenized(request, GgufTokenTable(self._vocabulary, self._template, self._reader), self._n_ctx)
 
     def close(self) -> None:
         # It reads the model's vocabulary.
         self._constraints.close()
         for answer in self._answers:
-            answer.sampler.close()
+            answer.close()
         self._answers.clear()
         self._lanes.close()
         self._adapters.close()
+        if self._sight is not None:
+            self._sight.close()
         self._runtime.close()
 
     def _admit(self, request: GenerationRequest) -> None:
+        seen: SeenPrompt | None = None
         try:
-            rendered, prompt = prompt_of(request, self._template, self._vocabulary, self._n_ctx)
+            rendered, prompt, seen = self._reader.read(request)
             matcher = self._constraints.take(request)
             adapter = self._adapter_for(request)
             edits = LogitEdits(request.config, self._vocabulary.size, lambda token: self._vocabulary.spelled(token)[0])
@@ -175,6 +182,8 @@ class GgufEngine(Engine):
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
             self._fail(request.id, as_request_error(exc))
+            if seen is not None:
+                seen.close()
             return
         if lane is not None:
             lane.begin(prompt, adapter)
@@ -186,7 +195,9 @@ class GgufEngine(Engine):
         # Of what is read together only the last one's logits are there.
         forced = forced if request.config.top_logprobs is None else 0
         self._answers.append(
-            Answer(request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter)
+            Answer(
+                request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter, seen
+            )
         )
 
     def _adapter_for(self, request: GenerationRequest) -> AnswerAdapter | None:
@@ -244,7 +255,8 @@ class GgufEngine(Engine):
 
     def _add_prompt(self, answer: Answer, room: int) -> int:
         done = len(answer.slot.tokens)
-        run = answer.prompt[done : done + room]
+        if not (run := answer.text_ahead(room)):
+            return 0
         is_last = done + len(run) == len(answer.prompt)
         row = self._batch.add_run(run, done, answer.slot.sequence, last_wants_logits=is_last)
         self._rows.append((answer, run, row if is_last else None))
@@ -260,7 +272,7 @@ class GgufEngine(Engine):
             code = self._run(self._runtime.context)
             if code == 0:
                 return True
-            if code != _NO_ROOM:
+            if code != NO_ROOM:
                 self._break_down(code)
                 return False
             self._make_room()
@@ -276,9 +288,10 @@ class GgufEngine(Engine):
         reading = [answer for answer in alone if not answer.is_decoding]
         for answer in [*(answer for answer in alone if answer.is_decoding), *reading[:1]]:
             assert answer.lane is not None
-            self._fill_alone(answer)
             self._adapters.use(answer.lane.context, answer.adapter)
-            code = self._run(answer.lane.context)
+            self._see([answer], answer.lane.context)
+            self._fill_alone(answer)
+            code = self._run(answer.lane.context) if self._rows else 0
             if code == 0:
                 self._sample(answer.lane.context)
             else:
@@ -287,12 +300,27 @@ class GgufEngine(Engine):
     def _fill_alone(self, answer: Answer) -> None:
         self._batch.clear()
         self._rows = []
+        if answer not in self._answers:
+            return
         if answer.is_decoding:
             self._add_chosen(answer)
             return
         if not answer.is_started:
             self._events.append(answer.started())
         self._add_prompt(answer, self._lanes.stretch)
+
+    def _see(self, answers: list[Answer], context: Any) -> None:
+        """Have the model read one image that the prompt of one of these answers has come to."""
+        if (answer := self._images.next_of(answers)) is not None:
+            try:
+                self._events += self._images.read(answer, context)
+            except InferenceError as exc:
+                self._refuse(answer, exc)
+
+    def _refuse(self, answer: Answer, error: MultiLLMError) -> None:
+        """End an answer with an error; nothing of it is used again."""
+        self._drop(answer, forget=True)
+        self._fail(answer.request.id, error)
 
     def _sample(self, context: Any) -> None:
         for answer, run, row in self._rows:
@@ -306,8 +334,7 @@ class GgufEngine(Engine):
                 token = answer.sampler.pick(context, row, answer.matcher)
             except InferenceError as exc:
                 # What is kept of a text whose values are no numbers would spoil the next answer that begins like it.
-                self._drop(answer, forget=True)
-                self._fail(answer.request.id, exc)
+                self._refuse(answer, exc)
                 continue
             told, reason = answer.accept(token)
             self._events += told
@@ -343,15 +370,13 @@ class GgufEngine(Engine):
         if decoding:
             self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
         for answer in joining:
-            self._drop(answer, forget=True)
-            self._fail(answer.request.id, overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
+            self._refuse(answer, overflow(f"{len(answer.prompt)} tokens", self._n_ctx))
 
     def _break_down(self, code: int) -> None:
         """llama.cpp could not run the batch: its answers fail, and nothing of theirs is used again."""
-        error = InferenceError(f"llama.cpp failed to decode (code {code}): {error_log.text or 'it gives no reason'}")
+        error = failed(code)
         for answer, _, _ in self._rows:
-            self._drop(answer, forget=True)
-            self._fail(answer.request.id, error)
+            self._refuse(answer, error)
 
     def _end(self, answer: Answer, reason: FinishReason) -> None:
         self._drop(answer)
@@ -360,7 +385,7 @@ class GgufEngine(Engine):
     def _drop(self, answer: Answer, *, forget: bool = False) -> None:
         """Give its place to others; ``forget`` leaves nothing there to be used again."""
         self._answers.remove(answer)
-        answer.sampler.close()
+        answer.close()
         if answer.lane is not None:
             answer.lane.release(forget=forget)
         else:
@@ -369,32 +394,7 @@ class GgufEngine(Engine):
     def _fail(self, request_id: str, error: MultiLLMError) -> None:
         self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
-    def _chat_template(self) -> ChatTemplate:
-        vocabulary = self._vocabulary
-        return ChatTemplate(
-            self._runtime.chat_template,
-            bos_token=vocabulary.text(vocabulary.bos),
-            eos_token=vocabulary.text(vocabulary.eos),
-            special_tokens=vocabulary.special_tokens(),
-        )
-
     @property
     def _joining_rows(self) -> int:
         """Prompt tokens a step beside answers that are being written: those must not wait long for who joins."""
         return max(MIN_STEP_TOKENS, self._prompt_rows // 4)
-
-    def _rows_per_step(self) -> int:
-        if self._runtime.on_gpu:
-            return self._runtime.n_batch
-        return tokens_per_step(self._runtime.parameters, self._runtime.n_batch)
-
-    def _warm_up(self) -> None:
-        """Decode a few tokens: settings that crash do so now, while loading, and the weights are in memory after."""
-        token = self._vocabulary.bos or 0
-        self._batch.clear()
-        self._batch.add_run([token] * min(_WARM_UP_TOKENS, self._n_ctx), 0, 0, last_wants_logits=True)
-        if code := self._run(self._runtime.context):
-            reason = error_log.text or "it gives no reason"
-            self._runtime.close()
-            raise ModelLoadError(f"{self._runtime.path!r}: llama.cpp fails to decode (code {code}): {reason}")
-        llama_cpp.llama_memory_clear(self._runtime.memory, True)

@@ -15,6 +15,7 @@ import llama_cpp
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
+from multi_llm_comparator.inferencers.gguf_sight import is_image, lane_batch
 from multi_llm_comparator.inferencers.gguf_slots import Slot, common_prefix
 
 
@@ -31,6 +32,9 @@ class Lane:
         """Take on a prompt. Whole stretches that it has in common with the one before need not be read again: they
         were read as they would be."""
         kept = min(self.known_of(prompt, adapter), len(prompt) - 1) // self._stretch * self._stretch
+        if any(map(is_image, prompt)):
+            # An image ends a stretch where it stands.
+            kept = 0
         if not kept or not llama_cpp.llama_memory_seq_rm(self._memory, 0, kept, -1):
             self.clear()
             kept = 0
@@ -63,10 +67,13 @@ class Lanes:
         runtime: the model.
         stretch: how many tokens of a prompt are read in one call.
         most: the bound.
+        sees: whether images are read in them.
     """
 
-    def __init__(self, runtime: LlamaRuntime, stretch: int, most: int) -> None:
+    def __init__(self, runtime: LlamaRuntime, stretch: int, most: int, *, sees: bool = False) -> None:
         self._runtime, self.stretch, self._most = runtime, stretch, most
+        # Images are read in as large pieces as elsewhere; some models must see one whole.
+        self._n_batch = lane_batch(stretch) if sees else stretch
         self._lanes: list[Lane] = []
 
     @property
@@ -83,7 +90,7 @@ class Lanes:
         if idle:
             return max(idle, key=lambda lane: lane.known_of(prompt, adapter))
         try:
-            context = self._runtime.open_lane(self.stretch)
+            context = self._runtime.open_lane(self._n_batch)
         except ModelLoadError as exc:
             raise InsufficientMemoryError(
                 f"no context of its own, which a reproducible answer needs: {exc}, or switch Reproducible off"

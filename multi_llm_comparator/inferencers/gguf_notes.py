@@ -18,7 +18,7 @@ NOT_REPACKED = "Weights not repacked: this build of llama.cpp uses AMX, which cr
 
 
 def describe(
-    runtime: LlamaRuntime, options: LoadOptions, vocabulary: Vocabulary, template: ChatTemplate
+    runtime: LlamaRuntime, options: LoadOptions, vocabulary: Vocabulary, template: ChatTemplate, sees: bool
 ) -> dict[str, Any]:
     """What :attr:`inferencers.base.Engine.info` tells."""
     return {
@@ -33,6 +33,7 @@ def describe(
         "parallel": options.parallel,
         "chat_template": template.is_present,
         "tools": tool_info(template, vocabulary.special_ids),
+        "sees_images": sees,
         "safe": options.safe,
         "notes": runtime_notes(runtime, options, template),
     }

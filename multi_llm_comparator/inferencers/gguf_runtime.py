@@ -19,6 +19,7 @@ from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedMode
 from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.core.settings import MAX_SLOTS
 from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
 
 N_BATCH = 512
 SAFE_N_BATCH = 64
@@ -49,11 +50,11 @@ class _ErrorLog:
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=8)
         self.report = ""
-        self._callback = llama_cpp.llama_log_callback(self._take)  # kept: llama.cpp holds only its address
+        self.callback = llama_cpp.llama_log_callback(self._take)  # kept: llama.cpp holds only its address
 
     def begin(self) -> None:
         """Listen from here on. llama.cpp has one listener for the process, and others may have taken the place."""
-        llama_cpp.llama_log_set(self._callback, ctypes.c_void_p())
+        llama_cpp.llama_log_set(self.callback, ctypes.c_void_p())
         self._lines.clear()
         self.report = ""
 
@@ -186,6 +187,11 @@ class LlamaRuntime:
     @property
     def n_threads(self) -> int:
         return int(llama_cpp.llama_n_threads(self.context))
+
+    @property
+    def prompt_rows(self) -> int:
+        """Tokens of prompts that are read in one step."""
+        return self.n_batch if self.on_gpu else tokens_per_step(self.parameters, self.n_batch)
 
     def set_threads(self, share: int) -> None:
         """Use as many threads as the model can make use of, of a share of the cores."""

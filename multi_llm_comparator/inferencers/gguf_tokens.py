@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from multi_llm_comparator.core.exceptions import ContextOverflowError
+from multi_llm_comparator.core.exceptions import ContextOverflowError, RequestRefusedError
+from multi_llm_comparator.core.pictures import NO_SIGHT, pictures_of
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
+from multi_llm_comparator.inferencers.gguf_sight import GgufSight, SeenPrompt
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
-from multi_llm_comparator.inferencers.tokenizing import checked_ids
+from multi_llm_comparator.inferencers.tokenizing import IMAGE_ROW, checked_ids
 
 # No token is longer, so a longer prompt cannot fit and need not be tokenized to know it.
 MAX_TOKEN_BYTES = 256
@@ -37,6 +39,33 @@ def prompt_of(
     return rendered, prompt
 
 
+class PromptReader:
+    """What a GGUF model reads for a request, with images or without; ``sight`` is None where it does not see."""
+
+    def __init__(self, template: ChatTemplate, vocabulary: Vocabulary, n_ctx: int, sight: GgufSight | None) -> None:
+        self._template, self._vocabulary, self._n_ctx = template, vocabulary, n_ctx
+        self.sight = sight
+
+    def read(self, request: GenerationRequest) -> tuple[RenderedPrompt, list[int], SeenPrompt | None]:
+        """The prompt as text and as tokens, and its images, which are to be closed.
+
+        Raises:
+            RequestRefusedError: the model does not see, or an image cannot be read.
+            InferenceError: as :func:`prompt_of`.
+        """
+        if not request.images:
+            return *prompt_of(request, self._template, self._vocabulary, self._n_ctx), None
+        if self.sight is None:
+            raise RequestRefusedError(NO_SIGHT)
+        pictures = pictures_of(request.images)
+        rendered = self._template.render(request)
+        seen = self.sight.read(rendered.parts, pictures, self._vocabulary)
+        if (size := len(seen.tokens) + seen.extra_tokens) >= self._n_ctx:
+            seen.close()
+            raise overflow(f"{size} tokens", self._n_ctx)
+        return rendered, seen.tokens, seen
+
+
 def overflow(size: str, n_ctx: int) -> ContextOverflowError:
     """The error of a prompt of this ``size``, in words."""
     return ContextOverflowError(
@@ -48,8 +77,8 @@ def overflow(size: str, n_ctx: int) -> ContextOverflowError:
 class GgufTokenTable:
     """As :class:`~inferencers.tokenizing.TokenTable` has it."""
 
-    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate) -> None:
-        self._vocabulary, self.template = vocabulary, template
+    def __init__(self, vocabulary: Vocabulary, template: ChatTemplate, reader: PromptReader) -> None:
+        self._vocabulary, self.template, self._reader = vocabulary, template, reader
         self.n_vocab = vocabulary.size
 
     @property
@@ -63,7 +92,12 @@ class GgufTokenTable:
         return self._vocabulary.tokens(parts)
 
     def of_request(self, request: GenerationRequest) -> list[int]:
-        return self._vocabulary.tokenize(self.template.render(request).parts)
+        if not request.images:
+            return self._vocabulary.tokenize(self.template.render(request).parts)
+        _, tokens, seen = self._reader.read(request)
+        assert seen is not None
+        seen.close()
+        return [*tokens, *[IMAGE_ROW] * seen.extra_tokens]
 
     def spelled(self, token: int) -> tuple[str, bytes]:
         return self._vocabulary.spelled(token)

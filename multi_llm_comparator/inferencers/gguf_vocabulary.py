@@ -11,7 +11,7 @@ import llama_cpp
 import llguidance
 
 from multi_llm_comparator.core.exceptions import InferenceError
-from multi_llm_comparator.inferencers.chat import PromptPart
+from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart
 from multi_llm_comparator.inferencers.constraints import SLICES
 from multi_llm_comparator.inferencers.thoughts import BUDGET_ENDS, CLOSE, OPEN
 
@@ -82,10 +82,13 @@ class Vocabulary:
         Raises:
             InferenceError: there is nothing to begin with: an empty prompt and no BOS.
         """
-        tokens = self.tokens(parts)
+        return self.begun(self.tokens(parts))
+
+    def begun(self, tokens: list[int]) -> list[int]:
+        """The same tokens as a prompt begins with them; raises what :meth:`tokenize` does."""
         wants_bos = self._adds_bos or not tokens
         if wants_bos and self.bos is not None and (not tokens or tokens[0] != self.bos):
-            tokens.insert(0, self.bos)
+            tokens = [self.bos, *tokens]
         if not tokens:
             raise InferenceError(
                 "the prompt is empty and this model has no token to begin a text with; write something"
@@ -157,6 +160,16 @@ class Vocabulary:
 
     def _valid(self, token: int) -> int | None:
         return token if 0 <= token < self.size else None
+
+
+def template_of(source: str | None, vocabulary: Vocabulary) -> ChatTemplate:
+    """The chat template of a file with this vocabulary."""
+    return ChatTemplate(
+        source,
+        bos_token=vocabulary.text(vocabulary.bos),
+        eos_token=vocabulary.text(vocabulary.eos),
+        special_tokens=vocabulary.special_tokens(),
+    )
 
 
 class _Buffer:

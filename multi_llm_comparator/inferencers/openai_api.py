@@ -108,6 +108,9 @@ class OpenAIEndpoint:
             KeyRefusedError, RateLimitedError: 401 or 403, 429.
             ProviderUnavailableError: anything else that went wrong on the way or over there.
         """
+        is_blind = not self.options.sees_images
+        notes = self._notes(request, is_blind=is_blind)
+        request = request.as_seen(sees=not is_blind)
         url = f"{self.options.base_url.rstrip('/')}/chat/completions"
         try:
             authorization = {"Authorization": f"Bearer {self._key.get_secret_value()}"}
@@ -115,7 +118,7 @@ class OpenAIEndpoint:
         except _FOREIGN as exc:
             raise self._translated(exc) from None
         try:
-            yield Started(request_id=request.id, prompt_tokens=0, notes=self._notes(request))
+            yield Started(request_id=request.id, prompt_tokens=0, notes=notes)
             reader = ChunkReader(request)
             async for chunk in chunks_of(response):
                 for event in reader.read(chunk):
@@ -130,11 +133,11 @@ class OpenAIEndpoint:
         finally:
             await response.aclose()
 
-    def _notes(self, request: GenerationRequest) -> tuple[str, ...]:
-        """What the endpoint is not told."""
+    def _notes(self, request: GenerationRequest, *, is_blind: bool) -> tuple[str, ...]:
+        """What the endpoint is not told, or cannot see."""
         is_free = request.constraint is not None and not self._constrained(request.constraint)
         takes_sampling = self.options.sampling != "none"
-        return request.notes(is_free=is_free, is_promised=False) + untold(
+        return request.notes(is_free=is_free, is_promised=False, is_blind=is_blind) + untold(
             request.config, self._rare, takes_sampling=takes_sampling
         )
 
@@ -321,14 +324,10 @@ def _gbnf(constraint: Constraint) -> str | None:
 
 def _parts(message: Message) -> list[dict[str, Any]]:
     """Text and images in their order."""
-    parts: list[dict[str, Any]] = []
-    done, places = 0, message.image_places or (len(message.content),) * len(message.images)
-    for url, place in zip(message.images, places, strict=False):
-        if text := message.content[done:place]:
-            parts.append({"type": "text", "text": text})
-        parts.append({"type": "image_url", "image_url": {"url": url}})
-        done = max(done, place)
-    return [*parts, {"type": "text", "text": rest}] if (rest := message.content[done:]) else parts
+    return [
+        {"type": "image_url", "image_url": {"url": part.image}} if part.image else {"type": "text", "text": part.text}
+        for part in message.parts()
+    ]
 
 
 def _status_error(status: int, code: str | None, headers: httpx2.Headers, text: str) -> InferenceError:

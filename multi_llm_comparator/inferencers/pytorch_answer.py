@@ -17,6 +17,7 @@ from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_decoders import Row
 from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, check_token
 from multi_llm_comparator.inferencers.pytorch_text import Detokenizer, PromptEncoder, TokenSpelling
+from multi_llm_comparator.inferencers.pytorch_vision import ImageInputs
 from multi_llm_comparator.inferencers.thoughts import Telling, ThoughtBudget
 from multi_llm_comparator.inferencers.token_chances import Chances
 
@@ -48,8 +49,12 @@ class Answer(Row):
         spelling: TokenSpelling | None = None,
     ) -> None:
         self.id = request.id
-        self._prompt, tokens = encoder.encode(request)
-        super().__init__(tokens)
+        images: ImageInputs | None = None
+        if request.images:
+            self._prompt, tokens, images = encoder.see(request)
+        else:
+            self._prompt, tokens = encoder.encode(request)
+        super().__init__(tokens, images=images)
         self.prompt_tokens = len(self.tokens)
         if self.prompt_tokens >= n_ctx:
             raise ContextOverflowError(

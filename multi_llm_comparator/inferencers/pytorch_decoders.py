@@ -16,8 +16,10 @@ from multi_llm_comparator.inferencers.pytorch_batch import BatchCache
 from multi_llm_comparator.inferencers.pytorch_environment import fixed_threads
 from multi_llm_comparator.inferencers.pytorch_llama import LlamaStep
 from multi_llm_comparator.inferencers.pytorch_prefix import MIN_SHARED_TOKENS, KeptConversations, shared_prefix
+from multi_llm_comparator.inferencers.pytorch_vision import ImageInputs
 from multi_llm_comparator.inferencers.transformers_seam import (
     Forward,
+    ImageOffsets,
     RowState,
     adds_mask,
     layer_kinds,
@@ -43,11 +45,20 @@ class Row:
     state: Any = None
     is_alone: bool = False
     adapter: RowAdapter | None = None
+    images: ImageInputs | None = None
+    # What a model that numbers the parts of images by rows and columns adds to the places of tokens behind them.
+    image_offsets: Any = None
 
     @property
-    def adapter_key(self) -> Hashable:
+    def state_key(self) -> Hashable:
         """Rows of another key have other keys and values for the same tokens."""
-        return None if self.adapter is None else self.adapter.key
+        adapter = None if self.adapter is None else self.adapter.key
+        return adapter if self.images is None else (adapter, self.images.key)
+
+    @property
+    def sees_next(self) -> bool:
+        """Whether images are among the tokens that are yet to be read: those are read in one piece, with them."""
+        return self.images is not None and self.done < self.images.end
 
     @property
     def unread(self) -> list[int]:
@@ -99,6 +110,14 @@ class Decoder(ABC):
         """Forget everything."""
         self._rows.clear()
 
+    def _see(self, row: Row) -> torch.Tensor:
+        """Read a prompt with its images from its beginning, in one piece."""
+        assert row.images is not None
+        with self._adapters.rows([row]):
+            logits, row.state = self._forward.seeing(self._ids([row.tokens]), row.state, row.images.values)
+        row.done = len(row.tokens)
+        return logits
+
     def _ids(self, tokens: Sequence[Sequence[int]]) -> torch.Tensor:
         return torch.tensor(tokens, dtype=torch.long, device=self._device)
 
@@ -115,6 +134,8 @@ class PlainDecoder(Decoder):
         self.own_step: LlamaStep | None = None
 
     def read(self, row: Row) -> torch.Tensor | None:
+        if row.sees_next:
+            return self._see(row)
         chunk = row.unread[: self.chunk_tokens]
         positions = torch.arange(row.done, row.done + len(chunk), device=self._device)
         with self._adapters.rows([row]):
@@ -162,14 +183,17 @@ class BatchDecoder(PlainDecoder):
     def begin(self, row: Row) -> None:
         # The last token is always read anew: its logits are wanted.
         wanted = row.tokens[:-1]
-        state = self._known(wanted, row.adapter_key)
+        state = self._known(wanted, row.state_key)
+        if state is not None and row.images is not None and state[0][0].shape[2] < row.images.end:
+            # What lies between two images is not worth taking their inputs apart.
+            state = None
         row.state = new_cache(state)
         row.done = 0 if state is None else state[0][0].shape[2]
 
     def _known(self, wanted: list[int], key: Hashable) -> RowState | None:
         """Keys and values for the longest known beginning of ``wanted``, in the batch or among the kept ones."""
         kept, count = self._kept.longest(wanted, key)
-        shared = [shared_prefix(row.tokens[: row.done], wanted) if row.adapter_key == key else 0 for row in self._rows]
+        shared = [shared_prefix(row.tokens[: row.done], wanted) if row.state_key == key else 0 for row in self._rows]
         best = max(shared, default=0)
         if max(best, count) < MIN_SHARED_TOKENS:
             return None
@@ -200,7 +224,7 @@ class BatchDecoder(PlainDecoder):
         try:
             joined = row in self._rows
             state = self._batch.copy(self._rows.index(row), row.done) if joined else state_of(row.state)
-            self._kept.keep(row.tokens[: row.done], state, row.adapter_key)
+            self._kept.keep(row.tokens[: row.done], state, row.state_key)
         except (RuntimeError, MemoryError) as exc:
             # It would only have saved time later: no answer is to fail for it, and memory is short.
             _log.warning("no conversation is kept, so that the next turn of each reads all of it anew: %s", exc)
@@ -279,6 +303,7 @@ class SingleDecoder(Decoder):
         """``n_threads`` are used for rows that are alone, whatever the others are allowed at the moment."""
         super().__init__(model, device)
         self._n_threads = n_threads
+        self._image_offsets = ImageOffsets(model)
         self.reads_in_chunks = self.keeps
 
     @property
@@ -300,7 +325,10 @@ class SingleDecoder(Decoder):
         """Read so many tokens more, or all of them again where the model keeps nothing."""
         tokens = row.unread[:n_tokens] if self.keeps else row.tokens
         n_threads = self._n_threads if row.is_alone else torch.get_num_threads()
-        with fixed_threads(n_threads), self._adapters.rows([row]):
-            logits, row.state = self._forward(self._ids([tokens]), row.state)
+        with fixed_threads(n_threads), self._image_offsets.of(row):
+            if row.sees_next:
+                return self._see(row)
+            with self._adapters.rows([row]):
+                logits, row.state = self._forward(self._ids([tokens]), row.state)
         row.done = row.done + len(tokens) if self.keeps else len(row.tokens)
         return logits

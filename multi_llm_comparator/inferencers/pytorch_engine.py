@@ -18,6 +18,7 @@ import torch
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_request_error
@@ -65,10 +66,13 @@ class PyTorchEngine(Engine):
         self._model, self._tokenizer, self._device = loaded.model, loaded.tokenizer, loaded.device
         self._n_ctx, self._stop_ids = loaded.n_ctx, loaded.stop_ids
         n_vocab = self._n_vocab = loaded.model.config.get_text_config(decoder=True).vocab_size
-        self._encoder = PromptEncoder(loaded.tokenizer, n_vocab)
+        self._encoder = PromptEncoder(loaded.tokenizer, n_vocab, loaded.sight)
         self._adapters = adapters_of(loaded.model)
         self._weights_bytes = int(loaded.model.get_memory_footprint())
         self._decoder, notes = self._open_decoder(loaded, path)
+        if loaded.sight is not None and isinstance(self._decoder, SingleDecoder) and not self._decoder.keeps:
+            loaded.sight = self._encoder.sight = None
+            notes.append(NOT_SEEING.format("it keeps nothing of what it has read"))
         self._spelling = TokenSpelling(loaded.tokenizer)
         self._constraints = ConstraintCompiler(
             lambda: vocabulary_for_constraints(loaded.tokenizer, n_vocab, loaded.stop_ids), n_vocab, loaded.stop_ids
@@ -105,6 +109,7 @@ class PyTorchEngine(Engine):
         return bool(self._answers or self._events or self._waiting)
 
     def submit(self, request: GenerationRequest) -> None:
+        request = request.as_seen(sees=self._encoder.sight is not None)
         if self._waiting.is_full:
             self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
         else:
@@ -332,6 +337,7 @@ def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, not
         "n_ctx_train": loaded.n_ctx_train,
         "decoder": "one by one" if isinstance(decoder, SingleDecoder) else "batch",
         "attention": attention_of(loaded.model),
+        "sees_images": loaded.sight is not None,
         "chat_template": encoder.template.is_present,
         "tools": tool_info(encoder.template, encoder.special_ids),
         "notes": list(notes),

@@ -12,9 +12,11 @@ import torch
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_environment import quieten
 from multi_llm_comparator.inferencers.pytorch_errors import as_load_error, detail, tokenizer_named
+from multi_llm_comparator.inferencers.pytorch_vision import Sight
 from multi_llm_comparator.inferencers.transformers_seam import (
     GENERIC_TOKENIZERS,
     VERSION,
@@ -22,6 +24,7 @@ from multi_llm_comparator.inferencers.transformers_seam import (
     drop_wishes,
     import_kinds,
     is_fast_tokenizer,
+    seeing_types,
 )
 
 MAX_CONFIG_BYTES = 8 * 1024 * 1024
@@ -62,6 +65,7 @@ class LoadedModel:
     n_ctx_train: int | None
     stop_ids: frozenset[int]
     notes: list[str] = field(default_factory=list)
+    sight: Sight | None = None
 
 
 def import_common() -> None:
@@ -79,16 +83,16 @@ def load_checkpoint(path: str, options: LoadOptions) -> LoadedModel:
         ModelLoadError: its files are missing, damaged or do not fit each other.
     """
     quieten()
-    _check_is_causal_lm(path, _read_config(path), options)
+    sees = _check_writes(path, _read_config(path), options)
     # Whatever a stranger's files make these libraries raise becomes one line for a person.
     try:
         with tokenizer_named(ModelLoadError, "while it is read"):
-            return _load(path, options)
+            return _load(path, options, sees=sees)
     except Exception as exc:
         raise as_load_error(exc, path) from exc
 
 
-def _load(path: str, options: LoadOptions) -> LoadedModel:
+def _load(path: str, options: LoadOptions, *, sees: bool) -> LoadedModel:
     from transformers import AutoConfig
 
     trust = options.trust_remote_code
@@ -97,12 +101,13 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
     device = _device(options)
     quantization = _quantization(config, options, device, notes)
     tokenizer = _load_tokenizer(path, trust)
-    model = _load_model(path, config, options, device, quantization)
+    model = _load_model(path, config, options, device, quantization, sees=sees)
     if device.type == "cpu" and options.torch_dtype == "auto" and slow_on_cpu(_name(model.dtype)):
         model = model.float()
     notes += _slower_than_asked(config, options, device, model.dtype)
     if not is_fast_tokenizer(tokenizer):
         notes.append(NO_GRAMMAR)
+    sight = _sight(path, model, tokenizer, notes) if sees else None
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
@@ -111,13 +116,39 @@ def _load(path: str, options: LoadOptions) -> LoadedModel:
         quantization=quantization,
         n_ctx=_context(config, options, notes),
         n_ctx_train=_trained_context(config),
-        stop_ids=_stop_ids(model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id),
+        stop_ids=_stop_ids(
+            getattr(model.generation_config, "eos_token_id", None), _config_end(model.config), tokenizer.eos_token_id
+        ),
         notes=notes,
+        sight=sight,
     )
 
 
-def _load_model(path: str, config: Any, options: LoadOptions, device: torch.device, quantization: str) -> Any:
-    from transformers import AutoModelForCausalLM
+def _config_end(config: Any) -> Any:
+    """The tokens that end a text; models that see keep theirs with what is of the text."""
+    own = getattr(config, "eos_token_id", None)
+    return own if own is not None else getattr(config.get_text_config(decoder=True), "eos_token_id", None)
+
+
+def _sight(path: str, model: Any, tokenizer: Any, notes: list[str]) -> Sight | None:
+    """What reads images for the model; None, with a note, where that cannot be opened here."""
+    from transformers import AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(path, local_files_only=True, trust_remote_code=False)
+        # The rules of the checkpoint's own file, as for prompts without images.
+        processor.tokenizer = tokenizer
+        return Sight(processor, model)
+    except Exception as exc:
+        # Its text can still be asked for: what is missing is often a package that only images or videos need.
+        notes.append(NOT_SEEING.format(f"its processor cannot be opened ({type(exc).__name__}: {detail(exc)})"))
+        return None
+
+
+def _load_model(
+    path: str, config: Any, options: LoadOptions, device: torch.device, quantization: str, *, sees: bool
+) -> Any:
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     dtype = _dtype(config, options, device)
     arguments: dict[str, Any] = {"dtype": "auto" if dtype is None else dtype}
@@ -127,7 +158,7 @@ def _load_model(path: str, config: Any, options: LoadOptions, device: torch.devi
         arguments["device_map"] = {"": device}
     if options.safe:
         arguments["attn_implementation"] = "eager"
-    model, report = AutoModelForCausalLM.from_pretrained(
+    model, report = (AutoModelForImageTextToText if sees else AutoModelForCausalLM).from_pretrained(
         path,
         config=config,
         local_files_only=True,
@@ -160,12 +191,13 @@ def _read_config(path: str) -> dict[str, Any]:
     return config
 
 
-def _check_is_causal_lm(path: str, config: dict[str, Any], options: LoadOptions) -> None:
+def _check_writes(path: str, config: dict[str, Any], options: LoadOptions) -> bool:
+    """Whether the checkpoint sees images beside text. Raises UnsupportedModelError where it writes no text."""
     known, causal = causal_lm_types()
     kind = config.get("model_type")
     brings_code = isinstance(config.get("auto_map"), dict)
     if brings_code and options.trust_remote_code:
-        return
+        return False
     if kind not in known:
         if brings_code:
             raise UnsupportedModelError(
@@ -175,17 +207,21 @@ def _check_is_causal_lm(path: str, config: dict[str, Any], options: LoadOptions)
         raise UnsupportedModelError(f"{path!r} is of the type {kind!r}, which transformers {VERSION} does not know")
     classes = {str(name).lower() for name in causal.values()}
     declared = [str(name) for name in config.get("architectures") or []]
+    seeing = seeing_types().get(kind)
+    if seeing is not None and seeing in declared and config.get("is_encoder_decoder") is not True:
+        return True
     if kind not in causal or (declared and not classes & {name.lower() for name in declared}):
         what = declared[0] if declared else kind
         raise UnsupportedModelError(
             f"{path!r} is a {what!r}, which does not generate text; choose a causal language model"
         )
+    return False
 
 
 def _device(options: LoadOptions) -> torch.device:
     if options.use_gpu and not options.safe:
         if torch.cuda.is_available():
-            return torch.device("cuda", 0)
+            return torch.device("cuda", options.gpu)
         if torch.backends.mps.is_available():
             return torch.device("mps")
     return torch.device("cpu")
@@ -253,7 +289,7 @@ def load_tokenizer(path: str) -> tuple[Any, frozenset[int]]:
     from transformers import AutoConfig, GenerationConfig
 
     quieten()
-    _check_is_causal_lm(path, _read_config(path), LoadOptions())
+    _check_writes(path, _read_config(path), LoadOptions())
     try:
         with tokenizer_named(ModelLoadError, "while it is read"):
             config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
@@ -262,7 +298,8 @@ def load_tokenizer(path: str) -> tuple[Any, frozenset[int]]:
                 generation = GenerationConfig.from_pretrained(path, local_files_only=True)
             except OSError:
                 generation = GenerationConfig.from_model_config(config)
-            return tokenizer, _stop_ids(generation.eos_token_id, config.eos_token_id, tokenizer.eos_token_id)
+            ends = getattr(generation, "eos_token_id", None)
+            return tokenizer, _stop_ids(ends, _config_end(config), tokenizer.eos_token_id)
     except Exception as exc:
         raise as_load_error(exc, path) from exc
 

@@ -10,11 +10,13 @@ from typing import Any
 import llguidance
 from llguidance.hf import from_tokenizer
 
-from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError
+from multi_llm_comparator.core.exceptions import InferenceError, ModelLoadError, RequestRefusedError
+from multi_llm_comparator.core.pictures import NO_SIGHT
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart, RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import SLICES
 from multi_llm_comparator.inferencers.pytorch_errors import tokenizer_named
+from multi_llm_comparator.inferencers.pytorch_vision import ImageInputs, Sight
 from multi_llm_comparator.inferencers.thoughts import BUDGET_ENDS, CLOSE, OPEN
 from multi_llm_comparator.inferencers.time_limits import TOKENIZER, limited
 from multi_llm_comparator.inferencers.tokenizing import checked_ids
@@ -30,12 +32,17 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 class PromptEncoder:
     """Renders and tokenises a request as the model's own template and tokenizer do."""
 
-    def __init__(self, tokenizer: Any, n_vocab: int | None = None) -> None:
-        """``n_vocab``: how many tokens the model has, where that may be other than the tokenizer's number."""
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Any, n_vocab: int | None = None, sight: Sight | None = None) -> None:
+        """
+        Args:
+            tokenizer: the model's.
+            n_vocab: how many tokens the model has, where that may be other than the tokenizer's number.
+            sight: what reads images; None for a model that does not see.
+        """
+        self._tokenizer, self.sight = tokenizer, sight
         self._n_vocab = len(tokenizer) if n_vocab is None else n_vocab
         self.template = ChatTemplate(
-            _template_source(tokenizer),
+            _template_source(tokenizer) or (sight.template_source if sight else None),
             bos_token=tokenizer.bos_token or "",
             eos_token=tokenizer.eos_token or "",
             special_tokens=_special_texts(tokenizer),
@@ -61,6 +68,18 @@ class PromptEncoder:
         if not ids:
             raise InferenceError("the prompt is empty; write something for the model to read")
         return prompt, ids
+
+    def see(self, request: GenerationRequest) -> tuple[RenderedPrompt, list[int], ImageInputs]:
+        """Like :meth:`encode` for a request with images, with what the model takes of them.
+
+        Raises:
+            RequestRefusedError: the model does not see, or an image cannot be read.
+            InferenceError: as :meth:`encode`.
+        """
+        if self.sight is None:
+            raise RequestRefusedError(NO_SIGHT)
+        lead = "" if self.is_chat(request) or not self._lead else self._tokenizer.bos_token
+        return self.sight.read(request, self.template, lead)
 
     def tokens(self, parts: Iterable[PromptPart], lead: Sequence[int] = ()) -> list[int]:
         """Tokens of the parts of a prompt, behind ``lead``; special tokens only where a template wrote them.

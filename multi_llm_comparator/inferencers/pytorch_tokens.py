@@ -33,7 +33,7 @@ class PyTorchTokenTable:
         return self._encoder.tokens(parts)
 
     def of_request(self, request: GenerationRequest) -> list[int]:
-        return self._encoder.encode(request)[1]
+        return (self._encoder.see(request) if request.images else self._encoder.encode(request))[1]
 
     def spelled(self, token: int) -> tuple[str, bytes]:
         return self._spelling.spelled(token)

@@ -12,6 +12,9 @@ from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
 from multi_llm_comparator.inferencers.base import as_request_error
 from multi_llm_comparator.inferencers.chat import ChatTemplate, PromptPart
 
+# Stands for one token of an image, where a model has no token for that. Any number below 0 does.
+IMAGE_ROW = -1
+
 
 class TokenTable(Protocol):
     """What a model's tokenizer must be able to do."""
@@ -33,7 +36,7 @@ class TokenTable(Protocol):
         """Tokens of parts of a prompt, without a begin mark."""
 
     def of_request(self, request: GenerationRequest) -> list[int]:
-        """Tokens of a conversation as the model is given it."""
+        """Tokens of a conversation as the model is given it; of an image its own, or numbers below 0."""
 
     def spelled(self, token: int) -> tuple[str, bytes]:
         """A token's text and bytes; of a control token its name, and no bytes."""
@@ -45,7 +48,8 @@ class TokenTable(Protocol):
 def tokenized(request: TokenRequest, table: TokenTable, n_ctx: int) -> Event:
     """The answer to a request: ``Tokenized`` or ``Failed``."""
     try:
-        tokens = _tokens(request, table)
+        found = _tokens(request, table)
+        tokens = [token for token in found if token >= 0]
         begin, end = table.marks
         result = TokenList(
             tokens=tuple(tokens),
@@ -56,6 +60,7 @@ def tokenized(request: TokenRequest, table: TokenTable, n_ctx: int) -> Event:
             begin=begin,
             end=end,
             chat_template=table.template.source,
+            image_tokens=len(found) - len(tokens),
         )
         return Tokenized(request_id=request.id, result=result.to_dict())
     except Exception as exc:

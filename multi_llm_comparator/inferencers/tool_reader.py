@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Iterator
@@ -48,10 +47,6 @@ class ToolCallReader:
         self._state = self._in_text
         self._index = -1
         self._scan = _ObjectEnd()
-
-    @property
-    def has_calls(self) -> bool:
-        return self._index >= 0
 
     def push(self, text: str) -> Iterator[str | CallPiece]:
         """What ``text`` adds: pieces of the answer's text, and of its calls.
@@ -171,15 +166,3 @@ class _ObjectEnd:
                     self.is_over = True
                     return at + 1
         return len(text)
-
-
-def arguments_of(text: str) -> dict[str, object]:
-    """Arguments of a call as an object.
-
-    Raises:
-        ValueError: they are none.
-    """
-    value = json.loads(text or "{}")
-    if not isinstance(value, dict):
-        raise ValueError(f"arguments of a call are one JSON object, not {type(value).__name__}")
-    return value

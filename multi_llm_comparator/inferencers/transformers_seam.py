@@ -7,7 +7,8 @@ release that changes one fails there, with its name, and not in a model that has
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -45,7 +46,7 @@ class Forward:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        accepted = inspect.signature(model.forward).parameters
+        accepted = self._accepted = inspect.signature(model.forward).parameters
         self.cache_name = next((name for name in CACHE_NAMES if name in accepted), None)
         # Logits of all tokens of a prompt would be a gigabyte and more.
         self._can_keep = "logits_to_keep" in accepted
@@ -72,6 +73,19 @@ class Forward:
         logits, cache = self.lines(ids, cache, 1, positions=positions, mask=mask)
         return logits[:, -1], cache
 
+    def seeing(self, ids: torch.Tensor, cache: Any, images: Mapping[str, Any]) -> tuple[torch.Tensor, Any]:
+        """Read a whole prompt with images: ``ids`` of shape (1, tokens) and what its processor made beside them.
+
+        Returns:
+            The logits after the last token, of shape (1, vocabulary), and the cache.
+        """
+        arguments: dict[str, Any] = {"logits_to_keep": 1} if self._can_keep else {}
+        if self.cache_name is not None:
+            arguments |= {"use_cache": True, self.cache_name: cache}
+        arguments |= {name: value for name, value in images.items() if name in self._accepted}
+        out = self._model(input_ids=ids, **arguments)
+        return out.logits[:, -1], None if self.cache_name is None else _cache_in(out)
+
     def lines(
         self,
         ids: torch.Tensor,
@@ -97,6 +111,28 @@ class Forward:
         elif not self._can_keep:
             logits = logits[:, which]
         return logits, None if self.cache_name is None else _cache_in(out)
+
+
+class ImageOffsets:
+    """Models that number the parts of an image by rows and columns (M-RoPE: Qwen2-VL and later) keep in themselves how
+    far the places of later tokens are from their count. That belongs to the row: with others it would be wrong."""
+
+    def __init__(self, model: Any) -> None:
+        self._holder = _holder_of_offsets(model)
+
+    @contextmanager
+    def of(self, row: Any) -> Iterator[None]:
+        """Have the model use those of ``row`` (its ``image_offsets``), and note what it makes of them."""
+        if self._holder is None:
+            yield
+            return
+        self._holder.rope_deltas = row.image_offsets
+        yield
+        row.image_offsets = self._holder.rope_deltas
+
+
+def _holder_of_offsets(model: Any) -> Any:
+    return next((part for part in (model, model.base_model) if hasattr(part, "rope_deltas")), None)
 
 
 def _cache_in(out: Any) -> Any:
@@ -126,6 +162,8 @@ def why_not_plain(model: Any, n_ctx: int) -> str | None:
     """
     if model.config.is_encoder_decoder:
         return "it is an encoder with a decoder"
+    if _holder_of_offsets(model) is not None:
+        return "it numbers the parts of images by rows and columns (M-RoPE)"
     layers = DynamicCache(config=model.config).layers
     windows = [layer.sliding_window for layer in layers if type(layer) is DynamicSlidingWindowLayer]
     odd = {type(layer).__name__ for layer in layers} - {DynamicLayer.__name__, DynamicSlidingWindowLayer.__name__}
@@ -170,6 +208,13 @@ def causal_lm_types() -> tuple[set[str], dict[str, Any]]:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return set(CONFIG_MAPPING_NAMES), dict(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+
+
+def seeing_types() -> dict[str, Any]:
+    """Of the types of models that read images and text and write text, the classes, by type."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+
+    return dict(MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES)
 
 
 def import_kinds(names: Sequence[str]) -> None:

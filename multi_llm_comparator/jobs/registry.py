@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     InsufficientMemoryError,
@@ -98,6 +99,7 @@ class JobRegistry:
             QueueFullError: too many wait already.
             StoreError: it cannot be stored.
         """
+        refuse_workspaces("start jobs")
         await self._refuse(spec, 1)
         return await self._start(spec, parent_id)
 
@@ -126,6 +128,7 @@ class JobRegistry:
             ConfigurationError, InsufficientMemoryError, JobError, QueueFullError, StoreError: see :meth:`start`. Where
                 it is refused, nothing is started.
         """
+        refuse_workspaces("start jobs")
         specs = grid_specs(spec, axes)
         for one in specs:
             await self._refuse(one, len(specs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
@@ -12,11 +12,15 @@ from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import KIND, Phase, PlanOptions, PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.runs.stored import life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+
+if TYPE_CHECKING:
+    from multi_llm_comparator.plans.plan_run import PlanRun
 
 SCHEMA_VERSION = 1
 _STEP_RUN = TypeAdapter(StepRun)
@@ -56,17 +60,13 @@ def run_document(run: PlanRun) -> PlanRunDocument:
     return PlanRunDocument(
         question=run.question,
         options=run.options,
-        state=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        ended_at=run.ended_at,
         pauses=run.pauses,
         steps=run.plan.steps if run.plan else None,
         plan_is_direct=run.plan_is_direct,
         planning=planning,
         aggregate=run.aggregate,
         answer=run.answer,
-        error=run.error,
+        **life_of(run),
     )
 
 
@@ -74,19 +74,13 @@ def run_record(run: PlanRun) -> RunRecord:
     """What the store keeps of a run; its line in lists names the models."""
     executor = run.options.executor
     names = dict.fromkeys((run.options.router_model, executor.small_model, executor.large_model))
-    return RunRecord(
-        id=run.id,
-        kind=KIND,
-        title=run.title,
+    return record_of(
+        run,
+        run_document(run),
+        SCHEMA_VERSION,
         detail=", ".join(filter(None, names)),
-        models=tuple(filter(None, names)),
-        status=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        updated_at=now(),
-        document=run_document(run).model_dump(mode="json"),
+        models=filter(None, names),
         search_text=f"{run.question}\n{run.answer or ''}",
-        schema_version=SCHEMA_VERSION,
     )
 
 
@@ -105,17 +99,8 @@ def step_item(run_id: str, step: StepRun, position: int = 0) -> ItemRecord:
 
 
 def read_run(record: RunRecord) -> PlanRunDocument:
-    """The stored run.
-
-    Raises:
-        DocumentError: it is no plan run, or not one that this version can read.
-    """
-    if record.kind != KIND:
-        raise DocumentError(f"run {record.id!r} is a {record.kind}, not a plan")
-    try:
-        return PlanRunDocument.model_validate(dict(record.document))
-    except ValidationError as exc:
-        raise DocumentError(f"the stored plan {record.id!r} cannot be read: {exc.error_count()} problems") from exc
+    """See :func:`read_document`."""
+    return read_document(record, PlanRunDocument, KIND, SCHEMA_VERSION)
 
 
 def read_step(record: ItemRecord) -> StepRun:

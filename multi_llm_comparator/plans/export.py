@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.readable import Language
@@ -13,6 +11,7 @@ from multi_llm_comparator.plans.export_json import run_data
 from multi_llm_comparator.plans.export_markdown import export_markdown
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.runs.exporting import in_format
 
 FORMATS = ("html", "json", "csv", "markdown", "svg", "xml")
 
@@ -31,17 +30,18 @@ def export_plan_run(run: PlanRun, format: str, language: Language = "en", outloo
         ConfigurationError: another format, or ``xml`` of a run that has no plan yet.
     """
     known = outlook or Outlook(None, None)
-    writers: Mapping[str, Callable[[], str]] = {
-        "html": lambda: to_html(run, known, language),
-        "json": lambda: json_text(run_data(run, outlook)),
-        "csv": lambda: export_csv(run),
-        "markdown": lambda: export_markdown(run, known, language),
-        "svg": lambda: to_svg(run, known, language),
-        "xml": lambda: _plan_xml(run),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r} for a plan run; there are {', '.join(FORMATS)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "a plan run",
+        {
+            "html": lambda: to_html(run, known, language),
+            "json": lambda: json_text(run_data(run, outlook)),
+            "csv": lambda: export_csv(run),
+            "markdown": lambda: export_markdown(run, known, language),
+            "svg": lambda: to_svg(run, known, language),
+            "xml": lambda: _plan_xml(run),
+        },
+    )
 
 
 def _plan_xml(run: PlanRun) -> str:

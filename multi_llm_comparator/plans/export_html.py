@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 
-from jinja2 import Environment, Template
 from markupsafe import Markup
 
-from multi_llm_comparator.core.readable import NOTHING, Language, count, percent, seconds
-from multi_llm_comparator.plans.export_labels import Say, words_of
+from multi_llm_comparator.core.readable import NOTHING, Language, Say, count, percent, seconds
+from multi_llm_comparator.plans.export_labels import words_of
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics, unanswered
 from multi_llm_comparator.plans.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
 from multi_llm_comparator.plans.run_words import beside_alone, cost, path_words, speed_up
+from multi_llm_comparator.runs.exporting import html_page, utc_time
 
 # What a chart says, and the key of its text.
 _GANTT_WORDS = {
@@ -36,13 +34,14 @@ _GANTT_WORDS = {
 def to_html(run: PlanRun, outlook: Outlook, language: Language) -> str:
     """The whole run as a page."""
     say, metrics = words_of(language), run_metrics(run)
-    return _template().render(
+    return html_page(
+        __file__,
+        language,
         run=run,
-        language="zh-CN" if language == "zh" else "en",
         t=say,
         seconds=partial(seconds, language=language),
         state=say(f"state_{run.stage}"),
-        created=datetime.fromtimestamp(run.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        created=utc_time(run.created_at),
         gantt=Markup(to_svg(run, outlook, language)),
         graph=Markup(graph_of(run, metrics.critical_path, title=say("graph"), left_out=say("svg_left_out"))),
         missing=unanswered(run),
@@ -91,9 +90,3 @@ def _alone(known: RunMetrics, alone: LargeAlone | None, language: Language, say:
     if alone is None:
         return NOTHING
     return f"{seconds(alone.seconds, language)} ({beside_alone(known, alone, say)})"
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
-from multi_llm_comparator.core.readable import Language
-
-# Says the text of a key, with its places filled in.
-Say = Callable[..., str]
+from multi_llm_comparator.core.readable import Language, Say, words_in
 
 _EN = {
     "by_hand": "none: I write the plan",
@@ -37,7 +33,7 @@ _EN = {
     "state_queued": "about to begin",
     "state_planning": "planning",
     "state_running": "solving",
-    "state_aggregating": "putting together",
+    "state_aggregating": "aggregating",
     "state_done": "done",
     "state_failed": "failed",
     "state_stopped": "stopped",
@@ -54,7 +50,7 @@ _EN = {
     "svg_left_out": "without {n} more rows",
     "lane_plan": "Planner",
     "lane_plan_again": "Planner, attempt {n}",
-    "lane_answer": "Putting together",
+    "lane_answer": "Aggregation",
     "stretch_worker": "worker queue",
     "stretch_model": "model queue",
     "stretch_load": "loading",
@@ -139,8 +135,4 @@ LABELS: Mapping[Language, Mapping[str, str]] = {"en": _EN, "zh": _ZH}
 
 def words_of(language: Language) -> Say:
     """What says these words in a language."""
-    return partial(_said, LABELS[language])
-
-
-def _said(labels: Mapping[str, str], key: str, /, **values: object) -> str:
-    return labels[key].format(**values) if values else labels[key]
+    return words_in(LABELS[language])

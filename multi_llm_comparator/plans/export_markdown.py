@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.markdown_text import fenced, one_line, table
-from multi_llm_comparator.core.readable import NOTHING, Language, iso_time, seconds
+from multi_llm_comparator.core.readable import NOTHING, Language, Say, iso_time, seconds
 from multi_llm_comparator.plans.export_html import figure_rows
-from multi_llm_comparator.plans.export_labels import Say, words_of
+from multi_llm_comparator.plans.export_labels import words_of
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics, unanswered
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import PlanRun

@@ -108,7 +108,7 @@ def step_metrics(run: StepRun) -> StepMetrics:
 
 
 def unanswered(run: PlanRun) -> list[str]:
-    """The steps that ended without an answer: what was put together was put together without them."""
+    """The steps that ended without an answer: what was aggregated was aggregated without them."""
     return [step_id for step_id, step in run.steps.items() if step.is_over and step.answer is None]
 
 

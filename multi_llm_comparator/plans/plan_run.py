@@ -1,112 +1,44 @@
-"""A question on its way to an answer: planned, solved step by step, put together. Outlives the page that started it."""
+"""A question on its way to an answer: planned, solved step by step, aggregated. Outlives the page that started it."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
-import logging
-import uuid
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from dataclasses import replace
 
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError, RunAtWorkError, StoreError
+from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.executor import ExecutorOptions, Journal, PlanExecutor, exact_config
-from multi_llm_comparator.plans.grammar import plan_grammar
+from multi_llm_comparator.plans.documents import run_record, step_item
+from multi_llm_comparator.plans.executor import PlanExecutor
+from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions, open_planner
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.planner import Planner, PlanningAttempt
 from multi_llm_comparator.plans.prompts import aggregate_prompt, planner_messages, result_of
-from multi_llm_comparator.plans.step_run import StepRun
+from multi_llm_comparator.plans.step_run import StepRun, StepState
 from multi_llm_comparator.runs.task_run import TaskRun
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
-KIND = "plan"
-Phase = Literal["", "planning", "aggregating"]
 DIRECT_TOKENS = 1024
 MAX_TITLE_CHARS = 200
-# Taking one is a matter of milliseconds: a longer wait means that the loop is stuck.
-
-log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class PlanOptions:
-    """How a question is answered.
-
-    ``router_model`` plans; ``aggregation`` puts the answers together with ``aggregator`` (the large model if empty), or
-    takes the result of the last step where a plan has a single one. ``planner_prompt`` None is the built-in one, and
-    empty suits a model that was trained to plan. With ``planner_grammar`` a local planner writes nothing but valid
-    plans; ``planner_thinks`` lets it think first, in a ``<think>`` block. A plan that cannot be used is asked for again
-    ``replans`` times.
-    """
-
-    executor: ExecutorOptions
-    router_model: str
-    planner_config: ModelConfig = field(default_factory=lambda: exact_config(2048))
-    planner_prompt: str | None = None
-    planner_grammar: bool = True
-    planner_thinks: bool = False
-    replans: int = 2
-    aggregation: Literal["model", "last_step"] = "model"
-    aggregator: str = ""
-    aggregator_config: ModelConfig = field(default_factory=exact_config)
-
-    @property
-    def aggregator_model(self) -> str:
-        """Who puts the answers together where a model does."""
-        return self.aggregator or self.executor.large_model
-
-
-def new_run_id() -> str:
-    """Another one each time, and short: the ids of stored steps begin with it."""
-    return uuid.uuid4().hex[:12]
-
-
-def open_planner(source: TextSource, options: PlanOptions) -> Planner:
-    """The planner that the options name."""
-    grammar = plan_grammar(may_think=options.planner_thinks) if options.planner_grammar else None
-    return Planner(source, options.router_model, options.planner_config, grammar=grammar)
-
-
-class RunJournal(Journal, Protocol):
-    """Where a run is written down: its finished steps one by one, and all that there is of it."""
-
-    async def save(self, run: PlanRun) -> None: ...
-
-
-class PlanRun(TaskRun):
+class PlanRun(TaskRun["PlanRun", Phase]):
     """One question. ``steps`` are those of the plan in use; what an unusable one had begun is in ``planning``.
 
-    Everything here is written on the event loop that :meth:`execute` runs on. A run that is only looked at
-    (:meth:`snapshot`) is of this class too.
+    A run that is only looked at (:meth:`snapshot`) is of this class too.
     """
 
     kind = KIND
-    id: str = ""
-    state: RunState = "queued"
-    phase: Phase = ""
-    version: int = 0
 
-    def __init__(
-        self,
-        source: TextSource,
-        question: str,
-        options: PlanOptions,
-        *,
-        run_id: str,
-        journal: RunJournal | None = None,
-    ) -> None:
+    def __init__(self, source: TextSource, question: str, options: PlanOptions, *, run_id: str) -> None:
         self.id = run_id
         self.question = question
         self.options = options
         self.created_at = now()
-        self.ended_at: float | None = None
         # From when to when nobody worked on it, in seconds since the epoch: it was stopped, or the workbench had ended.
         self.pauses: list[tuple[float, float]] = []
         self.planning: list[PlanningAttempt] = []
@@ -115,18 +47,16 @@ class PlanRun(TaskRun):
         self.steps: dict[str, StepRun] = {}
         self.aggregate: AnswerProgress | None = None
         self.answer: str | None = None
-        self.error: str | None = None
         self._source = OneRun(source, run_id)
-        self.journal = journal
-        self._taken: PlanRun | None = None
+        # What it begins with.
+        self._given: Plan | None = None
+        self._finished: dict[str, StepRun] = {}
+        # What was handed over of each step, so that saving a large run again writes only what is new.
+        self._noted: dict[str, tuple[StepRun, StepState]] = {}
 
     @property
     def title(self) -> str:
         return self.question if len(self.question) <= MAX_TITLE_CHARS else f"{self.question[: MAX_TITLE_CHARS - 1]}…"
-
-    @property
-    def is_over(self) -> bool:
-        return self.state not in ACTIVE
 
     @property
     def last_moment(self) -> float:
@@ -147,23 +77,21 @@ class PlanRun(TaskRun):
         names = ("wall_s", "planning_s", "steps_s", "speed_up", "critical_path_s", "tokens", "share_small", "cost_usd")
         return {name: float(value) for name in names if (value := getattr(found, name)) is not None}
 
-    def snapshot(self) -> PlanRun:
-        return self.taken(self._taken_now)
-
-    def _taken_now(self) -> PlanRun:
-        if self._taken is None or self._taken.version != self.version or self._taken.owner != self.owner:
-            self._taken = _copy_of(self)
-        return self._taken
+    def frozen(self) -> PlanRun:
+        """The run as it is; what a copy shares with the run does not change."""
+        taken = copy.copy(self)
+        taken._task, taken._frozen = None, None
+        taken.pauses = list(self.pauses)
+        taken.planning = [_attempt_of(attempt) for attempt in self.planning]
+        taken.steps = {step_id: _step_of(step) for step_id, step in self.steps.items()}
+        taken.aggregate = None if self.aggregate is None else replace(self.aggregate)
+        return taken
 
     # --- its life ---------------------------------------------------------------------------------------------------
 
     def begin(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
         """Answer the question, beside the caller: see :meth:`execute`."""
         self.launch(self.execute(plan=plan, finished=finished))
-
-    async def never_began(self, state: RunState) -> None:
-        self._enter(state)
-        await self._conclude()
 
     async def resume(self) -> None:
         if self.state == "done" and all(step.state == "done" for step in self.steps.values()):
@@ -176,39 +104,19 @@ class PlanRun(TaskRun):
         self.begin(plan=self.plan, finished={i: step for i, step in self.steps.items() if step.state == "done"})
 
     async def execute(self, *, plan: Plan | None = None, finished: Mapping[str, StepRun] | None = None) -> None:
-        """Answer the question. Nothing is raised but cancellation, which stops the run: the outcome is in ``state``,
-        and the reason of what should never happen in the log.
+        """Answer the question: see :meth:`TaskRun.execute`.
 
         Args:
             plan: solve this one instead of asking for one.
             finished: steps that were solved before; those that a plan written anew repeats are not solved again.
         """
-        try:
-            await self._solve(plan, dict(finished or {}))
-            self._enter("running", "aggregating")
-            await self._aggregate()
-            self._enter("done" if self.answer is not None else "failed")
-        except MultiLLMError as exc:
-            self.error = str(exc)
-            self._enter("failed")
-        except asyncio.CancelledError:
-            self._enter(self._ends_as)
-            raise
-        except Exception:
-            log.exception("run %s broke", self.id)
-        finally:
-            await self._conclude()
+        self._given, self._finished = plan, dict(finished or {})
+        await super().execute()
 
-    async def _conclude(self) -> None:
-        if not self.is_over:
-            self.error = "something went wrong in the workbench; its log says what"
-            self._enter("failed")
-        self.ended_at = now()
-        try:
-            await self.save()
-        except (StoreError, RunAtWorkError) as exc:
-            self.error = self.error or str(exc)
-            self._enter("failed")
+    async def work(self) -> None:
+        await self._solve(self._given, self._finished)
+        self._enter("running", "aggregating")
+        await self._aggregate()
 
     async def _solve(self, plan: Plan | None, finished: dict[str, StepRun]) -> None:
         if plan is not None:
@@ -245,7 +153,7 @@ class PlanRun(TaskRun):
         self.steps = {}
 
     async def _run_steps(self, steps: Plan | AsyncGenerator[Step, None], finished: dict[str, StepRun]) -> None:
-        executor = PlanExecutor(self._source, self.options.executor, journal=self, on_change=self._changed)
+        executor = PlanExecutor(self._source, self.options.executor, journal=self, on_change=self.changed)
         self.steps = executor.runs
         known: list[MutableMapping[str, StepRun]] = [finished, *(attempt.begun for attempt in self.planning)]
         if isinstance(steps, Plan):
@@ -259,15 +167,13 @@ class PlanRun(TaskRun):
 
     async def record(self, run: StepRun) -> None:
         """Have a finished step written down, as long as the plan is written with all that there is of it."""
-        if self.journal is None:
-            return
         if self.phase == "planning":
-            await self.journal.save(self)
+            await self.save()
         else:
-            await self.journal.record(run)
+            await self._commit(run.step.id)
 
     async def _written(self, planner: Planner, messages: tuple[Message, ...]) -> AsyncGenerator[Step, None]:
-        async with contextlib.aclosing(planner.write(messages, self._changed)) as pieces:
+        async with contextlib.aclosing(planner.write(messages, self.changed)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, PlanningAttempt):
                     self.planning.append(piece)
@@ -292,7 +198,7 @@ class PlanRun(TaskRun):
 
     @property
     def last_step_suffices(self) -> bool:
-        """Whether the answer of a whole plan is that of its last step, so that no model puts answers together."""
+        """Whether the answer of a whole plan is that of its last step, so that no model aggregates."""
         ends_in_one = self.plan is not None and len(self.plan.sinks) == 1
         return self.plan_is_direct or (self.options.aggregation == "last_step" and ends_in_one)
 
@@ -300,38 +206,30 @@ class PlanRun(TaskRun):
         self.aggregate = AnswerProgress(requested_at=now())
         prompt = aggregate_prompt(self.question, plan, answers)
         request = GenerationRequest(messages=(Message("user", prompt),), config=self.options.aggregator_config)
-        await ask(self._source, self.options.aggregator_model, request, self.aggregate, lambda _: self._changed())
+        await ask(self._source, self.options.aggregator_model, request, self.aggregate, lambda _: self.changed())
         if self.aggregate.state == "done":
             self.answer = self.aggregate.text.strip()
         else:
-            self.error = f"the answers could not be put together: {self.aggregate.error or 'cut off'}"
+            self.error = f"the answers could not be combined: {self.aggregate.error or 'cut off'}"
 
-    def _enter(self, state: RunState, phase: Phase = "") -> None:
-        self.state, self.phase = state, phase
-        self._changed()
+    # --- what is stored ---------------------------------------------------------------------------------------------
 
-    def _changed(self) -> None:
-        self.version += 1
+    async def save(self, *keys: str) -> None:
+        """Have all that is new of it written down. Raises as :meth:`TaskRun.save`."""
+        new = [step_id for step_id, step in self.steps.items() if not self._is_noted(step)]
+        await super().save(*new, *keys)
 
-    async def save(self) -> None:
-        """Have all that there is of it written down.
+    def run_record(self) -> RunRecord:
+        return run_record(self)
 
-        Raises:
-            StoreError, RunAtWorkError: it cannot be.
-        """
-        if self.journal is not None:
-            await self.journal.save(self)
+    def item_record(self, key: str) -> ItemRecord:
+        step = self.steps[key]
+        self._noted[key] = step, step.state
+        return step_item(self.id, step, list(self.steps).index(key))
 
-
-def _copy_of(run: PlanRun) -> PlanRun:
-    """The run as it is, for readers on other threads; what it shares with the run does not change."""
-    taken = copy.copy(run)
-    taken._task = taken.journal = taken._taken = None
-    taken.pauses = list(run.pauses)
-    taken.planning = [_attempt_of(attempt) for attempt in run.planning]
-    taken.steps = {step_id: _step_of(step) for step_id, step in run.steps.items()}
-    taken.aggregate = None if run.aggregate is None else replace(run.aggregate)
-    return taken
+    def _is_noted(self, step: StepRun) -> bool:
+        known, state = self._noted.get(step.step.id, (None, None))
+        return known is step and state == step.state
 
 
 def _attempt_of(attempt: PlanningAttempt) -> PlanningAttempt:

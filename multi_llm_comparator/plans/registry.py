@@ -11,12 +11,15 @@ from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import end_steps, read_run, read_step, restored_plan, restored_steps
 from multi_llm_comparator.plans.export import FORMATS, export_plan_run
+from multi_llm_comparator.plans.options import KIND, PlanOptions
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import KIND, PlanOptions, PlanRun, new_run_id
-from multi_llm_comparator.plans.recording import PlanJournal
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.step_run import StepRun
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.runs.stored import take_life
+from multi_llm_comparator.runs.task_kind import TaskRunKind
+from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 
@@ -24,7 +27,7 @@ async def _nothing_predicted(run: PlanRun) -> None:
     return None
 
 
-class PlanRegistry:
+class PlanRegistry(TaskRunKind[PlanRun]):
     """Plan runs, as a kind of run: starts them, and makes new ones from old ones.
 
     Args:
@@ -32,17 +35,20 @@ class PlanRegistry:
         source: what answers.
     """
 
-    name, page, formats = KIND, "plans", FORMATS
+    name, page, formats, run_class = KIND, "plans", FORMATS, PlanRun
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
-        self.runs, self._source = runs, source
+        super().__init__(runs)
+        self._source = source
         # Who predicts plans puts this right.
         self.outlook: Callable[[PlanRun], Awaitable[Outlook | None]] = _nothing_predicted
-        runs.register(self)
 
     async def export(self, run_id: str, format: str, language: Language) -> bytes:
         run = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(export_plan_run, run, format, language, await self.outlook(run))
+        return await asyncio.to_thread(self.exported, run, format, language, await self.outlook(run))
+
+    def exported(self, snapshot: PlanRun, format: str, language: Language, outlook: Outlook | None = None) -> bytes:
+        return export_plan_run(snapshot, format, language, outlook)
 
     async def start(
         self, question: str, options: PlanOptions, *, plan: Plan | None = None, parent_id: str | None = None
@@ -87,27 +93,14 @@ class PlanRegistry:
         again.steps = {s.id: kept[s.id] if s.id in stands else StepRun(s) for s in run.plan.steps}
         return await self.launch(again, plan=again.plan, finished=kept)
 
-    async def get(self, run_id: str) -> PlanRun:
-        """See :meth:`RunRegistry.get`."""
-        return await self.runs.get(run_id, PlanRun)
-
-    def recorded(self, run: PlanRun, record: RunRecord | None = None, *, parent_id: str | None = None) -> PlanRun:
-        """Have a run written down in the store, also one that somebody else executes."""
-        journal = PlanJournal(run)
-        run.journal, run.recorder = journal, self.runs.recorder(journal, record, parent_id=parent_id)
-        return run
-
-    def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> PlanRun:
+    def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> PlanRun:
         document = read_run(record)
         run = PlanRun(self._source, document.question, document.options, run_id=record.id)
-        run.created_at, run.ended_at, run.pauses = document.created_at, document.ended_at, document.pauses
+        take_life(run, document)
+        run.pauses, run.answer = document.pauses, document.answer
         run.plan, run.plan_is_direct = restored_plan(document), document.plan_is_direct
         run.planning, run.aggregate = document.planning, document.aggregate
-        run.answer, run.error = document.answer, document.error
         run.steps = restored_steps(document, [read_step(item) for item in items])
-        run.state, run.phase = document.state, document.phase
-        if record.status == "interrupted":
-            run.state, run.phase = "interrupted", ""
-        if run.is_over:
+        if run.is_over or record.status == "interrupted":
             end_steps(run.steps.values())
-        return self.recorded(run, record)
+        return run

@@ -19,7 +19,7 @@ from multi_llm_comparator.groups.config_loader import parse_config as parse_grou
 from multi_llm_comparator.groups.config_loader import read_yaml
 from multi_llm_comparator.plans.config import CooperationConfig
 from multi_llm_comparator.plans.executor import ExecutorOptions
-from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.options import PlanOptions
 
 MAX_KEY_BYTES = 4096
 # The setting of a model that stands in no file but was named on the command line.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multi_llm_comparator.core.readable import NOTHING
-from multi_llm_comparator.plans.export_labels import Say
+from multi_llm_comparator.core.readable import NOTHING, Say
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.outlook import LargeAlone
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import yaml
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelNotFoundError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.plans.config import ApiSection, load_config
 from multi_llm_comparator.plans.executor import ExecutorOptions
-from multi_llm_comparator.plans.plan_run import PlanOptions
+from multi_llm_comparator.plans.options import PlanOptions
 
 PREFIX = "plan:"
 MAX_PLANS = 200
@@ -78,8 +79,10 @@ class SavedPlans:
         """Keep a configuration under a name; one of that name is replaced. Gives its file.
 
         Raises:
+            NotAllowedError: the caller is no admin.
             ConfigurationError: a name that no file could have, no planner, or MAX_PLANS plans already.
         """
+        refuse_workspaces("save plans for everybody")
         if not _NAME.fullmatch(name):
             raise ConfigurationError(f"a plan's name is 1 to 60 letters, digits, '_', '-' or '.', not {name[:80]!r}")
         if not options.router_model:

@@ -6,9 +6,10 @@ import asyncio
 from itertools import chain, islice
 
 from multi_llm_comparator.core.exceptions import DocumentError, RunNotFoundError
+from multi_llm_comparator.plans.options import KIND
 from multi_llm_comparator.plans.outlook import Outlook, Profiles
 from multi_llm_comparator.plans.performance import CallFigures, calls_of
-from multi_llm_comparator.plans.plan_run import KIND, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.prediction.outlook import outlook_of
 from multi_llm_comparator.prediction.profiles import profiles_of

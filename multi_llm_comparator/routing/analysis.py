@@ -11,7 +11,8 @@ from multi_llm_comparator.routing.rules import GENERAL, SIMPLE, VISION, Rules
 MAX_READ_CHARS = 20_000
 # A word that is repeated says no more.
 MAX_MATCHES = 4
-_LISTED = re.compile(r"^\s*(?:\d{1,2}[.、)]|[-*•]|[A-Z][.、)])\s*\S", re.MULTILINE)
+# Blanks of its own line alone: lines that are empty would be looked through again from each of them.
+_LISTED = re.compile(r"^[ \t]*(?:\d{1,2}[.、)]|[-*•]|[A-Z][.、)])[ \t]*\S", re.MULTILINE)
 _ASKED = re.compile(r"[?？]")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 LATIN_PER_WIDE = 3

@@ -89,7 +89,7 @@ def find_candidates(
 
 def _local(name: str, info: ModelInfo, config: GroupsConfig, rules: Rules) -> Candidate:
     declared = config.declaration(name)
-    sees = bool(info.config.get("mmproj") or info.config.get("vision"))
+    sees = info.loaded_as.config.get("sees_images") is True
     tasks = _tasks(declared, rules) | ({VISION} if sees else set())
     if not tasks and info.name.startswith(_DEMO):
         tasks = frozenset({MATH})

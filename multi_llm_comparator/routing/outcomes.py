@@ -43,11 +43,6 @@ class Outcomes:
         taken = [self.questions[row] for row in chosen]
         return Outcomes(tuple(taken), self.models, self.values[chosen], self.costs[chosen], self.unit)
 
-    def of_models(self, names: Sequence[str]) -> Outcomes:
-        """Some of the models."""
-        columns = [self.models.index(name) for name in names]
-        return Outcomes(self.questions, tuple(names), self.values[:, columns], self.costs[:, columns], self.unit)
-
     def answered_by_all(self) -> Outcomes:
         """The questions that every model was asked: only on these can any two choices be compared."""
         return self.rows(np.flatnonzero(~np.isnan(self.values).any(axis=1)))

@@ -49,6 +49,7 @@ class Recorder:
         owner: this process.
         origin: where the run was started.
         parent_id: the run that it was made from.
+        caller: the id of whom it is made for.
         known: the ``updated_at`` of the stored run that the body was read from; None for a new one.
         interval_s: how soon what was touched is saved.
         lease_s: how long a run at work is held with each write.
@@ -62,12 +63,13 @@ class Recorder:
         *,
         origin: str = "",
         parent_id: str | None = None,
+        caller: str = "",
         known: float | None = None,
         interval_s: float = SAVE_INTERVAL_S,
         lease_s: float = LEASE_S,
     ) -> None:
         self._store, self._body, self._owner = store, body, owner
-        self.origin, self.parent_id, self.known = origin, parent_id, known
+        self.origin, self.parent_id, self.caller, self.known = origin, parent_id, caller, known
         self._interval_s, self._lease_s = interval_s, lease_s
         # Told the id that the run had, when it got another.
         self.on_branch: Callable[[str], None] = lambda before: None
@@ -207,7 +209,7 @@ class Recorder:
         if not run_changed:
             await asyncio.to_thread(self._store.save_items, items, owner=self._owner)
             return
-        run = replace(self._body.run_record(), origin=self.origin, parent_id=self.parent_id)
+        run = replace(self._body.run_record(), origin=self.origin, parent_id=self.parent_id, caller=self.caller)
         lease_s = self._lease_s if run.status in ACTIVE else 0.0
         await asyncio.to_thread(self._store.save_run, run, items, known=self.known, owner=self._owner, lease_s=lease_s)
         self.known = run.updated_at

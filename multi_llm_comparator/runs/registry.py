@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.core.exceptions import MultiLLMError, RunNotFoundError, StoreError
 from multi_llm_comparator.runs.live import LiveRun, RunKind
 from multi_llm_comparator.runs.recorder import LEASE_S, SAVE_INTERVAL_S, Recorded, Recorder
 from multi_llm_comparator.tracking.leases import at_work
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter, RunRecord, RunSummary
-from multi_llm_comparator.tracking.store import EVERY_RUN, Store
+from multi_llm_comparator.tracking.store import EVERY_RUN, Store, not_stored
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 MAX_IDLE = 32
 # How old what is shown of a run that another process works on may be.
 FOLLOW_S = 1.0
+# No caller has such an id.
+_NOBODY = "-"
 
 T = TypeVar("T", bound=LiveRun)
 
@@ -34,6 +37,9 @@ class RunRegistry:
 
     Several processes may share a store. Who works on a run holds its lease, and renews it; a run whose lease ran out,
     or whose process on this machine is gone, is interrupted, and whoever resumes it takes the lease.
+
+    A run belongs to the caller (see :mod:`core.callers`) that it is made for. Who is no admin finds and changes no
+    others: they look as if they were not there.
 
     Args:
         store: where runs are kept.
@@ -96,6 +102,7 @@ class RunRegistry:
             self.owner,
             origin=self._origin if record is None else record.origin,
             parent_id=parent_id if record is None else record.parent_id,
+            caller=current_caller().id if record is None else record.caller,
             known=None if record is None else record.updated_at,
             interval_s=self._save_interval_s,
             lease_s=self._lease_s,
@@ -149,6 +156,7 @@ class RunRegistry:
             DocumentError: stored by a newer version, or damaged.
             StoreError: the store cannot be read.
         """
+        await self._refuse_strangers(run_id)
         async with self._loading:
             run = await self._found(run_id)
         if not isinstance(run, kind):
@@ -158,12 +166,28 @@ class RunRegistry:
     async def list(self, filter: RunFilter = EVERY_RUN, limit: int = 50, offset: int = 0) -> list[RunSummary]:
         """Stored runs, newest first: see :meth:`Store.list_runs`. Those at work here are as they are now."""
         await self._end_leases_of_the_gone()
-        found = await asyncio.to_thread(self.store.list_runs, filter, limit, offset)
+        found = await asyncio.to_thread(self.store.list_runs, _seen(filter), limit, offset)
         return [self._as_live(summary) for summary in found]
 
     async def count(self, filter: RunFilter = EVERY_RUN) -> int:
         await self._end_leases_of_the_gone()
-        return await asyncio.to_thread(self.store.count_runs, filter)
+        return await asyncio.to_thread(self.store.count_runs, _seen(filter))
+
+    async def _refuse_strangers(self, run_id: str) -> None:
+        """Raises RunNotFoundError: the caller may not see the run."""
+        if not current_caller().is_admin and not await self._is_seen(run_id):
+            raise not_stored(run_id)
+
+    async def _is_seen(self, run_id: str) -> bool:
+        """Whether the caller may see a run; one that is nowhere is not seen."""
+        run = self._live.get(run_id) or self._held.get(run_id)
+        if run is not None and run.recorder is not None:
+            return current_caller().may_see(run.recorder.caller)
+        try:
+            owner = await asyncio.to_thread(self.store.caller_of, run_id)
+        except RunNotFoundError:
+            return False
+        return current_caller().may_see(owner)
 
     def _as_live(self, summary: RunSummary) -> RunSummary:
         run = self._live.get(summary.id) or self._held.get(summary.id)
@@ -225,7 +249,9 @@ class RunRegistry:
 
         Raises:
             RunAtWorkError: another process works on it.
+            RunNotFoundError: the caller may not see it.
         """
+        await self._refuse_strangers(run_id)
         # One that is being resumed just now is stopped as soon as it is.
         async with self._loading:
             run = self._live.get(run_id) or self._held.get(run_id)
@@ -241,6 +267,7 @@ class RunRegistry:
             RunNotFoundError, DocumentError: see :meth:`get`.
             RunAtWorkError: another process works on it.
         """
+        await self._refuse_strangers(run_id)
         async with self._loading:
             await self._end_leases_of_the_gone()
             run = await self._found(run_id)
@@ -282,11 +309,14 @@ class RunRegistry:
         await (await self.get(run_id, LiveRun)).rename(title)  # type: ignore[type-abstract]
 
     async def delete(self, run_ids: Collection[str]) -> int:
-        """Stop runs and delete them for good; how many were stored. Unknown ids are ignored.
+        """Stop runs and delete them for good; how many were stored. Unknown ids, and those of runs that the caller may
+        not see, are ignored.
 
         Raises:
             RunAtWorkError: another process works on one of them. Nothing is deleted.
         """
+        if not current_caller().is_admin:
+            run_ids = [run_id for run_id in run_ids if await self._is_seen(run_id)]
         async with self._loading:
             await self._refuse_elsewhere(run_ids)
             for run_id in run_ids:
@@ -347,3 +377,9 @@ class RunRegistry:
 
 def _has_ended(owner: WorkingProcess | None) -> bool:
     return owner is None or owner.is_gone
+
+
+def _seen(filter: RunFilter) -> RunFilter:
+    """What a filter finds of the runs that the caller may see."""
+    caller = current_caller()
+    return filter if caller.is_admin else replace(filter, caller=caller.id or _NOBODY)

@@ -7,14 +7,15 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from starlette.types import Scope
 
+from multi_llm_comparator.core.callers import OPEN, SCOPES, Caller
 from multi_llm_comparator.core.exceptions import StoreError
+from multi_llm_comparator.core.requests import Priority
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.signed_tokens import looks_signed, read_token
-from multi_llm_comparator.tracking.api_keys import SCOPES, ApiKey, ApiKeys, KeyLimits, Priority, digest, looks_like_key
+from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys, digest, looks_like_key
 
 # How long a key that was found valid is believed: a revoked one is refused at the latest after so long.
 BELIEVED_S = 2.0
@@ -24,23 +25,6 @@ MAX_SECRET_CHARS = 8192
 # that the rest is left to those of higher priority.
 SHARE_OF: dict[Priority, float] = {"low": 0.5, "normal": 0.9, "high": 1.0}
 _STATE = "mlc.caller"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whom a request is counted for. ``id`` is a key's, ``token``, ``jwt:NAME``, or empty on an open loopback."""
-
-    id: str = ""
-    name: str = ""
-    scopes: frozenset[str] = frozenset(SCOPES)
-    limits: KeyLimits = field(default_factory=KeyLimits)
-
-    @property
-    def is_admin(self) -> bool:
-        return "admin" in self.scopes
-
-
-OPEN = Caller(limits=KeyLimits(priority="high"))
 
 
 def caller_of(scope: Scope) -> Caller:

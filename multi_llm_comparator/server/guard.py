@@ -10,20 +10,25 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from multi_llm_comparator.core.callers import OPEN, acting_for
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.api.errors import ApiError, error_response, is_api
 from multi_llm_comparator.server.audit import audited
 from multi_llm_comparator.server.callers import Callers, caller_of
 from multi_llm_comparator.server.oidc import Oidc, Provider
-from multi_llm_comparator.server.paths import asks_models, is_shared
+from multi_llm_comparator.server.page_caller import told_to_pages
+from multi_llm_comparator.server.paths import asks_models, is_shared, may_reach
 from multi_llm_comparator.server.sign_in import SignIn, sent_secret
 from multi_llm_comparator.tracking.api_keys import ApiKeys, looks_like_key
 
 HEALTH = "/health"
 _WRONG_HOST = "This app does not answer under this name. Whoever runs it can allow it with --allowed-host NAME.\n"
 _WRONG_ORIGIN = "This app does not answer to pages of others.\n"
-_WRONG_SCOPE = "This key may only ask the models: give it the scope 'admin' for pages, runs and metrics.\n"
+_WRONG_SCOPE = (
+    "This key has not the scope for it: 'models' asks models and sees the runs that come of it, 'pages' opens pages, "
+    "'admin' opens everything.\n"
+)
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta",
@@ -82,10 +87,14 @@ class Guard:
             await _answer(refused, scope, receive, _shared_with(origin, send))
             return
         # Checked here: what stands behind would ask the network for this machine's address to judge it.
-        scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"origin"]
+        headers_left = [pair for pair in scope["headers"] if pair[0] != b"origin"]
+        caller = OPEN if is_shared(scope["path"]) else caller_of(scope)
+        scope["headers"] = told_to_pages(headers_left, caller)
         if scope["type"] == "http":
             send = self._secured(_shared_with(origin, send), headers["host"])
-        await self._app(scope, receive, send)
+        # What the API is asked it counts itself; what is asked on a page is counted where it is asked.
+        with acting_for(caller, is_counted=scope["type"] == "http"):
+            await self._app(scope, receive, send)
 
     def _foreign_origin(self, scope: Scope, headers: Headers) -> str:
         """The origin of a page elsewhere that may ask the API; empty for any other request."""
@@ -116,7 +125,7 @@ class Guard:
             return None
         else:
             refused = await self._sign_in.answer(scope, headers)
-        if refused is None and not (caller_of(scope).is_admin or asks_models(scope["path"])):
+        if refused is None and not may_reach(caller_of(scope), scope["path"]):
             return PlainTextResponse(_WRONG_SCOPE, 403)
         return refused
 

@@ -161,8 +161,9 @@ class Oidc:
             NotSignedInError: nobody who may come in.
         """
         flow = self._under_way.pop(query.get("state", "")[:MAX_PARAMETER_CHARS], None)
-        shown = cookie_parser(headers.get("cookie", "")).get(_cookie(headers), "")
-        if flow is None or flow.ends_at < self._clock() or not hmac.compare_digest(flow.browser, shown):
+        # As bytes: what a browser sends need not be ASCII.
+        shown = cookie_parser(headers.get("cookie", "")).get(_cookie(headers), "").encode()
+        if flow is None or flow.ends_at < self._clock() or not hmac.compare_digest(flow.browser.encode(), shown):
             raise NotSignedInError("This sign-in took too long, or was begun in another browser; begin again.")
         code = query.get("code", "")[:MAX_PARAMETER_CHARS]
         if not code:

@@ -17,7 +17,8 @@ from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Scope
 
-from multi_llm_comparator.server.callers import Caller, Callers, put_caller
+from multi_llm_comparator.core.callers import Caller
+from multi_llm_comparator.server.callers import Callers, put_caller
 from multi_llm_comparator.server.oidc import BEGIN, CALLBACK, NotSignedInError, Oidc, refusal
 
 PARAMETER = "token"
@@ -25,15 +26,17 @@ PARAMETER = "token"
 MAX_GUESSES, WINDOW_S, MAX_VISITORS = 10, 60.0, 1000
 MAX_SESSIONS = 1000
 SESSION_S = 12 * 3600.0
+# One of these a key needs to sign in on a page.
+_OPEN_PAGES = frozenset({"pages", "admin"})
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'"
 _PAGE = Template(files("multi_llm_comparator.server").joinpath("sign_in.html").read_text(encoding="utf-8"))
 _ASK = (
-    "Open the link that was printed where the app was started, or type its token, or a key with the scope admin. "
-    "请打开启动时打印的链接，或输入其中的令牌，或输入具有 admin 权限的密钥。"
+    "Open the link that was printed where the app was started, or type its token, or a key with the scope pages. "
+    "请打开启动时打印的链接，或输入其中的令牌，或输入具有 pages 权限的密钥。"
 )
 _WRONG = (
     "This is neither the token that was printed where the app was started nor a valid key that may open the pages. "
-    "令牌不正确，请使用启动时打印的令牌，或具有 admin 权限的有效密钥。"
+    "令牌不正确，请使用启动时打印的令牌，或具有 pages 或 admin 权限的有效密钥。"
 )
 _PLAIN = (
     "A key, or the token that was printed where the app was started, is needed, and what was sent is neither. "
@@ -89,7 +92,7 @@ class SignIn:
         if self._guesses.are_too_many(visitor):
             return PlainTextResponse(_TOO_MANY, 429, headers={"Retry-After": str(int(WINDOW_S))})
         caller = await self._callers.who(sent if shown is None else shown)
-        if caller is None or (shown is not None and not caller.is_admin):
+        if caller is None or (shown is not None and not caller.scopes & _OPEN_PAGES):
             self._guesses.add(visitor)
             return _refused(headers, _WRONG)
         if shown is None:

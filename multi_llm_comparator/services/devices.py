@@ -30,6 +30,16 @@ class Device:
     total_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class GpuLoad:
+    """What a GPU does for all who use it. ``share`` of the last moment in which it computed, of 1; None if unknown."""
+
+    name: str
+    used_bytes: int
+    total_bytes: int
+    share: float | None
+
+
 @lru_cache(maxsize=1)
 def gpus() -> tuple[Device, ...]:
     """The machine's GPUs, largest first; looked up once. An Apple GPU shares the machine's memory."""
@@ -41,6 +51,20 @@ def gpus() -> tuple[Device, ...]:
     if not found and platform.system() == "Darwin" and platform.machine() == "arm64":
         found.append(Device("mps", ram_bytes()))
     return tuple(sorted(found, key=lambda device: -device.total_bytes))
+
+
+def gpu_loads() -> tuple[GpuLoad, ...]:
+    """The NVIDIA GPUs as they are now, by number; asking the driver takes tens of milliseconds."""
+    if not any(gpu.name.startswith("cuda") for gpu in gpus()):
+        return ()
+    found = []
+    for line in _nvidia_smi("--query-gpu=index,memory.used,memory.total,utilization.gpu"):
+        index, used, total, share = [*(part.strip() for part in line.split(",")), "", "", ""][:4]
+        # In a part of a GPU (MIG) the driver does not say how busy it is.
+        if index.isdigit() and used.isdigit() and total.isdigit():
+            busy = int(share) / 100 if share.isdigit() else None
+            found.append(GpuLoad(f"cuda:{index}", int(used) * 2**20, int(total) * 2**20, busy))
+    return tuple(found)
 
 
 def device_for(model_type: ModelType, *, use_gpu: bool) -> str:

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
@@ -191,7 +192,9 @@ class HubClient:
 
         Raises:
             DownloadError: the same one is running.
+            NotAllowedError: the caller is no admin.
         """
+        refuse_workspaces("download models")
         for other in self._downloads:
             same_place = destinations(self.models_dir, other.listing.repo_id, other.choice).values()
             if not other.progress.is_over and set(same_place) & set(

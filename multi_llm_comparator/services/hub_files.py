@@ -6,14 +6,14 @@ File names come from whoever made the repository: only plain relative ones are u
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
-from multi_llm_comparator.services.scan.gguf_files import group_parts
+from multi_llm_comparator.services.scan.gguf_files import GgufSet, group_parts
 
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _REPOSITORY = re.compile(rf"(?:{_PART}/)?{_PART}")
@@ -156,15 +156,29 @@ def _ggufs(files: Iterable[RemoteFile]) -> list[HubChoice]:
     folders = sorted({path.parent for path in by_path})
     sets = [found for folder in folders for found in group_parts(p for p in by_path if p.parent == folder)]
     return [
-        HubChoice(found.name, ModelType.GGUF, tuple(by_path[part] for part in found.parts))
+        HubChoice(found.name, ModelType.GGUF, (*(by_path[part] for part in found.parts), *_vision_part(found, by_path)))
         for found in sets
-        if found.problem is None and not found.name.lower().startswith("mmproj")
+        if found.problem is None and not _is_vision_part(found.name)
     ]
 
 
+def _vision_part(model: GgufSet, by_path: Mapping[Path, RemoteFile]) -> list[RemoteFile]:
+    """What a model that sees needs beside its own file: of the repository's vision parts the smallest, of those in the
+    model's own folder first."""
+    parts = [path for path in by_path if _is_vision_part(path.name)]
+    beside = [path for path in parts if path.parent == model.parts[0].parent] or parts
+    return sorted((by_path[path] for path in beside), key=lambda file: (file.size_bytes, file.name))[:1]
+
+
+def _is_vision_part(name: str) -> bool:
+    return PurePosixPath(name).name.lower().startswith("mmproj")
+
+
 def destinations(models_dir: Path, repo_id: str, choice: HubChoice) -> dict[str, Path]:
-    """Where each file of a choice ends up: ``pytorch/<name>/`` or ``gguf/``."""
+    """Where each file of a choice ends up: ``pytorch/<name>/`` or ``gguf/``, a vision part under the model's name."""
     if choice.kind is ModelType.GGUF:
-        return {file.name: models_dir / "gguf" / PurePosixPath(file.name).name for file in choice.files}
+        own = f"mmproj-{choice.title}.gguf"
+        names = {file.name: PurePosixPath(file.name).name for file in choice.files}
+        return {path: models_dir / "gguf" / (own if _is_vision_part(name) else name) for path, name in names.items()}
     folder = models_dir / "pytorch" / PurePosixPath(repo_id).name
     return {file.name: folder / file.name for file in choice.files}

@@ -38,6 +38,7 @@ from multi_llm_comparator.services.residency import Residency
 from multi_llm_comparator.services.resident import Resident
 from multi_llm_comparator.services.results import iterate_results
 from multi_llm_comparator.services.scoring import result_of, tokens_of, vectors_of
+from multi_llm_comparator.services.seeing import asked_of, with_notes
 from multi_llm_comparator.services.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class InferenceEngine:
             request.config.validate()
             model = self._known.find(target)
             inferencer = self._custom_inferencer(model)
+            request, notes = asked_of(model, request, is_custom=inferencer is not None)
             with self._turns.place() as place:
                 if self.memory_manager.mode == "in_turn":
                     async for ahead in place.come_up():
@@ -95,7 +97,7 @@ class InferenceEngine:
                 async with contextlib.aclosing(events) as stream:
                     async for event in stream:
                         over = isinstance(event, Finished | Failed)
-                        yield event
+                        yield with_notes(event, notes)
         except MultiLLMError as exc:
             if not over:
                 yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))

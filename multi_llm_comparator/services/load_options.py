@@ -17,6 +17,7 @@ def load_options(model: ModelInfo, config: ModelConfig, parallel: int) -> LoadOp
     """
     options = LoadOptions.from_config(config, parallel=parallel)
     trained = model.config.get("context_length") or options.n_ctx
+    options = replace(options, projector=model.config.get("projector", ""))
     return replace(options, n_ctx=min(options.n_ctx, trained)) if options.n_ctx == ModelConfig.n_ctx else options
 
 

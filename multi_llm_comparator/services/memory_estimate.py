@@ -99,7 +99,7 @@ def _gguf(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstimate
     vocabulary = LLAMA_CPP_BYTES_PER_WORD * config.get("vocab_size", 0)
     process = LLAMA_CPP_PROCESS_BYTES + vocabulary if device == CPU else CUDA_CONTEXT_BYTES
     return MemoryEstimate(
-        weights_bytes=config.get("weight_bytes") or model.size,
+        weights_bytes=(config.get("weight_bytes") or model.size) + config.get("projector_bytes", 0),
         kv_cache_bytes=int(config.get("kv_bytes_per_token", 0) * options.cache_tokens * KV_SHARE[options.kv_type]),
         overhead_bytes=process + work,
         device=device,

@@ -96,14 +96,14 @@ class ModelProcess:
         self.name = "model"
 
     @classmethod
-    async def start(cls, spawn: Spawn = start_model_process) -> ModelProcess:
+    async def start(cls, spawn: Spawn | None = None) -> ModelProcess:
         """Start a process, by default on its own, and wait until it has said hello.
 
         Raises:
             ModelLoadError: it could not be started, or did not answer in time.
         """
         try:
-            return await cls._start(spawn)
+            return await cls._start(spawn or start_model_process)
         except OSError as exc:
             reason = exc.strerror or str(exc)
             raise ModelLoadError(

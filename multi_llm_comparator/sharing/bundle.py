@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.clock import now
@@ -25,7 +27,8 @@ FORMAT = "multi-llm-comparator bundle"
 VERSION = 1
 MANIFEST, RUN, REPORT = "manifest.json", "run.json", "report.html"
 MAX_BUNDLE_BYTES = 100 * 2**20
-MAX_MANIFEST_BYTES, MAX_RUN_BYTES, MAX_REPORT_BYTES = 4 * 2**20, 100 * 2**20, 100 * 2**20
+# A run is read in the app itself, as one that is imported is.
+MAX_MANIFEST_BYTES, MAX_RUN_BYTES = 4 * 2**20, MAX_UPLOAD_BYTES
 MAX_FILES = 16
 _README = """This is a run of the Multi-LLM Comparator.
 report.html opens in any browser. manifest.json says which models answered (with hashes of their weights), with which
@@ -152,7 +155,7 @@ def read_bundle(data: bytes) -> tuple[Manifest, bytes]:
                 raise DocumentError(f"the file holds more than {MAX_FILES} files; it is no bundle")
             manifest = _manifest(_content(archive, MANIFEST, MAX_MANIFEST_BYTES))
             run = _content(archive, RUN, MAX_RUN_BYTES)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as exc:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, zlib.error) as exc:
         raise DocumentError(f"the file is no bundle that can be read: {exc}") from exc
     if hashlib.sha256(run).hexdigest() != manifest.files.get(RUN):
         raise DocumentError(f"{RUN!r} in the file is not the one that was put there: it was changed or damaged")
@@ -162,10 +165,14 @@ def read_bundle(data: bytes) -> tuple[Manifest, bytes]:
 def _content(archive: zipfile.ZipFile, name: str, most_bytes: int) -> bytes:
     """One file; never more than ``most_bytes`` are unpacked, whatever its header says."""
     try:
-        with archive.open(name) as file:
-            content = file.read(most_bytes + 1)
+        member = archive.getinfo(name)
     except KeyError as exc:
         raise DocumentError(f"the file is no bundle: it has no {name!r}") from exc
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        # Others can ask for gigabytes of memory before they unpack anything.
+        raise DocumentError(f"{name!r} in the file is packed in a way that bundles are not")
+    with archive.open(member) as file:
+        content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
         raise DocumentError(f"{name!r} in the file has more than {most_bytes} bytes")
     return content

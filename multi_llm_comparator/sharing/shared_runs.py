@@ -119,7 +119,7 @@ class SharedRuns:
         try:
             contestants = [_harmless(one, here) for one in spec["contestants"]]
             return (await self._votes.start(checked_spec(**{**spec, "contestants": contestants}))).id
-        except (ConfigurationError, TypeError, AttributeError) as exc:
+        except (ConfigurationError, TypeError, AttributeError, KeyError) as exc:
             raise DocumentError(f"the votes in the bundle cannot be run here: {exc}") from exc
 
     async def open_run(self, data: bytes) -> str:

@@ -6,70 +6,29 @@ so many, so a plain SHA-256 keeps it: a slow hash would only slow every request 
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import hmac
 import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, Row, delete, func, insert, select, update
 from sqlalchemy.engine import URL
 
+from multi_llm_comparator.core.callers import MOST, SCOPES, KeyLimits
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.requests import Priority as Priority
 from multi_llm_comparator.tracking.database import translated, writing
 from multi_llm_comparator.tracking.rows import storable
 from multi_llm_comparator.tracking.tables import api_keys as KEYS
 
-Scope = Literal["models", "admin"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "mlc-"
 ID_CHARS = 8
 MAX_NAME_CHARS, MAX_KEYS = 100, 1000
-MAX_PATTERNS, MAX_PATTERN_CHARS = 100, 300
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{{ID_CHARS}}})-[\w-]{{43}}", re.ASCII)
-_MOST = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyLimits:
-    """What one key may take; None does not limit. Requests and tokens are counted per minute, budgets per day of UTC.
-
-    ``priority`` decides who is served when the server is full: see :mod:`server.metering`. ``models`` are the names
-    that it may ask, with ``*`` for any characters; empty: all. A name that it may ask brings whatever stands behind it.
-    """
-
-    rpm: int | None = None
-    tpm: int | None = None
-    concurrency: int | None = None
-    budget_per_day_usd: float | None = None
-    priority: Priority = "normal"
-    models: tuple[str, ...] = ()
-
-    def may_ask(self, name: str) -> bool:
-        """Whether a key with these limits may ask for ``name``."""
-        return not self.models or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.models)
-
-    def validate(self) -> None:
-        """Raises ConfigurationError: a number out of range, naming it."""
-        for name in ("rpm", "tpm", "concurrency"):
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= _MOST:
-                raise ConfigurationError(f"{name!r} of a key is {value!r}; give 1 to {_MOST}, or leave it out")
-        budget = self.budget_per_day_usd
-        if budget is not None and not 0 <= budget <= 1_000_000:
-            raise ConfigurationError(f"'budget_per_day_usd' of a key is {budget!r}; give 0 to 1000000, or leave it out")
-        if self.priority not in get_args(Priority):
-            raise ConfigurationError(f"'priority' of a key is {self.priority!r}; give one of {get_args(Priority)}")
-        if len(self.models) > MAX_PATTERNS or not all(0 < len(name) <= MAX_PATTERN_CHARS for name in self.models):
-            raise ConfigurationError(
-                f"'models' of a key are at most {MAX_PATTERNS} names of 1 to {MAX_PATTERN_CHARS} characters"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +78,8 @@ class ApiKeys:
 
         Args:
             name: what it is for.
-            scopes: of :data:`SCOPES`: ``models`` may ask the models, ``admin`` everything.
+            scopes: of :data:`SCOPES`: ``models`` may ask the models and look at the runs that come of it, ``pages`` may
+                open the pages that do so, ``admin`` may everything and sees everybody's runs.
             valid_s: seconds until it expires; None for never.
             limits: what it may take.
 
@@ -131,8 +91,8 @@ class ApiKeys:
             raise ConfigurationError(f"a key's name has 1 to {MAX_NAME_CHARS} characters, not {len(name)}")
         if not wanted or wanted - set(SCOPES):
             raise ConfigurationError(f"a key's scopes are of {', '.join(SCOPES)}, not {sorted(wanted)!r}")
-        if valid_s is not None and not 1 <= valid_s <= _MOST:
-            raise ConfigurationError(f"a key is valid for 1 to {_MOST} seconds, not {valid_s!r}")
+        if valid_s is not None and not 1 <= valid_s <= MOST:
+            raise ConfigurationError(f"a key is valid for 1 to {MOST} seconds, not {valid_s!r}")
         limits.validate()
         key_id = secrets.token_hex(ID_CHARS // 2)
         secret = f"{PREFIX}{key_id}-{secrets.token_urlsafe(32)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, select, update
 from sqlalchemy.engine import URL
@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from multi_llm_comparator.core.exceptions import InvalidParameterError, RunNotFoundError
 from multi_llm_comparator.tracking.database import translated, writing
 from multi_llm_comparator.tracking.leases import Leases
+from multi_llm_comparator.tracking.queries import in_seen_run
 from multi_llm_comparator.tracking.records import ItemMarks, ItemRef
 from multi_llm_comparator.tracking.rows import fold, line, storable
 from multi_llm_comparator.tracking.tables import items as ITEMS
@@ -25,6 +26,8 @@ _RUN_ITSELF = ItemRef("", 0)
 class Marks:
     """Tags, notes and titles in a store. They do not count as a change of the run: its ``updated_at`` stays.
 
+    Of runs that the caller may not see nothing is told, and nothing is changed.
+
     Raises:
         StoreError: in every method: see :class:`Store`.
         RunNotFoundError: in every method that changes something: no such run, or no such item of it.
@@ -37,7 +40,7 @@ class Marks:
         """Give a run another title; an empty one gives back the one it was made with."""
         renamed = line(" ".join(title.split())) or None
         with translated(self._url), writing(self._engine) as connection:
-            Leases.lock(connection, run_id)
+            _lock(connection, run_id)
             connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(renamed=renamed))
             _fold(connection, run_id)
 
@@ -51,7 +54,7 @@ class Marks:
             raise InvalidParameterError(f"the note has {len(note)} characters; at most {MAX_NOTE_CHARS} fit")
         note = storable(note.strip())
         with translated(self._url), writing(self._engine) as connection:
-            Leases.lock(connection, run_id)
+            _lock(connection, run_id)
             _check(connection, run_id, item)
             if item is None:
                 connection.execute(update(RUNS).where(RUNS.c.id == run_id).values(note=note))
@@ -67,30 +70,18 @@ class Marks:
         """
         wanted = checked_tags(tags)
         with translated(self._url), writing(self._engine) as connection:
-            Leases.lock(connection, run_id)
+            _lock(connection, run_id)
             _check(connection, run_id, item)
             _put(connection, run_id, item or _RUN_ITSELF, wanted)
         return wanted
-
-    def change_tags(self, run_ids: Collection[str], *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
-        """Add tags to several runs and take others from them, in one transaction.
-
-        Raises:
-            InvalidParameterError: see :meth:`set_tags`; nothing is changed.
-        """
-        added, removed = checked_tags(add), set(checked_tags(remove))
-        with translated(self._url), writing(self._engine) as connection:
-            for run_id in sorted(set(run_ids)):
-                Leases.lock(connection, run_id)
-                of_run = select(TAGS.c.tag).where(TAGS.c.run_id == run_id, TAGS.c.key == "")
-                kept = [tag for tag in connection.execute(of_run).scalars() if tag not in removed]
-                _put(connection, run_id, _RUN_ITSELF, checked_tags([*kept, *added]))
 
     def of_items(self, run_id: str) -> dict[ItemRef, ItemMarks]:
         """The tags and notes of a run's items; an item that has neither is left out."""
         tags: dict[ItemRef, list[str]] = {}
         tagged = select(TAGS.c.key, TAGS.c.attempt, TAGS.c.tag).where(TAGS.c.run_id == run_id, TAGS.c.key != "")
+        tagged = tagged.where(in_seen_run(TAGS.c.run_id))
         noted = select(ITEMS.c.key, ITEMS.c.attempt, ITEMS.c.note).where(ITEMS.c.run_id == run_id, ITEMS.c.note != "")
+        noted = noted.where(in_seen_run(ITEMS.c.run_id))
         with translated(self._url), self._engine.connect() as connection:
             for key, attempt, tag in connection.execute(tagged.order_by(TAGS.c.tag)):
                 tags.setdefault(ItemRef(key, attempt), []).append(tag)
@@ -100,9 +91,17 @@ class Marks:
     def all_tags(self) -> list[tuple[str, int]]:
         """Every tag with the number of runs that carry it, or of whose items one does; the most frequent first."""
         count = func.count(TAGS.c.run_id.distinct())
-        query = select(TAGS.c.tag, count).group_by(TAGS.c.tag).order_by(count.desc(), TAGS.c.tag)
+        query = select(TAGS.c.tag, count).where(in_seen_run(TAGS.c.run_id))
+        query = query.group_by(TAGS.c.tag).order_by(count.desc(), TAGS.c.tag)
         with translated(self._url), self._engine.connect() as connection:
             return [(tag, number) for tag, number in connection.execute(query)]
+
+
+def _lock(connection: Connection, run_id: str) -> None:
+    """Have the run to oneself. Raises RunNotFoundError: it is not there, or the caller may not see it."""
+    Leases.lock(connection, run_id)
+    if connection.execute(select(RUNS.c.id).where(RUNS.c.id == run_id, in_seen_run(RUNS.c.id))).scalar() is None:
+        raise RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -30,16 +30,6 @@ def local_uri(home: Path) -> str:
     return f"sqlite:///{home.absolute() / DATABASE}"
 
 
-def ui_command(uri: str, *, port: int = 5000) -> list[str]:
-    """The command that serves MLflow's pages over ``uri``, in an environment of its own.
-
-    The full package wants older versions of libraries than this one does, so it is not installed beside it: ``uvx``
-    (of uv) or ``pipx run`` fetch it when the command is given.
-    """
-    served = ["mlflow", "ui", "--backend-store-uri", uri, "--host", "127.0.0.1", "--port", str(port)]
-    return ["uvx", *served]
-
-
 def shown_uri(uri: str) -> str:
     """A tracking URI without the name and password that may stand in it."""
     parts = urlsplit(uri)
@@ -57,7 +47,7 @@ class MlflowLog:
         experiment: made if there is none of this name.
         name: of the run.
         run_id: of a run to go on with, as :attr:`run_id` was; None: a new one.
-        known_as: a name of ours: the run that was told under it before is gone on with, if there is one.
+        known_as: a name of ours: the run that was told under it before is continued, if there is one.
         on_problem: told once, in words for a person, if MLflow fails; nothing is told to it from then on.
     """
 

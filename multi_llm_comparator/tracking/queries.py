@@ -22,10 +22,12 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.tracking.records import ACTIVE, RunFilter
 from multi_llm_comparator.tracking.rows import fold, storable
 from multi_llm_comparator.tracking.tables import items as ITEMS
@@ -55,6 +57,14 @@ def clock(engine: Engine) -> ColumnElement[float]:
     if engine.dialect.name == "postgresql":
         return cast(extract("epoch", func.clock_timestamp()), Float(53))
     return bindparam("clock", callable_=time.time, type_=Float(53))
+
+
+def in_seen_run(run_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a run, by its id, is one that the caller may see."""
+    caller = current_caller()
+    if caller.is_admin:
+        return true()
+    return run_id.in_(select(RUNS.c.id).where(RUNS.c.caller == caller.id, RUNS.c.caller != ""))
 
 
 class RunQueries:
@@ -89,6 +99,7 @@ class RunQueries:
             RUNS.c.updated_at,
             RUNS.c.origin,
             RUNS.c.parent_id,
+            RUNS.c.caller,
             RUNS.c.note,
             LEASES.c.host,
             LEASES.c.pid,
@@ -101,6 +112,7 @@ class RunQueries:
             (RUNS.c.kind, filter.kind),
             (RUNS.c.origin, filter.origin),
             (RUNS.c.parent_id, filter.parent_id),
+            (RUNS.c.caller, filter.caller),
         ):
             if wanted is not None:
                 conditions.append(column == wanted)

@@ -21,6 +21,7 @@ class RunSummary:
     run at work (``planning``), ``origin`` where it was started (``cli``; empty for the pages), ``parent_id`` from which
     run it was made. What users add is written by methods of its own and only read here: ``tags``, ``note``, and the
     ``title`` where the run was renamed. So is ``owner``: the process whose lease on the run has not run out.
+    ``caller`` is the id of whom it was made for (see :mod:`core.callers`); empty for this machine's own.
 
     A run that was read is ``interrupted`` where it is stored as queued or running and nobody holds a lease.
     """
@@ -36,6 +37,7 @@ class RunSummary:
     models: tuple[str, ...] = ()
     origin: str = ""
     parent_id: str | None = None
+    caller: str = ""
     tags: tuple[str, ...] = ()
     note: str = ""
     owner: WorkingProcess | None = None
@@ -117,6 +119,7 @@ class RunFilter:
         tag: the run, or an item of it, has this tag.
         origin: started there.
         parent_id: made from this run.
+        caller: made for the caller of this id.
         made_after: made at this moment or later, in seconds since the epoch.
         made_before: made before this moment.
         text: with this text, in any case, in title, detail, prompts, answers, tags or notes; its first MAX_QUERY_CHARS
@@ -130,6 +133,7 @@ class RunFilter:
     tag: str | None = None
     origin: str | None = None
     parent_id: str | None = None
+    caller: str | None = None
     made_after: float | None = None
     made_before: float | None = None
     text: str = ""

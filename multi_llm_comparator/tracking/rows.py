@@ -11,7 +11,7 @@ from typing import Any
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
-MAX_LINE_CHARS = 500
+MAX_LINE_CHARS, MAX_CALLER_CHARS = 500, 100
 # Two hundred prompts at their longest fit; so does an answer many times over.
 MAX_TEXT_CHARS = 50_000_000
 MAX_DOCUMENT_CHARS = 250_000_000
@@ -30,6 +30,7 @@ def run_row(run: RunRecord) -> dict[str, Any]:
         "phase": run.phase,
         "origin": run.origin,
         "parent_id": run.parent_id,
+        "caller": storable(run.caller)[:MAX_CALLER_CHARS],
         "created_at": run.created_at,
         "updated_at": run.updated_at,
         "schema_version": run.schema_version,

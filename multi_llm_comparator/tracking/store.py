@@ -14,7 +14,7 @@ from multi_llm_comparator.tracking.api_keys import ApiKeys
 from multi_llm_comparator.tracking.database import describe, open_engine, parse_url, translated, writing
 from multi_llm_comparator.tracking.leases import Leases
 from multi_llm_comparator.tracking.marks import Marks
-from multi_llm_comparator.tracking.queries import RunQueries, insert_for, run_fields, upsert
+from multi_llm_comparator.tracking.queries import RunQueries, in_seen_run, insert_for, run_fields, upsert
 from multi_llm_comparator.tracking.records import ItemRecord, Point, RunFilter, RunRecord, RunSummary
 from multi_llm_comparator.tracking.rows import item_row, line, run_row, storable
 from multi_llm_comparator.tracking.tables import items as ITEMS
@@ -174,7 +174,7 @@ class Store:
     def _run(self, connection: Connection, run_id: str) -> RunRecord:
         found = run_fields(connection, list(connection.execute(self._queries.whole(run_id))))
         if not found:
-            raise _not_stored(run_id)
+            raise not_stored(run_id)
         return RunRecord(**found[0])
 
     @staticmethod
@@ -197,8 +197,20 @@ class Store:
         query = select(RUNS.c.updated_at).where(RUNS.c.id == storable(run_id))
         with translated(self._url), self._engine.connect() as connection:
             if (found := connection.execute(query).scalar()) is None:
-                raise _not_stored(run_id)
+                raise not_stored(run_id)
             return float(found)
+
+    def caller_of(self, run_id: str) -> str:
+        """The id of the caller that a run was made for.
+
+        Raises:
+            RunNotFoundError: no run has this id.
+        """
+        query = select(RUNS.c.caller).where(RUNS.c.id == storable(run_id))
+        with translated(self._url), self._engine.connect() as connection:
+            if (found := connection.execute(query).scalar()) is None:
+                raise not_stored(run_id)
+            return str(found)
 
     def load_points(self, run_id: str, series: str | None = None, *, from_step: int = 0) -> list[Point]:
         """Read the points of a run's curves, or of one of them, by series and step; at most MAX_POINTS."""
@@ -223,9 +235,11 @@ class Store:
             return int(connection.execute(self._queries.count(filter)).scalar_one())
 
     def all_models(self) -> list[tuple[str, int]]:
-        """Every model that was asked, with the number of runs in which it was; the most frequent first."""
+        """Every model that was asked, with the number of runs in which it was, of those that the caller may see; the
+        most frequent first."""
         count: Any = func.count()
-        query = select(MODELS.c.model, count).group_by(MODELS.c.model).order_by(count.desc(), MODELS.c.model)
+        query = select(MODELS.c.model, count).where(in_seen_run(MODELS.c.run_id))
+        query = query.group_by(MODELS.c.model).order_by(count.desc(), MODELS.c.model)
         with translated(self._url), self._engine.connect() as connection:
             return [(model, number) for model, number in connection.execute(query)]
 
@@ -234,7 +248,8 @@ class Store:
         self._engine.dispose()
 
 
-def _not_stored(run_id: str) -> RunNotFoundError:
+def not_stored(run_id: str) -> RunNotFoundError:
+    """What is said of a run that is not there."""
     return RunNotFoundError(f"no run {run_id!r} is stored; it may have been deleted")
 
 

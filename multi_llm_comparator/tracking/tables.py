@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import JSON, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 # The revision of migrations/versions that makes what is declared here.
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 
 metadata = MetaData()
 
@@ -32,11 +32,14 @@ runs = Table(
     Column("origin", String(32), nullable=False, server_default=""),
     # No foreign key: what was made from a run stays when that one is deleted.
     Column("parent_id", String(64)),
+    # For whom it was made: the id of a key and the like, empty for this machine's own.
+    Column("caller", String(100), nullable=False, server_default=""),
     # What users add. A run that is saved again leaves these as they are.
     Column("renamed", Text),
     Column("note", Text, nullable=False, server_default=""),
     Column("folded_marks", Text, nullable=False, server_default=""),
     Index("runs_by_time", "created_at", "id"),
+    Index("runs_by_caller", "caller", "created_at", "id"),
 )
 
 # Who works on a run, until when if it does not say so again. A table of its own: renewing it must not touch the run.

@@ -14,9 +14,24 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Engine, Integer, Subquery, and_, case, cast, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    Integer,
+    Subquery,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.engine import URL
 
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import StoreError
 from multi_llm_comparator.tracking.database import translated, writing
@@ -101,8 +116,8 @@ class Usage:
             return connection.execute(delete(USAGE).where(old)).rowcount
 
     def totals(self, since: float, until: float | None = None) -> list[UsageTotal]:
-        """By caller and model, the most requests first; at most MAX_GROUPS."""
-        chosen = _between(since, until)
+        """By caller and model, the most requests first; at most MAX_GROUPS. Who is no admin is told of itself alone."""
+        chosen = and_(_between(since, until), _seen())
         sums = select(USAGE.c.caller, USAGE.c.model, *_SUMS).where(chosen).group_by(USAGE.c.caller, USAGE.c.model)
         sums = sums.order_by(func.count().desc(), USAGE.c.caller, USAGE.c.model).limit(MAX_GROUPS)
         ranked = _ranked(chosen)
@@ -119,12 +134,13 @@ class Usage:
     def over_time(self, since: float, until: float, bucket_s: float, by: By) -> list[UsageTotal]:
         """By stretch of ``bucket_s`` seconds and by caller or model, in order of time.
 
-        Stretches are counted from ``since`` on, and lengthened where there would be more than MAX_BUCKETS.
+        Stretches are counted from ``since`` on, and lengthened where there would be more than MAX_BUCKETS. Who is no
+        admin is told of itself alone.
         """
         whole_s = max(1, math.ceil(bucket_s), math.ceil((until - since) / MAX_BUCKETS))
         number = (cast(USAGE.c.at - since, Integer) // whole_s).label("number")
         column = USAGE.c[by]
-        query = select(number, column, *_SUMS).where(_between(since, until)).group_by(number, column)
+        query = select(number, column, *_SUMS).where(_between(since, until), _seen()).group_by(number, column)
         query = query.order_by(number, column).limit(MAX_BUCKETS * 50)
         with translated(self._url), self._engine.connect() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
@@ -148,6 +164,11 @@ _SUMS: tuple[ColumnElement[Any], ...] = (
 
 def _between(since: float, until: float | None) -> ColumnElement[bool]:
     return and_(USAGE.c.at >= since, USAGE.c.at < until) if until is not None else USAGE.c.at >= since
+
+
+def _seen() -> ColumnElement[bool]:
+    caller = current_caller()
+    return true() if caller.is_admin else USAGE.c.caller == (caller.id or "-")
 
 
 def _ranked(chosen: ColumnElement[bool]) -> Subquery:

@@ -10,6 +10,7 @@ from multi_llm_comparator.core.cpus import multiplies_bfloat16
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.devices import gpus
+from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
 ROUNDED = (
@@ -33,6 +34,7 @@ def load_options(options: TuningOptions, files: CheckpointFiles) -> LoadOptions:
         n_ctx=options.max_tokens,
         torch_dtype=computes_in(options, stored=stored),
         quantization="4bit" if options.method == "qlora" else "none",
+        gpu=this_place().number_here,
     )
 
 

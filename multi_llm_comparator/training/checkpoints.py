@@ -53,12 +53,13 @@ class TuningState:
 
 
 class Checkpoints:
-    """Those in ``folder``; what is no whole one is removed as soon as this is made."""
+    """Those in ``folder``; who ``tidies`` removes what is no whole one as soon as this is made."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tidies: bool = True) -> None:
         self.folder = folder
         self.last, self.state = self._find()
-        self._tidy()
+        if tidies:
+            self._tidy()
 
     def named(self, step: int, state: TuningState) -> None:
         """The checkpoint of ``step`` is all written: from now on it counts."""

@@ -2,6 +2,7 @@
 
 In a process of its own, because what it takes of memory is what is measured. The model is built from its configuration
 with one layer and with three, of arbitrary weights: what the second has more, and takes longer, is that of two layers.
+Passes of many and of few tokens tell apart what a token costs and what a pass does.
 """
 
 from __future__ import annotations
@@ -9,47 +10,83 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
+import multi_llm_comparator.training.lora  # noqa: F401 - a tuning's process imports all of this
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads, quieten
 from multi_llm_comparator.training.allocator import keep_freed_memory
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.lora_linear import fuse_adapters
+from multi_llm_comparator.training.packs import packs_of
 from multi_llm_comparator.training.row_losses import RowLosses
 
 FEW, MORE = 1, 3
 ROW_TOKENS = 192
+SHORT_PASS_TOKENS = 96
 PASSES = 3
+ANSWERS, PROMPT_TOKENS, ANSWER_TOKENS = 6, 64, 8
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of a model with so many layers: seconds of a long pass, a short one, a step of the optimizer and one token of all
+    answers, what is kept of a long pass, and its learnt tokens."""
+
+    long_s: float
+    short_s: float
+    step_s: float
+    answer_s: float
+    kept_bytes: int
+    learnt: int
 
 
 def main() -> None:
-    model_path, precision, tokens, rank = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    model_path, precision, tokens, rank = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    # Imports the last of what a tuning does.
+    packs_of([1, 1], 2)
     keep_freed_memory()
     limit_threads(available_cpus())
     quieten()
-    few = _pass(Path(model_path), precision, tokens, rank, FEW)
-    more = _pass(Path(model_path), precision, tokens, rank, MORE)
+    this = psutil.Process()
+    start_s, process_bytes = time.time() - this.create_time(), this.memory_info().rss
+    few, more = (_measured(model_path, precision, tokens, rank, layers) for layers in (FEW, MORE))
+    found = costs_of(few, more, tokens, min(SHORT_PASS_TOKENS, tokens), start_s, process_bytes)
+    print(json.dumps(found.to_dict()))
+
+
+def costs_of(
+    few: Measured, more: Measured, tokens: int, short_tokens: int, start_s: float, process_bytes: int
+) -> Costs:
+    """What a layer costs, from models of :data:`FEW` and of :data:`MORE` layers."""
     layers = MORE - FEW
-    layer_s = max((more.seconds - few.seconds) / layers / tokens, 0.0)
-    kept = max((more.kept_bytes - few.kept_bytes) / layers / tokens, 0.0)
-    head_s = max(few.seconds - FEW * layer_s * tokens, 0.0) / few.learnt
-    print(json.dumps(Costs(layer_s, head_s, more.step_s, int(kept)).to_dict()))
+    long_s, short_s = (max(b - a, 0.0) / layers for a, b in ((few.long_s, more.long_s), (few.short_s, more.short_s)))
+    layer_s = max(long_s - short_s, 0.0) / (tokens - short_tokens) if tokens > short_tokens else long_s / tokens
+    answer_layer_s = max(more.answer_s - few.answer_s, 0.0) / layers
+    return Costs(
+        layer_s=layer_s,
+        pass_layer_s=max(long_s - layer_s * tokens, 0.0),
+        head_s=max(few.long_s - FEW * long_s, 0.0) / few.learnt,
+        step_layer_s=max(more.step_s - few.step_s, 0.0) / layers,
+        answer_layer_s=answer_layer_s,
+        answer_s=max(few.answer_s - FEW * answer_layer_s, 0.0),
+        kept_bytes=int(max(more.kept_bytes - few.kept_bytes, 0) / layers / tokens),
+        start_s=start_s,
+        process_bytes=process_bytes,
+    )
 
 
-class _Pass:
-    def __init__(self, seconds: float, step_s: float, kept_bytes: int, learnt: int) -> None:
-        self.seconds, self.step_s, self.kept_bytes, self.learnt = seconds, step_s, kept_bytes, learnt
-
-
-def _pass(path: Path, precision: str, tokens: int, rank: int, layers: int) -> _Pass:
+def _measured(path: Path, precision: str, tokens: int, rank: int, layers: int) -> Measured:
     config = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
@@ -59,22 +96,48 @@ def _pass(path: Path, precision: str, tokens: int, rank: int, layers: int) -> _P
     adapted = get_peft_model(model, LoraConfig(r=rank, target_modules="all-linear", task_type="CAUSAL_LM"))
     fuse_adapters(adapted)
     optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad])
-    rows = _rows(int(model.get_input_embeddings().num_embeddings), tokens)
+    vocabulary = int(model.get_input_embeddings().num_embeddings)
+    rows, few_rows = _rows(vocabulary, tokens), _rows(vocabulary, min(SHORT_PASS_TOKENS, tokens))
+
+    def learnt(some: list[Row]) -> Callable[[], None]:
+        def work() -> None:
+            loss: Any = losses(some).sum()
+            loss.backward()
+
+        return work
+
+    def stepped() -> None:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
     losses.begin()
     kept = _kept_bytes(adapted, losses, rows)
-    times, steps = [], []
+    long_s, short_s, step_s = (_fastest(work) for work in (learnt(rows), learnt(few_rows), stepped))
+    losses.end()
+    answer_s = _fastest(lambda: _answered(adapted, vocabulary)) / ANSWER_TOKENS
+    return Measured(long_s, short_s, step_s, answer_s, kept, sum(row.learnt_tokens for row in rows))
+
+
+def _fastest(work: Callable[[], None]) -> float:
+    """Seconds; whatever else the machine does makes it slower."""
+    times = []
     for _ in range(PASSES):
         began = time.perf_counter()
-        loss: Any = losses(rows).sum()
-        loss.backward()
+        work()
         times.append(time.perf_counter() - began)
-        began = time.perf_counter()
-        optimizer.step()
-        optimizer.zero_grad()
-        steps.append(time.perf_counter() - began)
-    losses.end()
-    learnt = sum(row.learnt_tokens for row in rows)
-    return _Pass(min(times), min(steps), kept, learnt)
+    return min(times)
+
+
+@torch.no_grad()
+def _answered(model: Any, vocabulary: int) -> None:
+    """As many answers as are written together at an evaluation."""
+    ids = torch.randint(0, vocabulary, (ANSWERS, PROMPT_TOKENS), generator=torch.Generator().manual_seed(0))
+    how = GenerationConfig(
+        max_new_tokens=ANSWER_TOKENS, min_new_tokens=ANSWER_TOKENS, do_sample=False, eos_token_id=None, pad_token_id=0
+    )
+    model.eval()
+    model.generate(ids, attention_mask=torch.ones_like(ids), generation_config=how)
+    model.train()
 
 
 def _kept_bytes(model: Any, losses: RowLosses, rows: list[Row]) -> int:

@@ -31,14 +31,22 @@ class Costs:
     """Of one model, in one precision, with the threads of this process.
 
     ``layer_s`` and ``head_s`` are seconds per token of one layer, and per learnt token of the last one, forwards and
-    backwards; ``step_s`` is for each step besides. ``kept_bytes`` is what a layer keeps of one token for the backward
-    pass.
+    backwards; ``pass_layer_s`` is what a layer takes for each pass besides, however few tokens it has, and
+    ``step_layer_s`` for each step of the optimizer. ``answer_layer_s`` and ``answer_s`` are for each token of the
+    answers that are written at an evaluation, several at a time: of one layer, and of the rest. ``kept_bytes`` is what
+    a layer keeps of one token for the backward pass. Before any of that a process takes ``start_s`` and
+    ``process_bytes``.
     """
 
     layer_s: float
+    pass_layer_s: float
     head_s: float
-    step_s: float
+    step_layer_s: float
+    answer_layer_s: float
+    answer_s: float
     kept_bytes: int
+    start_s: float
+    process_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

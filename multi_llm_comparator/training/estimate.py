@@ -21,9 +21,9 @@ from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.training.tuning_steps import AUTO_EVALUATIONS, LOSS_CHUNK_TOKENS
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every
 
-PROCESS_BYTES = 450 * 2**20
+PROCESS_BYTES = 700 * 2**20
 # What the backward pass needs beside what was kept for it, and what the allocator holds in between.
 AROUND_KEPT = 1.4
 NF4_BYTES = 0.56
@@ -31,11 +31,18 @@ NF4_BYTES = 0.56
 ADAPTER_BYTES = 20
 # Assumed of a machine that was not measured: floating point operations per second and core, and seconds for the rest.
 ASSUMED_FLOPS = {"float32": 40e9, "bfloat16": 90e9}
-OTHER_S_PER_STEP = 0.02
-START_S = 15.0
+START_S = 12.0
+ANSWER_S_PER_LAYER = 0.0015
+# Seconds that no short step tells: reading, cleaning and writing; and of each step, what the trainer does around it.
+AROUND_S = 4.0
+AROUND_STEP_S = 0.02
 # Of free memory, what a tuning may plan with.
 USABLE = 0.95
 SECOND_FORWARD = 4 / 3
+# Of the work of learning a row, what measuring it takes: the way forwards alone.
+FORWARD = 0.4
+# How many standard deviations above the mean the largest of many steps lies.
+LARGEST = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +95,15 @@ def estimate(
         available_bytes: of memory; None: what is free now, within what all models together may take.
     """
     if available_bytes is None:
-        available_bytes = int(min(psutil.virtual_memory().available * USABLE, work_limit_bytes()))
-    plain = _parts(options, statistics, facts, costs, checkpointing=False)
+        available_bytes = usable_bytes()
+    known = costs or _assumed_costs(options, facts)
+    plain = _parts(options, statistics, facts, known, checkpointing=False)
     checkpointing = options.checkpointing is True
     parts = plain
     if checkpointing or (options.checkpointing == "auto" and sum(plain.values()) > available_bytes):
-        parts, checkpointing = _parts(options, statistics, facts, costs, checkpointing=True), True
+        parts, checkpointing = _parts(options, statistics, facts, known, checkpointing=True), True
     peak = sum(parts.values())
-    steps, seconds = _time(options, statistics, facts, costs, checkpointing)
+    steps, seconds = _time(options, statistics, facts, known, checkpointing)
     return Estimate(
         peak_bytes=peak,
         seconds=seconds,
@@ -108,15 +116,29 @@ def estimate(
     )
 
 
+def usable_bytes() -> int:
+    """Memory that is free now, within what all models together may take."""
+    return int(min(psutil.virtual_memory().available * USABLE, work_limit_bytes()))
+
+
 def together(options: TuningOptions, statistics: DataStatistics) -> int:
     """Tokens of the largest pass: a full pack, or the longest row; of pairs both rows."""
     rows_together = 2 if options.method == "dpo" else 1
     longest = min(statistics.longest, options.max_tokens) * rows_together
     if not options.packing:
         return longest
-    mean = statistics.tokens / max(statistics.rows, 1)
-    filled = min(options.pack_tokens, math.ceil(mean * options.in_step * rows_together), statistics.tokens)
-    return max(longest, filled)
+    in_step = options.in_step * rows_together
+    mean, deviation = _mean_and_deviation(statistics)
+    largest_step = math.ceil(mean * in_step + LARGEST * deviation * math.sqrt(in_step))
+    return max(longest, min(options.pack_tokens, largest_step, statistics.tokens))
+
+
+def _mean_and_deviation(statistics: DataStatistics) -> tuple[float, float]:
+    """Of the lengths of rows, in tokens; each row as long as the middle of its bin."""
+    rows = max(statistics.rows, 1)
+    mean = statistics.tokens / rows
+    middles = [(min(edge, statistics.longest) * 0.85, count) for edge, count in statistics.lengths]
+    return mean, math.sqrt(sum(count * (middle - mean) ** 2 for middle, count in middles) / rows)
 
 
 def _number_bytes(options: TuningOptions, facts: ModelFacts) -> int:
@@ -124,19 +146,19 @@ def _number_bytes(options: TuningOptions, facts: ModelFacts) -> int:
 
 
 def _parts(
-    options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs | None, *, checkpointing: bool
+    options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs, *, checkpointing: bool
 ) -> dict[str, int]:
     number_bytes, tokens = _number_bytes(options, facts), together(options, statistics)
     weights = facts.parameters * number_bytes
     if options.method == "qlora":
         weights = int(facts.linear_parameters * NF4_BYTES) + (facts.parameters - facts.linear_parameters) * number_bytes
-    a_layer = (costs.kept_bytes if costs else _assumed_kept(facts, number_bytes)) * tokens
+    a_layer = costs.kept_bytes * tokens
     kept = a_layer * facts.layers
     if checkpointing:
         kept = a_layer + facts.width * number_bytes * tokens * facts.layers
     learnt = min(tokens, LOSS_CHUNK_TOKENS)
     return {
-        "process": PROCESS_BYTES,
+        "process": costs.process_bytes,
         "weights": weights,
         "adapters": facts.linear_ends * options.rank * ADAPTER_BYTES,
         "activations": int(kept * AROUND_KEPT),
@@ -150,34 +172,59 @@ def _assumed_kept(facts: ModelFacts, number_bytes: int) -> int:
 
 
 def _time(
-    options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs | None, checkpointing: bool
+    options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs, checkpointing: bool
 ) -> tuple[int, float]:
     examples = statistics.rows // 2 if options.method == "dpo" else statistics.rows
     steps = max(1, math.ceil(math.ceil(examples / options.in_step) * options.epochs))
-    tokens, learnt = statistics.tokens * options.epochs, statistics.learnt_tokens * options.epochs
-    if costs is not None:
-        seconds = tokens * facts.layers * costs.layer_s + learnt * costs.head_s + steps * costs.step_s
-    else:
-        # A product forwards, and one backwards for what lies before; weights that are frozen want no gradient.
-        work = 4.0 * facts.linear_parameters * tokens + 4.0 * facts.vocabulary * facts.width * learnt
-        speed = ASSUMED_FLOPS["bfloat16" if _number_bytes(options, facts) == 2 else "float32"] * available_cpus()
-        seconds = work / speed + steps * OTHER_S_PER_STEP
-    if checkpointing:
-        seconds *= SECOND_FORWARD
+    passes = examples * options.epochs
+    if options.packing:
+        passes = steps * max(1, math.ceil(statistics.tokens / max(examples, 1) * options.in_step / options.pack_tokens))
+    layers_s = costs.layer_s * statistics.tokens * options.epochs + costs.pass_layer_s * passes
+    learning_s = layers_s * facts.layers + costs.head_s * statistics.learnt_tokens * options.epochs
+    steps_s = steps * (costs.step_layer_s * facts.layers + AROUND_STEP_S)
+    again = SECOND_FORWARD - 1 if checkpointing else 0.0
     if options.method == "dpo":
-        seconds *= 1 + 0.5 / max(options.epochs, 1.0)
-    return steps, START_S + seconds + _evaluations(options, steps, seconds)
+        # What the model said before is computed once of each pair.
+        again += FORWARD / max(options.epochs, 1.0)
+    evaluations_s = _evaluations(options, steps, learning_s / max(options.epochs, 1e-9), statistics, costs, facts)
+    return steps, costs.start_s + AROUND_S + learning_s * (1 + again) + steps_s + evaluations_s
 
 
-def _evaluations(options: TuningOptions, steps: int, training_s: float) -> float:
-    """Seconds of all evaluations: half the work of learning as many rows, each time."""
+def _assumed_costs(options: TuningOptions, facts: ModelFacts) -> Costs:
+    """Of a machine that was not measured, by what its processors usually compute."""
+    number_bytes = _number_bytes(options, facts)
+    speed = ASSUMED_FLOPS["bfloat16" if number_bytes == 2 else "float32"] * available_cpus()
+    # A product forwards, and one backwards for what lies before; weights that are frozen want no gradient.
+    return Costs(
+        layer_s=4.0 * facts.linear_parameters / facts.layers / speed,
+        pass_layer_s=0.0,
+        head_s=4.0 * facts.vocabulary * facts.width / speed,
+        step_layer_s=0.0,
+        answer_layer_s=ANSWER_S_PER_LAYER,
+        answer_s=0.0,
+        kept_bytes=_assumed_kept(facts, number_bytes),
+        start_s=START_S,
+        process_bytes=PROCESS_BYTES,
+    )
+
+
+def _evaluations(
+    options: TuningOptions, steps: int, epoch_s: float, statistics: DataStatistics, costs: Costs, facts: ModelFacts
+) -> float:
+    """Seconds of all evaluations: of rows that are kept aside the way forwards, and answers to look at.
+
+    How long a file of rows is that is named to measure on is not known here.
+    """
     split = options.data.split
-    if not split.share:
+    has_rows = bool(split.share or split.path)
+    if not has_rows and not options.fixed_prompts:
         return 0.0
-    every = options.evaluate_every
-    count = (AUTO_EVALUATIONS if every == "auto" else steps // every) + 2
-    share = split.share / (1 - split.share)
-    return count * share * training_s / max(options.epochs, 1e-9) * 0.5
+    every = evaluate_every(options.evaluate_every, steps)
+    count = 1 + math.ceil(steps / every)
+    rows = statistics.rows * split.share / (1 - split.share) if split.path is None else 0.0
+    rows_s = min(rows, split.max_rows) / max(statistics.rows, 1) * epoch_s * FORWARD
+    answers_s = options.sample_tokens * (costs.answer_layer_s * facts.layers + costs.answer_s)
+    return count * (rows_s + answers_s)
 
 
 def _why(options: TuningOptions, parts: dict[str, int], available_bytes: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.mlflow_report import told_to_mlflow
+from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 
 
@@ -28,5 +29,8 @@ def tune_in(options: TuningOptions, work: Path, report: Report, *, adapter: Path
     # torch and the libraries on it take seconds to import: a wrong option is told before.
     from multi_llm_comparator.training.lora import tune
 
+    if not this_place().is_first:
+        tune(options, work, report)
+        return
     with told_to_mlflow(options, work, report) as told:
         tune(options, work, told, adapter=adapter)

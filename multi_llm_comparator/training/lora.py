@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +38,12 @@ from multi_llm_comparator.training.data.lineage import lineage_of as learnt_gram
 from multi_llm_comparator.training.data.prepare import prepare
 from multi_llm_comparator.training.data.report import CleanReport
 from multi_llm_comparator.training.data.tokens import ModelTokens
-from multi_llm_comparator.training.estimate import Estimate, estimate
+from multi_llm_comparator.training.estimate import Estimate, estimate, usable_bytes
 from multi_llm_comparator.training.fingerprints import data_fingerprint
 from multi_llm_comparator.training.lineage import lineage_of
 from multi_llm_comparator.training.model_facts import model_facts
 from multi_llm_comparator.training.objectives import Example, Examples
+from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuned_checkpoint import write_adapter, write_checkpoint
 from multi_llm_comparator.training.tuning_loop import TuningLoop
 from multi_llm_comparator.training.tuning_options import TuningOptions
@@ -69,6 +71,8 @@ def tune(options: TuningOptions, work: Path, report: Report, *, adapter: Path | 
         TrainingError: the training failed.
     """
     base = Path(options.model_path).absolute()
+    if not this_place().is_first:
+        return _taken_part(options, base, work)
     output = _checked_output(options)
     files = CheckpointFiles(base)
     refuse_what_cannot_be_tuned(files, options)
@@ -77,7 +81,7 @@ def tune(options: TuningOptions, work: Path, report: Report, *, adapter: Path | 
     try:
         # Another process may have come to its end since this one looked.
         _checked_output(options)
-        result = _Tuning(options, base, output, adapter, work, setup, report).run()
+        result = _Tuning(options, base, output, adapter, work, work / "data", setup, report).run()
         if result.is_done:
             shutil.rmtree(work, ignore_errors=True)
         return result
@@ -91,15 +95,27 @@ def tune(options: TuningOptions, work: Path, report: Report, *, adapter: Path | 
             shutil.rmtree(work, ignore_errors=True)
 
 
+def _taken_part(options: TuningOptions, base: Path, work: Path) -> TuningResult:
+    """Compute a share of what the first of several processes tunes in ``work``, and write nothing but checkpoints."""
+    try:
+        with tempfile.TemporaryDirectory() as data:
+            return _Tuning(options, base, None, None, work, Path(data), {}, Report(lambda _: None)).run()
+    except MultiLLMError:
+        raise
+    except Exception as exc:
+        raise _as_training_error(exc, base) from exc
+
+
 @dataclass(frozen=True)
 class _Tuning:
-    """One call's work, once its folder is its own."""
+    """One call's work, once its folder is its own. Rows are kept in ``data`` meanwhile."""
 
     options: TuningOptions
     base: Path
     output: Path | None
     adapter: Path | None
     work: Path
+    data: Path
     setup: dict[str, Any]
     report: Report
 
@@ -133,7 +149,7 @@ class _Tuning:
             left_out=cleaned.left_out + len(left_out),
             vocabulary=_checked_vocabulary(loaded, train.rows),
         )
-        hashes = {"model_hash": self.setup["model"], "data_hash": self.setup["data"]}
+        hashes = {f"{name}_hash": self.setup[name] for name in ("model", "data") if name in self.setup}
         facts = {"start": start.to_dict(), "data": cleaned.to_dict(), "estimate": expected.to_dict()}
         self.report.result(facts | hashes)
         loop = TuningLoop(
@@ -153,7 +169,7 @@ class _Tuning:
         tokens = ModelTokens(self.base, min(self.options.max_tokens, context))
         cleaned = prepare(
             spec,
-            self.work / "data",
+            self.data,
             tokens=tokens,
             progress=lambda phase, rows, total: self.report.progress(rows, total or max(rows, 1), "rows"),
             is_stopped=lambda: self.report.is_stopped,
@@ -188,7 +204,8 @@ class _Tuning:
             InsufficientMemoryError: it cannot fit.
         """
         assert cleaned.statistics is not None
-        expected = estimate(self.options, cleaned.statistics, model_facts(self.base))
+        free_bytes = usable_bytes() // this_place().count_here
+        expected = estimate(self.options, cleaned.statistics, model_facts(self.base), available_bytes=free_bytes)
         expected.check_fits(self.base.name)
         return expected
 
@@ -209,7 +226,7 @@ class _Tuning:
         step, steps = loop.steps
         state = loop.state
         result = TuningResult(is_done=is_done, step=step, steps=steps, start=start, state=state)
-        if is_done:
+        if is_done and this_place().is_first:
             self.report.phase("saving")
             if self.options.keep_best and (problem := loop.take_best()):
                 self.report.note("warning", problem)

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the training failed, 2 wrong use, 130 stopped by Ctrl+C; t
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -20,8 +21,13 @@ from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.job import tune_in
+from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from multi_llm_comparator.training.tuning_printer import TuningPrinter, chance, shown
+
+AS_JOB = "--as_job"
+# What knows the queue of jobs.
+COMMANDS = "multi_llm_comparator.cli"
 
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -71,14 +77,29 @@ def train(
     clean: Annotated[bool, typer.Option("--clean/--no_clean", help="Leave out duplicates and damaged text.")] = False,
     seed: Annotated[int, _option("seed", "Of the adapters and the order of answers.")] = _usual("seed"),
     mlflow_uri: Annotated[str | None, _option("mlflow_uri", "Where MLflow is told of it.")] = None,
-) -> None:
+    as_job: Annotated[bool, typer.Option(AS_JOB, help="Put it into the workbench's queue of jobs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
+) -> TuningOptions | None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
     given = dict(locals())
+    del given["as_job"], given["as_json"]
     options = _options(given)
+    if as_job:
+        # For who asked: the queue is no part of what tunes.
+        return options
     output = Path(os.path.abspath(output_dir))  # noqa: PTH100 - a link is not what it points to
+    work = output.with_name(f".{output.name}.tuning")
+    if not this_place().is_first:
+        # Ctrl+C reaches every process of a terminal; the first one tells the others when to end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        tune_in(options, work, Report(lambda _: None))
+        return None
     with shown(messages) as printer, _asked_to_stop(printer) as asked:
-        tune_in(options, output.with_name(f".{output.name}.tuning"), Report(printer, lambda: bool(asked)))
-    _tell(printer.result, output_dir)
+        tune_in(options, work, Report(printer, lambda: bool(asked)))
+    if as_json:
+        typer.echo(json.dumps({**printer.result, "output_dir": str(output_dir)}, ensure_ascii=False, default=str))
+    _tell(printer.result, output_dir, as_json=as_json)
+    return None
 
 
 app.command()(train)
@@ -107,7 +128,7 @@ def _options(given: dict[str, Any]) -> TuningOptions:
     return tuning_options(given)
 
 
-def _tell(result: dict[str, Any], output_dir: Path) -> None:
+def _tell(result: dict[str, Any], output_dir: Path, *, as_json: bool) -> None:
     start = result["start"]
     if not result["is_done"]:
         messages.print(f"stopped after step {result['step']} of {result['steps']}; the same command resumes there")
@@ -125,7 +146,8 @@ def _tell(result: dict[str, Any], output_dir: Path) -> None:
             "--epochs or a higher --learning_rate; if it rose, a lower one; else tune a model that knows such text",
             style="yellow",
         )
-    typer.echo(output_dir)
+    if not as_json:
+        typer.echo(output_dir)
 
 
 @contextlib.contextmanager
@@ -133,14 +155,16 @@ def _asked_to_stop(printer: TuningPrinter) -> Iterator[list[int]]:
     """Signals that ask to stop, as they come.
 
     Before the first step nothing would be lost, and a second one no longer waits for the step to end: they interrupt.
+    Beside other processes it waits: a launcher hands on what a terminal has sent to everybody already.
     """
     asked: list[int] = []
 
     def remember(number: int, _: object) -> None:
-        if asked or not printer.has_begun:
+        if not printer.has_begun or (asked and this_place().is_alone):
             raise KeyboardInterrupt
         asked.append(number)
-        messages.print("stopping after this step …")
+        if len(asked) == 1:
+            messages.print("stopping after this step …")
 
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -152,6 +176,8 @@ def _asked_to_stop(printer: TuningPrinter) -> Iterator[list[int]]:
 
 def main() -> None:
     """Entry point: errors become one message and an exit code."""
+    if AS_JOB in sys.argv[1:]:
+        os.execv(sys.executable, [sys.executable, "-m", COMMANDS, "tune", *sys.argv[1:]])
 
     def is_wrong_use(exc: MultiLLMError) -> bool:
         return not isinstance(exc, TrainingError)

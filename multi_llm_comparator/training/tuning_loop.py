@@ -26,6 +26,7 @@ from multi_llm_comparator.training.objectives import (
 from multi_llm_comparator.training.packs import planned_steps
 from multi_llm_comparator.training.row_losses import RowLosses
 from multi_llm_comparator.training.sample_answers import AnswerWriter
+from multi_llm_comparator.training.together import this_place, told_by_first
 from multi_llm_comparator.training.tuning_options import ALL_LINEAR, TuningOptions
 from multi_llm_comparator.training.tuning_trainer import TuningTrainer, training_arguments
 from multi_llm_comparator.training.tuning_watch import LESS_MEMORY, TuningWatch
@@ -55,7 +56,7 @@ class TuningLoop:
         report: Report,
     ) -> None:
         disable_progress_bars()
-        self._checkpoints, self._loaded = Checkpoints(folder), loaded
+        self._checkpoints, self._loaded = Checkpoints(folder, tidies=this_place().is_first), loaded
         self._row_losses = RowLosses(loaded.model)
         if not self._row_losses.packs:
             report.note("warning", self._row_losses.why_not)
@@ -73,7 +74,9 @@ class TuningLoop:
             seed=options.seed,
         )
         arguments = training_arguments(options, folder, loaded.device, len(steps))
-        self._trainer = TuningTrainer(self.model, objective, train.rows, steps, arguments, self._watch)
+        self._trainer = TuningTrainer(
+            self.model, objective, train.rows, steps, options.micro_tokens, arguments, self._watch
+        )
         self._watch.trainer = self._trainer
         self._watch.validation = Validation(
             self.model,
@@ -90,7 +93,7 @@ class TuningLoop:
         Raises:
             TrainingError: the loss is no number any more, memory ran out, or the checkpoint to resume from is damaged.
         """
-        last = self._checkpoints.last
+        last = told_by_first(self._checkpoints.last)
         self._row_losses.begin()
         try:
             self._trainer.train(resume_from_checkpoint=str(last) if last else None)

@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from multi_llm_comparator.training.objectives import Example, Objective, length_of
-from multi_llm_comparator.training.packs import Step
+from multi_llm_comparator.training.packs import Pack, Step
+from multi_llm_comparator.training.together import PATIENCE_S, begin_alike, share_of, summed, this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
 _SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
@@ -29,9 +30,11 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
     Args:
         model: with adapters, whose parameters alone want gradients.
         objective: of ``examples``, which steps name by number.
+        micro_tokens: of a pack, where several processes divide a step among them; as for :func:`packs.planned_steps`.
         callback: told of everything.
 
-    After a step ``loss`` is the mean of it, ``tokens`` are those that were computed, ``step_s`` the seconds it took.
+    After a step ``loss`` is the mean of it and ``weight`` what that is the mean over, ``tokens`` are those that were
+    computed, ``step_s`` the seconds it took.
     """
 
     def __init__(
@@ -40,13 +43,18 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         objective: Objective,
         examples: Sequence[Example],
         steps: Sequence[Step],
+        micro_tokens: int,
         arguments: TrainingArguments,
         callback: TrainerCallback,
     ) -> None:
-        self._objective, self._examples, self._steps = objective, examples, steps
-        self.loss, self.tokens, self.step_s = 0.0, 0, 0.0
+        self._objective, self._examples, self._micro_tokens = objective, examples, micro_tokens
+        self.loss, self.weight, self.tokens, self.step_s = 0.0, 0, 0, 0.0
         super().__init__(model, arguments, train_dataset=list(steps), callbacks=[callback])
         self.remove_callback(PrinterCallback)
+        if not this_place().is_alone:
+            begin_alike(model.parameters())
+            # Gradients are summed here, once a step: accelerate would wrap the model to average them.
+            model._is_accelerate_prepared = True
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """The steps one by one, in their order."""
@@ -54,6 +62,9 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         loader = DataLoader(
             self.train_dataset, batch_size=1, collate_fn=lambda found: {"step": found[0]}, generator=torch.Generator()
         )
+        if not this_place().is_alone:
+            # Prepared, each process would get other steps; here each takes its share of every step.
+            return loader
         prepared: DataLoader[Any] = self.accelerator.prepare(loader)
         return prepared
 
@@ -64,15 +75,25 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         step: Step = inputs["step"]
         weight = sum(self._objective.weight(self._examples[number]) for number in step.examples)
         total = torch.zeros((), device=self.args.device)
-        for pack in step.packs:
+        for pack in self._own_packs(step):
             loss = self._objective.losses([self._examples[number] for number in pack]).sum()
             self.accelerator.backward(loss / weight)
             total += loss.detach()
+        if not this_place().is_alone:
+            total = summed(total, self.model.parameters())
         mean = total / weight
-        self.loss = float(mean)
+        self.loss, self.weight = float(mean), weight
         self.tokens = sum(length_of(self._examples[number]) for number in step.examples)
         self.step_s = time.perf_counter() - began
         return mean
+
+    def _own_packs(self, step: Step) -> Sequence[Pack]:
+        """What this process computes of a step: all of it, unless others compute with it."""
+        place = this_place()
+        if place.is_alone:
+            return step.packs
+        lengths = [length_of(self._examples[number]) for number in step.examples]
+        return share_of(step.examples, lengths, place, max_tokens=self._micro_tokens)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Not counted: a step is not one batch of the model's own arguments."""
@@ -108,6 +129,7 @@ def training_arguments(options: TuningOptions, folder: Path, device: torch.devic
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
+        ddp_timeout=PATIENCE_S,
     )
     # The model is on one device; several would be taken for a wish to spread it over all of them.
     arguments._n_gpu = min(arguments.n_gpu, 1)

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
 from multi_llm_comparator.training.checkpoints import CURVE_POINTS, Checkpoints
+from multi_llm_comparator.training.together import this_place, told_by_first, wait_for_all
 from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.training.tuning_steps import evaluate_every
 from multi_llm_comparator.training.tuning_trainer import TuningTrainer
@@ -40,11 +41,13 @@ class TuningWatch(TrainerCallback):  # type: ignore[misc]
         self.is_hopeless = self.was_stopped = self.has_begun = self.ended_early = False
         self._saved_at = self._watched_at = self._step_at = time.monotonic()
         self._sum, self._count, self._tokens, self._seconds, self._done = 0.0, 0, 0, 0.0, 0
-        self._evaluating_s = 0.0
+        self._saves_together = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.has_begun = True
         self._saved_at = self._step_at = time.monotonic()
+        if not this_place().is_first:
+            return
         self._report.progress(state.global_step, state.max_steps)
         if state.global_step == 0:
             self._evaluate(state, control)
@@ -56,6 +59,22 @@ class TuningWatch(TrainerCallback):  # type: ignore[misc]
             return
         # What was logged is on record here; the trainer would write all of it into each checkpoint.
         state.log_history = []
+        if this_place().is_first:
+            self._after_step(state, control, logs)
+        self._agree(control)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self._saves_together:
+            # Each process writes the state of its random numbers.
+            self._saves_together = False
+            wait_for_all()
+        if this_place().is_first:
+            # Told after all its files are there: a checkpoint that is not named may be half of one.
+            self._checkpoints.named(state.global_step, self.state)
+        self._saved_at = time.monotonic()
+
+    def _after_step(self, state: Any, control: Any, logs: Any) -> None:
+        """Tell of a step, evaluate if it is time, and decide whether to save and whether to end."""
         step, is_last = state.global_step, state.global_step >= state.max_steps
         self._tell_step(step, state.max_steps, logs)
         if not math.isfinite(self.trainer.loss):
@@ -75,10 +94,11 @@ class TuningWatch(TrainerCallback):  # type: ignore[misc]
         elif self._report.is_stopped:
             self.was_stopped = control.should_training_stop = control.should_save = True
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        # Told after all its files are there: a checkpoint that is not named may be half of one.
-        self._checkpoints.named(state.global_step, self.state)
-        self._saved_at = time.monotonic()
+    def _agree(self, control: Any) -> None:
+        """What the first process decided holds for all of them."""
+        said = told_by_first((control.should_save, control.should_training_stop, self.was_stopped))
+        control.should_save, control.should_training_stop, self.was_stopped = said
+        self._saves_together = control.should_save
 
     def _tell_step(self, step: int, steps: int, logs: Any) -> None:
         trainer = self.trainer

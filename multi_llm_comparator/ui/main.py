@@ -9,7 +9,8 @@ from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.explanations import offer_explanations
 from multi_llm_comparator.ui.kit.frame import tend_frame
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, settle_language, t
-from multi_llm_comparator.ui.kit.navigation import pages
+from multi_llm_comparator.ui.kit.monitor import draw_monitor
+from multi_llm_comparator.ui.kit.navigation import go_to, pages
 from multi_llm_comparator.ui.kit.theme import ICON, apply_styles
 from multi_llm_comparator.workbench import PATIENCE_S, get_workbench
 
@@ -60,6 +61,9 @@ st.logo(str(ICON), size="medium")
 offered = list(pages().values())
 page = st.navigation(offered, position="top")
 draw_language_switch()
+# A page of blind votes tells nobody which models are at work.
+if draw_monitor(tells_models=page.url_path != "vote"):
+    go_to("models")
 draw_scan_note()
 page.run()
 draw_opened_bundle()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.runs.stored import life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
 from multi_llm_comparator.voting.snapshot import Phase
 from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, VotingSpec
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 KIND = "vote"
 SCHEMA_VERSION = 1
-# Of the prompts, what a search in lists of runs finds.
-MAX_SEARCHED_CHARS = 200_000
 _TURN = TypeAdapter(Turn)
 
 
@@ -39,34 +38,16 @@ class VotingDocument(BaseModel):
     versions: dict[str, str] = Field(default={}, max_length=50)
 
 
-def document_of(run: VoteRun) -> VotingDocument:
-    return VotingDocument(
-        spec=run.spec,
-        state=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        ended_at=run.ended_at,
-        error=run.error,
-        facts=run.facts,
-        versions=run.versions,
-    )
-
-
 def run_record(run: VoteRun) -> RunRecord:
     """What the store keeps of a run; its line in lists names the contestants, not who won."""
-    return RunRecord(
-        id=run.id,
-        kind=KIND,
-        title=run.title,
+    document = VotingDocument(spec=run.spec, facts=run.facts, versions=run.versions, **life_of(run))
+    return record_of(
+        run,
+        document,
+        SCHEMA_VERSION,
         detail=", ".join(dict.fromkeys(one.name for one in run.spec.contestants)),
-        models=tuple(dict.fromkeys(one.target for one in run.spec.contestants)),
-        status=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        updated_at=now(),
-        document=document_of(run).model_dump(mode="json"),
-        search_text="\n".join(prompt.text for prompt in run.spec.prompts)[:MAX_SEARCHED_CHARS],
-        schema_version=SCHEMA_VERSION,
+        models=(one.target for one in run.spec.contestants),
+        search_text="\n".join(prompt.text for prompt in run.spec.prompts),
     )
 
 
@@ -93,25 +74,8 @@ def turn_item(run_id: str, turn: Turn) -> ItemRecord:
 
 
 def read_run(record: RunRecord) -> VotingDocument:
-    """The stored run.
-
-    Raises:
-        DocumentError: it is no session of votes, or not one that this version can read.
-    """
-    if record.kind != KIND or record.schema_version != SCHEMA_VERSION:
-        raise DocumentError(
-            f"run {record.id!r} is a {record.kind} of schema version {record.schema_version}; this version reads "
-            f"votes of version {SCHEMA_VERSION}"
-        )
-    return validated_run(record.document, f"the stored votes {record.id!r}")
-
-
-def validated_run(document: Any, what: str) -> VotingDocument:
-    """Raises DocumentError: ``document`` is none; ``what`` names it."""
-    try:
-        return VotingDocument.model_validate(dict(document))
-    except (ValidationError, TypeError, ValueError) as exc:
-        raise DocumentError(f"{what} cannot be read: they are not what this version writes") from exc
+    """See :func:`read_document`."""
+    return read_document(record, VotingDocument, KIND, SCHEMA_VERSION)
 
 
 def read_turn(document: Any, spec: VotingSpec, what: str) -> Turn:

@@ -5,16 +5,16 @@ Turns that wait for a vote are in none of them: a file must not tell either who 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.readable import Language, iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
+from multi_llm_comparator.runs.exporting import in_format
 from multi_llm_comparator.voting.documents import SCHEMA_VERSION, turn_document
 from multi_llm_comparator.voting.export_html import to_html
 from multi_llm_comparator.voting.export_markdown import to_markdown
@@ -38,15 +38,16 @@ def export_votes(snapshot: VotingSnapshot, format: str, language: Language = "en
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], str]] = {
-        "html": lambda: to_html(snapshot, language),
-        "json": lambda: json_text(votes_data(snapshot)),
-        "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.voted else ("run_id",)),
-        "markdown": lambda: to_markdown(snapshot, language),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r} for votes; there are {', '.join(FORMATS)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "votes",
+        {
+            "html": lambda: to_html(snapshot, language),
+            "json": lambda: json_text(votes_data(snapshot)),
+            "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.voted else ("run_id",)),
+            "markdown": lambda: to_markdown(snapshot, language),
+        },
+    )
 
 
 def votes_data(snapshot: VotingSnapshot) -> dict[str, Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, Template
+from functools import partial
 
 from multi_llm_comparator.comparison.differences import Piece, word_differences
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.runs.exporting import cut, html_page
 from multi_llm_comparator.voting.export_markdown import RANKING_NAMES, ranking_rows
 from multi_llm_comparator.voting.ranking import Ranking, points
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
@@ -59,10 +57,11 @@ def to_html(snapshot: VotingSnapshot, language: Language) -> str:
     found = tally([snapshot])
     ranking = found.ranked()
     bars, ticks = scale(found, ranking)
-    return _template().render(
+    return html_page(
+        __file__,
+        language,
         run=snapshot,
         t=lambda key, **values: say(language, key, **values),
-        language="zh-CN" if language == "zh" else "en",
         created=iso_time(snapshot.created_at),
         exported=iso_time(now()),
         notes=notes(found, ranking, language),
@@ -77,7 +76,7 @@ def to_html(snapshot: VotingSnapshot, language: Language) -> str:
             (one, snapshot.facts.get(one.id), json.dumps(dict(text_parameters(one.config)), indent=1, default=str))
             for one in snapshot.spec.contestants
         ],
-        cut=lambda text: text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]} …",
+        cut=partial(cut, most=MAX_SHOWN_CHARS),
     )
 
 
@@ -127,9 +126,3 @@ def _difference(one: str, other: str) -> tuple[Piece, ...]:
     if one == other or max(len(one), len(other)) > MAX_DIFF_CHARS:
         return ()
     return word_differences(one, other)
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)

@@ -33,7 +33,7 @@ MAX_STEPS, MAX_STEP, PRECISION = 60, 2.0, 1e-9
 POINTS_PER_LOG_ODDS, MIDDLE_POINTS = 400 / math.log(10), 1000.0
 STYLE_NAMES = ("length", "markup")
 Verdict = Literal["better", "worse", "undecided", "unconnected"]
-_MARKUP = re.compile(r"^\s{0,3}(?:#{1,6}\s|[-*+]\s|\d{1,3}[.)]\s)|\*\*[^*\n]+\*\*|^\s*```", re.MULTILINE)
+_MARKUP = re.compile(r"^\s{0,3}(?:#{1,6}\s|[-*+]\s|\d{1,3}[.)]\s)|\*\*[^*\n]+\*\*|^[ \t]*```", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

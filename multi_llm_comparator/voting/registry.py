@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import uuid
 from collections.abc import Sequence
 
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
@@ -12,10 +10,12 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.runs.stored import take_life
+from multi_llm_comparator.runs.task_kind import TaskRunKind
+from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 from multi_llm_comparator.voting.documents import KIND, read_run, read_turn
 from multi_llm_comparator.voting.export import FORMATS, export_votes
-from multi_llm_comparator.voting.recording import RecordedVotes
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.vote_run import VoteRun
@@ -24,7 +24,7 @@ from multi_llm_comparator.voting.vote_run import VoteRun
 MAX_SESSIONS = 50
 
 
-class VoteRegistry:
+class VoteRegistry(TaskRunKind[VoteRun]):
     """Sessions of votes, as a kind of run: starts and resumes them, and tells what all of them found.
 
     Args:
@@ -34,7 +34,7 @@ class VoteRegistry:
         fingerprint: hashes a model's files; called in a thread, beside the answers.
     """
 
-    name, page, formats = KIND, "vote", FORMATS
+    name, page, formats, run_class = KIND, "vote", FORMATS, VoteRun
 
     def __init__(
         self,
@@ -43,31 +43,18 @@ class VoteRegistry:
         models: ModelLookup = lambda target: None,
         fingerprint: Fingerprint | None = None,
     ) -> None:
-        self.runs, self._source, self._models = runs, source, models
+        super().__init__(runs)
+        self._source, self._models = source, models
         self._fingerprints = Fingerprints(fingerprint) if fingerprint else None
-        runs.register(self)
 
     async def start(self, spec: VotingSpec, *, parent_id: str | None = None) -> VoteRun:
         """Have the first answers written; returns at once with the run at work. Seed 0 draws one."""
         if not spec.seed:
             spec = spec.model_copy(update={"seed": 1 + secrets.randbelow(2**62)})
-        run = self._recorded(self._new(spec, uuid.uuid4().hex[:12]), parent_id=parent_id)
-        await run.save()
-        run.begin()
-        self.runs.adopt(run)
-        return run
+        return await self.begun(self._new(spec, new_run_id()), parent_id=parent_id)
 
-    async def get(self, run_id: str) -> VoteRun:
-        """See :meth:`RunRegistry.get`."""
-        return await self.runs.get(run_id, VoteRun)
-
-    async def resume(self, run_id: str) -> VoteRun:
-        """Go on where a session was left. See :meth:`RunRegistry.resume`."""
-        return await self.runs.resume(run_id, VoteRun)
-
-    async def export(self, run_id: str, format: str, language: Language) -> bytes:
-        snapshot = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(export_votes, snapshot, format, language)
+    def exported(self, snapshot: VotingSnapshot, format: str, language: Language) -> bytes:
+        return export_votes(snapshot, format, language)
 
     async def all_sessions(self) -> list[VotingSnapshot]:
         """The latest sessions, as they are now; those that cannot be read are left out."""
@@ -79,22 +66,15 @@ class VoteRegistry:
                 continue
         return found
 
-    def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> VoteRun:
+    def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> VoteRun:
         document = read_run(record)
         run = self._new(document.spec, record.id)
-        run.created_at, run.ended_at, run.error = document.created_at, document.ended_at, document.error
+        take_life(run, document)
         run.facts, run.versions = document.facts, document.versions
-        run.state, run.phase = document.state, document.phase
         for item in items:
             turn = read_turn(item.record, run.spec, f"turn {item.key!r} of run {record.id!r}")
             run.turns[turn.number] = turn
-        if record.status == "interrupted":
-            run.state, run.phase = "interrupted", ""
-        return self._recorded(run, record)
+        return run
 
     def _new(self, spec: VotingSpec, run_id: str) -> VoteRun:
         return VoteRun(self._source, spec, run_id=run_id, models=self._models, fingerprints=self._fingerprints)
-
-    def _recorded(self, run: VoteRun, record: RunRecord | None = None, *, parent_id: str | None = None) -> VoteRun:
-        run.recorder = self.runs.recorder(RecordedVotes(run), record, parent_id=parent_id)
-        return run

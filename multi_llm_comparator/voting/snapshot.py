@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from multi_llm_comparator.comparison.snapshots import ModelFacts
-from multi_llm_comparator.core.at_work import WorkingProcess
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.turns import Turn
 
@@ -17,26 +16,13 @@ Phase = Literal["", "answering", "voting"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VotingSnapshot:
+class VotingSnapshot(RunSnapshot):
     """``facts`` say exactly which model each contestant was, by its id; ``versions`` are those of libraries."""
 
-    id: str
-    title: str
-    state: RunState
-    phase: Phase
-    version: int
-    created_at: float
-    ended_at: float | None
-    error: str | None
     spec: VotingSpec
     turns: tuple[Turn, ...]
     facts: Mapping[str, ModelFacts]
     versions: Mapping[str, str]
-    owner: WorkingProcess | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self.state in ACTIVE
 
     @property
     def open_turn(self) -> Turn | None:

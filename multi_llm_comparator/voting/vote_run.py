@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import (
-    ConfigurationError,
-    InferenceError,
-    MultiLLMError,
-    RunAtWorkError,
-    StoreError,
-)
+from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, StoreError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.together import together
 from multi_llm_comparator.runs.task_run import TaskRun
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
-from multi_llm_comparator.voting.documents import KIND, turn_key
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.voting.documents import KIND, run_record, turn_item, turn_key
 from multi_llm_comparator.voting.drawing import drawn
 from multi_llm_comparator.voting.snapshot import Phase, VotingSnapshot
 from multi_llm_comparator.voting.spec import MAX_TITLE_CHARS, VotingSpec
@@ -33,20 +27,11 @@ AHEAD = 2
 # So many turns in a row without a whole set of answers end the session: something is wrong with a contestant.
 MAX_FAILED = 3
 
-log = logging.getLogger(__name__)
 
-
-class VoteRun(TaskRun):
-    """One session. Everything here is written on the event loop that it works on; snapshots are for anybody.
-
-    It is at work until the last turn has its vote, also while it only waits for one.
-    """
+class VoteRun(TaskRun[VotingSnapshot, Phase]):
+    """One session. It is at work until the last turn has its vote, also while it only waits for one."""
 
     kind = KIND
-    id: str = ""
-    state: RunState = "queued"
-    phase: Phase = ""
-    version: int = 0
 
     def __init__(
         self,
@@ -60,54 +45,26 @@ class VoteRun(TaskRun):
         self.id, self.spec = run_id, spec
         self._source, self._models, self._fingerprints = source, models, fingerprints
         self.created_at = now()
-        self.ended_at: float | None = None
-        self.error: str | None = None
         self.turns: dict[int, Turn] = {}
         self.facts: dict[str, ModelFacts] = {}
         self.versions: dict[str, str] = {}
-        self.save_error: str | None = None
         self._moved = asyncio.Event()
-        self._snapshot: VotingSnapshot | None = None
 
     @property
     def title(self) -> str:
         """As it was named, else what is asked: the prompt set, or the first prompt."""
         return self.spec.title or self.spec.source or cut_line(self.spec.prompts[0].text, MAX_TITLE_CHARS)
 
-    # --- looking at it ----------------------------------------------------------------------------------------------
-
-    def snapshot(self) -> VotingSnapshot:
-        return self.taken(self._taken_now)
-
-    def _taken_now(self) -> VotingSnapshot:
-        known = self._snapshot
-        if known is None or (known.version, known.owner) != (self.version, self.owner):
-            known = self._snapshot = VotingSnapshot(
-                id=self.id,
-                title=self.title,
-                state=self.state,
-                phase=self.phase,
-                version=self.version,
-                created_at=self.created_at,
-                ended_at=self.ended_at,
-                error=self.error,
-                spec=self.spec,
-                turns=tuple(self.turns[number] for number in sorted(self.turns)),
-                facts=dict(self.facts),
-                versions=dict(self.versions),
-                owner=self.owner,
-            )
-        return known
+    def frozen(self) -> VotingSnapshot:
+        return VotingSnapshot(
+            **self.head(),
+            spec=self.spec,
+            turns=tuple(self.turns[number] for number in sorted(self.turns)),
+            facts=dict(self.facts),
+            versions=dict(self.versions),
+        )
 
     # --- its life ---------------------------------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Have the first answers written, beside the caller."""
-        self.launch(self._execute())
-
-    async def never_began(self, state: RunState) -> None:
-        self._enter(state)
-        await self._conclude()
 
     async def resume(self) -> None:
         if self.state == "done":
@@ -118,7 +75,7 @@ class VoteRun(TaskRun):
         self._enter("queued")
         self.begin()
 
-    async def _execute(self) -> None:
+    async def work(self) -> None:
         identifying = asyncio.create_task(self._identify())
         try:
             while (number := self._next()) is not None:
@@ -130,19 +87,9 @@ class VoteRun(TaskRun):
                 self._refuse_hopeless()
             while self._ready():
                 await self._wait_for_a_vote()
-            self._enter("done")
-        except MultiLLMError as exc:
-            self.error = str(exc)
-            self._enter("failed")
-        except asyncio.CancelledError:
-            self._enter(self._ends_as)
-            raise
-        except Exception:
-            log.exception("vote %s broke", self.id)
         finally:
             identifying.cancel()
             await asyncio.gather(identifying, return_exceptions=True)
-            await self._conclude()
 
     def _next(self) -> int | None:
         """The first turn without all its answers."""
@@ -165,18 +112,6 @@ class VoteRun(TaskRun):
             errors = dict.fromkeys(answer.error for turn in last for answer in turn.answers if answer.error)
             raise InferenceError(f"a contestant does not answer: {'; '.join(list(errors)[:3])}")
 
-    async def _conclude(self) -> None:
-        if self.state in ACTIVE:
-            self.error = "something went wrong in the workbench; its log says what"
-            self._enter("failed")
-        self.ended_at = now()
-        self.version += 1
-        try:
-            await self.save()
-        except (StoreError, RunAtWorkError) as exc:
-            self.error = self.error or str(exc)
-            self._enter("failed")
-
     # --- answers ----------------------------------------------------------------------------------------------------
 
     async def _answer(self, number: int) -> None:
@@ -188,13 +123,7 @@ class VoteRun(TaskRun):
         if number not in self.turns:
             prompt, places = drawn(self.spec, number)
             self.turns[number] = Turn(number=number, prompt=prompt, places=places)
-        tasks = [asyncio.create_task(self._ask(number, one)) for one in self.turns[number].unanswered]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await together(self._ask(number, one) for one in self.turns[number].unanswered)
 
     async def _ask(self, number: int, contestant_id: str) -> None:
         given = self.spec.given.get(self.spec.prompts[self.turns[number].prompt].id)
@@ -270,23 +199,26 @@ class VoteRun(TaskRun):
         self._moved.set()
         await self._commit(turn_key(turn.number), run=not self.is_at_work)
 
-    async def _commit(self, *keys: str, run: bool = False) -> None:
-        if self.recorder is not None:
-            await self.recorder.commit(*keys, run=run)
-            if self.save_error is not None:
-                # It went with what was touched before, and there it failed.
-                raise StoreError(self.save_error)
+    # --- what is stored ---------------------------------------------------------------------------------------------
 
-    async def save(self) -> None:
-        await self._commit(run=True)
+    async def _commit(self, *keys: str, run: bool = False) -> None:
+        await super()._commit(*keys, run=run)
+        if self.save_error is not None:
+            # It went with what was touched before, and there it failed.
+            raise StoreError(self.save_error)
 
     def _enter(self, state: RunState, phase: Phase = "") -> None:
         if (self.state, self.phase) == (state, phase):
             return
-        self.state, self.phase = state, phase
-        self.version += 1
+        super()._enter(state, phase)
         if self.recorder is not None and self.is_at_work:
             self.recorder.touch()
+
+    def run_record(self) -> RunRecord:
+        return run_record(self)
+
+    def item_record(self, key: str) -> ItemRecord:
+        return turn_item(self.id, self.turns[int(key)])
 
 
 def _answer(contestant: str, progress: AnswerProgress) -> VoteAnswer:

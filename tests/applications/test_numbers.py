@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers, numbers_in
+from tests.support.growth import grows_evenly
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,23 @@ def test_striking_out_changes_nothing_else(values: list[float], text: str) -> No
     found = checked_numbers(said, Allowed().add(values))
     assert found.text.replace("~~", "") == said
     assert not set(found.struck) & {f"{value:.2f}" for value in values if f"{value:.2f}" not in text}
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["1 eleven ", "twenty ", "百分之二十 ", "一万万", "1,111", "三成 5% ", "hundred million ", "twelve hundred "],
+)
+def test_looking_for_numbers_takes_as_long_as_the_text(piece: str) -> None:
+    assert grows_evenly(numbers_in, piece)
+
+
+@pytest.mark.parametrize("piece", ["1. 17% [3]\n", "[1] 5 ", "twelve 13 "])
+def test_striking_out_takes_as_long_as_the_text(piece: str) -> None:
+    allowed = Allowed().add(float(n) for n in range(1000, 60_000))
+    assert grows_evenly(lambda text: checked_numbers(text, allowed), piece)
+
+
+@pytest.mark.parametrize("text", ["一" + "万" * 1000, "一" + "万亿" * 15, "twelve" + " hundred" * 400, "9" * 400])
+def test_what_no_number_can_be_is_none(text: str) -> None:
+    assert all(math.isfinite(one.value) for one in numbers_in(text))
+    assert checked_numbers(f"{text} and 5", Allowed().add_text(text)).struck[-1] == "5"

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.applications.analysis.prompts import objects_in
 from multi_llm_comparator.applications.examples import example_text
 from multi_llm_comparator.applications.export import FORMATS
+from multi_llm_comparator.applications.reading.bounds import MAX_READERS
 from multi_llm_comparator.applications.results import DataInsight, DecisionSupport, DocumentAnalysis
 from multi_llm_comparator.applications.spec import SERVICES, spec_of
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, InferenceError
 from multi_llm_comparator.tracking.store import Store
 from tests.applications.working import PATIENCE_S, REPORT, Replies, Working
+from tests.support.growth import grows_evenly
 
 
 def claims(*pairs: tuple[str, str], kind: str | None = None) -> str:
@@ -234,3 +237,21 @@ async def test_it_is_exported_in_every_format_and_read_again_from_the_store(stor
 def test_wrong_parameters_are_named(service: str, parameters: dict[str, object], why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
         spec_of(service, parameters)
+
+
+def test_an_answer_that_is_no_json_takes_as_long_as_it_is() -> None:
+    assert grows_evenly(lambda text: list(objects_in(text, "claims")), '{"')
+
+
+async def test_only_so_many_documents_are_read_at_once(store: Store, tmp_path: Path) -> None:
+    work = Working(store, Replies(attentive), tmp_path / "documents")
+    readers = work.sources.readers
+    for _ in range(MAX_READERS):
+        await readers.acquire()
+    run = await work.begun("document_analysis", REPORT)
+    await asyncio.sleep(0.1)
+    assert run.phase == "reading" and run.read is None
+    readers.release()
+    async with asyncio.timeout(PATIENCE_S):
+        await run.wait()
+    assert run.state == "done"

@@ -55,7 +55,8 @@ class Working:
         self.source = source
         self.runs = RunRegistry(store, save_interval_s=0.02)
         self.documents = Documents(folder)
-        self.registry = ServiceRegistry(self.runs, Sources(source, self.documents, in_flight=in_flight))
+        self.sources = Sources(source, self.documents, in_flight=in_flight)
+        self.registry = ServiceRegistry(self.runs, self.sources)
 
     async def begun(self, service: str, content: str | bytes, **parameters: Any) -> ServiceRun:
         data = content.encode() if isinstance(content, str) else content

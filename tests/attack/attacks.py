@@ -7,14 +7,11 @@ from __future__ import annotations
 import json
 import random
 import shutil
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 from multi_llm_comparator.comparison.importing import import_run
 from multi_llm_comparator.comparison.presets import Presets
-from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.ui.kit.escaping import inert, plain
@@ -22,30 +19,11 @@ from multi_llm_comparator.ui.kit.html_pieces import facts, problem
 from multi_llm_comparator.ui.kit.markdown import split_thinking, to_markdown
 from multi_llm_comparator.workbench import Workbench
 from tests.attack.mutations import hostile_text, mutated_bytes, mutated_json
+from tests.attack.outcome import Outcome
+from tests.attack.readers import open_bundles, read_documents, read_prompt_sets, read_texts
 
 SCANNED_AT_ONCE = 50
 LOAD_S = 60.0
-
-
-@dataclass
-class Outcome:
-    """What came of one attack. ``findings`` are the traces of errors that are none of ours, each once."""
-
-    name: str
-    count: int
-    refused: int = 0
-    findings: list[str] = field(default_factory=list)
-
-    def attempt(self, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except MultiLLMError:
-            self.refused += 1
-        except Exception:
-            self.refused += 1
-            trace = traceback.format_exc(limit=-3)
-            if trace not in self.findings and len(self.findings) < 20:
-                self.findings.append(trace)
 
 
 def run_attacks(workbench: Workbench, folder: Path, seed: int, share: float) -> Iterator[Outcome]:
@@ -60,6 +38,12 @@ def run_attacks(workbench: Workbench, folder: Path, seed: int, share: float) -> 
     yield _import(rng, folder / "run.json", Outcome("runs imported", round(2500 * share)))
     yield _presets(rng, folder / "presets.json", Outcome("presets imported", round(3000 * share)))
     yield _plans(rng, (folder / "plan.xml").read_text(encoding="utf-8"), Outcome("plans read", round(6000 * share)))
+    yield open_bundles(rng, folder / "bundle.zip", Outcome("bundles opened", round(1000 * share)))
+    yield read_prompt_sets(rng, folder / "prompts", Outcome("prompt sets imported", round(2000 * share)))
+    yield read_documents(
+        workbench, rng, folder / "documents", Outcome("documents given to services", round(200 * share))
+    )
+    yield read_texts(rng, Outcome("texts through what reads them", round(1000 * share)))
     yield _draw(rng, Outcome("texts through what draws them", round(10_000 * share)))
 
 

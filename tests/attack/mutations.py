@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,6 +79,18 @@ def mutated_bytes(rng: random.Random, data: bytes) -> bytes:
         if not changed:
             return bytes(changed)
     return bytes(changed)
+
+
+def mutated_archive(rng: random.Random, data: bytes) -> bytes:
+    """The ZIP archive ``data`` with one of its files changed, packed again in one of the known ways."""
+    written = io.BytesIO()
+    packing = rng.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_LZMA))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(written, "w", packing) as changed:
+        victim = rng.choice(archive.namelist())
+        for name in archive.namelist():
+            content = archive.read(name)
+            changed.writestr(name, mutated_bytes(rng, content) if name == victim else content)
+    return written.getvalue()
 
 
 def mutated_json(rng: random.Random, value: Any) -> bytes:

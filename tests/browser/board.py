@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from time import monotonic
 
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import ConsoleMessage, Locator, Page, TimeoutError, expect
 
 # Four model processes import their libraries at the same time.
 LOADING_MS = 600_000
@@ -90,3 +90,15 @@ def stop_all(page: Page) -> None:
         with suppress(TimeoutError, AssertionError):
             page.locator(".st-key-compare_stop_all button").click(timeout=CLICK_MS)
             expect(live).to_have_count(0, timeout=STOPPING_MS)
+
+
+def policy_complaints(page: Page) -> list[str]:
+    """What the browser says from now on of things that the policy of a page forbids."""
+    said: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            said.append(message.text)
+
+    page.on("console", listen)
+    return said

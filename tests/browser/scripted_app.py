@@ -22,7 +22,8 @@ def main() -> None:
     folder = Path(sys.argv.pop(1))
     models = get_workbench().models
     models.wait_for_scan(60)
-    models.available_models = [
+    # Beside those on disk, where a test has some.
+    models.available_models = [*models.available_models] + [
         ModelInfo("", unquote(path.stem), str(path), ModelType.CUSTOM, path.stat().st_size, {"engine": "scripted"})
         for path in sorted(folder.glob("*.json"))
     ]

@@ -1,4 +1,4 @@
-"""axe-core on every page: what it calls serious or critical is a failure."""
+"""Every page as it opens: what axe-core calls serious or critical is a failure, and so is what its policy forbids."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from multi_llm_comparator.ui.kit.navigation import page_names
 from tests.browser import board
@@ -27,13 +27,18 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("name", page_names())
-def test_a_page_has_no_serious_violation(page: Page, app: App, name: str) -> None:
+def test_a_page_can_be_used_by_everybody_and_wants_nothing_forbidden(
+    context: BrowserContext, app: App, name: str
+) -> None:
+    page = context.new_page()
+    said = board.policy_complaints(page)
     page.goto(f"{app.address}/{'' if name == 'compare' else name}?lang=en")
     expect(page.get_by_test_id("stApp")).to_be_visible()
     page.wait_for_load_state("networkidle")
     board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
-    page.wait_for_timeout(1500)
+    page.wait_for_timeout(500)
     assert violations(page) == []
+    assert said == []
 
 
 def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -> None:
@@ -55,4 +60,13 @@ def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -
     expect(page.locator(".mlc-diff, p.mlc-muted").first).to_be_visible()
     assert violations(page) == []
     page.keyboard.press("?")
+    assert violations(page) == []
+
+
+def test_the_editor_of_groups_has_no_serious_violation(page: Page, app: App) -> None:
+    page.goto(f"{app.address}/groups?lang=en")
+    page.locator(".st-key-groups_new button").click()
+    expect(page.locator(".st-key-groups_editor_save button")).to_be_visible()
+    page.get_by_text("Limits of this level").click()
+    page.wait_for_timeout(1000)
     assert violations(page) == []

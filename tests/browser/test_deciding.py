@@ -51,9 +51,13 @@ def visible_cards(page: Page) -> int:
     return shown
 
 
-@pytest.mark.parametrize("width", [1280, 800, 390])
-def test_answers_open_wide_by_their_numbers_and_close_with_escape(run: Page, width: int) -> None:
-    run.set_viewport_size({"width": width, "height": 900})
+def test_answers_open_wide_by_their_numbers_and_close_with_escape(run: Page) -> None:
+    for width in (1280, 800, 390):
+        run.set_viewport_size({"width": width, "height": 900})
+        _opens_and_closes(run, width)
+
+
+def _opens_and_closes(run: Page, width: int) -> None:
     before = run.evaluate("document.querySelector('[class*=st-key-text_0_]').clientHeight")
     run.keyboard.press("2")
     expect(bar(run)).to_be_visible()
@@ -137,6 +141,54 @@ def test_differences_from_one_pane_after_the_other_come_and_go_with_one_key(run:
     expect(run.locator(".mlc-diff")).to_have_count(0)
 
 
+def test_keys_go_from_one_difference_to_the_next_and_around(run: Page) -> None:
+    run.keyboard.press("n")
+    expect(run.locator(".mlc-at")).to_have_count(0)
+    run.keyboard.press("d")
+    expect(run.locator(".mlc-diff").first).to_be_visible()
+    run.keyboard.press("n")
+    expect(run.locator(".mlc-diff .mlc-at")).to_have_count(1)
+    status = run.locator(".mlc-unseen[role=status]")
+    expect(status).to_have_text(re.compile(r"^[BCD]: difference 1 of \d+$"))
+    run.keyboard.press("p")
+    expect(status).to_have_text(re.compile(r"^[BCD]: difference (\d+) of \1$"))
+    for _ in range(4):
+        run.keyboard.press("d")
+        run.wait_for_timeout(800)
+    expect(run.locator(".mlc-diff")).to_have_count(0)
+
+
+def order_of(page: Page) -> list[str]:
+    names: list[str] = board.cards(page).locator(".mlc-name").all_inner_texts()
+    return names
+
+
+def test_panes_change_places_by_arrow_keys_and_by_dragging(run: Page) -> None:
+    before = order_of(run)
+    letters = run.locator(".st-key-compare_setup .mlc-order")
+    expect(letters).to_have_text(["A", "B", "C", "D"])
+    letters.nth(0).focus()
+    run.keyboard.press("ArrowRight")
+    moved = [before[1], before[0], *before[2:]]
+    expect(board.cards(run).locator(".mlc-name")).to_have_text(moved)
+    expect(letters.nth(1)).to_be_focused()
+    run.keyboard.press("ArrowLeft")
+    expect(board.cards(run).locator(".mlc-name")).to_have_text(before)
+    letters.nth(3).drag_to(letters.nth(1))
+    expect(board.cards(run).locator(".mlc-name")).to_have_text([before[0], before[3], before[1], before[2]])
+    letters.nth(1).drag_to(letters.nth(3))
+    expect(board.cards(run).locator(".mlc-name")).to_have_text(before)
+
+
+@pytest.mark.parametrize("key", ["1", "4"])
+def test_an_answer_that_is_open_closes_by_its_own_number(run: Page, key: str) -> None:
+    run.keyboard.press(key)
+    expect(bar(run)).to_be_visible()
+    assert visible_cards(run) == 1
+    run.keyboard.press(key)
+    expect(bar(run)).to_have_count(0)
+
+
 def test_an_answer_is_edited_by_keys_and_the_one_before_is_kept(run: Page) -> None:
     run.keyboard.press("4")
     expect(bar(run)).to_be_visible()
@@ -150,6 +202,38 @@ def test_an_answer_is_edited_by_keys_and_the_one_before_is_kept(run: Page) -> No
     card = board.cards(run).nth(3)
     expect(card).to_contain_text("Once upon a time.")
     expect(card).to_contain_text("2/2")
+
+
+def test_the_outline_opens_and_leads_into_the_answer_and_escape_goes_back_step_by_step(run: Page) -> None:
+    run.keyboard.press("1")
+    run.keyboard.press("o")
+    outline = run.locator("nav.mlc-outline")
+    expect(outline).to_be_visible()
+    assert run.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    run.keyboard.press("Escape")
+    expect(outline).to_have_count(0)
+    expect(bar(run)).to_be_visible()
+    run.keyboard.press("Escape")
+    expect(bar(run)).to_have_count(0)
+
+
+@pytest.mark.parametrize(("key", "title"), [("i", "a closer look"), ("m", "Tags and note")])
+def test_details_and_tags_of_the_open_answer_open_by_a_key(run: Page, key: str, title: str) -> None:
+    run.keyboard.press("2")
+    expect(bar(run)).to_be_visible()
+    run.keyboard.press(key)
+    expect(run.get_by_role("dialog")).to_contain_text(title)
+    run.keyboard.press("Escape")
+    expect(run.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_open_answer_is_copied_by_a_key(run: Page) -> None:
+    run.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    run.keyboard.press("1")
+    expect(bar(run)).to_be_visible()
+    words = board.cards(run).nth(0).locator('[class*="st-key-text_"] p').first.inner_text().split()[:3]
+    run.keyboard.press("c")
+    board.wait_until(run, f"navigator.clipboard.readText().then(text => text.includes({words[0]!r}))")
 
 
 def test_an_explanation_is_shown_by_a_tap(run: Page) -> None:

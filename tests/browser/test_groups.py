@@ -149,3 +149,35 @@ def test_a_pane_of_the_compare_page_asks_a_group(page: Page, app: App, providers
     expect(card).to_contain_text("The first answers.")
     expect(card).to_contain_text("by first")
     board.stop_all(page)
+
+
+def test_a_group_is_made_changed_and_deleted_on_the_page_and_the_file_keeps_its_comments(page: Page, app: App) -> None:
+    before = "# Ours.\ntask_groups:\n  old: {e: {models: [demo-small]}}  # the first\n"
+    write_atomically(app.groups_file, before)
+    page.goto(f"{app.address}/groups?lang=en")
+    page.locator(".st-key-groups_new button").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("mine")
+    dialog.get_by_label("Name", exact=True).press("Enter")
+    dialog.locator('[data-testid="stMultiSelect"] input').first.fill("demo-small")
+    page.get_by_role("option", name="demo-small", exact=True).click()
+    page.keyboard.press("Escape")
+    dialog.locator(".st-key-groups_editor_save button").click()
+    expect(dialog).to_have_count(0)
+    expect(page.locator(".mlc-row-title", has_text="mine")).to_be_visible()
+    assert app.groups_file.read_text() == before + "  mine:\n    level1: {models: [demo-small]}\n"
+    page.locator('[class*="st-key-icon_group_edit_"] button').nth(1).click()
+    dialog.get_by_label("What it is for").fill("tries")
+    dialog.get_by_label("What it is for").press("Enter")
+    # Somebody writes the file by hand meanwhile.
+    write_atomically(app.groups_file, app.groups_file.read_text() + "# by hand\n")
+    dialog.locator(".st-key-groups_editor_save button").click()
+    expect(dialog).to_contain_text("was changed meanwhile")
+    dialog.locator(".st-key-groups_editor_cancel button").click()
+    page.locator('[class*="st-key-icon_group_edit_"] button').nth(1).click()
+    dialog.locator(".st-key-groups_editor_delete button").click()
+    expect(page.locator(".mlc-row-title", has_text="mine")).to_have_count(0)
+    assert app.groups_file.read_text() == before + "# by hand\n"
+    page.locator(".st-key-groups_undo button").click()
+    expect(page.locator(".mlc-row-title", has_text="mine")).to_be_visible()
+    write_atomically(app.groups_file, "{}")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
+from multi_llm_comparator.sharing.links import SharedLinks
 from tests.browser import board
 from tests.browser.conftest import App
 from tests.support.unasked_server import UnaskedServer
 
-PAGES = ("", "plans", "models", "groups", "history", "usage", "settings")
 # Everything that a page of others can try, and how each went.
 ATTACK = """<!doctype html><script>
 const app = "%(app)s", went = {};
@@ -40,22 +41,17 @@ def unasked() -> Iterator[UnaskedServer]:
         yield server
 
 
-def test_no_page_wants_what_its_policy_forbids(page: Page, context: BrowserContext, app: App) -> None:
-    said: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text:
-            said.append(message.text)
-
-    page.on("console", listen)
+def test_neither_answers_nor_a_shared_link_want_what_the_policy_forbids(page: Page, app: App) -> None:
+    """Each page by itself is looked at in ``test_accessibility.py``."""
+    said = board.policy_complaints(page)
     board.ask(page, "Hello")
     expect(board.cards(page).first).to_be_visible()
     board.stop_all(page)
     board.expect_states(page, re.compile("stopped|done"))
-    for name in PAGES:
-        page.goto(f"{app.address}/{name}?lang=en")
-        expect(page.get_by_test_id("stHeading").first).to_be_visible()
-        page.wait_for_timeout(1000)
+    (run,) = parse_qs(urlsplit(page.url).query)["run"]
+    _, path = SharedLinks(app.home).make(run, 3600)
+    page.goto(f"{app.address}{path}")
+    expect(page.get_by_text("Hello").first).to_be_visible()
     assert said == []
 
 

@@ -55,11 +55,29 @@ def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
     board.expect_states(page, re.compile("done"), count=2)
 
 
-@pytest.mark.parametrize("width", [1280, 800, 390])
-def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page, width: int) -> None:
+def test_a_digit_leads_to_what_else_might_have_stood_there_and_n_back_to_the_tokens(answered: Page) -> None:
     page = answered
-    page.set_viewport_size({"width": width, "height": 900})
-    page.locator('[class*="st-key-icon_tokens_"] button:visible').first.click()
-    expect(page.locator(".tokens .token").first).to_be_visible()
-    expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".tokens")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".tokens .chosen")).to_have_count(1)
+    own = page.locator(".panel li").evaluate_all("all => all.findIndex(one => one.className === 'own')")
+    page.keyboard.press("2" if own == 0 else "1")
+    expect(page.locator(".panel li button").nth(1 if own == 0 else 0)).to_be_focused()
+    page.keyboard.press("n")
+    expect(page.locator(".tokens")).to_be_focused()
+    if page.locator(".tokens .unsure").count():
+        expect(page.locator(".tokens .chosen.unsure")).to_have_count(1)
+
+
+def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) -> None:
+    page = answered
+    for width in (1280, 800, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.locator('[class*="st-key-icon_tokens_"] button:visible').first.click()
+        expect(page.locator(".tokens .token").first).to_be_visible()
+        expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
+        board.wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)

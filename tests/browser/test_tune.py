@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.board import wait_until
-from tests.browser.conftest import DEMO, ROOT
+from tests.browser.tuning import (
+    JOB_MS,
+    button,
+    choose,
+    expect_state,
+    figure,
+    no_wider_than_the_page,
+    pick,
+    state,
+    steps_done,
+    tuning_app,
+    wait_for_steps,
+)
 
-# A job's process imports torch and more before it begins.
-JOB_MS = 600_000
 # So many times through the data that the job is at work for as long as somebody reloads and stops it.
 EPOCHS = "90"
 ROWS = [
@@ -31,33 +34,8 @@ ROWS = [
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app with the small demo model alone, in a home of its own; its jobs end with it."""
-    home, models = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")
-    (models / "pytorch").mkdir()
-    (models / "pytorch" / "demo-small").symlink_to(DEMO.resolve())
-    environment = {
-        **os.environ,
-        "MLC_HOME": str(home),
-        "MLC_MODELS_DIR": str(models),
-        "MLC_CONFIGS_DIR": str(home / "configs"),
-        "MLC_FIRST_MODEL": "false",
-    }
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--no-browser"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    assert "running at" in process.stdout.readline()
-    yield f"http://127.0.0.1:{port}/tune?lang=en"
-    # Jobs survive the app on purpose.
-    children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
-    for child in children:
-        if child.is_running():
-            child.kill()
+    with tuning_app(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")) as found:
+        yield f"{found}/tune?lang=en"
 
 
 @pytest.fixture
@@ -69,56 +47,6 @@ def data(tmp_path: Path) -> Path:
         writer.writerow(["number", "task_de", "solved"])
         writer.writerows([number, *row] for number, row in enumerate([*ROWS, ROWS[0]], 1))
     return path
-
-
-def pick(page: Page, block: str, name: str) -> None:
-    """One of a row of choices."""
-    page.locator(f".st-key-tune_block_{block}").get_by_test_id("stButtonGroup").get_by_text(name, exact=True).click()
-
-
-def figure(page: Page, block: str, name: str) -> Locator:
-    """A number of a block, by what stands beneath it."""
-    return page.locator(f".st-key-tune_block_{block} .mlc-figure", has_text=name).locator("b")
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option, exact=True).click()
-    page.keyboard.press("Escape")
-
-
-def state(page: Page) -> Locator:
-    return page.locator(".mlc-plan-status [data-run-state]").first
-
-
-def expect_state(page: Page, wanted: str) -> None:
-    expect(state(page)).to_have_attribute("data-run-state", wanted, timeout=JOB_MS)
-
-
-def button(page: Page, name: str) -> Locator:
-    """A button that is explained on hover is there twice, once for fingers: the one that is seen."""
-    return page.locator(f".st-key-tune_{name} button:visible")
-
-
-def steps_done(page: Page) -> int:
-    said = page.locator(".mlc-strip .mlc-figure").first.locator("b").inner_text()
-    done = said.partition(" / ")[0].replace(",", "")
-    return int(done) if done.isdecimal() else 0
-
-
-def wait_for_steps(page: Page, more_than: int = 0) -> None:
-    wait_until(
-        page,
-        """(least) => {
-          const said = document.querySelector(".mlc-strip .mlc-figure b")?.innerText ?? "";
-          return Number(said.split(" / ")[0].replaceAll(",", "")) > least;
-        }""",
-        more_than,
-    )
-
-
-def no_wider_than_the_page(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 
 def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserContext, address: str, data: Path) -> None:

@@ -138,6 +138,20 @@ def test_a_session_is_voted_through_by_keys_and_ranked(context: BrowserContext, 
 
 
 @pytest.mark.slow
+def test_where_authors_are_not_shown_a_vote_is_one_key_and_the_next_pair_is_there(
+    context: BrowserContext, address: str
+) -> None:
+    page = context.new_page()
+    page.goto(started(context, address))
+    open_turn(page)
+    page.locator('[class*="st-key-vote_reveal_"] label').first.click()
+    for number, key in enumerate("abtx", 1):
+        press(page, key, f'[data-given="{number}"]')
+        expect(page.locator(".st-key-vote_next button")).to_have_count(0)
+    expect(page.locator('[data-vote="done"]')).to_be_visible()
+
+
+@pytest.mark.slow
 def test_a_link_shows_the_votes_without_the_app_around_them(context: BrowserContext, address: str) -> None:
     page = context.new_page()
     page.goto(started(context, address))
@@ -159,8 +173,7 @@ def test_a_link_shows_the_votes_without_the_app_around_them(context: BrowserCont
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 800, 1280])
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("width", "language"), [(390, "en"), (800, "zh"), (1280, "en")])
 def test_the_page_fits_its_window(context: BrowserContext, address: str, width: int, language: str) -> None:
     url = started(context, address)
     page = context.new_page()

@@ -84,7 +84,8 @@ def test_without_one_models_are_loaded_here(home: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("query", "-q", "hi", "--strategy", "voting"), "there are auto, direct"),
+        (("query", "-q", "hi", "--strategy", "best"), "there are auto, direct, sequential"),
+        (("query", "-q", "hi", "--strategy", "voting", "--model", "m"), "leave --model out"),
         (("query", "-q", "hi", "--strategy", "direct"), "needs --model"),
         (("query", "-q", ""), "nothing to ask"),
         (("query", "-q", "hi", "--temperature", "0.001"), "--temperature"),
@@ -110,6 +111,21 @@ def test_the_help_waits_for_nothing_heavy() -> None:
         code = f"import sys, multi_llm_comparator.{module}; print([m for m in {heavy} if m in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]", module
+
+
+@pytest.mark.parametrize("command", ["query", "plan", "evaluate", "promptset", "jobs", "convert", "service", "resume"])
+def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
+    # typer itself looks at pydantic where it is there.
+    heavy = ("sqlalchemy", "numpy", "rich", "httpx2", "yaml", "torch", "asyncio")
+    code = (
+        f"import sys; sys.argv = ['llm-cooperation', {command!r}, '--help']\n"
+        "from multi_llm_comparator.cli import app\n"
+        "try:\n    app.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "--json" in done.stdout or command in ("promptset", "jobs")
 
 
 def test_a_server_is_known_while_it_runs(tmp_path: Path) -> None:

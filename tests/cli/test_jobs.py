@@ -18,7 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 
 async def typed(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "multi_llm_comparator.cli", "jobs", *words]
+    return await run_module("multi_llm_comparator.cli", "jobs", *words)
+
+
+async def run_module(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *words]
     return await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -43,3 +47,17 @@ async def test_a_job_is_listed_shown_stopped_and_resumed(tmp_path: Path) -> None
     assert (told["id"], told["state"], told["progress"]["done"]) == (run.id, "done", 3)
     assert [one["id"] for one in json.loads((await typed("list", "--json")).stdout)] == [run.id]
     assert (await typed("show", "nothing")).returncode == 2
+
+
+@pytest.mark.slow
+async def test_the_command_that_tunes_puts_a_job_into_the_queue(tmp_path: Path) -> None:
+    pairs = [{"prompt": f"What colour is box {n}?", "completion": "blue"} for n in range(8)]
+    (tmp_path / "pairs.json").write_text(json.dumps(pairs), encoding="utf-8")
+    places = {"model_path": ROOT / "models/pytorch/demo-small", "data_path": tmp_path / "pairs.json"}
+    words = [word for name, place in places.items() for word in (f"--{name}", str(place))]
+    words += ["--output_dir", str(tmp_path / "tuned"), "--epochs", "1", "--as_job"]
+    told = await run_module("multi_llm_comparator.training.trainer", *words)
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "tuned" / "model.safetensors").is_file()
+    listed = await typed("list")
+    assert "demo-small · pairs.json" in listed.stdout and "done" in listed.stdout

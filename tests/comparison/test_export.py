@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -12,13 +13,16 @@ import pytest
 from markdown_it import MarkdownIt
 
 from multi_llm_comparator.comparison.export import export_run
+from multi_llm_comparator.comparison.export_closer import Room
 from multi_llm_comparator.comparison.export_labels import FIGURE_NAMES, LABELS
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.token_pieces import TokenChance, TokenPiece
 from tests.comparison.asking import answer, asked
 from tests.support.scripted_source import ScriptedSource
 
@@ -186,3 +190,33 @@ async def test_a_run_can_be_exported_before_it_began_and_while_it_runs(
 def test_another_format_is_refused_with_the_ones_there_are(snapshot: ComparisonSnapshot) -> None:
     with pytest.raises(ConfigurationError, match="'pdf'; there are json, csv, markdown, html"):
         export_run(snapshot, "pdf")
+
+
+async def test_the_html_page_shows_what_differs_and_the_tokens_as_text(registry, source):
+    panes = (Pane("a", "m1", ModelConfig(top_logprobs=1)), Pane("b", "m2"), Pane("c", "m1"))
+    comparison, calls = await asked(registry, source, panes)
+    said = ("It is <b>four</b>.", "It is <b>five</b>.", "It is <b>four</b>.")
+    for call, text in zip(calls, said, strict=True):
+        await call.start()
+        pieces = ()
+        if call is calls[0]:
+            other = TokenChance(2, "<i>", math.log(0.3), tuple(b"<i>"))
+            pieces = (TokenPiece(1, text, tuple(text.encode()), math.log(0.2), (other,)),)
+        await call.emit(TextDelta(request_id=call.request.id, text=text, tokens=1, pieces=pieces))
+        await call.finish()
+    await comparison.wait()
+    text = export_run(comparison.snapshot(), "html").decode()
+    page = _Page()
+    page.feed(text)
+    assert (page.tags.count("ins"), page.tags.count("del")) == (4, 4)
+    assert text.count(LABELS["en"]["equal"]) == 2
+    assert "<ins>five</ins>" in text and "<code>&lt;i&gt;</code></td><td>30.0%" in text
+    assert ("class", "token s3 unsure") in page.attributes and ("tabindex", "0") in page.attributes
+    assert not {"i", "b"} & set(page.tags)
+
+
+def test_a_page_has_room_for_so_much_and_says_what_is_left_out():
+    room = Room(chars=100, tokens=5)
+    assert room.take_pair(60) and not room.is_full
+    assert not room.take_pair(60) and room.is_full
+    assert room.take_tokens(5) and not room.take_tokens(1)

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multi_llm_comparator.cooperation.grouping import read_groups
+from multi_llm_comparator.cooperation.modes.council import read_ranking
 from multi_llm_comparator.cooperation.normalising import ballot_of, han_number, kind_of, number_value, options_of
+from tests.support.growth import grows_evenly
 
 CITIES = "What is the capital of France?\nA. Lyon\nB. Paris\nC. Nice\nD. A city elsewhere"
 FUNDING = (
@@ -113,3 +116,17 @@ def test_chinese_numerals_are_read(n: int) -> None:
 def test_any_text_has_a_ballot_or_none(answer: str, question: str) -> None:
     found = ballot_of(answer, question)
     assert found is None or found.value
+
+
+@pytest.mark.parametrize("piece", ["{", '{"', "万", "answer is ", "<think>", "A) ", "\n", "( 1 "])
+def test_reading_a_reply_takes_as_long_as_it_is(piece: str) -> None:
+    assert grows_evenly(lambda text: ballot_of(text, kind="number"), piece)
+    assert grows_evenly(lambda text: ballot_of(text, "Which?\nA. one\nB. two"), piece)
+    assert grows_evenly(lambda text: ballot_of("B", text), piece)
+    assert grows_evenly(lambda text: read_groups(text, "AB"), piece)
+    assert grows_evenly(lambda text: read_ranking(text, "AB"), piece)
+
+
+def test_characters_without_end_are_no_number() -> None:
+    found = ballot_of("the answer is " + "万" * 9_000, kind="number")
+    assert found is None or len(found.value) < 100

@@ -15,8 +15,9 @@ from demo.world.item import Difficulty
 from multi_llm_comparator.core.events import Event, Finished, Started, TextDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans import ExecutorOptions, Plan, Step, parse_plan
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.parse import PlanParser
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 
 QUESTIONS = list(generate(3, 400, "train"))
 

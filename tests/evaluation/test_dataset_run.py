@@ -11,7 +11,6 @@ from typing import Any
 
 import psutil
 import pytest
-from datasets import load_dataset
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.events import Event
@@ -26,8 +25,8 @@ from multi_llm_comparator.evaluation.outcomes import QuestionOutcome
 from multi_llm_comparator.evaluation.report_dataset import write_dataset_report
 from multi_llm_comparator.evaluation.solving import Baseline, PlanOnly, Solver
 from multi_llm_comparator.plans.config import EvaluationSection
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.parse import parse_plan
-from multi_llm_comparator.plans.plan_run import PlanOptions
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter
@@ -308,6 +307,9 @@ async def test_an_answer_that_takes_too_long_has_failed() -> None:
 
 
 async def test_pairs_load_as_trainers_load_them(tmp_path: Path) -> None:
+    # It takes seconds to import, which only one worker of the tests has to.
+    from datasets import load_dataset
+
     source = ByTarget(planner=f"<think>分开 it</think>{PLAN}", small="7", large="568")
     written = await pairs(tmp_path, source)
     rows = load_dataset("json", data_files=str(tmp_path / PAIRS_FILE), split="train", cache_dir=str(tmp_path / "cache"))

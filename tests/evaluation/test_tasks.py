@@ -24,6 +24,7 @@ from multi_llm_comparator.evaluation.tasks.catalogue import load_tasks
 from multi_llm_comparator.evaluation.tasks.gsm8k import flexible_number, plain_number, strict_number
 from multi_llm_comparator.evaluation.tasks.results import TaskResult
 from tests.support import material
+from tests.support.growth import grows_evenly
 
 
 def write_csv(path: Path, rows: list[list[str]]) -> None:
@@ -203,3 +204,12 @@ def test_the_published_folders_are_read_whole() -> None:
     (folder,) = material.real("mmlu_ceval")
     counts = {name: [len(task.items) for task in load_tasks(name, folder, TaskOptions())] for name in ("mmlu", "ceval")}
     assert {name: (len(n), sum(n)) for name, n in counts.items()} == {"mmlu": (13, 1926), "ceval": (13, 348)}
+
+
+@pytest.mark.parametrize("piece", ["1", "#### ", "$1,", ". "])
+def test_an_answer_to_gsm8k_is_scored_in_as_long_as_it_is(piece: str) -> None:
+    assert grows_evenly(lambda text: plain_number(flexible_number(text) + strict_number(text) + text), piece)
+
+
+def test_a_number_is_what_stands_behind_the_last_mark() -> None:
+    assert plain_number("so #### 3\n#### $1,234.") == "1234"

@@ -47,14 +47,18 @@ def asking(**more: Any) -> GenerationRequest:
     return GenerationRequest(messages=ASKED, tools=(WEATHER, TIME), **more)
 
 
+_HERMES = CallForm(
+    opening='<tool_call>\n{"name": "',
+    between='", "arguments": ',
+    closing="}\n</tool_call>",
+    following='}\n</tool_call>\n<tool_call>\n{"name": "',
+)
+_LLAMA = CallForm(opening='{"name": "', between='", "parameters": ', closing="}")
 FORMS = {
-    "hermes": CallForm(
-        opening='<tool_call>\n{"name": "',
-        between='", "arguments": ',
-        closing="}\n</tool_call>",
-        following='}\n</tool_call>\n<tool_call>\n{"name": "',
-    ),
-    "llama-3": CallForm(opening='{"name": "', between='", "parameters": ', closing="}"),
+    "hermes": _HERMES,
+    "qwen-2.5": _HERMES,
+    "llama-3": _LLAMA,
+    "llama-3.1": _LLAMA,
     "mistral": CallForm(
         opening='[TOOL_CALLS] [{"name": "', between='", "arguments": ', closing="}]", following='}, {"name": "'
     ),

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,79 +18,7 @@ from multi_llm_comparator.jobs.ray_backend import submission, work_on_cluster
 from multi_llm_comparator.jobs.ray_entry import MARK, SPEC_VARIABLE
 from multi_llm_comparator.jobs.spec import JobSpec, changed
 from tests.jobs.conftest import counting, opened, over, trial, until
-
-ROOT = Path(__file__).parents[2]
-START_TIMEOUT_S = 180.0
-needs_ray = pytest.mark.skipif(shutil.which("ray", path=Path(sys.executable).parent) is None, reason="Ray is missing")
-
-
-def free_port() -> int:
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return int(place.getsockname()[1])
-
-
-class Cluster:
-    """A Ray cluster of one machine, with a home of its own, and what it started."""
-
-    def __init__(self, folder: Path, package: Path) -> None:
-        self.home, self._package = folder / "home", package
-        # The names of its sockets would be too long in the folder of a test.
-        self._temp = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
-        self.address = ""
-        self._log = folder / "ray.log"
-        self._head: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        port = free_port()
-        self.address = f"http://127.0.0.1:{port}"
-        ports = ["--port", "0", "--dashboard-port", str(port), "--dashboard-agent-listen-port", str(free_port())]
-        bin_folder = Path(sys.executable).parent
-        with self._log.open("wb") as printed:
-            self._head = subprocess.Popen(
-                [
-                    str(bin_folder / "ray"),
-                    *("start", "--head", "--block", "--num-cpus", "2", "--include-dashboard", "true"),
-                    *("--dashboard-host", "127.0.0.1", "--node-ip-address", "127.0.0.1", "--disable-usage-stats"),
-                    *("--temp-dir", str(self._temp), *ports),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                env={
-                    **os.environ,
-                    "RAY_USAGE_STATS_ENABLED": "0",
-                    "MLC_HOME": str(self.home),
-                    "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-                    "PYTHONPATH": os.pathsep.join((str(ROOT), str(self._package))),
-                },
-            )
-        await until(self._is_ready)
-
-    def _is_ready(self) -> bool:
-        assert self._head is not None and self._head.poll() is None, self._log.read_text(errors="replace")
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with contextlib.suppress(OSError), opener.open(f"{self.address}/api/version", timeout=5) as answer:
-            return bool(answer.status == 200)
-        return False
-
-    def stop(self) -> None:
-        """End it, and all that it started and no other cluster of this machine did."""
-        if self._head is None:
-            return
-        with contextlib.suppress(psutil.Error):
-            started = psutil.Process(self._head.pid).children(recursive=True)
-            self._head.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._head.wait(5)
-            for process in started:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-        self._head.kill()
-        self._head.wait()
-        self._head = None
-        shutil.rmtree(self._temp, ignore_errors=True)
+from tests.support.ray_cluster import Cluster, free_port, needs_ray
 
 
 @pytest.fixture

@@ -18,10 +18,11 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.export import FORMATS, export_plan_run
 from multi_llm_comparator.plans.export_labels import LABELS
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.outlook import Profile, Profiles
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.prediction.outlook import outlook_of

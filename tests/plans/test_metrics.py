@@ -7,10 +7,11 @@ import pytest
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.performance import PerformanceTracker, calls_of, task_key
 from multi_llm_comparator.plans.plan import Plan
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from tests.plans.test_parse import PLAN

@@ -17,9 +17,10 @@ from multi_llm_comparator.core.exceptions import RunAtWorkError, RunNotFoundErro
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.performance import PerformanceTracker
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.records import RunFilter

@@ -9,9 +9,10 @@ import pytest
 
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.outlook import Key, LargeAlone, Outlook, Prediction, Profile, Profiles
 from multi_llm_comparator.plans.plan import Plan, Step
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
 from multi_llm_comparator.prediction.outlook import outlook_of

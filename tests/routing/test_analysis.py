@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.routing import analyse, default_rules, load_rules
+from multi_llm_comparator.routing.analysis import MAX_READ_CHARS
+from tests.support.growth import TIMES, grows_evenly
 
 RULES = default_rules()
 
@@ -102,3 +104,8 @@ def test_a_wrong_file_of_rules_is_refused_with_its_place(tmp_path: Path, text: s
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=said):
         load_rules(path)
+
+
+@pytest.mark.parametrize("piece", ["\n", " ", "a", "1 ", "a(", "SELECT ", "def a", "x ="])
+def test_looking_at_a_question_takes_as_long_as_it_is(piece: str) -> None:
+    assert grows_evenly(lambda text: analyse(text, RULES), piece, MAX_READ_CHARS // TIMES)

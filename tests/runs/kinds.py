@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from abc import ABC, abstractmethod
+from pathlib import Path
 
+from multi_llm_comparator.applications.registry import ServiceRegistry
+from multi_llm_comparator.applications.run import ServiceRun
+from multi_llm_comparator.applications.sources import Documents, Sources
+from multi_llm_comparator.applications.spec import spec_of
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.spec import checked_spec
 from multi_llm_comparator.core.requests import Message
-from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.asking import Sources as Answering
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.registry import PlanRegistry
@@ -125,7 +131,7 @@ class EvaluationLife(Life):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
-        self.registry = EvaluationRegistry(self.runs, Sources(self.source), no_tasks)
+        self.registry = EvaluationRegistry(self.runs, Answering(self.source), no_tasks)
 
     async def half(self) -> LiveRun:
         prompts = prompt_set(("What is it?", "568"))
@@ -223,6 +229,30 @@ class VoteLife(Life):
         return best[0].text if best and best[0] else None
 
 
+class ServiceLife(Life):
+    rest = "568"
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._folder = tempfile.TemporaryDirectory()
+        self.registry = ServiceRegistry(self.runs, Sources(self.source, Documents(Path(self._folder.name))))
+
+    async def half(self) -> LiveRun:
+        spec = spec_of("document_analysis", {"model": "m", "analysis_type": "summary"})
+        run = await self.registry.start(spec, b"What is it?\n\nRevenue rose by 28% to 12.5 million in a year.")
+        # What is claimed in it is asked first, and then summed up.
+        await (await self.source.call(0)).answer("7")
+        self.open = await self.source.call(1)
+        await self.open.start()
+        await self.open.say("5")
+        return await self.stored(run, ("done", "7"))
+
+    def said(self, run: LiveRun) -> str | None:
+        assert isinstance(run, ServiceRun)
+        answers = list(run.answers.values())
+        return answers[-1].text if len(answers) > 1 and run.result is not None else None
+
+
 KINDS: dict[str, type[Life]] = {
     "comparison": ComparisonLife,
     "plan": PlanLife,
@@ -230,4 +260,5 @@ KINDS: dict[str, type[Life]] = {
     "evaluation": EvaluationLife,
     "cooperation": CooperationLife,
     "vote": VoteLife,
+    "service": ServiceLife,
 }

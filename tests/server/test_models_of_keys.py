@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.tracking.api_keys import KeyLimits
 from multi_llm_comparator.tracking.store import Store
 from tests.server.test_api_keys import guarded, made
 from tests.support.scripted_openai_server import Act, ScriptedServer
@@ -46,6 +46,11 @@ async def test_a_workspace_sees_and_asks_its_own_models_alone(tmp_path: Path, st
                 assert await answer(path, {**asked, **limit.get(path, {}), "model": "own-8b"}) == 200, path
                 for other in ("theirs-70b", "all", "all.a"):
                     assert await answer(path, {**asked, **limit.get(path, {}), "model": other}) == 403, path
+            # Nor does it load or look at others, or hear how they are doing.
+            for path in ("/api/chat", "/api/generate", "/api/show"):
+                assert await answer(path, {"model": "theirs-70b"}) == 403, path
+            status = (await api.http.get("/status", headers=headers)).json()
+            assert status["models"].keys() <= {"own-1b", "own-8b"}
             assert await answer("/query", {"query": "hi", "preferences": {"model": "theirs-70b"}}) == 403
             auto = {"query": "Prove it in detail", "preferences": {"strategy": "auto", "quality_priority": 1}}
             said = (await api.http.post("/query", json=auto, headers=headers)).json()

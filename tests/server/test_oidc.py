@@ -22,7 +22,7 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.guard import Guard
-from multi_llm_comparator.server.oidc import BEGIN, Provider, provider_by_settings
+from multi_llm_comparator.server.oidc import BEGIN, CALLBACK, Provider, provider_by_settings
 from tests.support.served_api import listening
 
 TOKEN = "the-token-of-this-test"
@@ -174,3 +174,14 @@ def test_what_is_configured_in_part_is_said() -> None:
     for wrong in ({"oidc_client_id": ""}, {"oidc_allowed": ()}, {"oidc_allowed": ("ann",)}, {"oidc_issuer": "ftp://x"}):
         with pytest.raises(ConfigurationError, match="oidc"):
             provider_by_settings(Settings.model_validate({**whole, **wrong}))
+
+
+async def test_a_cookie_of_any_bytes_is_no_fault_of_the_server(place: Place) -> None:
+    sent = await place.browser.get(f"{place.url}{BEGIN}")
+    (state,) = parse_qs(urlsplit(sent.headers["location"]).query)["state"]
+    name = sent.headers["set-cookie"].partition("=")[0]
+    place.browser.cookies.clear()
+    answer = await place.browser.get(
+        f"{place.url}{CALLBACK}?code=a&state={state}", headers={b"cookie": name.encode() + b"=\xe9\xff"}
+    )
+    assert answer.status_code == 403 and "another browser" in answer.text

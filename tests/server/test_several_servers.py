@@ -10,7 +10,7 @@ import httpx2
 import pytest
 import yaml
 
-from multi_llm_comparator.tracking.api_keys import KeyLimits
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.tracking.store import Store
 from tests.server.test_app import said, started
 from tests.support.redis import redis_server

@@ -61,6 +61,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux show
 
 
 @linux_only
+@pytest.mark.cold
 async def test_a_model_process_has_none_of_them() -> None:
     process = await ModelProcess.start()
     try:

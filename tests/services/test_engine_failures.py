@@ -95,6 +95,7 @@ async def test_loading_ahead_that_is_called_off_says_so(
         await loading
 
 
+@pytest.mark.cold
 async def test_a_process_that_cannot_be_started_fails_the_answer_and_nothing_else(
     make_engine: Callable[..., InferenceEngine], quick: ModelInfo, monkeypatch: pytest.MonkeyPatch
 ) -> None:

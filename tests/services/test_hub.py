@@ -234,12 +234,14 @@ async def test_the_parts_of_a_split_file_are_one_choice_and_incomplete_ones_none
     parts = {f"Q4/big-{i:05d}-of-00002.gguf": gguf_bytes({**LLAMA, "split.count": 2}) for i in (1, 2)}
     hub.repositories["org/split"] = {**parts, "lost-00001-of-00002.gguf": b"x", "mmproj-F16.gguf": b"x"}
     listing = await client.look_up("org/split")
-    assert [(choice.title, len(choice.files)) for choice in listing.choices] == [("big", 2)]
+    assert [(choice.title, len(choice.files)) for choice in listing.choices] == [("big", 3)]
     progress = await client.start(listing, listing.choices[0]).wait()
     assert progress.state == "done"
     assert sorted(path.name for path in (client.models_dir / "gguf").iterdir()) == [
         "big-00001-of-00002.gguf",
         "big-00002-of-00002.gguf",
+        # The vision part bears its model's name here, for many have the same one.
+        "mmproj-big.gguf",
     ]
 
 

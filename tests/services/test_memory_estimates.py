@@ -23,7 +23,7 @@ from multi_llm_comparator.services.scan.folder import scan_folder
 MODELS = Path(__file__).parents[2] / "models"
 ALLOWED = 0.25
 # One worker makes the large model once.
-pytestmark = pytest.mark.xdist_group("memory estimates")
+pytestmark = [pytest.mark.xdist_group("memory estimates"), pytest.mark.cold]
 
 MAKE_200M = """
 import sys, torch

@@ -39,6 +39,9 @@ asyncio.run(main())
 """
 
 
+pytestmark = pytest.mark.cold
+
+
 @pytest.fixture
 async def process() -> AsyncIterator[ModelProcess]:
     process = await ModelProcess.start()

@@ -26,6 +26,7 @@ from tests.services.asking import pid_of, until
 from tests.support.scripted_models import Catalogue, scripted_model
 from tests.support.tiny_checkpoint import make_checkpoint, make_tokenizer
 from tests.support.tiny_gguf import write_random
+from tests.support.warm_server import TEMPLATE_LIMIT
 
 SHOWS = "{{ messages[0].content }}"
 # Two equal lists of lists, each of which holds the same twice: comparing them takes for ever, inside Python itself.
@@ -167,6 +168,13 @@ async def test_who_asks_again_at_once_finds_the_model_still_loading(
     await engine.aclose()
 
 
+@pytest.fixture
+def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A template that never ends takes all of its time. What is said of it names the time that others have."""
+    monkeypatch.setenv(TEMPLATE_LIMIT, "2")
+
+
+@pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("kind", ["pytorch", "gguf"])
 async def test_a_template_that_is_stuck_inside_python_ends_its_process_and_says_so(tmp_path: Path, kind: str) -> None:
     """Nothing inside the process could stop it: no count, no clock, no signal handler."""
@@ -184,6 +192,7 @@ async def test_a_template_that_is_stuck_inside_python_ends_its_process_and_says_
     await engine.aclose()
 
 
+@pytest.mark.usefixtures("little_time")
 @pytest.mark.parametrize("kind", ["pytorch", "gguf"])
 @pytest.mark.parametrize("template", [FILLS, ENDLESS], ids=["fills the memory", "endless"])
 async def test_a_template_without_bounds_is_not_used_and_the_model_answers_without_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import zipfile
@@ -165,6 +166,39 @@ async def test_what_was_changed_or_is_no_bundle_is_refused(there: Machine) -> No
     ):
         with pytest.raises(DocumentError, match=said):
             read_bundle(wrong)
+
+
+async def test_a_bundle_whose_packing_is_damaged_or_another_is_refused(there: Machine) -> None:
+    data = await there.shared.bundle("comparison", await compared(there))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        at = archive.getinfo(RUN).header_offset + 30 + len(RUN)
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    damaged = bytearray(data)
+    damaged[at : at + 40] = b"\xff" * 40
+    with pytest.raises(DocumentError, match="no bundle that can be read"):
+        read_bundle(bytes(damaged))
+    for packing in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", packing) as other:
+            for name, content in contents.items():
+                other.writestr(name, content)
+        with pytest.raises(DocumentError, match="packed in a way"):
+            read_bundle(written.getvalue())
+
+
+async def test_votes_in_a_bundle_that_name_nobody_are_refused(there: Machine) -> None:
+    ids = [one.id for one in there.models]
+    run = await there.votes.start(session_spec("What is it?", targets=ids))
+    await there.runs.stop(run.id)
+    data = await there.shared.bundle("vote", run.id)
+    exported = json.loads(zipfile.ZipFile(io.BytesIO(data)).read(RUN))
+    del exported["spec"]["contestants"][0]["target"]
+    content = json.dumps(exported).encode()
+    manifest = json.loads(zipfile.ZipFile(io.BytesIO(data)).read(MANIFEST))
+    manifest["files"][RUN] = hashlib.sha256(content).hexdigest()
+    wrong = changed(changed(data, RUN, content), MANIFEST, json.dumps(manifest).encode())
+    with pytest.raises(DocumentError, match="cannot be run here"):
+        await there.shared.run_again(wrong)
 
 
 def test_a_file_that_unpacks_to_more_than_it_may_is_refused() -> None:

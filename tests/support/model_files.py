@@ -67,6 +67,8 @@ def _typed(value: Any, order: str) -> bytes:
             return struct.pack(f"{order}If", 6, value)
         case str():
             return struct.pack(f"{order}I", 8) + _text(value, order)
+        case [int(), *_] if not isinstance(value[0], bool):
+            return struct.pack(f"{order}IIQ{len(value)}I", 9, 4, len(value), *value)
         case _:
             items = [_typed(item, order) for item in value] or [struct.pack(f"{order}II", 4, 0)]
             inner = b"".join(item[4:] for item in items) if value else b""

@@ -24,6 +24,7 @@ from multi_llm_comparator.cooperation.source import CooperationSource
 from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.groups.metered import Metered
 from multi_llm_comparator.groups.named_answers import NamedAnswers
 from multi_llm_comparator.plans.plan_source import PlanSource
 from multi_llm_comparator.plans.registry import PlanRegistry
@@ -94,8 +95,9 @@ async def served_api(
     gateway = Gateway(TaskGroupManager(Given(config or {})), local or source, folder=folder / "gateway")
     usage = UsageWriter(store.usage, 90) if store is not None else None
     runs = RunRegistry(store) if store is not None else None
-    plans = PlanRegistry(runs, gateway) if runs is not None else None
-    cooperations = CooperationRegistry(runs, gateway) if runs is not None else None
+    asked: TextSource = Metered(gateway, gateway, usage, models.unique_name) if usage is not None else gateway
+    plans = PlanRegistry(runs, asked) if runs is not None else None
+    cooperations = CooperationRegistry(runs, asked) if runs is not None else None
     saved = SavedCooperations(lambda: available_members(models, gateway.groups))
     named: dict[str, TextSource] = {}
     if plans is not None and cooperations is not None:
@@ -112,9 +114,9 @@ async def served_api(
         plans=plans,
         cooperations=cooperations,
         saved_cooperations=saved if cooperations is not None else None,
-        answers=NamedAnswers(gateway, named),
+        answers=NamedAnswers(asked, named),
         calibration=Calibration(plans) if plans is not None else None,
-        applications=ServiceRegistry(runs, ServiceSources(NamedAnswers(gateway, named), Documents(folder / "services")))
+        applications=ServiceRegistry(runs, ServiceSources(NamedAnswers(asked, named), Documents(folder / "services")))
         if runs is not None
         else None,
     )

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.keys import scrub
-from multi_llm_comparator.tracking.api_keys import KeyLimits
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.tracking.tables import api_keys as KEYS
 

@@ -13,6 +13,7 @@ import pytest
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.tracking.store import Store
 
+pytestmark = pytest.mark.cold
 FOLDER = Path(__file__).parent
 EXPECTED = json.loads((FOLDER / "revision_0001.json").read_text(encoding="utf-8"))
 STATEMENTS = (FOLDER / "revision_0001.sql").read_text(encoding="utf-8")

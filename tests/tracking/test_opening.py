@@ -22,6 +22,7 @@ from multi_llm_comparator.tracking.tables import SCHEMA_REVISION, metadata
 from tests.support.postgres import new_database
 from tests.tracking.records import a_run, an_item
 
+pytestmark = pytest.mark.cold
 ROOT = Path(__file__).parents[2]
 _OPEN = """
 import sys

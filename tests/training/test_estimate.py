@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
+from multi_llm_comparator.training.cost_process import FEW, MORE, Measured, costs_of
 from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.estimate import AROUND_KEPT, Estimate, estimate, together
@@ -18,6 +19,17 @@ from tests.training.tunings import DEMO
 
 FREE = 16 * 10**9
 SMALL = ModelFacts(135_000_000, 106_000_000, 300_000, 30, 576, 1536, 49_152, 8192, "bfloat16")
+MEASURED = Costs(
+    layer_s=1e-5,
+    pass_layer_s=0.001,
+    head_s=1e-5,
+    step_layer_s=0.0,
+    answer_layer_s=0.002,
+    answer_s=0.001,
+    kept_bytes=40_000,
+    start_s=10.0,
+    process_bytes=600 * 10**6,
+)
 ROWS = DataStatistics(1000, 200_000, 150_000, 900, ((1024, 1000),))
 
 
@@ -67,14 +79,42 @@ def test_it_is_recomputed_where_it_would_not_fit_otherwise_and_refused_where_it_
 
 
 def test_what_was_measured_counts() -> None:
-    costs = Costs(layer_s=1e-5, head_s=1e-5, step_s=0.01, kept_bytes=40_000)
-    found = estimate(options(epochs=1), ROWS, SMALL, costs, FREE)
+    found = estimate(options(epochs=1), ROWS, SMALL, MEASURED, FREE)
     assert found.is_measured
     assert found.parts["activations"] == int(AROUND_KEPT * 40_000 * 30 * 1024)
-    work = 200_000 * 30 * 1e-5 + 150_000 * 1e-5 + 125 * 0.01
-    assert work < found.seconds < work + 30
-    double = estimate(options(epochs=1), ROWS, SMALL, replace(costs, layer_s=2e-5), FREE)
-    assert double.seconds > 1.5 * found.seconds
+    assert found.parts["process"] == 600 * 10**6
+    work = 200_000 * 30 * 1e-5 + 150_000 * 1e-5 + 125 * 2 * 30 * 0.001 + 10
+    assert work < found.seconds < work + 10
+    double = estimate(options(epochs=1), ROWS, SMALL, replace(MEASURED, layer_s=2e-5), FREE)
+    assert double.seconds > found.seconds + 200_000 * 30 * 1e-5 - 1
+
+
+def test_rows_one_at_a_time_and_evaluations_take_longer() -> None:
+    def seconds(**changes: Any) -> float:
+        return estimate(options(epochs=1, **changes), ROWS, SMALL, MEASURED, FREE).seconds
+
+    assert seconds(packing=False) > seconds() + (1000 - 2 * 125) * 30 * 0.001 - 1
+    asked = {"fixed_prompts": ["Why?"], "evaluate_every": 25, "sample_tokens": 100}
+    answers = 6 * 100 * (30 * 0.002 + 0.001)
+    assert seconds(**asked) == pytest.approx(seconds() + answers, rel=0.01)
+    aside = {"data": {"source": "/d.json", "split": {"share": 0.5}}, "evaluate_every": 25, "sample_tokens": 1}
+    assert seconds(**aside) > seconds() + 6 * 0.3 * (200_000 * 30 * 1e-5) / 2
+
+
+def test_what_a_layer_costs_is_told_from_long_and_short_passes_of_few_and_more_layers() -> None:
+    def measured(layers: int) -> Measured:
+        return Measured(
+            long_s=layers * (0.01 + 1000 * 1e-5) + 0.5,
+            short_s=layers * (0.01 + 100 * 1e-5) + 0.05,
+            step_s=layers * 0.002 + 0.001,
+            answer_s=layers * 0.003 + 0.004,
+            kept_bytes=layers * 1000 * 7 + 900,
+            learnt=500,
+        )
+
+    found = costs_of(measured(FEW), measured(MORE), 1000, 100, 9.0, 5)
+    wanted = Costs(1e-5, 0.01, 0.001, 0.002, 0.003, 0.004, 7, 9.0, 5)
+    assert asdict(found) == pytest.approx(asdict(wanted))
 
 
 @given(

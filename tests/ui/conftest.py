@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from multi_llm_comparator import workbench
 from multi_llm_comparator.ui.kit import preferences
@@ -11,6 +13,15 @@ from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
 
 NAMES = ("ash", "birch", "cedar", "dogwood")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_are_looked_for_once() -> Iterator[None]:
+    """AppTest looks through all installed packages for components of Streamlit's whenever a page is opened."""
+    look = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(manifest_scanner, "scan_component_manifests", look)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from streamlit import config
 
+from multi_llm_comparator.comparison import presets
+from multi_llm_comparator.comparison.importing import MAX_IMPORT_BYTES
+from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
+from multi_llm_comparator.evaluation import prompt_set_files
 from multi_llm_comparator.ui.kit.browser import has_viewer
 
 ROOT = Path(__file__).parents[2]
@@ -127,6 +132,17 @@ def test_it_listens_on_this_machine_only_and_reports_to_nobody() -> None:
     assert chosen["server"]["showEmailPrompt"] is False
     assert chosen["client"]["showErrorDetails"] == "none"
     assert "*" not in chosen["server"]["allowedHosts"]
+
+
+def test_no_page_promises_a_larger_upload_than_the_server_takes() -> None:
+    bounds = (MAX_UPLOAD_BYTES, prompt_set_files.MAX_FILE_BYTES, presets.MAX_FILE_BYTES, MAX_IMPORT_BYTES)
+    assert max(bounds) <= streamlit_config()["server"]["maxUploadSize"] << 20
+    pages = ROOT / "multi_llm_comparator" / "ui"
+    asked = [
+        line for path in pages.rglob("*.py") for line in path.read_text().splitlines() if "max_upload_size" in line
+    ]
+    assert len(asked) >= 5
+    assert all(re.search(r"max_upload_size=MAX_(?:UPLOAD|FILE|IMPORT)_BYTES >> 20", line) for line in asked)
 
 
 def test_no_redraw_ends_in_a_full_garbage_collection() -> None:

@@ -22,13 +22,14 @@ PATIENCE_S = 60.0
 
 
 def opened(page: str = "compare", **query: str) -> AppTest:
+    """A page as a browser opens it at its address, without another one before it."""
     test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S)
+    if page != "compare":
+        # Before anything has run, Streamlit takes a page's address for the name of its file: so they are here.
+        test.switch_page(str(PAGES / f"{page}.py"))
     for name, value in query.items():
         test.query_params[name] = value
-    test.run()
-    if page != "compare":
-        test.switch_page(str(PAGES / f"{page}.py")).run()
-    return test
+    return test.run()
 
 
 def html_of(test: AppTest) -> str:

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from multi_llm_comparator.voting.ranking import Style, Vote, points, rank, style_of
+from tests.support.growth import grows_evenly
 
 QUICK = 80
 
@@ -218,3 +219,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
 def test_intervals_cover_the_truth_whatever_it_is(truth: tuple[float, ...], tie_odds: float) -> None:
     share = covered(500, truth, tie_odds, 60 * len(truth), 1000)
     assert 0.93 <= share <= 0.97
+
+
+@pytest.mark.parametrize("piece", ["\n", " \n", "**a", "- ", "`"])
+def test_the_style_of_an_answer_is_told_in_as_long_as_it_is(piece: str) -> None:
+    assert grows_evenly(style_of, piece)

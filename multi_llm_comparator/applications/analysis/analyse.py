@@ -5,6 +5,7 @@ Where the model gives nothing that can be shown, sentences are picked by code, a
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from multi_llm_comparator.applications.analysis.picking import Sentence, Terms, 
 from multi_llm_comparator.applications.analysis.prompts import MIN_CLAIMS, claims_question, objects_in, summary_question
 from multi_llm_comparator.applications.analysis.quotes import Found, Haystack
 from multi_llm_comparator.applications.analysis.writing import written
-from multi_llm_comparator.applications.desk import Desk, together
+from multi_llm_comparator.applications.desk import Desk
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import Claim, ClaimKind, DocumentAnalysis
 from multi_llm_comparator.applications.saying import finished, is_readable, summed_numbers
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.together import together
 
 # Of a long document, a question is asked of the parts that share most words with it.
 MAX_ASKED_PARTS = 12
@@ -57,9 +59,9 @@ class _Work:
 
 async def analyse(desk: Desk, spec: ServiceSpec, reading: Reading) -> DocumentAnalysis:
     """Analyse a document as ``spec`` says; what cannot be had from the model is picked from the text."""
-    texts = [piece.text for piece in reading.pieces]
     language = spec.spoken_in(language_of(reading.text))
-    work = _Work(desk, spec, reading, language, Terms(texts), Allowed().add_text(reading.text))
+    # Of a long document this takes seconds.
+    work = _Work(desk, spec, reading, language, *await asyncio.to_thread(_counted, reading))
     remarks = list(reading.remarks)
     # What is left of a prompt beside the text itself.
     budget = max(128, desk.prompt_tokens - 260 - len(spec.question) // 2)
@@ -92,6 +94,14 @@ async def analyse(desk: Desk, spec: ServiceSpec, reading: Reading) -> DocumentAn
     )
 
 
+def _counted(reading: Reading) -> tuple[Terms, Allowed]:
+    """The terms and the numbers of a document."""
+    allowed = Allowed()
+    for piece in reading.pieces:
+        allowed.add_text(piece.text)
+    return Terms(piece.text for piece in reading.pieces), allowed
+
+
 def _fitting_parts(spec: ServiceSpec, parts: Sequence[Part]) -> list[tuple[int, Part]]:
     """The parts that are asked, with their numbers."""
     numbered = list(enumerate(parts))
@@ -108,7 +118,7 @@ def _fitting_parts(spec: ServiceSpec, parts: Sequence[Part]) -> list[tuple[int, 
 async def _all_claims(work: _Work, parts: Sequence[tuple[int, Part]], remarks: list[Remark]) -> list[Claim]:
     if not work.desk.has_model:
         remarks.append(Remark(code="no_model"))
-        found = [_picked(work, part) for _, part in parts]
+        found = await asyncio.to_thread(lambda: [_picked(work, part) for _, part in parts])
     else:
         work.desk.expect(len(parts) + 1)
         total = len(work.reading.pieces) and max(number for number, _ in parts) + 1

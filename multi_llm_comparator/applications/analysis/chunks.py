@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from multi_llm_comparator.applications.desk import Desk, estimated_tokens
@@ -43,6 +44,8 @@ async def parts_of(desk: Desk, pieces: tuple[Piece, ...], budget: int) -> list[P
     texts: list[str] = []
     held = 0
     for number, piece in enumerate(pieces):
+        # Counting a long document takes seconds, and others are on this event loop too.
+        await asyncio.sleep(0)
         for text in await _fitting(desk, piece.text, budget):
             tokens = await _counted(desk, text)
             if numbers and held + tokens > budget:

@@ -13,6 +13,8 @@ MIN_CLAIMS, MAX_CLAIMS = 3, 5
 MAX_CLAIM_CHARS, MAX_QUOTE_CHARS = 240, 240
 # What endpoints take in a list of choices.
 MAX_SENTENCES, MAX_SENTENCES_CHARS = 250, 12_000
+# Of an answer that is to be JSON: how much of it is read, and how many beginnings that are no objects are tried.
+MAX_READ_CHARS, MAX_BROKEN = 1_000_000, 1_000
 
 _SYSTEM = {
     "en": "You analyse documents. You say only what the text says, and quote it word for word.",
@@ -122,14 +124,17 @@ def summary_question(kind: str, language: Language, lines: list[str], *, questio
 
 def objects_in(text: str, key: str) -> Iterator[Mapping[str, Any]]:
     """The objects of a list in JSON, also where the answer was cut or has words around it."""
+    text = text[:MAX_READ_CHARS]
     start = text.find(f'"{key}"')
     at = text.find("[", start) + 1 if start >= 0 else text.find("[") + 1
     decoder = json.JSONDecoder()
-    while (at := text.find("{", at)) >= 0:
+    # For each that is none, the lines before it are counted to say where it stands.
+    tries = 0
+    while tries < MAX_BROKEN and (at := text.find("{", at)) >= 0:
         try:
             found, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
-            at += 1
+            at, tries = at + 1, tries + 1
             continue
         if isinstance(found, dict):
             yield found

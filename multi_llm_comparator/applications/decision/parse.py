@@ -33,8 +33,10 @@ _PRIORITY = re.compile(
     r"(?i)优先|评价标准|评估标准|评判标准|决策标准|考虑因素|关注|权重|标准|"
     r"\b(?:priorit\w+|criteri\w+|weights?|matters? most|important)\b"
 )
-_LIST = re.compile(r"(?i)\s*(?:[、,，;；/]|\band\b|以及|>|和(?!谐))\s*")
-_SENTENCES = re.compile(r"(?i)\s*[,，;；、。.](?=\s|[^\d\s])\s*")
+# Blanks around them are stripped afterwards: looking for them here, a line of blanks would take for ever.
+_LIST = re.compile(r"(?i)[、,，;；/]|\band\b|以及|>|和(?!谐)")
+_SENTENCES = re.compile(r"[,，;；、。.](?=\s|[^\d\s])")
+_BEFORE_NUMBER = " \t\u3000(（:：=占为"
 
 
 @dataclass
@@ -128,7 +130,7 @@ def _option(draft: _Draft) -> Option:
 
 
 def _statements(text: str) -> list[str]:
-    return [one for part in _SENTENCES.split(text) if (one := part.strip(" .。"))]
+    return [one for part in _SENTENCES.split(text) if (one := part.strip(" \t\u3000.。"))]
 
 
 def _requirements(lines: list[str]) -> Iterator[Requirement]:
@@ -161,7 +163,7 @@ def criteria_of(
     for line in lines:
         found = _LINE.match(line)
         if found and _PRIORITY.search(found[1]) and not _BUDGET.search(found[1]):
-            named = [one.strip(" 。.") for one in _LIST.split(found[2]) if one.strip(" 。.")][:MAX_CRITERIA]
+            named = [one for part in _LIST.split(found[2]) if (one := part.strip(" \t\u3000。."))][:MAX_CRITERIA]
             if given := _weighted(named):
                 return given, "text"
             if len(named) > 1 or (named and len(named[0]) < 20):
@@ -180,7 +182,7 @@ def _weighted(named: list[str]) -> tuple[Criterion, ...]:
         numbers = numbers_in(one, words=False)
         if len(numbers) != 1:
             return ()
-        name = re.sub(r"[\s(（:：=占为]+$", "", one[: numbers[0].start]).strip()
+        name = one[: numbers[0].start].rstrip(_BEFORE_NUMBER).strip()
         found.append((name or one, abs(numbers[0].value)))
     total = sum(weight for _, weight in found)
     return tuple(Criterion(name=name, weight=weight / total) for name, weight in found) if total else ()

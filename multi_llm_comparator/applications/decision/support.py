@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from multi_llm_comparator.applications.decision.parse import criteria_of, proble
 from multi_llm_comparator.applications.decision.problem import Decision, Option, Problem, Score
 from multi_llm_comparator.applications.decision.scoring import decide, score_by_cost, score_by_words
 from multi_llm_comparator.applications.decision.writing import fact_lines, written
-from multi_llm_comparator.applications.desk import Desk, Question, together
+from multi_llm_comparator.applications.desk import Desk, Question
 from multi_llm_comparator.applications.numbers import Allowed, checked_numbers
 from multi_llm_comparator.applications.reading.pieces import Reading, Remark, language_of
 from multi_llm_comparator.applications.results import DecisionSupport
@@ -19,6 +20,7 @@ from multi_llm_comparator.applications.saying import finished, is_readable, summ
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.together import together
 
 MAX_QUOTE_CHARS = 160
 _SYSTEM = {
@@ -70,7 +72,8 @@ async def support(desk: Desk, spec: ServiceSpec, reading: Reading) -> DecisionSu
     text = reading.text
     language = spec.spoken_in(language_of(text))
     remarks = list(reading.remarks)
-    problem = problem_in(text, language_of(text), spec.weights)
+    # Of a long document this takes seconds.
+    problem = await asyncio.to_thread(problem_in, text, language_of(text), spec.weights)
     if len(problem.options) < 2 and desk.has_model:
         problem = await _options_by_model(desk, spec, reading, problem, remarks)
     if len(problem.options) < 2:
@@ -235,7 +238,8 @@ async def _worded(
     desk.expect(1)
     question = Question(prompt=prompt, system=_SYSTEM[language], max_tokens=spec.answer_tokens)
     reply = await desk.ask("wording", question)
-    allowed = Allowed().add_text(text).add_text("\n".join(lines)).add([float(len(decision.problem.options))])
+    allowed = await asyncio.to_thread(Allowed().add_text, text)
+    allowed.add_text("\n".join(lines)).add([float(len(decision.problem.options))])
     checked = checked_numbers(finished(reply.text), allowed)
     names = [option.title for option in decision.problem.options]
     names += [part for option in decision.problem.options for part in (option.name, option.label) if part]

@@ -23,5 +23,7 @@ MAX_RATIO = 300
 MAX_CPU_S = 180
 MAX_WALL_S = 900.0
 MAX_MEMORY_BYTES = 2 * 2**30
+# So many documents are read at once; others wait.
+MAX_READERS = 2
 # Of what it sends back.
 MAX_LINE_BYTES = 96 * 2**20

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES
@@ -35,7 +36,11 @@ def bound_itself() -> None:
 
 
 def answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
-    """What was asked of a document."""
+    """What was asked of a document, or of an image."""
+    if request["op"] == "image":
+        from multi_llm_comparator.applications.reading.images import prepared_image
+
+        return {"image": asdict(prepared_image(request["name"], data))}
     from multi_llm_comparator.applications.reading.read import read
 
     found = read(request["name"], data)

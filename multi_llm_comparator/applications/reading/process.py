@@ -20,6 +20,7 @@ from multi_llm_comparator.applications.reading.bounds import (
 )
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.core.exceptions import DocumentError, error_from_name
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes
 
@@ -35,6 +36,12 @@ async def read_document(name: str, data: bytes) -> Reading:
     """
     found = await ask_child({"op": "read", "name": name}, data)
     return Reading.model_validate(found["reading"])
+
+
+async def read_image(name: str, data: bytes) -> StoredImage:
+    """An image as it is kept and asked with; raises as :func:`read_document`."""
+    found = await ask_child({"op": "image", "name": name}, data)
+    return StoredImage(**found["image"]).check()
 
 
 async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from multi_llm_comparator.cooperation.normalising import ballot_of
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.votes import Vote, tally
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.together import together
 
 # One answer agrees with itself: a single small member is asked twice at least.
 LEAST_ANSWERS = 2
@@ -24,7 +25,7 @@ async def cascade(desk: Desk) -> Outcome:
         desk.note("greedy_samples")
     asked = desk.conversation()
     work = [desk.ask_member(n, "vote", asked, sample=s) for n in small for s in range(samples)]
-    calls = await desk.together(work)
+    calls = await together(work)
     chosen, share = _agreed(desk, calls)
     large = spec.members[-1].target
     if chosen is not None and share >= spec.agreement - 1e-9:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -12,9 +11,10 @@ from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.desk import Desk
 from multi_llm_comparator.cooperation.integration import integrated
 from multi_llm_comparator.cooperation.outcome import Outcome, Ranked
-from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt
+from multi_llm_comparator.cooperation.prompts import answers_text, letter_of, prompt, within_braces
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.together import together
 
 MAX_REASON_CHARS = 400
 
@@ -23,7 +23,7 @@ async def council(desk: Desk) -> Outcome:
     """Answers, anonymous shuffled reviews, and the chair's answer, which knows how the others were ranked."""
     desk.enter("answering")
     asked = desk.conversation()
-    calls = await desk.together([desk.ask_member(n, "answer", asked) for n in range(len(desk.spec.members))])
+    calls = await together([desk.ask_member(n, "answer", asked) for n in range(len(desk.spec.members))])
     answers = [call for call in calls if call.is_done]
     ranking: list[Ranked] = []
     if len(answers) > 1:
@@ -34,7 +34,7 @@ async def council(desk: Desk) -> Outcome:
 
 async def _reviewed(desk: Desk, answers: Sequence[Call]) -> list[Ranked]:
     """The answers by their mean place, the best first. Reviews that cannot be read do not count, and are named."""
-    reviews = await desk.together([_review(desk, number, answers) for number in range(len(desk.spec.members))])
+    reviews = await together([_review(desk, number, answers) for number in range(len(desk.spec.members))])
     places: dict[int, list[int]] = {n: [] for n in range(len(answers))}
     for review in reviews:
         for place, number in enumerate(review or (), 1):
@@ -68,9 +68,8 @@ async def _review(desk: Desk, reviewer: int, answers: Sequence[Call]) -> list[in
 
 def read_ranking(reply: str, letters: Sequence[str]) -> list[int] | None:
     """The ranking in a reviewer's reply, as places of ``letters``: each exactly once; None where it is not there."""
-    found = re.search(r"\{.*\}", reply, re.S)
     try:
-        named = json.loads(found[0] if found else "")["ranking"]
+        named = json.loads(within_braces(reply))["ranking"]
     except (ValueError, KeyError, TypeError, RecursionError):
         lines = [line for line in reply.upper().splitlines() if line.count(">") == len(letters) - 1]
         named = [part.strip(" *:.[]\"'")[-1:] for part in lines[-1].split(">")] if lines else []

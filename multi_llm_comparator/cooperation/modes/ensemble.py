@@ -1,4 +1,4 @@
-"""A mixture of agents: answers, refined in layers, then put together. One model sampled several times is one too."""
+"""A mixture of agents: answers, refined in layers, then combined. One model sampled several times is one too."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from multi_llm_comparator.cooperation.desk import Desk
 from multi_llm_comparator.cooperation.integration import integrated
 from multi_llm_comparator.cooperation.outcome import Outcome
 from multi_llm_comparator.cooperation.prompts import answers_text, prompt
+from multi_llm_comparator.core.together import together
 
 
 async def ensemble(desk: Desk) -> Outcome:
@@ -22,7 +23,7 @@ async def ensemble(desk: Desk) -> Outcome:
         if before:
             asked = prompt("refine", asked, answers=answers_text(before, asked))
         conversation = desk.conversation(asked)
-        calls = await desk.together(
+        calls = await together(
             [
                 desk.ask_member(number, "answer", conversation, round=layer, sample=sample)
                 for number in range(len(spec.members))

@@ -7,6 +7,7 @@ from multi_llm_comparator.cooperation.desk import Desk
 from multi_llm_comparator.cooperation.integration import integrated
 from multi_llm_comparator.cooperation.outcome import Outcome
 from multi_llm_comparator.cooperation.prompts import answers_text, prompt
+from multi_llm_comparator.core.together import together
 
 
 async def sequential(desk: Desk) -> Outcome:
@@ -26,5 +27,5 @@ async def parallel(desk: Desk) -> Outcome:
     """All members answer at once; one answer is made of theirs."""
     desk.enter("answering")
     asked = desk.conversation()
-    calls = await desk.together([desk.ask_member(n, "answer", asked) for n in range(len(desk.spec.members))])
+    calls = await together([desk.ask_member(n, "answer", asked) for n in range(len(desk.spec.members))])
     return await integrated(desk, calls, "ensemble")

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.exceptions import MultiLLMError, UnsupportedModelError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.cells import MAX_ANSWER_CHARS, MAX_PROMPT_CHARS, Cell
+from multi_llm_comparator.evaluation.measuring.learnt import KnownTo
 from multi_llm_comparator.evaluation.measuring.materials import Material
 from multi_llm_comparator.evaluation.measuring.prompt_task import PromptSetTask
-from multi_llm_comparator.evaluation.measuring.spec import Subject
+from multi_llm_comparator.evaluation.measuring.spec import Cluster, Subject
 from multi_llm_comparator.evaluation.tasks.base import Answer, Ask, Choose
 
 # Scored by another's word: a model that only writes is asked for the letter.
@@ -26,18 +28,35 @@ EXTRACTED = "this model's probabilities cannot be seen: it was asked, and its ch
 
 
 class Scorer(Protocol):
-    """What tells how likely texts are to a local model."""
+    """What tells how likely texts are to a model."""
 
-    async def score(self, target: str, request: ScoreRequest) -> ScoreResult: ...
+    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
+        """Raises UnsupportedModelError: the target only writes."""
+
+
+class Spread(Protocol):
+    """Has a cluster answer for local models."""
+
+    def __call__(
+        self, cluster: Cluster, targets: Sequence[str], here: Sources
+    ) -> contextlib.AbstractAsyncContextManager[Sources]:
+        """Who answers while the context is open. Raises ConfigurationError: the cluster cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Who answers: the gateway for texts, the engine for probabilities; ``is_local`` tells whom the engine knows."""
+    """Who answers: ``texts`` what is written, ``scorer`` probabilities, where they can be seen.
+
+    ``is_local`` tells which targets are models of this machine, ``known_to`` what tuned ones were trained on, and
+    ``spread`` leads to a cluster. ``width``: so many times as much is asked at once.
+    """
 
     texts: TextSource
     scorer: Scorer | None = None
     is_local: Callable[[str], bool] = field(default=lambda target: True)
+    known_to: KnownTo | None = None
+    spread: Spread | None = None
+    width: int = 1
 
 
 async def asked(
@@ -51,8 +70,10 @@ async def asked(
     """The answer, scored; a failure is a cell that says why. Nothing is raised but cancellation."""
     request = material.item.request()
     if isinstance(request, Choose):
-        if sources.scorer is not None and sources.is_local(subject.target):
-            return await _choice(sources.scorer, subject, material, request)
+        if sources.scorer is not None:
+            cell = await _choice(sources.scorer, subject, material, request)
+            if cell.error_type != UnsupportedModelError.__name__ or sources.is_local(subject.target):
+                return cell
         return await _written(sources, subject, material, request.as_ask(), seed, progress, on_event, is_choice=True)
     return await _written(sources, subject, material, request, seed, progress, on_event)
 

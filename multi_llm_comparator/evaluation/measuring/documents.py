@@ -9,9 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
+from multi_llm_comparator.runs.stored import life_of, read_document, record_of
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
 
 if TYPE_CHECKING:
@@ -19,8 +22,6 @@ if TYPE_CHECKING:
 
 KIND = "evaluation"
 SCHEMA_VERSION = 1
-# Of the prompts, what a search in lists of runs finds.
-MAX_SEARCHED_CHARS = 200_000
 _CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
 
 
@@ -52,6 +53,8 @@ class EvaluationDocument(BaseModel):
     ended_at: float | None = None
     error: str | None = None
     scores: list[Score] = []
+    learnt: list[Learnt] = []
+    divergences: list[Divergence] = []
 
 
 def run_record(run: EvaluationRun) -> RunRecord:
@@ -60,26 +63,18 @@ def run_record(run: EvaluationRun) -> RunRecord:
         spec=run.spec,
         digest=run.digest,
         items=list(run.items),
-        state=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        ended_at=run.ended_at,
-        error=run.error,
         scores=run.scores,
+        learnt=list(run.learnt),
+        divergences=list(run.divergences),
+        **life_of(run),
     )
-    return RunRecord(
-        id=run.id,
-        kind=KIND,
-        title=run.title,
+    return record_of(
+        run,
+        document,
+        SCHEMA_VERSION,
         detail=", ".join(dict.fromkeys(subject.name for subject in run.spec.subjects)),
-        models=tuple(dict.fromkeys(subject.target for subject in run.spec.subjects)),
-        status=run.state,
-        phase=run.phase,
-        created_at=run.created_at,
-        updated_at=now(),
-        document=document.model_dump(mode="json"),
-        search_text="\n".join(item.title for item in run.items)[:MAX_SEARCHED_CHARS],
-        schema_version=SCHEMA_VERSION,
+        models=(subject.target for subject in run.spec.subjects),
+        search_text="\n".join(item.title for item in run.items),
     )
 
 
@@ -113,22 +108,8 @@ def duel_item(run_id: str, duel: Duel) -> ItemRecord:
 
 
 def read_run(record: RunRecord) -> EvaluationDocument:
-    """The stored run.
-
-    Raises:
-        DocumentError: it is no evaluation, or not one that this version can read.
-    """
-    if record.kind != KIND or record.schema_version != SCHEMA_VERSION:
-        raise DocumentError(
-            f"run {record.id!r} is a {record.kind} of schema version {record.schema_version}; this version reads "
-            f"evaluations of version {SCHEMA_VERSION}"
-        )
-    try:
-        return EvaluationDocument.model_validate(dict(record.document))
-    except ValidationError as exc:
-        raise DocumentError(
-            f"the stored evaluation {record.id!r} cannot be read: {exc.error_count()} problems"
-        ) from exc
+    """See :func:`read_document`."""
+    return read_document(record, EvaluationDocument, KIND, SCHEMA_VERSION)
 
 
 def read_item(item: ItemRecord) -> tuple[CellKey, Cell] | Duel:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.readable import Language, iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
 from multi_llm_comparator.evaluation.measuring.export_html import to_html
 from multi_llm_comparator.evaluation.measuring.export_markdown import to_markdown
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.runs.exporting import in_format
 
 FORMATS = ("html", "json", "csv", "markdown")
 
@@ -29,15 +30,16 @@ def export_evaluation(snapshot: EvaluationSnapshot, format: str, language: Langu
     Raises:
         ConfigurationError: another format.
     """
-    writers: Mapping[str, Callable[[], str]] = {
-        "html": lambda: to_html(snapshot, language),
-        "json": lambda: json_text(evaluation_data(snapshot)),
-        "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.cells else ("run_id",)),
-        "markdown": lambda: to_markdown(snapshot, language),
-    }
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r} for an evaluation; there are {', '.join(FORMATS)}")
-    return writers[format]().encode("utf-8", "replace")
+    return in_format(
+        format,
+        "an evaluation",
+        {
+            "html": lambda: to_html(snapshot, language),
+            "json": lambda: json_text(evaluation_data(snapshot)),
+            "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.cells else ("run_id",)),
+            "markdown": lambda: to_markdown(snapshot, language),
+        },
+    )
 
 
 def evaluation_data(snapshot: EvaluationSnapshot) -> dict[str, Any]:
@@ -50,7 +52,10 @@ def evaluation_data(snapshot: EvaluationSnapshot) -> dict[str, Any]:
         "state": snapshot.state,
         "created_at": iso_time(snapshot.created_at),
         "spec": snapshot.spec.model_dump(mode="json"),
+        "sentences": [*verdict_lines(snapshot, results, "en"), *remark_lines(snapshot, "en")],
         "results": _plain(results),
+        "divergences": _plain(snapshot.divergences),
+        "learnt": _plain(snapshot.learnt),
         "items": [_plain(item) for item in snapshot.items],
         "answers": [
             {"item": key.item, "subject": key.subject, "repeat": key.repeat, "value": cell.value, **_plain(cell)}

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, Template
+from functools import partial
 
 from multi_llm_comparator.core.readable import NOTHING, Language
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
-from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, tag_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.tradeoff import tradeoff_picture
 from multi_llm_comparator.evaluation.measuring.words import words_of
+from multi_llm_comparator.runs.exporting import cut, html_page, utc_time
 
 MAX_ROWS = 1000
 MAX_SHOWN_CHARS = 4000
@@ -47,20 +45,24 @@ def to_html(snapshot: EvaluationSnapshot, language: Language) -> str:
         for found in results.subjects
         if found.interval is not None and found.source == snapshot.sources[0]
     ]
-    return _template().render(
+    return html_page(
+        __file__,
+        language,
         run=snapshot,
         t=say,
-        language="zh-CN" if language == "zh" else "en",
-        created=datetime.fromtimestamp(snapshot.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        created=utc_time(snapshot.created_at),
         state=say(f"state_{snapshot.phase or snapshot.state}"),
         verdicts=verdict_lines(snapshot, results, language),
+        remarks=remark_lines(snapshot, language),
+        tradeoff=tradeoff_picture(snapshot, results),
+        by_tag=tag_table(snapshot, language),
         heading=heading,
         rows=rows,
         bars=bars,
         items=[(item, _answers(snapshot, number)) for number, item in shown],
         left_out=len(snapshot.items) - len(shown),
         marks=_marks,
-        cut=_cut,
+        cut=partial(cut, most=MAX_SHOWN_CHARS),
     )
 
 
@@ -84,13 +86,3 @@ def _mark(cell: Cell) -> str:
     if cell.value is None:
         return NOTHING
     return "✓" if cell.value == 1 else "✗" if cell.value == 0 else f"{cell.value:.2g}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]} …"
-
-
-@cache
-def _template() -> Template:
-    source = Path(__file__).with_name("export_page.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)

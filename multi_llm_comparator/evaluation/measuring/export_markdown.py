@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multi_llm_comparator.core.markdown_text import one_line, table
 from multi_llm_comparator.core.readable import NOTHING, Language, cut_line, iso_time
-from multi_llm_comparator.evaluation.measuring.report import result_table, verdict_lines
+from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, tag_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import item_values, results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import words_of
@@ -26,16 +26,23 @@ def to_markdown(snapshot: EvaluationSnapshot, language: Language) -> str:
         f"## {say('verdict')}",
         "",
         *(f"- {one_line(line)}" for line in verdict_lines(snapshot, results, language)),
+        *(f"- {one_line(line)}" for line in remark_lines(snapshot, language)),
         "",
         f"## {say('results')}",
         "",
         *table(heading, rows),
+        *_by_tag(snapshot, language),
         "",
         f"## {say('answers')}",
         "",
         *_answers(snapshot, language),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _by_tag(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
+    found = tag_table(snapshot, language)
+    return [] if found is None else ["", f"## {words_of(language)('by_tag')}", "", *table(*found)]
 
 
 def _answers(snapshot: EvaluationSnapshot, language: Language) -> list[str]:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from multi_llm_comparator.core.requests import OneRun
+from multi_llm_comparator.core.together import together
 from multi_llm_comparator.evaluation.judges import AnswerJudge
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
-from multi_llm_comparator.evaluation.measuring.lanes import together
 
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.measuring.run import EvaluationRun

@@ -6,12 +6,13 @@ A model is loaded once: two hundred prompts to eight models, of which two fit in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.evaluation.measuring.asking import asked
+from multi_llm_comparator.core.together import together
+from multi_llm_comparator.evaluation.measuring.asking import Sources, asked
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.materials import Material
 from multi_llm_comparator.evaluation.measuring.spec import Subject
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # The first prompts of a subject are asked one by one: their speed is the model's own.
 ALONE = 4
 # Questions of choices that are computed together.
-CHOICES_IN_FLIGHT = 16
+CHOICES_IN_FLIGHT = 48
 REMOTE_LANES = 4
 # After one of these no other prompt of the subject is asked: it would end the same way.
 HOPELESS = frozenset(
@@ -45,15 +46,16 @@ class Lanes:
     Args:
         run: gets the answers.
         materials: its items.
+        sources: who is asked.
     """
 
-    def __init__(self, run: EvaluationRun, materials: Sequence[Material]) -> None:
-        self._run, self._materials = run, materials
+    def __init__(self, run: EvaluationRun, materials: Sequence[Material], sources: Sources) -> None:
+        self._run, self._materials, self._sources = run, materials, sources
 
     async def ask_all(self) -> None:
         """Raises StoreError, RunAtWorkError: answers cannot be written down."""
         subjects = self._run.spec.subjects
-        here = [s for s in subjects if self._run.sources.is_local(s.target)]
+        here = [s for s in subjects if self._sources.is_local(s.target)]
         # One model asked in two ways stays loaded between them.
         order = list(dict.fromkeys(s.target for s in here))
         here.sort(key=lambda s: (order.index(s.target), repr(s.config.load_options())))
@@ -82,8 +84,8 @@ class Lanes:
         written = [key for key in open_keys if not self._run.items[key.item].is_choice]
         for keys, in_flight in (
             (written[:ALONE], 1),
-            (written[ALONE:], self._run.in_flight),
-            (choices, CHOICES_IN_FLIGHT),
+            (written[ALONE:], self._run.in_flight * self._sources.width),
+            (choices, CHOICES_IN_FLIGHT * self._sources.width),
         ):
             if (hopeless := await self._ask_keys(subject, keys, in_flight)) is not None:
                 await self._give_up(open_keys, hopeless)
@@ -109,7 +111,7 @@ class Lanes:
         self._run.began(key, progress)
         seed = self._run.spec.seed + key.repeat
         material = self._materials[key.item]
-        cell = await asked(self._run.sources, subject, material, seed, progress, lambda: self._run.changed(str(key)))
+        cell = await asked(self._sources, subject, material, seed, progress, lambda: self._run.changed(str(key)))
         await self._run.finished((key, cell))
         return cell
 
@@ -120,14 +122,3 @@ class Lanes:
         failed = Cell(state="failed", error=because.error, error_type=because.error_type, requested_at=at, ended_at=at)
         if untold:
             await self._run.finished(*((key, failed) for key in untold))
-
-
-async def together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Do several things at once; what one raises ends the others."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Duel
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, read_item, read_run
 from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
 from multi_llm_comparator.evaluation.measuring.materials import OpenTasks
-from multi_llm_comparator.evaluation.measuring.recording import RecordedEvaluation
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
-from multi_llm_comparator.plans.plan_run import new_run_id
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.runs.stored import take_life
+from multi_llm_comparator.runs.task_kind import TaskRunKind
+from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 
 # A history is read from so many of the latest evaluations of a model.
@@ -33,7 +36,7 @@ class Past:
     score: Score
 
 
-class EvaluationRegistry:
+class EvaluationRegistry(TaskRunKind[EvaluationRun]):
     """Evaluations, as a kind of run: starts them, resumes them, and tells what earlier ones found.
 
     Args:
@@ -43,31 +46,19 @@ class EvaluationRegistry:
         in_flight: how many prompts one subject is asked at a time.
     """
 
-    name, page, formats = KIND, "measure", FORMATS
+    name, page, formats, run_class = KIND, "measure", FORMATS, EvaluationRun
 
     def __init__(self, runs: RunRegistry, sources: Sources, open_tasks: OpenTasks, *, in_flight: int = 4) -> None:
-        self.runs, self._sources, self._open_tasks, self._in_flight = runs, sources, open_tasks, in_flight
-        runs.register(self)
+        super().__init__(runs)
+        self._sources, self._open_tasks, self._in_flight = sources, open_tasks, in_flight
 
     async def start(self, spec: EvaluationSpec, *, parent_id: str | None = None) -> EvaluationRun:
-        """Ask everything; returns at once with the run at work."""
-        run = self._recorded(self._new(spec, new_run_id()), parent_id=parent_id)
-        await run.save()
-        run.begin()
-        self.runs.adopt(run)
-        return run
+        """Ask everything; returns at once with the run at work. Raises NotAllowedError: the caller is no admin."""
+        refuse_workspaces("measure models")
+        return await self.begun(self._new(spec, new_run_id()), parent_id=parent_id)
 
-    async def get(self, run_id: str) -> EvaluationRun:
-        """See :meth:`RunRegistry.get`."""
-        return await self.runs.get(run_id, EvaluationRun)
-
-    async def export(self, run_id: str, format: str, language: Language) -> bytes:
-        snapshot = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(export_evaluation, snapshot, format, language)
-
-    async def resume(self, run_id: str) -> EvaluationRun:
-        """Ask what has no answer yet, also what failed. See :meth:`RunRegistry.resume`."""
-        return await self.runs.resume(run_id, EvaluationRun)
+    def exported(self, snapshot: EvaluationSnapshot, format: str, language: Language) -> bytes:
+        return export_evaluation(snapshot, format, language)
 
     async def history(self, target: str) -> list[Past]:
         """What earlier evaluations found of a model, the latest first."""
@@ -81,27 +72,19 @@ class EvaluationRegistry:
             ]
         return found
 
-    def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> EvaluationRun:
+    def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> EvaluationRun:
         document = read_run(record)
         run = self._new(document.spec, record.id)
-        run.created_at, run.ended_at, run.error = document.created_at, document.ended_at, document.error
+        take_life(run, document)
         run.digest, run.items, run.scores = document.digest, tuple(document.items), document.scores
-        run.state, run.phase = document.state, document.phase
+        run.learnt, run.divergences = tuple(document.learnt), tuple(document.divergences)
         for item in items:
             match read_item(item):
                 case Duel() as duel:
                     run.duels[duel.key] = duel
                 case key, cell if cell.state != "running":
                     run.cells[key] = cell
-        if record.status == "interrupted":
-            run.state, run.phase = "interrupted", ""
-        return self._recorded(run, record)
+        return run
 
     def _new(self, spec: EvaluationSpec, run_id: str) -> EvaluationRun:
         return EvaluationRun(self._sources, self._open_tasks, spec, run_id=run_id, in_flight=self._in_flight)
-
-    def _recorded(
-        self, run: EvaluationRun, record: RunRecord | None = None, *, parent_id: str | None = None
-    ) -> EvaluationRun:
-        run.recorder = self.runs.recorder(RecordedEvaluation(run), record, parent_id=parent_id)
-        return run

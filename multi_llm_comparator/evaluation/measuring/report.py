@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from multi_llm_comparator.core.readable import NOTHING, Language, seconds
+from collections import Counter
+
+from multi_llm_comparator.core.readable import NOTHING, Language, Say, seconds
+from multi_llm_comparator.evaluation.measuring.breakdown import results_by_tag
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.results import Results
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import (
+    difference_words,
     interval_words,
     mean_words,
+    memory_words,
     source_name,
     trust_sentence,
     verdict_sentence,
@@ -25,6 +31,78 @@ def verdict_lines(snapshot: EvaluationSnapshot, results: Results, language: Lang
         prefix = f"{source_name(say, verdict.source)}: " if several else ""
         lines.append(prefix + verdict_sentence(verdict, snapshot.spec, language))
     return lines
+
+
+def remark_lines(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
+    """What a reader must know of the numbers: how far predictions are apart, what a tuned model has learnt of the
+    questions, and whose choices were looked for in texts."""
+    return [*_divergences(snapshot, language), *_learnt(snapshot, language), *_extracted(snapshot, language)]
+
+
+def _divergences(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
+    spec, say = snapshot.spec, words_of(language)
+    lines = []
+    for one in snapshot.divergences:
+        names = {"model": spec.subject(one.subject).name, "reference": spec.subject(spec.reference or "").name}
+        if one.error:
+            lines.append(say("divergence_failed", **names, error=one.error))
+            continue
+        same, tokens = f"{one.top1_agreement:.1%}", f"{one.tokens:,}"
+        lines.append(say("divergence", **names, kl=f"{one.mean_kl:.4f}", same=same, tokens=tokens, texts=one.texts))
+    return lines
+
+
+def _learnt(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
+    say = words_of(language)
+    # A model that was tuned twice has learnt from both: what says most is said.
+    most: dict[tuple[str, str], Learnt] = {}
+    for one in snapshot.learnt:
+        key = (one.subject, one.source)
+        if key not in most or (bool(one.error), one.found) > (bool(most[key].error), most[key].found):
+            most[key] = one
+    return [_learnt_line(one, snapshot, say) for one in most.values()]
+
+
+def _learnt_line(one: Learnt, snapshot: EvaluationSnapshot, say: Say) -> str:
+    model = snapshot.spec.subject(one.subject).name
+    if one.error:
+        return say("learnt_unknown", model=model, error=one.error)
+    facts = {"model": model, "source": source_name(say, one.source), "n": f"{one.questions:,}"}
+    if one.found:
+        return say("learnt", **facts, found=one.found, exact=one.exact, overlapping=one.overlapping)
+    sampled = say("learnt_sampled", one_in=round(1 / one.sampled)) if one.sampled < 1 else ""
+    return say("learnt_not", **facts, sampled=sampled)
+
+
+def _extracted(snapshot: EvaluationSnapshot, language: Language) -> list[str]:
+    say = words_of(language)
+    counts = Counter(
+        (key.subject, snapshot.items[key.item].source)
+        for key, cell in snapshot.cells.items()
+        if cell.how == "extracted"
+    )
+    return [
+        say("extracted", model=snapshot.spec.subject(subject).name, source=source_name(say, source), n=f"{n:,}")
+        for (subject, source), n in sorted(counts.items())
+    ]
+
+
+def tag_table(snapshot: EvaluationSnapshot, language: Language) -> tuple[list[str], list[list[str]]] | None:
+    """Heading and rows: a row for each tag; None where there are fewer than two."""
+    found, say = results_by_tag(snapshot), words_of(language)
+    if not found:
+        return None
+    names = [subject.name for subject in snapshot.spec.subjects]
+    rows = [
+        [
+            one.tag,
+            str(one.items),
+            *(mean_words(one.scores[subject.id]) for subject in snapshot.spec.subjects),
+            difference_words(one.differences, snapshot.spec, language),
+        ]
+        for one in found
+    ]
+    return [say("tags"), say("items"), *names, say("differs")], rows
 
 
 def result_table(
@@ -48,7 +126,7 @@ def result_table(
                 str(found.failed),
                 str(found.open),
                 NOTHING if cost.tokens_per_s is None else f"{cost.tokens_per_s:.1f} tok/s",
-                NOTHING if cost.memory_bytes is None else f"{cost.memory_bytes / 2**20:,.0f} MiB",
+                memory_words(cost.memory_bytes),
                 seconds(cost.load_s, language),
             ]
         )

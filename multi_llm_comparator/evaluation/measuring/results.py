@@ -24,7 +24,8 @@ Basis = Literal["score", "judge", "human"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectResult:
-    """One subject in one source. ``open`` answers have no score yet."""
+    """One subject in one source. ``right`` items have the full score, ``wrong`` less than half of it; ``open`` answers
+    have no score yet."""
 
     subject: str
     source: str
@@ -32,6 +33,7 @@ class SubjectResult:
     right: int
     failed: int
     open: int
+    wrong: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +162,7 @@ def _subject_result(
         source=source,
         interval=interval([values[subject, n] for n in known], clusters_of(snapshot, known)),
         right=sum(values[subject, n] == 1 for n in known),
+        wrong=sum(values[subject, n] < 0.5 for n in known),
         failed=sum(cell is not None and cell.state == "failed" for cell in cells),
         open=len(numbers) - len(known),
     )

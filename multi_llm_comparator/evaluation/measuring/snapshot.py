@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
+from multi_llm_comparator.evaluation.measuring.divergence import Divergence
+from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
-from multi_llm_comparator.tracking.records import ACTIVE, RunState
+from multi_llm_comparator.runs.snapshot import RunSnapshot
 
 SubjectState = Literal["waiting", "running", "done"]
-Phase = Literal["", "reading", "asking", "judging"]
+Phase = Literal["", "reading", "asking", "comparing", "judging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +36,9 @@ class SubjectProgress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationSnapshot:
+class EvaluationSnapshot(RunSnapshot):
     """Everything of an evaluation. ``running`` are answers that are being written, with their text so far."""
 
-    id: str
-    title: str
-    state: RunState
-    phase: Phase
-    version: int
-    created_at: float
-    ended_at: float | None
-    error: str | None
     spec: EvaluationSpec
     items: tuple[ItemFacts, ...]
     cells: Mapping[CellKey, Cell]
@@ -53,12 +46,8 @@ class EvaluationSnapshot:
     running: Mapping[CellKey, str]
     progress: tuple[SubjectProgress, ...]
     judged: tuple[int, int] = (0, 0)
-    owner: WorkingProcess | None = None
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def is_running(self) -> bool:
-        return self.state in ACTIVE
+    learnt: tuple[Learnt, ...] = ()
+    divergences: tuple[Divergence, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -14,6 +15,7 @@ from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 MAX_SUBJECTS, MAX_TASKS, MAX_REPEATS = 16, 20, 20
 MAX_ITEMS, MAX_CELLS = 20_000, 200_000
 MAX_TARGET_CHARS = 1024
+MAX_ACTORS, MAX_SEED = 64, 2**31
 # The letter of a subject: a judge and the keys of cells know it by nothing else.
 SUBJECT_IDS = tuple("abcdefghijklmnop")
 JudgeMode = Literal["reference", "rubric", "pairwise"]
@@ -57,9 +59,18 @@ class JudgeSpec(_Part):
     config: ModelConfig = Field(default_factory=lambda: ModelConfig(temperature=0.0, max_tokens=512))
 
 
+class Cluster(_Part):
+    """A Ray cluster that local models are asked on: its address (``HOST:PORT``, or ``ray://HOST:PORT`` from outside),
+    and on how many actors (None: one for each of its machines). The models' files lie there under the same paths."""
+
+    address: Annotated[str, Field(min_length=1, max_length=300, pattern=r"^(ray://)?[\w.\-\[\]:]+:\d{1,5}$")]
+    actors: Annotated[int, Field(ge=1, le=MAX_ACTORS)] | None = None
+
+
 class EvaluationSpec(_Part):
     """One evaluation. ``prompts`` is a copy of the set as it was then. With ``repeats`` each prompt is asked so often,
-    with seeds counted up from ``seed``.
+    with seeds counted up from ``seed``. ``reference`` is the subject (its id) that the predictions of the others are
+    compared with, token by token, on the prompts.
 
     Raises:
         ValidationError: nothing to ask, nobody to be asked, or more than fits.
@@ -70,8 +81,10 @@ class EvaluationSpec(_Part):
     prompts: PromptSet | None = None
     tasks: Annotated[tuple[TaskChoice, ...], Field(max_length=MAX_TASKS)] = ()
     repeats: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 1
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 1
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 1
     judge: JudgeSpec | None = None
+    reference: str | None = None
+    cluster: Cluster | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> EvaluationSpec:
@@ -80,6 +93,11 @@ class EvaluationSpec(_Part):
         ids = [subject.id for subject in self.subjects]
         if len(set(ids)) != len(ids):
             raise ValueError(f"two subjects have one id in {ids!r}")
+        if self.reference is not None:
+            if self.reference not in ids:
+                raise ValueError(f"the reference is {self.reference!r}, which is no subject; there are {ids!r}")
+            if self.prompts is None:
+                raise ValueError("predictions are compared on prompts of one's own: choose a prompt set")
         return self
 
     def subject(self, subject_id: str) -> Subject:
@@ -89,6 +107,28 @@ class EvaluationSpec(_Part):
     def pairs(self) -> tuple[tuple[Subject, Subject], ...]:
         """Each two subjects, the one that was chosen earlier first."""
         return tuple((one, other) for n, one in enumerate(self.subjects) for other in self.subjects[n + 1 :])
+
+
+def crossed(targets: Sequence[str], names: Sequence[str], configs: Sequence[ModelConfig]) -> tuple[Subject, ...]:
+    """Each model with each set of parameters; where there are several, a subject's label has its temperature.
+
+    Raises:
+        ConfigurationError: these are more subjects than fit.
+    """
+    if (count := len(targets) * len(configs)) > MAX_SUBJECTS:
+        raise ConfigurationError(
+            f"at most {MAX_SUBJECTS} models (times parameters) fit into one evaluation, not {count}"
+        )
+    pairs = [(target, name, config) for target, name in zip(targets, names, strict=True) for config in configs]
+    return tuple(
+        Subject(
+            id=letter,
+            target=target,
+            label=f"{name[:280]} · T={config.temperature:g}" if len(configs) > 1 else name[:300],
+            config=config,
+        )
+        for letter, (target, name, config) in zip(SUBJECT_IDS, pairs, strict=False)
+    )
 
 
 def checked_spec(**fields: object) -> EvaluationSpec:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from math import sqrt
 
-from multi_llm_comparator.core.readable import NOTHING, Language
+from multi_llm_comparator.core.readable import NOTHING, Language, Say, words_in
+from multi_llm_comparator.evaluation.measuring.breakdown import TagDifference
 from multi_llm_comparator.evaluation.measuring.prompt_task import PROMPTS
 from multi_llm_comparator.evaluation.measuring.results import JudgeTrust, PairVerdict
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.statistics.intervals import Interval, wilson
-from multi_llm_comparator.evaluation.statistics.power import rounded_up
+from multi_llm_comparator.evaluation.statistics.power import items_needed, rounded_up
 
-Say = Callable[..., str]
+# A difference that people ask for: the outlook says what it would take to show it.
+WANTED = 0.05
 
 _EN = {
     "prompts_n": "{n} prompts",
@@ -28,8 +30,20 @@ _EN = {
     "{judged}.",
     "trust_none": "Judged by {judge}, whose agreement with you is not known: score some answers yourself (0 so far). "
     "The order decided in {flips} of {judged}.",
-    "visible_before": "{items} show a difference of {points} points or more, if {discordance} of the answers differ.",
-    "visible_none": "{items} are too few to show any difference, if {discordance} of the answers differ.",
+    "visible_before": "{items} show a difference of {points} points or more, if {discordance} of the answers differ; "
+    "{wanted} points would need about {needed}.",
+    "visible_none": "{items} are too few to show any difference, if {discordance} of the answers differ; {wanted} "
+    "points would need about {needed}.",
+    "divergence": "{model} against {reference}: {kl} nats a token apart; the same token is likeliest in {same} of "
+    "{tokens} places of {texts} prompts and answers.",
+    "divergence_failed": "{model} against {reference}: their predictions could not be compared: {error}",
+    "learnt": "{model} was tuned on {found} of the {n} questions of {source} ({exact} word for word, {overlapping} in "
+    "part): its score there says little.",
+    "learnt_not": "{model} was tuned on other data: none of the {n} questions of {source} is in it{sampled}.",
+    "learnt_sampled": ", as far as one in {one_in} passages of it tells",
+    "learnt_unknown": "{model} was tuned, but what on cannot be read: {error}",
+    "extracted": "{model} was asked to write: its probabilities cannot be seen, so its choice was looked for in the "
+    "answers to {n} questions of {source}.",
     "report": "Evaluation",
     "created": "Created",
     "verdict": "Verdict",
@@ -47,6 +61,11 @@ _EN = {
     "memory": "Memory",
     "load": "Load",
     "front": "best trade-off",
+    "tag_better": "{better} better than {worse} (p = {p})",
+    "by_tag": "By tag",
+    "differs": "Differs for sure",
+    "tradeoff": "Score, speed and memory",
+    "tokens_per_s": "tokens per second, alone",
     "answers": "Answers",
     "prompt": "Prompt",
     "expected": "Expected",
@@ -62,6 +81,7 @@ _EN = {
     "state_running": "at work",
     "state_reading": "reading the data",
     "state_asking": "asking",
+    "state_comparing": "comparing predictions",
     "state_judging": "judging",
     "state_done": "done",
     "state_failed": "failed",
@@ -81,8 +101,19 @@ _ZH = {
     "trust": "由 {judge} 评判：与您评分的一致性 kappa 为 {kappa}（{n} 条）；{judged} 次评判中 {flips} 由顺序决定。",
     "trust_none": "由 {judge} 评判，尚不知它与您是否一致：请亲自给一些回答打分（目前 0 条）。"
     "{judged} 次评判中有 {flips} 由顺序决定。",
-    "visible_before": "若有 {discordance} 的回答不同，{items}可以显示 {points} 个百分点以上的差异。",
-    "visible_none": "若有 {discordance} 的回答不同，{items}太少，无法显示任何差异。",
+    "visible_before": "若有 {discordance} 的回答不同，{items}可以显示 {points} 个百分点以上的差异；"
+    "要显示 {wanted} 个百分点约需 {needed} 条。",
+    "visible_none": "若有 {discordance} 的回答不同，{items}太少，无法显示任何差异；"
+    "要显示 {wanted} 个百分点约需 {needed} 条。",
+    "divergence": "{model} 与 {reference}：每个 token 相差 {kl} nats；在 {texts} 条提示词和回答的 {tokens} 个位置中，"
+    "{same} 的最可能 token 相同。",
+    "divergence_failed": "{model} 与 {reference}：无法比较二者的预测：{error}",
+    "learnt": "{model} 的微调数据包含{source}的 {n} 道题中的 {found} 道（{exact} 道原文相同，"
+    "{overlapping} 道部分相同）：它在这里的得分参考价值不大。",
+    "learnt_not": "{model} 由其他数据微调：其中没有{source}的 {n} 道题中的任何一道{sampled}。",
+    "learnt_sampled": "（仅就其中约 {one_in} 分之一的片段而言）",
+    "learnt_unknown": "{model} 经过微调，但无法读取其训练数据记录：{error}",
+    "extracted": "{model} 以书写方式作答：无法看到其概率，因此从它对{source}的 {n} 道题的回答中提取所选项。",
     "report": "评测",
     "created": "创建于",
     "verdict": "结论",
@@ -100,6 +131,11 @@ _ZH = {
     "memory": "内存",
     "load": "加载",
     "front": "最佳权衡",
+    "tag_better": "{better} 优于 {worse}（p = {p}）",
+    "by_tag": "按标签",
+    "differs": "确有差异",
+    "tradeoff": "得分、速度与内存",
+    "tokens_per_s": "单独运行时每秒 token 数",
     "answers": "回答",
     "prompt": "提示词",
     "expected": "期望答案",
@@ -115,6 +151,7 @@ _ZH = {
     "state_running": "进行中",
     "state_reading": "读取数据",
     "state_asking": "提问中",
+    "state_comparing": "比较预测",
     "state_judging": "评判中",
     "state_done": "完成",
     "state_failed": "失败",
@@ -127,11 +164,7 @@ LABELS: Mapping[Language, Mapping[str, str]] = {"en": _EN, "zh": _ZH}
 
 def words_of(language: Language) -> Say:
     """What says these words in a language."""
-    return partial(_said, LABELS[language])
-
-
-def _said(labels: Mapping[str, str], key: str, /, **values: object) -> str:
-    return labels[key].format(**values) if values else labels[key]
+    return words_in(LABELS[language])
 
 
 def items_words(say: Say, source: str, n: int) -> str:
@@ -187,10 +220,18 @@ def trust_sentence(trust: JudgeTrust, spec: EvaluationSpec, language: Language) 
     return say("trust", **values, kappa=kappa, n=trust.agreement.n)
 
 
-def outlook_sentence(source: str, n: int, visible: float | None, discordance: float, language: Language) -> str:
-    """What a run of ``n`` items can show, before it starts."""
+def outlook_sentence(
+    source: str, n: int, visible: float | None, discordance: float, language: Language, *, comparisons: int = 1
+) -> str:
+    """What a run of ``n`` items can show, before it starts, and how many a small difference would need."""
     say = words_of(language)
-    values = {"items": items_words(say, source, n), "discordance": f"{discordance:.0%}"}
+    needed = items_needed(WANTED, sqrt(max(0.0, discordance - WANTED**2)), comparisons=comparisons)
+    values = {
+        "items": items_words(say, source, n),
+        "discordance": f"{discordance:.0%}",
+        "wanted": f"{100 * WANTED:g}",
+        "needed": NOTHING if needed is None else f"{rounded_up(needed):,}",
+    }
     return (
         say("visible_none", **values) if visible is None else say("visible_before", **values, points=_points(visible))
     )
@@ -199,6 +240,20 @@ def outlook_sentence(source: str, n: int, visible: float | None, discordance: fl
 def p_words(p: float) -> str:
     """``0.032``, ``< 0.001``."""
     return f"{p:.3f}" if p >= 0.001 else "< 0.001"
+
+
+def difference_words(differences: Sequence[TagDifference], spec: EvaluationSpec, language: Language) -> str:
+    """``Q8_0 better than Q4_0 (p = 0.003)``, several with semicolons."""
+    say = words_of(language)
+    return "; ".join(
+        say("tag_better", better=spec.subject(one.better).name, worse=spec.subject(one.worse).name, p=p_words(one.p))
+        for one in differences
+    )
+
+
+def memory_words(size_bytes: int | None) -> str:
+    """``105 MiB``."""
+    return NOTHING if size_bytes is None else f"{size_bytes / 2**20:,.0f} MiB"
 
 
 def mean_words(found: Interval | None) -> str:

@@ -25,10 +25,6 @@ class Interval:
     n: int
     level: float = LEVEL
 
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
 
 def wilson(successes: float, n: float, z: float | None = None) -> tuple[float, float]:
     """Wilson's score interval of a share: bounds between 0 and 1, (0, 1) where there is nothing.

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
@@ -19,24 +19,12 @@ from multi_llm_comparator.core.exceptions import (
     error_from_name,
 )
 from multi_llm_comparator.core.requests import TextSource
-from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
+from multi_llm_comparator.core.scores import TextScorer
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.tasks.base import Answer, Ask, Choose, TaskItem
 
 # So many items are asked at once: enough to fill the batches of a model that scores.
 AT_ONCE = 96
-
-
-class TextScorer(Protocol):
-    """Anything that scores texts: the local engine, an endpoint that shows log-probabilities."""
-
-    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
-        """How likely texts are to ``target``.
-
-        Raises:
-            UnsupportedModelError: it only writes.
-            MultiLLMError: why it cannot be told.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ NOTHING = "[invalid]"
 _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 # What does not count when answers are compared.
-_IGNORED = tuple(re.compile(pattern) for pattern in (",", r"\$", r"(?s).*#### ", r"\.$"))
+_IGNORED = re.compile(r"[,$]")
+_FULL_STOP = re.compile(r"\.$")
 
 
 class Gsm8k(Task):
@@ -99,9 +100,8 @@ def flexible_number(answer: str) -> str:
 
 def plain_number(text: str) -> str:
     """A number as it is compared: without commas, dollars, what stands before it and the full stop behind it."""
-    for pattern in _IGNORED:
-        text = pattern.sub("", text)
-    return text.lower()
+    # As lm-eval's patterns do, but for ".*#### ", which would look through an answer from each of its characters.
+    return _FULL_STOP.sub("", _IGNORED.sub("", text).rpartition("#### ")[2]).lower()
 
 
 def _question(row: dict[str, Any]) -> str:

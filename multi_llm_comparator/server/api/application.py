@@ -18,6 +18,7 @@ from multi_llm_comparator.server.api import (
     completions,
     cooperation_task,
     embeddings,
+    events,
     messages,
     models,
     ollama,
@@ -38,6 +39,7 @@ from multi_llm_comparator.server.api.errors import (
     tell_http_error,
 )
 from multi_llm_comparator.server.api.forms import REFUSED
+from multi_llm_comparator.server.api.methods import HeadAsGet
 from multi_llm_comparator.server.leaving import ClientLeftError
 from multi_llm_comparator.server.serving import Served
 
@@ -68,7 +70,7 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
+        middleware=[Middleware(HeadAsGet), Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
     )
     api.state.served = served
     families = (completions, responses, messages, models, tokenizers, embeddings)
@@ -80,6 +82,7 @@ def make_api(
     api.include_router(queries.router)
     api.include_router(services.router)
     api.include_router(cooperation_task.router)
+    api.include_router(events.router)
     api.include_router(runs.router)
     api.include_router(shared.router)
     api.include_router(upkeep.router)

@@ -6,20 +6,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multi_llm_comparator.server.api.errors import ApiError, error_response
+from multi_llm_comparator.server.api.methods import as_json
 from multi_llm_comparator.server.callers import SHARE_OF, caller_of
 
 MAX_BODY_BYTES = 8 * 2**20
 # Requests that are answered at the same time. Beyond it a client is told to come back.
 MAX_AT_ONCE = 512
-_JSON = b"application/json"
 
 
 class Crowd:
     """ASGI middleware: at most ``most`` requests that want text are in work at the same time, of keys of lower priority
-    fewer, and no body is read beyond ``most_bytes``.
-
-    A body without a type of its own, as ``curl -d`` sends it and Ollama's documentation shows it, is taken for JSON:
-    what a foreign page could send so has been refused for its origin by then.
+    fewer, and no body is read beyond ``most_bytes`` or of another type than JSON.
     """
 
     def __init__(self, inner: ASGIApp, most: int = MAX_AT_ONCE, most_bytes: int = MAX_BODY_BYTES) -> None:
@@ -35,9 +32,15 @@ class Crowd:
             error = ApiError(said, 429, code="rate_limit_exceeded")
             await error_response(scope["path"], error)(scope, receive, send)
             return
+        try:
+            headers = as_json(scope["headers"])
+        except HTTPException as exc:
+            error = ApiError("a body is JSON here: send it as 'Content-Type: application/json'", exc.status_code)
+            await error_response(scope["path"], error)(scope, receive, send)
+            return
         self._here += 1
         try:
-            await self._inner({**scope, "headers": _as_json(scope["headers"])}, self._bounded(receive), send)
+            await self._inner({**scope, "headers": headers}, self._bounded(receive), send)
         finally:
             self._here -= 1
 
@@ -54,9 +57,3 @@ class Crowd:
             return message
 
         return bounded
-
-
-def _as_json(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    untyped = (b"", b"application/x-www-form-urlencoded")
-    kept = [(name, value) for name, value in headers if name != b"content-type" or value not in untyped]
-    return kept if any(name == b"content-type" for name, _ in kept) else [*kept, (b"content-type", _JSON)]

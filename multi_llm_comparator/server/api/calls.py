@@ -40,7 +40,8 @@ async def whole_answer(
     target = target_of(served, model)
     meter = Meter(served, request, target)
     await meter.admit(requests)
-    answers, status = Answers(served, target, _in_order(request, requests)), FAULT
+    with meter.acting():
+        answers, status = Answers(served, target, _in_order(request, requests)), FAULT
     try:
         response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
         status = ANSWERED
@@ -67,7 +68,8 @@ async def streamed_answer(
     target = target_of(served, model)
     meter = Meter(served, request, target)
     await meter.admit(requests)
-    answers = Answers(served, target, _in_order(request, requests))
+    with meter.acting():
+        answers = Answers(served, target, _in_order(request, requests))
     try:
         await unless_left(request.receive, answers.begin())
     except BaseException as exc:

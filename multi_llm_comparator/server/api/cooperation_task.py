@@ -47,7 +47,7 @@ class TaskForm(Form):
     voting_rounds: Annotated[int, Field(ge=1, le=5)] = Field(default=1, description="rounds of votes, layers otherwise")
     samples: Annotated[int, Field(ge=1, le=16)] = 1
     agreement: Annotated[Share, Field(gt=0)] = Field(default=1.0, description="of a cascade's small models")
-    integrator: Annotated[str, Field(max_length=300)] = Field(default="", description="who puts answers together")
+    integrator: Annotated[str, Field(max_length=300)] = Field(default="", description="who combines answers")
     deadline_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
     max_tokens: Count | None = None
     temperature: Temperature = 0.7
@@ -123,7 +123,8 @@ async def _metered(request: Request, served: Served, spec: CooperationSpec) -> C
     await meter.admit([asked])
     answer, status = Answer(), FAULT
     try:
-        found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
+        with meter.acting():
+            found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))
         read, written = found.prompt_tokens, found.tokens
         cost = Cost(
             request_id=asked.id,

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core import exceptions as ours
 from multi_llm_comparator.core.exceptions import MultiLLMError, error_from_name
+from multi_llm_comparator.server.api.methods import allowed, told_options
 
 MAX_SHOWN_CHARS = 2000
 RETRY_AFTER_S = 1
@@ -30,6 +32,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.InvalidParameterError: (400, "invalid_value"),
     # The key of an endpoint behind a name is not the client's.
     ours.KeyRefusedError: (502, "upstream_key_refused"),
+    ours.NotAllowedError: (403, "not_allowed"),
     ours.RateLimitedError: (429, "rate_limit_exceeded"),
     ours.LimitExceededError: (429, "rate_limit_exceeded"),
     ours.BudgetExceededError: (429, "insufficient_quota"),
@@ -55,6 +58,7 @@ _OPENAI_TYPES = {
     408: "timeout_error",
     409: "invalid_request_error",
     413: "invalid_request_error",
+    415: "invalid_request_error",
     429: "rate_limit_error",
 }
 _ANTHROPIC_TYPES = {
@@ -64,6 +68,7 @@ _ANTHROPIC_TYPES = {
     404: "not_found_error",
     405: "invalid_request_error",
     413: "request_too_large",
+    415: "invalid_request_error",
     429: "rate_limit_error",
     503: "overloaded_error",
     504: "timeout_error",
@@ -169,7 +174,7 @@ def is_api(path: str) -> bool:
 
 def body_for(path: str, error: ApiError) -> dict[str, Any]:
     """The error in the form of whose path was asked."""
-    if path.startswith("/api/") and not path.startswith("/api/runs"):
+    if path.startswith("/api/") and not path.startswith(("/api/runs", "/api/answers")):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
         return anthropic_body(error)
@@ -188,8 +193,15 @@ async def tell_api_error(request: Request, error: Exception) -> Response:
 
 async def tell_http_error(request: Request, error: Exception) -> Response:
     """What the framework itself found wrong: no such path, no such method, a body too large or unreadable."""
-    status = getattr(error, "status_code", 500)
+    assert isinstance(error, HTTPException)
+    if (options := told_options(request, error)) is not None:
+        return options
+    status = error.status_code
     said = _WORDS.get(status, "{phrase}").format(
-        method=request.method, path=request.url.path, phrase=HTTPStatus(status).phrase
+        method=request.method,
+        path=request.url.path,
+        phrase=HTTPStatus(status).phrase,
     )
-    return error_response(request.url.path, ApiError(said, status))
+    response = error_response(request.url.path, ApiError(said, status))
+    response.headers.update(allowed(error))
+    return response

@@ -126,7 +126,7 @@ def _input(call: ToolCall) -> dict[str, Any]:
     """The arguments; of a call that was cut, none."""
     try:
         value = json.loads(call.arguments or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -42,6 +42,11 @@ class Offer:
         except OSError:
             return 0
 
+    @property
+    def sees_images(self) -> bool:
+        """Whether a local model looks at images."""
+        return self.info is not None and self.info.loaded_as.config.get("sees_images") is True
+
     def as_openai(self) -> dict[str, Any]:
         return {
             "id": self.name,
@@ -50,6 +55,7 @@ class Offer:
             "owned_by": self.owner,
             "kind": self.kind,
             "context_length": self.info.config.get("context_length") if self.info else None,
+            **({"sees_images": True} if self.sees_images else {}),
             **({"parent": self.info.base.name} if self.info and self.info.base else {}),
         }
 

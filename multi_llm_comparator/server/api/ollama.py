@@ -30,6 +30,7 @@ from multi_llm_comparator.server.api.ollama_forms import (
 from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.metering import refuse_models
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
 # Puts a text where the kind of answer has it.
@@ -71,7 +72,9 @@ async def tags(request: Request) -> dict[str, Any]:
 async def show(form: ShowForm, request: Request) -> dict[str, Any]:
     """What is known of one name."""
     served = await served_by(request)
-    offer = offer_of(served, plain_name(served.models, target_of(served, form.model or form.name)))
+    target = plain_name(served.models, target_of(served, form.model or form.name))
+    refuse_models(caller_of(request.scope), [target])
+    offer = offer_of(served, target)
     info = offer.info.config if offer.info else {}
     architecture = str(info.get("architecture") or offer.kind)
     known = {
@@ -85,7 +88,7 @@ async def show(form: ShowForm, request: Request) -> dict[str, Any]:
         "template": "",
         "details": _details(offer),
         "model_info": {name: value for name, value in known.items() if value is not None},
-        "capabilities": ["embedding" if offer.kind == "embedder" else "completion"],
+        "capabilities": ["embedding" if offer.kind == "embedder" else "completion", *(["vision"] * offer.sees_images)],
         "modified_at": _time(offer.modified_at),
     }
 
@@ -136,7 +139,9 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
 async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: Put) -> Response:
     """Load a local model ahead of its first question; whatever else answers has nothing to load."""
     served = await served_by(request)
-    offer = offer_of(served, plain_name(served.models, target_of(served, form.model)))
+    target = plain_name(served.models, target_of(served, form.model))
+    refuse_models(caller_of(request.scope), [target])
+    offer = offer_of(served, target)
     if offer.info is not None:
         try:
             await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
@@ -156,7 +161,7 @@ def _with_calls(said: dict[str, Any], answer: Answer) -> dict[str, Any]:
     for number, call in enumerate(answer.calls):
         try:
             function = {"index": number, "name": call.name, "arguments": json.loads(call.arguments or "{}")}
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         calls.append({"id": call.id, "function": function})
     return {"message": {**said["message"], "tool_calls": calls}} if calls else said

@@ -18,13 +18,14 @@ from multi_llm_comparator.routing import IntelligentRouter, RoutingDecision, tar
 from multi_llm_comparator.server.api.answers import Answer, tokens_within
 from multi_llm_comparator.server.api.calls import served_by, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
-from multi_llm_comparator.server.api.forms import Count, Form, Name, Share, Text, example
+from multi_llm_comparator.server.api.forms import Count, Form, ImageAddress, Name, Share, Text, example
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
 # From here on a failure is of who was asked, not of the question: somebody else may answer it.
 SERVER_SIDE = 500
+MAX_IMAGES = 16
 Weight = Annotated[float, Field(ge=0, le=1000)]
 
 
@@ -56,6 +57,9 @@ class QueryForm(Form):
     ignored: ClassVar = frozenset({"user_id"})
 
     query: Annotated[Text, Field(min_length=1)] = Field(description="the question")
+    images: Annotated[list[ImageAddress], Field(max_length=MAX_IMAGES)] = Field(
+        default=[], description="what the question is about, as `https:` or `data:` URLs; a model that sees is asked"
+    )
     preferences: Preferences = Field(default=Preferences(), description="how it is answered")
 
 
@@ -140,7 +144,7 @@ async def _decided(form: QueryForm, request: Request, served: Served, routing: I
     among = caller_of(request.scope).limits.may_ask
 
     async def decide() -> RoutingDecision:
-        return routing.decide(form.query, among=among, **form.preferences.weights)
+        return routing.decide(form.query, has_images=bool(form.images), among=among, **form.preferences.weights)
 
     try:
         return await served.there(decide())
@@ -162,7 +166,7 @@ async def _answered(
         max_tokens=tokens_within(wanted.max_tokens, "preferences.max_tokens"),
         n_ctx=served.n_ctx,
     )
-    asked = GenerationRequest(messages=(Message("user", form.query),), config=config)
+    asked = GenerationRequest(messages=(Message("user", form.query, tuple(form.images)),), config=config)
     began = time.monotonic()
 
     def written(target: str, answers: list[Answer]) -> dict[str, Any]:

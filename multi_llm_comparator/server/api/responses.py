@@ -211,7 +211,7 @@ def _part(text: str) -> dict[str, Any]:
 def _usage(answer: Answer) -> dict[str, Any]:
     return {
         "input_tokens": answer.prompt_tokens,
-        "input_tokens_details": {"cached_tokens": answer.cached_tokens},
+        "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": answer.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": answer.thought_tokens},
         "total_tokens": answer.prompt_tokens + answer.completion_tokens,

@@ -1,4 +1,4 @@
-"""Stored runs and those at work: ``/api/runs``. A key needs the scope ``admin``: they hold what everybody asked."""
+"""Stored runs and those at work: ``/api/runs``. A key is shown its own, with the scope ``admin`` everybody's."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from multi_llm_comparator.core.callers import acting_for, current_caller
 from multi_llm_comparator.core.exceptions import (
     ConfigurationError,
     MultiLLMError,
@@ -48,14 +49,18 @@ async def list_runs(
     state: Short = None,
     model: Short = None,
     tag: Short = None,
+    caller: Short = None,
     text: Short = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 50,
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
 ) -> dict[str, Any]:
-    """The newest first; every filter that is given must fit."""
+    """The newest first; every filter that is given must fit. ``caller`` is the id of a key: who has not the scope
+    ``admin`` is shown its own runs whatever it says."""
     served, runs = _runs(request)
     states = (state,) if state else ()
-    wanted = RunFilter(kind=kind or None, states=states, model=model or None, tag=tag or None, text=text or "")
+    wanted = RunFilter(
+        kind=kind or None, states=states, model=model or None, tag=tag or None, caller=caller or None, text=text or ""
+    )
     found = await _told(served, runs.list(wanted, limit, offset))
     total = await _told(served, runs.count(wanted))
     return {"object": "list", "data": [_summary(run) for run in found], "total": total}
@@ -123,7 +128,9 @@ async def resume_run(run_id: str, request: Request) -> dict[str, Any]:
     """Go on with what was stopped; nothing that is finished is repeated."""
     served, runs = _runs(request)
     await _found(served, runs, run_id)
-    await _told(served, runs.resume(run_id, LiveRun))
+    # Nobody further out counts what is asked from now on.
+    with acting_for(current_caller()):
+        await _told(served, runs.resume(run_id, LiveRun))
     return _summary(await _found(served, runs, run_id))
 
 
@@ -168,7 +175,7 @@ def _summary(run: RunSummary) -> dict[str, Any]:
     return {
         "object": "run",
         **{name: getattr(run, name) for name in ("id", "kind", "title", "detail", "status", "phase")},
-        **{name: getattr(run, name) for name in ("created_at", "updated_at", "origin", "parent_id", "note")},
+        **{name: getattr(run, name) for name in ("created_at", "updated_at", "origin", "parent_id", "caller", "note")},
         "models": list(run.models),
         "tags": list(run.tags),
         "owner": asdict(run.owner) if run.owner is not None else None,

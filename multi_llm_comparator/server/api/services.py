@@ -18,7 +18,6 @@ from multi_llm_comparator.server.api.answers import Answer
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name, Text, example
-from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
 from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
@@ -70,15 +69,13 @@ async def service(form: ServiceForm, request: Request) -> Response:
 async def _metered(request: Request, served: Served, spec: ServiceSpec, data: bytes) -> ServiceResponse:
     """The finished service, counted for the caller as one request to whoever was asked."""
     assert served.applications is not None
-    if caller_of(request.scope).limits.budget_per_day_usd is not None and spec.target:
-        said = "what a service could cost is not known before; ask it with a key that has no budget, or with model ''"
-        raise ApiError(said, 403, param="parameters.model")
-    meter = Meter(served, request, spec.target)
+    meter = Meter(served, request, spec.target, is_run=True)
     asked = GenerationRequest(messages=(Message("user", data[:COUNTED_CHARS].decode("utf-8", "replace")),))
     await meter.admit([asked])
     answer, status = Answer(), FAULT
     try:
-        found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))
+        with meter.acting():
+            found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))
         read, written = found.prompt_tokens, found.completion_tokens
         for event in (
             Cost(

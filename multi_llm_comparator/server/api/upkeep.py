@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from multi_llm_comparator import __version__
 from multi_llm_comparator.core import readable
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.guard import HEALTH
 from multi_llm_comparator.server.serving import Served
 
@@ -33,18 +34,21 @@ async def status(request: Request) -> dict[str, Any]:
     async def look() -> dict[str, Any]:
         return served.gateway.get_statistics()
 
+    may_ask = caller_of(request.scope).limits.may_ask
     counted = await served.there(look())
     success = counted["success_rate"]
     uptime_s = now() - counted["since"]
     return {
         "system_health": 1.0 if success is None else success,
-        "active_models": [model.name for model in served.engine.loaded_models() if model.state != "loading"],
+        "active_models": [
+            model.name for model in served.engine.loaded_models() if model.state != "loading" and may_ask(model.name)
+        ],
         "total_requests": sum(counted["requests"].values()),
         "uptime": readable.seconds(uptime_s, "en"),
         "uptime_s": round(uptime_s, 1),
         "success_rate": success,
         "fallbacks": sum(counted["fallbacks"].values()),
-        "models": {name: dict(counts) for name, counts in counted["models"].items()},
+        "models": {name: dict(counts) for name, counts in counted["models"].items() if may_ask(name)},
         "version": __version__,
     }
 

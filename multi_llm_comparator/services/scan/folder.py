@@ -7,6 +7,7 @@ from pathlib import Path
 
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.services.scan.gguf_files import gguf_entry, group_parts
+from multi_llm_comparator.services.scan.projectors import with_projectors
 from multi_llm_comparator.services.scan.pytorch_dirs import is_checkpoint, pytorch_entries
 from multi_llm_comparator.services.scan.walk import Folder, ScanBudget, Walk
 
@@ -49,4 +50,4 @@ def _models(folders: Iterator[Folder], source: str, kinds: frozenset[ModelType])
                 checkpoints.append(folder.path)
         if ModelType.GGUF in kinds:
             files = [path for path in folder.files if path.suffix.lower() == ".gguf"]
-            yield from (gguf_entry(parts, source) for parts in group_parts(files))
+            yield from with_projectors([gguf_entry(parts, source) for parts in group_parts(files)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,9 @@ _NO_TEXT = {
     **dict.fromkeys(("t5", "t5encoder"), "an encoder-decoder model; only decoder models are supported"),
     "wavtokenizer-dec": "part of a speech model, not a language model",
 }
+# Models that were made to see; others tell it by a chat template that knows images.
+_SEEING = frozenset({"qwen2vl", "qwen3vl", "qwen3vlmoe", "cogvlm", "llama4"})
+_SEES = re.compile(r"""["']image["']""")
 _SAMPLING = {
     "temperature": "general.sampling.temp",
     "top_k": "general.sampling.top_k",
@@ -57,9 +61,19 @@ def describe_gguf(headers: Sequence[GgufHeader]) -> dict[str, Any]:
     }
     found = {key: value for key, value in config.items() if value is not None and value != {}}
     problem = _problem(headers, architecture, found)
+    if architecture == "clip" or text(metadata, "general.type") == "mmproj":
+        found |= _projector_facts(metadata)
+    elif _SEES.search(str(metadata.get("tokenizer.chat_template", ""))) or architecture in _SEEING:
+        found["may_see"] = True
     if text(metadata, "general.type") == "adapter":
         found |= {"is_adapter": True, **_adapter_facts(headers[0])}
     return {**found, "problem": problem} if problem else found
+
+
+def _projector_facts(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Of the vision part of a model: how many numbers it gives for each part of an image, where it says so."""
+    size = whole(metadata, "clip.vision.projection_dim", "clip.projection_dim")
+    return {"is_projector": True, **({"projection_size": size} if size else {})}
 
 
 def _adapter_facts(header: GgufHeader) -> dict[str, Any]:

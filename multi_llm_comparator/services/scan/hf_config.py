@@ -46,6 +46,18 @@ def is_encoder(config: Mapping[str, Any]) -> bool:
     return text(config, "model_type") in _ENCODERS and not writes and config.get("is_decoder") is not True
 
 
+# What a checkpoint's processor of images is kept in.
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json", "image_processor_config.json")
+NO_PROCESSOR = f"it was made to see images, and cannot without its {PROCESSOR_FILES[0]!r}; fetch that too"
+
+
+def was_made_to_see(config: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint that writes text also takes images."""
+    has_vision = any(section(config, name) for name in ("vision_config", "vision_tower_config", "image_config"))
+    writes = any(name.endswith(_WRITES_TEXT) for name in texts(config, "architectures"))
+    return has_vision and writes and config.get("is_encoder_decoder") is not True
+
+
 def describe_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The architecture part of ``ModelInfo.config`` from a config.json; models that also see keep theirs nested."""
     config = {**config, **section(config, "text_config")}

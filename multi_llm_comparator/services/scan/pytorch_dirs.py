@@ -15,6 +15,8 @@ from multi_llm_comparator.services.scan.entry import FileStamp, model_entry, sta
 from multi_llm_comparator.services.scan.fields import text, whole
 from multi_llm_comparator.services.scan.hf_config import (
     EMBEDS_ONLY,
+    NO_PROCESSOR,
+    PROCESSOR_FILES,
     config_problem,
     config_warnings,
     describe_config,
@@ -23,6 +25,7 @@ from multi_llm_comparator.services.scan.hf_config import (
     is_encoder,
     quantized_bits,
     tokenizer_problem,
+    was_made_to_see,
 )
 from multi_llm_comparator.services.scan.origin import NOTES_FILE, told_origin
 from multi_llm_comparator.services.scan.pytorch_weights import (
@@ -100,6 +103,9 @@ def _describe_checkpoint(folder: Path, marks: Sequence[FileStamp]) -> dict[str, 
         described["warnings"] = config_warnings(config)
         if is_encoder(config):
             described |= {"embeds": True, "engine": "encoder"}
+        if was_made_to_see(config):
+            described["sees_images"] = not names.isdisjoint(PROCESSOR_FILES)
+            described["warnings"] += [] if described["sees_images"] else [NO_PROCESSOR]
     quantized = quantized_bits(config)
     described_weights, damage = _read_weights(weights, quantized[1] if quantized else None)
     described |= described_weights

@@ -8,6 +8,7 @@ from multi_llm_comparator.core.exceptions import ModelNotFoundError, Unsupported
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.services.scan.gguf_files import gguf_entry, group_parts
+from multi_llm_comparator.services.scan.projectors import with_projectors
 
 
 def model_at(path: str | Path) -> ModelInfo:
@@ -19,8 +20,9 @@ def model_at(path: str | Path) -> ModelInfo:
     """
     path = Path(path)
     if path.is_file() and path.suffix.lower() == ".gguf":
-        (files,) = group_parts([path])
-        found = [gguf_entry(files, "")]
+        beside = [other for other in path.parent.glob("*.gguf") if "mmproj" in other.name.lower() and other != path]
+        listed = with_projectors([gguf_entry(files, "") for files in group_parts([path, *beside])])
+        found = [model for model in listed if model.path == str(path)]
     elif path.is_dir():
         found = scan_folder(path, "")
         here = [model for model in found if Path(model.path).resolve() == path.resolve()]

@@ -14,6 +14,7 @@ from multi_llm_comparator.services.scan.entry import model_entry
 from multi_llm_comparator.services.scan.fields import recommended
 from multi_llm_comparator.services.scan.folder import scan_folder
 from multi_llm_comparator.services.scan.gguf_files import GgufSet, gguf_entry
+from multi_llm_comparator.services.scan.projectors import give_projector
 from multi_llm_comparator.services.scan.reading import read_json
 from multi_llm_comparator.services.scan.walk import ScanBudget, Walk
 
@@ -143,9 +144,13 @@ def _add_ollama_extras(entry: ModelInfo, root: Path, layers: dict[str, str]) -> 
             name: stored[name] for name in ("temperature", "top_k", "top_p", "repeat_penalty") if name in stored
         }
         entry.config["generation"] = {**entry.config.get("generation", {}), **recommended(known)}
-    unused = [kind for kind in ("adapter", "projector") if kind in layers]
+    blob = _blob(root, layers, "projector")
+    vision = gguf_entry(GgufSet(entry.name, (blob,), 1), OLLAMA) if blob is not None else None
+    is_of_use = vision is not None and vision.config.get("is_projector") is True
+    unused = [kind for kind in ("adapter", "projector") if kind in layers and not (kind == "projector" and is_of_use)]
     if unused:
         entry.config["warnings"] = [f"its {kind} is not used here" for kind in unused]
+    give_projector(entry, vision if is_of_use else None)
 
 
 def scan_lm_studio(root: Path, notes: list[str], budget: ScanBudget | None = None) -> list[ModelInfo]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
@@ -15,8 +14,9 @@ from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.runs.task_run import TaskRun
-from multi_llm_comparator.tracking.records import ACTIVE, ItemRecord, RunRecord, RunState
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, Review
 
 KIND = "distillation"
@@ -25,23 +25,14 @@ MAX_TITLE_CHARS = 200
 # After so many failures in a row the target is not going to answer.
 MAX_FAILURES = 10
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DistillationSnapshot:
+class DistillationSnapshot(RunSnapshot):
     """A distillation now. ``answers`` are by the prompts' keys, in their order."""
 
-    id: str
-    title: str
-    state: RunState
     options: DistillOptions
     prompts: tuple[DistillPrompt, ...]
     answers: Mapping[str, DistilledAnswer]
-    error: str
-    created_at: float
-    ended_at: float | None
-    version: int
 
     @property
     def done(self) -> int:
@@ -52,100 +43,53 @@ class DistillationSnapshot:
         return sum(answer.state == "failed" for answer in self.answers.values())
 
 
-class Distillation(TaskRun):
-    """Prompts being answered. Everything here is changed on one event loop."""
+class Distillation(TaskRun[DistillationSnapshot, Literal[""]]):
+    """Prompts being answered."""
 
     kind = KIND
-    id: str = ""
-    state: RunState = "queued"
-    version: int = 0
 
     def __init__(
         self, source: TextSource, options: DistillOptions, prompts: Sequence[DistillPrompt], *, run_id: str, title: str
     ) -> None:
         self.id, self.options, self.prompts = run_id, options, tuple(prompts)
         self.given_title = title
-        # All keys are there from the beginning: another thread may copy it at any moment.
         self.answers: dict[str, DistilledAnswer] = {prompt.key: DistilledAnswer() for prompt in prompts}
-        self.created_at, self.error = now(), ""
-        self.ended_at: float | None = None
+        self.created_at = now()
         self._positions = {prompt.key: position for position, prompt in enumerate(prompts)}
         self._source = OneRun(source, run_id)
         self._failures = 0
-        self.save_error: str | None = None
 
     @property
     def title(self) -> str:
         return self.given_title or cut_line(self.prompts[0].messages[-1].content, MAX_TITLE_CHARS)
 
-    def snapshot(self) -> DistillationSnapshot:
+    def frozen(self) -> DistillationSnapshot:
         return DistillationSnapshot(
-            id=self.id,
-            title=self.title,
-            state=self.state,
-            options=self.options,
-            prompts=self.prompts,
-            answers=dict(self.answers),
-            error=self.error,
-            created_at=self.created_at,
-            ended_at=self.ended_at,
-            version=self.version,
+            **self.head(), options=self.options, prompts=self.prompts, answers=dict(self.answers)
         )
 
     # --- life -------------------------------------------------------------------------------------------------------
-
-    def begin(self) -> None:
-        """Answer what is not answered yet, beside the caller."""
-        self.state, self.error, self.ended_at = "running", "", None
-        self._failures = 0
-        self.version += 1
-        self.launch(self._work())
 
     async def resume(self) -> None:
         self.refuse_elsewhere()
         if all(answer.state == "done" for answer in self.answers.values()):
             return
+        self.error, self.ended_at = None, None
+        self._enter("queued")
         self.begin()
 
-    async def never_began(self, state: RunState) -> None:
-        await self._conclude(state)
-
-    async def _work(self) -> None:
-        state: RunState = "failed"
+    async def work(self) -> None:
+        self._failures = 0
+        self._enter("running")
+        await self.save()
+        waiting = iter([prompt for prompt in self.prompts if self.answers[prompt.key].state != "done"])
         try:
-            await self._commit()
-            await self._ask_all()
-            state = "failed" if self.error else "done"
-        except asyncio.CancelledError:
-            state = self._ends_as
-            raise
-        except MultiLLMError as exc:
-            self.error = str(exc)
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self.options.concurrency, len(self.prompts))):
+                    group.create_task(self._answer_all(waiting))
         except ExceptionGroup as several:
             known, unknown = several.split(MultiLLMError)
-            if unknown is not None:
-                log.error("run %s broke", self.id, exc_info=unknown)
-            first = known.exceptions[0] if known is not None and unknown is None else None
-            self.error = str(first) if first else "something went wrong in the workbench; its log says what"
-        except Exception:
-            log.exception("run %s broke", self.id)
-            self.error = "something went wrong in the workbench; its log says what"
-        finally:
-            await self._conclude(state)
-
-    async def _conclude(self, state: RunState) -> None:
-        self.state, self.ended_at = state, now()
-        self.version += 1
-        try:
-            await self._commit()
-        except MultiLLMError as exc:
-            self.state, self.error = "failed", self.error or str(exc)
-
-    async def _ask_all(self) -> None:
-        waiting = iter([prompt for prompt in self.prompts if self.answers[prompt.key].state != "done"])
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(self.options.concurrency, len(self.prompts))):
-                group.create_task(self._answer_all(waiting))
+            raise (unknown or known or several).exceptions[0] from several
 
     async def _answer_all(self, waiting: Any) -> None:
         for prompt in waiting:
@@ -167,13 +111,8 @@ class Distillation(TaskRun):
     async def _put(self, key: str, answer: DistilledAnswer) -> None:
         self.answers[key] = answer
         self.version += 1
-        if self.recorder is not None:
-            # Of a run that is over nobody holds the lease; writing the run itself then checks that it is as it was.
-            await self.recorder.commit(key, run=self.state not in ACTIVE)
-
-    async def _commit(self) -> None:
-        if self.recorder is not None:
-            await self.recorder.commit(run=True)
+        # Of a run that is over nobody holds the lease; writing the run itself then checks that it is as it was.
+        await self._commit(key, run=self.is_over)
 
     # --- review -----------------------------------------------------------------------------------------------------
 
@@ -207,7 +146,7 @@ class Distillation(TaskRun):
                 "options": self.options.model_dump(mode="json"),
                 "prompts": prompts,
                 "title": self.given_title,
-                "error": self.error,
+                "error": self.error or "",
                 "ended_at": self.ended_at,
             },
             schema_version=SCHEMA_VERSION,
@@ -224,12 +163,6 @@ class Distillation(TaskRun):
             record=asdict(answer),
             updated_at=now(),
         )
-
-    def note_save_error(self, message: str | None) -> None:
-        self.save_error = message
-
-    def branch(self) -> None:
-        return None
 
 
 def _outcome(progress: AnswerProgress, target: str) -> DistilledAnswer:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import Message, TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
+from multi_llm_comparator.runs.task_kind import TaskRunKind
+from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_line
-from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation
+from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation, DistillationSnapshot
 
 
-class DistillationRegistry:
+class DistillationRegistry(TaskRunKind[Distillation]):
     """Has models answer prompts, as a kind of run.
 
     Args:
@@ -24,11 +26,11 @@ class DistillationRegistry:
         source: what answers.
     """
 
-    name, page, formats = KIND, "tune", ("jsonl",)
+    name, page, formats, run_class = KIND, "tune", ("jsonl",), Distillation
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
-        self.runs, self._source = runs, source
-        runs.register(self)
+        super().__init__(runs)
+        self._source = source
 
     async def start(
         self, prompts: Sequence[DistillPrompt], options: DistillOptions, *, title: str = ""
@@ -39,27 +41,20 @@ class DistillationRegistry:
             DocumentError: there are no prompts.
             InvalidParameterError: the parameters are none of a model's, or out of their range.
         """
+        refuse_workspaces("start jobs")
         if not prompts:
             raise DocumentError("there are no prompts to answer")
         ModelConfig.from_dict(options.parameters).validate()
-        run = Distillation(self._source, options, prompts, run_id=uuid.uuid4().hex[:12], title=title)
-        run.recorder = self.runs.recorder(run)
-        run.begin()
-        self.runs.adopt(run)
-        return run
+        return await self.begun(Distillation(self._source, options, prompts, run_id=new_run_id(), title=title))
 
-    async def get(self, run_id: str) -> Distillation:
-        """See :meth:`RunRegistry.get`."""
-        return await self.runs.get(run_id, Distillation)
-
-    async def export(self, run_id: str, format: str, language: Language) -> bytes:
+    def exported(self, snapshot: DistillationSnapshot, format: str, language: Language) -> bytes:
         """The answers that are used, as a training file."""
-        found = (await self.get(run_id)).snapshot()
-        pairs = ((prompt, found.answers[prompt.key]) for prompt in found.prompts if prompt.key in found.answers)
+        answers = snapshot.answers
+        pairs = ((prompt, answers[prompt.key]) for prompt in snapshot.prompts if prompt.key in answers)
         lines = [training_line(prompt, answer) for prompt, answer in pairs if answer.is_used(only_reviewed=False)]
         return "".join(lines).encode("utf-8", "replace")
 
-    def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> Distillation:
+    def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> Distillation:
         try:
             if record.schema_version > SCHEMA_VERSION:
                 raise ValueError("a newer version wrote it")
@@ -70,7 +65,7 @@ class DistillationRegistry:
             ]
             options = DistillOptions.model_validate(document["options"])
             run = Distillation(self._source, options, prompts, run_id=record.id, title=document["title"])
-            run.error, run.ended_at = str(document["error"]), document["ended_at"]
+            run.error, run.ended_at = str(document["error"]) or None, document["ended_at"]
             for item in items:
                 if item.key in run.answers:
                     run.answers[item.key] = replace(DistilledAnswer(), **item.record)
@@ -79,5 +74,4 @@ class DistillationRegistry:
                 f"run {record.id!r} cannot be read: {exc}; open it with the version that wrote it"
             ) from exc
         run.created_at, run.state = record.created_at, record.status  # type: ignore[assignment]
-        run.recorder = self.runs.recorder(run, record)
         return run

@@ -1,4 +1,4 @@
-"""Documents that go into the next prompt, and how much of each pane's context they take."""
+"""Documents and images that go into the next prompt, and how much of each pane's context they take."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.applications.reading.process import read_document
+from multi_llm_comparator.applications.reading.process import read_document, read_image
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.context_room import Room, room_for
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS, MAX_UPLOAD_BYTES
 from multi_llm_comparator.core.markdown_text import fenced
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import draft_panes, pane_choices, save_draft
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import perform, warn
-from multi_llm_comparator.ui.kit.html_pieces import letter
+from multi_llm_comparator.ui.kit.choices import sees_images
+from multi_llm_comparator.ui.kit.html_pieces import letter, note_chip, thumbnail
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
 MAX_ATTACHED = 8
 READING_TIMEOUT_S = 240.0
-TYPES = ("txt", "md", "pdf", "docx", "html", "csv", "xlsx", "json", "py", "log", "xml", "yaml")
+IMAGE_TYPES = ("png", "jpg", "jpeg", "webp", "gif")
+TYPES = ("txt", "md", "pdf", "docx", "html", "csv", "xlsx", "json", "py", "log", "xml", "yaml", *IMAGE_TYPES)
 # Of prompt and answer together, rounded up to this.
 _CONTEXT_STEP = 1024
 _ATTACHED, _UPLOADS = "compare_attached", "compare_uploads"
@@ -29,12 +33,13 @@ _ATTACHED, _UPLOADS = "compare_attached", "compare_uploads"
 
 @dataclass(frozen=True)
 class Attachment:
-    """A document that was read. ``pages`` is None where the format has none."""
+    """A document that was read, or an image. ``pages`` is None where the format has none."""
 
     name: str
-    text: str
-    words: int
-    pages: int | None
+    text: str = ""
+    words: int = 0
+    pages: int | None = None
+    image: StoredImage | None = None
 
 
 def attached() -> list[Attachment]:
@@ -46,9 +51,16 @@ def with_attachments(prompt: str, attachments: Sequence[Attachment]) -> str:
     """The prompt, and each document behind it in a fence that it cannot leave."""
     parts = [prompt]
     for one in attachments:
+        if one.image is not None:
+            continue
         name = " ".join(one.name.split())
         parts.append("\n".join([f"{name}:", *fenced(one.text)]))
     return "\n\n".join(parts)
+
+
+def attached_images() -> tuple[StoredImage, ...]:
+    """The images among what is attached, each once."""
+    return tuple(dict.fromkeys(one.image for one in attached() if one.image is not None))
 
 
 def forget_attachments() -> None:
@@ -84,6 +96,11 @@ def _attach(name: str, data: bytes) -> None:
     if len(attached()) >= MAX_ATTACHED:
         warn(t("attach.too_many", n=MAX_ATTACHED))
         return
+    if name.rpartition(".")[2].lower() in IMAGE_TYPES:
+        image = perform(read_image(name, data), timeout_s=READING_TIMEOUT_S)
+        if image is not None:
+            st.session_state[_ATTACHED] = [*attached(), Attachment(name, image=image)]
+        return
     read = perform(read_document(name, data), timeout_s=READING_TIMEOUT_S)
     if read is None:
         return
@@ -102,8 +119,7 @@ def draw_attached(comparison: Comparison | None) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="compare_attached_row"):
         for position, one in enumerate(attached()):
-            size = tn("attach.words", one.words) + (f", {tn('attach.pages', one.pages)}" if one.pages else "")
-            st.html(f'<span class="mlc-attached">{escape(one.name)} <i>{escape(size)}</i></span>', width="content")
+            st.html(_chip(one), width="content")
             st.button(
                 tm("attach.remove", name=one.name),
                 icon=":material/close:",
@@ -113,6 +129,25 @@ def draw_attached(comparison: Comparison | None) -> None:
                 args=(position,),
             )
         _draw_meter(comparison)
+        if attached_images() and (blind := blind_panes()):
+            letters = ", ".join(map(letter, blind))
+            st.html(note_chip(t("images.blind", letters=letters), t("images.blind_why"), STATE_TONES["loading"]))
+
+
+def blind_panes() -> list[int]:
+    """The places of the panes whose models do not see images."""
+    choices = pane_choices()
+    return [i for i, pane in enumerate(draft_panes()) if not sees_images(choices.get(pane.target))]
+
+
+def _chip(one: Attachment) -> str:
+    if one.image is not None:
+        size = f"{one.image.width} × {one.image.height}"
+        picture = thumbnail(one.image)
+    else:
+        size = tn("attach.words", one.words) + (f", {tn('attach.pages', one.pages)}" if one.pages else "")
+        picture = ""
+    return f'<span class="mlc-attached">{picture}{escape(one.name)} <i>{escape(size)}</i></span>'
 
 
 def _detach(position: int) -> None:
@@ -122,7 +157,10 @@ def _detach(position: int) -> None:
 def _draw_meter(comparison: Comparison | None) -> None:
     prompt = with_attachments("", attached())
     snapshot = comparison.snapshot() if comparison is not None else None
-    rooms = [room_for(prompt, pane, snapshot) for pane in draft_panes()]
+    blind, n_images = blind_panes(), len(attached_images())
+    rooms = [
+        room_for(prompt, pane, snapshot, n_images=0 if i in blind else n_images) for i, pane in enumerate(draft_panes())
+    ]
     st.html(f'<div class="mlc-rooms">{"".join(_meter(i, room) for i, room in enumerate(rooms))}</div>', width="content")
     if any(room.is_cut for room in rooms):
         st.button(

@@ -21,7 +21,7 @@ from multi_llm_comparator.ui.compare.state import followed
 from multi_llm_comparator.ui.compare.telling_apart import differences_line, told_apart
 from multi_llm_comparator.ui.compare.turn_chart import draw_chart, has_times
 from multi_llm_comparator.ui.kit.actions import show_notices
-from multi_llm_comparator.ui.kit.html_pieces import letter
+from multi_llm_comparator.ui.kit.html_pieces import letter, thumbnail
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import Tone, pane_tones
 from multi_llm_comparator.ui.kit.scrolling import follow_ends, scroll_to
@@ -159,8 +159,13 @@ def _draw_turn(comparison: Comparison, snapshot: ComparisonSnapshot, turn: TurnS
     """Returns where first words are awaited."""
     long = " mlc-long" if len(turn.prompt) > _LONG_PROMPT_CHARS else ""
     with st.container(key=f"turn_prompt_{turn.index}", horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.html(f'<div class="mlc-prompt{long}" role="heading" aria-level="2">{escape(turn.prompt)}</div>')
-        draw_edit_button(snapshot.id, turn.index, turn.prompt)
+        images = snapshot.images_of(turn)
+        # The larger ones only where nothing is drawn several times a second.
+        opens = all(answer.progress.is_over for answer in turn.answers.values())
+        shown = "".join(thumbnail(image, opens=opens) for image in images)
+        asked = f'<div class="mlc-asked-row">{shown}</div>' if shown else ""
+        st.html(f'{asked}<div class="mlc-prompt{long}" role="heading" aria-level="2">{escape(turn.prompt)}</div>')
+        draw_edit_button(snapshot.id, turn.index, turn.prompt, images)
     order = [pane.id for pane in snapshot.panes]
     pane_ids = sorted(turn.answers, key=lambda pane_id: order.index(pane_id) if pane_id in order else len(order))
     answers = [turn.answers[pane_id] for pane_id in pane_ids]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from html import escape
+from collections.abc import Sequence
 
 import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.services.first_model import FIRST_MODEL
 from multi_llm_comparator.ui.compare.attachments import (
     attached,
+    attached_images,
     draw_attach_button,
     draw_attached,
     forget_attachments,
@@ -33,11 +35,10 @@ from multi_llm_comparator.ui.compare.state import (
 )
 from multi_llm_comparator.ui.kit.actions import perform, warn
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn, translate
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
-from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
+from multi_llm_comparator.ui.kit.welcome import draw_hero, draw_no_models
 from multi_llm_comparator.ui.measure.library import draw_library
 from multi_llm_comparator.workbench import get_workbench
 
@@ -73,7 +74,7 @@ def _submit(prompt: str) -> bool:
     if comparison is not None and comparison.snapshot().is_running:
         warn(t("composer.busy"))
         return False
-    if not send(with_attachments(prompt, attached())):
+    if not send(with_attachments(prompt, attached()), attached_images()):
         return False
     forget_attachments()
     if comparison is not None:
@@ -81,14 +82,17 @@ def _submit(prompt: str) -> bool:
     return True
 
 
-def send(prompt: str) -> bool:
-    """Ask all panes as they are set up now. False when that was refused; the reader has been told then."""
+def send(prompt: str, images: Sequence[StoredImage] = ()) -> bool:
+    """Ask all panes as they are set up now, with these images before the prompt. False when that was refused; the
+    reader has been told then."""
     if not prompt.strip():
         warn(t("composer.empty"))
         return False
     comparison = ensure_run(draft_panes())
     turn = (
-        None if comparison is None else perform(comparison.send(prompt, repeats=chosen_setup().repeats), comparison.id)
+        None
+        if comparison is None
+        else perform(comparison.send(prompt, repeats=chosen_setup().repeats, images=images), comparison.id)
     )
     if comparison is None or turn is None:
         return False
@@ -104,12 +108,12 @@ def draw_welcome() -> None:
     """For a page without answers: what it is for, and something to try at once."""
     draw_preparation("compare")
     if not pane_choices():
-        _draw_no_models()
+        draw_no_models("compare", t("welcome.no_models"))
         return
     known = pane_choices()
     panes = [known[pane.target].model for pane in draft_panes() if pane.target in known]
     asks_demo = bool(panes) and all(model is not None and is_demo(model) for model in panes)
-    st.html(_hero([model for model in panes if model is not None], len(draft_panes())))
+    _draw_hero([model for model in panes if model is not None], len(draft_panes()))
     if offered := offered_prompts():
         _draw_offered(offered)
         prepare_charts("compare_prepare")
@@ -153,14 +157,14 @@ def _example(name: str, *, of_demo: bool) -> tuple[str, str]:
     return prompt, t(f"example.{name}")
 
 
-def _hero(models: list[ModelInfo], count: int) -> str:
+def _draw_hero(models: list[ModelInfo], count: int) -> None:
     """What the page is for; of the first model's forms, what one sees in comparing them."""
     ways = four_ways(models, get_workbench().settings.models_dir)
     title, text = t("welcome.title"), tn("welcome.text", count)
     if ways and len(ways) == len(models):
         title = t("welcome.ways_title", name=FIRST_MODEL.name)
         text = t("welcome.ways_text")
-    return f'<div class="mlc-hero"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>'
+    draw_hero(title, text)
 
 
 def _draw_other_panes(*, asks_demo: bool) -> None:
@@ -188,12 +192,3 @@ def _draw_other_panes(*, asks_demo: bool) -> None:
                 on_click=choose_models,
                 args=(demo,),
             )
-
-
-def _draw_no_models() -> None:
-    if get_workbench().models.is_scanning:
-        return
-    st.html(empty(t("welcome.no_models"), t("welcome.no_models_text")))
-    with st.container(horizontal=True, horizontal_alignment="center"):
-        if st.button(t("act.open_models"), icon=":material/deployed_code:", key="compare_to_models", type="primary"):
-            go_to("models")

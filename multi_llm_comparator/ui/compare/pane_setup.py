@@ -11,6 +11,7 @@ from multi_llm_comparator.comparison.limits import MAX_PANES
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.services.load_options import load_options
+from multi_llm_comparator.ui.compare.pane_order import movable_badge, tend_pane_order
 from multi_llm_comparator.ui.compare.parameters import draw_parameters
 from multi_llm_comparator.ui.compare.state import (
     add_pane,
@@ -23,7 +24,7 @@ from multi_llm_comparator.ui.compare.state import (
     remove_pane,
 )
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.choices import Choice, listed, type_name
+from multi_llm_comparator.ui.kit.choices import Choice, listed, sees_images, type_name
 from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, note_chip
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone, pane_tones
@@ -52,6 +53,7 @@ def draw_setup() -> None:
                 on_click=add_pane,
                 type="tertiary",
             )
+    tend_pane_order()
 
 
 def _shared_bases(panes: Sequence[Pane], choices: Mapping[str, Choice]) -> dict[str, tuple[int, ...]]:
@@ -79,7 +81,7 @@ def _draw_pane(
 ) -> None:
     choice = choices.get(pane.target)
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False, key=f"pane_row_{index}"):
-        st.html(letter_badge(index, tone), width="content")
+        st.html(letter_badge(index, tone) if is_only else movable_badge(index, tone), width="content")
         _draw_model_choice(pane, index, choices)
         with st.popover(
             t("setup.parameters", letter=letter(index)),
@@ -167,6 +169,8 @@ def _facts_line(pane: Pane, choice: Choice | None, shares_with: Sequence[int]) -
         line += " " + note_chip(t("setup.shared", letters=letters), why, STATE_TONES["done"])
     if choice.model is not None and choice.model.config.get("chat_template") is False:
         line += " " + note_chip(t("setup.no_template"), t("setup.no_template_why"), STATE_TONES["loading"])
+    if sees_images(choice):
+        line += " " + note_chip(t("images.sees"), t("images.sees_why"), STATE_TONES["done"])
     if pane.constraint is not None:
         form = pane.constraint.regex or pane.constraint.json_schema or ""
         line += " " + note_chip(t("setup.held"), form[:300], STATE_TONES["queued"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from multi_llm_comparator.comparison.limits import MAX_PROMPT_CHARS
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.ui.compare.state import show_run
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.i18n import t
@@ -24,23 +25,24 @@ class _Draft:
     run_id: str
     turn: int
     prompt: str
+    images: tuple[StoredImage, ...]
     key: str
 
 
-def draw_edit_button(run_id: str, turn: int, prompt: str) -> None:
+def draw_edit_button(run_id: str, turn: int, prompt: str, images: tuple[StoredImage, ...] = ()) -> None:
     """Beside a prompt; opens the editor with it."""
     if st.button(
         t("board.edit"), icon=":material/edit:", key=f"icon_edit_{turn}", type="tertiary", help=t("board.edit_why")
     ):
-        st.session_state[_DRAFT] = _Draft(run_id, turn, prompt, uuid.uuid4().hex[:8])
+        st.session_state[_DRAFT] = _Draft(run_id, turn, prompt, images, uuid.uuid4().hex[:8])
         st.rerun()
 
 
-def draw_prompt_editor(send: Callable[[str], bool]) -> None:
+def draw_prompt_editor(send: Callable[[str, tuple[StoredImage, ...]], bool]) -> None:
     """The dialog, if it was asked for. Drawn outside the fragment that polls: a poll would close it.
 
     Args:
-        send: asks the open run a prompt; whether that was accepted.
+        send: asks the open run a prompt with images; whether that was accepted.
     """
     draft: _Draft | None = st.session_state.get(_DRAFT)
     if draft is None:
@@ -74,9 +76,9 @@ def draw_prompt_editor(send: Callable[[str], bool]) -> None:
     dialog()
 
 
-def _ask(draft: _Draft, prompt: str, send: Callable[[str], bool]) -> bool:
+def _ask(draft: _Draft, prompt: str, send: Callable[[str, tuple[StoredImage, ...]], bool]) -> bool:
     comparison = perform(get_workbench().comparisons.branch(draft.run_id, draft.turn), draft.run_id)
     if comparison is None:
         return False
     show_run(comparison.id)
-    return send(prompt)
+    return send(prompt, draft.images)

@@ -212,6 +212,26 @@ function nextReference() {
   return true;
 }
 
+// A word that is gone and the one in its place are one change.
+const changesOf = (box) => [...box.querySelectorAll(".mlc-diff ins, .mlc-diff del")]
+  .filter((one) => one.offsetParent && !(one.tagName === "INS" && one.previousSibling?.nodeName === "DEL"));
+
+// From one difference to the next, in the answer that has the focus, or in all of the turn.
+function stepChange(state, by, target) {
+  const card = target?.closest?.('[class*="st-key-card_"]');
+  const box = card?.querySelector(".mlc-diff") ? card : answersOf(state.turn ?? currentTurn());
+  const found = box ? changesOf(box) : [];
+  if (!found.length) return false;
+  const at = found.findIndex((one) => one.classList.contains("mlc-at"));
+  const next = at < 0 ? (by > 0 ? 0 : found.length - 1) : (at + by + found.length) % found.length;
+  for (const old of document.querySelectorAll(".mlc-diff .mlc-at")) old.classList.remove("mlc-at");
+  found[next].classList.add("mlc-at");
+  found[next].scrollIntoView({ block: "center" });
+  const sign = found[next].closest('[class*="st-key-card_"]')?.querySelector(".mlc-letter")?.textContent ?? "";
+  state.live.textContent = state.data.say.change.replace("{letter}", sign).replace("{n}", next + 1).replace("{all}", found.length);
+  return true;
+}
+
 function onKey(state, event) {
   const target = event.composedPath()[0];
   if (!state.data?.isOpen() || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -241,6 +261,7 @@ function answer(state, key, target) {
   if (key === "j" || key === "k") { step(state, key === "j" ? 1 : -1); return true; }
   if (key === "?") { showKeys(state); return true; }
   if (key === "d") return nextReference();
+  if (key === "n" || key === "p") return stepChange(state, key === "n" ? 1 : -1, target);
   if (key === "/") { close(state); document.querySelector('[data-testid="stChatInputTextArea"]')?.focus(); return true; }
   if (state.turn !== null && key === "o") { outline(state); return true; }
   if (state.turn !== null && key === "s") { state.together = !state.together; drawBar(state); return true; }

@@ -10,7 +10,8 @@ from multi_llm_comparator.comparison.export import FORMATS
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.ui.compare.state import leave_run, open_run
 from multi_llm_comparator.ui.history.recent import draw_recent
-from multi_llm_comparator.ui.history.run_files import draw_exports, draw_import
+from multi_llm_comparator.ui.history.run_files import draw_import
+from multi_llm_comparator.ui.history.run_heading import draw_export, draw_new, draw_popover
 from multi_llm_comparator.ui.kit.actions import inform, perform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
@@ -27,14 +28,12 @@ def draw_heading(comparison: Comparison | None) -> None:
             _draw_run_heading(comparison, comparison.snapshot())
         # Opening another run closes the list: it is another popover then.
         key = f"compare_runs_{comparison.id if comparison else ''}"
-        with st.popover(t("run.runs"), icon=":material/history:", type="tertiary", key=key, on_change="rerun") as runs:
-            if runs.open:
-                draw_recent(KIND, open_run, key="compare_runs")
-        with st.popover(
-            t("run.more"), icon=":material/more_horiz:", type="tertiary", key="compare_more", on_change="rerun"
-        ) as more:
-            if more.open:
-                _draw_more(comparison)
+        draw_popover(t("run.runs"), ":material/history:", key, _draw_runs)
+        draw_popover(t("run.more"), ":material/more_horiz:", "compare_more", lambda: _draw_more(comparison))
+
+
+def _draw_runs() -> None:
+    draw_recent(KIND, open_run, key="compare_runs")
 
 
 def _draw_run_heading(comparison: Comparison, snapshot: ComparisonSnapshot) -> None:
@@ -51,17 +50,9 @@ def _draw_run_heading(comparison: Comparison, snapshot: ComparisonSnapshot) -> N
     )
     if (shared == "shared") != snapshot.shared_thread:
         perform(comparison.set_shared_thread(shared == "shared"), comparison.id)
-    st.button(
-        t("run.new"),
-        icon=":material/add_comment:",
-        type="tertiary",
-        key="compare_new",
-        on_click=leave_run,
-        shortcut="Alt+N",
-    )
-    with st.popover(t("run.export"), icon=":material/download:", type="tertiary", key="compare_export"):
-        leave_out = () if snapshot.turns else FORMATS
-        draw_exports(KIND, comparison.id, snapshot.created_at, snapshot.title, leave_out=leave_out)
+    draw_new("compare", leave_run)
+    leave_out = () if snapshot.turns else FORMATS
+    draw_export("compare", KIND, comparison.id, snapshot.created_at, snapshot.title, leave_out=leave_out)
 
 
 def _draw_more(comparison: Comparison | None) -> None:

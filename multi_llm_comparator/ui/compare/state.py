@@ -27,6 +27,7 @@ from multi_llm_comparator.ui.kit.actions import inform, perform, warn
 from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.choices import Choice, cooperations, listed, local_choices, targets_of_groups
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.visitor import may_ask
 from multi_llm_comparator.workbench import get_workbench
 
 # What makers give recommendations for.
@@ -207,11 +208,22 @@ def duplicate_pane(pane_id: str) -> None:
 
 def move_pane(pane_id: str, by: int) -> None:
     """Change places with the pane on the left (-1) or on the right (1)."""
+    at = next(i for i, pane in enumerate(draft_panes()) if pane.id == pane_id)
+    place_pane(at, at + by)
+
+
+def place_pane(at: int, to: int) -> None:
+    """Put the pane at one place into another; answers that are there already follow it."""
     panes = list(draft_panes())
-    at = next(i for i, pane in enumerate(panes) if pane.id == pane_id)
-    if 0 <= at + by < len(panes):
-        panes[at], panes[at + by] = panes[at + by], panes[at]
-        save_draft(panes)
+    if at == to or not (0 <= at < len(panes) and 0 <= to < len(panes)):
+        return
+    panes.insert(to, panes.pop(at))
+    save_draft(panes)
+    if (comparison := current_run()) is not None:
+        order = [pane.id for pane in panes]
+        asked = comparison.snapshot().panes
+        ordered = sorted(asked, key=lambda pane: order.index(pane.id) if pane.id in order else len(order))
+        perform(_applied(comparison, ordered), comparison.id)
 
 
 def apply_to_all(pane_id: str) -> None:
@@ -268,7 +280,9 @@ def recommended(model: ModelInfo | None) -> ModelConfig:
 
 
 def loadable_models() -> list[ModelInfo]:
-    return [model for model in get_workbench().models.get_available_models() if model.is_loadable]
+    """The models of this machine that the visitor may ask."""
+    models = get_workbench().models
+    return [one for one in models.get_available_models() if one.is_loadable and may_ask(models.unique_name(one.id))]
 
 
 def pane_choices() -> dict[str, Choice]:

@@ -14,7 +14,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.ui.cooperate.cards import draw_cards
 from multi_llm_comparator.ui.cooperate.charts import lane_figure, vote_figure
-from multi_llm_comparator.ui.cooperate.state import taken
+from multi_llm_comparator.ui.cooperate.state import RUN
 from multi_llm_comparator.ui.cooperate.worth import draw_worth
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
@@ -24,10 +24,10 @@ from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
+from multi_llm_comparator.ui.kit.shown_run import watch
 from multi_llm_comparator.ui.kit.theme import page_tone
 
 POLL_S = 0.4 if available_cpus() <= 4 else 0.2
-WATCH_S = 2.0
 MAX_ANSWER_CHARS = 20_000
 _TONES: dict[str, Tone] = {
     "queued": STATE_TONES["queued"],
@@ -45,7 +45,7 @@ def draw_board(run: CooperationRun) -> None:
     @st.fragment(run_every=None if was_over else POLL_S)
     def live() -> None:
         show_notices()
-        latest = taken(run)
+        latest = RUN.taken(run)
         # The whole page is drawn then; this once more before it would take the cores from the models.
         if latest.is_over != was_over:
             st.rerun()
@@ -53,18 +53,7 @@ def draw_board(run: CooperationRun) -> None:
 
     live()
     if was_over:
-        _watch(run)
-
-
-def _watch(run: CooperationRun) -> None:
-    """Another tab may resume the same run: look now and then."""
-
-    @st.fragment(run_every=WATCH_S)
-    def watch() -> None:
-        if run.is_at_work:
-            st.rerun()
-
-    watch()
+        watch(run)
 
 
 def _draw(run: CooperationSnapshot) -> None:

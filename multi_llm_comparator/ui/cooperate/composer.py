@@ -9,17 +9,17 @@ import streamlit as st
 from multi_llm_comparator.cooperation.run import CooperationRun
 from multi_llm_comparator.cooperation.spec import MODES
 from multi_llm_comparator.cooperation.words import words_of
-from multi_llm_comparator.ui.cooperate.state import current_setup, start
+from multi_llm_comparator.ui.cooperate.state import SETUP, start
 from multi_llm_comparator.ui.cooperate.worth import worth_line
-from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.history.run_heading import draw_stop
+from multi_llm_comparator.ui.kit.actions import warn
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.html_pieces import empty, table
+from multi_llm_comparator.ui.kit.html_pieces import table
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
-from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
+from multi_llm_comparator.ui.kit.welcome import draw_hero, draw_no_models
 from multi_llm_comparator.ui.plans.targets import known_targets
-from multi_llm_comparator.workbench import get_workbench
 
 # Modes with a question that shows what they do, in the locales.
 EXAMPLES = ("voting", "cascade", "pipeline", "council")
@@ -28,15 +28,9 @@ EXAMPLES = ("voting", "cascade", "pipeline", "council")
 def draw_composer(run: CooperationRun | None) -> None:
     """The question box, with a button to stop the run while it is at work."""
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
-        prompt_box("cooperate_question", t("cooperate.placeholder"), ask, disabled=not current_setup().members)
+        prompt_box("cooperate_question", t("cooperate.placeholder"), ask, disabled=not SETUP.current().members)
         if run is not None and not (run.is_over or run.owner):
-            st.button(
-                t("act.stop"),
-                icon=":material/stop_circle:",
-                key="cooperate_stop",
-                shortcut="Alt+S",
-                on_click=lambda: perform(get_workbench().runs.stop(run.id), run.id),
-            )
+            draw_stop("cooperate", run.id)
 
 
 def ask(question: str) -> bool:
@@ -53,19 +47,10 @@ def _ask_example(mode: str) -> None:
 
 def draw_welcome() -> None:
     """For a page without a run: what it is for, something to try at once, and each mode with its worth."""
-    targets = known_targets()
-    if not targets and get_workbench().models.is_scanning:
+    if not known_targets():
+        draw_no_models("cooperate", t("cooperate.welcome"))
         return
-    if not targets:
-        st.html(empty(t("cooperate.welcome"), t("welcome.no_models_text")))
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button(
-                t("act.open_models"), icon=":material/deployed_code:", key="cooperate_to_models", type="primary"
-            ):
-                go_to("models")
-        return
-    title, text = t("cooperate.welcome"), t("cooperate.welcome_text")
-    st.html(f'<div class="mlc-hero"><h2>{escape(title)}</h2><p>{escape(text)}</p></div>')
+    draw_hero(t("cooperate.welcome"), t("cooperate.welcome_text"))
     say = words_of(current_language())
     with st.container(key="cooperate_examples"):
         left, right = st.columns(2)
@@ -76,10 +61,10 @@ def draw_welcome() -> None:
                 width="stretch",
                 on_click=_ask_example,
                 args=(mode,),
-                disabled=len(current_setup().members) < (2 if mode == "cascade" else 1),
+                disabled=len(SETUP.current().members) < (2 if mode == "cascade" else 1),
             )
     with st.expander(t("cooperate.modes"), icon=":material/info:"):
-        members = current_setup().members
+        members = SETUP.current().members
         rows = [
             [escape(say(f"mode_{mode}")), escape(say(f"about_{mode}")), worth_line(mode, members)] for mode in MODES
         ]

@@ -18,6 +18,7 @@ from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.theme import page_tone
+from multi_llm_comparator.ui.kit.visitor import visitor
 from multi_llm_comparator.workbench import get_workbench
 
 LEARNING_S = 600.0
@@ -25,7 +26,10 @@ MAX_QUESTION_CHARS = 20_000
 
 
 def draw_routing() -> None:
-    """The whole section, folded: a question to try, the point to choose, what was learnt."""
+    """The whole section, folded: a question to try, the point to choose, what was learnt. It is the same for everybody,
+    so that admins alone see and change it."""
+    if not visitor().is_admin:
+        return
     with st.expander(t("routing.title"), icon=":material/alt_route:", key="routing_section"):
         st.caption(t("routing.why"))
         folder = get_workbench().settings.home / FOLDER

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from typing import Any
 
 from multi_llm_comparator.routing.curves import Curves, Point
-from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, layout
+from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, label, layout
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, UNKNOWN
 
 HEIGHT_PX = 360
-MAX_LABEL_CHARS = 40
 
 
 def routing_chart(curves: Curves, chosen: float, page: str) -> Figure:
@@ -36,7 +34,7 @@ def routing_chart(curves: Curves, chosen: float, page: str) -> Figure:
             "margin": {"l": 56, "r": 8, "t": 8, "b": 44},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "xaxis": {
-                "title": {"text": _label(t("routing.cost_axis", unit=curves.unit))},
+                "title": {"text": label(t("routing.cost_axis", unit=curves.unit))},
                 "gridcolor": FAINT[page],
                 "fixedrange": True,
                 "type": "log" if min((p.cost for p in curves.singles), default=0) > 0 else "linear",
@@ -74,7 +72,7 @@ def _trace(points: Sequence[Point], name: str, unit: str) -> dict[str, Any]:
         "y": [point.quality for point in points],
         "name": name,
         "customdata": [
-            [_label(_said(point, name)), f"{point.quality:.1%}", f"{point.cost:.3g} {unit}"] for point in points
+            [label(_said(point, name)), f"{point.quality:.1%}", f"{point.cost:.3g} {unit}"] for point in points
         ],
         "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}, %{customdata[2]}<extra></extra>",
     }
@@ -84,9 +82,3 @@ def _said(point: Point, name: str) -> str:
     if point.name:
         return point.name
     return name if point.quality_priority is None else t("routing.point", name=name, priority=point.quality_priority)
-
-
-def _label(text: str) -> str:
-    """Plotly reads markup and fields of its own in labels."""
-    short = text if len(text) <= MAX_LABEL_CHARS else f"{text[: MAX_LABEL_CHARS - 1]}…"
-    return html.escape(short).replace("%{", "%&#123;")

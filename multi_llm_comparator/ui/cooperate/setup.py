@@ -1,4 +1,4 @@
-"""The row above a question: mode, members, who puts together; the rest behind a button; beneath it the mode's worth."""
+"""The row above a question: mode, members, who combines; the rest behind a button; beneath it the mode's worth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from multi_llm_comparator.cooperation.integration import strategy_names
 from multi_llm_comparator.cooperation.spec import MAX_MEMBERS, MAX_ROUNDS, MAX_SAMPLES, MODES, PREFIX
 from multi_llm_comparator.cooperation.words import WORDS, words_of
-from multi_llm_comparator.ui.cooperate.state import change_setup, current_setup, setup_revision
+from multi_llm_comparator.ui.cooperate.state import SETUP
 from multi_llm_comparator.ui.cooperate.worth import worth_line
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tm
@@ -21,7 +21,7 @@ INTEGRATING = ("sequential", "parallel", "ensemble", "council")
 
 def draw_setup() -> None:
     """What the next question is answered with."""
-    setup, say = current_setup(), words_of(current_language())
+    setup, say = SETUP.current(), words_of(current_language())
     names = known_targets()
     offered = offered_targets(*setup.members, setup.integrator)
     with st.container(key="cooperate_setup"):
@@ -30,21 +30,17 @@ def draw_setup() -> None:
             t("cooperate.mode"),
             MODES,
             MODES.index(setup.mode) if setup.mode in MODES else 0,
-            key=_key("mode"),
             format_func=lambda one: say(f"mode_{one}"),
-            on_change=_changed,
-            args=("mode",),
+            **SETUP.bind("mode"),
         )
         members.multiselect(
             t("cooperate.members"),
             [*setup.members, *(target for target in offered if target not in setup.members)],
             list(setup.members),
-            key=_key("members"),
             format_func=lambda target: names.get(target, t("setup.gone", name=target)),
             max_selections=MAX_MEMBERS,
             placeholder=t("cooperate.members_none"),
-            on_change=_changed,
-            args=("members",),
+            **SETUP.bind("members"),
         )
         with (
             more,
@@ -57,53 +53,34 @@ def draw_setup() -> None:
 
 
 def _draw_more(offered: list[str], names: dict[str, str]) -> None:
-    setup, words = current_setup(), WORDS[current_language()]
+    setup, words = SETUP.current(), WORDS[current_language()]
     if setup.mode in INTEGRATING:
         strategies = ["", *strategy_names()]
         st.selectbox(
             t("cooperate.integration"),
             strategies,
             strategies.index(setup.integration) if setup.integration in strategies else 0,
-            key=_key("integration"),
             format_func=lambda one: words.get(f"strategy_{one}", one) if one else t("cooperate.integration_usual"),
-            on_change=_changed,
-            args=("integration",),
+            **SETUP.bind("integration"),
         )
     options = ["", *offered]
     st.selectbox(
         t("cooperate.integrator"),
         options,
         options.index(setup.integrator) if setup.integrator in options else 0,
-        key=_key("integrator"),
         format_func=lambda target: names.get(target, target) if target else t("cooperate.integrator_first"),
         help=t("cooperate.integrator_why"),
-        on_change=_changed,
-        args=("integrator",),
+        **SETUP.bind("integrator"),
     )
     if setup.mode in ("voting", "ensemble"):
-        _number("rounds", setup.rounds, 1, MAX_ROUNDS)
+        SETUP.number("rounds", 1, MAX_ROUNDS)
     if setup.mode in ("ensemble", "cascade"):
-        _number("samples", setup.samples, 1, MAX_SAMPLES)
+        SETUP.number("samples", 1, MAX_SAMPLES)
     if setup.mode == "voting":
-        st.toggle(
-            t("cooperate.stop_early"),
-            setup.stop_early,
-            key=_key("stop_early"),
-            on_change=_changed,
-            args=("stop_early",),
-        )
-    st.slider(
-        t("param.temperature"),
-        0.0,
-        2.0,
-        setup.temperature,
-        0.1,
-        key=_key("temperature"),
-        on_change=_changed,
-        args=("temperature",),
-    )
-    _number("max_tokens", setup.max_tokens, 1, get_workbench().settings.max_tokens_limit)
-    _number("deadline_s", setup.deadline_s, 0, 86_400)
+        st.toggle(t("cooperate.stop_early"), setup.stop_early, **SETUP.bind("stop_early"))
+    SETUP.temperature()
+    SETUP.number("max_tokens", 1, get_workbench().settings.max_tokens_limit)
+    SETUP.number("deadline_s", 0, 86_400)
     st.button(
         tm("cooperate.keep", name=f"{PREFIX}{setup.mode}"),
         key="cooperate_keep",
@@ -114,32 +91,10 @@ def _draw_more(offered: list[str], names: dict[str, str]) -> None:
     )
 
 
-def _number(name: str, value: int, lowest: int, highest: int) -> None:
-    st.number_input(
-        t(f"cooperate.{name}"),
-        lowest,
-        highest,
-        value,
-        key=_key(name),
-        help=t(f"cooperate.{name}_why"),
-        on_change=_changed,
-        args=(name,),
-    )
-
-
 def _keep() -> None:
     """Have the model name of this mode mean this setup."""
-    setup = current_setup()
+    setup = SETUP.current()
     if (spec := attempt(lambda: setup.spec("?"))) is None:
         return
     if attempt(lambda: get_workbench().saved_cooperations.save(setup.mode, spec)) is not None:
         inform(t("cooperate.kept", name=f"{PREFIX}{setup.mode}"))
-
-
-def _key(name: str) -> str:
-    return f"cooperate_{name}_{setup_revision()}"
-
-
-def _changed(name: str) -> None:
-    value = st.session_state[_key(name)]
-    change_setup(**{name: tuple(value) if isinstance(value, list) else value})

@@ -9,7 +9,9 @@ import streamlit as st
 
 from multi_llm_comparator.groups import GroupsConfig
 from multi_llm_comparator.groups.config import FallbackStrategy, TaskGroup
+from multi_llm_comparator.ui.groups.editor import open_editor
 from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 
@@ -21,11 +23,22 @@ BREAKER_TONES = {
 
 
 def draw_group_list(config: GroupsConfig, status: dict[str, Any]) -> None:
-    """A row for each group; nothing when there is none."""
+    """A row for each group, with a button that opens it in the editor; nothing when there is none."""
     if config.task_groups:
         st.subheader(t("groups.groups"), anchor=False)
-        rows = "".join(group_row(name, group, status) for name, group in config.task_groups.items())
-        st.html(f'<div class="mlc-groups">{rows}</div>')
+    for name, group in config.task_groups.items():
+        with st.container(
+            horizontal=True, vertical_alignment="center", key=f"group_row_{abs(hash(name)):x}", wrap=False
+        ):
+            st.html(f'<div class="mlc-groups">{group_row(name, group, status)}</div>', width="stretch")
+            if st.button(
+                t("group_edit.edit", name=plain(name)),
+                icon=":material/edit:",
+                key=f"icon_group_edit_{abs(hash(name)):x}",
+                type="tertiary",
+            ):
+                open_editor(name)
+                st.rerun()
 
 
 def group_row(name: str, group: TaskGroup, status: dict[str, Any]) -> str:

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from functools import partial
+from typing import Any, NoReturn
 
 from multi_llm_comparator.applications.documents import KIND as SERVICE
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
 from multi_llm_comparator.cooperation.documents import KIND as COOPERATION
 from multi_llm_comparator.evaluation.measuring.documents import KIND as EVALUATION
 from multi_llm_comparator.jobs.entries import PAGES as JOB_PAGES
+from multi_llm_comparator.plans.options import KIND as PLAN
 from multi_llm_comparator.plans.outlook import Outlook
-from multi_llm_comparator.plans.plan_run import KIND as PLAN
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.training.data.distillation import KIND as DISTILLATION
 from multi_llm_comparator.ui.compare import state as compare
@@ -68,29 +70,14 @@ class KindOnPages:
     overview: Callable[[str], Overview | None]
 
 
-def _comparison_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().comparisons.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else comparison_overview(found.snapshot())
+def _overview(run_id: str, drawn: Callable[[Any], Overview]) -> Overview | None:
+    run = perform(get_workbench().runs.get(run_id, LiveRun), run_id, timeout_s=READING_S)  # type: ignore[type-abstract]
+    return None if run is None else drawn(run.snapshot())
 
 
 def _plan_overview(run_id: str) -> Overview | None:
     found = perform(_plan_run(run_id), run_id, timeout_s=READING_S)
     return None if found is None else plan_overview(*found)
-
-
-def _evaluation_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().evaluations.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else evaluation_overview(found.snapshot())
-
-
-def _cooperation_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().cooperations.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else cooperation_overview(found.snapshot())
-
-
-def _vote_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().votes.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else vote_overview(found.snapshot())
 
 
 async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
@@ -104,70 +91,57 @@ def _forget_job(run_id: str) -> None:
         _JOB.write(None)
 
 
-def _job_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().jobs.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else job_overview(found.snapshot())
-
-
-def _distillation_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().distillations.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else distillation_overview(found.snapshot())
-
-
-def _service_overview(run_id: str) -> Overview | None:
-    found = perform(get_workbench().applications.get(run_id), run_id, timeout_s=READING_S)
-    return None if found is None else service_overview(found.snapshot())
-
-
 KINDS: dict[str, KindOnPages] = {
     COMPARISON: KindOnPages(
         page="compare",
         icon=":material/view_column:",
         open=compare.open_run,
         forget=compare.forget_run,
-        overview=_comparison_overview,
+        overview=partial(_overview, drawn=comparison_overview),
     ),
     PLAN: KindOnPages(
         page="plans",
         icon=":material/account_tree:",
-        open=plans.open_run,
-        forget=plans.forget_run,
+        open=plans.RUN.open,
+        forget=plans.RUN.forget,
         overview=_plan_overview,
     ),
     COOPERATION: KindOnPages(
         page="cooperate",
         icon=":material/diversity_3:",
-        open=cooperate.open_run,
-        forget=cooperate.forget_run,
-        overview=_cooperation_overview,
+        open=cooperate.RUN.open,
+        forget=cooperate.RUN.forget,
+        overview=partial(_overview, drawn=cooperation_overview),
     ),
     EVALUATION: KindOnPages(
         page="measure",
         icon=":material/straighten:",
-        open=measure.open_run,
-        forget=measure.forget_run,
-        overview=_evaluation_overview,
+        open=measure.RUN.open,
+        forget=measure.RUN.forget,
+        overview=partial(_overview, drawn=evaluation_overview),
     ),
     SERVICE: KindOnPages(
         page="services",
         icon=":material/lab_profile:",
-        open=services.open_run,
-        forget=services.forget_run,
-        overview=_service_overview,
+        open=services.RUN.open,
+        forget=services.RUN.forget,
+        overview=partial(_overview, drawn=service_overview),
     ),
     VOTE: KindOnPages(
         page="vote",
         icon=":material/how_to_vote:",
-        open=vote.open_run,
-        forget=vote.forget_run,
-        overview=_vote_overview,
+        open=vote.RUN.open,
+        forget=vote.RUN.forget,
+        overview=partial(_overview, drawn=vote_overview),
     ),
 }
 
 
 # A job whose page is not offered is listed and exported like any other run; there is nowhere to open it.
 KINDS |= {
-    kind: KindOnPages(page=page, icon=_JOB_ICON, open=_JOB.ask, forget=_forget_job, overview=_job_overview)
+    kind: KindOnPages(
+        page=page, icon=_JOB_ICON, open=_JOB.ask, forget=_forget_job, overview=partial(_overview, drawn=job_overview)
+    )
     for kind, page in JOB_PAGES.items()
     if page in page_names()
 }
@@ -176,7 +150,7 @@ KINDS[DISTILLATION] = KindOnPages(
     icon=":material/edit_square:",
     open=_JOB.ask,
     forget=_forget_job,
-    overview=_distillation_overview,
+    overview=partial(_overview, drawn=distillation_overview),
 )
 
 

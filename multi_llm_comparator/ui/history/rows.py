@@ -16,6 +16,7 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, moment, note_chip
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN, Tone
+from multi_llm_comparator.ui.kit.visitor import caller_name, visitor
 
 TITLE_CHARS, NOTE_CHARS, DETAIL_CHARS = 160, 200, 120
 MODELS_SHOWN = 4
@@ -57,6 +58,9 @@ def traits(run: RunSummary, *, parent: str = "", shows_kind: bool = True) -> str
     pieces.append(state_of_run(run.status))
     if run.origin:
         pieces.append(_origin_chip(run.origin))
+    if run.caller and run.caller not in ("token", visitor().id):
+        name = caller_name(run.caller)
+        pieces.append(note_chip(cut_line(name, 40), t("workspace.caller_why", name=name), STATE_TONES["queued"]))
     is_job = run.kind in JOB_PAGES
     # The jobs of a grid have a parent that is no run.
     if run.parent_id is not None and (parent or not is_job):

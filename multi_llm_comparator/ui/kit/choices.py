@@ -14,6 +14,7 @@ from multi_llm_comparator.groups import TaskGroupManager
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import UNKNOWN, Tone, model_tone
+from multi_llm_comparator.ui.kit.visitor import may_ask
 from multi_llm_comparator.workbench import get_workbench
 
 Kind = Literal["local", "remote", "group", "pool", "node", "cooperation"]
@@ -100,15 +101,26 @@ def named_choices(groups: TaskGroupManager, is_here: Callable[[str], bool]) -> d
 
 
 def targets_of_groups() -> dict[str, Choice]:
-    """What the task groups' file names and something on this machine or elsewhere answers to."""
+    """What the task groups' file names, something on this machine or elsewhere answers to, and the visitor may ask."""
     workbench = get_workbench()
-    return named_choices(workbench.gateway.groups, lambda name: workbench.models.find(name) is not None)
+    found = named_choices(workbench.gateway.groups, lambda name: workbench.models.find(name) is not None)
+    return {target: choice for target, choice in found.items() if may_ask(target)}
 
 
 def cooperations() -> dict[str, Choice]:
     """By target: several models that answer together."""
-    names = get_workbench().saved_cooperations.names()
-    return {f"{PREFIX}{name}": _named(f"{PREFIX}{name}", "cooperation") for name in names}
+    targets = (f"{PREFIX}{name}" for name in get_workbench().saved_cooperations.names())
+    return {target: _named(target, "cooperation") for target in targets if may_ask(target)}
+
+
+def sees_images(choice: Choice | None) -> bool:
+    """Whether a target looks at images, as far as its files or the task groups' file tell."""
+    if choice is None or choice.kind == "cooperation":
+        return False
+    if choice.model is not None:
+        return choice.model.loaded_as.config.get("sees_images") is True
+    route = get_workbench().gateway.groups.route(choice.target)
+    return any("vision" in c.declaration.tags for stage in route.stages for c in stage.candidates)
 
 
 def tone_of(target: str) -> Tone:

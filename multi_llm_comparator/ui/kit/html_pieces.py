@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import OVER, AnswerState
 from multi_llm_comparator.ui.kit import figures
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tn
@@ -121,3 +122,13 @@ def moment(at: float, now: float, timezone: str | None) -> str:
     return (
         f'<span class="mlc-nowrap" title="{escape(figures.moment(at, timezone))}">{escape(tn(f"age.{unit}", n))}</span>'
     )
+
+
+def thumbnail(image: StoredImage, *, opens: bool = False) -> str:
+    """A small picture from the page itself: nothing is fetched. ``opens`` shows the larger one at a click."""
+    alt = escape(image.name)
+    small = f'<img class="mlc-thumbnail" src="{escape(image.thumbnail)}" alt="{alt}">'
+    if not opens:
+        return small
+    large = f'<img src="{escape(image.url)}" alt="{alt}">'
+    return f'<details class="mlc-asked"><summary title="{alt}">{small}</summary>{large}</details>'

@@ -7,6 +7,7 @@ what was selected; ``Plotly.react`` changes the one that is there.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -131,7 +132,14 @@ export default function({ data, parentElement, setTriggerValue }) {
     .finally(() => { box.mlcIsBusy = false; });
 }
 """
+# In JSON, what is neither blank nor a bracket behind the name may be an escaped blank.
+_LINK = re.compile(r"<(?=a[\s>\\])", re.IGNORECASE)
 _component = st.components.v2.component("mlc_live_chart", html=_HTML, css=_CSS, js=_JS, isolate_styles=False)
+
+
+def as_json(figure: dict[str, Any]) -> str:
+    """A figure for the browser, without links: of ``<a href=…>`` in any text Plotly makes one, whoever wrote it."""
+    return _LINK.sub("&lt;", json.dumps(figure))
 
 
 def live_chart(
@@ -154,7 +162,7 @@ def live_chart(
 
     _component(
         data={
-            "figure": json.dumps(figure),
+            "figure": as_json(figure),
             "height": figure["layout"]["height"],
             "alt": alt,
             "name": name,

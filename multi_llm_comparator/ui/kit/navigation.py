@@ -7,7 +7,9 @@ from typing import NoReturn
 import streamlit as st
 
 from multi_llm_comparator.core.shipped import ROOT
+from multi_llm_comparator.ui.kit.actions import warn
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.visitor import offers
 
 _FOLDER = ROOT / "pages"
 _ICONS = {
@@ -31,15 +33,19 @@ def page_names() -> tuple[str, ...]:
 
 
 def pages() -> dict[str, st.Page]:
-    """All pages by name, with titles in the reader's language."""
+    """The pages that the visitor is offered by name, with titles in the reader's language."""
     return {
         name: st.Page(
             _FOLDER / f"{name}.py", title=t(f"nav.{name}"), icon=icon, url_path=name, default=name == "compare"
         )
         for name, icon in _ICONS.items()
+        if offers(name)
     }
 
 
 def go_to(name: str, **query: str) -> NoReturn:
-    """Leave this page for another."""
+    """Leave this page for another; where the visitor is not offered that one, this page says so."""
+    if not offers(name):
+        warn(t("workspace.not_offered", page=t(f"nav.{name}")))
+        st.rerun()
     st.switch_page(pages()[name], query_params=query)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.bounded_json import load_json
+from multi_llm_comparator.core.callers import own_folder
 from multi_llm_comparator.core.exceptions import NotWrittenError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.settings import get_settings
@@ -39,7 +40,7 @@ class Preferences:
 
 def load() -> Preferences:
     """The stored preferences; defaults when there are none or the file is damaged."""
-    path = get_settings().home / "preferences.json"
+    path = _path()
     with _lock:
         state = _state(path)
         known = _cached.get(str(path))
@@ -47,6 +48,11 @@ def load() -> Preferences:
             known = (state, _read(path))
             _cached[str(path)] = known
         return known[1]
+
+
+def _path() -> Path:
+    """Of whoever looks at the page: what one workspace chose, prompts in its panes too, is not another's."""
+    return own_folder(get_settings().home) / "preferences.json"
 
 
 def _state(path: Path) -> tuple[int, int]:
@@ -79,7 +85,7 @@ def forget() -> None:
 
 def update(**changes: Any) -> None:
     """Change some of the preferences and store them."""
-    path = get_settings().home / "preferences.json"
+    path = _path()
     with _lock:
         current = load()
         changed = Preferences(**{**asdict(current), **changes})

@@ -14,24 +14,29 @@ from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
+from multi_llm_comparator.ui.measure.by_tag import draw_by_tag
+from multi_llm_comparator.ui.measure.history import draw_history
 from multi_llm_comparator.ui.measure.matrix import draw_matrix
-from multi_llm_comparator.ui.measure.numbers import draw_history, draw_numbers, draw_verdicts
-from multi_llm_comparator.ui.measure.state import taken
+from multi_llm_comparator.ui.measure.numbers import draw_numbers, draw_remarks, draw_verdicts
+from multi_llm_comparator.ui.measure.opening import go_where_wanted
+from multi_llm_comparator.ui.measure.state import RUN
+from multi_llm_comparator.ui.measure.tradeoff import draw_openers, draw_tradeoff
 
-POLL_S, WATCH_S = 1.0, 3.0
+POLL_S = 1.0
 # The table of answers is drawn anew less often than the bars: a browser takes its time for it.
 MATRIX_POLL_S = 4.0
 
 
 def draw_board(run: EvaluationRun) -> None:
     """Everything of a run; redrawn every second while it is at work."""
-    first = taken(run)
+    first = RUN.taken(run)
 
     @st.fragment(run_every=POLL_S if first.is_running else None)
     def live() -> None:
         show_notices()
-        latest = taken(run)
+        latest = RUN.taken(run)
         if latest.is_running != first.is_running:
             st.rerun()
         _draw_status(latest)
@@ -40,7 +45,11 @@ def draw_board(run: EvaluationRun) -> None:
         if latest.cells:
             results = cached_results(latest)
             draw_verdicts(latest, results)
+            draw_remarks(latest)
             draw_numbers(latest, results)
+            draw_openers(latest, results)
+            draw_tradeoff(latest, results)
+        go_where_wanted(run.id)
 
     @st.fragment(run_every=MATRIX_POLL_S if first.is_running else None)
     def answers() -> None:
@@ -49,8 +58,9 @@ def draw_board(run: EvaluationRun) -> None:
     live()
     answers()
     if not first.is_running:
+        draw_by_tag(first)
         draw_history(first)
-        _watch(run, first.version)
+        watch(run)
 
 
 def cached_results(snapshot: EvaluationSnapshot) -> Results:
@@ -64,20 +74,8 @@ def cached_results(snapshot: EvaluationSnapshot) -> Results:
     return found
 
 
-def _watch(run: EvaluationRun, version: int) -> None:
-    """Another tab may resume or score the same run: look now and then."""
-
-    @st.fragment(run_every=WATCH_S)
-    def watch() -> None:
-        if run.version != version and run.is_at_work:
-            st.rerun()
-
-    watch()
-
-
 def _draw_status(snapshot: EvaluationSnapshot) -> None:
-    if snapshot.owner is not None:
-        st.info(tm("board.elsewhere", pid=snapshot.owner.pid, host=snapshot.owner.host), icon=":material/visibility:")
+    draw_elsewhere(snapshot.owner)
     words = [state_of_run(snapshot.state)]
     if snapshot.phase:
         words.append(escape(t(f"measure.phase_{snapshot.phase}")))

@@ -15,16 +15,18 @@ from multi_llm_comparator.evaluation.measuring.words import source_name, words_o
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.scrolling import scroll_to
 from multi_llm_comparator.ui.measure.answers import draw_answers
-from multi_llm_comparator.ui.measure.state import taken
+from multi_llm_comparator.ui.measure.opening import due_scroll, picked_key, show_key, subject_key, tag_key
+from multi_llm_comparator.ui.measure.state import RUN
 
 # A browser shows no more; a narrowing finds the others, and files have all.
 MAX_ROWS = 1000
 SHOWN_CHARS = 80
+MAX_TAGS = 500
 
 
 def draw_matrix(run: EvaluationRun) -> None:
     """The filters, the table, and the answers of the row that was picked."""
-    snapshot = taken(run)
+    snapshot = RUN.taken(run)
     if not snapshot.items or not (snapshot.cells or snapshot.running):
         return
     wanted = _draw_narrowing(snapshot)
@@ -46,10 +48,15 @@ def draw_matrix(run: EvaluationRun) -> None:
     if picked is not None:
         draw_answers(run, snapshot, picked, shown)
         scroll_to("st-key-measure_answers", f"{snapshot.id}:{picked}")
+    elif (due := due_scroll()) is not None:
+        scroll_to("st-key-measure_narrowing", due)
 
 
 def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
-    tags = sorted({tag for item in snapshot.items for tag in item.tags})[:500]
+    tags = sorted({tag for item in snapshot.items for tag in item.tags})[:MAX_TAGS]
+    if (wanted := st.session_state.get(tag_key(snapshot.id))) and wanted not in tags:
+        # It was chosen among the results by tag.
+        tags.append(wanted)
     words = words_of(current_language())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_narrowing"):
         show: Show = (
@@ -57,18 +64,27 @@ def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
                 t("measure.show"),
                 SHOWS,
                 format_func=lambda one: t(f"measure.show_{one}"),
-                key=f"measure_show_{snapshot.id}",
+                key=show_key(snapshot.id),
                 width=220,
             )
             or "all"
         )
-        tag = source = ""
+        subject = tag = source = ""
+        if len(snapshot.spec.subjects) > 1:
+            names = {one.id: one.name for one in snapshot.spec.subjects}
+            subject = st.selectbox(
+                t("measure.looked_at"),
+                ["", *names],
+                format_func=lambda one: cut_line(names[one], 60) if one else t("measure.all_models"),
+                key=subject_key(snapshot.id),
+                width=220,
+            )
         if tags:
             tag = st.selectbox(
                 t("measure.tag"),
                 ["", *tags],
                 format_func=lambda one: one or t("measure.any"),
-                key=f"measure_tag_{snapshot.id}",
+                key=tag_key(snapshot.id),
                 width=180,
             )
         if len(snapshot.sources) > 1:
@@ -83,11 +99,9 @@ def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
         low, high = st.slider(
             t("measure.between"), 0.0, 1.0, (0.0, 1.0), 0.05, key=f"measure_between_{snapshot.id}", width=220
         )
-    return Narrowing(show=show, tag=tag or "", source=source or "", text=text, lowest=low, highest=high)
-
-
-def picked_key(run_id: str) -> str:
-    return f"measure_picked_{run_id}"
+    return Narrowing(
+        show=show, subject=subject or "", tag=tag or "", source=source or "", text=text, lowest=low, highest=high
+    )
 
 
 def _pick(run_id: str, shown: list[int]) -> None:

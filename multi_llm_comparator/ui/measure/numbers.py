@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from multi_llm_comparator.core.readable import NOTHING
-from multi_llm_comparator.evaluation.measuring.registry import Past
+from multi_llm_comparator.evaluation.measuring.report import remark_lines
 from multi_llm_comparator.evaluation.measuring.results import PairVerdict, Results, SubjectCost, SubjectResult
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.words import (
@@ -19,13 +19,10 @@ from multi_llm_comparator.evaluation.measuring.words import (
     words_of,
 )
 from multi_llm_comparator.ui.kit import figures as say
-from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label, note_chip, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, Tone
-from multi_llm_comparator.ui.measure.state import open_run
-from multi_llm_comparator.workbench import get_workbench
 
 # Of many models, the pairs that differ most clearly come first; the others are behind a click.
 SHOWN_VERDICTS = 6
@@ -52,6 +49,12 @@ def _verdict(snapshot: EvaluationSnapshot, results: Results, verdict: PairVerdic
     so_far = f" {t('measure.so_far')}" if snapshot.is_running else ""
     sentence = escape(f"{prefix}{verdict_sentence(verdict, snapshot.spec, language)}{so_far}")
     return f'<p class="mlc-verdict" style="--tone:{tone.css}" data-outcome="{verdict.outcome}">{sentence}</p>'
+
+
+def draw_remarks(snapshot: EvaluationSnapshot) -> None:
+    """What a reader must know of the numbers; see :func:`remark_lines`."""
+    if lines := remark_lines(snapshot, current_language()):
+        st.html("".join(f'<p class="mlc-trust">{escape(line)}</p>' for line in lines))
 
 
 def draw_numbers(snapshot: EvaluationSnapshot, results: Results) -> None:
@@ -109,39 +112,3 @@ def _whisker(found: SubjectResult, tone: Tone) -> str:
         f'<i style="left:{low};width:calc({high} - {low})"></i><b style="left:{mean}"></b></div>'
         f'<span class="mlc-muted">{escape(interval_words(known))}</span>'
     )
-
-
-def draw_history(snapshot: EvaluationSnapshot) -> None:
-    """What earlier evaluations found of these models."""
-    with st.expander(t("measure.history"), icon=":material/timeline:", key="measure_history", on_change="rerun") as box:
-        if not box.open:
-            return
-        found = False
-        for subject in snapshot.spec.subjects:
-            past = perform(get_workbench().evaluations.history(subject.target), snapshot.id) or []
-            others = [one for one in past if one.run_id != snapshot.id]
-            for number, one in enumerate(others[:10]):
-                found = True
-                _draw_past(subject.name, one, f"{subject.id}_{number}")
-        if not found:
-            st.caption(t("measure.no_history"))
-
-
-def _draw_past(name: str, past: Past, key: str) -> None:
-    score = past.score
-    words = f"{100 * score.mean:.1f}% ({100 * score.low:.1f}–{100 * score.high:.1f}%)"
-    source = source_name(words_of(current_language()), score.source)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(
-            f'<div class="mlc-models">{escape(name)} · <b>{escape(words)}</b> · '
-            f"{escape(tn('measure.items', score.n))} · {escape(source)} · {escape(past.title)}</div>",
-            width="stretch",
-        )
-        st.button(
-            t("history.open"),
-            icon=":material/open_in_new:",
-            type="tertiary",
-            key=f"icon_measure_past_{key}",
-            on_click=open_run,
-            args=(past.run_id,),
-        )

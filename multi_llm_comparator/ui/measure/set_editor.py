@@ -21,7 +21,8 @@ from multi_llm_comparator.evaluation.prompt_sets import COMPARISONS, MAX_NAME_CH
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import t, tn
-from multi_llm_comparator.ui.measure.state import EXAMPLE, NO_SET, revise_setup
+from multi_llm_comparator.ui.measure.asked import EXAMPLE, NO_SET
+from multi_llm_comparator.ui.measure.state import SETUP
 
 _EDITED, _UPLOADS = "measure_edited", "measure_uploads"
 _MEDIA = {"csv": "text/csv", "jsonl": "application/jsonl", "json": "application/json"}
@@ -105,14 +106,14 @@ def _draw_upload() -> None:
     kept = None if prompts is None else attempt(lambda: PromptSets().save(prompts))
     if kept is not None:
         inform(tn("measure.kept", len(kept.rows), name=kept.name))
-        revise_setup(prompts=kept.id)
+        SETUP.revise(prompts=kept.id)
     st.rerun()
 
 
 def _delete(prompts: PromptSet) -> None:
     PromptSets().delete(prompts.id)
     inform(t("measure.deleted", name=prompts.name))
-    revise_setup(prompts=EXAMPLE)
+    SETUP.revise(prompts=EXAMPLE)
 
 
 def _edit(prompts: PromptSet | None) -> None:
@@ -148,7 +149,7 @@ def draw_set_editor() -> None:
                 kept = attempt(lambda: _saved(prompts, name, template, system, rows))
                 if kept is not None:
                     inform(tn("measure.kept", len(kept.rows), name=kept.name))
-                    revise_setup(prompts=kept.id)
+                    SETUP.revise(prompts=kept.id)
                     _close()
                 st.rerun(scope="fragment")
 

@@ -39,6 +39,12 @@ _HIDDEN = frozenset(
         "lineage",
         "is_adapter",
         "adapter_problem",
+        "is_projector",
+        "projector",
+        "sees_images",
+        "may_see",
+        "projection_size",
+        "projector_bytes",
         "source_fingerprint",
     }
 )
@@ -133,6 +139,9 @@ def _facts(model: ModelInfo) -> list[tuple[str, str]]:
         rows.append((t("models.checked"), f"{agreed} ({check.reference})"))
     if model.adapters:
         rows.append((t("models.adapters"), ", ".join(model.adapters[:_MAX_FILES])))
+    if known.get("sees_images"):
+        by = f" ({Path(known['projector']).name})" if known.get("projector") else ""
+        rows.append((t("images.sees"), t("models.yes") + by))
     if "chat_template" in known:
         rows.append(
             (t("models.column_template"), t("models.yes") if known["chat_template"] else t("setup.no_template_why"))

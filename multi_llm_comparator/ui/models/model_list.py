@@ -121,6 +121,8 @@ def _row(model: ModelInfo, note: ModelNote) -> str:
     problem = (
         note_chip(t("models.adapter"), t("models.adapter_of", base=model.base.name), UNKNOWN) if model.base else ""
     )
+    if known.get("sees_images"):
+        problem += note_chip(t("images.sees"), t("images.sees_why"), STATE_TONES["done"])
     if model.problem:
         problem += note_chip(t("models.not_loadable"), model.problem, STATE_TONES["failed"])
     elif known.get("warnings"):

@@ -48,7 +48,7 @@ def _compare(model: ModelInfo) -> None:
 
 def _measure(model: ModelInfo) -> None:
     """The model among those of a new evaluation."""
-    measure.leave_run()
-    others = [target for target in measure.current_setup().models if target != model.id]
-    measure.revise_setup(models=(model.id, *others))
+    measure.RUN.leave()
+    others = [target for target in measure.SETUP.current().models if target != model.id]
+    measure.SETUP.revise(models=(model.id, *others))
     go_to("measure")

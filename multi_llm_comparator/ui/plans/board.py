@@ -18,19 +18,19 @@ from multi_llm_comparator.ui.kit.i18n import t, tn
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.markdown import bounded, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
+from multi_llm_comparator.ui.kit.shown_run import watch
 from multi_llm_comparator.ui.kit.theme import page_tone
 from multi_llm_comparator.ui.plans.figures import strip
 from multi_llm_comparator.ui.plans.gantt import gantt
 from multi_llm_comparator.ui.plans.graph import graph, left_out_of_graph
 from multi_llm_comparator.ui.plans.prediction import critical_path, outlook_on
 from multi_llm_comparator.ui.plans.scene import Scene
-from multi_llm_comparator.ui.plans.state import compared_run, pick_step, picks, selected_step, taken
+from multi_llm_comparator.ui.plans.state import RUN, compared_run, pick_step, picks, selected_step
 from multi_llm_comparator.ui.plans.step import draw_step
 from multi_llm_comparator.ui.plans.tables import draw_plan, draw_steps, draw_theory
 from multi_llm_comparator.ui.plans.tones import run_chip
 
 POLL_S = 0.4
-WATCH_S = 2.0
 MAX_ANSWER_CHARS = 20_000
 
 
@@ -44,7 +44,7 @@ def draw_board(run: PlanRun) -> None:
     @st.fragment(run_every=None if all(one.is_over for one in runs) else POLL_S)
     def live() -> None:
         show_notices()
-        latest = [taken(one) for one in runs]
+        latest = [RUN.taken(one) for one in runs]
         # The whole page is drawn then; this once more before it would take the cores from the models.
         if [(one.is_over, one.plan is None) for one in latest] != stage:
             st.rerun()
@@ -52,18 +52,7 @@ def draw_board(run: PlanRun) -> None:
 
     live()
     if run.is_over:
-        _watch(run)
-
-
-def _watch(run: PlanRun) -> None:
-    """Another tab may resume or delete the same run: look now and then."""
-
-    @st.fragment(run_every=WATCH_S)
-    def watch() -> None:
-        if run.is_at_work:
-            st.rerun()
-
-    watch()
+        watch(run)
 
 
 def _draw(run: PlanRun, other: PlanRun | None) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import streamlit as st
 
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
-from multi_llm_comparator.ui.kit.actions import perform, warn
+from multi_llm_comparator.ui.history.run_heading import draw_stop
+from multi_llm_comparator.ui.kit.actions import warn
 from multi_llm_comparator.ui.kit.escaping import plain
-from multi_llm_comparator.ui.kit.html_pieces import empty
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.live_chart import prepare_charts
-from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.prompt_box import prompt_box
+from multi_llm_comparator.ui.kit.welcome import draw_hero, draw_no_models
 from multi_llm_comparator.ui.plans.editor import edit
 from multi_llm_comparator.ui.plans.examples import examples, template
-from multi_llm_comparator.ui.plans.state import current_setup, start
+from multi_llm_comparator.ui.plans.state import SETUP, start
 from multi_llm_comparator.ui.plans.targets import default_planner, known_targets
-from multi_llm_comparator.workbench import get_workbench
 
 
 def draw_composer(run: PlanRun | None) -> None:
@@ -27,13 +24,7 @@ def draw_composer(run: PlanRun | None) -> None:
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
         prompt_box("plans_question", t("plan.placeholder"), ask, disabled=not known_targets())
         if run is not None and not (run.is_over or run.owner):
-            st.button(
-                t("act.stop"),
-                icon=":material/stop_circle:",
-                key="plans_stop",
-                shortcut="Alt+S",
-                on_click=lambda: perform(get_workbench().runs.stop(run.id), run.id),
-            )
+            draw_stop("plans", run.id)
 
 
 def ask(question: str, plan: Plan | None = None) -> bool:
@@ -44,7 +35,7 @@ def ask(question: str, plan: Plan | None = None) -> bool:
     if not question.strip():
         warn(t("composer.empty"))
         return False
-    if current_setup().planner:
+    if SETUP.current().planner:
         return start(question)
     if plan is not None:
         return start(question, plan)
@@ -59,16 +50,11 @@ def _ask_example(question: str, plan: Plan) -> None:
 def draw_welcome() -> None:
     """For a page without a run: what it is for, and something to try at once."""
     targets = known_targets()
-    if not targets and get_workbench().models.is_scanning:
-        return
     if not targets:
-        st.html(empty(t("plan.no_models"), t("welcome.no_models_text")))
-        with st.container(horizontal=True, horizontal_alignment="center"):
-            if st.button(t("act.open_models"), icon=":material/deployed_code:", key="plans_to_models", type="primary"):
-                go_to("models")
+        draw_no_models("plans", t("plan.no_models"))
         return
-    st.html(f'<div class="mlc-hero"><h2>{escape(t("plan.welcome"))}</h2><p>{escape(t("plan.welcome_text"))}</p></div>')
-    if not current_setup().planner:
+    draw_hero(t("plan.welcome"), t("plan.welcome_text"))
+    if not SETUP.current().planner:
         why = t("plan.no_planner_chosen") if default_planner(targets) else t("plan.no_planner")
         with st.container(key="plans_no_planner"):
             st.info(why, icon=":material/edit_note:")

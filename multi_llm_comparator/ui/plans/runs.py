@@ -5,15 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from multi_llm_comparator.core.readable import cut_line
-from multi_llm_comparator.plans.plan_run import KIND, PlanRun
+from multi_llm_comparator.plans.options import KIND
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.history.recent import draw_recent
 from multi_llm_comparator.ui.kit.i18n import t
-from multi_llm_comparator.ui.plans.state import compare_with, compared_run, open_run
+from multi_llm_comparator.ui.plans.state import RUN, compare_with, compared_run
 
 
 def draw_runs() -> None:
     """The latest runs, or those that contain a text; each opens at one click."""
-    draw_recent(KIND, open_run, key="plans_runs")
+    draw_recent(KIND, RUN.open, key="plans_runs")
 
 
 def draw_comparison_choice(run: PlanRun) -> None:

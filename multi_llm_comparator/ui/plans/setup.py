@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import streamlit as st
 
@@ -13,13 +14,16 @@ from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import dot
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import UNKNOWN
-from multi_llm_comparator.ui.plans.state import MAX_WORKERS, change_setup, current_setup, setup_revision
+from multi_llm_comparator.ui.plans.state import MAX_WORKERS, SETUP
 from multi_llm_comparator.ui.plans.targets import known_targets, offered_targets
+
+# These have their name, and what it means, above them.
+_LABELLED: dict[str, Any] = {"words": "plan", "label_visibility": "collapsed", "help": None}
 
 
 def draw_setup() -> None:
     """Three models, the threshold, the workers; the rest behind a button."""
-    setup = current_setup()
+    setup = SETUP.current()
     targets = known_targets()
     offered = offered_targets(setup.planner, setup.small, setup.large)
     with st.container(key="plans_setup"):
@@ -34,10 +38,10 @@ def draw_setup() -> None:
             _draw_target("large", setup.large, offered, targets)
         with threshold:
             _draw_label(t("plan.threshold"), t("plan.threshold_why"))
-            _number("threshold", setup.threshold, EASIEST, HARDEST + 1, disabled=not setup.enable_threshold)
+            SETUP.number("threshold", EASIEST, HARDEST + 1, disabled=not setup.enable_threshold, **_LABELLED)
         with workers:
             _draw_label(t("plan.workers"), t("plan.workers_why"))
-            _number("workers", setup.workers, 1, MAX_WORKERS)
+            SETUP.number("workers", 1, MAX_WORKERS, **_LABELLED)
         with more, st.popover(t("plan.more"), icon=":material/tune:", key="icon_plans_tune", on_change="rerun") as box:
             if box.open:
                 _draw_more()
@@ -56,55 +60,33 @@ def _draw_target(part: str, value: str, options: list[str], names: dict[str, str
         t(f"plan.part_{part}"),
         options,
         options.index(value),
-        key=_key(part),
         format_func=lambda target: names.get(target, t("setup.gone", name=target)),
         label_visibility="collapsed",
         disabled=off,
-        on_change=_changed,
-        args=(part,),
-    )
-
-
-def _number(name: str, value: int, lowest: int, highest: int, *, disabled: bool = False) -> None:
-    st.number_input(
-        t(f"plan.{name}"),
-        lowest,
-        highest,
-        value,
-        key=_key(name),
-        label_visibility="collapsed",
-        disabled=disabled,
-        on_change=_changed,
-        args=(name,),
+        **SETUP.bind(part),
     )
 
 
 def _draw_more() -> None:
-    setup = current_setup()
+    setup = SETUP.current()
     st.toggle(
         t("plan.enable_threshold"),
         setup.enable_threshold,
-        key=_key("enable_threshold"),
         help=t("plan.enable_threshold_why"),
-        on_change=_changed,
-        args=("enable_threshold",),
+        **SETUP.bind("enable_threshold"),
     )
     st.toggle(
         t("plan.ends_with_last_step"),
         setup.ends_with_last_step,
-        key=_key("ends_with_last_step"),
         help=t("plan.ends_with_last_step_why"),
-        on_change=_changed,
-        args=("ends_with_last_step",),
+        **SETUP.bind("ends_with_last_step"),
     )
     st.text_input(
         t("plan.result_after"),
         setup.result_after,
-        key=_key("result_after"),
         help=t("plan.result_after_why"),
         max_chars=20,
-        on_change=_changed,
-        args=("result_after",),
+        **SETUP.bind("result_after"),
     )
     _draw_save()
 
@@ -121,15 +103,6 @@ def _draw_save() -> None:
             autocomplete="off",
         ).strip()
         if st.form_submit_button(t("plan.save_as_button"), key="plans_save") and name:
-            if attempt(lambda: SavedPlans().save(name, current_setup().options())) is not None:
+            if attempt(lambda: SavedPlans().save(name, SETUP.current().options())) is not None:
                 inform(t("plan.saved_as", target=f"{PREFIX}{name}"))
             st.rerun()
-
-
-def _key(name: str) -> str:
-    """Widgets are made anew when their values were changed otherwise than through them: see :func:`setup_revision`."""
-    return f"plans_setup_{name}_{setup_revision()}"
-
-
-def _changed(name: str) -> None:
-    change_setup(**{name: st.session_state[_key(name)]})

@@ -1,22 +1,22 @@
-"""What one browser session plans with: the models and bounds being set up, and the run in the address.
-
-The run itself lives in the registry and in the store; a session only knows its id.
-"""
+"""What one browser session plans with: the models and bounds being set up, and the run in the address."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from multi_llm_comparator.plans.executor import DEFAULT_THRESHOLD, ExecutorOptions
+from multi_llm_comparator.plans.options import PlanOptions
 from multi_llm_comparator.plans.plan import HARDEST, Plan
-from multi_llm_comparator.plans.plan_run import PlanOptions, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import perform
 from multi_llm_comparator.ui.kit.addressed import AddressedId
+from multi_llm_comparator.ui.kit.page_setup import PageSetup, restored
+from multi_llm_comparator.ui.kit.shown_run import ShownRun
 from multi_llm_comparator.ui.plans.planners import is_trained_to_plan
 from multi_llm_comparator.ui.plans.targets import (
     default_pair,
@@ -26,8 +26,8 @@ from multi_llm_comparator.ui.plans.targets import (
 )
 from multi_llm_comparator.workbench import get_workbench
 
-_SETUP, _STEP, _PICKS, _REVISION = "plans_setup", "plans_step", "plans_picks", "plans_revision"
-_RUN, _WITH = AddressedId("run", "plans_run"), AddressedId("with", "plans_with")
+_STEP, _PICKS = "plans_step", "plans_picks"
+_WITH = AddressedId("with", "plans_with")
 MAX_WORKERS = 64
 
 
@@ -76,22 +76,11 @@ def setup_of(options: PlanOptions) -> Setup:
     )
 
 
-def current_setup() -> Setup:
-    """The setup as it is now. At first the one used last, as far as its models are still there."""
-    if _SETUP not in st.session_state:
-        targets = known_targets()
-        st.session_state[_SETUP] = restored_setup(preferences.load().plan, targets)
-    setup: Setup = st.session_state[_SETUP]
-    return setup
-
-
 def restored_setup(kept: Mapping[str, Any], targets: dict[str, str]) -> Setup:
     """What was kept of the last setup, with defaults where it no longer holds."""
     small, large = default_pair(targets)
     fresh = Setup(default_planner(targets), small, large, result_after=working_sign(small, large))
-    types = {f.name: type(getattr(fresh, f.name)) for f in fields(Setup)}
-    known = {name: kept[name] for name, kind in types.items() if type(kept.get(name)) is kind}
-    setup = replace(fresh, **known)
+    setup = restored(fresh, kept)
     return replace(
         setup,
         planner=setup.planner if setup.planner in targets else fresh.planner,
@@ -102,103 +91,79 @@ def restored_setup(kept: Mapping[str, Any], targets: dict[str, str]) -> Setup:
     )
 
 
-def change_setup(**changes: Any) -> None:
-    """Change what a widget was set to, and what follows from it."""
-    changed = setup = replace(current_setup(), **changes)
-    if "planner" in changes:
-        # Plans that a trained planner or a person writes end in one step; what others write is put together.
+def _with_consequences(setup: Setup, changed: frozenset[str]) -> Setup:
+    if "planner" in changed:
+        # Plans that a trained planner or a person writes end in one step; what others write is aggregated.
         setup = replace(setup, ends_with_last_step=not setup.planner or is_trained_to_plan(setup.planner))
-    if changes.keys() & {"small", "large"}:
+    if changed & {"small", "large"}:
         setup = replace(setup, result_after=working_sign(setup.small, setup.large))
-    if setup != changed:
-        _revise()
-    st.session_state[_SETUP] = setup
-    preferences.update(plan=asdict(setup))
+    return setup
+
+
+SETUP = PageSetup(
+    "plans",
+    lambda: restored_setup(preferences.load().plan, known_targets()),
+    remembered="plan",
+    at_once=True,
+    follow=_with_consequences,
+)
 
 
 def use_small(target: str) -> None:
     """Have easy steps solved by this model, as another page asks."""
-    change_setup(small=target)
-    _revise()
+    SETUP.revise(small=target)
 
 
-def setup_revision() -> int:
-    """How often the setup was changed otherwise than by its widgets. Those are then made anew: a value that is only set
-    from here can be lost on a browser that is still busy drawing the widget."""
-    return int(st.session_state.get(_REVISION, 0))
+# --- the run --------------------------------------------------------------------------------------------------------
 
 
-def _revise() -> None:
-    st.session_state[_REVISION] = setup_revision() + 1
+class _ShownPlan(ShownRun[PlanRun, PlanRun]):
+    """With the run that is compared with it, and the step that is looked at."""
 
+    def show(self, run_id: str) -> None:
+        if self.address.kept() != run_id:
+            st.session_state.pop(_STEP, None)
+        super().show(run_id)
 
-def current_run() -> PlanRun | None:
-    """The run this page shows: the address's, else the one the session had open. An unknown one is said and dropped."""
-    run_id = _RUN.read()
-    if not run_id:
-        return None
-    run = perform(get_workbench().plans.get(run_id), run_id)
-    if run is None:
-        leave_run()
-        return None
-    if _RUN.kept() != run.id:
-        st.session_state[_SETUP] = restored_setup(asdict(setup_of(run.options)), known_targets())
-        _revise()
-    show_run(run.id)
-    return run
-
-
-def taken(run: PlanRun) -> PlanRun:
-    """The run as it is at this moment; as it is stored now, if another process is at work on it."""
-    followed = perform(get_workbench().plans.get(run.id), run.id) if run.owner is not None else None
-    return (followed or run).snapshot()
-
-
-def show_run(run_id: str) -> None:
-    """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
-    if _RUN.kept() != run_id:
-        st.session_state.pop(_STEP, None)
-    _RUN.write(run_id)
-
-
-def open_run(run_id: str) -> None:
-    """Turn to another run, with its setup."""
-    _RUN.ask(run_id)
-    compare_with(None)
-
-
-def leave_run() -> None:
-    """Start afresh with the same setup; the run stays where it is."""
-    _RUN.write(None)
-    compare_with(None)
-
-
-def forget_run(run_id: str) -> None:
-    """A run was deleted: if this session had it open it is not to be looked for again."""
-    if _RUN.kept() == run_id:
-        leave_run()
-    elif _WITH.kept() == run_id:
+    def open(self, run_id: str) -> None:
+        super().open(run_id)
         compare_with(None)
+
+    def leave(self) -> None:
+        super().leave()
+        compare_with(None)
+
+    def forget(self, run_id: str) -> None:
+        super().forget(run_id)
+        if _WITH.kept() == run_id:
+            compare_with(None)
+
+
+def _set_up_as(run: PlanRun) -> None:
+    SETUP.set(restored_setup(asdict(setup_of(run.options)), known_targets()))
+
+
+RUN = _ShownPlan("plans", lambda workbench: workbench.plans, _set_up_as)
 
 
 def start(question: str, plan: Plan | None = None, *, beside: str | None = None) -> bool:
     """Answer a question with the setup as it is now; whether that began. ``beside`` is the run that it is made from, to
     be compared with it."""
-    run = perform(get_workbench().plans.start(question, current_setup().options(), plan=plan, parent_id=beside))
+    run = perform(get_workbench().plans.start(question, SETUP.current().options(), plan=plan, parent_id=beside))
     if run is None:
         return False
-    preferences.update(plan=asdict(current_setup()))
+    SETUP.remember()
     compare_with(beside)
-    show_run(run.id)
+    RUN.show(run.id)
     return True
 
 
 def solve_again(run_id: str, step_id: str) -> None:
     """Solve a step and what needs it once more, with the setup as it is now, beside the run as it was."""
-    run = perform(get_workbench().plans.solve_again(run_id, step_id, current_setup().options()), run_id)
+    run = perform(get_workbench().plans.solve_again(run_id, step_id, SETUP.current().options()), run_id)
     if run is not None:
         compare_with(run_id)
-        show_run(run.id)
+        RUN.show(run.id)
         select_step(step_id)
 
 
@@ -210,7 +175,7 @@ def compare_with(run_id: str | None) -> None:
 def compared_run() -> PlanRun | None:
     """The other run, if one is compared with."""
     run_id = _WITH.read()
-    if not run_id or run_id == _RUN.kept():
+    if not run_id or run_id == RUN.address.kept():
         return None
     run = perform(get_workbench().plans.get(run_id), run_id)
     compare_with(run.id if run else None)

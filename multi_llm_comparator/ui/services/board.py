@@ -14,46 +14,37 @@ from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import model_label, problem
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
-from multi_llm_comparator.ui.services.result import draw_result
-from multi_llm_comparator.ui.services.state import taken, target_choices
+from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere, watch
+from multi_llm_comparator.ui.services.result import draw_computed, draw_result
+from multi_llm_comparator.ui.services.state import RUN, target_choices
 
-POLL_S, WATCH_S = 0.6, 3.0
+POLL_S = 0.6
 
 
 def draw_board(run: ServiceRun) -> None:
     """Everything of a run; redrawn while it is at work."""
-    first = taken(run)
+    first = RUN.taken(run)
 
     @st.fragment(run_every=POLL_S if first.is_running else None)
     def live() -> None:
         show_notices()
-        latest = taken(run)
-        if latest.is_running != first.is_running:
+        latest = RUN.taken(run)
+        if (latest.is_running, latest.data is None) != (first.is_running, first.data is None):
             st.rerun()
         _draw_status(latest)
 
     live()
     if first.result is not None:
         draw_result(first, first.result)
+    elif first.data is not None:
+        draw_computed(first, first.data)
     if not first.is_running:
-        _watch(run, first.version)
-
-
-def _watch(run: ServiceRun, version: int) -> None:
-    """Another tab may resume the same run: look now and then."""
-
-    @st.fragment(run_every=WATCH_S)
-    def watch() -> None:
-        if run.version != version and run.is_at_work:
-            st.rerun()
-
-    watch()
+        watch(run)
 
 
 def _draw_status(snapshot: ServiceSnapshot) -> None:
-    if snapshot.owner is not None:
-        st.info(tm("board.elsewhere", pid=snapshot.owner.pid, host=snapshot.owner.host), icon=":material/visibility:")
+    draw_elsewhere(snapshot.owner)
     spec = snapshot.spec
     words = [state_of_run(snapshot.state)]
     if snapshot.is_running and snapshot.phase:

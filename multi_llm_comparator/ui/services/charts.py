@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from multi_llm_comparator.applications.charts import Chart
@@ -15,8 +16,8 @@ HEIGHT_PX = 300
 
 def drawn(chart: Chart, page: str) -> Chart:
     """A chart as Plotly draws it here. ``page`` is "light" or "dark"."""
-    traces = [_coloured(trace, number, page) for number, trace in enumerate(chart["data"])]
-    given: dict[str, Any] = chart["layout"]
+    traces = [_coloured(_plain(trace), number, page) for number, trace in enumerate(chart["data"])]
+    given = {name: _plain(part) if isinstance(part, dict) else part for name, part in chart["layout"].items()}
     axis = {"zeroline": False, "gridcolor": FAINT[page], "fixedrange": True, "automargin": True}
     return {
         "data": traces,
@@ -33,6 +34,22 @@ def drawn(chart: Chart, page: str) -> Chart:
             "showlegend": len(traces) > 1,
         },
     }
+
+
+def _plain(part: Chart) -> Chart:
+    """Names and labels as they stand in the document: Plotly takes some of HTML for markup."""
+    return {name: _plain_value(value) for name, value in part.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    match value:
+        case str():
+            return escape(value)
+        case dict():
+            return _plain(value)
+        case list():
+            return [escape(one) if isinstance(one, str) else one for one in value]
+    return value
 
 
 def _coloured(trace: Chart, number: int, page: str) -> Chart:

@@ -6,8 +6,9 @@ from html import escape
 
 import streamlit as st
 
-from multi_llm_comparator.applications.charts import service_charts
+from multi_llm_comparator.applications.charts import Chart, data_charts, service_charts
 from multi_llm_comparator.applications.export import html_of
+from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.insight.wording import values_table
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.report import blocks_of
@@ -40,7 +41,7 @@ def draw_result(snapshot: ServiceSnapshot, result: Result) -> None:
     _draw_figures(result)
     with st.container(key="services_text"):
         st.html(f'<div class="mlc-services-result">{html_of(list(blocks_of(result.text)))}</div>')
-    _draw_charts(snapshot, result)
+    _draw_charts(snapshot, service_charts(result))
     if isinstance(result, DocumentAnalysis) and result.claims:
         _draw_sources(snapshot.reading, result)
     if isinstance(result, DataInsight):
@@ -52,13 +53,23 @@ def draw_result(snapshot: ServiceSnapshot, result: Result) -> None:
             st.html("<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>")
 
 
+def draw_computed(snapshot: ServiceSnapshot, data: Data) -> None:
+    """What code has computed of data, while a model is still asked to word it."""
+    st.html(f'<div class="mlc-figures">{"".join(_data_figures(data))}</div>')
+    _draw_charts(snapshot, data_charts(data, set()))
+
+
+def _data_figures(data: Data) -> list[str]:
+    return [
+        figure(count(data.data_points), t("services.data_points"), t("services.data_points_why")),
+        figure(count(len(data.series)), t("services.series"), t("services.series_why")),
+    ]
+
+
 def _draw_figures(result: Result) -> None:
     pairs: list[str] = []
     if isinstance(result, DataInsight):
-        pairs = [
-            figure(count(result.data_points), t("services.data_points"), t("services.data_points_why")),
-            figure(count(len(result.data.series)), t("services.series"), t("services.series_why")),
-        ]
+        pairs = _data_figures(result.data)
     elif isinstance(result, DocumentAnalysis):
         shown = [claim for claim in result.claims if claim.state != "not_found"]
         found = sum(claim.state == "found" for claim in shown)
@@ -80,8 +91,7 @@ def _draw_figures(result: Result) -> None:
     st.html(f'<div class="mlc-figures">{"".join(pairs)}</div>')
 
 
-def _draw_charts(snapshot: ServiceSnapshot, result: Result) -> None:
-    charts = service_charts(result)
+def _draw_charts(snapshot: ServiceSnapshot, charts: list[Chart]) -> None:
     if not charts:
         return
     page = page_tone()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import streamlit as st
 
@@ -12,19 +11,17 @@ from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.applications.spec import KIND_PARAMETER, KINDS, SERVICES, ServiceSpec, ServiceType, spec_of
 from multi_llm_comparator.applications.targets import usual_target
+from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.ui.compare.state import pane_choices
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, perform, warn
-from multi_llm_comparator.ui.kit.addressed import AddressedId
 from multi_llm_comparator.ui.kit.choices import Choice
 from multi_llm_comparator.ui.kit.i18n import current_language, t
+from multi_llm_comparator.ui.kit.page_setup import PageSetup
+from multi_llm_comparator.ui.kit.shown_run import ShownRun
 from multi_llm_comparator.workbench import get_workbench
 
-_SETUP, _REVISION = "services_setup", "services_revision"
-_RUN = AddressedId("run", "services_run")
 START_S = 60.0
-# Streamlit holds uploads in memory until the session ends.
-MAX_UPLOAD_BYTES = 64 * 2**20
 COOPERATE = "cooperate:"
 
 
@@ -42,26 +39,13 @@ class Setup:
     context_tokens: int = 2048
 
 
-def current_setup() -> Setup:
-    setup: Setup = st.session_state.setdefault(_SETUP, Setup())
-    return setup
+def _with_kind(setup: Setup, changed: frozenset[str]) -> Setup:
+    """Each service has kinds of its own."""
+    return setup if setup.kind in KINDS[setup.service] else replace(setup, kind=KINDS[setup.service][0])
 
 
-def change_setup(**changes: Any) -> None:
-    setup = replace(current_setup(), **changes)
-    if setup.kind not in KINDS[setup.service]:
-        setup = replace(setup, kind=KINDS[setup.service][0])
-    st.session_state[_SETUP] = setup
-
-
-def revise_setup(**changes: Any) -> None:
-    """Change the setup otherwise than by its widgets, which are then made anew."""
-    change_setup(**changes)
-    st.session_state[_REVISION] = setup_revision() + 1
-
-
-def setup_revision() -> int:
-    return int(st.session_state.get(_REVISION, 0))
+SETUP = PageSetup("services", Setup, follow=_with_kind)
+RUN: ShownRun[ServiceRun, ServiceSnapshot] = ShownRun("services", lambda workbench: workbench.applications)
 
 
 def target_choices() -> dict[str, Choice]:
@@ -85,7 +69,7 @@ def asked_target(setup: Setup) -> str:
 
 def start(upload_key: str) -> None:
     """Work on what is set up now; where that is refused the reader is told why."""
-    setup = current_setup()
+    setup = SETUP.current()
     upload = st.session_state.get(upload_key)
     if upload is not None and upload.size > MAX_UPLOAD_BYTES:
         warn(t("services.too_large", limit=say.size(MAX_UPLOAD_BYTES)))
@@ -96,7 +80,7 @@ def start(upload_key: str) -> None:
 
 def start_example(service: ServiceType) -> None:
     """Work on the example in the reader's language."""
-    setup = replace(Setup(), service=service, kind=KINDS[service][0], target=current_setup().target)
+    setup = replace(Setup(), service=service, kind=KINDS[service][0], target=SETUP.current().target)
     _begin(setup, "", example_text(service, current_language()).encode())
 
 
@@ -104,7 +88,7 @@ def _begin(setup: Setup, name: str, data: bytes) -> None:
     spec = attempt(lambda: _spec(setup, name))
     run = None if spec is None else perform(get_workbench().applications.start(spec, data), timeout_s=START_S)
     if run is not None:
-        show_run(run.id)
+        RUN.show(run.id)
 
 
 def _spec(setup: Setup, name: str) -> ServiceSpec:
@@ -122,49 +106,6 @@ def _spec(setup: Setup, name: str) -> ServiceSpec:
     )
 
 
-# --- the run --------------------------------------------------------------------------------------------------------
-
-
-def current_run() -> ServiceRun | None:
-    """The run this page shows: the address's, else the one the session had open. An unknown one is said and dropped."""
-    run_id = _RUN.read()
-    if not run_id:
-        return None
-    run = perform(get_workbench().applications.get(run_id), run_id, timeout_s=START_S)
-    if run is None:
-        leave_run()
-        return None
-    show_run(run.id)
-    return run
-
-
-def taken(run: ServiceRun) -> ServiceSnapshot:
-    """The run as it is at this moment; as it is stored now, if another process is at work on it."""
-    followed = perform(get_workbench().applications.get(run.id), run.id) if run.owner is not None else None
-    return (followed or run).snapshot()
-
-
-def show_run(run_id: str) -> None:
-    """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
-    _RUN.write(run_id)
-
-
-def open_run(run_id: str) -> None:
-    """Turn to another run."""
-    _RUN.ask(run_id)
-
-
-def leave_run() -> None:
-    """Set up another one; the run stays where it is."""
-    _RUN.write(None)
-
-
-def forget_run(run_id: str) -> None:
-    """A run was deleted: if this session had it open it is not to be looked for again."""
-    if _RUN.kept() == run_id:
-        leave_run()
-
-
 def set_up_again(run: ServiceRun) -> None:
     """Set up another piece of work as this one was; a text is there again, a file has to be chosen again."""
     spec = run.spec
@@ -173,7 +114,7 @@ def set_up_again(run: ServiceRun) -> None:
         data = perform(get_workbench().applications.document(run.id), run.id)
         text = data.decode("utf-8", "replace") if data is not None else ""
     assert spec.service_type in SERVICES
-    revise_setup(
+    SETUP.revise(
         service=spec.service_type,
         kind=spec.kind,
         target=spec.target,
@@ -183,4 +124,4 @@ def set_up_again(run: ServiceRun) -> None:
         answer_tokens=spec.answer_tokens,
         context_tokens=spec.context_tokens,
     )
-    leave_run()
+    RUN.leave()

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from multi_llm_comparator.core.callers import SCOPES, KeyLimits
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.tracking.api_keys import MAX_NAME_CHARS, SCOPES, ApiKey, KeyLimits, Priority
+from multi_llm_comparator.core.requests import Priority
+from multi_llm_comparator.tracking.api_keys import MAX_NAME_CHARS, ApiKey
 from multi_llm_comparator.ui.kit import figures
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.escaping import plain

@@ -11,6 +11,7 @@ from multi_llm_comparator.core.settings import Settings, get_settings, save_sett
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, choose_language, current_language, t, tm
+from multi_llm_comparator.ui.kit.mlflow_button import follow_mlflow
 from multi_llm_comparator.workbench import apply_settings, get_workbench
 
 PLACES = ("scan_hf_cache", "scan_ollama", "scan_lm_studio")
@@ -43,6 +44,8 @@ def draw_form() -> None:
                 apply_settings()
                 inform(t("settings.saved"))
             st.rerun()
+    if settings.mlflow_uri:
+        follow_mlflow(settings.mlflow_uri, "settings")
     st.caption(tm("settings.where", path=str(settings_path())))
 
 

@@ -14,6 +14,7 @@ from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.html_pieces import facts, table
 from multi_llm_comparator.ui.kit.i18n import current_language, t, texts, tm
+from multi_llm_comparator.ui.kit.mlflow_button import draw_mlflow
 from multi_llm_comparator.ui.tune.again import options_of
 from multi_llm_comparator.ui.tune.beside import option_name, value_text
 from multi_llm_comparator.ui.tune.options import FIELDS, choice_name
@@ -34,6 +35,7 @@ def draw_lineage(job: JobSnapshot) -> None:
     if (options := options_of(job)) is not None:
         pairs = [(option_name(name), _chosen(name, getattr(options, name))) for name in FIELDS]
         st.html(f'<div class="mlc-label">{escape(t("tune.options"))}</div>{facts(pairs)}')
+        draw_mlflow(options.mlflow_uri or "", f"tune_{job.id}")
     if job.artefacts:
         rows = [[escape(a.kind), escape(a.path)] for a in list(job.artefacts)[:MAX_ARTEFACTS]]
         st.html(table([t("tune.artefact_kind"), t("tune.artefact_path")], rows, words=(1,)))

@@ -41,7 +41,7 @@ def draw_outcome(job: JobSnapshot) -> None:
             _measure(tuned)
         draw_export(tuned)
         if st.button(t("tune.plans"), icon=":material/account_tree:", key="tune_plans", help=t("tune.plans_why")):
-            plans.leave_run()
+            plans.RUN.leave()
             plans.use_small(tuned.target)
             go_to("plans")
 
@@ -49,8 +49,8 @@ def draw_outcome(job: JobSnapshot) -> None:
 def _measure(tuned: Tuned) -> None:
     """Base and tuned model as the models of a new evaluation; what they are asked is chosen there."""
     both = (tuned.base, tuned.model)
-    measure.leave_run()
-    measure.revise_setup(models=tuple(model.id for model in both if model is not None))
+    measure.RUN.leave()
+    measure.SETUP.revise(models=tuple(model.id for model in both if model is not None))
     go_to("measure")
 
 

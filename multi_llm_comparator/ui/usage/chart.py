@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from multi_llm_comparator.tracking.usage import By, UsageTotal
 from multi_llm_comparator.ui.kit import figures
-from multi_llm_comparator.ui.kit.chart_look import FAINT, Figure, layout
+from multi_llm_comparator.ui.kit.chart_look import FAINT, Figure, label, layout
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, UNKNOWN
 
 Measure = Literal["requests", "tokens", "cost"]
 MEASURES: tuple[Measure, ...] = ("requests", "tokens", "cost")
 HEIGHT_PX = 280
-MAX_LABEL_CHARS = 40
 _VALUES: dict[Measure, Callable[[UsageTotal], float]] = {
     "requests": lambda one: one.requests,
     "tokens": lambda one: one.prompt_tokens + one.completion_tokens,
@@ -54,7 +52,7 @@ def usage_chart(
     for name, tone in zip(names, tones, strict=True):
         own = [one for one in buckets if getattr(one, by) == name]
         values = [_VALUES[measure](one) for one in own]
-        traces.append(_bars(own, values, _label(labels[name]), tone.on(page), measure, bucket_s, timezone))
+        traces.append(_bars(own, values, label(labels[name]), tone.on(page), measure, bucket_s, timezone))
     begin, end = (_moment(at, timezone) for at in span)
     look: dict[str, Any] = {
         **layout(page),
@@ -98,9 +96,3 @@ def _bars(
 def _moment(at: float, timezone: str | None) -> str:
     """As the chart's axis reads it: the reader's own time."""
     return datetime.fromtimestamp(at, figures.zone(timezone)).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _label(name: str) -> str:
-    """Plotly reads markup and fields of its own in labels."""
-    short = name if len(name) <= MAX_LABEL_CHARS else f"{name[: MAX_LABEL_CHARS - 1]}…"
-    return html.escape(short).replace("%{", "%&#123;")

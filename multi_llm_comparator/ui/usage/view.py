@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.kit.live_chart import live_chart
 from multi_llm_comparator.ui.kit.theme import page_tone
+from multi_llm_comparator.ui.kit.visitor import visitor
 from multi_llm_comparator.ui.usage.chart import MEASURES, Measure, usage_chart
 from multi_llm_comparator.workbench import get_workbench
 
@@ -72,11 +73,14 @@ def draw_usage() -> None:
     figure = usage_chart(buckets, by, labels, measure, (since, until), span.bucket_s, st.context.timezone, page_tone())
     live_chart(figure, "usage_chart", alt=_measure(measure), name="usage")
     st.dataframe(_table(totals, names), hide_index=True, width="stretch", key="usage_table")
-    st.caption(tm("usage.audit", path=str(get_workbench().settings.home / "logs" / "audit.log")))
+    if visitor().is_admin:
+        st.caption(tm("usage.audit", path=str(get_workbench().settings.home / "logs" / "audit.log")))
 
 
 def caller_names() -> dict[str, str]:
     """What callers are called, by their ids."""
+    if not visitor().is_admin:
+        return {visitor().id: visitor().name}
     keys = attempt(get_workbench().store.api_keys.list) or []
     return {"": t("usage.this_machine"), "token": t("usage.start_token"), **{key.id: key.name for key in keys}}
 

@@ -10,9 +10,10 @@ from multi_llm_comparator.ui.history.rows import state_of_run
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import show_notices
 from multi_llm_comparator.ui.kit.html_pieces import problem
-from multi_llm_comparator.ui.kit.i18n import t, tm, tn
+from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.shown_run import draw_elsewhere
 from multi_llm_comparator.ui.vote.ranking import draw_ranking
-from multi_llm_comparator.ui.vote.state import go_on, revealed_turn, reveals, set_reveals, taken
+from multi_llm_comparator.ui.vote.state import RUN, go_on, revealed_turn, reveals, set_reveals
 from multi_llm_comparator.ui.vote.turn import draw_blind, draw_revealed
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.turns import Turn
@@ -29,17 +30,18 @@ def draw_board(run: VoteRun) -> None:
         # Alone: it names the models, and an open turn must not stand beside names.
         draw_ranking(run)
         return
-    first = taken(run)
+    first = RUN.taken(run)
     shown = _place(run, first)
 
     @st.fragment(run_every=POLL_S if shown is None and first.is_running else WATCH_S if first.is_running else None)
     def live() -> None:
         show_notices()
-        latest = taken(run)
+        latest = RUN.taken(run)
         # A button in here may have chosen the other view, which is drawn outside.
         if st.session_state.get(_view_key(run.id)) == _VIEWS[1]:
             st.rerun()
-        if latest.is_running != first.is_running or _place(run, latest) != shown:
+        # From one turn to the next nothing outside changes: the next answers come with this very run.
+        if latest.is_running != first.is_running or (_place(run, latest) is None) != (shown is None):
             st.rerun()
         _draw(run, latest)
 
@@ -97,8 +99,7 @@ def _draw(run: VoteRun, snapshot: VotingSnapshot) -> None:
 
 def _draw_status(snapshot: VotingSnapshot) -> None:
     """How far it is. Nothing here may differ by who stands where."""
-    if snapshot.owner is not None:
-        st.info(tm("board.elsewhere", pid=snapshot.owner.pid, host=snapshot.owner.host), icon=":material/visibility:")
+    draw_elsewhere(snapshot.owner)
     words = [escape(t("vote.given", done=say.count(snapshot.by_hand), total=say.count(snapshot.spec.turns)))]
     if not snapshot.is_running:
         words.insert(0, state_of_run(snapshot.state))

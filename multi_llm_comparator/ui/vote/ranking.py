@@ -22,7 +22,7 @@ from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
 from multi_llm_comparator.ui.tune.sources import Source
 from multi_llm_comparator.ui.tune.state import current_draft, leave_run, set_draft
-from multi_llm_comparator.ui.vote.state import taken
+from multi_llm_comparator.ui.vote.state import RUN
 from multi_llm_comparator.voting.export_markdown import RANKING_NAMES, ranking_rows
 from multi_llm_comparator.voting.preference_pairs import write_pairs
 from multi_llm_comparator.voting.ranking import Ranking, points
@@ -49,7 +49,7 @@ def draw_ranking(run: VoteRun) -> None:
         key=f"vote_scope_{run.id}",
         label_visibility="collapsed",
     )
-    _draw([taken(run)] if scope == _SCOPES[0] else _all_sessions(), run.id)
+    _draw([RUN.taken(run)] if scope == _SCOPES[0] else _all_sessions(), run.id)
 
 
 def draw_ranking_of_all() -> None:

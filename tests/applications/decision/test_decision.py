@@ -12,6 +12,7 @@ from multi_llm_comparator.applications.decision.problem import Criterion, Decisi
 from multi_llm_comparator.applications.decision.scoring import decide, score_by_cost, score_by_words
 from multi_llm_comparator.applications.examples import example_text
 from multi_llm_comparator.core.readable import Language
+from tests.support.growth import grows_evenly
 
 CHOICE = """Options:
 A. Train: cost: 40 dollars a day
@@ -137,3 +138,11 @@ def test_the_winner_has_the_highest_total_and_its_own_weight_is_in_its_range(
     assert all(1 - 1e-9 <= value <= 5 + 1e-9 for value in found.totals.values())
     for one in found.movements:
         assert one.low - 0.011 <= one.weight <= one.high + 0.011
+
+
+def test_lines_of_blanks_take_as_long_as_they_are() -> None:
+    def read(blanks: str) -> Problem:
+        return problem_in(f"Option A: x\nPros: a{blanks}b\nOption B: y\nPriorities: a{blanks}7, c 3{blanks}", "en")
+
+    assert grows_evenly(read, " ", 1_200)
+    assert [criterion.name for criterion in read(" " * 50).criteria] == ["a", "c"]

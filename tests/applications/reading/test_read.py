@@ -135,9 +135,11 @@ def test_bombs_and_entities_in_office_files_are_refused() -> None:
     whole = xlsx({"S": [["a", 1]]})
     with pytest.raises(DocumentError, match="packed"):
         reading("a.xlsx", repacked(whole, {"xl/media/a.bin": b"\x00" * (64 << 20)}))
-    laughs = b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'ha'>]><x>&a;</x>"
-    with pytest.raises(DocumentError, match="entities"):
-        reading("a.xlsx", repacked(whole, {"xl/sharedStrings.xml": laughs}))
+    declared = b"<!DOCTYPE x [<!ENTITY a 'ha'>]><x>&a;</x>"
+    for laughs in (b"<?xml version='1.0'?>" + declared, b"<!--" + b"x" * (1 << 20) + b"-->" + declared):
+        for part in ("xl/sharedStrings.xml", "xl/worksheets/sheet1.bin"):
+            with pytest.raises(DocumentError, match="entities"):
+                reading("a.xlsx", repacked(whole, {part: laughs}))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import ollama
 import openai
 import pytest
-from langchain_openai import OpenAIEmbeddings
 
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
@@ -34,6 +33,9 @@ async def api(tmp_path: Path) -> AsyncIterator[ServedApi]:
 
 @pytest.mark.slow
 async def test_published_clients_get_the_same_vectors(api: ServedApi) -> None:
+    # It takes seconds to import, which only one worker of the tests has to.
+    from langchain_openai import OpenAIEmbeddings
+
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key="none", max_retries=0) as client:
         listed = {model.id: model.model_dump()["kind"] for model in (await client.models.list()).data}
         assert listed == {"writer": "local", "encoder": "embedder"}

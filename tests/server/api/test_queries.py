@@ -101,3 +101,31 @@ async def test_counts_are_told(api: ServedApi) -> None:
     after = (await api.http.get("/query/statistics")).json()
     assert after["total_requests"] == before["total_requests"] + 1
     assert set(after) >= {"success_rate", "average_latency", "strategy_usage"}
+
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+async def test_images_go_to_a_model_that_sees_with_the_question(tmp_path: Path, endpoints: ScriptedServer) -> None:
+    config = {
+        "models": {
+            "blind-70b": {"base_url": endpoints.url},
+            "seeing-7b": {"base_url": endpoints.url, "tags": ["vision"]},
+        }
+    }
+    async with served_api(tmp_path, config=config) as api:
+        asked = {"query": "What colour is it?", "images": [PIXEL], "preferences": {"strategy": "auto"}}
+        said = (await api.post("/query", **asked)).json()
+        assert (said["model"], said["result"]) == ("seeing-7b", "Said by seeing-7b")
+        decided = (await api.post("/query/decision", **asked)).json()
+        assert decided["target"] == "seeing-7b"
+        (received,) = endpoints.received
+        text, image = received.body["messages"][-1]["content"]
+        assert (text["text"], image["image_url"]["url"]) == ("What colour is it?", PIXEL)
+        wrong = await api.post("/query", query="hi", images=["file:///etc/passwd"])
+        assert (wrong.status_code, wrong.json()["error"]["param"]) == (400, "images[0]")
+        many = await api.post("/query", query="hi", images=[PIXEL] * 17)
+        assert (many.status_code, many.json()["error"]["param"]) == (400, "images")

@@ -47,7 +47,7 @@ def test_no_request_makes_the_server_fail(document: schemathesis.BaseSchema) -> 
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @settings(
-                max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=4, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
             )
             @given(case=operation.as_strategy(generation_mode=mode))
             def answered(case: schemathesis.Case) -> None:

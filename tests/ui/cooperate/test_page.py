@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.cooperation.run import CooperationRun
@@ -12,18 +11,15 @@ from multi_llm_comparator.cooperation.spec import MODES, checked_spec
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is 17 * 23?"
 
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
-    test.switch_page(str(PAGES / "cooperate.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page("cooperate", **query)
 
 
 def widget(widgets: Any, name: str) -> Any:
@@ -73,14 +69,14 @@ def test_a_question_is_asked_of_the_chosen_members(bench: Workbench) -> None:
     assert (run.spec.mode, [member.target for member in run.spec.members]) == ("parallel", ["ash", "cedar"])
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("language", ["en", "zh"])
-def test_a_finished_run_of_each_mode_is_shown(bench: Workbench, mode: str, language: str) -> None:
-    run = answered(bench, mode, "ash", "birch")
-    test = opened(run=run.id, lang=language)
-    assert not test.exception
-    shown = html_of(test)
-    assert "ash" in shown and "391" in shown + "".join(block.value for block in test.markdown)
+def test_a_finished_run_of_each_mode_is_shown(bench: Workbench) -> None:
+    for mode in MODES:
+        run = answered(bench, mode, "ash", "birch")
+        for language in ("en", "zh"):
+            test = opened(run=run.id, lang=language)
+            assert not test.exception, mode
+            shown = html_of(test)
+            assert "ash" in shown and "391" in shown + "".join(block.value for block in test.markdown), mode
 
 
 def test_who_was_not_asked_and_who_failed_is_said(bench: Workbench, tmp_path: Any) -> None:

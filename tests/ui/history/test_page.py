@@ -18,18 +18,15 @@ from multi_llm_comparator.ui.history.run_list import PAGE_SIZE
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.made_runs import MadeRuns
-from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of
+from tests.ui.test_pages import MAIN, PATIENCE_S, html_of
+from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is (2 + 3) * 4?"
 
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
-    test.switch_page(str(PAGES / "history.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    test.run()
+    test = opened_page("history", **query)
     assert not test.exception
     return test
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from multi_llm_comparator.ui.kit.markdown import (
     split_thinking,
     to_markdown,
 )
+from tests.support.growth import grows_evenly
 
 PIECES = (
     "<think>",
@@ -210,17 +210,8 @@ def test_work_grows_as_the_text_does(piece: Any, is_open: Any) -> None:
 
 @pytest.mark.parametrize("piece", HARD)
 def test_time_grows_as_the_text_does(piece: Any) -> None:
-    """Functions that are called once may take long too. Sixteen times the text may take sixteen times as long, with
-    much room for a busy machine; work that grows as the square would take 256 times as long."""
-
-    def taken_s(characters: int) -> float:
-        text = piece * (characters // len(piece))
-        begun = time.process_time()
-        draw(text, is_open=True)
-        return time.process_time() - begun
-
-    short = min(taken_s(10_000) for _ in range(3))
-    assert min(taken_s(160_000) for _ in range(2)) < 100 * max(short, 0.001)
+    """Functions that are called once may take long too."""
+    assert grows_evenly(lambda text: draw(text, is_open=True), piece)
 
 
 def test_of_a_megabyte_only_as_much_is_drawn_as_anybody_reads() -> None:

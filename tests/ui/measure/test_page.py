@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
 from multi_llm_comparator.evaluation.prompt_sets import checked_set
 from multi_llm_comparator.evaluation.prompt_store import PromptSets
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.evaluation.measuring.making import evaluation, prompt_set
+from tests.evaluation.measuring.test_learnt import trained
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, asked, html_of, run_of
+from tests.ui.test_pages import asked, html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 
 PATIENCE_S = 60.0
 ROWS = prompt_set(("What is 23 * 17?", "391"), ("What is 2 + 2?", "4"), compare="contains")
@@ -32,12 +35,7 @@ def adders(bench: Workbench, tmp_path: Path) -> Workbench:
 
 def opened(page: str = "measure", **query: str) -> AppTest:
     """The page, as its address opens it."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S)
-    test.run()
-    test.switch_page(str(PAGES / f"{page}.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page(page, **query)
 
 
 def ended(bench: Workbench, run_id: str) -> EvaluationRun:
@@ -97,6 +95,29 @@ def test_the_matrix_narrows_to_where_models_disagree(adders: Workbench) -> None:
     assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
     test.selectbox(key=f"measure_show_{run.id}").select("failed").run()
     assert not test.dataframe
+
+
+def test_a_number_opens_the_items_behind_it(adders: Workbench) -> None:
+    run = evaluated(adders)
+    test = opened(run=run.id)
+    shown = {button.key: button.disabled for button in test.button if "measure_open_wrong" in str(button.key)}
+    assert shown == {"measure_open_wrong_a": True, "measure_open_wrong_b": False}
+    test.button(key="measure_open_wrong_b").click().run()
+    assert not test.exception
+    assert list(test.dataframe[0].value["prompt"]) == ["What is 2 + 2?"]
+    assert test.selectbox(key=f"measure_subject_{run.id}").value == "b"
+
+
+def test_what_a_tuned_model_has_learnt_is_said_beside_its_score(adders: Workbench) -> None:
+    (tuned, _) = adders.models.get_available_models()
+    folder = trained(Path(tuned.path).parent / "tuned", *(f"How much is {n} and {n}?" for n in range(9)))
+    tuned.config["converted_from"] = "tuned (BF16)"
+    adders.models.available_models.append(ModelInfo("t", "tuned", str(folder), ModelType.PYTORCH, 1, {}))
+    ids = [model.id for model in adders.models.get_available_models()][:2]
+    asked = prompt_set(("How much is 4 and 4?", "8"), ("What is 2 + 2?", "4"), compare="contains")
+    run = ended(adders, adders.bridge.run(adders.evaluations.start(evaluation(asked, *ids))).id)
+    shown = html_of(opened(run=run.id))
+    assert "was tuned on 1 of the 2 questions of own prompts (1 word for word, 0 in part)" in shown
 
 
 def test_a_row_opens_its_answers_and_is_scored_by_hand(adders: Workbench) -> None:

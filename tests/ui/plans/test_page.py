@@ -26,7 +26,8 @@ from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.ui.plans.state import Setup
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is (2 + 3) * 4?"
 PLAN = (
@@ -48,11 +49,7 @@ def planner(bench: Workbench, tmp_path: Path) -> Workbench:
 
 def opened(**query: str) -> AppTest:
     """The page as a browser opens it at an address."""
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S).run()
-    test.switch_page(str(PAGES / "plans.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page("plans", **query)
 
 
 def widget(widgets: Iterable[Any], name: str) -> Any:

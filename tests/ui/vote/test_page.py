@@ -12,7 +12,8 @@ from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.vote_run import VoteRun
 from multi_llm_comparator.workbench import Workbench
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import MAIN, PAGES, html_of, run_of
+from tests.ui.test_pages import html_of, run_of
+from tests.ui.test_pages import opened as opened_page
 from tests.voting.sessions import session_spec
 
 PATIENCE_S = 60.0
@@ -29,12 +30,7 @@ def writers(bench: Workbench, tmp_path: Path) -> Workbench:
 
 
 def opened(**query: str) -> AppTest:
-    test = AppTest.from_file(str(MAIN), default_timeout=PATIENCE_S)
-    test.run()
-    test.switch_page(str(PAGES / "vote.py"))
-    for name, value in query.items():
-        test.query_params[name] = value
-    return test.run()
+    return opened_page("vote", **query)
 
 
 def spec_of(bench: Workbench, *prompts: str) -> VotingSpec:

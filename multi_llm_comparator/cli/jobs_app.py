@@ -1,0 +1,48 @@
+"""``llm-cooperation jobs``: its words and options; what they do is imported when it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from multi_llm_comparator.cli.exits import run
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+RunId = Annotated[str, typer.Argument(help="A job's id.")]
+
+# As in cli.app: without rich, whose import alone would take as long as all else.
+jobs_commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Tunings and other long work: list, show, stop, resume."
+)
+
+
+@jobs_commands.command("list")
+def list_jobs(as_json: JsonOption = False) -> None:
+    """List jobs, newest first."""
+    _do("list_jobs", as_json)
+
+
+@jobs_commands.command()
+def show(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Show a job: how far it is, what came out, what it printed last."""
+    _do("show_job", run_id, as_json)
+
+
+@jobs_commands.command()
+def stop(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Have a job write a checkpoint and end, also one that the app follows."""
+    _do("stop_job", run_id, as_json)
+
+
+@jobs_commands.command()
+def resume(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Continue a job from its last checkpoint, and show how far it is. Ctrl+C leaves it at work."""
+    _do("resume_job", run_id, as_json)
+
+
+def _do(name: str, *given: Any) -> None:
+    from multi_llm_comparator.cli import jobs, planning
+
+    work = getattr(jobs, name)
+    run(planning.without_models(lambda services: work(services, *given)))

@@ -1,0 +1,124 @@
+"""``llm-cooperation evaluate`` and ``promptset``: words and options; what they do is imported when it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from multi_llm_comparator.cli.exits import run
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+SetName = Annotated[str, typer.Argument(help="Its id or name.")]
+
+# As in cli.app: without rich, whose import alone would take as long as all else.
+measuring = typer.Typer(add_completion=False, rich_markup_mode=None)
+promptset = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Prompt sets that are kept here: list, import, export, delete."
+)
+
+
+@measuring.command()
+def evaluate_command(
+    model: Annotated[list[str] | None, typer.Option(help="A model, group or plan's target; once for each.")] = None,
+    prompts: Annotated[
+        str | None, typer.Option("--set", help="A .csv, .jsonl or .json file, or a set kept here.")
+    ] = None,
+    tasks: Annotated[str, typer.Option("--task", help="mmlu, ceval, gsm8k, bbh: several with commas.")] = "",
+    data: Annotated[str | None, typer.Option(help="Folder with the tasks' data; the Hub if absent.")] = None,
+    subjects: Annotated[str, typer.Option(help="Only these subjects of the tasks, with commas.")] = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject of a task, the first ones.")] = None,
+    shots: Annotated[int | None, typer.Option(min=0, max=64, help="Worked examples before each item.")] = None,
+    chat: Annotated[bool, typer.Option(help="Put the tasks' prompts into the model's chat template.")] = False,
+    repeats: Annotated[int, typer.Option(min=1, max=20, help="Ask each prompt so often, with seeds of their own.")] = 1,
+    temperature: Annotated[
+        list[float] | None, typer.Option(min=0, max=2, help="Several times: each model at each; 0 if absent.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31, help="Of the first answer to each prompt.")] = 1,
+    max_tokens: Annotated[int, typer.Option(min=1)] = 256,
+    judge: Annotated[str | None, typer.Option(help="Who judges rows that are to be judged.")] = None,
+    judge_mode: Annotated[str, typer.Option(help="pairwise, rubric or reference.")] = "pairwise",
+    reference: Annotated[
+        str | None, typer.Option(help="One of the models: how far are the others' predictions from its, on the set?")
+    ] = None,
+    ray: Annotated[
+        str | None, typer.Option(help="A Ray cluster that the models answer on: HOST:6379 or ray://HOST:10001.")
+    ] = None,
+    actors: Annotated[int | None, typer.Option(min=1, max=64, help="With --ray; one a machine if absent.")] = None,
+    title: Annotated[str, typer.Option(help="What the run is called.")] = "",
+    resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
+    to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
+    config: Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")] = Path(
+        "config.yaml"
+    ),
+    as_json: JsonOption = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")] = False,
+) -> None:
+    """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
+    from multi_llm_comparator.cli import measure
+    from multi_llm_comparator.core.config import ModelConfig
+
+    wanted = measure.Wanted(
+        models=tuple(model or ()),
+        prompts=prompts,
+        tasks=tasks,
+        data=data,
+        subjects=subjects,
+        options={"shots": shots, "limit": limit, "chat": chat},
+        configs=[ModelConfig(temperature=one, max_tokens=max_tokens) for one in dict.fromkeys(temperature or [0.0])],
+        repeats=repeats,
+        seed=seed,
+        judge=judge,
+        judge_mode=judge_mode,
+        reference=reference,
+        ray=ray,
+        actors=actors,
+        title=title,
+        resumed=resume_run,
+        to=to,
+        config_path=config,
+        as_json=as_json,
+        alone=alone,
+    )
+    run(measure.run_evaluate(wanted))
+
+
+@promptset.command("list")
+def list_sets(as_json: JsonOption = False) -> None:
+    """Show the prompt sets that are kept here."""
+    from multi_llm_comparator.cli import measure
+
+    measure.list_sets(as_json)
+
+
+@promptset.command("import")
+def import_set(
+    file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .json file.")],
+    name: Annotated[str | None, typer.Option(help="What to call it; the file's name if absent.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep the prompts of a file as a set."""
+    from multi_llm_comparator.cli import measure
+
+    measure.import_set(file, name, as_json)
+
+
+@promptset.command("export")
+def export_set(
+    name: SetName,
+    to: Annotated[Path, typer.Argument(help="The file; its ending (.csv, .jsonl, .json) is the format.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a set to a file."""
+    from multi_llm_comparator.cli import measure
+
+    measure.export_set(name, to, as_json)
+
+
+@promptset.command("delete")
+def delete_set(name: SetName, as_json: JsonOption = False) -> None:
+    """Delete a set; evaluations that asked it keep their copy."""
+    from multi_llm_comparator.cli import measure
+
+    measure.delete_set(name, as_json)

@@ -1,0 +1,57 @@
+"""A run as a file: what the exports of all kinds have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.readable import Language
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def in_format(format: str, what: str, writers: Mapping[str, Callable[[], str | bytes]]) -> bytes:
+    """The file that one of the writers makes; only that one is called.
+
+    Raises:
+        ConfigurationError: there is none for this format; ``what`` says of what.
+    """
+    if format not in writers:
+        raise ConfigurationError(f"no export format {format!r} for {what}; there are {', '.join(writers)}")
+    written = writers[format]()
+    return written if isinstance(written, bytes) else written.encode("utf-8", "replace")
+
+
+def html_page(module: str, language: Language, **values: Any) -> str:
+    """One page that loads nothing and runs nothing; all values are escaped.
+
+    Args:
+        module: the ``__file__`` of the module whose template it is: ``export_page.html`` beside it, which extends
+            ``runs/export_base.html``.
+        language: of the page.
+        values: for the template.
+    """
+    place = Path(module).with_name("export_page.html").relative_to(PACKAGE)
+    page = _templates().get_template(place.as_posix())
+    return page.render(language="zh-CN" if language == "zh" else "en", **values)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(PACKAGE))
+
+
+def cut(text: str, most: int) -> str:
+    """At most so many characters of a text; where it was cut it ends in …."""
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
+def utc_time(at: float) -> str:
+    """Seconds since the epoch as ``2026-11-21 10:02:15 UTC``."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,101 @@
+"""The title line of a page that shows runs, with what can be done with a whole run: the same on every page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Protocol, TypeVar
+
+import streamlit as st
+
+from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.ui.history.run_files import draw_exports
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.shown_run import stop
+
+MAX_TITLE_CHARS = 160
+
+
+class Titled(Protocol):
+    """A run, or a snapshot of one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+
+R = TypeVar("R", bound=Titled)
+
+
+def draw_heading(
+    page: str,
+    run: R | None,
+    draw_runs: Callable[[], None],
+    draw_actions: Callable[[R], None],
+    *,
+    new_title: str,
+    title: str = "",
+    runs: str = "",
+    key: object = "",
+) -> None:
+    """The run's title on the left, what to do with it on the right.
+
+    Args:
+        page: names the widgets.
+        run: the one that is open; None for none.
+        draw_runs: draws the list of runs to open.
+        draw_actions: draws what can be done with the open run.
+        new_title: the page's title where no run is open.
+        title: of the open run, where it is shown by another one than its own.
+        runs: what the list of runs is called.
+        key: the list is closed when this changes, or another run is open.
+    """
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{page}_heading"):
+        shown = new_title if run is None else plain(cut_line(title or run.title, MAX_TITLE_CHARS))
+        st.title(shown, anchor=False, width="stretch")
+        if run is not None:
+            draw_actions(run)
+        # Opening another run closes the list: it is another popover then.
+        list_key = f"{page}_runs_{run.id if run else ''}_{key}"
+        draw_popover(runs or t("run.runs"), ":material/history:", list_key, draw_runs)
+
+
+def draw_popover(label: str, icon: str, key: str, draw: Callable[[], None]) -> None:
+    """A button that opens what ``draw`` draws, which is not done before."""
+    with st.popover(label, icon=icon, type="tertiary", key=key, on_change="rerun") as box:
+        if box.open:
+            draw()
+
+
+def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **more: Any) -> None:
+    icon, key = ":material/stop_circle:", f"{page}_stop"
+    st.button(t("act.stop"), icon=icon, key=key, shortcut="Alt+S", on_click=act, args=(run_id,), **more)
+
+
+def draw_resume(page: str, label: str, why: str, resume: Callable[[str], None], run_id: str, **more: Any) -> None:
+    st.button(label, icon=":material/resume:", key=f"{page}_resume", help=why, on_click=resume, args=(run_id,), **more)
+
+
+def draw_again(page: str, label: str, why: str, again: Callable[..., None], *args: Any) -> None:
+    """Set up, or begin, another run as this one was."""
+    key, icon = f"{page}_again", ":material/replay:"
+    st.button(label, icon=icon, type="tertiary", key=key, help=why, on_click=again, args=args)
+
+
+def draw_export(
+    page: str, kind: str, run_id: str, created_at: float, title: str, *, leave_out: Collection[str] = ()
+) -> None:
+    """The run as a file, in each format; a link to it."""
+    draw_popover(
+        t("run.export"),
+        ":material/download:",
+        f"{page}_export",
+        lambda: draw_exports(kind, run_id, created_at, title, leave_out=leave_out),
+    )
+
+
+def draw_new(page: str, leave: Callable[[], None], icon: str = ":material/add_comment:") -> None:
+    """Leave the run for another one."""
+    st.button(t("run.new"), icon=icon, type="tertiary", key=f"{page}_new", on_click=leave, shortcut="Alt+N")

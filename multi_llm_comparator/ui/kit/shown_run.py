@@ -1,0 +1,106 @@
+"""The run that a page shows. It lives in the registry and in the store; a session only knows its id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import streamlit as st
+
+from multi_llm_comparator.core.at_work import WorkingProcess
+from multi_llm_comparator.runs.live import LiveRun
+from multi_llm_comparator.runs.task_kind import TaskRunKind
+from multi_llm_comparator.runs.task_run import TaskRun
+from multi_llm_comparator.ui.kit.actions import perform
+from multi_llm_comparator.ui.kit.addressed import AddressedId
+from multi_llm_comparator.ui.kit.i18n import tm
+from multi_llm_comparator.workbench import Workbench, get_workbench
+
+# Reading a large run anew takes its time.
+READING_S = 60.0
+WATCH_S = 2.0
+
+R = TypeVar("R", bound=TaskRun[Any, Any])
+S = TypeVar("S")
+
+
+class ShownRun(Generic[R, S]):
+    """The address's run, else the one the session had open.
+
+    Args:
+        page: names it in the session.
+        kind: finds its runs.
+        turned: called when the page turns to another run than it showed before.
+    """
+
+    def __init__(
+        self, page: str, kind: Callable[[Workbench], TaskRunKind[R]], turned: Callable[[R], None] = lambda run: None
+    ) -> None:
+        self.address, self._kind, self._turned = AddressedId("run", f"{page}_run"), kind, turned
+
+    def current(self) -> R | None:
+        """The run to show. An unknown one is said and dropped."""
+        run_id = self.address.read()
+        if not run_id:
+            return None
+        run = self._read(run_id)
+        if run is None:
+            self.leave()
+            return None
+        if self.address.kept() != run.id:
+            self._turned(run)
+        self.show(run.id)
+        return run
+
+    def taken(self, run: R) -> S:
+        """The run as it is at this moment; as it is stored now, if another process is at work on it."""
+        followed = self._read(run.id) if run.owner is not None else None
+        snapshot: S = (followed or run).snapshot()
+        return snapshot
+
+    def show(self, run_id: str) -> None:
+        """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
+        self.address.write(run_id)
+
+    def open(self, run_id: str) -> None:
+        """Turn to another run."""
+        self.address.ask(run_id)
+
+    def leave(self) -> None:
+        """Begin another one; the run stays where it is."""
+        self.address.write(None)
+
+    def forget(self, run_id: str) -> None:
+        """A run was deleted: if this session had it open it is not to be looked for again."""
+        if self.address.kept() == run_id:
+            self.leave()
+
+    def resume(self, run_id: str) -> None:
+        """Do what is open of a run, also what failed."""
+        if (run := perform(self._kind(get_workbench()).resume(run_id), run_id)) is not None:
+            self.show(run.id)
+
+    def _read(self, run_id: str) -> R | None:
+        return perform(self._kind(get_workbench()).get(run_id), run_id, timeout_s=READING_S)
+
+
+def watch(run: LiveRun) -> None:
+    """Of a run that is over: another tab may resume it. Look now and then."""
+
+    @st.fragment(run_every=WATCH_S)
+    def look() -> None:
+        if run.is_at_work:
+            st.rerun()
+
+    look()
+
+
+def draw_elsewhere(owner: WorkingProcess | None) -> None:
+    """Say that another process works on the run, where one does."""
+    if owner is not None:
+        st.info(tm("board.elsewhere", pid=owner.pid, host=owner.host), icon=":material/visibility:")
+
+
+def stop(run_id: str) -> None:
+    """Stop a run; what is there of it stays."""
+    perform(get_workbench().runs.stop(run_id), run_id)

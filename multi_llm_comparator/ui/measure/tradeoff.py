@@ -1,0 +1,123 @@
+"""Quality against speed against memory as a chart, and the way from each model's numbers to the items behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from multi_llm_comparator.core.readable import cut_line
+from multi_llm_comparator.evaluation.measuring.results import Results
+from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
+from multi_llm_comparator.evaluation.measuring.tradeoff import TradeoffPoint, radii, tradeoff_points
+from multi_llm_comparator.evaluation.measuring.words import interval_words, mean_words
+from multi_llm_comparator.ui.kit import figures as say
+from multi_llm_comparator.ui.kit.chart_look import FAINT, INK, MUTED, Figure, label, layout
+from multi_llm_comparator.ui.kit.choices import tone_of
+from multi_llm_comparator.ui.kit.escaping import plain
+from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.live_chart import live_chart
+from multi_llm_comparator.ui.measure.opening import open_items
+
+HEIGHT_PX, LARGEST_PX = 340, 22.0
+LABEL_CHARS = 28
+
+
+def draw_tradeoff(snapshot: EvaluationSnapshot, results: Results) -> None:
+    """The chart, where two models have all three figures; a click on a point opens its model's items."""
+    points = tradeoff_points(snapshot, results)
+    if len(points) > 1:
+        live_chart(
+            tradeoff_figure(points, st.context.theme.type or "light"),
+            f"measure_tradeoff_{snapshot.id}",
+            alt=t("measure.tradeoff_alt"),
+            name="tradeoff",
+            on_pick=lambda subject: open_items(snapshot.id, subject),
+        )
+        st.caption(t("measure.tradeoff_why"))
+
+
+def draw_openers(snapshot: EvaluationSnapshot, results: Results) -> None:
+    """Each number opens the items behind it: what a model got wrong."""
+    with st.container(horizontal=True, gap="small", key="measure_openers"):
+        for found in results.of(results.sources[0]) if results.sources else ():
+            if found.interval is None:
+                continue
+            name = cut_line(snapshot.spec.subject(found.subject).name, LABEL_CHARS)
+            wrong = sum(one.wrong for one in results.subjects if one.subject == found.subject)
+            st.button(
+                t("measure.open_wrong", model=plain(name), n=say.count(wrong)),
+                icon=":material/close:",
+                type="tertiary",
+                key=f"measure_open_wrong_{found.subject}",
+                disabled=not wrong,
+                on_click=open_items,
+                args=(snapshot.id, found.subject, "all_wrong"),
+            )
+
+
+def tradeoff_figure(points: Sequence[TradeoffPoint], page: str) -> Figure:
+    """Speed to the right, score upwards, memory as the circle's area; the best trade-offs are joined and ringed."""
+    front = [point for point in points if point.is_front]
+    line: Figure = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [point.tokens_per_s for point in front],
+        "y": [point.score.mean for point in front],
+        "line": {"color": MUTED[page], "width": 1.5, "dash": "dot"},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+    dots = [_dot(point, 2 * r, page) for point, r in zip(points, radii(points, LARGEST_PX), strict=True)]
+    axis: Figure = {"gridcolor": FAINT[page], "zeroline": False, "color": MUTED[page], "fixedrange": True}
+    return {
+        "data": [line, *dots],
+        "layout": {
+            **layout(page),
+            "height": HEIGHT_PX,
+            "margin": {"l": 56, "r": 24, "t": 16, "b": 48},
+            "showlegend": False,
+            "hovermode": "closest",
+            "xaxis": {**axis, "title": {"text": t("measure.axis_speed")}, "rangemode": "tozero", "automargin": True},
+            "yaxis": {**axis, "title": {"text": t("measure.score")}, "tickformat": ".0%", "automargin": True},
+        },
+    }
+
+
+def _dot(point: TradeoffPoint, size_px: float, page: str) -> dict[str, Any]:
+    colour, score = tone_of(point.target).on(page), point.score
+    says = [
+        f"<b>{label(point.name)}</b>",
+        f"{mean_words(score)} ({interval_words(score)})",
+        f"{say.speed(point.tokens_per_s)} {t('figure.speed_unit')}",
+        say.size(point.memory_bytes),
+        *([t("measure.front")] if point.is_front else []),
+    ]
+    return {
+        "type": "scatter",
+        "mode": "markers+text",
+        "x": [point.tokens_per_s],
+        "y": [score.mean],
+        "text": [label(point.name)],
+        "textposition": "top center",
+        "textfont": {"color": INK[page], "size": 12},
+        "cliponaxis": False,
+        "customdata": [[point.subject]],
+        "hovertemplate": f"{'<br>'.join(says)}<extra></extra>",
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [score.high - score.mean],
+            "arrayminus": [score.mean - score.low],
+            "color": colour,
+            "thickness": 1.5,
+            "width": 4,
+        },
+        "marker": {
+            "size": size_px,
+            "color": colour,
+            "opacity": 0.85,
+            "line": {"color": INK[page] if point.is_front else colour, "width": 2.5 if point.is_front else 0},
+        },
+    }

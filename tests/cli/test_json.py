@@ -1,0 +1,113 @@
+"""``--json``: every command can say its result as one JSON value on standard output, and nothing else there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from multi_llm_comparator.cli import app, config_app
+from multi_llm_comparator.cli.jobs_app import jobs_commands
+from multi_llm_comparator.cli.measure_app import measuring, promptset
+from multi_llm_comparator.training.trainer import app as trainer
+from tests.cli.test_asking import command as answered_by_home
+from tests.cli.test_asking import home, served  # noqa: F401 - fixtures
+from tests.cli.test_commands import command, configure, one, place  # noqa: F401 - a fixture
+from tests.plans.test_parse import PLAN
+from tests.support.scripted_openai_server import Act, ScriptedServer
+
+# It becomes the app itself.
+WITHOUT = {"ui"}
+PASSED_ON = {"tune": trainer, "evaluate": measuring, "promptset": promptset, "jobs": jobs_commands}
+
+
+def commands_of(group: typer.Typer, name: str = "") -> Iterator[tuple[str, Any]]:
+    found = typer.main.get_command(group)
+    below = getattr(found, "commands", None)
+    if below is None:
+        yield name, found
+        return
+    for word, one_of_them in below.items():
+        if word in PASSED_ON:
+            yield from commands_of(PASSED_ON[word], word)
+        elif hasattr(one_of_them, "commands"):
+            yield from ((f"{word} {sub}", command) for sub, command in one_of_them.commands.items())
+        else:
+            yield f"{name} {word}".strip(), one_of_them
+
+
+@pytest.mark.parametrize("program", [app.app, config_app.app], ids=["llm-cooperation", "llm-config"])
+def test_every_command_has_the_option(program: typer.Typer) -> None:
+    found = dict(commands_of(program))
+    assert len(found) > 8
+    lacking = [
+        name
+        for name, one_of_them in found.items()
+        if name not in WITHOUT and not any("--json" in parameter.opts for parameter in one_of_them.params)
+    ]
+    assert lacking == []
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with ScriptedServer() as scripted:
+        scripted.usual = {"boss": Act(text=PLAN), "mini": Act(text="7"), "big": Act(text="The answer is 568.")}
+        yield scripted
+
+
+async def test_plans_baselines_and_exports_say_one_value(place: Path, server: ScriptedServer) -> None:  # noqa: F811
+    configure(place, server)
+    code, out, err = await command(place, "plan", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["result"], told["state"], told["unanswered_steps"]) == ("The answer is 568.", "done", [])
+    assert told["figures"]["steps"] == 3 and Path(place / told["report"]).is_file()
+    again = json.loads((await command(place, "resume", told["run_id"], "--json"))[1])
+    assert (again["run_id"], again["result"]) == (told["run_id"], told["result"])
+    assert server.count("boss") == 1
+    asked = json.loads((await command(place, "baseline", "--query", "What is it?", "--json"))[1])
+    assert (asked["result"], asked["figures"]["steps"]) == ("The answer is 568.", 1)
+    written = json.loads((await command(place, "export", told["run_id"], "--json", "-o", "out.html"))[1])
+    assert written["size_bytes"] == (place / "out.html").stat().st_size
+    assert (await command(place, "export", told["run_id"], "--json", "-o", "-"))[0] == 2
+
+
+async def test_data_sets_and_their_analysis_say_one_value(place: Path, server: ScriptedServer) -> None:  # noqa: F811
+    configure(place, server, dataset={"enabled": True, "path": "questions.json"})
+    code, out, err = await command(place, "plan", "--output", "run", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["mode"], told["total"], told["correct"], told["accuracy"]) == ("dataset", 2, 1, 0.5)
+    split = json.loads((await command(place, "analyze", "run/dataset_results.json", "2", "--json"))[1])
+    assert split["questions"] == 2 and sum(row["steps"] for row in split["split"] if row["difficulty"] is None) > 0
+
+
+async def test_a_failure_is_a_value_too_and_an_exit_code(place: Path, server: ScriptedServer) -> None:  # noqa: F811
+    configure(place, server)
+    server.usual = {name: Act(kind="status", status=401) for name in ("boss", "mini", "big")}
+    code, out, _ = await command(place, "plan", "--json")
+    told = json.loads(out)
+    assert (code, told["result"]) == (1, None) and told["error"]
+
+
+@pytest.mark.slow
+def test_a_running_server_answers_for_local_models_of_plans_and_baselines(home: Path, served: str) -> None:  # noqa: F811
+    code, out, err = answered_by_home(home, "baseline", "--model", "tiny", "--query", "hi", "--json")
+    assert code == 0, err
+    assert json.loads(out)["result"].split()[:2] == ["one", "two"]
+    assert f"models are asked at {served}" in err
+    status = json.loads(answered_by_home(home, "status", "--json")[1])
+    assert status["active_models"] == ["tiny"] and status["total_requests"] >= 1
+    before = status["total_requests"]
+    # A planner that writes no plan: what counts is who was asked.
+    roles = dict.fromkeys(("small_model", "large_model", "router_model"), "tiny")
+    (home / "config.yaml").write_text(yaml.safe_dump({"models": roles}), encoding="utf-8")
+    answered_by_home(home, "plan", "--config", str(home / "config.yaml"), "--query", "hi", "--json")
+    assert json.loads(answered_by_home(home, "status", "--json")[1])["total_requests"] > before
+    code, out, err = answered_by_home(home, "baseline", "--model", "tiny", "--query", "hi", "--json", "--alone")
+    assert code == 0 and "models are asked" not in err

@@ -1,0 +1,58 @@
+"""Whose choices are scored, and whose are looked for in what they write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from multi_llm_comparator.core.exceptions import InferenceError, UnsupportedModelError
+from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest, ScoreResult
+from multi_llm_comparator.evaluation.measuring.asking import EXTRACTED
+from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
+from multi_llm_comparator.evaluation.measuring.report import remark_lines
+from multi_llm_comparator.evaluation.measuring.spec import TaskChoice
+from multi_llm_comparator.evaluation.tasks.base import TaskOptions
+from multi_llm_comparator.evaluation.tasks.choice import ChoiceTask, Question, choice_items, lettered
+from tests.evaluation.measuring.making import Saying, asked_all, evaluation
+
+RIGHT = 1
+
+
+class Scorer:
+    """Finds B likeliest of "seen" ones; others show no probabilities, or break."""
+
+    async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
+        if target == "broken":
+            raise InferenceError("it broke")
+        if not target.startswith("seen"):
+            raise UnsupportedModelError("it only writes")
+        nats = (-2.0, -1.0, -3.0, -3.0)
+        return ScoreResult(
+            continuations=tuple(ContinuationScore(logprob=p, token_logprobs=(p,), is_greedy=False) for p in nats)
+        )
+
+
+def choices(choice: TaskChoice) -> list[ChoiceTask]:
+    text = lettered("Which is a prime?", ["4", "7", "9", "10"], "Answer:")
+    items = choice_items("mmlu_x", "", [], [Question(text, RIGHT, "x/0", {})], TaskOptions(shots=0))
+    return [ChoiceTask("mmlu_x", "mmlu", "1.0", items)]
+
+
+async def test_what_shows_its_probabilities_is_scored_wherever_it_is_and_the_rest_is_asked(opened: Any) -> None:
+    targets = ("seen here", "seen far away", "writes", "broken", "local")
+    local = ("seen here", "local")
+    source = Saying(lambda target, request: "The answer is (B).")
+    registry = opened(source, scorer=Scorer(), is_local=local.__contains__, tasks=choices)
+    run = await asked_all(registry, evaluation(None, *targets, tasks=[TaskChoice(name="mmlu")]))
+    here, far, writes, broken, unscored = (run.cells[CellKey(0, letter)] for letter in "abcde")
+
+    def found(cell: Cell) -> tuple[str, str, bool | None]:
+        return cell.state, cell.how, cell.correct
+
+    assert found(here) == found(far) == ("done", "scored", True)
+    assert found(writes) == ("done", "extracted", True)
+    assert writes.notes == (EXTRACTED,)
+    # What fails is not asked another way, nor is a model of this machine: its scores would not be those of others.
+    assert found(broken) == found(unscored) == ("failed", "scored", None)
+    assert [target for target, _ in source.asked] == ["writes"]
+    (line,) = remark_lines(run.snapshot(), "en")
+    assert line.startswith("writes was asked to write")

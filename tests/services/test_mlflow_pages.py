@@ -1,0 +1,73 @@
+"""MLflow's pages begin when somebody wants to look. What fetches and serves them is stood in for by a script."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.services.mlflow_pages import MlflowPages
+
+URI = "sqlite:////home/mlflow.db"
+SERVES = """#!{python}
+import http.server, sys
+assert sys.argv[1:5] == ["mlflow", "ui", "--backend-store-uri", "sqlite:////home/mlflow.db"], sys.argv
+http.server.HTTPServer((sys.argv[6], int(sys.argv[8])), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+ENDS = """#!/bin/sh
+echo "no network"; echo; exit 1
+"""
+
+
+def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> MlflowPages:
+    """The pages where ``uvx`` is this script, and nothing else is there."""
+    script = folder / "uvx"
+    script.write_text(text.replace("{python}", sys.executable), encoding="utf-8")
+    script.chmod(0o700)
+    monkeypatch.setenv("PATH", str(folder))
+    return MlflowPages(URI, folder)
+
+
+def wait_while_starting(pages: MlflowPages) -> str:
+    until = time.monotonic() + 120
+    while pages.state == "starting" and time.monotonic() < until:
+        time.sleep(0.05)
+    return pages.state
+
+
+def test_they_are_started_once_served_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = runner(tmp_path, monkeypatch, SERVES)
+    assert (pages.state, pages.address) == ("stopped", "")
+    pages.start()
+    assert wait_while_starting(pages) == "running"
+    address = pages.address
+    pages.start()
+    assert pages.address == address
+    with urlopen(address) as answer:
+        assert answer.status == 200
+    pages.stop()
+    assert (pages.state, pages.address) == ("stopped", "")
+    with pytest.raises(OSError, match="refused"):
+        urlopen(address)
+
+
+def test_why_they_ended_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = runner(tmp_path, monkeypatch, ENDS)
+    pages.start()
+    assert wait_while_starting(pages) == "failed"
+    assert pages.problem == "no network"
+
+
+def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="pip install uv"):
+        MlflowPages(URI, tmp_path).start()
+
+
+def test_a_server_has_pages_of_its_own(tmp_path: Path) -> None:
+    pages = MlflowPages("http://tracking:5000", tmp_path)
+    assert (pages.state, pages.address) == ("running", "http://tracking:5000")
