@@ -175,7 +175,7 @@ async def test_what_is_stored_is_read_back_unless_another_kind_or_a_newer_versio
 
 
 def test_a_format_that_there_is_not_names_those_that_there_are() -> None:
-    writers = {"text": lambda: "é\ud800", "bytes": lambda: b"\x00"}
+    writers: dict[str, Callable[[], str | bytes]] = {"text": lambda: "é\ud800", "bytes": lambda: b"\x00"}
     made = [in_format(name, "a thought", writers) for name in writers]
     assert made == ["é?".encode(), b"\x00"]
     with pytest.raises(ConfigurationError, match="'pdf' for a thought; there are text, bytes"):
