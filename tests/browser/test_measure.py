@@ -170,15 +170,15 @@ def test_a_judge_is_believed_as_far_as_it_agrees_with_ones_own_scores(context: B
         verdict = page.locator(".mlc-verdict")
         expect(verdict).to_contain_text("ash is better than birch")
         open_row(page, 1)
-        answers = page.locator(".st-key-measure_answers")
+        shown = page.locator(".st-key-measure_answers")
         for row in range(3):
             page.keyboard.press("1")
-            expect(answers.get_by_text("yours: 1")).to_be_visible()
+            expect(shown.get_by_text("yours: 1")).to_be_visible()
             page.keyboard.press("w")
-            expect(answers.get_by_text("yours: 0")).to_be_visible()
+            expect(shown.get_by_text("yours: 0")).to_be_visible()
             expect(trust).to_contain_text(f"on {row + 1};")
             page.keyboard.press("n")
-            expect(answers.get_by_text("yours")).to_have_count(0)
+            expect(shown.get_by_text("yours")).to_have_count(0)
         expect(verdict).to_contain_text("ash is better than birch")
 
 

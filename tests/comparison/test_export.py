@@ -188,17 +188,19 @@ async def test_a_run_can_be_exported_before_it_began_and_while_it_runs(
 
 
 def test_another_format_is_refused_with_the_ones_there_are(snapshot: ComparisonSnapshot) -> None:
-    with pytest.raises(ConfigurationError, match="'pdf'; there are json, csv, markdown, html"):
+    with pytest.raises(ConfigurationError, match="'pdf' for a comparison; there are json, csv, markdown, html"):
         export_run(snapshot, "pdf")
 
 
-async def test_the_html_page_shows_what_differs_and_the_tokens_as_text(registry, source):
+async def test_the_html_page_shows_what_differs_and_the_tokens_as_text(
+    registry: ComparisonRegistry, source: ScriptedSource
+) -> None:
     panes = (Pane("a", "m1", ModelConfig(top_logprobs=1)), Pane("b", "m2"), Pane("c", "m1"))
     comparison, calls = await asked(registry, source, panes)
     said = ("It is <b>four</b>.", "It is <b>five</b>.", "It is <b>four</b>.")
     for call, text in zip(calls, said, strict=True):
         await call.start()
-        pieces = ()
+        pieces: tuple[TokenPiece, ...] = ()
         if call is calls[0]:
             other = TokenChance(2, "<i>", math.log(0.3), tuple(b"<i>"))
             pieces = (TokenPiece(1, text, tuple(text.encode()), math.log(0.2), (other,)),)
@@ -215,7 +217,7 @@ async def test_the_html_page_shows_what_differs_and_the_tokens_as_text(registry,
     assert not {"i", "b"} & set(page.tags)
 
 
-def test_a_page_has_room_for_so_much_and_says_what_is_left_out():
+def test_a_page_has_room_for_so_much_and_says_what_is_left_out() -> None:
     room = Room(chars=100, tokens=5)
     assert room.take_pair(60) and not room.is_full
     assert not room.take_pair(60) and room.is_full

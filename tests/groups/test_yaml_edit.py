@@ -123,7 +123,8 @@ files = st.dictionaries(plain_names, groups, min_size=1, max_size=3)
 def written(draw: st.DrawFn) -> tuple[str, dict[str, Any], list[str]]:
     """A file as somebody writes it, with comments above entries and behind them; what it says; the comments."""
     data = draw(files)
-    text, comments = "", []
+    text = ""
+    comments: list[str] = []
 
     def comment(column: int) -> str:
         comments.append(f"# comment {len(comments)}")

@@ -33,8 +33,8 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return PyTorchEngine(str(folder / "thinking"), OPTIONS)
 
 
-def ask(engine: Engine, **config: object) -> Reply:
-    usual: dict[str, object] = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 40, **config}
+def ask(engine: Engine, **config: Any) -> Reply:
+    usual: dict[str, Any] = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 40, **config}
     (reply,) = answer(engine, GenerationRequest(messages=ASKED, config=ModelConfig(**usual)))
     return reply
 

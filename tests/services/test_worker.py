@@ -98,5 +98,8 @@ def test_work_aside_goes_last_and_leaves_no_thread_and_no_priority_behind() -> N
 
 
 def test_an_error_of_work_aside_reaches_whoever_wants_it_done() -> None:
-    with pytest.raises(KeyError):
-        run_aside(lambda: {}["nothing"], last=True)
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_aside(fail, last=True)

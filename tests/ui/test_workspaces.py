@@ -111,7 +111,7 @@ def test_another_keys_run_is_not_opened_changed_or_marked(bench: Workbench, door
     with acting_for(as_caller(bob)):
         for work in (bench.runs.rename(run.id, "x"), bench.runs.stop(run.id), bench.comparisons.get(run.id)):
             with pytest.raises(RunNotFoundError):
-                bench.bridge.run(work)  # type: ignore[arg-type]
+                bench.bridge.run(work)
         assert bench.bridge.run(bench.runs.delete([run.id])) == 0
         with pytest.raises(RunNotFoundError):
             bench.store.marks.set_note(run.id, "seen")

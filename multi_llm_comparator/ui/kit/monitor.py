@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from multi_llm_comparator.services.inference_engine import LoadedModel
+from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.machine_use import machine_use
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.kit.palette import model_tone

@@ -77,8 +77,10 @@ def unknown(value: Any, at: str = "") -> Iterator[str]:
 def check(kind: type[pydantic.BaseModel] | pydantic.TypeAdapter[Any], data: Any) -> Any:
     """The data as the library's type, which has to fit."""
     text = json.dumps(data)
-    is_adapter = isinstance(kind, pydantic.TypeAdapter)
-    found = kind.validate_json(text, strict=True) if is_adapter else kind.model_validate_json(text, strict=True)
+    if isinstance(kind, pydantic.TypeAdapter):
+        found = kind.validate_json(text, strict=True)
+    else:
+        found = kind.model_validate_json(text, strict=True)
     assert set(unknown(found)) <= OURS
     return found
 

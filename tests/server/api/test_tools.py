@@ -242,7 +242,7 @@ async def test_even_random_weights_call_as_the_schema_says(models: ServedApi) ->
         assert json.loads(call.function.arguments)["city"] in ("Köln", "Oslo")
         async with client.chat.completions.stream(**asked, parallel_tool_calls=False, temperature=0) as stream:
             final = await stream.get_final_completion()
-        (streamed,) = final.choices[0].message.tool_calls or ()
+        (streamed,) = list(final.choices[0].message.tool_calls or [])
         assert streamed.function.arguments == call.function.arguments
         told = [*ASKED, whole.choices[0].message.model_dump(exclude_none=True)]
         told.append({"role": "tool", "tool_call_id": call.id, "content": "22 °C"})
