@@ -96,5 +96,5 @@ def _read(text: str) -> None:
     read_groups(text, "AB")
     read_ranking(text, "AB")
     for how in ("exact", "numeric", "contains", "choice", "json_schema"):
-        compare(how, '{"type": "object"}' if how == "json_schema" else "17", text)  # type: ignore[arg-type]
+        compare(how, '{"type": "object"}' if how == "json_schema" else "17", text)
     read_token("s" * 40, text)
