@@ -30,11 +30,12 @@ from tests.support.gateways import break_after_text
 from tests.support.served_api import ServedApi, frames, served_api
 
 HELLO = [{"role": "user", "content": "hi"}]
-# Fields beside those types: `store`, which OpenAI documents and its type lacks; what a model thinks, as several servers
-# tell it; the stored run.
+# Fields beside those types: `store`, and the name of a call that is over, which OpenAI documents and its types lack;
+# what a model thinks, as several servers tell it; the stored run.
 OURS = {
     "store",
     "response.store",
+    "name",
     "run_id",
     "choices.message.reasoning_content",
     "choices.message.reasoning",
