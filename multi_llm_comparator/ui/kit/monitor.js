@@ -64,7 +64,7 @@ function draw(monitor, isAway) {
   if (!told) return;
   const { say } = data, facts = root.querySelector(".facts"), fold = root.querySelector(".fold");
   const texts = lines(told, say);
-  facts.replaceChildren(...texts.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
+  facts.textContent = texts.join(" · ");
   facts.title = isAway ? say.away : `${say.open} (${fill(say.cpus, { n: told.machine.cpus })})`;
   const [cpu, memory] = fold.querySelectorAll("i"), { machine } = told;
   cpu.style.setProperty("--use", percent(machine.cpu_share ?? 0));
