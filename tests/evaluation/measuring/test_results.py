@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from multi_llm_comparator.evaluation.statistics.intervals import Interval
 from tests.evaluation.measuring.making import evaluation, prompt_set
 
 
-def taken(columns: dict[str, list[float | None]], **items: Any) -> EvaluationSnapshot:
+def taken(columns: Mapping[str, Sequence[float | None]], **items: Any) -> EvaluationSnapshot:
     """A finished evaluation in which each subject has these scores; None is a failure."""
     rows = len(next(iter(columns.values())))
     prompts = prompt_set(*((f"{n}?", "1") for n in range(rows)))
@@ -55,8 +56,8 @@ def taken(columns: dict[str, list[float | None]], **items: Any) -> EvaluationSna
 def flips(n: int, first_only: int, second_only: int) -> tuple[list[float | None], list[float | None]]:
     alike = n - first_only - second_only
     return (
-        [1.0] * first_only + [0.0] * second_only + [1.0] * alike,
-        [0.0] * first_only + [1.0] * second_only + [1.0] * alike,
+        [*[1.0] * first_only, *[0.0] * second_only, *[1.0] * alike],
+        [*[0.0] * first_only, *[1.0] * second_only, *[1.0] * alike],
     )
 
 
