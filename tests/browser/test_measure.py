@@ -159,7 +159,10 @@ def test_a_judge_is_believed_as_far_as_it_agrees_with_ones_own_scores(context: B
         page.goto(f"{address}/measure?lang=en")
         expect(page.locator(".mlc-hero")).to_be_visible()
         upload(page, tmp_path / "poems.csv")
-        page.locator('[class*="st-key-measure_setup_judge"] [data-baseweb="select"]').first.click()
+        judge = page.get_by_label("Judge", exact=True)
+        if not judge.is_visible():
+            page.locator("summary", has_text="Judge").click()
+        judge.click()
         page.get_by_role("option", name=re.compile("birch")).first.click()
         expect(page.get_by_text("compares two")).to_be_visible()
         page.locator(".st-key-measure_start button").first.click()

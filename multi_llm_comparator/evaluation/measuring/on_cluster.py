@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from multi_llm_comparator.evaluation.measuring.spec import MAX_ACTORS, Cluster
 # Until the cluster has a place for every actor.
 PLACE_TIMEOUT_S = 300.0
 CLOSE_TIMEOUT_S = 20.0
+REACH_TIMEOUT_S = 10.0
 MISSING = "Ray is not installed here: pip install '.[ray]'"
 
 
@@ -172,6 +174,7 @@ def _connect(address: str) -> None:
             )
         if not _connection.users:
             try:
+                _reach(address)
                 ray.init(address=address, configure_logging=False, log_to_driver=False)
             # Nobody answers there, another version of Ray or Python, or no address.
             except (OSError, RuntimeError, ValueError) as exc:
@@ -180,6 +183,13 @@ def _connect(address: str) -> None:
                 raise ConfigurationError(f"the Ray cluster at {address!r} does not answer: {why}") from exc
             _connection.address = address
         _connection.users += 1
+
+
+def _reach(address: str) -> None:
+    """Raises OSError: nobody listens there. Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), REACH_TIMEOUT_S):
+        pass
 
 
 def _disconnect() -> None:

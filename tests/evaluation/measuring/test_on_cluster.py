@@ -96,13 +96,8 @@ async def test_a_cluster_finds_the_same_and_says_what_it_lacks(opened: Any, clus
 
 
 @needs_ray
-async def test_a_cluster_that_nobody_can_reach_fails_the_run_and_says_so(
-    opened: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cluster_that_nobody_can_reach_fails_the_run_and_says_so(opened: Any) -> None:
     address = f"127.0.0.1:{free_port()}"
-    monkeypatch.setenv("RAY_gcs_rpc_server_connect_timeout_s", "1")
-    monkeypatch.setenv("RAY_gcs_server_request_timeout_seconds", "1")
-    monkeypatch.setenv("RAY_NUM_REDIS_GET_RETRIES", "1")
     registry = opened(Saying(lambda target, request: "1"), spread=spread_with(lambda target: None))
     run = await finished(registry, evaluation(SUMS, "a", cluster={"address": address}))
     assert run.state == "failed"
