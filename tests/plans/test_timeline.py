@@ -7,9 +7,9 @@ import pytest
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.executor import ExecutorOptions
 from multi_llm_comparator.plans.metrics import run_metrics
-from multi_llm_comparator.plans.options import PlanOptions
+from multi_llm_comparator.plans.options import Phase, PlanOptions
 from multi_llm_comparator.plans.plan import Step
-from multi_llm_comparator.plans.plan_run import Phase, PlanRun
+from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.run_gantt import gantt_of
 from multi_llm_comparator.plans.step_run import Attempt, StepRun
