@@ -35,7 +35,7 @@ ifeq ($(strip $(ARGS)),)
 	$(MAKE) --no-print-directory lint
 	$(PYTEST) --cov --cov-report= --cov-fail-under=0 -m "not browser and not nightly" || $(AGAIN)
 	$(BIN)/coverage report
-	$(PYTEST) tests/browser -m "not nightly" || $(AGAIN) tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser -m "not nightly" || $(AGAIN) tests/browser
 else
 	$(PYTEST) $(ARGS)
 endif
