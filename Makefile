@@ -16,7 +16,8 @@ BRING_FIRST_MODEL = @$(BIN)/python -m multi_llm_comparator.services.first_model 
 # llama-cpp-python is compiled here; use every core for it.
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+# By files: what one makes once for its tests is made by one worker.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 # What fails beside other tests is shown, and tried once more alone: it must pass then.
 AGAIN := $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not nightly"
 

@@ -13,8 +13,6 @@ from multi_llm_comparator.core import settings
 from tests.support.quick_schema import make_databases_quickly
 from tests.support.warm_start import can_start_warm, start_warm_processes
 
-ROOT = Path(__file__).parents[1]
-
 # Workers share the cores. Threads of one that wait for those of another would spin, for minutes where work takes
 # seconds; torch reads this when it is imported, also in processes that tests start.
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
@@ -25,31 +23,10 @@ hypothesis_settings.register_profile("project", deadline=None)
 hypothesis_settings.load_profile("project")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What a file makes once for all of its tests is made by one worker."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None and _shares_with_its_file(item):
-            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
-
-
-def _shares_with_its_file(item: pytest.Item) -> bool:
-    if not isinstance(item, pytest.Function):
-        return False
-    return any(fixture.scope == "module" for made in item._fixtureinfo.name2fixturedefs.values() for fixture in made)
-
-
 def pytest_collection_finish() -> None:
     """What is imported by now stays. To look through all of it whenever a model is unloaded takes most of a second."""
     gc.collect()
     gc.freeze()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Tests are known by their own names, without the group that they ran in: tried once more, they run in none."""
-    if report.nodeid.rfind("@") > report.nodeid.rfind("]"):
-        report.nodeid = report.nodeid.rpartition("@")[0]
 
 
 @pytest.fixture(scope="session")
