@@ -43,9 +43,10 @@ class Bench:
 @pytest.fixture
 async def benches(tmp_path: Path) -> AsyncIterator[tuple[Bench, Bench, list[ModelInfo]]]:
     folder = tmp_path / "models"
-    folder.mkdir()
     for file in FILES:
-        (folder / file.name).symlink_to(file)
+        place = folder / file.parent.name
+        place.mkdir(parents=True)
+        (place / file.name).symlink_to(file)
     models = ModelManager(folder)
     found = models.scan_models()
     assert len(found) == len(FILES)

@@ -204,10 +204,13 @@ def show_changes(before: str, changed: Callable[[], str]) -> None:
 
 
 def _models(draft: Draft) -> list[str]:
-    """Who can be in a level: what the file declares, and what is on this machine."""
+    """Who can be in a level: what the file declares or names elsewhere, and what is on this machine."""
     config = get_workbench().gateway.groups.config
+    named = [
+        model for group in config.task_groups.values() for level in group.echelons.values() for model in level.models
+    ]
     here = [model.name for model in get_workbench().models.get_available_models() if model.is_loadable]
-    return [*dict.fromkeys([*config.models, *draft.weights, *sorted(here, key=str.casefold)])]
+    return [*dict.fromkeys([*config.models, *draft.weights, *sorted([*here, *named], key=str.casefold)])]
 
 
 def _other_groups(draft: Draft) -> list[str]:
