@@ -133,6 +133,7 @@ async def test_scores_are_made_anew_without_asking_and_refused_for_another_quest
     assert (run.scores[0].mean, len(source.asked)) == (0.2, 20)
     assert cell_of(run, 4, "a").correct
     stored = await opened(source).get(run.id)
+    assert stored.spec.prompts is not None
     assert (cell_of(stored, 4, "a").correct, stored.spec.prompts.rows[0].compare) == (True, "regex")
     other = prompt_set(*((f"{n} * {n}", "1") for n in range(1, 21)))
     with pytest.raises(ConfigurationError, match="asks something else now"):
