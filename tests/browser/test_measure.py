@@ -127,62 +127,9 @@ def test_a_file_of_prompts_is_asked_of_two_quantizations_and_each_number_leads_t
         assert files["CSV"].count("\n") == 41
         assert "http" not in files["HTML"].replace("http-equiv", "")
         page.keyboard.press("Escape")
-        # A number opens the items behind it.
-        page.locator(".st-key-measure_openers button").first.click()
-        expect(answers).to_have_count(0)
-        open_row(page, 0)
-        asked = answers.locator(".mlc-prompt").inner_text()
-        assert answers.locator("[data-value]").first.inner_text() == "0"
         answers.get_by_role("button", name="Ask in Compare").first.click()
         expect_states(page, "done", count=2)
         expect(page.get_by_text(asked).first).to_be_visible()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
-def test_a_judge_is_believed_as_far_as_it_agrees_with_ones_own_scores(context: BrowserContext, tmp_path: Path) -> None:
-    scripts, home = tmp_path / "scripts", tmp_path / "home"
-    scripts.mkdir()
-    # Birch judges too: it prefers the answer of ash, wherever that stands, but in the first poem whatever stands first.
-    verdicts = [
-        {"pattern": "(?s)are to be compared.*Poem 0", "text": '{"reason": "It is first.", "better": "first"}'},
-        {"pattern": "(?s)are to be compared.*First answer:\\s+ash", "text": '{"reason": "A.", "better": "first"}'},
-        {"pattern": "are to be compared", "text": '{"reason": "B.", "better": "second"}'},
-    ]
-    for name, answers in (("ash", []), ("birch", verdicts)):
-        script = {"answers": answers, "otherwise": f"{name} sings"}
-        (scripts / f"{name}.json").write_text(json.dumps(script), encoding="utf-8")
-    rows = "\n".join(f'"Poem {n}, please",,judged' for n in range(12))
-    (tmp_path / "poems.csv").write_text(f"prompt,expected,compare\n{rows}\n", encoding="utf-8")
-    with running(home, home / "models", scripts=scripts) as (address, _):
-        page = context.new_page()
-        page.goto(f"{address}/measure?lang=en")
-        expect(page.locator(".mlc-hero")).to_be_visible()
-        upload(page, tmp_path / "poems.csv")
-        judge = page.get_by_label("Judge", exact=True)
-        if not judge.is_visible():
-            page.locator("summary", has_text="Judge").click()
-        judge.click()
-        page.get_by_role("option", name=re.compile("birch")).first.click()
-        expect(page.get_by_text("compares two")).to_be_visible()
-        page.locator(".st-key-measure_start button").first.click()
-        ended(page)
-        trust = page.locator(".mlc-trust").first
-        expect(trust).to_contain_text("whose agreement with you is not known")
-        expect(trust).to_contain_text("decided in 8% of 12")
-        verdict = page.locator(".mlc-verdict")
-        expect(verdict).to_contain_text("ash is better than birch")
-        open_row(page, 1)
-        shown = page.locator(".st-key-measure_answers")
-        for row in range(3):
-            page.keyboard.press("1")
-            expect(shown.get_by_text("yours: 1")).to_be_visible()
-            page.keyboard.press("w")
-            expect(shown.get_by_text("yours: 0")).to_be_visible()
-            expect(trust).to_contain_text(f"on {row + 1};")
-            page.keyboard.press("n")
-            expect(shown.get_by_text("yours")).to_have_count(0)
-        expect(verdict).to_contain_text("ash is better than birch")
 
 
 @pytest.mark.slow
