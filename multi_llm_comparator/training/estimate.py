@@ -24,8 +24,9 @@ from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every
 
 PROCESS_BYTES = 700 * 2**20
-# What the backward pass needs beside what was kept for it, and what the allocator holds in between.
-AROUND_KEPT = 1.4
+# What the backward pass needs beside what was kept for it, and what the allocator holds in between, by the bytes of a
+# number: much of what passes through a model in bfloat16 is float32 for a while.
+AROUND_KEPT = {2: 2.2, 4: 1.5}
 NF4_BYTES = 0.56
 # Of an adapter's value: itself, its gradient, two moments, and what a step makes meanwhile; all float32.
 ADAPTER_BYTES = 20
@@ -152,7 +153,7 @@ def _parts(
     weights = facts.parameters * number_bytes
     if options.method == "qlora":
         weights = int(facts.linear_parameters * NF4_BYTES) + (facts.parameters - facts.linear_parameters) * number_bytes
-    a_layer = costs.kept_bytes * tokens
+    a_layer = (costs.kept_bytes + (_dropped(facts, number_bytes) if options.dropout else 0)) * tokens
     kept = a_layer * facts.layers
     if checkpointing:
         kept = a_layer + facts.width * number_bytes * tokens * facts.layers
@@ -161,9 +162,14 @@ def _parts(
         "process": costs.process_bytes,
         "weights": weights,
         "adapters": facts.linear_ends * options.rank * ADAPTER_BYTES,
-        "activations": int(kept * AROUND_KEPT),
+        "activations": int(kept * AROUND_KEPT[number_bytes]),
         "logits": learnt * facts.vocabulary * (8 + number_bytes) + 2 * tokens * facts.width * number_bytes,
     }
+
+
+def _dropped(facts: ModelFacts, number_bytes: int) -> int:
+    """Bytes that a layer keeps of one token to know what of its adapters' inputs was left out."""
+    return number_bytes * (6 * facts.width + facts.feed_forward)
 
 
 def _assumed_kept(facts: ModelFacts, number_bytes: int) -> int:

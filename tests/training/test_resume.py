@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -35,36 +34,6 @@ def at(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
 lora.tune(options_of(folder), folder / "work", Told(then=at), adapter=folder / "adapter")
-"""
-
-
-STARVES = """
-import ctypes, resource, sys
-from pathlib import Path
-import psutil, torch
-from multi_llm_comparator.core.exceptions import TrainingError
-from multi_llm_comparator.training import lora
-from tests.training.test_resume import starved_options
-from tests.training.tunings import Told
-
-folder, starves, held = Path(sys.argv[1]), sys.argv[2] == "starves", []
-taken = lambda: psutil.Process().memory_info().vms
-
-def at(step):
-    if not starves or step != 2:
-        return
-    # What the allocator has in hand is used up; then the system gives no more.
-    ctypes.CDLL(None).mallopt(-2, 0)
-    before = taken()
-    while taken() < before + 2**24:
-        held.append(torch.empty(2**20, dtype=torch.uint8))
-    resource.setrlimit(resource.RLIMIT_AS, (taken(), resource.RLIM_INFINITY))
-
-try:
-    done = lora.tune(starved_options(folder), folder / "work", Told(then=at), adapter=folder / "adapter")
-    print("done", done.step)
-except TrainingError as exc:
-    print(exc)
 """
 
 
@@ -112,30 +81,6 @@ def test_killed_at_a_random_step_and_resumed_the_adapter_is_the_same_to_the_bit(
     found = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     assert found.keys() == whole.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in whole.items()), step
-
-
-def starved_options(folder: Path) -> TuningOptions:
-    """Short rows in the first steps, and a long one, which needs much more memory, in a later one."""
-    rows = [{"prompt": f"Is it {n}?", "completion": "yes"} for n in range(12)]
-    rows.append({"prompt": "Tell all.", "completion": "so it went on, " * 100})
-    (folder / "rows.json").write_text(json.dumps(rows), encoding="utf-8")
-    later = (seed for seed in range(99) if list(np.random.default_rng((seed, 0)).permutation(13)).index(12) > 5)
-    seed = next(later)
-    return options_for(folder / "rows.json", epochs=1, batch_size=2, packing=False, checkpointing=False, seed=seed)
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the memory of a process as Linux does")
-def test_when_memory_runs_out_what_was_learnt_is_kept_and_the_way_on_is_said(tmp_path: Path) -> None:
-    def said(how: str) -> str:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-c", STARVES, str(tmp_path), how]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True).stdout
-
-    told = said("starves")
-    step = json.loads((tmp_path / "work" / "last_checkpoint.json").read_text())["step"]
-    assert step >= 2
-    assert f"memory ran out during a step; what it learnt in {step} steps is kept. To go on, lower pack_tokens" in told
-    assert said("has enough") == "done 7\n"
 
 
 def test_a_best_adapter_that_is_gone_is_said_and_the_last_one_taken(tmp_path: Path) -> None:
