@@ -145,6 +145,8 @@ def test_where_authors_are_not_shown_a_vote_is_one_key_and_the_next_pair_is_ther
     page.goto(started(context, address))
     open_turn(page)
     page.locator('[class*="st-key-vote_reveal_"] label').first.click()
+    # Streamlit's keys do nothing while a widget that takes input has the focus.
+    page.evaluate("document.activeElement.blur()")
     for number, key in enumerate("abtx", 1):
         press(page, key, f'[data-given="{number}"]')
         expect(page.locator(".st-key-vote_next button")).to_have_count(0)
