@@ -109,7 +109,7 @@ def _draw_models(setup: Setup, prompts: PromptSet | None) -> None:
                 t("measure.cluster"),
                 setup.cluster,
                 help=t("measure.cluster_why"),
-                placeholder="HOST:6379",
+                placeholder=t("measure.cluster_example"),
                 max_chars=300,
                 **SETUP.bind("cluster"),
             )

@@ -70,7 +70,7 @@ def test_a_command_beside_a_running_app_leaves_its_runs_as_they_are(tmp_path: Pa
         config.write_text(json.dumps({"models": models, "query": "hello?"}))
         variables = {"MLC_MODELS_DIR": str(tmp_path / "models")}
         code, said = run(tmp_path, *CLI, "resume", "r1", "--config", str(config), **variables)
-        assert (code, "Traceback" in said) == (2, False), said
+        assert (code in (1, 2), "Traceback" in said) == (True, False), said
         code, said = run(tmp_path, *CLI, "plan", "--config", str(config), **variables)
         assert "in use by another workbench" not in said
         assert store.load_run("r1").status == "running"
