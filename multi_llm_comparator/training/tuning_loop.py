@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,7 @@ class TuningLoop:
             self._trainer.train(resume_from_checkpoint=str(last) if last else None)
         except Exception as exc:
             if is_out_of_memory(exc) and self._watch.has_begun:
-                raise TrainingError(self._saved_what_there_is()) from exc
+                raise TrainingError(self._saved_what_there_is(exc)) from exc
             if last is None or self._watch.has_begun:
                 raise
             raise TrainingError(
@@ -161,12 +163,20 @@ class TuningLoop:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         return adapted
 
-    def _saved_what_there_is(self) -> str:
+    def _saved_what_there_is(self, failed: Exception) -> str:
         """Keep the last whole step, after memory ran out in the next one; what to tell."""
+        step = self._trainer.state.global_step
+        # The frames of the step that failed hold what it had computed, and saving takes memory too.
+        traceback.clear_frames(failed.__traceback__)
+        self.model.zero_grad(set_to_none=True)
+        gc.collect()
         kept = "nothing was learnt yet"
-        if self._trainer.state.global_step:
-            self._trainer.save_now()
-            kept = f"what it learnt in {self._trainer.state.global_step} steps is kept"
+        if step:
+            try:
+                self._trainer.save_now()
+                kept = f"what it learnt in {step} steps is kept"
+            except Exception as exc:  # whatever lack of memory makes these libraries raise
+                kept = f"what it learnt since its last checkpoint is lost, for that could not be saved ({detail(exc)})"
         return f"memory ran out during a step; {kept}. To go on, {LESS_MEMORY}"
 
 

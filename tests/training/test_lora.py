@@ -239,6 +239,20 @@ def test_memory_that_runs_out_is_told_with_advice(data: Path, out: Path, monkeyp
     assert tune(data, out, batch_size=2, epochs=0.5).is_done
 
 
+def test_memory_that_runs_out_in_mid_run_keeps_what_was_learnt_and_the_rest_is_learnt_later(
+    data: Path, out: Path
+) -> None:
+    def at(step: int) -> None:
+        if step >= 4:
+            torch.empty(2**50, dtype=torch.uint8)
+
+    with pytest.raises(TrainingError, match=r"what it learnt in 4 steps is kept\. To go on, lower pack_tokens"):
+        tune(data, out, Told(then=at), batch_size=2)
+    told = Told()
+    assert tune(data, out, told, batch_size=2).is_done
+    assert told.curve("loss")[0][0] > 4
+
+
 def test_memory_beyond_the_limit_ends_a_tuning_with_the_numbers(
     data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
