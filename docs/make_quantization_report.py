@@ -72,8 +72,8 @@ def report(found: Mapping[str, Any]) -> str:
         "# What quantising SmolLM2-135M-Instruct costs",
         "",
         "Four forms of one model of 135 million parameters: the checkpoint (bfloat16) and GGUF files of type Q8_0, "
-        "Q4_1 and Q4_0. All are made from the Q4_1 file: its distance from the checkpoint is that of two programs, and the",
-        "others' is what quantising once more costs. Asked were",
+        "Q4_1 and Q4_0. All are made from the Q4_1 file: its distance from the checkpoint is that of two programs, and",
+        "the others' is what quantising once more costs. Asked were",
         f"[{len(found['spec']['prompts']['rows'])} prompts](hundred-prompts.csv) of ten kinds, answered greedily, and "
         f"{sum(item['source'] == 'mmlu' for item in found['items'])} questions of MMLU, five-shot, scored by the",
         "probabilities of their choices. Written by `docs/make_quantization_report.py`, which runs one command:",
