@@ -14,6 +14,12 @@ from multi_llm_comparator.services import hub_worker
 from tests.support.hub_server import COMMIT, HubServer, serving
 
 
+@pytest.fixture(autouse=True)
+def _online(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test of this process may have imported what keeps model processes offline."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+
+
 def download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Any, clock: Any) -> Any:
     """Fetch one file under this clock; what was told, in order."""
     told: list[tuple[str, dict[str, Any]]] = []

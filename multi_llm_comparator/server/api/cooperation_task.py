@@ -58,7 +58,7 @@ async def cooperation_task(
     request: Request,
     query: Annotated[str | None, Query(min_length=1, max_length=100_000)] = None,
     mode: Annotated[TaskMode, Query()] = "parallel",
-    models: Annotated[list[str] | None, Query(max_length=MAX_MEMBERS)] = None,
+    models: Annotated[list[Name] | None, Query(max_length=MAX_MEMBERS)] = None,
     integration_strategy: Annotated[str, Query(max_length=60)] = "",
     form: Annotated[TaskForm | None, Body()] = None,
 ) -> Response:

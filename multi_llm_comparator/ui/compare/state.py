@@ -72,19 +72,19 @@ def followed(comparison: Comparison) -> Comparison:
 
 def show_run(run_id: str) -> None:
     """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
-    _RUN.write(run_id)
+    _RUN.keep(run_id)
 
 
 def leave_run() -> None:
     """Start afresh with the same panes; the run stays in the history."""
-    _RUN.write(None)
+    _RUN.keep(None)
 
 
 def open_run(run_id: str) -> None:
     """Turn to another run, with its panes."""
     st.session_state.pop(_PANES, None)
     st.session_state[_AS_STORED] = run_id
-    _RUN.write(run_id)
+    _RUN.keep(run_id)
 
 
 def offer_prompts(prompts: Sequence[str]) -> None:

@@ -88,7 +88,7 @@ async def _plan_run(run_id: str) -> tuple[PlanRun, Outlook]:
 
 def _forget_job(run_id: str) -> None:
     if _JOB.kept() == run_id:
-        _JOB.write(None)
+        _JOB.keep(None)
 
 
 KINDS: dict[str, KindOnPages] = {

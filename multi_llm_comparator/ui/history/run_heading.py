@@ -53,7 +53,7 @@ def draw_heading(
         key: the list is closed when this changes, or another run is open.
     """
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{page}_heading"):
-        shown = new_title if run is None else plain(cut_line(title or run.title, MAX_TITLE_CHARS))
+        shown = plain(new_title if run is None else cut_line(title or run.title, MAX_TITLE_CHARS))
         st.title(shown, anchor=False, width="stretch")
         if run is not None:
             draw_actions(run)
@@ -64,7 +64,7 @@ def draw_heading(
 
 def draw_popover(label: str, icon: str, key: str, draw: Callable[[], None]) -> None:
     """A button that opens what ``draw`` draws, which is not done before."""
-    with st.popover(label, icon=icon, type="tertiary", key=key, on_change="rerun") as box:
+    with st.popover(plain(label), icon=icon, type="tertiary", key=key, on_change="rerun") as box:
         if box.open:
             draw()
 
@@ -75,13 +75,14 @@ def draw_stop(page: str, run_id: str, act: Callable[[str], None] = stop, **more:
 
 
 def draw_resume(page: str, label: str, why: str, resume: Callable[[str], None], run_id: str, **more: Any) -> None:
-    st.button(label, icon=":material/resume:", key=f"{page}_resume", help=why, on_click=resume, args=(run_id,), **more)
+    icon, key = ":material/resume:", f"{page}_resume"
+    st.button(plain(label), icon=icon, key=key, help=plain(why), on_click=resume, args=(run_id,), **more)
 
 
 def draw_again(page: str, label: str, why: str, again: Callable[..., None], *args: Any) -> None:
     """Set up, or begin, another run as this one was."""
     key, icon = f"{page}_again", ":material/replay:"
-    st.button(label, icon=icon, type="tertiary", key=key, help=why, on_click=again, args=args)
+    st.button(plain(label), icon=icon, type="tertiary", key=key, help=plain(why), on_click=again, args=args)
 
 
 def draw_export(

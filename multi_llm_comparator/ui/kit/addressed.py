@@ -25,16 +25,16 @@ class AddressedId:
         if not asked or asked == kept:
             return kept
         if self._was_left(asked):
-            self.write(kept)
+            self.keep(kept)
             return kept
         return asked
 
     def kept(self) -> str | None:
-        """The session's id, as far as :meth:`write` has heard of it."""
+        """The session's id, as far as :meth:`keep` has heard of it."""
         kept: str | None = st.session_state.get(self.key)
         return kept
 
-    def write(self, value: str | None) -> None:
+    def keep(self, value: str | None) -> None:
         """Keep another id, or none."""
         asked = st.query_params.get(self.parameter)
         if asked and asked != value:
@@ -51,7 +51,7 @@ class AddressedId:
 
     def ask(self, value: str) -> None:
         """Turn to another id as a link to it would: :meth:`read` returns it, the session still has the last one."""
-        self.write(value)
+        self.keep(value)
         st.session_state.pop(self.key, None)
 
     def _was_left(self, value: str) -> bool:

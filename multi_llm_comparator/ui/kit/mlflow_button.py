@@ -10,6 +10,7 @@ from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.mlflow_pages import MlflowPages
 from multi_llm_comparator.tracking.mlflow_log import local_uri, shown_uri
 from multi_llm_comparator.ui.kit.actions import attempt, show_notices
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm
 
 LOCAL = "local"
@@ -32,7 +33,7 @@ def draw_mlflow(said: str, key: str) -> None:
     pages = _pages(uri)
     state = pages.state
     if state == "running":
-        st.link_button(t("mlflow.open"), pages.address, icon=":material/open_in_new:", help=shown_uri(uri))
+        st.link_button(t("mlflow.open"), pages.address, icon=":material/open_in_new:", help=plain(shown_uri(uri)))
         return
     if state == "starting":
         st.html(f'<div class="mlc-waiting">{escape(t("mlflow.starting"))}</div>')

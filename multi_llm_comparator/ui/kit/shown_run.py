@@ -60,7 +60,7 @@ class ShownRun(Generic[R, S]):
 
     def show(self, run_id: str) -> None:
         """Keep the run in the session and in the address, so that a reload or a copied address opens it again."""
-        self.address.write(run_id)
+        self.address.keep(run_id)
 
     def open(self, run_id: str) -> None:
         """Turn to another run."""
@@ -68,7 +68,7 @@ class ShownRun(Generic[R, S]):
 
     def leave(self) -> None:
         """Begin another one; the run stays where it is."""
-        self.address.write(None)
+        self.address.keep(None)
 
     def forget(self, run_id: str) -> None:
         """A run was deleted: if this session had it open it is not to be looked for again."""

@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.compare.first_panes import demo_four, four_ways
 from multi_llm_comparator.ui.compare.state import loadable_models, pane_choices
 from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.choices import listed
+from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.page_setup import PageSetup
 from multi_llm_comparator.ui.kit.welcome import draw_hero
@@ -50,7 +51,7 @@ def draw_prompt_choice(setup: PageSetup[Any], chosen: str, label: str, no_set: s
     names = {EXAMPLE: t("measure.example_set"), **sets, NO_SET: no_set}
     options = list(names)
     st.selectbox(
-        label,
+        plain(label),
         options,
         options.index(chosen) if chosen in options else 0,
         format_func=lambda one: names[one],
@@ -92,7 +93,7 @@ def draw_model_choice(setup: PageSetup[Any], chosen: Sequence[str], label: str, 
     """Which models are asked, ``most`` at the most."""
     choices = pane_choices()
     st.multiselect(
-        label,
+        plain(label),
         listed(choices, *chosen),
         [target for target in chosen if target in choices],
         format_func=lambda target: choices[target].label if target in choices else target,

@@ -169,7 +169,7 @@ def solve_again(run_id: str, step_id: str) -> None:
 
 def compare_with(run_id: str | None) -> None:
     """Show another run's chart beneath this one's; None shows none."""
-    _WITH.write(run_id)
+    _WITH.keep(run_id)
 
 
 def compared_run() -> PlanRun | None:

@@ -94,12 +94,12 @@ def open_run(run_id: str) -> None:
 
 
 def show_run(run_id: str) -> None:
-    _RUN.write(run_id)
+    _RUN.keep(run_id)
 
 
 def leave_run() -> None:
     """Set up another job; this one stays where it is."""
-    _RUN.write(None)
+    _RUN.keep(None)
     show_beside(())
 
 
@@ -119,4 +119,4 @@ def beside_ids() -> tuple[str, ...]:
 
 def show_beside(run_ids: tuple[str, ...]) -> None:
     """Draw these jobs' curves over the open one's; none, for the open one alone."""
-    _WITH.write(",".join(run_ids[:MAX_BESIDE]) or None)
+    _WITH.keep(",".join(run_ids[:MAX_BESIDE]) or None)
