@@ -14,12 +14,12 @@ def page() -> None:
     from multi_llm_comparator.ui.kit.addressed import AddressedId
 
     shown = AddressedId("run", "shown")
-    st.button("to b", on_click=shown.write, args=("b",))
-    st.button("to none", on_click=shown.write, args=(None,))
+    st.button("to b", on_click=shown.keep, args=("b",))
+    st.button("to none", on_click=shown.keep, args=(None,))
     st.button("ask a", on_click=shown.ask, args=("a",))
     found = shown.read()
     if found:
-        shown.write(found)
+        shown.keep(found)
     st.text(str(found))
 
 
