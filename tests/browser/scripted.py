@@ -27,6 +27,8 @@ def scripted_app(scripts: Path, home: Path, **variables: str) -> Iterator[str]:
         variables: more of its environment.
     """
     environment = {**os.environ, "MLC_HOME": str(home), "MLC_MODELS_DIR": str(home / "models"), **variables}
+    # Another test of this process may have imported what keeps model processes offline.
+    environment.pop("HF_HUB_OFFLINE", None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

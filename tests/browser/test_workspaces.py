@@ -58,12 +58,12 @@ def test_two_keys_see_their_own_runs_and_the_token_sees_all(chromium: Browser, p
     for name, page in pages.items():
         page.goto(f"{address}/history?lang=en")
         other = next(prompt for who, prompt in asked.items() if who != name)
-        expect(page.get_by_text(asked[name]).first).to_be_visible()
+        expect(page.get_by_text(asked[name]).locator("visible=true").first).to_be_visible()
         expect(page.get_by_text(other)).to_have_count(0)
         page.goto(f"{address}/settings?lang=en")
         expect(page.get_by_text("Page not found")).to_be_visible()
     page = signed_in(chromium, address, TOKEN)
     page.goto(f"{address}/history?lang=en")
     for name, prompt in asked.items():
-        expect(page.get_by_text(prompt).first).to_be_visible()
+        expect(page.get_by_text(prompt).locator("visible=true").first).to_be_visible()
         expect(page.locator(".mlc-run").get_by_text(name).first).to_be_visible()

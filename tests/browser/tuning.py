@@ -45,6 +45,8 @@ def tuning_app(home: Path, models: Path, **variables: str) -> Iterator[str]:
         "MLC_FIRST_MODEL": "false",
         **variables,
     }
+    # Another test of this process may have imported what keeps model processes offline.
+    environment.pop("HF_HUB_OFFLINE", None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
