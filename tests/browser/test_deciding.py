@@ -233,6 +233,19 @@ def test_details_and_tags_of_the_open_answer_open_by_a_key(run: Page, key: str, 
     expect(run.get_by_role("dialog")).to_have_count(0)
 
 
+def test_the_open_answer_is_copied_by_a_key(run: Page) -> None:
+    run.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    run.keyboard.press("1")
+    expect(bar(run)).to_be_visible()
+    shown = board.cards(run).nth(0).locator('[class*="st-key-text_"]').first.inner_text()
+    run.keyboard.press("c")
+    board.wait_until(run, "navigator.clipboard.readText().then(text => text.length > 0)")
+    copied = run.evaluate("navigator.clipboard.readText()")
+    # Of what a model wrote, signs of Markdown are in one and not in the other.
+    letters = ["".join(sign for sign in text if sign.isalnum()) for text in (shown, copied)]
+    assert letters[0][:20] in letters[1], (shown, copied)
+
+
 def test_an_explanation_is_shown_by_a_tap(run: Page) -> None:
     run.locator(".mlc-figure").first.click()
     expect(run.locator(".mlc-tip")).to_be_visible()

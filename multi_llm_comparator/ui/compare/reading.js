@@ -185,9 +185,11 @@ function actedOn(state, focused) {
   return state.turn !== null && state.panes.length === 1 ? cardsOf(state.turn)[state.panes[0] - 1] : null;
 }
 
+// Buttons of components lie in a tree of their own, which selectors do not look into.
 function press(selector, within = document) {
   const found = within?.querySelector(selector);
-  const button = found?.matches("button") ? found : found?.querySelector("button") ?? found?.shadowRoot?.querySelector("button");
+  const host = () => [...(found?.querySelectorAll("*") ?? [])].find((one) => one.shadowRoot);
+  const button = found?.matches("button") ? found : found?.querySelector("button") ?? host()?.shadowRoot.querySelector("button");
   if (!button || button.disabled) return false;
   button.click();
   return true;
@@ -267,7 +269,7 @@ function answer(state, key, target) {
   if (state.turn !== null && key === "s") { state.together = !state.together; drawBar(state); return true; }
   const card = actedOn(state, target);
   if (!card) return key === "r" || key === "c";  // Streamlit's own: run the page anew, clear its cache
-  if (key === "c") { press('[class*="st-key-copy_"] [data-testid="stBidiComponentRegular"], [class*="st-key-copy_"] *', card) || press('[class*="st-key-copy_"]', card); return true; }
+  if (key === "c") { press('[class*="st-key-copy_"]', card); return true; }
   return (ACTIONS[key] ?? []).some((selector) => press(selector, card)) || key === "r";
 }
 
