@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Beyond this, requests share the context's memory rather than each having room for a whole one.
 MAX_CACHE_TOKENS = 32_768
+# Attention scores that a call of llama.cpp may hold where it does without flash attention.
+MAX_SCORES_BYTES = 256 * 2**20
 # Waking a second thread costs more than it computes for a model that fits into a core's cache, and every token then
 # waits for the slower of the two.
 SMALL_MODEL_BYTES = 32 * 1024 * 1024

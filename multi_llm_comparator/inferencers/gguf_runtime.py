@@ -18,13 +18,12 @@ import llama_cpp
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.core.settings import MAX_SLOTS
-from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.base import MAX_SCORES_BYTES, LoadOptions
 from multi_llm_comparator.inferencers.prefill_chunk import tokens_per_step
 
 N_BATCH = 512
 SAFE_N_BATCH = 64
-# Attention scores that a call of llama.cpp may hold without flash attention, and the fewest tokens a call is worth.
-MAX_SCORES_BYTES = 256 * 2**20
+# The fewest tokens that a call of llama.cpp is worth.
 MIN_UBATCH = 64
 _LOG_WARNING, _LOG_ERROR, _LOG_CONTINUED = 3, 4, 5
 # What llama.cpp says of a file that it reads well and cannot run.

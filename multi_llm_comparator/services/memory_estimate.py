@@ -13,7 +13,7 @@ from typing import Any
 
 from multi_llm_comparator.core.cpus import slow_on_cpu
 from multi_llm_comparator.core.models import ModelInfo, ModelType
-from multi_llm_comparator.inferencers.base import LoadOptions
+from multi_llm_comparator.inferencers.base import MAX_SCORES_BYTES, LoadOptions
 from multi_llm_comparator.services.devices import CPU
 
 MB = 10**6
@@ -96,6 +96,11 @@ def _gguf(model: ModelInfo, options: LoadOptions, device: str) -> MemoryEstimate
     config = model.config
     rows = ROWS_OF_WIDTH * config.get("hidden_size", 0) + ROWS_OF_FEED_FORWARD * config.get("feed_forward_size", 0)
     work = BATCH_TOKENS * rows * 4
+    if device == CPU and options.kv_type == "f16":
+        # Attention scores of a prompt that fills half of one request's context, so that an idle model and one in a long
+        # conversation are both near the figure: a full one of 2,048 tokens took 43 MB (9 heads).
+        tokens = options.n_ctx // 2
+        work += min(MAX_SCORES_BYTES, 4 * config.get("heads", 0) * tokens * min(BATCH_TOKENS, tokens))
     vocabulary = LLAMA_CPP_BYTES_PER_WORD * config.get("vocab_size", 0)
     process = LLAMA_CPP_PROCESS_BYTES + vocabulary if device == CPU else CUDA_CONTEXT_BYTES
     return MemoryEstimate(

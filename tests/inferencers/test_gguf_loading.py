@@ -9,9 +9,9 @@ import llama_cpp
 import pytest
 
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
-from multi_llm_comparator.inferencers.base import MAX_CACHE_TOKENS, LoadOptions
+from multi_llm_comparator.inferencers.base import MAX_CACHE_TOKENS, MAX_SCORES_BYTES, LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
-from multi_llm_comparator.inferencers.gguf_runtime import MAX_SCORES_BYTES, MIN_UBATCH, tokens_a_call
+from multi_llm_comparator.inferencers.gguf_runtime import MIN_UBATCH, tokens_a_call
 from tests.support import tiny_gguf
 from tests.support.material import real
 from tests.support.model_files import F32, gguf_bytes

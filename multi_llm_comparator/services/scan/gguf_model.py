@@ -99,6 +99,7 @@ def _dimensions(metadata: dict[str, Any], architecture: str | None) -> dict[str,
         "layers": layers,
         "hidden_size": width,
         "feed_forward_size": of("feed_forward_length"),
+        "heads": heads,
         "kv_bytes_per_token": _kv_bytes(metadata, architecture, layers, width, heads),
     }
 

@@ -36,6 +36,7 @@ _HIDDEN = frozenset(
         "chat_template",
         "weight_bytes",
         "kv_bytes_per_token",
+        "heads",
         "lineage",
         "is_adapter",
         "adapter_problem",
