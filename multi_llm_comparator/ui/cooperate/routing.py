@@ -126,17 +126,17 @@ def _draw_learnt(folder: Path, priority: float) -> None:
 
 
 def _draw_curves(own: Curves | None, priority: float) -> None:
-    """Curves of one's own evaluations, and of the recorded answers that come with the package."""
+    """Curves of one's own evaluations, or those of the recorded answers that come with the package, once asked for."""
     known = {**({_OWN: own} if own is not None else {}), **recorded_curves()}
     chosen = st.segmented_control(
         t("routing_curves.of"),
         list(known),
-        default=next(iter(known)),
-        required=True,
+        default=_OWN if own is not None else None,
         format_func=lambda name: t("routing_curves.own") if name == _OWN else name,
-        # With one's own another set is the first.
         key=f"routing_curves_{own is not None}",
     )
+    if chosen is None:
+        return
     curves = known[chosen]
     live_chart(routing_chart(curves, priority, page_tone()), "routing_chart", alt=t("routing.chart"), name="routing")
     if chosen == _OWN:
