@@ -213,6 +213,17 @@ async def test_a_cascade_asks_the_large_one_only_where_the_small_ones_differ(
     assert (run.answer, notes(run), source.asked[-1]) == ("13", ["escalated"], "large")
 
 
+async def test_in_a_cascade_each_small_one_has_to_agree_whatever_was_measured(
+    work: Cooperating, source: ActingSource
+) -> None:
+    async def measured(targets: object) -> dict[str, float]:
+        return {"a": 1.0, "b": 0.0, "large": 0.0}
+
+    work.registry.measured = measured
+    source.usual |= {"a": "12", "b": "14", "large": "13"}
+    assert (await work.done("cascade", "a", "b", "large")).answer == "13"
+
+
 async def test_a_small_one_alone_has_to_agree_with_itself(work: Cooperating, source: ActingSource) -> None:
     source.script("a", "12", "14")
     assert (await work.done("cascade", "a", "large")).calls["answer.1.1"].target == "large"
