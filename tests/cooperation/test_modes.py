@@ -135,6 +135,16 @@ async def test_another_round_shows_the_answers_of_the_first(work: Cooperating, s
     assert "12" in prompts(source, "b")[1]
 
 
+async def test_where_a_later_round_fails_the_votes_of_the_one_before_stand(
+    work: Cooperating, source: ActingSource
+) -> None:
+    source.script("a", "12", ModelProcessDied("gone"))
+    source.script("b", "13", ModelProcessDied("gone"))
+    run = await work.done("voting", "a", "b", rounds=2)
+    assert (run.state, run.answer, notes(run)) == ("done", "12", ["tie"])
+    assert left_out(run) == [("a", "failed"), ("b", "failed")]
+
+
 async def test_measured_weights_are_used_where_nobody_gave_others(work: Cooperating, source: ActingSource) -> None:
     async def measured(targets: object) -> dict[str, float]:
         return {"a": 0.0, "b": 2.0, "c": 0.5}
@@ -200,6 +210,14 @@ async def test_layers_of_an_ensemble_see_the_answers_of_the_layer_before(
     run = await work.done("ensemble", "a", "b", rounds=2, integration="last")
     assert len(run.calls) == 4
     assert "other thought" in prompts(source, "a")[1]
+
+
+async def test_where_a_later_layer_fails_the_answers_of_the_one_before_stand(
+    work: Cooperating, source: ActingSource
+) -> None:
+    source.script("a", "first thought", ModelProcessDied("gone"))
+    run = await work.done("ensemble", "a", rounds=2, integration="last")
+    assert (run.state, run.answer, left_out(run)) == ("done", "first thought", [("a", "failed")])
 
 
 async def test_a_cascade_asks_the_large_one_only_where_the_small_ones_differ(

@@ -53,7 +53,11 @@ async def voting(desk: Desk) -> Outcome:
             # In a fixed order that does not tell how many said what.
             said = sorted({call.text.strip() for call, _ in heard.calls if call.is_done})
             asked = prompt("vote_again", asked, answers=answers_text(said, asked))
-        heard = await _Round(desk, desk.conversation(asked), round_).hold()
+        latest = await _Round(desk, desk.conversation(asked), round_).hold()
+        if round_ > 1 and not any(call.is_done for call, _ in latest.calls):
+            # What was said before stands.
+            break
+        heard = latest
         count = await _count(desk, heard, round_)
         if count.tally.share > MAJORITY or desk.is_overdue:
             break
