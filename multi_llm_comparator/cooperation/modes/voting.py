@@ -115,7 +115,7 @@ class _Round:
         if call.is_done and (ballot := ballot_of(call.text, spec.question, spec.answers)) is not None:
             self._heard.ballots[call.key] = ballot
             call.ballot = ballot.shown
-        self._desk.count(Count(tally(self._heard.votes()), self._number, self._heard.shown()))
+            self._desk.count(Count(tally(self._heard.votes()), self._number, self._heard.shown()))
 
     def _cast(self) -> list[Vote]:
         return [vote for vote in self._heard.votes() if vote.choice is not None]
