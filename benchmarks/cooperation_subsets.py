@@ -21,12 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks.cooperation import Recorded, read, recorded_vote
+from benchmarks.cooperation import MOST_CALLS, Recorded, read, recorded_vote
 from benchmarks.results import save_table
 from multi_llm_comparator.cooperation.weighting import Record, accuracies, weights_from
 
 SIZES = (3, 5, 8, 12)
-MOST_CALLS = 0.7
 HEADING = [
     "members",
     "groups",

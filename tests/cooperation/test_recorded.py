@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cooperation import SMALL, Measured, measure, read
+from benchmarks.cooperation import MOST_CALLS, SMALL, Measured, measure, read
 from tests.support.material import real
 
 FILES = [path for folder in real("routing") for path in sorted(folder.glob("*/*.json.gz"))]
-MOST_CALLS = 0.7
 
 
 def groups(path: Path) -> list[Measured]:
