@@ -198,9 +198,9 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of recorded answers")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     given = parser.parse_args()
-    files = sorted(given.data.glob("*/*.json.gz"))
+    files = sorted(given.data.rglob("*.json.gz"))
     if not files:
-        print(f"{given.data} has no */*.json.gz", file=sys.stderr)
+        print(f"{given.data} has no *.json.gz", file=sys.stderr)
         return 2
     rows, cascades = [HEADING], list[str]()
     measured: list[Measured] = []

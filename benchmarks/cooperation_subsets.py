@@ -137,13 +137,13 @@ def main() -> int:
     parser.add_argument("--dry", action="store_true", help="write nothing")
     given = parser.parse_args()
     found: list[Group] = []
-    for path in sorted(given.data.glob("*/*.json.gz")):
+    for path in sorted(given.data.rglob("*.json.gz")):
         for recorded in sets_of(path):
             for members in groups_of(sorted(recorded.answers), given.draws, recorded.name):
                 found.append(judged(recorded, members))
             print(" | ".join(row(recorded.name, [one for one in found if one.data == recorded.name])), flush=True)
     if not found:
-        print(f"{given.data} has no */*.json.gz", file=sys.stderr)
+        print(f"{given.data} has no *.json.gz", file=sys.stderr)
         return 2
     sizes = {str(size): [one for one in found if one.members == size] for size in SIZES}
     sizes["all there are"] = [one for one in found if one.members not in SIZES]

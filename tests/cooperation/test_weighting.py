@@ -59,7 +59,7 @@ def test_few_records_leave_the_best_member_alone() -> None:
 
 
 def test_where_nothing_is_gained_for_sure_the_best_member_answers_alone() -> None:
-    """Two that err alike, and one that guesses: what a vote of theirs gains on few questions is luck."""
+    """Two that nearly always say the same outvote a third as good: what that gains on few questions is luck."""
     found = weights_from(made([0.7, 0.69, 0.3], 60, shared=0.9))
     assert found.scheme == "best" and found.right == found.best_right
 
