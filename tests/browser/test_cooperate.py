@@ -67,7 +67,7 @@ def choose(page: Page, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mode: str) -> None:
+def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mode: str, tmp_path: Path) -> None:
     choose(page, mode)
     ask(page)
     expect(page.locator('[data-run-state="done"]')).to_be_visible(timeout=3 * PATIENCE_MS)
@@ -77,6 +77,9 @@ def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mo
     if mode in ("Voting", "Cascade"):
         expect(page.locator(".st-key-cooperate_votes .mlc-plot")).to_be_visible()
     expect(page.get_by_text("not measured yet").first).to_be_visible()
+    page.get_by_role("button", name="Export").click()
+    (text,) = downloaded(page, ("Markdown",), tmp_path).values()
+    assert QUESTION in text and mode in text and "12 legs" in text
 
 
 def test_stopping_ends_all_members_and_what_is_there_can_be_resumed(page: Page) -> None:
