@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from multi_llm_comparator.cooperation.calls import LeftOut, Note
+from multi_llm_comparator.cooperation.calls import CooperationNote, LeftOut
 from multi_llm_comparator.core.readable import Language, Say, words_in
 
 _EN = {
@@ -223,7 +223,7 @@ def words_of(language: Language) -> Say:
     return words_in(WORDS[language])
 
 
-def note_text(note: Note, language: Language) -> str:
+def note_text(note: CooperationNote, language: Language) -> str:
     """A remark as a sentence; one that a newer version made by its code."""
     key = f"note_{note.code}"
     if key not in WORDS[language]:

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong in a file that a person wrote, in words for who has to mend it."""
+"""What pydantic finds wrong in a file that a person wrote, in words for who has to correct it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ MAX_FILE_BYTES = 64 * 1024
 # Requests that one model decodes together at most, however well that pays.
 MAX_SLOTS = 32
 MAX_SERVED_MODELS = 1000
-_MEND = "mend the file, or move it away to start with the defaults"
+_FIX = "correct the file, or move it away to start with the defaults"
 
 
 def default_home() -> Path:
@@ -168,11 +168,11 @@ def _stored(path: Path) -> dict[str, Any]:
         # A home that cannot be one is told by who needs it.
         return {}
     except OSError as exc:
-        raise ConfigurationError(f"the settings {str(path)!r} cannot be read: {exc.strerror or exc}; {_MEND}") from exc
+        raise ConfigurationError(f"the settings {str(path)!r} cannot be read: {exc.strerror or exc}; {_FIX}") from exc
     except ValueError as exc:
-        raise ConfigurationError(f"the settings {str(path)!r} are not readable as YAML: {exc}; {_MEND}") from exc
+        raise ConfigurationError(f"the settings {str(path)!r} are not readable as YAML: {exc}; {_FIX}") from exc
     if not isinstance(data or {}, dict):
-        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}; {_MEND}")
+        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}; {_FIX}")
     return {str(name): value for name, value in (data or {}).items()}
 
 

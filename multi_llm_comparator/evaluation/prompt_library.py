@@ -98,7 +98,7 @@ class PromptLibrary:
         except OSError as exc:
             raise ConfigurationError(f"the prompts in {str(self._path)!r} cannot be read: {exc.strerror}") from exc
         except (DocumentError, ValidationError) as exc:
-            raise ConfigurationError(f"{str(self._path)!r} holds no prompts; mend the file or move it away") from exc
+            raise ConfigurationError(f"{str(self._path)!r} holds no prompts; correct the file or move it away") from exc
 
     def _write(self, prompts: Sequence[SavedPrompt]) -> None:
         if len(prompts) > MAX_PROMPTS:

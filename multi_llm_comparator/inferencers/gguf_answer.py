@@ -11,7 +11,7 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import Matcher
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter
-from multi_llm_comparator.inferencers.gguf_lanes import Lane
+from multi_llm_comparator.inferencers.gguf_contexts import OwnContext
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_sight import ImageChunk, SeenPrompt, is_image
 from multi_llm_comparator.inferencers.gguf_slots import Slot
@@ -21,8 +21,8 @@ from multi_llm_comparator.inferencers.thoughts import Telling, in_one
 
 
 @dataclass(eq=False, slots=True)
-class Answer:
-    """State of one request that has a slot: one of those that share a context, or its ``lane``'s.
+class GgufAnswer:
+    """State of one request that has a slot: one of those that share a context, or that of its ``own`` context.
 
     ``chosen`` are tokens of the answer that the model has yet to read: the one that was picked last, and those that its
     constraint made follow, at most ``most_forced`` at once.
@@ -35,7 +35,7 @@ class Answer:
     sampler: Sampler
     vocabulary: Vocabulary
     n_ctx: int
-    lane: Lane | None = None
+    own: OwnContext | None = None
     matcher: Matcher | None = None
     most_forced: int = 0
     adapter: AnswerAdapter | None = None

@@ -26,7 +26,7 @@ from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
-from multi_llm_comparator.inferencers.pytorch_answer import Answer
+from multi_llm_comparator.inferencers.pytorch_answer import PyTorchAnswer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_embedding import PyTorchEmbedding
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
@@ -80,8 +80,8 @@ class PyTorchEngine(Engine):
         self.set_threads(None)
         self._info = _describe(loaded, self._encoder, self._decoder, (*loaded.notes, *notes))
         self._waiting = WaitingLine()
-        self._reading: Answer | None = None
-        self._answers: dict[str, Answer] = {}
+        self._reading: PyTorchAnswer | None = None
+        self._answers: dict[str, PyTorchAnswer] = {}
         self._sampler: StepSampler | None = None
         self._read_tokens = 0  # of prompts, since the last token of the active requests
         self._events: list[Event] = []
@@ -194,7 +194,7 @@ class PyTorchEngine(Engine):
             try:
                 matcher = self._constraints.take(request)
                 edits = LogitEdits(request.config, self._n_vocab, lambda token: self._spelling.spelled(token)[0])
-                answer = Answer(
+                answer = PyTorchAnswer(
                     request,
                     self._encoder,
                     self._tokenizer,
@@ -230,14 +230,14 @@ class PyTorchEngine(Engine):
         longest = max((answer.most_tokens for answer in self._answers.values()), default=0)
         return rows <= self._options.parallel or rows * longest <= self._options.parallel * self._n_ctx
 
-    def _adapt(self, answer: Answer, request: GenerationRequest) -> None:
+    def _adapt(self, answer: PyTorchAnswer, request: GenerationRequest) -> None:
         if request.adapter:
             answer.adapter = self._adapters.take(request.adapter, request.config.adapter_scale, self._in_use())
 
     def _in_use(self) -> list[LoadedAdapter]:
         return [other.adapter.adapter for other in self._answers.values() if other.adapter is not None]
 
-    def _read(self, answer: Answer) -> None:
+    def _read(self, answer: PyTorchAnswer) -> None:
         known = answer.done
         try:
             logits = self._decoder.read(answer)
@@ -255,7 +255,7 @@ class PyTorchEngine(Engine):
             self._give_up([answer], exc)
 
     def _decode(self) -> None:
-        rows = [row for row in self._decoder.rows if isinstance(row, Answer)]
+        rows = [row for row in self._decoder.rows if isinstance(row, PyTorchAnswer)]
         try:
             logits = self._decoder.decode()
             if self._sampler is None:
@@ -267,7 +267,7 @@ class PyTorchEngine(Engine):
             self._give_up(rows, exc)
             self._decoder.clear()
 
-    def _take(self, rows: Sequence[Answer], tokens: Sequence[int | None]) -> None:
+    def _take(self, rows: Sequence[PyTorchAnswer], tokens: Sequence[int | None]) -> None:
         for answer, token in zip(rows, tokens, strict=True):
             try:
                 told, reason = answer.take(token)
@@ -279,22 +279,22 @@ class PyTorchEngine(Engine):
             if reason is not None:
                 self._end(answer, reason)
 
-    def _join(self, answer: Answer) -> None:
+    def _join(self, answer: PyTorchAnswer) -> None:
         self._decoder.join(answer)
         self._sampler = None
 
-    def _end(self, answer: Answer, reason: FinishReason) -> None:
+    def _end(self, answer: PyTorchAnswer, reason: FinishReason) -> None:
         self._events.extend(answer.end(reason))
         self._forget(answer, keep=True)
 
-    def _forget(self, answer: Answer, *, keep: bool) -> None:
+    def _forget(self, answer: PyTorchAnswer, *, keep: bool) -> None:
         del self._answers[answer.id]
         if self._reading is answer:
             self._reading = None
         self._decoder.end(answer, keep=keep)
         self._sampler = None
 
-    def _give_up(self, answers: Sequence[Answer], exc: Exception) -> None:
+    def _give_up(self, answers: Sequence[PyTorchAnswer], exc: Exception) -> None:
         """A forward pass failed: so do the requests that were in it, and only they."""
         error = as_inference_error(exc)
         _log.error("a forward pass with %d requests failed", len(answers), exc_info=exc)
@@ -315,7 +315,7 @@ class PyTorchEngine(Engine):
             torch.mps.empty_cache()
 
 
-def _prepare(rows: Sequence[Answer], logits: torch.Tensor) -> None:
+def _prepare(rows: Sequence[PyTorchAnswer], logits: torch.Tensor) -> None:
     """See and change the logits of each row that asks for it, before the samplers do."""
     for row, answer in enumerate(rows):
         if answer.prepares:

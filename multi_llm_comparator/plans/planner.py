@@ -23,7 +23,7 @@ CLOSED_EARLY = "had the plan ended where the planner's tokens ran out"
 
 @dataclass
 class PlanningAttempt:
-    """One time the planner was asked: what it wrote, what was mended, and what was wrong with it in the end.
+    """One time the planner was asked: what it wrote, what was repaired, and what was wrong with it in the end.
 
     ``begun`` are the steps, by id, that were begun by a plan which then could not be used or was never whole, and that
     no later plan has taken over.

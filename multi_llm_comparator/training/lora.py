@@ -130,10 +130,7 @@ class _Tuning:
         expected = self._estimated(cleaned)
         self.report.phase("loading")
         loaded = load_checkpoint(str(self.base), load_options(self.options, CheckpointFiles(self.base)))
-        for note in (*loaded.notes, rounding_note(str(loaded.dtype).removeprefix("torch."))):
-            # In which numbers an engine would compute it is another question.
-            if note and not note.startswith(FLOAT32[:16]):
-                self.report.note("info", note)
+        self._tell_of(loaded)
         left_out = LeftOut()
         train, validation = (self._examples(found, loaded, left_out) for found in (cleaned.train, cleaned.validation))
         for reason in left_out:
@@ -162,6 +159,12 @@ class _Tuning:
             report=self.report,
         )
         return self._ended(loop, loop.run(), start, cleaned, loaded)
+
+    def _tell_of(self, loaded: LoadedModel) -> None:
+        for note in (*loaded.notes, rounding_note(str(loaded.dtype).removeprefix("torch."))):
+            # In which numbers an engine would compute it is another question.
+            if note and not note.startswith(FLOAT32[:16]):
+                self.report.note("info", note)
 
     def _cleaned(self) -> CleanReport:
         spec = self.options.data

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from multi_llm_comparator.core.readable import NOTHING, Language
 from multi_llm_comparator.voting.ranking import Ranking, Standing, points
 from multi_llm_comparator.voting.tally import Tally
-from multi_llm_comparator.voting.turns import BAD, Turn
+from multi_llm_comparator.voting.turns import BAD, VoteTurn
 
 _EN: dict[str, str] = {
     "report": "Blind votes",
@@ -152,7 +152,7 @@ def notes(found: Tally, ranking: Ranking, language: Language) -> list[str]:
     return [*said, say(language, "how")]
 
 
-def choice_words(turn: Turn, name: str, language: Language) -> str:
+def choice_words(turn: VoteTurn, name: str, language: Language) -> str:
     """What was chosen; ``name`` is that of the better one."""
     if turn.is_automatic:
         return say(language, "choice_same")

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, cast, get_args
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.comparing import How, compare, pattern_problem, schema_problem
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Kind, Task, TaskItem, TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.choice import ChoiceTask
 from multi_llm_comparator.evaluation.tasks.prompts import choices_after, few_shot_prompt
 from multi_llm_comparator.evaluation.tasks.sources import csv_rows, json_rows
@@ -35,7 +35,7 @@ class WrittenTask(Task):
         self.name = self.group = name
         self.items = tuple(items)
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         if not isinstance(answer, str):
             return ItemScore(value=0.0, correct=False, reason="this question wants an answer in words")
         return compare(cast(How, item.about["compare"]), str(item.target), answer)

@@ -82,8 +82,8 @@ def _list_rows(file: TextIO, name: str) -> Iterator[Row]:
             piece_chars = min(MAX_ROW_CHARS, 2 * piece_chars)
             if len(text) > 2 * MAX_ROW_CHARS + PIECE_CHARS:
                 raise DocumentError(
-                    f"{name}, entry {number + 1}, is not JSON or has more than {MAX_ROW_CHARS:,} characters; mend it "
-                    "or take it out"
+                    f"{name}, entry {number + 1}, is not JSON or has more than {MAX_ROW_CHARS:,} characters; correct "
+                    "it, or take it out"
                 )
             continue
         number, at, piece_chars = number + 1, end, PIECE_CHARS
