@@ -23,7 +23,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.jobs.documents import read_document, read_sample, restored_account
 from multi_llm_comparator.jobs.entries import OTHER_PAGE, PAGES, entry_of, job_kinds
-from multi_llm_comparator.jobs.export import FORMATS, export_job
+from multi_llm_comparator.jobs.export import export_job
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.grid import MAX_GRID, GridTable, grid_specs, table_of
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 class JobKind:
     """Jobs of one kind, as a kind of run."""
 
-    formats = FORMATS
+    formats = export_job.formats
 
     def __init__(self, name: str, jobs: JobRegistry) -> None:
         self.name, self.page, self._jobs = name, PAGES.get(name, OTHER_PAGE), jobs

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, InferenceError
-from multi_llm_comparator.runs.exporting import cut, in_format
+from multi_llm_comparator.runs.exporting import Exports, cut
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.runs.stored import life_of, read_document, record_of, take_life
@@ -175,9 +175,8 @@ async def test_what_is_stored_is_read_back_unless_another_kind_or_a_newer_versio
 
 
 def test_a_format_that_there_is_not_names_those_that_there_are() -> None:
-    writers: dict[str, Callable[[], str | bytes]] = {"text": lambda: "é\ud800", "bytes": lambda: b"\x00"}
-    made = [in_format(name, "a thought", writers) for name in writers]
-    assert made == ["é?".encode(), b"\x00"]
+    exports = Exports[str]("a thought", text=lambda thought, _: f"{thought}\ud800", bytes=lambda *_: b"\x00")
+    assert [exports("é", name) for name in exports.formats] == ["é?".encode(), b"\x00"]
     with pytest.raises(ConfigurationError, match="'pdf' for a thought; there are text, bytes"):
-        in_format("pdf", "a thought", writers)
+        exports("é", "pdf")
     assert (cut("abc", 3), cut("abcd", 3)) == ("abc", "abc …")

@@ -12,7 +12,7 @@ import pytest
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.training.data.formats import examples_of
-from multi_llm_comparator.voting.export import FORMATS, export_votes
+from multi_llm_comparator.voting.export import export_votes
 from multi_llm_comparator.voting.human_preferences import human_preferences
 from multi_llm_comparator.voting.preference_pairs import preference_rows, write_pairs
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
@@ -36,7 +36,7 @@ def voted() -> VotingSnapshot:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", export_votes.formats)
 def test_every_file_has_the_votes_and_who_wrote_what(voted: VotingSnapshot, format: str, language: str) -> None:
     text = export_votes(voted, format, language).decode("utf-8-sig")  # type: ignore[arg-type]
     for word in ("Small", "Large"):

@@ -10,7 +10,7 @@ import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
+from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.spec import JudgeSpec
 from multi_llm_comparator.evaluation.measuring.words import WORDS
 from tests.evaluation.measuring.making import Opened, Saying, asked_all, evaluation, prompt_set
@@ -70,4 +70,4 @@ async def test_a_judges_verdict_stands_beside_what_is_known_of_the_judge(opened:
 async def test_another_format_is_refused(opened: Opened) -> None:
     with pytest.raises(ConfigurationError, match="html, json, csv, markdown"):
         await exported(opened, "pdf")
-    assert set(FORMATS) == {"html", "json", "csv", "markdown"}
+    assert set(export_evaluation.formats) == {"html", "json", "csv", "markdown"}
