@@ -67,19 +67,20 @@ class Verdict(BaseModel):
         return fmean(s.score for s in self.scores) if self.scores else None
 
 
+# So that the same work gets the same scores.
+GREEDY = ModelConfig(temperature=0, max_tokens=1024)
+
+
 class Judge:
     """Asks one model (or group) for verdicts.
 
     Args:
         source: answers.
         target: the judge's name.
-        config: how it generates; greedy as a rule, so that the same work gets the same scores.
     """
 
-    def __init__(self, source: TextSource, target: str, config: ModelConfig | None = None) -> None:
-        self.target = target
-        self._source = source
-        self._config = config or ModelConfig(temperature=0, max_tokens=1024)
+    def __init__(self, source: TextSource, target: str) -> None:
+        self.target, self._source = target, source
 
     async def judge_plan(self, run: PlanRun) -> Verdict:
         """Score the plan of a run."""
@@ -97,7 +98,7 @@ class Judge:
 
     async def _judge(self, part: Part, work: str) -> Verdict:
         scores, error = await ask_judge(
-            self._source, self.target, self._config, _instruction(part, work), partial(parse_scores, part)
+            self._source, self.target, GREEDY, _instruction(part, work), partial(parse_scores, part)
         )
         return Verdict(part=part, judge=self.target, scores=scores or (), error=error or None)
 
