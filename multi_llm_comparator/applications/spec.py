@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.readable import Language
@@ -39,15 +40,13 @@ MAX_QUESTION_CHARS = 2_000
 MAX_WEIGHTS = 20
 
 
-class ServiceSpec(BaseModel):
+class ServiceSpec(ClosedModel):
     """One piece of work. ``name`` is the file's; ``language`` that of the result, "" for that of the document.
 
     ``target`` may be whatever can be asked: a model, a group, ``cooperate:MODE``. "" asks nobody: then all that is said
     is computed or quoted. ``context_tokens`` bound a question with its answer. ``weights`` of criteria go before those
     in the text.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     service_type: ServiceType
     kind: str

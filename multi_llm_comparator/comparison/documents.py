@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.answer import Answer, Curve
@@ -15,6 +15,7 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.parameters import NAMES, Config
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
@@ -38,14 +39,10 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Ordinal = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 T = TypeVar("T", bound=BaseModel)
 
 
-class PaneDocument(Document):
+class PaneDocument(ClosedModel):
     id: PaneId
     target: Name
     config: Config
@@ -53,7 +50,7 @@ class PaneDocument(Document):
     constraint: Constraint | None = None
 
 
-class TurnDocument(Document):
+class TurnDocument(ClosedModel):
     prompt: str = Field(max_length=limits.MAX_PROMPT_CHARS)
     created_at: Moment
     selected: dict[PaneId, int]
@@ -61,7 +58,7 @@ class TurnDocument(Document):
     images: tuple[Digest, ...] = Field(default=(), max_length=limits.MAX_IMAGES)
 
 
-class ImageDocument(Document):
+class ImageDocument(ClosedModel):
     """An image beside prompts, as :class:`StoredImage` has it."""
 
     digest: Digest
@@ -75,7 +72,7 @@ class ImageDocument(Document):
         return StoredImage(**self.model_dump()).check()
 
 
-class RunDocument(Document):
+class RunDocument(ClosedModel):
     """Everything of a run but its answers."""
 
     panes: tuple[PaneDocument, ...] = Field(min_length=1, max_length=limits.MAX_PANES)
@@ -85,7 +82,7 @@ class RunDocument(Document):
     imported_from: ImportedFrom | None = None
 
 
-class LegDocument(Document):
+class LegDocument(ClosedModel):
     """One request's figures; its text is the next ``text_chars`` characters of the answer's."""
 
     text_chars: Ordinal
@@ -114,7 +111,7 @@ def _piece(data: Any) -> TokenPiece:
 Piece = Annotated[TokenPiece, BeforeValidator(_piece)]
 
 
-class AnswerDocument(Document):
+class AnswerDocument(ClosedModel):
     """One attempt of one pane at one turn; its text is kept beside it. Exports name its ``id`` elsewhere."""
 
     id: Annotated[str, Field(max_length=64)] | None = None

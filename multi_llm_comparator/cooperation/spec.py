@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from multi_llm_comparator.cooperation.normalising import AnswerKind
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -21,11 +22,7 @@ MAX_HISTORY = 200
 MEMBER_TIMEOUT_S = 1800.0
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Member(_Part):
+class Member(ClosedModel):
     """Who takes part: any target of the gateway. ``role`` is its part in a pipeline; ``weight`` what its vote counts,
     None as measured, or 1 where nothing is. ``config`` None is that of the cooperation."""
 
@@ -41,7 +38,7 @@ class Member(_Part):
         return self
 
 
-class CooperationSpec(_Part):
+class CooperationSpec(ClosedModel):
     """One cooperation.
 
     Attributes:

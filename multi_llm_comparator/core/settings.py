@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, in_plain_words
@@ -31,10 +32,8 @@ def default_home() -> Path:
     return Path(os.environ.get("MLC_HOME") or "~/.multi_llm_comparator").expanduser()
 
 
-class ModelServing(BaseModel):
+class ModelServing(ClosedModel):
     """How one local model is kept in memory and served; what is not given is as for all models."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pinned: bool = Field(default=False, description="once loaded it stays, whatever others need")
     at_start: bool = Field(default=False, description="loaded when the workbench starts")

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.evaluation.judge_asking import ask_judge
@@ -52,10 +53,8 @@ class _Scores(BaseModel):
     scores: Annotated[list[Score], Field(max_length=20)]
 
 
-class Verdict(BaseModel):
+class Verdict(ClosedModel):
     """What the judge says of one part. Without scores it is unjudged, and ``error`` says why."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     part: Part
     judge: str

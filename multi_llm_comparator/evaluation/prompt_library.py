@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.callers import own_folder
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
@@ -26,10 +27,8 @@ FORMAT = "multi-llm-comparator prompts"
 _changing = threading.Lock()
 
 
-class SavedPrompt(BaseModel):
+class SavedPrompt(ClosedModel):
     """A prompt under a name; ``{{names}}`` in it are filled in when it is used."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
     text: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.core.reading import read_bytes
 
@@ -26,18 +27,14 @@ Pattern = Annotated[str, Field(max_length=1000), AfterValidator(_is_pattern)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScriptedAnswer(_Part):
+class ScriptedAnswer(ClosedModel):
     """The answer when ``pattern`` (a regular expression) is found in the last message."""
 
     pattern: Pattern
     text: str
 
 
-class Fault(_Part):
+class Fault(ClosedModel):
     """Something that goes wrong.
 
     ``kind``: ``error`` fails the request (or the loading) with ``error_type`` and ``message``; ``crash`` aborts the
@@ -55,7 +52,7 @@ class Fault(_Part):
     message: str = "the script says so"
 
 
-class Script(_Part):
+class Script(ClosedModel):
     """The whole behaviour. Every field has a default: ``{}`` is a model that echoes the last message at once.
 
     ``answers`` are tried in order; where none fits the answer is ``otherwise``, or the last message itself when that

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import load_json
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.keys import KeyStore
@@ -21,9 +22,7 @@ FORMAT, VERSION = "llm-cooperation models", 1
 MAX_BYTES = 4 << 20
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Model(ClosedModel):
     model_path: str = Field(min_length=1, max_length=1000)
     api_base_url: str | None = None
     supported_tasks: tuple[str, ...] = ()
@@ -31,9 +30,7 @@ class _Model(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Document(ClosedModel):
     format: str
     version: int
     base_url: str | None = None

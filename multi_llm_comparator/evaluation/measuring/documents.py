@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.divergence import Divergence
@@ -25,10 +26,8 @@ SCHEMA_VERSION = 1
 _CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
 
 
-class Score(BaseModel):
+class Score(ClosedModel):
     """How one subject did in one source, for histories that read no answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     subject: str
     target: str
