@@ -12,7 +12,7 @@ from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.run import ServiceRun
-from multi_llm_comparator.applications.sources import Sources
+from multi_llm_comparator.applications.sources import ServiceSources
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.runs.registry import RunRegistry
@@ -32,7 +32,7 @@ class ServiceRegistry(TaskRunKind[ServiceRun]):
 
     name, page, exports, run_class = KIND, "services", export_service, ServiceRun
 
-    def __init__(self, runs: RunRegistry, sources: Sources) -> None:
+    def __init__(self, runs: RunRegistry, sources: ServiceSources) -> None:
         super().__init__(runs)
         self._sources = sources
         runs.when_deleted(sources.documents.forget)

@@ -30,7 +30,7 @@ from multi_llm_comparator.inferencers.pytorch_answer import PyTorchAnswer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_embedding import PyTorchEmbedding
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_load import LoadedCheckpoint, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
 from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
@@ -86,7 +86,7 @@ class PyTorchEngine(Engine):
         self._read_tokens = 0  # of prompts, since the last token of the active requests
         self._events: list[Event] = []
 
-    def _open_decoder(self, loaded: LoadedModel, path: str) -> tuple[Decoder, list[str]]:
+    def _open_decoder(self, loaded: LoadedCheckpoint, path: str) -> tuple[Decoder, list[str]]:
         options = self._options
         try:
             return open_decoder(
@@ -322,7 +322,9 @@ def _prepare(rows: Sequence[PyTorchAnswer], logits: torch.Tensor) -> None:
             answer.prepare(logits[row])
 
 
-def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]) -> dict[str, Any]:
+def _describe(
+    loaded: LoadedCheckpoint, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]
+) -> dict[str, Any]:
     config = loaded.model.config
     return {
         "model_type": "pytorch",

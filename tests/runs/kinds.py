@@ -9,14 +9,14 @@ from pathlib import Path
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.run import ServiceRun
-from multi_llm_comparator.applications.sources import Documents, Sources
+from multi_llm_comparator.applications.sources import Documents, ServiceSources
 from multi_llm_comparator.applications.spec import spec_of
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.spec import checked_spec
 from multi_llm_comparator.core.requests import Message
-from multi_llm_comparator.evaluation.measuring.asking import Sources as Answering
+from multi_llm_comparator.evaluation.measuring.asking import ServiceSources as Answering
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.registry import PlanRegistry
@@ -235,7 +235,7 @@ class ServiceLife(Life):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._folder = tempfile.TemporaryDirectory()
-        self.registry = ServiceRegistry(self.runs, Sources(self.source, Documents(Path(self._folder.name))))
+        self.registry = ServiceRegistry(self.runs, ServiceSources(self.source, Documents(Path(self._folder.name))))
 
     async def half(self) -> LiveRun:
         spec = spec_of("document_analysis", {"model": "m", "analysis_type": "summary"})

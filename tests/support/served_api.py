@@ -15,8 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents
-from multi_llm_comparator.applications.sources import Sources as ServiceSources
+from multi_llm_comparator.applications.sources import Documents, ServiceSources
 from multi_llm_comparator.cooperation.available import available_members
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.saved import SavedCooperations
