@@ -52,20 +52,16 @@ class RunningModels:
                 return
             except ModelNotFoundError as exc:
                 if has_begun:
-                    yield _failed(request, exc)
+                    yield Failed.of(request.id, exc)
                     return
                 self._absent.add(target)
                 messages.print(f"{self._there.where} does not have {target!r}; it is loaded here", style="dim")
             except MultiLLMError as exc:
-                yield _failed(request, exc)
+                yield Failed.of(request.id, exc)
                 return
         async with contextlib.aclosing(self._here.stream(target, request)) as own:
             async for event in own:
                 yield event
-
-
-def _failed(request: GenerationRequest, error: MultiLLMError) -> Failed:
-    return Failed(request_id=request.id, error_type=type(error).__name__, message=str(error))
 
 
 @contextlib.asynccontextmanager

@@ -119,7 +119,7 @@ class Gateway:
                     yield event
         except MultiLLMError as exc:
             outcome = "failed"
-            yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            yield Failed.of(request.id, exc)
         except Exception as exc:
             # The edge of the gateway: a mistake in here must not take down who asked.
             logger.exception("the gateway failed request %s to %r", request.id, target)

@@ -37,7 +37,7 @@ from multi_llm_comparator.inferencers.gguf_tokens import GgufTokenTable, PromptR
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary, template_of
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS
-from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.request_queue import WaitingLine, too_many
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 
@@ -101,7 +101,7 @@ class GgufEngine(Engine):
     def submit(self, request: GenerationRequest) -> None:
         request = request.as_seen(sees=self._sight is not None)
         if self._waiting.is_full:
-            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            self._events.append(too_many(request.id, len(self._waiting)))
             return
         self._waiting.join(request)
         self._constraints.begin(request)
@@ -113,9 +113,7 @@ class GgufEngine(Engine):
                 return
         if self._waiting.leave(request_id) is not None:
             self._constraints.leave(request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     def step(self) -> list[Event]:
         while request := self._waiting.take_first(self._has_room_for):
@@ -181,7 +179,7 @@ class GgufEngine(Engine):
             own = self._own_contexts.open(prompt, adapter) if request.config.reproducible else None
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
-            self._fail(request.id, as_request_error(exc))
+            self._events.append(Failed.of(request.id, as_request_error(exc)))
             if seen is not None:
                 seen.close()
             return
@@ -320,7 +318,7 @@ class GgufEngine(Engine):
     def _refuse(self, answer: GgufAnswer, error: MultiLLMError) -> None:
         """End an answer with an error; nothing of it is used again."""
         self._drop(answer, forget=True)
-        self._fail(answer.request.id, error)
+        self._events.append(Failed.of(answer.request.id, error))
 
     def _sample(self, context: Any) -> None:
         for answer, run, row in self._rows:
@@ -390,9 +388,6 @@ class GgufEngine(Engine):
             answer.own.release(forget=forget)
         else:
             self._slots.release(answer.slot, forget=forget)
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
     @property
     def _joining_rows(self) -> int:

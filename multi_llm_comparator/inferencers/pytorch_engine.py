@@ -17,7 +17,7 @@ from multi_llm_comparator.inferencers import pytorch_environment as environment
 import torch
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
@@ -36,7 +36,7 @@ from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
 from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, TokenSpelling, vocabulary_for_constraints
 from multi_llm_comparator.inferencers.pytorch_tokens import PyTorchTokenTable
-from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.request_queue import WaitingLine, too_many
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 from multi_llm_comparator.inferencers.tool_grammar import tool_info
@@ -111,7 +111,7 @@ class PyTorchEngine(Engine):
     def submit(self, request: GenerationRequest) -> None:
         request = request.as_seen(sees=self._encoder.sight is not None)
         if self._waiting.is_full:
-            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            self._events.append(too_many(request.id, len(self._waiting)))
         else:
             self._waiting.join(request)
             self._constraints.begin(request)
@@ -122,9 +122,7 @@ class PyTorchEngine(Engine):
             self._end(self._answers[request_id], "cancelled")
         elif self._waiting.leave(request_id) is not None:
             self._constraints.leave(request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     @torch.inference_mode()
     def step(self) -> list[Event]:
@@ -207,7 +205,7 @@ class PyTorchEngine(Engine):
                 self._adapt(answer, request)
             except Exception as exc:
                 # Past here it would end the process, and with it the answers to everybody else.
-                self._fail(request.id, as_request_error(exc))
+                self._events.append(Failed.of(request.id, as_request_error(exc)))
                 continue
             self._answers[answer.id] = answer
             try:
@@ -273,7 +271,7 @@ class PyTorchEngine(Engine):
                 told, reason = answer.take(token)
             except InferenceError as exc:
                 self._forget(answer, keep=False)
-                self._fail(answer.id, exc)
+                self._events.append(Failed.of(answer.id, exc))
                 continue
             self._events += told
             if reason is not None:
@@ -301,11 +299,8 @@ class PyTorchEngine(Engine):
         for answer in answers:
             if answer.id in self._answers:
                 self._forget(answer, keep=False)
-                self._fail(answer.id, error)
+                self._events.append(Failed.of(answer.id, error))
         self._release_memory()
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
     def _release_memory(self) -> None:
         gc.collect()

@@ -57,7 +57,7 @@ async def answers(form: EventsForm, request: Request) -> Response:
                 yield b"".join(as_json(event_to_dict(event)) + b"\n" for _, event in batch)
             meter.end([answer], ANSWERED)
         except MultiLLMError as exc:
-            failed = Failed(request_id=wanted.id, error_type=type(exc).__name__, message=str(exc))
+            failed = Failed.of(wanted.id, exc)
             yield as_json(event_to_dict(failed)) + b"\n"
 
     def ended() -> None:
