@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.readable import Language
 
 ServiceType = Literal["document_analysis", "data_insight", "decision_support"]
@@ -97,11 +98,7 @@ def spec_of(service_type: str, parameters: Mapping[str, Any], *, target: str = "
         names = [named, "model", *(set(ServiceSpec.model_fields) - {"service_type", "kind", "target"})]
         near = did_you_mean(unknown[0], names)
         raise ConfigurationError(f"there is no parameter {unknown[0]!r}{near}")
-    try:
-        spec = ServiceSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
+    spec = checked(ServiceSpec, fields)
     _check(spec)
     return spec
 

@@ -19,7 +19,7 @@ from multi_llm_comparator.core.bounded_json import load_json, read_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.keys import KeyStore
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings
 from multi_llm_comparator.groups.config import ModelDeclaration
@@ -162,8 +162,7 @@ async def import_file(path: Path, as_json: bool) -> bool:
     try:
         Settings(**{**get_settings().model_dump(), **settings})
     except ValidationError as exc:
-        problem = exc.errors()[0]
-        raise ConfigurationError(f"settings.{problem['loc'][0]}: {in_plain_words(problem)}") from exc
+        raise ConfigurationError(f"settings.{said_of(exc)}") from exc
     kept = ConfigFile().replace(groups)
     if settings:
         save_settings(settings)
@@ -209,8 +208,7 @@ def _checked_model(declared: Mapping[str, Any]) -> None:
     try:
         ModelDeclaration(**declared)
     except ValidationError as exc:
-        problem = exc.errors()[0]
-        raise ConfigurationError(f"{'.'.join(map(str, problem['loc']))}: {in_plain_words(problem)}") from exc
+        raise ConfigurationError(said_of(exc)) from exc
 
 
 def _say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:

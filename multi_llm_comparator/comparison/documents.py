@@ -19,6 +19,7 @@ from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.stored_images import MAX_KEPT_BYTES, MAX_THUMBNAIL_CHARS, StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -361,6 +362,4 @@ def validated(model: type[T], data: Any, where: str) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as exc:
-        wrong = exc.errors(include_url=False, include_context=False, include_input=False)
-        places = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong[:3])
-        raise DocumentError(f"{where} is not what this version writes: {places}") from exc
+        raise DocumentError(f"{where} is not what this version writes: {said_of(exc, 3)}") from exc

@@ -17,7 +17,7 @@ from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, in_plain_words
+from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, said_of
 from multi_llm_comparator.core.reading import read_bytes
 
 MAX_FILE_BYTES = 64 * 1024
@@ -184,9 +184,8 @@ def _validated(given: dict[str, Any], path: Path) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as exc:
-        problems = [f"{'.'.join(map(str, e['loc']))[:80]}: {in_plain_words(e)}" for e in exc.errors()[:MAX_PROBLEMS]]
-        more = exc.error_count() - len(problems)
-        said = "; ".join([*problems, *([f"and {more} more"] if more else [])])
+        more = exc.error_count() - MAX_PROBLEMS
+        said = f"{said_of(exc, MAX_PROBLEMS)}{f'; and {more} more' if more > 0 else ''}"
         raise ConfigurationError(f"settings in {str(path)!r} or the environment: {said}") from exc
 
 

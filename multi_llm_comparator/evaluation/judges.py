@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.evaluation.judge_asking import ask_judge
 from multi_llm_comparator.evaluation.judging import FENCED
@@ -137,8 +138,7 @@ def _reader(kind: type[S]) -> Callable[[str], S]:
         try:
             return kind.model_validate_json(text)
         except ValidationError as exc:
-            first = exc.errors(include_url=False, include_context=False)[0]
-            raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg']}") from exc
+            raise ValueError(said_of(exc, whole="the answer")) from exc
 
     return read
 

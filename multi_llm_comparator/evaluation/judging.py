@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.evaluation.judge_asking import ask_judge
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -115,9 +116,7 @@ def parse_scores(part: Part, text: str) -> tuple[Score, ...]:
     try:
         found = _Scores.model_validate_json(text).scores
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the answer"
-        raise ValueError(f"{place}: {first['msg']}") from exc
+        raise ValueError(said_of(exc, whole="the answer")) from exc
     wanted = RUBRICS[part]
     by_name = {score.criterion: score for score in found}
     if sorted(score.criterion for score in found) != sorted(wanted):

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.plain_errors import said_of
 
 MAX_ROWS = 10_000
 MAX_PROMPT_CHARS = 100_000
@@ -125,7 +126,4 @@ def checked_set(what: str, **fields: object) -> PromptSet:
     try:
         return PromptSet.model_validate(fields)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise DocumentError(f"{what}: {place + ': ' if place else ''}{message}") from exc
+        raise DocumentError(f"{what}: {said_of(exc, first=1)}") from exc

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, said_of
 from multi_llm_comparator.core.reading import read_bytes
 
 MAX_SCRIPT_BYTES = 1024 * 1024
@@ -96,5 +97,4 @@ def read_script(path: str) -> Script:
     try:
         return Script.model_validate_json(data)
     except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise ModelLoadError(f"{path!r} is not a script of a model: {problems}") from exc
+        raise ModelLoadError(f"{path!r} is not a script of a model: {said_of(exc, MAX_PROBLEMS)}") from exc

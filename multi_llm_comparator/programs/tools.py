@@ -14,7 +14,7 @@ from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.keys import KeyStore
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.groups.config_edit import ConfigFile
 from multi_llm_comparator.programs.system_config import MAX_MODELS, ModelSettings, SystemConfig
 
@@ -104,9 +104,7 @@ class APIConfigManager:
         try:
             document = _Document.model_validate(load_json(Path(path), MAX_BYTES))
         except ValidationError as exc:
-            first: Any = exc.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "file"
-            raise DocumentError(f"{str(path)!r}: {where}: {in_plain_words(first)}") from exc
+            raise DocumentError(f"{str(path)!r}: {said_of(exc, whole='file')}") from exc
         except (OSError, ValueError) as exc:
             raise DocumentError(f"{str(path)!r} cannot be read: {exc}") from exc
         if (document.format, document.version) != (FORMAT, VERSION):

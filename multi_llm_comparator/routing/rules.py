@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config_loader import read_yaml
 
@@ -159,6 +159,4 @@ def _checked(data: dict[str, Any], source: str) -> Rules:
     try:
         return Rules.model_validate(data)
     except ValidationError as exc:
-        first: Any = exc.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigurationError(f"{source}: {place}: {in_plain_words(first)}") from exc
+        raise ConfigurationError(f"{source}: {said_of(exc, whole='file')}") from exc

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from math import comb
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 
 MAX_CONTESTANTS, MAX_SHOWN = 16, 4
 MAX_PROMPTS, MAX_PROMPT_CHARS, MAX_ALL_CHARS = 10_000, 100_000, 8_000_000
@@ -130,13 +130,7 @@ def checked_spec(**fields: object) -> VotingSpec:
         ConfigurationError: the first thing that is wrong with it.
         InvalidParameterError: a parameter of a contestant is out of its range.
     """
-    try:
-        spec = VotingSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    spec = checked(VotingSpec, fields)
     for one in spec.contestants:
         one.config.validate()
     return spec

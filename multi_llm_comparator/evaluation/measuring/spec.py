@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 
@@ -135,13 +136,7 @@ def checked_spec(**fields: object) -> EvaluationSpec:
         ConfigurationError: the first thing that is wrong with it.
         InvalidParameterError: a parameter of a subject or the judge is out of its range.
     """
-    try:
-        spec = EvaluationSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    spec = checked(EvaluationSpec, fields)
     for config in (*(subject.config for subject in spec.subjects), *([spec.judge.config] if spec.judge else [])):
         config.validate()
     return spec
