@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.voting.snapshot import Phase
 from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, VotingSpec
 from multi_llm_comparator.voting.turns import VoteTurn
@@ -23,17 +23,11 @@ SCHEMA_VERSION = 1
 _TURN = TypeAdapter(VoteTurn)
 
 
-class VotingDocument(BaseModel):
+class VotingDocument(LifeDocument):
     """Everything of a session but its turns, which are stored one by one."""
 
-    model_config = ConfigDict(extra="forbid")
-
     spec: VotingSpec
-    state: RunState
     phase: Phase = ""
-    created_at: float
-    ended_at: float | None = None
-    error: str | None = None
     facts: dict[str, ModelFacts] = Field(default={}, max_length=MAX_CONTESTANTS)
     versions: dict[str, str] = Field(default={}, max_length=50)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.closed_model import ClosedModel
@@ -15,8 +15,8 @@ from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -38,22 +38,16 @@ class Score(ClosedModel):
     n: int
 
 
-class EvaluationDocument(BaseModel):
+class EvaluationDocument(LifeDocument):
     """Everything of an evaluation but its answers and duels, which are stored one by one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     spec: EvaluationSpec
     digest: str = ""
     items: list[ItemFacts] = Field(default=[], max_length=MAX_ITEMS)
-    state: RunState
     phase: Phase = ""
-    created_at: float
-    ended_at: float | None = None
-    error: str | None = None
-    scores: list[Score] = []
-    learnt: list[Learnt] = []
-    divergences: list[Divergence] = []
+    scores: list[Score] = Field(default=[])
+    learnt: list[Learnt] = Field(default=[])
+    divergences: list[Divergence] = Field(default=[])
 
 
 def run_record(run: EvaluationRun) -> RunRecord:
