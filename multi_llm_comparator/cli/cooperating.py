@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 from multi_llm_comparator.cli.answering import Running, running
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.talking import Wanted, question_of
 from multi_llm_comparator.cooperation.scheduler import finished
 from multi_llm_comparator.cooperation.source import figures_of
@@ -48,7 +47,7 @@ async def cooperate(
         else:
             result = await _here(who, body, wanted)
     if as_json:
-        print(json.dumps(result, ensure_ascii=False))
+        print_json(result)
         return True
     output.print(result["result"])
     for member in result["members"]:

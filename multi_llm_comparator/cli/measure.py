@@ -13,7 +13,8 @@ from rich.table import Table
 
 from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import follow, messages, output
-from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, Manner, config_of, working
+from multi_llm_comparator.cli.options import DEFAULT_CONFIG
+from multi_llm_comparator.cli.planning import Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
