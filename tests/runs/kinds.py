@@ -16,7 +16,7 @@ from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.spec import checked_spec
 from multi_llm_comparator.core.requests import Message
-from multi_llm_comparator.evaluation.measuring.asking import ServiceSources as Answering
+from multi_llm_comparator.evaluation.measuring.asking import Sources as Answering
 from multi_llm_comparator.evaluation.measuring.registry import EvaluationRegistry
 from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.registry import PlanRegistry
