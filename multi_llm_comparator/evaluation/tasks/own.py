@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast, get_args
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.json_records import refuse_twins
 from multi_llm_comparator.evaluation.comparing import How, compare, pattern_problem, schema_problem
 from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.choice import ChoiceTask
@@ -60,7 +61,7 @@ def load_own(path: str | Path, options: TaskOptions) -> list[Task]:
             if choices
             else _written_item(row, number, where, options)
         )
-    _check_ids(path, [*chosen, *written])
+    refuse_twins(path, [*chosen, *written])
     tasks: list[Task] = [ChoiceTask(f"{path.stem}_choice", path.stem, VERSION, chosen)] if chosen else []
     return [*tasks, *([WrittenTask(f"{path.stem}_written", written)] if written else [])]
 
@@ -133,11 +134,3 @@ def _expected(row: Mapping[str, Any], where: str) -> str:
     if expected is None or expected == "":
         raise DocumentError(f"{where} has neither 'answer' nor 'expected'")
     return json.dumps(expected) if isinstance(expected, dict) else str(expected)
-
-
-def _check_ids(path: Path, items: Sequence[TaskItem]) -> None:
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            raise DocumentError(f"{str(path)!r} has the id {item.id!r} twice; a resumed run could not tell them apart")
-        seen.add(item.id)
