@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from pathlib import Path
 
@@ -24,6 +25,14 @@ def test_all_languages_say_the_same_with_the_same_places(module: Path) -> None:
     for key, text in words["en"].items():
         assert places(words["zh"][key]) == places(text), key
     assert words["zh"].keys() == words["en"].keys()
+
+
+def test_no_word_lies_unused() -> None:
+    code = "\n".join(p.read_text(encoding="utf-8") for end in ("py", "html") for p in PACKAGE.rglob(f"*.{end}"))
+    said = {*re.findall(r"[\"'](\w+)[\"']", code), *re.findall(r"words\.(\w+)", code)}
+    begun = tuple({*re.findall(r"f[\"'](\w+_)\{", code), *re.findall(r"[\"'](\w+_)[\"'] ~", code)})
+    for module in MODULES:
+        assert [key for key in Words(str(module))["en"] if key not in said and not key.startswith(begun)] == [], module
 
 
 def test_places_are_filled_in_and_braces_stay_where_nothing_is_given() -> None:
