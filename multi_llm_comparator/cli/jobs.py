@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.jobs.job_run import JobRun

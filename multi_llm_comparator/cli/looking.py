@@ -78,17 +78,16 @@ async def scan(as_json: bool) -> bool:
 
 async def status(as_json: bool) -> bool:
     """Say who runs with this home."""
-    found = await running()
+    home = str(get_settings().home)
+    async with running() as found:
+        told = await found.status() if found is not None else {}
     if found is None:
-        said: dict[str, Any] = {"running": False, "home": str(get_settings().home)}
         if as_json:
-            print_json(said)
+            print_json({"running": False, "home": home})
         else:
-            output.print(f"no workbench is running with {said['home']}; start one: python app.py, or llm-server")
+            output.print(f"no workbench is running with {home}; start one: python app.py, or llm-server")
         return True
-    async with found:
-        told = await found.status()
-    about = {"running": True, "address": found.where, "pid": found.holder.pid, "home": str(get_settings().home), **told}
+    about = {"running": True, "address": found.where, "pid": found.holder.pid, "home": home, **told}
     if as_json:
         print_json(about)
         return True

@@ -11,8 +11,8 @@ from typing import Any, get_args
 from rich.console import RenderableType
 from rich.table import Table
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import follow, messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import follow
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.planning import Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig

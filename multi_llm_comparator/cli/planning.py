@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.cli import dataset, resuming, single
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import output
+from multi_llm_comparator.cli.consoles import output, print_json
 from multi_llm_comparator.cli.export import export as write_export
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.running_models import RunningModels, models_elsewhere

@@ -71,10 +71,7 @@ async def models_elsewhere(*, alone: bool) -> AsyncIterator[Running | None]:
     Raises:
         KeyRefusedError: it wants a key that is not given.
     """
-    found = None if alone else await running()
-    if found is None:
-        yield None
-        return
-    async with found:
-        messages.print(f"models are asked at {found.where}", style="dim")
+    async with running(alone=alone) as found:
+        if found is not None:
+            messages.print(f"models are asked at {found.where}", style="dim")
         yield found

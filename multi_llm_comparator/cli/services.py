@@ -60,12 +60,11 @@ async def service(wanted: Wanted, as_json: bool, alone: bool) -> bool:
     data, parameters = _document(wanted), _parameters(wanted, name)
     # Wrong parameters are told before anything is loaded.
     spec_of(name, parameters)
-    found = None if alone else await running()
-    if found is not None:
-        async with found:
+    async with running(alone=alone) as found:
+        if found is not None:
             response, file = await _asked_there(found, name, data, parameters, format)
-    else:
-        response, file = await _worked_here(name, data, parameters, format)
+        else:
+            response, file = await _worked_here(name, data, parameters, format)
     if not response["success"]:
         raise DocumentError(str(response["error"]))
     if wanted.to is not None and file is not None:
