@@ -9,8 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.jobs.job_run import JobRun
@@ -85,13 +85,13 @@ async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     return await _followed(await work.jobs.resume(run_id), as_json)
 
 
-async def start_tuning(work: Services, options: TuningOptions, as_json: bool = False) -> bool:
+async def start_tuning(work: Services, options: TuningOptions) -> bool:
     """Put a tuning into the queue, and show how far it is. Ctrl+C leaves it at work."""
     title = f"{Path(options.model_path).name} · {Path(options.data.source).name}"[:MAX_TITLE_CHARS]
     await work.jobs.open(find=False)
     run = await work.jobs.start(make_spec({"kind": "tuning", "title": title, "options": options.to_dict()}))
     messages.print(f"job {run.id}")
-    return await _followed(run, as_json)
+    return await _followed(run, as_json=False)
 
 
 async def _followed(run: JobRun, as_json: bool) -> bool:
