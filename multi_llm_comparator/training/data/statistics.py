@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 # Upper ends of the histogram's bins, in tokens: powers of two and halfway between, up to the longest context.
 EDGES = tuple(sorted({2**power for power in range(3, 21)} | {3 * 2 ** (power - 1) for power in range(4, 20)}))
@@ -33,6 +33,10 @@ class DataStatistics:
             "longest": self.longest,
             "lengths": [list(one) for one in self.lengths],
         }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "lengths": tuple((most, rows) for most, rows in data["lengths"])})
 
 
 class Counting:

@@ -44,6 +44,8 @@ def draft_of(job: JobSnapshot, **changes: Any) -> Draft | None:
         evaluation_sets=data.contamination,
         changes={**kept, **changes},
         prompts=options.fixed_prompts,
+        cluster=job.spec.address or "",
+        cluster_gpu=job.spec.backend == "ray" and job.spec.needs.gpus > 0,
         made_from=job.id,
     )
 
