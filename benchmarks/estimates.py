@@ -2,8 +2,8 @@
 
 Each job is estimated as the page does it, after a short step was measured on this machine, and then run as a job of the
 app is, in a process of its own. They differ in base, rank, length of rows, batch, packing, checkpointing, precision and
-method. Rows are pieces of the documentation. A job that fails is told and counts as missed. It takes about 15 minutes on
-two cores; only a whole run is kept:
+method. Rows are pieces of the documentation. A job that fails is told and counts as missed. It takes about 15 minutes
+on two cores; only a whole run is kept:
 
     python -m benchmarks.estimates
 """
