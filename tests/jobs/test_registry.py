@@ -73,7 +73,7 @@ async def test_no_more_jobs_wait_than_may(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_a_grid_is_several_jobs_with_one_table(tmp_path: Path) -> None:
     async with opened(tmp_path, Roomy(cpus=4)) as jobs:
         spec = changed(trial(), needs={"cpus": 2})
-        grid = await jobs.start_grid(spec, {"steps": [1, 2], "nested": [{"way": "a"}, {"way": "b"}]})
+        grid = await jobs.start_grid(spec, {"steps": [1, 2, 4], "nested": [{"way": "a"}, {"way": "b"}]})
         children = [await jobs.get(summary.id) for summary in await jobs.list()]
         for run in children:
             assert (await over(run)).parent_id == grid
@@ -87,6 +87,8 @@ async def test_a_grid_is_several_jobs_with_one_table(tmp_path: Path) -> None:
         ((1, "b"), (1.0, 1.0)),
         ((2, "a"), (2.0, 0.5)),
         ((2, "b"), (2.0, 0.5)),
+        ((4, "a"), (4.0, 0.25)),
+        ((4, "b"), (4.0, 0.25)),
     ]
     assert table.rows[0].title == "counts · steps 1, nested {'way': 'a'}"
 
