@@ -225,9 +225,14 @@ class JobRegistry:
         else:
             raise at_work(run_id, run.owner)
 
-    async def resume(self, run_id: str) -> JobRun:
-        """Put a job that was stopped, failed or interrupted into the queue again; see :meth:`RunRegistry.resume`."""
-        return await self.runs.resume(run_id, JobRun)
+    async def resume(self, run_id: str, **changes: Any) -> JobRun:
+        """Put a job that was stopped, failed or interrupted into the queue again; see :meth:`RunRegistry.resume`. It
+        goes on with ``changes`` of its specification (:func:`jobs.spec.changed`), such as its kind can go on with."""
+
+        def change(run: JobRun) -> None:
+            run.spec = run.spec if run.state == "done" else changed(run.spec, **changes)
+
+        return await self.runs.resume(run_id, JobRun, change)
 
     async def duplicate(self, run_id: str, **changes: Any) -> JobSpec:
         """The specification of a job, changed: see :func:`jobs.spec.changed`. Nothing is started."""

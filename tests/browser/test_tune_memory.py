@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import ROOT
-from tests.browser.tuning import app_with, button, expect_state, figure, pick, state, wait_for_steps
+from tests.browser.tuning import app_with, button, expect_state, figure, pick, state, steps_done, wait_for_steps
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,14 +76,22 @@ def test_what_was_learnt_is_kept_the_page_says_what_to_change_and_the_job_resume
 
     expect_state(page, "failed")
     expect(page.get_by_text("memory ran out during a step; what it learnt in")).to_be_visible()
+    kept = steps_done(page)
     button(page, "next_less_memory").click()
-    expect(page.get_by_role("heading", name="New tuning")).to_be_visible()
-    expect(page.locator(".st-key-tune_block_preset")).to_contain_text("8 answers a step")
-
-    # Memory is free again: the same job goes on where it was.
-    page.goto(job)
-    button(page, "next_resume").click()
     expect_state(page, "done")
+    assert page.url == job and kept > 0
+    page.get_by_role("tab", name="What it learns from").click()
+    expect(page.get_by_text("Tokens in a pass")).to_be_visible()
+    options = json.loads(next(home.glob("jobs/*/job.json")).read_text())["options"]
+    assert options["checkpointing"] is True and options["pack_tokens"] < 1024
+    losses = [event for event in events(home) if event.get("series") == "loss"]
+    assert [event["step"] for event in losses] == sorted({event["step"] for event in losses})
+
+
+def events(home: Path) -> list[dict[str, Any]]:
+    """What the one job has told."""
+    (file,) = home.glob("jobs/*/events.jsonl")
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 def _set_up(page: Page, data: Path) -> None:

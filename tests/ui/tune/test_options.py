@@ -14,7 +14,7 @@ from multi_llm_comparator.ui.tune.preset import prompts_in, ranks_in, rates_in, 
 OPTIONS = TuningOptions(model_path="/models/one", data=DataSpec(source="/data.jsonl"))
 # Not shown as options: they have blocks of their own, follow from others, or concern experts with a file.
 ELSEWHERE = {"model_path", "data", "output_dir", "fixed_prompts"}
-NOT_SHOWN = {"pack_tokens", "max_gradient_norm", "preference_beta"}
+NOT_SHOWN = {"max_gradient_norm", "preference_beta"}
 
 
 def test_every_option_is_on_the_page_or_known_not_to_be() -> None:
