@@ -22,7 +22,7 @@ from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every, step_count
 
 PROCESS_BYTES = 700 * 2**20
 # What the backward pass needs beside what was kept for it, and what the allocator holds in between, by the bytes of a
@@ -195,8 +195,8 @@ def _assumed_kept(facts: ModelFacts, number_bytes: int) -> int:
 def _time(
     options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs, checkpointing: bool
 ) -> tuple[int, float]:
-    examples = statistics.rows // 2 if options.method == "dpo" else statistics.rows
-    steps = max(1, math.ceil(math.ceil(examples / options.in_step) * options.epochs))
+    examples = statistics.examples(options.method)
+    steps = step_count(examples, options.in_step, options.epochs)
     passes = examples * options.epochs
     if options.packing:
         passes = steps * max(1, math.ceil(statistics.tokens / max(examples, 1) * options.in_step / options.pack_tokens))

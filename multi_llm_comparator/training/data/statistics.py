@@ -25,6 +25,10 @@ class DataStatistics:
     longest: int
     lengths: tuple[tuple[int, int], ...]
 
+    def examples(self, method: str) -> int:
+        """What is learnt as one: rows, or for ``dpo`` pairs of them."""
+        return self.rows // 2 if method == "dpo" else self.rows
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
