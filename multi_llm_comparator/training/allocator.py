@@ -27,8 +27,8 @@ def keep_freed_memory() -> None:
 def give_back_freed_memory() -> None:
     """Have the system take what is free at this moment, once.
 
-    For after work of another kind: an answer that is written keeps ever larger keys and values, and the pieces of memory
-    that they leave do not fit what a step needs.
+    For after work of another kind: an answer that is written keeps ever larger keys and values, and the pieces of
+    memory that they leave do not fit what a step needs.
     """
     libc = _glibc()
     if libc is not None:
