@@ -27,7 +27,7 @@ from multi_llm_comparator.jobs.export import FORMATS, export_job
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.grid import MAX_GRID, GridTable, grid_specs, table_of
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
-from multi_llm_comparator.jobs.machine import Held, Machine, held_bytes
+from multi_llm_comparator.jobs.machine import Held, Machine, held_by_others, held_bytes
 from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
 from multi_llm_comparator.jobs.snapshot import WaitsFor
@@ -336,7 +336,8 @@ class JobRegistry:
 
     async def _admit(self) -> None:
         elsewhere = [run for run in self._in_order() if run.spec.backend != "local"]
-        room = await asyncio.to_thread(self._machine.room, self._held())
+        others = await asyncio.to_thread(held_by_others, self._folder, {*self._running, *self._queued})
+        room = await asyncio.to_thread(self._machine.room, (*self._held(), *others))
         order = [run for run in self._in_order() if run.spec.backend == "local"]
         admission = admit([Waiting(r.id, r.spec.needs, self._passed.get(r.id, 0)) for r in order], room)
         self._passed |= admission.passed

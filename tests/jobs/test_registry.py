@@ -57,6 +57,19 @@ async def test_jobs_that_need_few_cores_and_little_memory_run_beside_each_other(
         assert [(await over(run)).state for run in (one, two, three)] == ["done"] * 3
 
 
+async def test_a_job_waits_for_one_that_another_program_of_the_same_home_has_started(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    async with opened(tmp_path) as app, opened(tmp_path) as command:
+        first = await app.start(trial(steps=2, gate=str(gate)))
+        await counting(first)
+        second = await command.start(trial())
+        await until(lambda: second.snapshot().waits_for)
+        waits = second.snapshot().waits_for
+        assert waits is not None and waits.text == "waits for 2 CPU(s): jobs use 2 of 2"
+        gate.touch()
+        assert (await over(second)).state == "done" == (await over(first)).state
+
+
 async def test_no_more_jobs_wait_than_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MAX_QUEUED", 2)
     async with opened(tmp_path) as jobs:
