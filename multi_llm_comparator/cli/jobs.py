@@ -18,6 +18,7 @@ from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.training.data.data_process import DataProcess
+from multi_llm_comparator.training.estimate import most_bytes
 from multi_llm_comparator.training.tuning_spec import AskedJob, expected_of, tuning_spec
 from multi_llm_comparator.wiring import Services
 
@@ -96,7 +97,8 @@ async def start_tuning(work: Services, asked: AskedJob) -> bool:
         expected = await expected_of(options, DataProcess())
         needed, seconds = expected.peak_bytes / 1e9, expected.seconds
         messages.print(f"needs about {needed:.1f} GB and, by what is assumed of this machine, {seconds:.0f} s")
-        expected.check_fits(Path(options.model_path).name)
+        if not expected.fits_in(most_bytes()):
+            expected.check_fits(Path(options.model_path).name)
     await work.jobs.open(find=False)
     run = await work.jobs.start(tuning_spec(title, options, expected, asked.elsewhere))
     messages.print(f"job {run.id}")

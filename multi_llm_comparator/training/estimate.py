@@ -15,7 +15,7 @@ import psutil
 
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError
-from multi_llm_comparator.services.devices import gpu_loads
+from multi_llm_comparator.services.devices import gpu_loads, ram_bytes
 from multi_llm_comparator.services.memory_watch import work_limit_bytes
 from multi_llm_comparator.training.base_model import computes_in, computes_on_gpu
 from multi_llm_comparator.training.costs import Costs
@@ -78,6 +78,10 @@ class Estimate:
     def fits(self) -> bool:
         return not self.why
 
+    def fits_in(self, most: int) -> bool:
+        """Whether it fits now, or could where ``most`` bytes are free."""
+        return self.fits or self.peak_bytes <= most
+
     def check_fits(self, name: str) -> None:
         """Refuse what cannot fit.
 
@@ -135,6 +139,13 @@ def usable_bytes(processes: int = 1) -> int:
     if computes_on_gpu() and (loads := gpu_loads()):
         return int(max(load.total_bytes - load.used_bytes for load in loads) * USABLE)
     return int(min(psutil.virtual_memory().available * USABLE, work_limit_bytes())) // processes
+
+
+def most_bytes() -> int:
+    """The same when nothing else holds any: what does not fit into that never will."""
+    if computes_on_gpu() and (loads := gpu_loads()):
+        return int(max(load.total_bytes for load in loads) * USABLE)
+    return int(min(ram_bytes() * USABLE, work_limit_bytes()))
 
 
 def together(options: TuningOptions, statistics: DataStatistics) -> int:

@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from multi_llm_comparator.jobs.spec import JobSpec, make_spec
+from multi_llm_comparator.services.memory_watch import work_limit_bytes
 from multi_llm_comparator.training.base_model import computes_on_gpu
 from multi_llm_comparator.training.data.data_process import DataProcess
 from multi_llm_comparator.training.data.statistics import DataStatistics
-from multi_llm_comparator.training.estimate import Estimate, estimate
+from multi_llm_comparator.training.estimate import USABLE, Estimate, estimate
 from multi_llm_comparator.training.model_facts import model_facts
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
@@ -46,11 +47,16 @@ def tuning_spec(
     Raises:
         ConfigurationError: it cannot be a job.
     """
-    memory_bytes = 0 if expected is None else expected.ram_bytes
+    memory_bytes = 0 if expected is None else _free_bytes(expected.ram_bytes)
     gpus = int(computes_on_gpu()) if elsewhere is None else elsewhere.gpus
     job = {"kind": KIND, "title": title, "options": options.to_dict()}
     place = {} if elsewhere is None else {"backend": "ray", "address": elsewhere.address}
     return make_spec({**job, **place, "needs": {"memory_bytes": memory_bytes, "gpus": gpus}})
+
+
+def _free_bytes(needed: int) -> int:
+    """How much has to be free for a tuning that plans with a part of that; never more than there can be."""
+    return max(needed, min(int(needed / USABLE) + 1, work_limit_bytes()))
 
 
 async def expected_of(options: TuningOptions, data: DataProcess) -> Estimate:

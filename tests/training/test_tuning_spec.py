@@ -8,8 +8,9 @@ import pytest
 
 from multi_llm_comparator.services import devices
 from multi_llm_comparator.training import base_model
+from multi_llm_comparator.training import tuning_spec as module
 from multi_llm_comparator.training.base_model import computes_in, computes_on_gpu
-from multi_llm_comparator.training.estimate import USABLE, estimate, usable_bytes
+from multi_llm_comparator.training.estimate import USABLE, estimate, most_bytes, usable_bytes
 from multi_llm_comparator.training.tuning_spec import Elsewhere, tuning_spec
 from tests.training.test_estimate import FREE, ROWS, SMALL, options
 
@@ -28,10 +29,15 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     devices.gpus.cache_clear()
 
 
-def test_without_a_gpu_it_asks_for_the_memory_that_it_is_expected_to_take() -> None:
+def test_without_a_gpu_it_asks_for_as_much_free_memory_as_it_will_then_plan_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "work_limit_bytes", lambda: 10**11)
     expected = estimate(options(), ROWS, SMALL, available_bytes=FREE)
     needs = tuning_spec("one", options(), expected).needs
-    assert (needs.memory_bytes, needs.gpus) == (expected.peak_bytes, 0)
+    assert needs.gpus == 0 and needs.memory_bytes * USABLE >= expected.peak_bytes > needs.memory_bytes * 0.9
+    monkeypatch.setattr(module, "work_limit_bytes", lambda: expected.peak_bytes)
+    assert tuning_spec("one", options(), expected).needs.memory_bytes == expected.peak_bytes
     assert tuning_spec("one", options(), None).needs.memory_bytes == 0
 
 
@@ -42,8 +48,15 @@ def test_where_torch_computes_on_a_gpu_it_asks_for_one_and_fits_into_its_memory(
     assert expected.on_gpu and expected.available_bytes == usable_bytes()
     spec = tuning_spec("one", options(), expected)
     assert spec.needs.gpus == 1
-    assert spec.needs.memory_bytes == expected.parts["process"] + expected.parts["weights"] < expected.peak_bytes
+    assert expected.ram_bytes == expected.parts["process"] + expected.parts["weights"]
+    assert expected.ram_bytes <= spec.needs.memory_bytes < expected.peak_bytes
     assert expected.seconds < 200
+
+
+def test_what_does_not_fit_now_may_wait_and_what_never_fits_may_not() -> None:
+    expected = estimate(options(), ROWS, SMALL, available_bytes=10**8)
+    assert not expected.fits and expected.fits_in(expected.peak_bytes) and not expected.fits_in(expected.peak_bytes - 1)
+    assert usable_bytes() <= most_bytes()
 
 
 @pytest.mark.usefixtures("gpu")
