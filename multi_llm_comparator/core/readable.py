@@ -64,3 +64,8 @@ def cut_line(text: str, most: int) -> str:
     """The text in one line of at most ``most`` characters; where it was cut it ends in …."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def cut(text: str, most: int) -> str:
+    """So many characters of a text, with its lines; where it was cut … follows."""
+    return text if len(text) <= most else f"{text[:most]} …"
