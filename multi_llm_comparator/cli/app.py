@@ -325,9 +325,9 @@ def tune(context: typer.Context) -> None:
     from multi_llm_comparator.cli import planning
     from multi_llm_comparator.cli.jobs import start_tuning
 
-    options = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
-    if not isinstance(options, int):  # which it is where only help was asked for
-        run(planning.without_models(lambda work: start_tuning(work, options)))
+    asked = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
+    if not isinstance(asked, int):  # which it is where only help was asked for
+        run(planning.without_models(lambda work: start_tuning(work, asked)))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
