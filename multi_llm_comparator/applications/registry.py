@@ -9,7 +9,7 @@ from multi_llm_comparator.applications.answers import Answered
 from multi_llm_comparator.applications.documents import KIND, read_item, read_run
 from multi_llm_comparator.applications.export import export_service
 from multi_llm_comparator.applications.insight.figures import Data
-from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
+from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, too_large
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.sources import ServiceSources
@@ -49,9 +49,7 @@ class ServiceRegistry(TaskRunKind[ServiceRun]):
                 f"{spec.name!r} is empty" if spec.name else "there is no text; paste some, or give a file"
             )
         if len(data) > MAX_FILE_BYTES:
-            raise DocumentError(
-                f"the document has {len(data) / 1e6:,.0f} MB; at most {MAX_FILE_BYTES / 1e6:,.0f} MB are read: split it"
-            )
+            raise too_large(spec.name, len(data))
         run = ServiceRun(self._sources, spec, run_id=new_run_id())
         await asyncio.to_thread(self._sources.documents.keep, run.id, data)
         return await self.begun(run, parent_id=parent_id)

@@ -20,7 +20,7 @@ from multi_llm_comparator.cli.answering import Running, running
 from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.readable import Language, seconds
+from multi_llm_comparator.core.readable import Language, seconds, size
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.headless import opened_alone, scanned_models
 from multi_llm_comparator.run_files import RunFiles
@@ -132,7 +132,7 @@ async def _asked_there(
 ) -> tuple[dict[str, Any], bytes | None]:
     if len(data) > MAX_SENT_BYTES:
         raise DocumentError(
-            f"the document has {len(data) / 1e6:.0f} MB, and a running workbench takes {MAX_SENT_BYTES / 1e6:.0f} MB "
+            f"the document has {size(len(data))}, and a running workbench takes {size(MAX_SENT_BYTES)} "
             "at once: use its Services page, or --alone"
         )
     body = {

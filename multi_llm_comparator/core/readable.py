@@ -31,6 +31,23 @@ def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
+def size(n_bytes: float | None) -> str:
+    """``812 B``, ``4.1 MB``, ``213 MB``, ``7.4 GB``; powers of ten, as everywhere in the workbench."""
+    if n_bytes is None:
+        return NOTHING
+    value, unit = float(n_bytes), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
+
+
+def gb(n_bytes: float) -> str:
+    """``0.25 GB``: of memory, where small differences decide."""
+    return f"{n_bytes / 1e9:.2f} GB"
+
+
 def percent(share: float | None) -> str:
     """A share of 1 as ``37%``."""
     return NOTHING if share is None else f"{share:.0%}"
@@ -47,3 +64,8 @@ def cut_line(text: str, most: int) -> str:
     """The text in one line of at most ``most`` characters; where it was cut it ends in …."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def cut(text: str, most: int) -> str:
+    """So many characters of a text, with its lines; where it was cut … follows."""
+    return text if len(text) <= most else f"{text[:most]} …"

@@ -73,8 +73,3 @@ def read_verdict(kind: type[M], text: str) -> M:
         return kind.model_validate_json(text)
     except ValidationError as exc:
         raise ValueError(said_of(exc, whole="the answer")) from exc
-
-
-def shown(text: str, most_chars: int) -> str:
-    """So much of a text as a judge is shown."""
-    return text if len(text) <= most_chars else f"{text[:most_chars]} …"

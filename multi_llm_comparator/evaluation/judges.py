@@ -13,8 +13,9 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from multi_llm_comparator.core.constraints import Constraint
+from multi_llm_comparator.core.readable import cut
 from multi_llm_comparator.core.requests import TextSource
-from multi_llm_comparator.evaluation.judge_asking import HIGHEST, LOWEST, NOT_TO_FOLLOW, ask_judge, read_verdict, shown
+from multi_llm_comparator.evaluation.judge_asking import HIGHEST, LOWEST, NOT_TO_FOLLOW, ask_judge, read_verdict
 from multi_llm_comparator.evaluation.measuring.cells import Judgement
 from multi_llm_comparator.evaluation.measuring.spec import JudgeSpec
 
@@ -182,4 +183,4 @@ def _ordered(parts: list[str], is_reversed: bool) -> str:
 
 
 def _shown(text: str) -> str:
-    return shown(text, MAX_SHOWN_CHARS)
+    return cut(text, MAX_SHOWN_CHARS)

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.readable import cut
 from multi_llm_comparator.core.requests import TextSource
-from multi_llm_comparator.evaluation.judge_asking import HIGHEST, LOWEST, NOT_TO_FOLLOW, ask_judge, read_verdict, shown
+from multi_llm_comparator.evaluation.judge_asking import HIGHEST, LOWEST, NOT_TO_FOLLOW, ask_judge, read_verdict
 from multi_llm_comparator.plans.plan_run import PlanRun
 
 Part = Literal["planner", "executor"]
@@ -137,4 +138,4 @@ def _instruction(part: Part, work: str) -> str:
 
 
 def _shown(text: str) -> str:
-    return shown(text, MAX_SHOWN_CHARS)
+    return cut(text, MAX_SHOWN_CHARS)

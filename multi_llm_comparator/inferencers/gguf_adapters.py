@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import llama_cpp
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.inferencers.gguf_runtime import error_log
 
 # What all adapters of a model may take together: so much, or this share of the model's own weights.
@@ -112,8 +113,8 @@ class GgufAdapters:
                 self._free(stamp)
         if self.size_bytes + size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:
             raise InsufficientMemoryError(
-                f"the adapter takes {size_bytes / 1e6:.0f} MB, and of the {self.max_bytes / 1e6:.0f} MB that adapters "
-                f"of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, or merge "
+                f"the adapter takes {size(size_bytes)}, and of the {size(self.max_bytes)} that adapters "
+                f"of this model may take, those at work hold {size(self.size_bytes)}; wait for them, or merge "
                 "the adapter into its base"
             )
 

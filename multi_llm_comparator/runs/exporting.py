@@ -62,11 +62,6 @@ def _templates() -> Environment:
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(PACKAGE))
 
 
-def cut(text: str, most: int) -> str:
-    """At most so many characters of a text; where it was cut it ends in …."""
-    return text if len(text) <= most else f"{text[:most]} …"
-
-
 def utc_time(at: float) -> str:
     """Seconds since the epoch as ``2026-11-21 10:02:15 UTC``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -23,6 +23,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.core.private_files import make_model_folder, umask_for_models
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.telemetry import SWITCHED_OFF
 from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.child_process import child_environment
@@ -281,7 +282,7 @@ def _check_disk(staging: Path, choice: HubChoice) -> None:
     free = shutil.disk_usage(staging).free
     if needed > free:
         raise DownloadError(
-            f"{choice.title!r} needs {needed / 1e9:.1f} GB of disk, of which {free / 1e9:.1f} GB are free; "
+            f"{choice.title!r} needs {size(needed)} of disk, of which {size(free)} are free; "
             "free some space, or choose a smaller one"
         )
 

@@ -8,8 +8,8 @@ from functools import partial
 
 from multi_llm_comparator.comparison.differences import Piece, word_differences
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.readable import Language, iso_time
-from multi_llm_comparator.runs.exporting import cut, html_page
+from multi_llm_comparator.core.readable import Language, cut, iso_time
+from multi_llm_comparator.runs.exporting import html_page
 from multi_llm_comparator.voting.export_markdown import RANKING_NAMES, ranking_rows
 from multi_llm_comparator.voting.ranking import Ranking, points
 from multi_llm_comparator.voting.snapshot import VotingSnapshot

@@ -14,7 +14,8 @@ import pytest
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, InferenceError
-from multi_llm_comparator.runs.exporting import Exports, cut
+from multi_llm_comparator.core.readable import cut
+from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of, take_life

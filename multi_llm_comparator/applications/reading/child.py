@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES
+from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES, too_much_memory
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.services.lines_to_app import answer
 from multi_llm_comparator.services.worker import be_nicer, die_with_parent
@@ -64,7 +64,7 @@ def main() -> None:
 
 def _explained(exc: Exception, name: str) -> str:
     if isinstance(exc, MemoryError):
-        return f"{name!r} takes more than {MAX_MEMORY_BYTES / 1e9:.1f} GB of memory to be read; split it"
+        return too_much_memory(name)
     return f"{name!r} could not be read: {type(exc).__name__}: {str(exc)[:300]}; the log has the details"
 
 

@@ -14,6 +14,8 @@ from multi_llm_comparator.applications.reading.bounds import (
     MAX_LINE_BYTES,
     MAX_MEMORY_BYTES,
     MAX_WALL_S,
+    too_large,
+    too_much_memory,
 )
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.core.exceptions import DocumentError, error_from_name
@@ -49,9 +51,7 @@ async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
     """
     name = request["name"]
     if len(data) > MAX_FILE_BYTES:
-        raise DocumentError(
-            f"{name!r} has {len(data) / 1e6:,.0f} MB; at most {MAX_FILE_BYTES / 1e6:,.0f} MB are read: split it"
-        )
+        raise too_large(name, len(data))
     child = await AskedProcess.start(
         "multi_llm_comparator.applications.reading.child",
         max_line_bytes=MAX_LINE_BYTES,
@@ -82,7 +82,7 @@ async def _asked(child: AskedProcess, request: Mapping[str, Any], data: bytes) -
 
 def _why_it_ended(code: int, name: str, was_too_large: bool) -> str:
     if was_too_large or code == -signal.SIGKILL:
-        return f"{name!r} takes more than {MAX_MEMORY_BYTES / 1e9:.1f} GB of memory to be read; split it"
+        return too_much_memory(name)
     if code == -getattr(signal, "SIGXCPU", 0):
         return f"{name!r} takes more than {MAX_CPU_S} seconds of computing to be read; split it"
     return f"the process that read {name!r} ended unexpectedly ({code}); save the file anew, or as text"
