@@ -84,6 +84,8 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.grammars
 	$(BIN)/python -m benchmarks.reproducible SmolLM2-135M-Instruct SmolLM2-135M-Instruct.Q4_1 --models models/bench
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.differences
+	$(BIN)/python -m benchmarks.token_pieces models/bench/pytorch/SmolLM2-135M-Instruct models/bench/gguf/SmolLM2-135M-Instruct.Q8_0.gguf
 	@echo "Tuning has data of its own: python -m benchmarks.training --data FILE"
 	$(BIN)/python -m benchmarks.report
 

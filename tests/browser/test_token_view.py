@@ -15,6 +15,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.browser import board
 from tests.browser.conftest import App
+from tests.browser.test_accessibility import violations
 
 
 @pytest.fixture
@@ -34,8 +35,9 @@ def answered(context: BrowserContext, app: App, models: Path) -> Iterator[Page]:
 
 def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
     page = answered
-    page.locator('[class*="st-key-icon_tokens_"] button').first.focus()
-    page.keyboard.press("Enter")
+    text = board.cards(page).first.locator('[class*="st-key-text_"][role="region"]')
+    text.focus()
+    page.keyboard.press("t")
     tokens = page.locator(".tokens")
     expect(tokens).to_be_focused()
     expect(tokens.locator(".token")).to_have_count(24)
@@ -79,5 +81,6 @@ def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) 
         expect(page.locator(".tokens .token").first).to_be_visible()
         expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
         board.wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+        assert violations(page) == []
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)

@@ -59,6 +59,25 @@ def test_another_model_keeps_what_all_panes_have(page: AppTest) -> None:
     assert [pane.config.temperature for pane in panes_of(page)] == [before] * 4
 
 
+def test_a_pane_is_duplicated_and_gives_its_parameters_to_all(page: AppTest) -> None:
+    page.segmented_control(key="compare_fairness").set_value("makers").run()
+    first, second, third, fourth = panes_of(page)
+    page.button(key=f"icon_remove_{fourth.id}").click().run()
+    page.session_state[f"icon_tune_{third.id}"] = True
+    page.run()
+    page.button(key=f"pane_duplicate_{third.id}").click().run()
+    panes = panes_of(page)
+    assert [pane.target for pane in panes] == [first.target, second.target, third.target, third.target]
+    assert panes[3].config == third.config and panes[3].id != third.id
+    page.session_state[f"icon_tune_{third.id}"] = True
+    page.run()
+    assert page.button(key=f"pane_duplicate_{third.id}").disabled
+    page.button(key=f"pane_to_all_{third.id}").click().run()
+    assert not page.exception
+    assert [pane.target for pane in panes_of(page)] == [pane.target for pane in panes]
+    assert {pane.config.temperature for pane in panes_of(page)} == {third.config.temperature}
+
+
 def test_repeats_and_one_at_a_time_are_asked_for_and_remembered(bench: Workbench) -> None:
     test = opened()
     test.session_state["compare_chosen_setup"] = Setup(in_turn=True, repeats=2)
