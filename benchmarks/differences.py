@@ -2,9 +2,10 @@
 
     python -m benchmarks.differences [--rounds 9]
 
-Pairs of texts of four kinds: one with a change here and there, two of the same few words in another order, two without
-a word in common, and two in Chinese, which is compared sign by sign. Measured is what the page does before it draws:
-aligning, and folding what is the same. Prints a table of medians and writes ``benchmarks/results/differences.json``.
+Pairs of texts of four kinds: one with a change here and there, two of the same few words in another order, two
+without a word in common, and two in Chinese, which is compared sign by sign. Measured is what the page does before
+it draws: aligning, and folding what is the same. Prints a table of medians and writes
+``benchmarks/results/differences.json``.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ function begin() {
 const SWITCH = 'input:is([type="checkbox"], [type="radio"], [type="range"])';
 const ELSEWHERE = '[role="dialog"], [data-testid="stPopoverBody"]';
 
-// Streamlit takes no plain key for a button while any input has the focus. A switch, a choice or a slider keeps it after
-// a click though it takes no letters: a letter that is pressed there is said once more, of the page.
+// Streamlit takes no plain key for a button while any input has the focus. A switch, a choice or a slider keeps it
+// after a click though it takes no letters: a letter that is pressed there is said once more, of the page.
 function passOn(event) {
   const at = event.composedPath()[0], isLetter = event.key?.length === 1 && event.key !== " ";
   if (!event.isTrusted || !isLetter || event.ctrlKey || event.metaKey || event.altKey) return;
