@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
+from fpdf import FPDF
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from multi_llm_comparator.core.image_data import image_bytes
 from tests.browser import board
 from tests.browser.conftest import PATIENCE_MS, App
+from tests.ui.compare.test_images import POINT
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +296,34 @@ def test_keys_of_the_page_work_while_a_switch_has_the_focus(run: Page) -> None:
     expect(run.get_by_test_id("stChatInputTextArea")).to_be_focused()
     expect(run.get_by_test_id("stChatInputTextArea")).to_have_value("")
     run.evaluate("document.querySelector('#standin').remove()")
+
+
+def test_a_text_a_pdf_and_an_image_are_attached_and_say_what_fits(page: Page, tmp_path: Path) -> None:
+    text, pdf, image = tmp_path / "notes.txt", tmp_path / "report.pdf", tmp_path / "point.png"
+    text.write_text("Sales rose in May.", encoding="utf-8")
+    document = FPDF()
+    document.add_page()
+    document.set_font("helvetica", size=12)
+    document.cell(text="Costs fell in June.")
+    document.output(str(pdf))
+    image.write_bytes(image_bytes(POINT))
+    expect(board_facts(page)).to_have_count(4)
+    page.locator(".st-key-icon_compare_attach button").press("Enter")
+    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files([text, pdf, image])
+    row = page.locator(".st-key-compare_attached_row")
+    expect(row.locator(".mlc-attached")).to_have_count(3)
+    expect(row.locator(".mlc-attached img")).to_have_count(1)
+    for letter in "ABCD":
+        expect(row.locator(".mlc-rooms")).to_contain_text(re.compile(rf"{letter} [\d,]+ of 4,096: "))
+    expect(row).to_contain_text("text only")
+    page.keyboard.press("Escape")
+    board.ask(page, "What do they say?")
+    asked = page.locator(".st-key-turn_prompt_0")
+    expect(asked).to_contain_text("Sales rose in May.")
+    expect(asked).to_contain_text("Costs fell in June.")
+    expect(asked.locator("img").first).to_be_visible()
+    expect(row).to_have_count(0)
+    board.stop_all(page)
 
 
 def clicks(page: Page) -> int:

@@ -73,6 +73,16 @@ def test_a_digit_leads_to_what_else_might_have_stood_there_and_n_back_to_the_tok
         expect(page.locator(".tokens .chosen.unsure")).to_have_count(1)
 
 
+def test_what_the_other_model_loses_is_measured_on_the_answer(answered: Page) -> None:
+    answered.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    answered.keyboard.press("Enter")
+    dialog = answered.get_by_role("dialog")
+    dialog.get_by_text("What the other models lose on this answer").click()
+    dialog.get_by_role("button", name="Compare predictions").press("Enter")
+    expect(dialog).to_contain_text(re.compile(r"B · .*nats of divergence per token \(mean KL\)", re.DOTALL))
+    expect(dialog.locator(".mlc-token-loss span")).to_have_count(24)
+
+
 def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) -> None:
     page = answered
     for width in (1280, 800, 390):
