@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from fpdf import FPDF
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from multi_llm_comparator.core.image_data import image_bytes
+from tests.applications import documents
 from tests.browser import board
 from tests.browser.conftest import PATIENCE_MS, App
 from tests.ui.compare.test_images import POINT
@@ -301,11 +301,7 @@ def test_keys_of_the_page_work_while_a_switch_has_the_focus(run: Page) -> None:
 def test_a_text_a_pdf_and_an_image_are_attached_and_say_what_fits(page: Page, tmp_path: Path) -> None:
     text, pdf, image = tmp_path / "notes.txt", tmp_path / "report.pdf", tmp_path / "point.png"
     text.write_text("Sales rose in May.", encoding="utf-8")
-    document = FPDF()
-    document.add_page()
-    document.set_font("helvetica", size=12)
-    document.cell(text="Costs fell in June.")
-    document.output(str(pdf))
+    pdf.write_bytes(documents.pdf(["Costs fell in June."]))
     image.write_bytes(image_bytes(POINT))
     expect(board_facts(page)).to_have_count(4)
     page.locator(".st-key-icon_compare_attach button").press("Enter")
