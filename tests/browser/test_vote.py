@@ -15,15 +15,18 @@ from time import monotonic
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from multi_llm_comparator.core.image_data import image_bytes
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
+from tests.browser.board import wait_until
 from tests.browser.conftest import PATIENCE_MS, SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
 from tests.browser.test_accessibility import violations
+from tests.ui.compare.test_images import POINT
 
 pytestmark = pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
-NAMES = ("zebra-model", "quagga-model", "okapi-model", "gazelle-model")
+NAMES = ("zebra-model", "quagga-model", "okapi-sees", "gazelle-sees")
 TEXTS = ("It is so because of this.", "It is so.\n\n- one\n- two", "Perhaps it is so.", "Who knows whether it is so?")
 PROMPTS, MANY_PROMPTS, MANY_S = 4, 30, 300.0
 
@@ -36,10 +39,11 @@ class Voting:
     home: Path
     models: tuple[str, ...]
 
-    def set_up(self, prompts: int = PROMPTS, models: int = 2) -> None:
-        """Have the next session ask so many prompts of so many models, whose answers all stand side by side."""
+    def set_up(self, prompts: int = PROMPTS, names: tuple[str, ...] = NAMES[:2]) -> None:
+        """Have the next session ask so many prompts of these models, whose answers all stand side by side."""
         own = "\n".join(f"Question {n}?" for n in range(prompts))
-        vote = {"prompts": "", "own": own, "models": self.models[:models], "shown": models}
+        models = [self.models[NAMES.index(name)] for name in names]
+        vote = {"prompts": "", "own": own, "models": models, "shown": len(names)}
         kept = {"language": "en", "vote": vote}
         (self.home / "preferences.json").write_text(json.dumps(kept), encoding="utf-8")
 
@@ -123,8 +127,8 @@ def press(page: Page, key: str, shown: str) -> None:
 def test_before_a_vote_neither_page_nor_address_nor_frames_know_who_wrote_what(
     context: BrowserContext, voting: Voting, shown: int, key: str
 ) -> None:
-    voting.set_up(models=shown)
     names = NAMES[:shown]
+    voting.set_up(names=names)
     url = started(context, voting.address)
     page = context.new_page()
     listener = Listener(page)
@@ -225,6 +229,32 @@ def test_thirty_votes_are_given_by_thirty_keys_within_five_minutes(context: Brow
         assert monotonic() - begun < MANY_S
     print(f"{MANY_PROMPTS} votes by keys took {monotonic() - begun:.1f} s")
     expect(page.locator('[data-vote="done"]')).to_be_visible()
+
+
+@pytest.mark.slow
+def test_prompts_are_asked_about_an_image_which_stands_above_the_answers(
+    context: BrowserContext, voting: Voting, tmp_path: Path
+) -> None:
+    voting.set_up(1, NAMES[1:3])
+    image = tmp_path / "point.png"
+    image.write_bytes(image_bytes(POINT))
+    page = context.new_page()
+    page.goto(f"{voting.address}/vote?lang=en")
+    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(image)
+    expect(page.locator(".st-key-vote_images_chosen img")).to_be_visible()
+    expect(page.get_by_text(f"{NAMES[1]} cannot see images")).to_be_visible()
+    expect(page.locator(".st-key-vote_start button")).to_be_disabled()
+    voting.set_up(1, NAMES[2:])
+    page.goto(f"{voting.address}/vote?lang=en")
+    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(image)
+    expect(page.locator(".st-key-vote_images_chosen img")).to_be_visible()
+    page.locator(".st-key-vote_start button:enabled").press("Enter")
+    open_turn(page)
+    shown = page.locator('[data-testid="stImage"] img')
+    expect(shown).to_have_count(1)
+    wait_until(page, "document.querySelector('[data-testid=stImage] img').naturalWidth > 0")
+    press(page, "a", ".st-key-vote_next button")
+    expect(shown).to_have_count(1)
 
 
 @pytest.mark.slow
