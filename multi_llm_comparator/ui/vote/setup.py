@@ -64,6 +64,11 @@ def draw_setup() -> None:
             disabled=len(contestants) < 2 or not asked or bool(blind),
             shortcut="Alt+Enter",
         )
+        # Why it cannot be pressed yet.
+        if len(contestants) < 2:
+            st.caption(t("vote.too_few"))
+        elif not asked:
+            st.caption(t("vote.no_prompts"))
     draw_ranking_of_all()
 
 

@@ -148,6 +148,16 @@ def test_own_prompts_one_a_line_are_asked_and_remembered(writers: Workbench) -> 
     writers.bridge.run(writers.runs.stop(run.id))
 
 
+def test_a_session_that_cannot_begin_says_what_is_missing(writers: Workbench) -> None:
+    test = opened()
+    test.selectbox(key="vote_setup_prompts_0").select("").run()
+    test.text_area(key="vote_setup_own_0").set_value(" ").run()
+    assert i18n.translate("en", "vote.no_prompts") in [caption.value for caption in test.caption]
+    test.multiselect(key="vote_setup_models_0").set_value([]).run()
+    assert test.button(key="vote_start").disabled
+    assert i18n.translate("en", "vote.too_few") in [caption.value for caption in test.caption]
+
+
 def test_own_prompts_are_asked_about_each_image_of_models_that_see(writers: Workbench) -> None:
     other = image(1)
     test = opened()
