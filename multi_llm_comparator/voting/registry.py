@@ -9,7 +9,6 @@ from multi_llm_comparator.comparison.documents import IMAGES, image_key, stored_
 from multi_llm_comparator.comparison.limits import MAX_RUN_IMAGES
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.runs.registry import RunRegistry
@@ -18,7 +17,7 @@ from multi_llm_comparator.runs.task_kind import TaskRunKind
 from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 from multi_llm_comparator.voting.documents import KIND, read_run, read_turn
-from multi_llm_comparator.voting.export import FORMATS, export_votes
+from multi_llm_comparator.voting.export import export_votes
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.vote_run import VoteRun
@@ -37,7 +36,7 @@ class VoteRegistry(TaskRunKind[VoteRun]):
         fingerprint: hashes a model's files; called in a thread, beside the answers.
     """
 
-    name, page, formats, run_class = KIND, "vote", FORMATS, VoteRun
+    name, page, exports, run_class = KIND, "vote", export_votes, VoteRun
 
     def __init__(
         self,
@@ -67,9 +66,6 @@ class VoteRegistry(TaskRunKind[VoteRun]):
             raise ConfigurationError(f"a prompt names an image that is not there: {min(missing)[:12]!r}")
         run = self._new(spec, new_run_id(), {digest: given[digest] for digest in spec.images})
         return await self.begun(run, parent_id=parent_id, keys=map(image_key, run.images))
-
-    def exported(self, snapshot: VotingSnapshot, format: str, language: Language) -> bytes:
-        return export_votes(snapshot, format, language)
 
     async def all_sessions(self) -> list[VotingSnapshot]:
         """The latest sessions, as they are now; those that cannot be read are left out."""

@@ -10,7 +10,7 @@ from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
-from multi_llm_comparator.voting.turns import Turn
+from multi_llm_comparator.voting.turns import VoteTurn
 
 # What a session at work does: it writes answers for the next turns, or has written enough of them.
 Phase = Literal["", "answering", "voting"]
@@ -22,18 +22,18 @@ class VotingSnapshot(RunSnapshot):
     are those of the prompts, by digest."""
 
     spec: VotingSpec
-    turns: tuple[Turn, ...]
+    turns: tuple[VoteTurn, ...]
     facts: Mapping[str, ModelFacts]
     versions: Mapping[str, str]
     images: Mapping[str, StoredImage] = field(default_factory=dict)
 
     @property
-    def open_turn(self) -> Turn | None:
+    def open_turn(self) -> VoteTurn | None:
         """The turn that waits for a vote."""
         return next((turn for turn in self.turns if turn.state == "ready"), None)
 
     @property
-    def voted(self) -> tuple[Turn, ...]:
+    def voted(self) -> tuple[VoteTurn, ...]:
         return tuple(turn for turn in self.turns if turn.state == "voted")
 
     @property
@@ -41,7 +41,7 @@ class VotingSnapshot(RunSnapshot):
         """How many votes a person gave."""
         return sum(not turn.is_automatic for turn in self.voted)
 
-    def images_of(self, turn: Turn) -> tuple[StoredImage, ...]:
+    def images_of(self, turn: VoteTurn) -> tuple[StoredImage, ...]:
         """What stands before the prompt of a turn."""
         return tuple(self.images[digest] for digest in self.spec.prompts[turn.prompt].images)
 

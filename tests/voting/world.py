@@ -8,7 +8,7 @@ from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.voting.registry import VoteRegistry
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
-from multi_llm_comparator.voting.turns import Turn
+from multi_llm_comparator.voting.turns import VoteTurn
 from multi_llm_comparator.voting.vote_run import VoteRun
 from tests.support.scripted_source import Call, ScriptedSource
 
@@ -35,7 +35,7 @@ class World:
         return calls
 
 
-async def open_turn(run: VoteRun) -> Turn:
+async def open_turn(run: VoteRun) -> VoteTurn:
     async with asyncio.timeout(PATIENCE_S):
         while (turn := run.snapshot().open_turn) is None:
             await asyncio.sleep(0.01)
