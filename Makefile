@@ -88,6 +88,8 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.token_pieces $(BENCH_MODELS)/pytorch/SmolLM2-135M-Instruct $(BENCH_MODELS)/gguf/SmolLM2-135M-Instruct.Q8_0.gguf
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.differences
+	$(BIN)/python -m benchmarks.token_pieces models/bench/pytorch/SmolLM2-135M-Instruct models/bench/gguf/SmolLM2-135M-Instruct.Q8_0.gguf
 	@echo "Tuning has data of its own: python -m benchmarks.training --data FILE"
 	$(BIN)/python -m benchmarks.report
 
