@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from multi_llm_comparator.cli.answering import running
 from multi_llm_comparator.cli.consoles import print_json
 from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import in_plain_words
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
+from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, make_spec
@@ -90,6 +96,32 @@ async def start_tuning(work: Services, options: TuningOptions, as_json: bool = F
     title = f"{Path(options.model_path).name} · {Path(options.data.source).name}"[:MAX_TITLE_CHARS]
     await work.jobs.open(find=False)
     run = await work.jobs.start(make_spec({"kind": "tuning", "title": title, "options": options.to_dict()}))
+    messages.print(f"job {run.id}")
+    return await _followed(run, as_json)
+
+
+async def start_opencompass(work: Services, options: dict[str, Any], as_json: bool = False) -> bool:
+    """Put a measurement by OpenCompass into the queue, and show how far it is.
+
+    Raises:
+        ConfigurationError: an option that cannot be meant, or nobody serves the API.
+    """
+    address = options["base_url"]
+    if address is None:
+        found = await running()
+        if found is None:
+            raise ConfigurationError(f"nobody serves the API: start llm-server --model {options['model']}")
+        async with found:
+            address = f"{found.where}/v1"
+    try:
+        wanted = OpenCompassOptions.model_validate({**options, "base_url": address}, strict=False)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {in_plain_words(first)}") from exc
+    title = f"OpenCompass · {wanted.model} · {', '.join(wanted.datasets)}"[:MAX_TITLE_CHARS]
+    await work.jobs.open(find=False)
+    spec = make_spec({"kind": "opencompass", "title": title, "options": wanted.model_dump(mode="json")})
+    run = await work.jobs.start(spec)
     messages.print(f"job {run.id}")
     return await _followed(run, as_json)
 
