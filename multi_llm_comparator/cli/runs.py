@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import RunNotFoundError
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import cut_line, iso_time

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from multi_llm_comparator.cli.exits import run
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
+from multi_llm_comparator.cli.options import JsonOption
 
 # As in cli.app: without rich, whose import alone would take as long as all else.
 run_commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stored runs: list, show, delete.")

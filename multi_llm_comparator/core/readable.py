@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
 Language = Literal["en", "zh"]
-# Says the text of a key, with its places filled in.
-Say = Callable[..., str]
 NOTHING = "–"
 _UNITS = {
     "en": ("{} ms", "{} s", "{} min {:02d} s", "{} h {:02d} min"),
@@ -50,12 +47,3 @@ def cut_line(text: str, most: int) -> str:
     """The text in one line of at most ``most`` characters; where it was cut it ends in …."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
-
-
-def words_in(texts: Mapping[str, str]) -> Say:
-    """What says these texts."""
-
-    def say(key: str, /, **values: object) -> str:
-        return texts[key].format(**values) if values else texts[key]
-
-    return say

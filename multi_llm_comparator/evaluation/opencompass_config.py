@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import InferenceError
 
 Dataset = Literal["ceval", "mmlu", "gsm8k"]
@@ -25,7 +26,7 @@ Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
-class OpenCompassOptions(BaseModel):
+class OpenCompassOptions(ClosedModel):
     """What is measured, and with what.
 
     Attributes:
@@ -42,8 +43,6 @@ class OpenCompassOptions(BaseModel):
         max_tokens: of each answer.
         at_once: requests at the same time.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"']{1,2000}$")]

@@ -34,16 +34,16 @@ class AnswerAdapter:
 
 
 class Adapted(Protocol):
-    """An answer that shares a context, unless it has a ``lane`` of its own."""
+    """An answer that shares a context, unless it has a context of its ``own``."""
 
     adapter: AnswerAdapter | None
-    lane: Any
+    own: Any
 
 
 def groups_of(answers: Sequence[Adapted], now: AnswerAdapter | None) -> list[AnswerAdapter | None]:
     """The adapters of the answers that share a context, each once; the one that it has ``now`` first, for a change
     costs time."""
-    found = dict.fromkeys(answer.adapter for answer in answers if answer.lane is None)
+    found = dict.fromkeys(answer.adapter for answer in answers if answer.own is None)
     return sorted(found, key=lambda adapter: adapter != now)
 
 

@@ -361,9 +361,7 @@ class ModelProcess:
             if waiting and not waiting.done():
                 waiting.set_exception(self._verdict)
         for request_id, queue in self._requests.items():
-            queue.put_nowait(
-                Failed(request_id=request_id, error_type=type(self._verdict).__name__, message=str(self._verdict))
-            )
+            queue.put_nowait(Failed.of(request_id, self._verdict))
 
     def _crash_report(self) -> MultiLLMError:
         code = self._child.returncode

@@ -14,7 +14,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.tools import ToolCall
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
@@ -43,7 +43,7 @@ async def messages(form: MessagesForm, request: Request) -> Response:
     )
     name = f"msg_{uuid.uuid4().hex}"
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         return _message(name, target, _content(answers[0]), _usage(answers[0]), _end(answers[0]))
 
     async def events(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
@@ -111,7 +111,7 @@ def _message(
     }
 
 
-def _content(answer: Answer) -> list[dict[str, Any]]:
+def _content(answer: ServedAnswer) -> list[dict[str, Any]]:
     """The blocks of an answer; one that calls tools and says nothing has none of text."""
     thought = [{**_NO_THOUGHT, "thinking": answer.thought}] if answer.thought else []
     said = [{"type": "text", "text": answer.whole_text}] if answer.whole_text or not answer.calls else []
@@ -179,14 +179,14 @@ class _Blocks:
         return _event("content_block_delta", index=self._number, delta=delta)
 
 
-def _end(answer: Answer) -> dict[str, Any]:
+def _end(answer: ServedAnswer) -> dict[str, Any]:
     """Why it ended, and at which stop text."""
     if answer.is_cut or answer.calls_tools:
         return {"stop_reason": "max_tokens" if answer.is_cut else "tool_use", "stop_sequence": None}
     return {"stop_reason": "stop_sequence" if answer.stop_text else "end_turn", "stop_sequence": answer.stop_text}
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def _usage(answer: ServedAnswer) -> dict[str, Any]:
     """Anthropic counts what was read anew apart from what was in a cache."""
     return {
         "input_tokens": answer.prompt_tokens - answer.cached_tokens,

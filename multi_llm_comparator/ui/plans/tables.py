@@ -58,7 +58,7 @@ def _row(run: PlanRun, step_id: str) -> list[str]:
 
 
 def draw_plan(run: PlanRun) -> None:
-    """What the planner wrote, what was mended, and what could not be used."""
+    """What the planner wrote, what was repaired, and what could not be used."""
     for number, attempt in enumerate(run.planning, 1):
         if attempt.error:
             title = error_title(attempt.error_type)
