@@ -10,12 +10,14 @@ import signal
 import sys
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from multi_llm_comparator.applications.reading.bounds import (
     MAX_CPU_S,
     MAX_FILE_BYTES,
     MAX_LINE_BYTES,
     MAX_MEMORY_BYTES,
+    MAX_READERS,
     MAX_WALL_S,
 )
 from multi_llm_comparator.applications.reading.pieces import Reading
@@ -24,6 +26,8 @@ from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes
 
+# Of each event loop: a program may have several, one after another.
+_places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 # Its libraries compute little; threads of their own would only take memory.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -44,8 +48,13 @@ async def read_image(name: str, data: bytes) -> StoredImage:
     return StoredImage(**found["image"]).check()
 
 
+def places() -> asyncio.Semaphore:
+    """Those of the processes that read, of whoever wants one on this event loop: each may take two gigabytes."""
+    return _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_READERS))
+
+
 async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-    """Have a child process do what :mod:`applications.reading.child` can. Cancelling ends it.
+    """Have a child process do what :mod:`applications.reading.child` can, when its turn has come. Cancelling ends it.
 
     Raises:
         DocumentError: it refused, took too much memory or time, or ended unexpectedly.
@@ -55,6 +64,11 @@ async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
         raise DocumentError(
             f"{name!r} has {len(data) / 1e6:,.0f} MB; at most {MAX_FILE_BYTES / 1e6:,.0f} MB are read: split it"
         )
+    async with places():
+        return await _asked_new(request, data)
+
+
+async def _asked_new(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "multi_llm_comparator.applications.reading.child"),
@@ -67,7 +81,9 @@ async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
         async with asyncio.timeout(MAX_WALL_S):
             return await _asked(process, request, data)
     except TimeoutError as exc:
-        raise DocumentError(f"{name!r} took longer than {MAX_WALL_S / 60:.0f} minutes to be read; split it") from exc
+        raise DocumentError(
+            f"{request['name']!r} took longer than {MAX_WALL_S / 60:.0f} minutes to be read; split it"
+        ) from exc
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
