@@ -100,7 +100,7 @@ class Documents:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class ServiceSources:
     """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time."""
 
     texts: TextSource

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from tests.server.test_api_keys import PRICED, guarded, made
 from tests.support.scripted_openai_server import Act, ScriptedServer
 
 MODELS = Path(__file__).parents[2] / "models"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 async def test_a_workspace_sees_and_asks_its_own_models_alone(tmp_path: Path, store: Store) -> None:

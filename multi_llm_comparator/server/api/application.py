@@ -40,6 +40,7 @@ from multi_llm_comparator.server.api.errors import (
 )
 from multi_llm_comparator.server.api.forms import REFUSED
 from multi_llm_comparator.server.api.methods import HeadAsGet
+from multi_llm_comparator.server.api.request_ids import NamedRequests, request_id_of
 from multi_llm_comparator.server.leaving import ClientLeftError
 from multi_llm_comparator.server.serving import Served
 
@@ -75,7 +76,7 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(HeadAsGet), crowd],
+        middleware=[Middleware(NamedRequests), Middleware(HeadAsGet), crowd],
     )
     api.state.served = served
     api.state.shared_pages = shared.SharedPages()
@@ -102,7 +103,7 @@ def make_api(
 
 async def _tell_field(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return error_response(request.url.path, field_error(error.errors(), REFUSED))
+    return error_response(request.url.path, field_error(error.errors(), REFUSED), request_id_of(request.scope))
 
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:
@@ -112,7 +113,8 @@ async def _tell_nobody(request: Request, error: Exception) -> Response:
 async def _tell_mistake(request: Request, error: Exception) -> Response:
     """The edge of the process: the server logs it with its traceback."""
     said = f"the server itself failed ({type(error).__name__}); its log has the details"
-    return error_response(request.url.path, ApiError(said, 500, code="internal_error"))
+    error_told = ApiError(said, 500, code="internal_error")
+    return error_response(request.url.path, error_told, request_id_of(request.scope))
 
 
 class Beside:

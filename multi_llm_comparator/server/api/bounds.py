@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multi_llm_comparator.server.api.errors import ApiError, error_response, words_for
 from multi_llm_comparator.server.api.methods import as_json
+from multi_llm_comparator.server.api.request_ids import request_id_of
 from multi_llm_comparator.server.callers import SHARE_OF, caller_of
 from multi_llm_comparator.server.guard import HEALTH
 
@@ -158,4 +159,4 @@ def _told(body: bytes, receive: Receive) -> Receive:
 
 
 async def _refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
-    await error_response(scope["path"], error)(scope, receive, send)
+    await error_response(scope["path"], error, request_id_of(scope))(scope, receive, send)

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from multi_llm_comparator.core.events import ToolCallDelta
 from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
-from multi_llm_comparator.server.api.answers import Answer
+from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.api.embeddings import EmbeddingsForm
@@ -155,7 +155,7 @@ def test_results_of_calls_find_their_calls_in_time_that_grows_as_the_conversatio
 
 def test_a_call_that_comes_in_pieces_is_not_copied_with_each() -> None:
     def told(text: str) -> None:
-        answer = Answer()
+        answer = ServedAnswer()
         for n in range(0, len(text), 4):
             answer.apply(ToolCallDelta(request_id="r", text="", tokens=n, index=1, arguments=text[n : n + 4]))
         assert [len(call.arguments) for call in answer.calls] == [0, len(text)]
