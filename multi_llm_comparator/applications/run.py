@@ -141,8 +141,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
             return
         data = await asyncio.to_thread(self._sources.documents.load, self.id)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        async with self._sources.readers:
-            found = await ask_child({"op": op, "name": self.spec.name}, data)
+        found = await ask_child({"op": op, "name": self.spec.name}, data)
         self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
         await self._commit(DOCUMENT)
 
