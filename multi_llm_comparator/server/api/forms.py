@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import InvalidParameterError
@@ -41,7 +41,7 @@ def as_list(value: Any) -> Any:
 
 T = TypeVar("T")
 # The first mistake is told, so no others are looked for: a body can hold millions.
-Several = Annotated[list[T], FailFast()]
+Several = Annotated[list[T], Field(fail_fast=True)]
 Stops = Annotated[Several[Stop], BeforeValidator(as_list), Field(max_length=16)]
 
 
