@@ -145,7 +145,7 @@ def _draw_curves(own: Curves | None, priority: float) -> None:
         st.caption(tm("routing_curves.recorded", n=len(curves.singles), set=chosen, held_out=curves.n))
     verdict = curves.verdict_at(priority)
     if verdict is None:
-        st.caption(t("routing.too_few"))
+        st.caption(t("routing_curves.beyond") if curves.verdicts else t("routing.too_few"))
     else:
         _draw_verdict(verdict)
 
