@@ -36,6 +36,7 @@ _EN = {
     "points would need about {needed}.",
     "divergence": "{model} against {reference}: {kl} nats a token apart; the same token is likeliest in {same} of "
     "{tokens} places of {texts} prompts and answers.",
+    "from_to": " ({low} to {high})",
     "divergence_failed": "{model} against {reference}: their predictions could not be compared: {error}",
     "learnt": "{model} was tuned on {found} of the {n} questions of {source} ({exact} word for word, {overlapping} in "
     "part): its score there says little.",
@@ -60,6 +61,7 @@ _EN = {
     "speed": "Speed alone",
     "memory": "Memory",
     "load": "Load",
+    "cost": "Cost",
     "front": "best trade-off",
     "tag_better": "{better} better than {worse} (p = {p})",
     "by_tag": "By tag",
@@ -107,6 +109,7 @@ _ZH = {
     "要显示 {wanted} 个百分点约需 {needed} 条。",
     "divergence": "{model} 与 {reference}：每个 token 相差 {kl} nats；在 {texts} 条提示词和回答的 {tokens} 个位置中，"
     "{same} 的最可能 token 相同。",
+    "from_to": "（{low} 至 {high}）",
     "divergence_failed": "{model} 与 {reference}：无法比较二者的预测：{error}",
     "learnt": "{model} 的微调数据包含{source}的 {n} 道题中的 {found} 道（{exact} 道原文相同，"
     "{overlapping} 道部分相同）：它在这里的得分参考价值不大。",
@@ -130,6 +133,7 @@ _ZH = {
     "speed": "单独速度",
     "memory": "内存",
     "load": "加载",
+    "cost": "费用",
     "front": "最佳权衡",
     "tag_better": "{better} 优于 {worse}（p = {p}）",
     "by_tag": "按标签",
@@ -213,7 +217,7 @@ def trust_sentence(trust: JudgeTrust, spec: EvaluationSpec, language: Language) 
     say = words_of(language)
     assert spec.judge is not None
     flips = NOTHING if trust.flip_rate is None else f"{trust.flip_rate:.0%}"
-    values = {"judge": spec.judge.target, "flips": flips, "judged": f"{trust.judged:,}"}
+    values = {"judge": spec.judge.name, "flips": flips, "judged": f"{trust.judged:,}"}
     if not trust.agreement.n:
         return say("trust_none", **values)
     kappa = NOTHING if trust.agreement.kappa is None else f"{trust.agreement.kappa:.2f}"
@@ -256,6 +260,11 @@ def memory_words(size_bytes: int | None) -> str:
     return NOTHING if size_bytes is None else f"{size_bytes / 2**20:,.0f} MiB"
 
 
+def cost_words(cost_usd: float | None) -> str:
+    """``$0.0123``."""
+    return NOTHING if cost_usd is None else f"${cost_usd:,.4f}"
+
+
 def mean_words(found: Interval | None) -> str:
     """``62.5%``."""
     return NOTHING if found is None else f"{found.mean:.1%}"
@@ -264,6 +273,11 @@ def mean_words(found: Interval | None) -> str:
 def interval_words(found: Interval | None) -> str:
     """``53.1–70.9%``."""
     return NOTHING if found is None else f"{100 * found.low:.1f}–{100 * found.high:.1f}%"
+
+
+def with_interval(found: Interval | None) -> str:
+    """``62.5% (53.1–70.9%)``."""
+    return mean_words(found) if found is None else f"{mean_words(found)} ({interval_words(found)})"
 
 
 def _points(difference: float) -> str:
