@@ -15,6 +15,7 @@ from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
 from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.cooperation.standalone import with_services
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.timings import known_sum
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.services.model_manager import ModelManager
 
@@ -138,7 +139,6 @@ async def worked(registry: ServiceRegistry, spec: ServiceSpec, data: bytes) -> S
         if run.is_at_work:
             await registry.runs.stop(run.id)
     result, answers = run.result, run.answers.values()
-    costs = [one.cost_usd for one in answers if one.cost_usd is not None]
     return ServiceResponse(
         success=result is not None,
         result=handed_out(result) if result is not None else {},
@@ -147,6 +147,6 @@ async def worked(registry: ServiceRegistry, spec: ServiceSpec, data: bytes) -> S
         request_id=run.id,
         prompt_tokens=sum(one.prompt_tokens for one in answers),
         completion_tokens=sum(one.tokens for one in answers),
-        cost_usd=sum(costs) if costs else None,
+        cost_usd=known_sum(one.cost_usd for one in answers),
         typed=result,
     )

@@ -81,7 +81,7 @@ class Documents:
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class ServiceSources:
     """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time. ``readers`` are the places
     of processes that read documents: each may take two gigabytes."""
 

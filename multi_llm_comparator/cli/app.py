@@ -12,15 +12,12 @@ from typing import Annotated
 
 import typer
 
-from multi_llm_comparator import __version__
 from multi_llm_comparator.cli.exits import end_of, run
-
-DEFAULT_CONFIG = Path("config.yaml")
+from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption, version_of
 
 # Without rich, whose import alone would take as long as all else.
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is resumed.")
 ]
@@ -28,24 +25,12 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A model, endpoint, group, or plan:NAME; one that is there if absent."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 # Commands with many words of their own read those where the work is done.
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-AloneOption = Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")]
-
-
-def _tell_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(f"llm-cooperation {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
-    ] = False,
-) -> None:
+def common(version: Annotated[bool, version_of("llm-cooperation")] = False) -> None:
     """Ask models and groups of this machine, and answer questions with several of them together.
 
     A workbench or llm-server that runs with the same home is asked over its API, so that no model is loaded twice.

@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import show_while
 from multi_llm_comparator.core.exceptions import ModelNotFoundError
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.plain_text import plain
@@ -19,7 +19,7 @@ from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.headless import finder, local_names
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
-from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
+from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, make_spec
 from multi_llm_comparator.tracking.records import RunSummary
 from multi_llm_comparator.training.tuning_options import TuningOptions
 from multi_llm_comparator.wiring import Services
@@ -89,11 +89,13 @@ async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     return await _followed(await work.jobs.resume(run_id), as_json)
 
 
-async def start_tuning(work: Services, options: TuningOptions, as_json: bool = False) -> bool:
+async def start_tuning(work: Services, options: TuningOptions) -> bool:
     """Put a tuning into the queue, and show how far it is. Ctrl+C leaves it at work."""
     title = f"{Path(options.model_path).name} · {Path(options.data.source).name}"[:MAX_TITLE_CHARS]
-    spec = make_spec({"kind": "tuning", "title": title, "options": options.to_dict()})
-    return await _started(work, spec, as_json)
+    await work.jobs.open(find=False)
+    run = await work.jobs.start(make_spec({"kind": "tuning", "title": title, "options": options.to_dict()}))
+    messages.print(f"job {run.id}")
+    return await _followed(run, as_json=False)
 
 
 async def start_lm_eval(work: Services, model: str, options: dict[str, Any], as_json: bool = False) -> bool:
@@ -105,10 +107,7 @@ async def start_lm_eval(work: Services, model: str, options: dict[str, Any], as_
     if known is None:
         near = did_you_mean(model, local_names(work.models))
         raise ModelNotFoundError(f"{model!r} is no model of this machine, nor its folder or file{near}")
-    return await _started(work, lm_eval_spec(known, **options), as_json)
-
-
-async def _started(work: Services, spec: JobSpec, as_json: bool) -> bool:
+    spec = lm_eval_spec(known, **options)
     await work.jobs.open(find=False)
     run = await work.jobs.start(spec)
     messages.print(f"job {run.id}")

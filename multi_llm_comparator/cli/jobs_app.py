@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from multi_llm_comparator.cli.exits import run
+from multi_llm_comparator.cli.options import JsonOption
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 RunId = Annotated[str, typer.Argument(help="A job's id.")]
 
 # As in cli.app: without rich, whose import alone would take as long as all else.

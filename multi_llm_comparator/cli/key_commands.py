@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import get_settings
@@ -37,7 +37,7 @@ async def add(name: str, scopes: Sequence[str], days: float | None, limits: Mapp
     with _keys() as keys:
         key, secret = keys.create(name, scopes, valid_s=days and days * DAY_S, limits=KeyLimits(**limits))
     if as_json:
-        print(json.dumps({**_plain(key), "key": secret.get_secret_value()}, ensure_ascii=False))
+        print_json({**_plain(key), "key": secret.get_secret_value()})
     else:
         print(secret.get_secret_value())
         messages.print("this key is not shown again")
@@ -49,7 +49,7 @@ async def list_all(as_json: bool) -> bool:
     with _keys() as keys:
         found = keys.list()
     if as_json:
-        print(json.dumps([_plain(key) for key in found], ensure_ascii=False))
+        print_json([_plain(key) for key in found])
         return True
     table = Table(box=None, pad_edge=False)
     for column in ("key", "name", "state", "scopes", "expires", "last used", "limits"):
@@ -66,7 +66,7 @@ async def revoke(key_id: str, as_json: bool) -> bool:
     """Refuse a key from now on."""
     with _keys() as keys:
         key = keys.revoke(key_id)
-    _say(f"{key.prefix} ({key.name}) is refused from now on", as_json, _plain(key))
+    say(f"{key.prefix} ({key.name}) is refused from now on", as_json, _plain(key))
     return True
 
 
@@ -74,7 +74,7 @@ async def delete(key_id: str, as_json: bool) -> bool:
     """Forget a key that is not valid any more."""
     with _keys() as keys:
         keys.delete(key_id)
-    _say("deleted", as_json, {"deleted": key_id})
+    say("deleted", as_json, {"deleted": key_id})
     return True
 
 
@@ -102,10 +102,3 @@ def _plain(key: ApiKey) -> dict[str, Any]:
 
 def _moment(at: float | None) -> str:
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}" if at is not None else ""
-
-
-def _say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:
-    if as_json:
-        print(json.dumps(data, ensure_ascii=False))
-    else:
-        messages.print(text)

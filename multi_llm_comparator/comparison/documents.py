@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.answer import Answer, Curve
@@ -15,9 +15,11 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.parameters import NAMES, Config
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.stored_images import MAX_KEPT_BYTES, MAX_THUMBNAIL_CHARS, StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -38,14 +40,10 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Ordinal = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 T = TypeVar("T", bound=BaseModel)
 
 
-class PaneDocument(Document):
+class PaneDocument(ClosedModel):
     id: PaneId
     target: Name
     config: Config
@@ -53,7 +51,7 @@ class PaneDocument(Document):
     constraint: Constraint | None = None
 
 
-class TurnDocument(Document):
+class TurnDocument(ClosedModel):
     prompt: str = Field(max_length=limits.MAX_PROMPT_CHARS)
     created_at: Moment
     selected: dict[PaneId, int]
@@ -61,7 +59,7 @@ class TurnDocument(Document):
     images: tuple[Digest, ...] = Field(default=(), max_length=limits.MAX_IMAGES)
 
 
-class ImageDocument(Document):
+class ImageDocument(ClosedModel):
     """An image beside prompts, as :class:`StoredImage` has it."""
 
     digest: Digest
@@ -75,7 +73,7 @@ class ImageDocument(Document):
         return StoredImage(**self.model_dump()).check()
 
 
-class RunDocument(Document):
+class RunDocument(ClosedModel):
     """Everything of a run but its answers."""
 
     panes: tuple[PaneDocument, ...] = Field(min_length=1, max_length=limits.MAX_PANES)
@@ -85,7 +83,7 @@ class RunDocument(Document):
     imported_from: ImportedFrom | None = None
 
 
-class LegDocument(Document):
+class LegDocument(ClosedModel):
     """One request's figures; its text is the next ``text_chars`` characters of the answer's."""
 
     text_chars: Ordinal
@@ -114,7 +112,7 @@ def _piece(data: Any) -> TokenPiece:
 Piece = Annotated[TokenPiece, BeforeValidator(_piece)]
 
 
-class AnswerDocument(Document):
+class AnswerDocument(ClosedModel):
     """One attempt of one pane at one turn; its text is kept beside it. Exports name its ``id`` elsewhere."""
 
     id: Annotated[str, Field(max_length=64)] | None = None
@@ -364,6 +362,4 @@ def validated(model: type[T], data: Any, where: str) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as exc:
-        wrong = exc.errors(include_url=False, include_context=False, include_input=False)
-        places = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong[:3])
-        raise DocumentError(f"{where} is not what this version writes: {places}") from exc
+        raise DocumentError(f"{where} is not what this version writes: {said_of(exc, 3)}") from exc

@@ -112,7 +112,7 @@ class Presets:
         try:
             return {preset.name: preset for preset in _from_json(data, repr(str(self._path)))}
         except DocumentError as exc:
-            raise ConfigurationError(f"{exc}; mend the file or move it away") from exc
+            raise ConfigurationError(f"{exc}; correct the file or move it away") from exc
 
     def _write(self, presets: Iterable[Preset]) -> None:
         presets = list(presets)

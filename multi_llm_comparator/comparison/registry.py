@@ -10,7 +10,7 @@ from multi_llm_comparator.comparison.branching import first_turns
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import KIND, conversation_from
-from multi_llm_comparator.comparison.export import FORMATS, export_run
+from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.importing import import_run
 from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.planned_turns import planned_turns
@@ -33,7 +33,7 @@ class ComparisonRegistry:
         fingerprint: hashes a model's files; called in a thread, beside the answer.
     """
 
-    name, page, formats = KIND, "compare", FORMATS
+    name, page, formats = KIND, "compare", export_run.formats
 
     def __init__(
         self, runs: RunRegistry, source: TextSource, models: ModelLookup, fingerprint: Fingerprint | None = None

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import os
-import signal
-import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
@@ -26,8 +22,8 @@ from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.private_files import umask_for_models
-from multi_llm_comparator.services.child_process import child_environment
-from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
+from multi_llm_comparator.services.asked_process import AskedProcess
+from multi_llm_comparator.services.memory_watch import used_too_much, work_limit_bytes
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
 
@@ -128,7 +124,6 @@ class ConversionJob:
             "target": self.target,
             "adapter": None if self.adapter is None else str(self.adapter.absolute()),
             "overwrite": self.overwrite,
-            "parent": os.getpid(),
         }
         try:
             async with contextlib.aclosing(_ask(request, self._max_bytes)) as messages:
@@ -219,59 +214,24 @@ async def _ask(request: dict[str, Any], max_bytes: int) -> AsyncGenerator[dict[s
         ConversionError: it took more than ``max_bytes`` of RAM and was ended.
     """
     child = await _spawn()
-    assert child.stdin is not None and child.stdout is not None
-    watch = asyncio.create_task(_too_large(child.pid, max_bytes))
-    watch.add_done_callback(lambda done: None if done.cancelled() else _kill(child))
     try:
-        child.stdin.write(json.dumps(request).encode() + b"\n")
-        while line := await child.stdout.readline():
-            message: dict[str, Any] = json.loads(line)
-            yield message
-            if message["kind"] != "progress":
-                return
-        if watch.done() and not watch.cancelled():
+        async with contextlib.aclosing(child.answers(request, max_bytes=max_bytes)) as messages:
+            async for message in messages:
+                yield message
+        if child.took_bytes is not None:
             name = Path(request["source"]).name
-            said = used_too_much(f"the conversion of {name!r}", watch.result(), max_bytes, "it was at work")
+            said = used_too_much(f"the conversion of {name!r}", child.took_bytes, max_bytes, "it was at work")
             raise ConversionError(f"{said}; raise max_memory_gb if the machine has more, or look at the file's origin")
     finally:
-        watch.cancel()
-        await asyncio.shield(_end(child))
+        # Told first, so that it can clean up.
+        await child.end(within_s=END_WITHIN_S)
 
 
-async def _too_large(pid: int, max_bytes: int) -> int:
-    """Wait until a process and what it started have taken more than they may; how much that was."""
-    while (used_bytes := await asyncio.to_thread(own_bytes, pid)) <= max_bytes:
-        await asyncio.sleep(WATCH_EVERY_S)
-    return used_bytes
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    """End a child, and what it started: told first, so that it can clean up."""
-    with contextlib.suppress(ProcessLookupError):
-        child.terminate()
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(child.wait(), END_WITHIN_S)
-    _kill(child)
-    await child.wait()
-
-
-def _kill(child: asyncio.subprocess.Process) -> None:
-    if hasattr(os, "killpg"):
-        # It leads a group of its own, in which llama.cpp may still be at work.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-    elif child.returncode is None:
-        child.kill()
-
-
-async def _spawn() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "multi_llm_comparator.conversion.job_process"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=MAX_LINE_BYTES,
-        env=child_environment(),
-        start_new_session=True,
+async def _spawn() -> AskedProcess:
+    # llama.cpp is a process of its own in it.
+    return await AskedProcess.start(
+        "multi_llm_comparator.conversion.job_process",
+        max_line_bytes=MAX_LINE_BYTES,
+        leads_group=True,
         umask=umask_for_models(),
     )

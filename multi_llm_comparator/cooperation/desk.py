@@ -8,7 +8,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from multi_llm_comparator.cooperation.calls import MAX_KEPT_PROMPT_CHARS, Call, LeftOut, Note, Purpose, Reason, digest
+from multi_llm_comparator.cooperation.calls import (
+    MAX_KEPT_PROMPT_CHARS,
+    Call,
+    CooperationNote,
+    LeftOut,
+    Purpose,
+    Reason,
+    digest,
+)
 from multi_llm_comparator.cooperation.outcome import Count, Outcome, Ranked
 from multi_llm_comparator.cooperation.snapshot import Phase
 from multi_llm_comparator.core.asking import ask
@@ -37,7 +45,7 @@ class Desk:
     def __init__(self, run: CooperationRun) -> None:
         self.run, self.spec = run, run.spec
         self._source = OneRun(run.source, run.id)
-        self._notes: list[Note] = []
+        self._notes: list[CooperationNote] = []
         self._left_out: dict[str, LeftOut] = {}
         loop = asyncio.get_running_loop()
         self._deadline = None if run.spec.deadline_s is None else loop.time() + run.spec.deadline_s
@@ -135,7 +143,7 @@ class Desk:
 
     def note(self, code: str, **values: object) -> None:
         """A remark for whoever reads the answer."""
-        if (note := Note.of(code, **values)) not in self._notes:
+        if (note := CooperationNote.of(code, **values)) not in self._notes:
             self._notes.append(note)
 
     def leave_out(self, target: str, reason: Reason, detail: str = "") -> None:

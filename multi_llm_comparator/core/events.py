@@ -178,6 +178,11 @@ class Finished(Event):
     prompt_tokens: int
     completion_tokens: int
 
+    @classmethod
+    def cancelled(cls, request_id: str) -> Finished:
+        """The end of a request that was cancelled before anything of it was read."""
+        return cls(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(Event):
@@ -185,6 +190,11 @@ class Failed(Event):
 
     error_type: str
     message: str
+
+    @classmethod
+    def of(cls, request_id: str, error: Exception) -> Failed:
+        """What an error means for the request that it ends."""
+        return cls(request_id=request_id, error_type=type(error).__name__, message=str(error))
 
 
 # The events that nothing follows in a model's stream.

@@ -8,7 +8,6 @@ kept beside the file, as ``NAME.gguf.check.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,9 +69,7 @@ class ExportCheck:
         )
 
 
-async def check_export(
-    scorer: TextScorer, reference: ModelInfo, made: ModelInfo, texts: Sequence[str] = SAMPLE_TEXTS
-) -> ExportCheck:
+async def check_export(scorer: TextScorer, reference: ModelInfo, made: ModelInfo) -> ExportCheck:
     """Compare ``made`` with ``reference``, both known to ``scorer`` by their ids, and keep what was found beside it.
 
     The reference is computed in float32.
@@ -86,9 +83,9 @@ async def check_export(
         reference.id: ModelConfig(n_ctx=n_ctx, torch_dtype="float32"),
         made.id: ModelConfig(n_ctx=n_ctx),
     }
-    losses = await compare_distributions(scorer, reference.id, [made.id], texts, configs=configs)
+    losses = await compare_distributions(scorer, reference.id, [made.id], SAMPLE_TEXTS, configs=configs)
     loss = losses[made.id]
-    check = ExportCheck(reference.name, loss.top1_agreement, loss.mean_kl, loss.tokens, len(texts), now())
+    check = ExportCheck(reference.name, loss.top1_agreement, loss.mean_kl, loss.tokens, len(SAMPLE_TEXTS), now())
     write_atomically(check_file(Path(made.path)), json.dumps(asdict(check), indent=2) + "\n")
     return check
 

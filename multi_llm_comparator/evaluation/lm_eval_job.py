@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, MultiLLMError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.models import ModelInfo
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
 from multi_llm_comparator.services.bridge import get_bridge
@@ -77,11 +77,7 @@ def lm_eval_spec(model: ModelInfo, **options: Any) -> JobSpec:
     Raises:
         ConfigurationError: one of them is wrong.
     """
-    try:
-        wanted = LmEvalOptions(model_path=str(Path(model.path).resolve()), **options)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {in_plain_words(first)}") from exc
+    wanted = checked(LmEvalOptions, {"model_path": str(Path(model.path).resolve()), **options})
     needs = {"memory_bytes": round(MEMORY_SHARE * model.loaded_as.size)}
     title = f"{model.name} · {', '.join(wanted.tasks)}"[:MAX_TITLE_CHARS]
     return make_spec({"kind": KIND, "title": title, "options": wanted.model_dump(mode="json"), "needs": needs})

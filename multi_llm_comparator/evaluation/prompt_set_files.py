@@ -76,7 +76,7 @@ def read_prompt_set(data: bytes, file_name: str, folder: Path | None = None) -> 
     }
     if ending not in readers:
         raise DocumentError(f"{what} is none of {', '.join(readers)}; save the prompts as one of these")
-    rows = [_row(number, entry, what, folder) for number, entry in enumerate(readers[ending](data, what), 1)]
+    rows = [row_from(number, entry, what, folder) for number, entry in enumerate(readers[ending](data, what), 1)]
     return checked_set(what, name=name, rows=rows)
 
 
@@ -92,12 +92,8 @@ def prompt_set_file(prompts: PromptSet, format: FileFormat) -> bytes:
     return (BYTE_ORDER_MARK + csv_text(rows, names=names)).encode()
 
 
-def row_from(number: int, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
+def row_from(number: int, entry: Mapping[str, Any], what: str, folder: Path | None = None) -> dict[str, Any]:
     """The fields of a :class:`PromptRow` from a row of a table, the ``number``-th."""
-    return _row(number, entry, what, None)
-
-
-def _row(number: int, entry: Mapping[str, Any], what: str, folder: Path | None) -> dict[str, Any]:
     row: dict[str, Any] = {"id": str(number), "variables": {}}
     for name, value in entry.items():
         key = str(name or "").strip()

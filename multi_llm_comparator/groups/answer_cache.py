@@ -127,7 +127,7 @@ def cache_key(target: str, fallback_groups: tuple[str, ...], request: Generation
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class Recorder:
+class AnswerRecorder:
     """Gathers an answer for the cache; ``origins`` are those of the models that may give it."""
 
     def __init__(self, origins: Mapping[str, str]) -> None:

@@ -27,7 +27,7 @@ LITTLE_ROOM = (
 )
 
 
-class Answer(Row):
+class PyTorchAnswer(Row):
     """The state of one request.
 
     ``tokens`` are the prompt's and the answer's so far.

@@ -53,17 +53,7 @@ class StopMatcher:
         return len(text)
 
 
-class AnswerStream:
-    """UTF-8 bytes, cut anywhere, to text: characters stay whole, bytes that are no UTF-8 become U+FFFD."""
-
-    def __init__(self, stops: Iterable[str] = ()) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._matcher = StopMatcher(stops)
-
-    def push(self, piece: bytes) -> tuple[str, bool]:
-        """Take the bytes of the next token; returns the text that is safe to emit, and whether a stop text was met."""
-        return self._matcher.push(self._decoder.decode(piece))
-
-    def flush(self) -> str:
-        """What was held back, at the end of the answer; a character that never became whole is left out."""
-        return self._matcher.flush()
+def utf8_decoder() -> codecs.IncrementalDecoder:
+    """From bytes of UTF-8, cut anywhere, to text: characters stay whole, bytes that are no UTF-8 become U+FFFD, and a
+    character that never became whole is left out."""
+    return codecs.getincrementaldecoder("utf-8")("replace")

@@ -66,7 +66,7 @@ def tokenized(request: TokenRequest, table: TokenTable, n_ctx: int) -> Event:
     except Exception as exc:
         # Past here it would end the process, and with it the answers to everybody else.
         error: MultiLLMError = as_request_error(exc)
-        return Failed(request_id=request.id, error_type=type(error).__name__, message=str(error))
+        return Failed.of(request.id, error)
 
 
 def _tokens(request: TokenRequest, table: TokenTable) -> list[int]:

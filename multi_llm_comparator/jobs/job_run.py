@@ -14,7 +14,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.jobs.account import Account
 from multi_llm_comparator.jobs.documents import JobDocument, run_record, sample_item
 from multi_llm_comparator.jobs.ending import ending_of
-from multi_llm_comparator.jobs.events import Note
+from multi_llm_comparator.jobs.events import JobNote
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.process import (
     AT_WORK_ALREADY,
@@ -361,7 +361,7 @@ class JobRun(LiveRun):
         await self._end(ending.state, ending.error)
 
     def _note(self, text: str) -> None:
-        self.account.add(Note(level="warning", text=text))
+        self.account.add(JobNote(level="warning", text=text))
 
     async def _end(self, state: RunState, error: Trouble | None = None) -> None:
         self.error, self.ended_at, self.waits_for = error, now(), None

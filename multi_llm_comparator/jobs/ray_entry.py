@@ -16,7 +16,7 @@ from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.settings import default_home
 from multi_llm_comparator.core.telemetry import switch_off_telemetry
-from multi_llm_comparator.jobs.events import Ended, JobEvent, Note, cut, event_line
+from multi_llm_comparator.jobs.events import Ended, JobEvent, JobNote, cut, event_line
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.run import FAILED, OK, Stop, log_to_stderr, told
 from multi_llm_comparator.jobs.spec import make_spec
@@ -57,7 +57,7 @@ def _worked() -> Ended:
         return Ended(outcome="failed", type=type(exc).__name__, text=cut(str(exc)))
     if version != __version__:
         text = f"the cluster has version {__version__} of the workbench, the app that started the job has {version}"
-        print_event(Note(level="warning", text=text))
+        print_event(JobNote(level="warning", text=text))
     stop = Stop(folder)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop.on_signal)

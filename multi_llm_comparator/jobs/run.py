@@ -121,7 +121,7 @@ def _explained(exc: Exception) -> str:
         case MemoryError():
             return "the job needs more memory than there is; unload models, or choose smaller batches, and resume it"
         case OSError():
-            return f"{exc.filename or 'a file'!r}: {exc.strerror or exc}; mend that and resume the job"
+            return f"{exc.filename or 'a file'!r}: {exc.strerror or exc}; correct that and resume the job"
         case _:
             return f"the job broke: {type(exc).__name__}: {str(exc)[:500]}; its log has the details"
 

@@ -66,7 +66,7 @@ class RunSource(ABC, Generic[R]):
         try:
             run = await self.started(target, request)
         except MultiLLMError as exc:
-            yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            yield Failed.of(request.id, exc)
             return
         try:
             async with contextlib.aclosing(self._followed(run, request)) as events:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -24,13 +25,18 @@ class TaskRunKind(ABC, Generic[R]):
 
     name: str
     page: str
-    formats: tuple[str, ...]
+    exports: Exports[Any]
     # What its runs are. (A class variable cannot name the type that its class is generic over.)
     run_class: ClassVar[Any]
 
     def __init__(self, runs: RunRegistry) -> None:
         self.runs = runs
         runs.register(self)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """See :attr:`RunKind.formats`."""
+        return self.exports.formats
 
     async def get(self, run_id: str) -> R:
         """See :meth:`RunRegistry.get`."""
@@ -53,11 +59,7 @@ class TaskRunKind(ABC, Generic[R]):
     async def export(self, run_id: str, format: str, language: Language) -> bytes:
         """See :meth:`RunKind.export`."""
         snapshot = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(self.exported, snapshot, format, language)
-
-    @abstractmethod
-    def exported(self, snapshot: Any, format: str, language: Language) -> bytes:
-        """A snapshot as a file, in one of ``formats``; called in a thread."""
+        return await asyncio.to_thread(self.exports, snapshot, format, language)
 
     def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> R:
         """See :meth:`RunKind.restore`."""

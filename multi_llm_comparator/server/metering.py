@@ -17,7 +17,7 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.groups.accounts import Account
 from multi_llm_comparator.groups.pricing import price_of
-from multi_llm_comparator.server.api.answers import Answer
+from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.plan_models import is_run as answers_by_run
 from multi_llm_comparator.server.callers import caller_of
@@ -87,7 +87,7 @@ class Meter:
             said, after_s = self._account.refusal(wait_s), math.ceil(wait_s)
             raise ApiError(said, 429, code="rate_limit_exceeded", retry_after_s=after_s)
 
-    def end(self, answers: Sequence[Answer], status: int) -> None:
+    def end(self, answers: Sequence[ServedAnswer], status: int) -> None:
         """Free what was held and note what was used; harmless a second time."""
         if self._has_ended:
             return
@@ -102,7 +102,7 @@ class Meter:
         # Limits and usage are kept on the gateway's event loop.
         self._served.loop.call_soon_threadsafe(close)
 
-    def _usd(self, answer: Answer) -> float | None:
+    def _usd(self, answer: ServedAnswer) -> float | None:
         """What an answer took; of one that ended early, what it had taken by then."""
         if answer.usd is not None or not answer.model:
             return answer.usd or 0.0

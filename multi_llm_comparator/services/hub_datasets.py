@@ -13,6 +13,7 @@ from typing import Any
 
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.private_files import make_private_folder
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.services.hub import LOOK_UP_TIMEOUT_S, SPARE_BYTES, HubClient
 from multi_llm_comparator.services.hub_files import is_plain, repository_id
 
@@ -77,9 +78,7 @@ async def fetch_dataset(
     try:
         make_private_folder(folder)
         if total + SPARE_BYTES > shutil.disk_usage(folder).free:
-            raise DownloadError(
-                f"{wanted.repo_id!r} needs {total / 1e9:.1f} GB of disk; free some space, or name files"
-            )
+            raise DownloadError(f"{wanted.repo_id!r} needs {size(total)} of disk; free some space, or name files")
     except OSError as exc:
         raise DownloadError(f"{str(folder)!r} cannot be written: {exc.strerror}; check the folder") from exc
     wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": answer["commit"]}

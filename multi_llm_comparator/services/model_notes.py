@@ -51,7 +51,7 @@ class ModelNotes:
             return {}
         except (DocumentError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
             raise ConfigurationError(
-                f"the notes on models {str(self._path)!r} cannot be read: {exc}; mend the file, or move it away"
+                f"the notes on models {str(self._path)!r} cannot be read: {exc}; correct the file, or move it away"
             ) from exc
 
     def of(self, model_id: str) -> ModelNote:

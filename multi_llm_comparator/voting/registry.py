@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.core.exceptions import MultiLLMError
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.stored import take_life
@@ -15,7 +14,7 @@ from multi_llm_comparator.runs.task_kind import TaskRunKind
 from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunFilter, RunRecord
 from multi_llm_comparator.voting.documents import KIND, read_run, read_turn
-from multi_llm_comparator.voting.export import FORMATS, export_votes
+from multi_llm_comparator.voting.export import export_votes
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.vote_run import VoteRun
@@ -34,7 +33,7 @@ class VoteRegistry(TaskRunKind[VoteRun]):
         fingerprint: hashes a model's files; called in a thread, beside the answers.
     """
 
-    name, page, formats, run_class = KIND, "vote", FORMATS, VoteRun
+    name, page, exports, run_class = KIND, "vote", export_votes, VoteRun
 
     def __init__(
         self,
@@ -52,9 +51,6 @@ class VoteRegistry(TaskRunKind[VoteRun]):
         if not spec.seed:
             spec = spec.model_copy(update={"seed": 1 + secrets.randbelow(2**62)})
         return await self.begun(self._new(spec, new_run_id()), parent_id=parent_id)
-
-    def exported(self, snapshot: VotingSnapshot, format: str, language: Language) -> bytes:
-        return export_votes(snapshot, format, language)
 
     async def all_sessions(self) -> list[VotingSnapshot]:
         """The latest sessions, as they are now; those that cannot be read are left out."""

@@ -9,7 +9,7 @@ from typing import Literal
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
-from multi_llm_comparator.voting.turns import Turn
+from multi_llm_comparator.voting.turns import VoteTurn
 
 # What a session at work does: it writes answers for the next turns, or has written enough of them.
 Phase = Literal["", "answering", "voting"]
@@ -20,17 +20,17 @@ class VotingSnapshot(RunSnapshot):
     """``facts`` say exactly which model each contestant was, by its id; ``versions`` are those of libraries."""
 
     spec: VotingSpec
-    turns: tuple[Turn, ...]
+    turns: tuple[VoteTurn, ...]
     facts: Mapping[str, ModelFacts]
     versions: Mapping[str, str]
 
     @property
-    def open_turn(self) -> Turn | None:
+    def open_turn(self) -> VoteTurn | None:
         """The turn that waits for a vote."""
         return next((turn for turn in self.turns if turn.state == "ready"), None)
 
     @property
-    def voted(self) -> tuple[Turn, ...]:
+    def voted(self) -> tuple[VoteTurn, ...]:
         return tuple(turn for turn in self.turns if turn.state == "voted")
 
     @property

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from math import comb
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 
 MAX_CONTESTANTS, MAX_SHOWN = 16, 4
 MAX_PROMPTS, MAX_PROMPT_CHARS, MAX_ALL_CHARS = 10_000, 100_000, 8_000_000
@@ -28,11 +29,7 @@ ContestantId = Annotated[str, Field(pattern=r"^[a-p]$")]
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Contestant(_Part):
+class Contestant(ClosedModel):
     """Who answers: any target of the gateway, with parameters. Two may be one model that is asked otherwise."""
 
     id: ContestantId
@@ -45,7 +42,7 @@ class Contestant(_Part):
         return self.label or self.target
 
 
-class VotePrompt(_Part):
+class VotePrompt(ClosedModel):
     """What is asked. ``id`` is that of the row in its prompt set."""
 
     id: RowId
@@ -53,7 +50,7 @@ class VotePrompt(_Part):
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
 
 
-class VotingSpec(_Part):
+class VotingSpec(ClosedModel):
     """A session. ``source`` is the name of the prompt set and ``digest`` its content's hash; both are empty for prompts
     of one's own.
     ``shown`` answers stand side by side, of as many different contestants. ``seed`` draws who meets whom, and where
@@ -73,7 +70,7 @@ class VotingSpec(_Part):
     shown: Annotated[int, Field(ge=2, le=MAX_SHOWN)] = 2
     is_shuffled: bool = True
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
-    given: Annotated[dict[RowId, dict[ContestantId, str]], Field(max_length=MAX_PROMPTS)] = {}
+    given: Annotated[dict[RowId, dict[ContestantId, str]], Field(max_length=MAX_PROMPTS)] = Field(default={})
 
     @model_validator(mode="after")
     def _is_whole(self) -> VotingSpec:
@@ -133,13 +130,7 @@ def checked_spec(**fields: object) -> VotingSpec:
         ConfigurationError: the first thing that is wrong with it.
         InvalidParameterError: a parameter of a contestant is out of its range.
     """
-    try:
-        spec = VotingSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    spec = checked(VotingSpec, fields)
     for one in spec.contestants:
         one.config.validate()
     return spec

@@ -20,7 +20,7 @@ from multi_llm_comparator.voting.documents import KIND, run_record, turn_item, t
 from multi_llm_comparator.voting.drawing import drawn
 from multi_llm_comparator.voting.snapshot import Phase, VotingSnapshot
 from multi_llm_comparator.voting.spec import MAX_TITLE_CHARS, VotingSpec
-from multi_llm_comparator.voting.turns import BAD, MAX_ANSWER_CHARS, TIE, Turn, VoteAnswer
+from multi_llm_comparator.voting.turns import BAD, MAX_ANSWER_CHARS, TIE, VoteAnswer, VoteTurn
 
 # So many turns are ready beyond the one that is being read.
 AHEAD = 2
@@ -45,7 +45,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         self.id, self.spec = run_id, spec
         self._source, self._models, self._fingerprints = source, models, fingerprints
         self.created_at = now()
-        self.turns: dict[int, Turn] = {}
+        self.turns: dict[int, VoteTurn] = {}
         self.facts: dict[str, ModelFacts] = {}
         self.versions: dict[str, str] = {}
         self._moved = asyncio.Event()
@@ -122,7 +122,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         """
         if number not in self.turns:
             prompt, places = drawn(self.spec, number)
-            self.turns[number] = Turn(number=number, prompt=prompt, places=places)
+            self.turns[number] = VoteTurn(number=number, prompt=prompt, places=places)
         await together(self._ask(number, one) for one in self.turns[number].unanswered)
 
     async def _ask(self, number: int, contestant_id: str) -> None:
@@ -186,14 +186,14 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         """Leave a turn without a vote. Raises as :meth:`vote`."""
         await self._close(replace(self._open(number), state="skipped", voted_at=now()))
 
-    def _open(self, number: int) -> Turn:
+    def _open(self, number: int) -> VoteTurn:
         self.refuse_elsewhere()
         turn = self.turns.get(number)
         if turn is None or turn.state != "ready":
             raise ConfigurationError(f"turn {number + 1} does not wait for a vote; it may have been given elsewhere")
         return turn
 
-    async def _close(self, turn: Turn) -> None:
+    async def _close(self, turn: VoteTurn) -> None:
         self.turns[turn.number] = turn
         self.version += 1
         self._moved.set()

@@ -9,7 +9,7 @@ import pytest
 
 from multi_llm_comparator.applications.analysis.prompts import objects_in
 from multi_llm_comparator.applications.examples import example_text
-from multi_llm_comparator.applications.export import FORMATS
+from multi_llm_comparator.applications.export import export_service
 from multi_llm_comparator.applications.reading.bounds import MAX_READERS
 from multi_llm_comparator.applications.results import DataInsight, DecisionSupport, DocumentAnalysis
 from multi_llm_comparator.applications.spec import SERVICES, spec_of
@@ -214,7 +214,7 @@ async def test_it_is_exported_in_every_format_and_read_again_from_the_store(stor
     hostile = REPORT + "\n\n- <script>alert(1)</script> ![x](http://e.vil/a.png) costs 12% more\n"
     found = await work.done("document_analysis", hostile)
     other = Working(store, Replies(attentive), tmp_path / "documents")
-    files = {format: await other.registry.export(found.id, format, "en") for format in FORMATS}
+    files = {format: await other.registry.export(found.id, format, "en") for format in export_service.formats}
     assert json.loads(files["json"])["result"]["analysis"] == found.result.text if found.result else False
     assert b"<script>" not in files["html"] and b"<s>13%</s>" in files["html"]
     assert b"![x](" not in files["markdown"] and b"~~13%~~" in files["markdown"]

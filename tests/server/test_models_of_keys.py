@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.tracking.store import Store
 from tests.server.test_api_keys import guarded, made
 from tests.support.scripted_openai_server import Act, ScriptedServer
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 async def test_a_workspace_sees_and_asks_its_own_models_alone(tmp_path: Path, store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,6 @@ from tests.support.served_api import ServedApi, until
 PLANNED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
 TOGETHER = {"query": "How many legs have 3 cats?", "mode": "voting", "models": ["small", "large"]}
 READ = {"service_type": "data_insight", "content": "month,sales\n1,10\n2,20\n3,60\n", "parameters": {"model": ""}}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

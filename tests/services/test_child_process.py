@@ -87,6 +87,5 @@ async def test_a_conversion_has_none_and_a_download_only_the_hubs_token() -> Non
         try:
             found = environment_of(child.pid)
         finally:
-            child.kill()
-            await child.wait()
+            await child.end()
         assert sorted(name for name, value in SECRETS.items() if value in found) == shown

@@ -18,7 +18,7 @@ from multi_llm_comparator.voting.drawing import drawn
 from multi_llm_comparator.voting.registry import VoteRegistry
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import checked_spec
-from multi_llm_comparator.voting.turns import BAD, TIE, Turn
+from multi_llm_comparator.voting.turns import BAD, TIE, VoteTurn
 from multi_llm_comparator.voting.vote_run import AHEAD, MAX_FAILED, VoteRun
 from tests.support.scripted_source import Call, ScriptedSource
 from tests.voting.sessions import TARGETS, session_spec
@@ -55,7 +55,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     store.close()
 
 
-async def open_turn(run: VoteRun) -> Turn:
+async def open_turn(run: VoteRun) -> VoteTurn:
     async with asyncio.timeout(PATIENCE_S):
         while (turn := run.snapshot().open_turn) is None:
             await asyncio.sleep(0.01)

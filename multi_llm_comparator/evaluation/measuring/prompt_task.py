@@ -7,7 +7,7 @@ from dataclasses import replace
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.evaluation.comparing import compare
 from multi_llm_comparator.evaluation.prompt_sets import LETTERS, PromptRow, PromptSet
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Task, TaskItem
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Task, TaskItem
 from multi_llm_comparator.evaluation.tasks.choice import score_choice
 from multi_llm_comparator.evaluation.tasks.prompts import choices_after
 
@@ -33,7 +33,7 @@ class PromptSetTask(Task):
     def row(self, item: TaskItem) -> PromptRow:
         return self._rows[item.id]
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         row = self._rows[item.id]
         if row.compare == "choice":
             return score_choice(item, answer)

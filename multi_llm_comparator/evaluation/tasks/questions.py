@@ -14,7 +14,7 @@ from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.evaluation.datasets import Question, read_dataset
 from multi_llm_comparator.evaluation.scoring import final_answer, is_correct
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Kind, Task, TaskItem, TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 
 VERSION = "1"
 MAX_ANSWER_TOKENS = 512
@@ -35,7 +35,7 @@ class QuestionTask(Task):
         self._questions = {question.id: question for question in questions}
         self.items = tuple(_item(question) for question in questions)
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         if not isinstance(answer, str):
             return ItemScore(value=0.0, correct=False, reason="this question wants an answer in words")
         final, correct = final_answer(answer), bool(is_correct(self._questions[item.id], answer))

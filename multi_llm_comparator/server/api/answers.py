@@ -35,7 +35,7 @@ SILENT_LOAD_S = 10.0
 
 
 @dataclass
-class Answer:
+class ServedAnswer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
     Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
@@ -137,7 +137,7 @@ class Answers:
     """The answers of ``target`` to ``requests``, in their order. Whoever makes one closes it."""
 
     def __init__(self, served: Served, target: str, requests: Sequence[GenerationRequest]) -> None:
-        self.answers = [Answer() for _ in requests]
+        self.answers = [ServedAnswer() for _ in requests]
         self._relay = Relay(served.loop, [_stream(served, target, request) for request in requests])
         self._early: list[tuple[int, Event]] = []
         self._has_tools = any(request.tools for request in requests)
@@ -173,7 +173,7 @@ class Answers:
         finally:
             self.close()
 
-    async def whole(self) -> list[Answer]:
+    async def whole(self) -> list[ServedAnswer]:
         """The finished answers.
 
         Raises:

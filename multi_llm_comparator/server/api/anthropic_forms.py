@@ -131,7 +131,7 @@ class ThinkingSwitch(Form):
 Block = Annotated[TextPart | ImageBlock | ToolUse | ToolResult | Thinking, Field(discriminator="type")]
 
 
-class Turn(Form):
+class AnthropicTurn(Form):
     role: Literal["user", "assistant", "system"]
     content: Annotated[list[Block], BeforeValidator(_said_only), Field(max_length=MAX_PARTS)]
 
@@ -198,7 +198,7 @@ class Asked(Form):
     }
 
     model: Name | None = Field(default=None, description="a local model, an endpoint, a group, a pool or a node")
-    messages: Annotated[list[Turn], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
+    messages: Annotated[list[AnthropicTurn], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
         description="roles user, assistant; text, or a list of blocks: text, images, calls of tools and what came of "
         "them; a last one of the assistant is continued"
     )

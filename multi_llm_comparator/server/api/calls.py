@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.core.events import Event, LoadProgressed
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unless_left
@@ -33,7 +33,7 @@ async def whole_answer(
     request: Request,
     model: str | None,
     requests: Sequence[GenerationRequest],
-    written: Callable[[str, list[Answer]], dict[str, Any]],
+    written: Callable[[str, list[ServedAnswer]], dict[str, Any]],
 ) -> Response:
     """One body with everything in it. A client that leaves ends the decoding."""
     served = await served_by(request)

@@ -15,7 +15,7 @@ from multi_llm_comparator.core.events import Event, Finished, TextDelta, Thought
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.token_pieces import TokenPiece
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import (
     EVENT_STREAM,
     as_event,
@@ -103,7 +103,7 @@ class _Style:
     def is_chat(self) -> bool:
         return self.whole != self.chunk
 
-    def choice(self, number: int, answer: Answer) -> dict[str, Any]:
+    def choice(self, number: int, answer: ServedAnswer) -> dict[str, Any]:
         said: dict[str, Any] = {"text": answer.whole_text}
         if self.is_chat:
             said = {"message": {"role": "assistant", **_said(answer), "refusal": None, **_thought(answer)}}
@@ -142,7 +142,7 @@ class _Style:
         return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
 
 
-def _said(answer: Answer) -> dict[str, Any]:
+def _said(answer: ServedAnswer) -> dict[str, Any]:
     """Text and calls; an answer that only calls has no text."""
     if not answer.calls:
         return {"content": answer.whole_text}
@@ -153,17 +153,17 @@ def _said(answer: Answer) -> dict[str, Any]:
     return {"content": answer.whole_text or None, "tool_calls": calls}
 
 
-def _thought(answer: Answer) -> dict[str, Any]:
+def _thought(answer: ServedAnswer) -> dict[str, Any]:
     """What a model thought, or how far a plan was, under both names that clients read."""
     text = "".join((*answer.thoughts, *answer.progress))
     return {"reasoning_content": text, "reasoning": text} if text else {}
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: ServedAnswer) -> str:
     return "length" if answer.is_cut else "tool_calls" if answer.calls_tools else "stop"
 
 
-def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
+def _usage(answers: list[ServedAnswer], n: int) -> dict[str, Any]:
     """Each prompt counts once, however many answers it has."""
     prompts = answers[::n]
     read, written = sum(one.prompt_tokens for one in prompts), sum(one.completion_tokens for one in answers)
@@ -181,7 +181,7 @@ def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
 async def _answered(request: Request, form: Sampling, requests: list[GenerationRequest], style: _Style) -> Response:
     head: dict[str, Any] = {"id": style.prefix + uuid.uuid4().hex, "created": int(time.time())}
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         choices = [style.choice(number, answer) for number, answer in enumerate(answers)]
         head.update(_run(answers))
         return {**head, "object": style.whole, "model": target, "choices": choices, "usage": _usage(answers, form.n)}
@@ -226,7 +226,7 @@ def _pieces(
                 yield style.piece(number, "", _reason(answers.answers[number]))
 
 
-def _run(answers: list[Answer]) -> dict[str, Any]:
+def _run(answers: list[ServedAnswer]) -> dict[str, Any]:
     """The stored run that answers, where there is one: ``?run=`` opens it."""
     return next(({"run_id": one.run_id} for one in answers if one.run_id), {})
 

@@ -14,7 +14,7 @@ from multi_llm_comparator.core.embeddings import EmbedResult, Tokens, packed
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.groups.embedding import GatewayEmbedder
-from multi_llm_comparator.server.api.answers import Answer, target_of
+from multi_llm_comparator.server.api.answers import ServedAnswer, target_of
 from multi_llm_comparator.server.api.calls import as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name, Text, as_list, example
@@ -119,7 +119,7 @@ async def _embedded(request: Request, model: str | None, texts: list[str | Token
     target = plain_name(served.models, target_of(served, model))
     if is_run(target):
         raise ApiError("plans and cooperations make no embeddings; ask a model", param="model")
-    meter, answer, status = Meter(served, request, target), Answer(model=target), FAULT
+    meter, answer, status = Meter(served, request, target), ServedAnswer(model=target), FAULT
     await meter.admit([_counted(texts)])
     try:
         result = await unless_left(request.receive, served.there(_work(served, target, texts)))

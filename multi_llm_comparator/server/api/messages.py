@@ -14,7 +14,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.tools import ToolCall
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
@@ -42,7 +42,7 @@ async def messages(form: MessagesForm, request: Request) -> Response:
     )
     name = f"msg_{uuid.uuid4().hex}"
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         return _message(name, target, _content(answers[0]), _reason(answers[0]), _usage(answers[0]))
 
     async def events(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
@@ -106,7 +106,7 @@ def _message(
     }
 
 
-def _content(answer: Answer) -> list[dict[str, Any]]:
+def _content(answer: ServedAnswer) -> list[dict[str, Any]]:
     """The blocks of an answer; one that calls tools and says nothing has none of text."""
     thought = [{**_NO_THOUGHT, "thinking": answer.thought}] if answer.thought else []
     said = [{"type": "text", "text": answer.whole_text}] if answer.whole_text or not answer.calls else []
@@ -168,11 +168,11 @@ class _Blocks:
         return _event("content_block_delta", index=self._number, delta=delta)
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: ServedAnswer) -> str:
     return "max_tokens" if answer.is_cut else "tool_use" if answer.calls_tools else "end_turn"
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def _usage(answer: ServedAnswer) -> dict[str, Any]:
     """Anthropic counts what was read anew apart from what was in a cache."""
     return {
         "input_tokens": answer.prompt_tokens - answer.cached_tokens,

@@ -16,7 +16,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
 from multi_llm_comparator.server.api.models import Offer, offer_of, offers
@@ -115,7 +115,7 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
         said = "plans and cooperations are asked in OpenAI's or Anthropic's form: /v1/chat/completions"
         raise ApiError(said, param="model")
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         said = _with_calls(put(answers[0].whole_text), answers[0])
         return {**_head(target), **_thinking(said, answers[0].thought), **_end(answers[0], began_at)}
 
@@ -155,7 +155,7 @@ def _as_message(text: str) -> dict[str, Any]:
     return {"message": {"role": "assistant", "content": text}}
 
 
-def _with_calls(said: dict[str, Any], answer: Answer) -> dict[str, Any]:
+def _with_calls(said: dict[str, Any], answer: ServedAnswer) -> dict[str, Any]:
     """A message with the calls of its answer; one that was cut is none."""
     calls = []
     for number, call in enumerate(answer.calls):
@@ -182,7 +182,7 @@ def _head(target: str) -> dict[str, Any]:
     return {"model": target, "created_at": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
 
 
-def _end(answer: Answer, began_at: float) -> dict[str, Any]:
+def _end(answer: ServedAnswer, began_at: float) -> dict[str, Any]:
     """How it ended, and what it took, in nanoseconds."""
     ended_at = answer.finished.at if answer.finished else now()
     read_at = answer.started.at if answer.started else began_at

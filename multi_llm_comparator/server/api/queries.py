@@ -15,7 +15,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.routing import IntelligentRouter, RoutingDecision, targets_of
-from multi_llm_comparator.server.api.answers import Answer, tokens_within
+from multi_llm_comparator.server.api.answers import ServedAnswer, tokens_within
 from multi_llm_comparator.server.api.calls import served_by, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import Count, Form, ImageAddress, Name, Share, Text, example
@@ -169,7 +169,7 @@ async def _answered(
     asked = GenerationRequest(messages=(Message("user", form.query, tuple(form.images)),), config=config)
     began = time.monotonic()
 
-    def written(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def written(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         (answer,) = answers
         body = {
             "result": answer.whole_text,

@@ -14,7 +14,7 @@ from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.core.events import Cost, Finished
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.server.api.answers import Answer
+from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name, Text, example
@@ -72,7 +72,7 @@ async def _metered(request: Request, served: Served, spec: ServiceSpec, data: by
     meter = Meter(served, request, spec.target, is_run=True)
     asked = GenerationRequest(messages=(Message("user", data[:COUNTED_CHARS].decode("utf-8", "replace")),))
     await meter.admit([asked])
-    answer, status = Answer(), FAULT
+    answer, status = ServedAnswer(), FAULT
     try:
         with meter.acting():
             found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))
