@@ -6,12 +6,14 @@ answers at once. For exit codes see :mod:`cli.exits`.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from multi_llm_comparator.cli.completing import ASKED, know_all_words
 from multi_llm_comparator.cli.exits import end_of, run
 from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption, version_of
 
@@ -325,9 +327,9 @@ def tune(context: typer.Context) -> None:
     from multi_llm_comparator.cli import planning
     from multi_llm_comparator.cli.jobs import start_tuning
 
-    options = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
-    if not isinstance(options, int):  # which it is where only help was asked for
-        run(planning.without_models(lambda work: start_tuning(work, options)))
+    asked = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
+    if not isinstance(asked, int):  # which it is where only help was asked for
+        run(planning.without_models(lambda work: start_tuning(work, asked)))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
@@ -348,10 +350,18 @@ def promptset(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def jobs(context: typer.Context) -> None:
-    """Tunings and other long work: list, show, stop, resume."""
+    """Tunings and other long work: list, show, stop, resume; OpenCompass."""
     from multi_llm_comparator.cli.jobs_app import jobs_commands
 
     _pass_on(jobs_commands, context)
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def runs(context: typer.Context) -> None:
+    """Stored runs of every kind: list, show, delete."""
+    from multi_llm_comparator.cli.runs_app import run_commands
+
+    _pass_on(run_commands, context)
 
 
 def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
@@ -362,6 +372,8 @@ def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
+    if ASKED in os.environ:
+        know_all_words(app)
     sys.exit(end_of(app, "llm-cooperation"))
 
 

@@ -162,6 +162,17 @@ def delete_key(key: Annotated[str, typer.Argument(help="Its beginning, mlc-...")
     run(key_commands.delete(key, as_json))
 
 
+@keys.command("usage")
+def key_usage(
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 3650, help="Of the last so many hours.")] = 24.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Requests, tokens, cost and latency by key and model."""
+    from multi_llm_comparator.cli import key_commands
+
+    run(key_commands.usage(hours, as_json))
+
+
 @keys.command("token")
 def sign_token(
     key: Annotated[str, typer.Argument(help="The beginning of the key whose limits hold, mlc-...")],

@@ -24,6 +24,7 @@ _PHASES: dict[Phase, str] = {
     "writing": "writing weights",
     "checking": "comparing tokens with llama.cpp",
     "quantizing": "quantizing",
+    "comparing": "comparing predictions",
 }
 
 

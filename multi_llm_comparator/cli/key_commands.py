@@ -14,13 +14,14 @@ from rich.text import Text
 
 from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.callers import KeyLimits
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.signed_tokens import make_token
 from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys
 from multi_llm_comparator.tracking.store import Store
 
-DAY_S = 86_400
+DAY_S, HOUR_S = 86_400, 3600
 
 
 @contextlib.contextmanager
@@ -93,6 +94,30 @@ async def token(key_id: str, minutes: float, scopes: Sequence[str] | None, as_js
         raise ConfigurationError(f"the key {key.prefix!r} has the scopes {sorted(key.scopes)}, not {sorted(wanted)}")
     signed = make_token(get_settings().jwt_secret, key.prefix, wanted, minutes * 60)
     print(json.dumps({"token": signed, "key": key.prefix, "minutes": minutes}) if as_json else signed)
+    return True
+
+
+async def usage(hours: float, as_json: bool) -> bool:
+    """What was asked, as the page Usage shows it."""
+    store = Store(get_settings().resolved_database_url)
+    try:
+        totals = store.usage.totals(now() - hours * HOUR_S)
+        names = {key.id: f"{key.prefix} ({key.name})" for key in store.api_keys.list()}
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps([asdict(one) for one in totals], ensure_ascii=False))
+        return True
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "model", "requests", "failed", "tokens read", "written", "dollars", "median s", "95% s"):
+        table.add_column(column, overflow="fold")
+    for one in totals:
+        named = names.get(one.caller, one.caller or "this machine")
+        times = ("" if seconds is None else f"{seconds:.2f}" for seconds in (one.p50_s, one.p95_s))
+        dollars = f"{one.micro_usd / 1e6:.4f}" + (f" (of {one.unpriced} no price is known)" if one.unpriced else "")
+        counts = (one.requests, one.failed, one.prompt_tokens, one.completion_tokens)
+        table.add_row(*map(Text, (named, one.model, *map(str, counts), dollars, *times)))
+    output.print(table)
     return True
 
 

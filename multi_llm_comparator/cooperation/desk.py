@@ -24,7 +24,12 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Failed
-from multi_llm_comparator.core.exceptions import DeadlineExceededError, InferenceError
+from multi_llm_comparator.core.exceptions import (
+    DeadlineExceededError,
+    MultiLLMError,
+    error_from_name,
+    kind_of_all,
+)
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun
 from multi_llm_comparator.core.timings import AnswerProgress
 
@@ -162,10 +167,12 @@ class Desk:
         """What it came to, with all that was noted."""
         return Outcome(answer, made_by, of, tuple(self._notes), tuple(self._left_out.values()), tuple(ranking))
 
-    def nothing(self) -> InferenceError:
-        """Nobody gave a usable answer: an error that says why of each."""
+    def nothing(self) -> MultiLLMError:
+        """Nobody gave a usable answer: an error of the kind that they failed with, which says why of each."""
         reasons = [f"{left.target}: {left.detail or left.reason}" for left in self._left_out.values()]
-        return InferenceError(f"no member gave an answer ({'; '.join(reasons[:5]) or 'none was asked'})")
+        kinds = [one.progress.error_type or "" for one in self.run.calls.values() if one.progress.state == "failed"]
+        said = f"no member gave an answer ({'; '.join(reasons[:5]) or 'none was asked'})"
+        return error_from_name(kind_of_all(kinds), said)
 
 
 ModeFunction = Callable[[Desk], Coroutine[Any, Any, Outcome]]

@@ -172,11 +172,15 @@ class MemoryMeasured(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Event):
-    """The answer is complete: the model stopped, reached ``max_tokens`` or the context's end, or was cancelled."""
+    """The answer is complete: the model stopped, reached ``max_tokens`` or the context's end, or was cancelled.
+
+    ``stop_text`` is which of ``ModelConfig.stop`` ended it; empty where none did, or an endpoint does not say.
+    """
 
     reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    stop_text: str = ""
 
     @classmethod
     def cancelled(cls, request_id: str) -> Finished:

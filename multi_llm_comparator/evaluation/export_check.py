@@ -95,11 +95,35 @@ async def check_files(reference: ModelInfo, made: Path) -> ExportCheck:
     found = [model for model in scan_folder(made.parent, "made") if Path(model.path).resolve() == made.resolve()]
     if not found:
         raise ModelNotFoundError(f"{str(made)!r} was not found as a model; was it moved?")
-    models = ModelManager(made.parent)
-    models.available_models = [reference, found[0]]
+    return await _check_apart(reference, found[0])
+
+
+async def check_conversion(models: ModelManager, source: Path, adapter: Path | None, made: Path) -> ExportCheck:
+    """The same for a file that was made of one of ``models``, or of an adapter on it, and has been listed since. Other
+    models stay loaded as they are: both are loaded apart from them, one after the other.
+
+    Raises:
+        MultiLLMError: see :func:`check_export`; ModelNotFoundError: one of them is not listed any more.
+    """
+
+    def listed(path: Path, on: Path | None) -> ModelInfo:
+        for model in models.get_available_models():
+            base = None if model.base is None else Path(model.base.path).resolve()
+            if Path(model.path).resolve() == path.resolve() and base == (None if on is None else on.resolve()):
+                return model
+        raise ModelNotFoundError(f"{str(path)!r} is not among the models any more; was it moved?")
+
+    reference = listed(source, None) if adapter is None else listed(adapter, source)
+    return await _check_apart(reference, listed(made, None))
+
+
+async def _check_apart(reference: ModelInfo, made: ModelInfo) -> ExportCheck:
+    """Check with an engine that has these two models and nothing else."""
+    models = ModelManager(Path(made.path).parent)
+    models.available_models = [reference, made]
     engine = InferenceEngine(models=models)
     try:
-        return await check_export(engine, reference, found[0])
+        return await check_export(engine, reference, made)
     finally:
         await engine.aclose()
 

@@ -150,6 +150,7 @@ class GgufAnswer:
                 reason=reason,
                 prompt_tokens=self.prompt_tokens,
                 completion_tokens=self.tokens,
+                stop_text=self.telling.stop_text(reason),
             )
         )
         return events

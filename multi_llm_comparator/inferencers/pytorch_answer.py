@@ -181,5 +181,6 @@ class PyTorchAnswer(Row):
             reason=reason,
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
+            stop_text=self._telling.stop_text(reason),
         )
         return [*events, finished]

@@ -185,6 +185,7 @@ class ScriptedEngine(Engine):
                 reason=reason,
                 prompt_tokens=answer.prompt_tokens,
                 completion_tokens=answer.tokens,
+                stop_text=answer.telling.stop_text(reason),
             )
         )
 

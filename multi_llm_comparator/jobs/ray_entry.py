@@ -14,6 +14,7 @@ import sys
 from multi_llm_comparator import __version__
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.core.home import CLUSTER_JOBS
 from multi_llm_comparator.core.settings import default_home
 from multi_llm_comparator.core.telemetry import switch_off_telemetry
 from multi_llm_comparator.jobs.events import Ended, JobEvent, JobNote, cut, event_line
@@ -24,7 +25,6 @@ from multi_llm_comparator.jobs.spec import make_spec
 # What begins an event, wherever in a line: no text that people print holds a record separator.
 MARK = "\x1emulti-llm-job "
 SPEC_VARIABLE, ID_VARIABLE, VERSION_VARIABLE = "MLC_JOB_SPEC", "MLC_JOB_ID", "MLC_JOB_VERSION"
-FOLDER = "cluster-jobs"
 # A variable of the environment may hold 128 KiB on Linux.
 MAX_SPEC_BYTES = 100_000
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -50,7 +50,7 @@ def _worked() -> Ended:
     try:
         data = os.environ.pop(SPEC_VARIABLE, "").encode()
         spec = make_spec(read_json(data, "the specification of the job", MAX_SPEC_BYTES))
-        folder = JobFolder(default_home() / FOLDER / run_id)
+        folder = JobFolder(default_home() / CLUSTER_JOBS / run_id)
         folder.make(spec)
         folder.stop_file.unlink(missing_ok=True)
     except MultiLLMError as exc:

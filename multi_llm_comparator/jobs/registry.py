@@ -27,7 +27,7 @@ from multi_llm_comparator.jobs.export import export_job
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.grid import grid_specs
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
-from multi_llm_comparator.jobs.machine import Held, Machine, held_bytes
+from multi_llm_comparator.jobs.machine import Held, Machine, held_by_others, held_bytes
 from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
 from multi_llm_comparator.jobs.snapshot import WaitsFor
@@ -216,9 +216,14 @@ class JobRegistry:
         else:
             raise at_work(run_id, run.owner)
 
-    async def resume(self, run_id: str) -> JobRun:
-        """Put a job that was stopped, failed or interrupted into the queue again; see :meth:`RunRegistry.resume`."""
-        return await self.runs.resume(run_id, JobRun)
+    async def resume(self, run_id: str, **changes: Any) -> JobRun:
+        """Put a job that was stopped, failed or interrupted into the queue again; see :meth:`RunRegistry.resume`. It
+        goes on with ``changes`` of its specification (:func:`jobs.spec.changed`), such as its kind can go on with."""
+
+        def change(run: JobRun) -> None:
+            run.spec = run.spec if run.state == "done" else changed(run.spec, **changes)
+
+        return await self.runs.resume(run_id, JobRun, change)
 
     async def duplicate(self, run_id: str, **changes: Any) -> JobSpec:
         """The specification of a job, changed: see :func:`jobs.spec.changed`. Nothing is started."""
@@ -322,7 +327,8 @@ class JobRegistry:
 
     async def _admit(self) -> None:
         elsewhere = [run for run in self._in_order() if run.spec.backend != "local"]
-        room = await asyncio.to_thread(self._machine.room, self._held())
+        others = await asyncio.to_thread(held_by_others, self._folder, {*self._running, *self._queued})
+        room = await asyncio.to_thread(self._machine.room, (*self._held(), *others))
         order = [run for run in self._in_order() if run.spec.backend == "local"]
         admission = admit([Waiting(r.id, r.spec.needs, self._passed.get(r.id, 0)) for r in order], room)
         self._passed |= admission.passed

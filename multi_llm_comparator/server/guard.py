@@ -31,7 +31,8 @@ _WRONG_SCOPE = (
 )
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Api-Key, Anthropic-Version, Anthropic-Beta, "
+    "X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 _POLICY_VIOLATION = 1008
@@ -167,7 +168,7 @@ async def _answer(response: Response, scope: Scope, receive: Receive, send: Send
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         return
-    if isinstance(response, PlainTextResponse) and is_api(scope["path"]):
+    if isinstance(response, PlainTextResponse) and (is_api(scope["path"]) or asks_models(scope["path"])):
         response = _in_its_form(response, scope["path"])
     response.headers.update(_HEADERS)
     response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

@@ -21,6 +21,8 @@ _MODEL_PATHS = frozenset(
         "/api/chat",
         "/api/generate",
         "/api/embed",
+        "/api/embeddings",
+        "/api/ps",
         "/api/tags",
         "/api/show",
         "/api/version",

@@ -14,6 +14,7 @@ from typing import Any
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.services.devices import gpus
 from multi_llm_comparator.training.base_model import computes_in
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
@@ -61,7 +62,8 @@ def measured_costs(model_path: Path, options: TuningOptions, facts: ModelFacts, 
     precision = computes_in(options, stored=facts.dtype)
     tokens = min(MEASURED_TOKENS, options.pack_tokens)
     sizes = (facts.width, facts.feed_forward, facts.vocabulary, facts.linear_parameters // facts.layers)
-    key = json.dumps([*sizes, precision, tokens, options.rank, available_cpus(), platform.processor()])
+    machine = [available_cpus(), platform.processor(), *(gpu.total_bytes for gpu in gpus())]
+    key = json.dumps([*sizes, precision, tokens, options.rank, *machine])
     kept = _kept(home / COSTS_FILE)
     if key in kept:
         return kept[key]

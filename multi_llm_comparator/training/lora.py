@@ -207,7 +207,7 @@ class _Tuning:
             InsufficientMemoryError: it cannot fit.
         """
         assert cleaned.statistics is not None
-        free_bytes = usable_bytes() // this_place().count_here
+        free_bytes = usable_bytes(this_place().count_here)
         expected = estimate(self.options, cleaned.statistics, model_facts(self.base), available_bytes=free_bytes)
         expected.check_fits(self.base.name)
         return expected

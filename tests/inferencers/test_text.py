@@ -41,7 +41,11 @@ def first_complete(text: str, stops: list[str]) -> tuple[str, bool]:
 
 @given(text=letters, stops=stop_texts, cuts=st.lists(st.integers(0, 100), max_size=8))
 def test_stop_texts_are_found_the_same_however_the_text_is_cut(text: str, stops: list[str], cuts: list[int]) -> None:
-    assert read(StopMatcher(stops), cut(text, cuts)) == first_complete(text, stops)
+    matcher = StopMatcher(stops)
+    shown, is_hit = read(matcher, cut(text, cuts))
+    assert (shown, is_hit) == first_complete(text, stops)
+    assert bool(matcher.hit) == is_hit
+    assert not is_hit or (matcher.hit in stops and text.startswith(shown + matcher.hit))
 
 
 @given(text=letters, stops=stop_texts)

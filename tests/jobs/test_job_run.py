@@ -52,6 +52,18 @@ async def test_a_job_that_is_stopped_ends_between_two_steps_and_continues_when_i
     assert [point.step for point in done.curves["loss"]] == list(range(1, 21))
 
 
+async def test_a_job_goes_on_with_what_was_changed_and_keeps_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        run = await jobs.start(trial(steps=2, fails_at=2))
+        assert (await over(run)).state == "failed"
+        await jobs.resume(run.id, fails_at=0)
+        assert (await over(run)).state == "done"
+        await jobs.resume(run.id, fails_at=1)
+        assert run.spec.options["fails_at"] == 0
+    async with opened(tmp_path) as jobs:
+        assert (await jobs.get(run.id)).spec.options["fails_at"] == 0
+
+
 async def test_a_job_that_does_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     async with opened(tmp_path, grace_s=0.5) as jobs:
         run = await jobs.start(trial(gate=str(tmp_path / "go"), deaf=True))

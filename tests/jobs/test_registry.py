@@ -58,6 +58,19 @@ async def test_jobs_that_need_few_cores_and_little_memory_run_beside_each_other(
         assert [(await over(run)).state for run in (one, two, three)] == ["done"] * 3
 
 
+async def test_a_job_waits_for_one_that_another_program_of_the_same_home_has_started(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    async with opened(tmp_path) as app, opened(tmp_path) as command:
+        first = await app.start(trial(steps=2, gate=str(gate)))
+        await counting(first)
+        second = await command.start(trial())
+        await until(lambda: second.snapshot().waits_for)
+        waits = second.snapshot().waits_for
+        assert waits is not None and waits.text == "waits for 2 CPU(s): jobs use 2 of 2"
+        gate.touch()
+        assert (await over(second)).state == "done" == (await over(first)).state
+
+
 async def test_no_more_jobs_wait_than_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MAX_QUEUED", 2)
     async with opened(tmp_path) as jobs:
@@ -74,14 +87,14 @@ async def test_no_more_jobs_wait_than_may(tmp_path: Path, monkeypatch: pytest.Mo
 async def test_a_grid_is_a_job_for_every_combination(tmp_path: Path) -> None:
     async with opened(tmp_path, Roomy(cpus=4)) as jobs:
         spec = changed(trial(), needs={"cpus": 2})
-        grid = await jobs.start_grid(spec, {"steps": [1, 2], "nested": [{"way": "a"}, {"way": "b"}]})
+        grid = await jobs.start_grid(spec, {"steps": [1, 2, 4], "nested": [{"way": "a"}, {"way": "b"}]})
         children = [await jobs.get(summary.id) for summary in await jobs.list(RunFilter(parent_id=grid))]
         for run in children:
             assert (await over(run)).state == "done"
         with pytest.raises(ConfigurationError, match="1 to 64 jobs, not 100"):
             await jobs.start_grid(spec, {"steps": list(range(100))})
     in_order = [run.spec for run in sorted(children, key=lambda run: run.created_at)]
-    assert differences(in_order) == {"steps": (1, 1, 2, 2), "nested.way": ("a", "b", "a", "b")}
+    assert differences(in_order) == {"steps": (1, 1, 2, 2, 4, 4), "nested.way": ("a", "b") * 3}
     assert in_order[0].title == "counts · steps 1, nested {'way': 'a'}"
 
 

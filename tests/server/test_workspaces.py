@@ -153,8 +153,13 @@ async def test_a_budget_is_kept_model_by_model_within_plans_and_cooperations(
         api.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
         for path, body in (("/v1/chat/completions", PLANNED), ("/cooperation/task", TOGETHER)):
             answer = await api.http.post(path, json=body, headers=headers)
-            assert (answer.status_code == 200) is is_enough, answer.text
-            assert is_enough or "budget" in answer.text
+            assert answer.status_code == (200 if is_enough else 429), answer.text
+            if not is_enough:
+                error = answer.json()["error"]
+                assert (error["type"], error["code"]) == ("rate_limit_error", "insufficient_quota")
+                assert "budget" in error["message"] and "raise it" in error["message"]
+                # Clients ask again by themselves at once otherwise.
+                assert answer.headers["x-should-retry"] == "false" and "retry-after" not in answer.headers
         if is_enough:
             await until(lambda: sum(one.requests for one in store.usage.totals(0)) >= 5)
             used = {one.model: one for one in store.usage.totals(0)}

@@ -128,6 +128,11 @@ class ServedAnswer:
         return bool(self.calls) and not self.is_cut
 
     @property
+    def stop_text(self) -> str | None:
+        """Which of the request's stop texts ended it."""
+        return (self.finished.stop_text if self.finished else "") or None
+
+    @property
     def is_cut(self) -> bool:
         """Whether it ended for its length."""
         return self.ends_for_length or (self.finished is not None and self.finished.reason == "length")
@@ -140,7 +145,7 @@ class Answers:
         self.answers = [ServedAnswer() for _ in requests]
         self._relay = Relay(served.loop, [_stream(served, target, request) for request in requests])
         self._early: list[tuple[int, Event]] = []
-        self._has_tools = any(request.tools for request in requests)
+        self._blamed = _blamed_for_grammar(requests)
         self._failure: ApiError | None = None
 
     async def begin(self) -> None:
@@ -196,7 +201,7 @@ class Answers:
         except AnswerInterrupted as exc:
             raise api_error(type(exc).__name__, str(exc)) from exc
         for place, (number, event) in enumerate(batch):
-            self._failure = _failure(event, self._has_tools)
+            self._failure = _failure(event, self._blamed)
             if self._failure is not None:
                 return batch[:place] or await self._next()
             self.answers[number].apply(event)
@@ -213,14 +218,22 @@ def _begins(event: Event) -> bool:
     return is_late or isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished)
 
 
-def _failure(event: Event, has_tools: bool) -> ApiError | None:
+def _blamed_for_grammar(requests: Sequence[GenerationRequest]) -> str | None:
+    """Which field a grammar comes of, where it is not what is blamed anyway. The schemas of tools and that of the
+    answer are held to by one grammar."""
+    if any(request.tools for request in requests):
+        return "tools"
+    is_free = all(one.constraint is None or one.constraint.json_schema is not None for one in requests)
+    return None if is_free else "structured_outputs"
+
+
+def _failure(event: Event, blamed: str | None) -> ApiError | None:
     """What a client is told of an answer that will not be whole."""
     match event:
         case Failed(error_type=kind, message=message):
             error = api_error(kind, message)
-            if has_tools and error.code == "invalid_schema":
-                # Their schemas and that of the answer are held to by one grammar.
-                error.param = "tools"
+            if blamed and error.code == "invalid_schema":
+                error.param = blamed
             return error
         case Finished(reason="cancelled"):
             return ApiError("the answer was ended before it was whole; ask again", 503, code="cancelled")

@@ -74,6 +74,9 @@ class ImageBlock(Form):
     source: ImageSource
 
 
+Shown = Annotated[TextPart | ImageBlock, Field(discriminator="type")]
+
+
 class ToolUse(Form):
     """A call that the model wrote."""
 
@@ -95,11 +98,17 @@ class ToolResult(Form):
 
     type: Literal["tool_result"]
     tool_use_id: CallId
-    content: Content = Field(default=[], description="text only")
+    content: Annotated[list[Shown], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)] = Field(
+        default=[], description="text and images; those are shown with what the user says next"
+    )
     is_error: bool = False
 
+    @property
+    def images(self) -> list[str]:
+        return [part.source.address for part in self.content if isinstance(part, ImageBlock)]
+
     def message(self) -> Message:
-        said = joined(self.content)
+        said = joined([part for part in self.content if isinstance(part, TextPart)])
         return Message("tool", f"Error: {said}" if self.is_error else said, tool_call_id=self.tool_use_id)
 
 
@@ -151,6 +160,8 @@ class AnthropicTurn(Form):
                     thought += block.thinking
                 case ToolResult():
                     yield block.message()
+                    images += block.images
+                    places += [len(text)] * len(block.images)
         has_results = any(isinstance(block, ToolResult) for block in self.content)
         if text or calls or images or not has_results:
             thought = thought if self.role == "assistant" else ""

@@ -40,6 +40,7 @@ from multi_llm_comparator.server.api.errors import (
 )
 from multi_llm_comparator.server.api.forms import REFUSED
 from multi_llm_comparator.server.api.methods import HeadAsGet
+from multi_llm_comparator.server.api.request_ids import NamedRequests, request_id_of
 from multi_llm_comparator.server.leaving import ClientLeftError
 from multi_llm_comparator.server.serving import Served
 
@@ -70,7 +71,11 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(HeadAsGet), Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
+        middleware=[
+            Middleware(NamedRequests),
+            Middleware(HeadAsGet),
+            Middleware(Crowd, most=most_at_once, most_bytes=most_bytes),
+        ],
     )
     api.state.served = served
     families = (completions, responses, messages, models, tokenizers, embeddings)
@@ -96,7 +101,7 @@ def make_api(
 
 async def _tell_field(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return error_response(request.url.path, field_error(error.errors(), REFUSED))
+    return error_response(request.url.path, field_error(error.errors(), REFUSED), request_id_of(request.scope))
 
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:
@@ -106,7 +111,8 @@ async def _tell_nobody(request: Request, error: Exception) -> Response:
 async def _tell_mistake(request: Request, error: Exception) -> Response:
     """The edge of the process: the server logs it with its traceback."""
     said = f"the server itself failed ({type(error).__name__}); its log has the details"
-    return error_response(request.url.path, ApiError(said, 500, code="internal_error"))
+    error_told = ApiError(said, 500, code="internal_error")
+    return error_response(request.url.path, error_told, request_id_of(request.scope))
 
 
 class Beside:

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from multi_llm_comparator.server.api.errors import ApiError, error_response
 from multi_llm_comparator.server.api.methods import as_json
+from multi_llm_comparator.server.api.request_ids import request_id_of
 from multi_llm_comparator.server.callers import SHARE_OF, caller_of
 
 MAX_BODY_BYTES = 8 * 2**20
@@ -30,13 +31,13 @@ class Crowd:
         if self._here >= self._most * SHARE_OF[caller_of(scope).limits.priority]:
             said = f"{self._here} requests are being answered, and no more are taken at once; try again in a moment"
             error = ApiError(said, 429, code="rate_limit_exceeded")
-            await error_response(scope["path"], error)(scope, receive, send)
+            await error_response(scope["path"], error, request_id_of(scope))(scope, receive, send)
             return
         try:
             headers = as_json(scope["headers"])
         except HTTPException as exc:
             error = ApiError("a body is JSON here: send it as 'Content-Type: application/json'", exc.status_code)
-            await error_response(scope["path"], error)(scope, receive, send)
+            await error_response(scope["path"], error, request_id_of(scope))(scope, receive, send)
             return
         self._here += 1
         try:

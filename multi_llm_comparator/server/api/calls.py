@@ -10,6 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from multi_llm_comparator import __version__
 from multi_llm_comparator.core.events import Event, LoadProgressed
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
@@ -19,6 +20,8 @@ from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unles
 from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
 
+# Of this program's build: with the same one, and the same model file, the same seed means the same.
+FINGERPRINT = f"b{__version__}"
 EVENT_STREAM, JSON_LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
 
 

@@ -21,7 +21,7 @@ from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest
 from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, TokenPiece
 from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
-from multi_llm_comparator.server.api.calls import served_by
+from multi_llm_comparator.server.api.calls import FINGERPRINT, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.logprobs import CompletionLogprobs, joined
 from multi_llm_comparator.server.api.openai_forms import CompletionForm, raw_request
@@ -63,6 +63,7 @@ async def echoed(request: Request, form: CompletionForm, n_ctx: int) -> Response
             "id": f"cmpl-{uuid.uuid4().hex}",
             "object": "text_completion",
             "created": int(time.time()),
+            "system_fingerprint": FINGERPRINT,
             "model": target,
             "choices": [{"index": number, **choice} for number, (_, choice) in enumerate(choices)],
             "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},

@@ -13,9 +13,12 @@ from starlette.responses import JSONResponse, Response
 from multi_llm_comparator.core import exceptions as ours
 from multi_llm_comparator.core.exceptions import MultiLLMError, error_from_name
 from multi_llm_comparator.server.api.methods import allowed, told_options
+from multi_llm_comparator.server.api.request_ids import request_id_of
 
 MAX_SHOWN_CHARS = 2000
 RETRY_AFTER_S = 1
+# OpenAI's code where there is no money left.
+SPENT = "insufficient_quota"
 # By our errors, the nearest one in the tree: status, and OpenAI's code for it.
 _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.MultiLLMError: (500, "internal_error"),
@@ -35,7 +38,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.NotAllowedError: (403, "not_allowed"),
     ours.RateLimitedError: (429, "rate_limit_exceeded"),
     ours.LimitExceededError: (429, "rate_limit_exceeded"),
-    ours.BudgetExceededError: (429, "insufficient_quota"),
+    ours.BudgetExceededError: (429, SPENT),
     ours.CircuitOpenError: (503, "model_unavailable"),
     ours.NoModelAvailableError: (503, "model_unavailable"),
     ours.ProviderUnavailableError: (502, "upstream_failed"),
@@ -158,9 +161,10 @@ def openai_body(error: ApiError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
-def anthropic_body(error: ApiError) -> dict[str, Any]:
+def anthropic_body(error: ApiError, request_id: str = "") -> dict[str, Any]:
     kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
-    return {"type": "error", "error": {"type": kind, "message": error.message}}
+    named = {"request_id": request_id} if request_id else {}
+    return {"type": "error", "error": {"type": kind, "message": error.message}, **named}
 
 
 def ollama_body(error: ApiError) -> dict[str, Any]:
@@ -172,23 +176,30 @@ def is_api(path: str) -> bool:
     return path.startswith(("/v1/", "/api/"))
 
 
-def body_for(path: str, error: ApiError) -> dict[str, Any]:
+def body_for(path: str, error: ApiError, request_id: str = "") -> dict[str, Any]:
     """The error in the form of whose path was asked."""
     if path.startswith("/api/") and not path.startswith(("/api/runs", "/api/answers")):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
-        return anthropic_body(error)
+        return anthropic_body(error, request_id)
     return openai_body(error)
 
 
-def error_response(path: str, error: ApiError) -> Response:
-    headers = {"Retry-After": str(error.retry_after_s)} if error.status in (429, 503) else None
-    return JSONResponse(body_for(path, error), error.status, headers)
+def error_response(path: str, error: ApiError, request_id: str = "") -> Response:
+    return JSONResponse(body_for(path, error, request_id), error.status, _when_again(error))
+
+
+def _when_again(error: ApiError) -> dict[str, str]:
+    """What OpenAI's and Anthropic's clients look at before they ask again by themselves. Where a budget is spent that
+    changes nothing."""
+    if error.code == SPENT:
+        return {"x-should-retry": "false"}
+    return {"Retry-After": str(error.retry_after_s)} if error.status in (429, 503) else {}
 
 
 async def tell_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return error_response(request.url.path, error)
+    return error_response(request.url.path, error, request_id_of(request.scope))
 
 
 async def tell_http_error(request: Request, error: Exception) -> Response:
@@ -202,6 +213,6 @@ async def tell_http_error(request: Request, error: Exception) -> Response:
         path=request.url.path,
         phrase=HTTPStatus(status).phrase,
     )
-    response = error_response(request.url.path, ApiError(said, status))
+    response = error_response(request.url.path, ApiError(said, status), request_id_of(request.scope))
     response.headers.update(allowed(error))
     return response

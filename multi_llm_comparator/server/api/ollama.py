@@ -1,4 +1,4 @@
-"""Ollama's ``/api/chat``, ``/api/generate``, ``/api/tags``, ``/api/show`` and ``/api/version``."""
+"""Ollama's ``/api/chat``, ``/api/generate``, ``/api/tags``, ``/api/ps``, ``/api/show`` and ``/api/version``."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
 from multi_llm_comparator.server.metering import refuse_models
+from multi_llm_comparator.server.serving import Served
+from multi_llm_comparator.services.loaded_model import LoadedModel
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
 # Puts a text where the kind of answer has it.
@@ -66,6 +68,15 @@ async def tags(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
     limits = caller_of(request.scope).limits
     return {"models": [_tag(offer) for offer in offers(await served_by(request)) if limits.may_ask(offer.name)]}
+
+
+@router.get("/ps")
+async def in_memory(request: Request) -> dict[str, Any]:
+    """The models that are in memory now, and until when, if nobody asks them."""
+    served, limits = await served_by(request), caller_of(request.scope).limits
+    by_id = {offer.info.id: offer for offer in offers(served) if offer.info is not None and limits.may_ask(offer.name)}
+    loaded = [(by_id[one.model_id], one) for one in served.engine.loaded_models() if one.model_id in by_id]
+    return {"models": [_held(served, offer, one) for offer, one in loaded if one.state != "loading"]}
 
 
 @router.post("/show")
@@ -212,6 +223,16 @@ def _tag(offer: Offer) -> dict[str, Any]:
         "digest": offer.info.id if offer.info else "",
         "details": _details(offer),
     }
+
+
+def _held(served: Served, offer: Offer, loaded: LoadedModel) -> dict[str, Any]:
+    """A model in memory. One that stays until its place is needed has no end that could be told."""
+    size = loaded.memory_bytes or loaded.estimated_bytes
+    after_s = served.engine.keeping.idle_unload_s(offer.info) if offer.info else None
+    ends_at = {} if after_s is None else {"expires_at": _time(int((loaded.idle_since or now()) + after_s))}
+    tag = {name: value for name, value in _tag(offer).items() if name != "modified_at"}
+    on_gpu = size if loaded.device != "cpu" else 0
+    return {**tag, "size": size, "size_vram": on_gpu, "context_length": loaded.options.n_ctx, **ends_at}
 
 
 def _details(offer: Offer) -> dict[str, Any]:

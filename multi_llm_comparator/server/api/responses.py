@@ -16,13 +16,13 @@ from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.plan_models import refuse_for_plan
-from multi_llm_comparator.server.api.responses_form import ResponsesForm
+from multi_llm_comparator.server.api.responses_form import COME_BACK, ResponsesForm
 
 router = APIRouter(tags=["OpenAI"])
 # The item that is what the model thought, and the one that is a message; the others are calls, by their numbers.
 _THOUGHT, _MESSAGE = -2, -1
 # What a plan honours of a response's fields.
-_PLAN_FIELDS = frozenset({"model", "input", "stream", "stream_options"})
+_PLAN_FIELDS = frozenset({"model", "input", "stream", "stream_options", *COME_BACK})
 
 
 @router.post("/responses")
@@ -176,11 +176,12 @@ class _Writing:
         cut = is_over and answer.is_cut
         shape = form.text.format.model_dump(by_alias=True, exclude_none=True)
         if form.text.format.described is not None:
-            shape |= {"name": "response", "strict": True}
+            shape |= {"name": form.text.format.name or "response", "strict": True}
         return {
             "id": self._id,
             "object": "response",
             "created_at": self._at,
+            "completed_at": int(time.time()) if is_over and not cut else None,
             "status": "incomplete" if cut else "completed" if is_over else "in_progress",
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
@@ -188,17 +189,26 @@ class _Writing:
             "max_output_tokens": form.max_output_tokens,
             "model": target,
             "output": [self._item(item, answer) for item in self._begun] if is_over else [],
+            "max_tool_calls": None,
             "parallel_tool_calls": form.parallel_tool_calls,
             "previous_response_id": None,
+            "prompt_cache_key": form.prompt_cache_key,
             "reasoning": {"effort": None, "summary": None},
+            "background": False,
+            "safety_identifier": form.safety_identifier,
+            "service_tier": "default",
             "store": False,
             "temperature": form.temperature,
+            "frequency_penalty": form.frequency_penalty,
+            "presence_penalty": form.presence_penalty,
             "text": {"format": shape},
             "tool_choice": choice if isinstance(choice := form.tool_choice, str) else choice.model_dump(),
             "tools": [{**one.model_dump(), "strict": True} for one in form.tools],
             "top_p": form.top_p,
+            "top_logprobs": 0,
             "truncation": "disabled",
-            "metadata": {},
+            "user": form.user,
+            "metadata": form.metadata,
             "usage": _usage(answer) if is_over else None,
             **({"run_id": answer.run_id} if answer.run_id else {}),
         }
