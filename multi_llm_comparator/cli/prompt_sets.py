@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
