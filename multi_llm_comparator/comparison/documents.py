@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from typing import Annotated, Any, TypeVar
 
@@ -283,7 +283,7 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
         Turn(index, turn.prompt, turn.created_at, picked=turn.picked, images=turn.images)
         for index, turn in enumerate(document.turns)
     ]
-    conversation.images = _images(answers, document.turns)
+    conversation.images = stored_images(answers, {digest for turn in document.turns for digest in turn.images})
     answers = [item for item in answers if not item.key.startswith(IMAGES)]
     for record in sorted(answers, key=lambda item: (item.position, item.key, item.attempt)):
         _place(conversation, record)
@@ -292,11 +292,16 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
     return conversation
 
 
-def _images(items: Sequence[ItemRecord], turns: Sequence[TurnDocument]) -> dict[str, StoredImage]:
+def stored_images(items: Sequence[ItemRecord], wanted: Set[str]) -> dict[str, StoredImage]:
+    """The images among a run's items, by their digests.
+
+    Raises:
+        DocumentError: one is damaged, or one that is ``wanted`` is not there.
+    """
     stored = [item for item in items if item.key.startswith(IMAGES)][: limits.MAX_RUN_IMAGES]
     images = [validated(ImageDocument, item.record, f"image {item.key!r}").image() for item in stored]
     known = {image.digest: image for image in images}
-    if missing := {digest for turn in turns for digest in turn.images} - set(known):
+    if missing := wanted - set(known):
         raise DocumentError(f"the run lacks {len(missing)} of its images, the first is {min(missing)[:12]!r}")
     return known
 

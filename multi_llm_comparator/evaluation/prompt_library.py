@@ -55,6 +55,7 @@ class PromptLibrary:
 
     Raises:
         ConfigurationError: in every method: the file is not readable, or what is to be saved is wrong.
+        NotWrittenError: the file could not be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:

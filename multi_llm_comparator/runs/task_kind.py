@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from multi_llm_comparator.core.readable import Language
@@ -48,10 +48,10 @@ class TaskRunKind(ABC, Generic[R]):
         run: R = await self.runs.resume(run_id, self.run_class)
         return run
 
-    async def begun(self, run: R, *, parent_id: str | None = None) -> R:
-        """A new run, stored and at work."""
+    async def begun(self, run: R, *, parent_id: str | None = None, keys: Iterable[str] = ()) -> R:
+        """A new run, stored with the items of these ``keys``, and at work."""
         self.recorded(run, parent_id=parent_id)
-        await run.save()
+        await run.save(*keys)
         run.begin()
         self.runs.adopt(run)
         return run

@@ -6,6 +6,7 @@ Turns that wait for a vote are in none of them: a file must not tell either who 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import to_jsonable_python
@@ -43,6 +44,7 @@ def votes_data(snapshot: VotingSnapshot) -> dict[str, Any]:
         "versions": dict(snapshot.versions),
         "ranking": {"labels": found.labels, **to_jsonable_python(found.ranked())},
         "turns": [turn_document(turn) for turn in snapshot.voted],
+        **({"images": [asdict(image) for image in snapshot.images.values()]} if snapshot.images else {}),
     }
 
 
@@ -63,6 +65,7 @@ def _rows(snapshot: VotingSnapshot) -> Iterator[dict[str, Any]]:
                 "voted_at": iso_time(turn.voted_at),
                 "prompt_id": prompt.id,
                 "prompt": prompt.text,
+                **({"images_sha256": " ".join(prompt.images)} if snapshot.images else {}),
                 "tags": ";".join(prompt.tags),
                 "place": place,
                 "model": contestant.name,

@@ -9,6 +9,7 @@ from functools import partial
 from multi_llm_comparator.comparison.differences import Piece, word_differences
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, cut, iso_time
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.runs.exporting import html_page
 from multi_llm_comparator.voting.export_markdown import RANKING_NAMES, ranking_rows
 from multi_llm_comparator.voting.ranking import Ranking, points
@@ -50,6 +51,7 @@ class Section:
     prompt: str
     verdict: str
     cards: tuple[Card, ...]
+    images: tuple[StoredImage, ...]
 
 
 def to_html(snapshot: VotingSnapshot, language: Language) -> str:
@@ -118,6 +120,7 @@ def _section(snapshot: VotingSnapshot, turn: VoteTurn, language: Language) -> Se
         prompt=snapshot.spec.prompts[turn.prompt].text,
         verdict=choice_words(turn, names[best.contestant] if best else "", language),
         cards=tuple(cards),
+        images=snapshot.images_of(turn),
     )
 
 

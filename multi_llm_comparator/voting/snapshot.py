@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from multi_llm_comparator.comparison.snapshots import ModelFacts
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.turns import VoteTurn
@@ -17,12 +18,14 @@ Phase = Literal["", "answering", "voting"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VotingSnapshot(RunSnapshot):
-    """``facts`` say exactly which model each contestant was, by its id; ``versions`` are those of libraries."""
+    """``facts`` say exactly which model each contestant was, by its id; ``versions`` are those of libraries; ``images``
+    are those of the prompts, by digest."""
 
     spec: VotingSpec
     turns: tuple[VoteTurn, ...]
     facts: Mapping[str, ModelFacts]
     versions: Mapping[str, str]
+    images: Mapping[str, StoredImage] = field(default_factory=dict)
 
     @property
     def open_turn(self) -> VoteTurn | None:
@@ -37,6 +40,10 @@ class VotingSnapshot(RunSnapshot):
     def by_hand(self) -> int:
         """How many votes a person gave."""
         return sum(not turn.is_automatic for turn in self.voted)
+
+    def images_of(self, turn: VoteTurn) -> tuple[StoredImage, ...]:
+        """What stands before the prompt of a turn."""
+        return tuple(self.images[digest] for digest in self.spec.prompts[turn.prompt].images)
 
     def fingerprint(self, contestant: str) -> str | None:
         facts = self.facts.get(contestant)

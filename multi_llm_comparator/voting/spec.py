@@ -17,6 +17,7 @@ from multi_llm_comparator.core.plain_errors import checked
 MAX_CONTESTANTS, MAX_SHOWN = 16, 4
 MAX_PROMPTS, MAX_PROMPT_CHARS, MAX_ALL_CHARS = 10_000, 100_000, 8_000_000
 MAX_TURNS = 100_000
+MAX_PROMPT_IMAGES = 4
 MAX_TARGET_CHARS, MAX_LABEL_CHARS, MAX_TITLE_CHARS = 1024, 300, 200
 CONTESTANT_IDS = tuple("abcdefghijklmnop")
 # What changes nothing in what is written, or is drawn for each answer.
@@ -27,6 +28,7 @@ _NOT_OF_THE_TEXT = frozenset(
 RowId = Annotated[str, Field(min_length=1, max_length=64)]
 ContestantId = Annotated[str, Field(pattern=r"^[a-p]$")]
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Contestant(ClosedModel):
@@ -43,11 +45,12 @@ class Contestant(ClosedModel):
 
 
 class VotePrompt(ClosedModel):
-    """What is asked. ``id`` is that of the row in its prompt set."""
+    """What is asked. ``id`` is that of the row in its prompt set, ``images`` are digests of those before the text."""
 
     id: RowId
     text: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    images: Annotated[tuple[Digest, ...], Field(max_length=MAX_PROMPT_IMAGES)] = ()
 
 
 class VotingSpec(ClosedModel):
@@ -103,6 +106,11 @@ class VotingSpec(ClosedModel):
     @property
     def tags(self) -> tuple[str, ...]:
         return tuple(sorted({tag for prompt in self.prompts for tag in prompt.tags}))
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of all images, each once."""
+        return tuple(dict.fromkeys(digest for prompt in self.prompts for digest in prompt.images))
 
 
 def text_parameters(config: ModelConfig) -> Mapping[str, Any]:

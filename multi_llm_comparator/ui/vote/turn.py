@@ -15,6 +15,7 @@ from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.markdown import shortened, split_thinking, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN
+from multi_llm_comparator.ui.vote.pictures import draw_asked
 from multi_llm_comparator.ui.vote.state import go_on, reveal, reveals
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import differing_parameters, text_parameters
@@ -129,6 +130,7 @@ def _figures(snapshot: VotingSnapshot, answer: VoteAnswer) -> str:
 
 
 def _draw_prompt(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
+    draw_asked(snapshot.images_of(turn))
     text = snapshot.spec.prompts[turn.prompt].text
     st.html(f'<div class="mlc-prompt mlc-long" tabindex="0" data-turn="{turn.number}">{escape(text)}</div>')
 
