@@ -64,7 +64,7 @@ def test_a_cell_that_a_spreadsheet_would_run_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("x.csv", b"prompt\n", "at least 1 item"),
+        ("x.csv", b"prompt\n", "is empty"),
         ("x.csv", b"a,a\n1,2\n", "a name of its own"),
         ("x.csv", b"prompt\nx,y\n", "more cells"),
         ("x.csv", b'prompt\n"x', "not readable as CSV"),

@@ -197,12 +197,12 @@ def test_a_saved_plan_is_measured_beside_a_model(bench: Workbench, tmp_path: Pat
         scripted_model(tmp_path, "large", otherwise="It is 568."),
     ]
     SavedPlans().save("sums", OPTIONS)
-    test = opened()
     small = next(model.id for model in bench.models.get_available_models() if model.name == "small")
     kept = PromptSets().save(prompt_set(("What is (23 + 48) * (17 - 9)?", "568"), compare="contains"))
+    test = opened()
     test.selectbox(key="measure_setup_prompts_0").select(kept.id).run()
     (models,) = [box for box in test.multiselect if str(box.key).startswith("measure_setup_models")]
-    assert "sums · plan" in models.options
+    assert "plan:sums · plan" in models.options
     models.set_value(["plan:sums", small]).run()
     test.button(key="measure_start").click().run()
     assert not test.exception
@@ -240,7 +240,7 @@ def test_before_tasks_are_asked_it_is_said_what_so_many_items_can_show(adders: W
     test = opened()
     (file,) = [box for box in test.text_input if str(box.key).startswith("measure_setup_file")]
     file.set_value(str(questions)).run()
-    assert any("400 items show a difference of" in one.value for one in test.caption)
+    assert any("mine_written: 50 items show a difference of" in one.value for one in test.caption)
     (file,) = [box for box in test.text_input if str(box.key).startswith("measure_setup_file")]
     file.set_value(str(tmp_path / "gone.json")).run()
     assert not test.exception
