@@ -33,6 +33,7 @@ from multi_llm_comparator.evaluation.measuring.spec import (
     JUDGE_MODES,
     MAX_RUBRIC_CHARS,
     SUBJECT_IDS,
+    USUAL_RUBRIC,
     Cluster,
     EvaluationSpec,
     JudgeMode,
@@ -245,7 +246,7 @@ def judge_of(target: str, label: str, mode: str, rubric: str) -> JudgeSpec:
         raise ConfigurationError(f"--rubric is for --judge-mode rubric, not {chosen}")
     if len(rubric) > MAX_RUBRIC_CHARS:
         raise ConfigurationError(f"the rubric has {len(rubric)} characters; at most {MAX_RUBRIC_CHARS} are used")
-    return JudgeSpec(target=target, label=label[:300], mode=chosen, **({"rubric": rubric} if rubric else {}))
+    return JudgeSpec(target=target, label=label[:300], mode=chosen, rubric=rubric or USUAL_RUBRIC)
 
 
 def _mode(name: str) -> JudgeMode:
