@@ -26,6 +26,12 @@ async def run_module(*words: str) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+async def test_tasks_of_lm_eval_are_for_models_of_this_machine() -> None:
+    told = await typed("lm-eval", "--model", "nobody", "--task", "arc_easy")
+    assert told.returncode == 2
+    assert "'nobody' is no model of this machine" in " ".join(told.stderr.split())
+
+
 @pytest.mark.slow
 async def test_a_job_is_listed_shown_stopped_and_resumed(tmp_path: Path) -> None:
     gate = tmp_path / "go"
