@@ -10,7 +10,8 @@ from tests.browser import board
 from tests.browser.conftest import App
 
 
-def test_a_model_is_loaded_and_unloaded(page: Page, app: App) -> None:
+def test_a_model_is_loaded_and_unloaded(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/models?lang=en")
     row = page.locator('[class*="st-key-model_row_"]', has_text="south-Q8_0")
     row.get_by_role("button", name="Details").click()
@@ -25,7 +26,8 @@ def test_a_model_is_loaded_and_unloaded(page: Page, app: App) -> None:
     expect(loaded).to_have_count(0)
 
 
-def test_models_are_filtered(page: Page, app: App) -> None:
+def test_models_are_filtered(blank: Page, app: App) -> None:
+    page = blank
     page.goto(f"{app.address}/models?lang=en")
     rows = page.locator('[class*="st-key-model_row_"]')
     expect(rows).to_have_count(4)

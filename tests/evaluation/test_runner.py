@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "multi_llm_comparator.evaluation.runner", *words]
+    line = [warm_python(), "-m", "multi_llm_comparator.evaluation.runner", *words]
     return subprocess.run(line, capture_output=True, text=True, cwd=ROOT)
 
 
