@@ -73,7 +73,9 @@ demo-models: .make/run
 	$(BIN)/python -m demo.composed.evaluate
 	$(BIN)/python -m demo.prepare
 
+BENCH_MODELS := models/bench
 benchmarks: .make/test
+	$(BIN)/python -m benchmarks.first_minute
 	$(BIN)/python -m benchmarks.streaming
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.stress
@@ -83,8 +85,12 @@ benchmarks: .make/test
 	$(BIN)/python -m benchmarks.composed --suffix=-F16
 	$(BIN)/python -m benchmarks.prediction
 	$(BIN)/python -m benchmarks.grammars
-	$(BIN)/python -m benchmarks.reproducible SmolLM2-135M-Instruct SmolLM2-135M-Instruct.Q4_1 --models models/bench
+	$(BIN)/python -m benchmarks.reproducible SmolLM2-135M-Instruct SmolLM2-135M-Instruct.Q4_1 --models $(BENCH_MODELS) --prompts 10
+	$(BIN)/python -m benchmarks.token_pieces $(BENCH_MODELS)/pytorch/SmolLM2-135M-Instruct $(BENCH_MODELS)/gguf/SmolLM2-135M-Instruct.Q8_0.gguf
+	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.scaling
+	$(BIN)/python -m benchmarks.differences
+	$(BIN)/python -m benchmarks.token_pieces models/bench/pytorch/SmolLM2-135M-Instruct models/bench/gguf/SmolLM2-135M-Instruct.Q8_0.gguf
 	@echo "Tuning has data of its own: python -m benchmarks.training --data FILE"
 	$(BIN)/python -m benchmarks.report
 

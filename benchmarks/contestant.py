@@ -19,6 +19,10 @@ from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 
 
+class ShortAnswer(SystemExit):
+    """An answer ended before it was as long as the others."""
+
+
 @asynccontextmanager
 async def engine_over(models_dir: Path, *, spare: bool = False, slots: int = 4) -> AsyncIterator[InferenceEngine]:
     """An engine that knows the models of one folder and decodes for ``slots`` requests of a model at once; its
@@ -101,5 +105,10 @@ def span(answers: Sequence[AnswerProgress]) -> float:
 
 
 def check_length(progress: AnswerProgress, tokens: int) -> None:
+    """Sides whose answers differ in length cannot be compared.
+
+    Raises:
+        ShortAnswer: the model ended its answer by itself.
+    """
     if progress.tokens != tokens:
-        raise SystemExit(f"an answer has {progress.tokens} tokens, not {tokens}: the comparison would be unfair")
+        raise ShortAnswer(f"an answer has {progress.tokens} tokens, not {tokens}: the comparison would be unfair")

@@ -2,7 +2,8 @@
 
 Each job is estimated as the page does it, after a short step was measured on this machine, and then run as a job of the
 app is, in a process of its own. They differ in base, rank, length of rows, batch, packing, checkpointing, precision and
-method. Rows are pieces of the documentation. It takes 10 to 15 minutes on two cores:
+method. Rows are pieces of the documentation. A job that fails is told and counts as missed. It takes about 15 minutes
+on two cores; only a whole run is kept:
 
     python -m benchmarks.estimates
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import subprocess
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import RESULTS, number, save_table
+from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.spec import make_spec
 from multi_llm_comparator.training.costs import measured_costs
@@ -98,6 +101,10 @@ class Outcome:
     def time_error(self) -> float:
         return self.said.seconds / self.seconds - 1
 
+    @property
+    def parts(self) -> dict[str, int]:
+        return self.said.parts
+
     def cells(self) -> list[str]:
         said, happened = self.said, (self.peak_bytes, self.seconds)
         return [
@@ -110,6 +117,23 @@ class Outcome:
             f"{number(happened[1])} s",
             f"{self.time_error:+.0%}",
         ]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that came to no figures, and why: it counts as missed."""
+
+    trial: Trial
+    why: str
+    memory_error: float = math.inf
+    time_error: float = math.inf
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return {}
+
+    def cells(self) -> list[str]:
+        return [Path(self.trial.base).name, self.trial.name, "failed", self.why, "", "", "", ""]
 
 
 HEADING = ["base", "job", "memory, said", "was", "off by", "time, said", "was", "off by"]
@@ -172,19 +196,22 @@ def happened(options: TuningOptions, folder: Path) -> tuple[int, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.monotonic() - began
     if status:
-        raise SystemExit(f"a job failed:\n{(folder / 'printed.txt').read_text(errors='replace')[-2000:]}")
+        raise TrainingError((folder / "printed.txt").read_text(errors="replace").strip().rpartition("\n")[2][-200:])
     return used.ru_maxrss * 1024, seconds
 
 
-def tried(trial: Trial, home: Path, folder: Path) -> Outcome:
+def tried(trial: Trial, home: Path, folder: Path) -> Outcome | Failure:
     folder.mkdir()
     write_rows(trial, folder / "rows.json")
     options = options_of(trial, folder / "rows.json")
-    said = expected(options, home)
-    return Outcome(trial, said, *happened(options, folder / "job"))
+    try:
+        return Outcome(trial, expected(options, home), *happened(options, folder / "job"))
+    except MultiLLMError as exc:
+        # One of twenty must not cost the others.
+        return Failure(trial, str(exc))
 
 
-def note_of(outcomes: Sequence[Outcome]) -> tuple[str, dict[str, str]]:
+def note_of(outcomes: Sequence[Outcome | Failure]) -> tuple[str, dict[str, str]]:
     """A sentence on all of them, and what documents quote of it."""
     memory = sum(abs(one.memory_error) <= MEMORY_WITHIN for one in outcomes)
     seconds = sum(abs(one.time_error) <= TIME_WITHIN for one in outcomes)
@@ -202,18 +229,19 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args()
     chosen = given.only if given.only else range(len(trials))
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome | Failure] = []
+    began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         for place in chosen:
             outcomes.append(tried(trials[place], Path(folder), Path(folder) / f"trial{place}"))
             print("  ".join([f"{place:2}", *outcomes[-1].cells()]), flush=True)
-            print(f"      {json.dumps({name: round(size / 1e6) for name, size in outcomes[-1].said.parts.items()})} MB")
+            print(f"      {json.dumps({name: round(size / 1e6) for name, size in outcomes[-1].parts.items()})} MB")
     note, headlines = note_of(outcomes)
-    print(note)
-    details = {"headlines": headlines, "parts": [one.said.parts for one in outcomes]}
-    print(
-        f"written to {save_table('estimates', [HEADING, *(o.cells() for o in outcomes)], note, details, given.results)}"
-    )
+    print(f"{note} It took {(time.monotonic() - began) / 60:.0f} minutes.")
+    if len(outcomes) == len(trials):
+        details = {"headlines": headlines, "parts": [one.parts for one in outcomes]}
+        rows = [HEADING, *(one.cells() for one in outcomes)]
+        print(f"written to {save_table('estimates', rows, note, details, given.results)}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.bare_llama import may_repack
-from benchmarks.contestant import Effort, answer, as_the_model_sees_it, engine_over, run, run_together
+from benchmarks.contestant import Effort, ShortAnswer, answer, as_the_model_sees_it, engine_over, run, run_together
 from benchmarks.peer import Kind, Peer
 from benchmarks.real_models import RealModels, real_models
 from benchmarks.results import RESULTS, Figure, ratio_figure, save, table
@@ -68,16 +68,23 @@ def prompts(number: int, count: int) -> list[str]:
 async def rounds_of(
     count: int, ours: Callable[[int], Awaitable[float]], peer: Callable[[int], Awaitable[float]]
 ) -> Pairs:
-    """``count`` pairs after one that warms up; who goes first alternates."""
-    found = []
-    for number in range(count + 1):
-        if number % 2:
-            mine, theirs = await ours(number), await peer(number)
-        else:
-            theirs, mine = await peer(number), await ours(number)
+    """``count`` pairs after one that warms up; who goes first alternates. Where a model ends an answer early,
+    the pair is measured with other prompts instead."""
+    found: Pairs = []
+    for number in range(2 * count + 2):
+        try:
+            if number % 2:
+                mine, theirs = await ours(number), await peer(number)
+            else:
+                theirs, mine = await peer(number), await ours(number)
+        except ShortAnswer as short:
+            print(f"  round {number}: {short}; other prompts instead", flush=True)
+            continue
         found.append((mine, theirs))
         print(f"  round {number}: ours {mine:.3f}, peer {theirs:.3f}", flush=True)
-    return found[1:]
+        if len(found) > count:
+            return found[1:]
+    raise SystemExit("too many answers ended early for a comparison")
 
 
 async def beside_bare_loop(models: RealModels, effort: Effort) -> list[Figure]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.server.api.anthropic_forms import MessagesForm, Turn
+from multi_llm_comparator.server.api.anthropic_forms import AnthropicTurn, MessagesForm
 from multi_llm_comparator.server.api.embeddings import EmbeddingsForm, EmbedForm
 from multi_llm_comparator.server.api.forms import REFUSED, Form, SeenPart
 from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, OllamaMessage, Options
@@ -22,7 +22,7 @@ FORMS: dict[str, tuple[type[Form], ...]] = {
     "`/v1/chat/completions`": (ChatForm, StreamOptions, ChatMessage, SeenPart),
     "`/v1/completions`": (CompletionForm,),
     "`/v1/responses`": (ResponsesForm, ResponseMessage, ResponsePart),
-    "`/v1/messages`": (MessagesForm, Turn),
+    "`/v1/messages`": (MessagesForm, AnthropicTurn),
     "`/api/chat`": (OllamaChatForm, OllamaMessage),
     "`/api/generate`": (OllamaGenerateForm,),
     "`/v1/embeddings`": (EmbeddingsForm,),

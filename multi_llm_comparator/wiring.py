@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents, counted_by
-from multi_llm_comparator.applications.sources import Sources as ServiceSources
+from multi_llm_comparator.applications.sources import Documents, ServiceSources, counted_by
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.cooperation.available import available_members
 from multi_llm_comparator.cooperation.registry import CooperationRegistry

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 from multi_llm_comparator.conversion.first_forms import FirstForms
 from multi_llm_comparator.conversion.jobs import ConversionJobs
 from multi_llm_comparator.core.home import HomeLock, open_home
 from multi_llm_comparator.core.settings import Settings, get_settings
+from multi_llm_comparator.evaluation.export_check import check_conversion
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.services.bridge import Bridge, get_bridge
 from multi_llm_comparator.services.hub import HubClient
@@ -81,7 +83,7 @@ def _opened(settings: Settings, lock: HomeLock) -> Workbench:
     bridge.submit(services.jobs.open())
     # A large folder takes its time; the pages say meanwhile what is being done.
     bridge.submit(_scan_and_load(models, engine))
-    conversions = ConversionJobs(models.scan_models)
+    conversions = ConversionJobs(models.scan_models, check=partial(check_conversion, models))
     hub = HubClient(settings.models_dir)
     first_forms = FirstForms(settings.models_dir, conversions, lambda: is_answering(engine), models.scan_models)
     return Workbench(

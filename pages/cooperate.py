@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from multi_llm_comparator.ui.cooperate.board import draw_board
 from multi_llm_comparator.ui.cooperate.composer import draw_composer, draw_welcome
 from multi_llm_comparator.ui.cooperate.menu import draw_heading
 from multi_llm_comparator.ui.cooperate.routing import draw_routing
 from multi_llm_comparator.ui.cooperate.setup import draw_setup
 from multi_llm_comparator.ui.cooperate.state import RUN
+from multi_llm_comparator.ui.kit.shown_run import draw_page
 
-run = RUN.current()
-draw_heading(run)
-draw_setup()
-# Emptied first: otherwise the examples would stand beneath a new run until all of it is drawn.
-welcome = st.empty()
-if run is None:
-    with welcome.container():
-        draw_welcome()
-        draw_routing()
-else:
-    draw_board(run)
-draw_composer(run)
+
+def draw_start() -> None:
+    draw_welcome()
+    draw_routing()
+
+
+draw_composer(draw_page(RUN, draw_heading, draw_start, draw_board, draw_setup=draw_setup))

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
+from multi_llm_comparator.ui.kit.shown_run import draw_page
 from multi_llm_comparator.ui.measure.board import draw_board
 from multi_llm_comparator.ui.measure.menu import draw_heading
 from multi_llm_comparator.ui.measure.set_editor import draw_set_editor
 from multi_llm_comparator.ui.measure.setup import draw_setup
 from multi_llm_comparator.ui.measure.state import RUN
 
-run = RUN.current()
-draw_heading(run)
-# Emptied first: otherwise the setup would stand beneath a new run until all of it is drawn.
-setup = st.empty()
-if run is None:
-    with setup.container():
-        draw_setup()
-else:
-    draw_board(run)
+draw_page(RUN, draw_heading, draw_setup, draw_board)
 draw_set_editor()

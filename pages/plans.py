@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
+from multi_llm_comparator.ui.kit.shown_run import draw_page
 from multi_llm_comparator.ui.plans.board import draw_board
 from multi_llm_comparator.ui.plans.composer import draw_composer, draw_welcome
 from multi_llm_comparator.ui.plans.editor import draw_editor
@@ -11,15 +10,5 @@ from multi_llm_comparator.ui.plans.menu import draw_heading
 from multi_llm_comparator.ui.plans.setup import draw_setup
 from multi_llm_comparator.ui.plans.state import RUN
 
-run = RUN.current()
-draw_heading(run)
-draw_setup()
-# Emptied first: otherwise the examples would stand beneath a new run until all of it is drawn.
-welcome = st.empty()
-if run is None:
-    with welcome.container():
-        draw_welcome()
-else:
-    draw_board(run)
-draw_composer(run)
+draw_composer(draw_page(RUN, draw_heading, draw_welcome, draw_board, draw_setup=draw_setup))
 draw_editor()

@@ -11,6 +11,7 @@ from coverage import Coverage
 from hypothesis import settings as hypothesis_settings
 
 from multi_llm_comparator.core import settings
+from multi_llm_comparator.tracking.store import Store
 from tests.support.quick_schema import make_databases_quickly
 from tests.support.warm_python import start_warm_children
 from tests.support.warm_start import can_start_warm, start_warm_processes
@@ -86,3 +87,11 @@ def quick_starts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     if can_start_warm():
         start_warm_processes(monkeypatch)
         start_warm_children(monkeypatch)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store in a file of its own."""
+    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
+    yield opened
+    opened.close()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import yaml
 
@@ -147,3 +149,42 @@ def test_compose_accepts_its_file() -> None:
         command, env={"PATH": "/usr/local/bin:/usr/bin:/bin", **SECRETS}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def _has_daemon() -> bool:
+    """Whether Docker is here and answers: a client alone cannot build."""
+    if not _has_compose():
+        return False
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=10).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.nightly
+@pytest.mark.skipif(not _has_daemon(), reason="no docker daemon answers")
+def test_the_composition_is_built_started_and_answers() -> None:
+    """Server, Redis, Postgres and Prometheus, from an image that is built now: as in docs/deployment.md."""
+    command = ["docker", "compose", "--project-name", "mlc-test", "--file", str(COMPOSE)]
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **SECRETS}
+
+    def compose_does(*words: str, timeout_s: float) -> None:
+        done = subprocess.run([*command, *words], env=environment, capture_output=True, text=True, timeout=timeout_s)
+        assert done.returncode == 0, done.stderr[-4000:]
+
+    try:
+        compose_does("up", "--build", "--detach", "--wait", timeout_s=3600)
+        key = {"authorization": f"Bearer {SECRETS['MLC_ACCESS_TOKEN']}"}
+        with httpx2.Client(timeout=120, trust_env=False) as http:
+            assert http.get("http://127.0.0.1:8080/health").text == "ok"
+            assert http.get("http://127.0.0.1:8080/v1/models").status_code == 401
+            listed = http.get("http://127.0.0.1:8080/v1/models", headers=key).json()["data"]
+            assert "demo-small" in {one["id"] for one in listed}
+            asked = {"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]}
+            answer = http.post("http://127.0.0.1:8080/v1/chat/completions", json=asked, headers=key)
+            assert answer.status_code == 200, answer.text
+            assert http.get("http://127.0.0.1:9090/-/ready").status_code == 200
+            assert http.get("http://127.0.0.1:3000/api/health").status_code == 200
+    finally:
+        compose_does("down", "--volumes", "--rmi", "local", timeout_s=600)

@@ -168,8 +168,8 @@ def test_known_vulnerabilities_are_told_a_line_each() -> None:
         ]
     }
     assert versions.weaknesses(found) == [
-        "jinja2 3.1.0: PYSEC-1, mended in 3.1.6",
-        "old 1: PYSEC-2, mended in none yet",
+        "jinja2 3.1.0: PYSEC-1, fixed in 3.1.6",
+        "old 1: PYSEC-2, fixed in none yet",
     ]
 
 

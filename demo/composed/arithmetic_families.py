@@ -207,7 +207,7 @@ def _names(source: Unit, target: Unit, language: Language) -> dict[str, str]:
 
 
 def units(rng: random.Random, draft: Draft) -> Drawn:
-    """A conversion whose result is gone on with: "How many metres are 3 kilometres and 250 metres together?" """
+    """A conversion whose result is used further: "How many metres are 3 kilometres and 250 metres together?" """
     language = draft.language
     source, target, factor = rng.choice(CONVERSIONS)
     n = _amounts(rng, factor)

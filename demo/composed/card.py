@@ -11,7 +11,7 @@ _DESCRIPTIONS: Mapping[str, str] = {
     "expression": "nested sums, differences and products of numbers up to two digits",
     "chain": "one operation after the other: add, then multiply, then subtract ...",
     "several": "results of two to five operations: sorted, the larger, the largest or smallest of them",
-    "units": "a conversion whose result is gone on with",
+    "units": "a conversion whose result is used further",
     "clock": "a time of day some hours and minutes later",
     "word chain": "words, their translations or names of elements: plural, backwards, upper case, letters counted, ...",
     "letters": "the letters of several words together, of their plurals, or of their English translations",
@@ -87,7 +87,7 @@ grammar), weights as stored (float16), computed in float32. A plan takes {report
 
 {_table(report)}
 
-A plan is valid when it is read without anything being mended. The expected DAG has the same steps with the same
+A plan is valid when it is read without anything being repaired. The expected DAG has the same steps with the same
 dependencies, whatever their numbers, order and wording. A plan comes to the answer when it ends in exactly that if
 every step is answered exactly.{_under_grammar(report)}
 

@@ -27,7 +27,7 @@ MAX_PLAN_TOKENS = 720
 class Planned:
     """A held-out question with what the planner wrote for it.
 
-    `valid`: it is a plan, and nothing in it had to be mended. `same_dag`: the expected steps with the expected
+    `valid`: it is a plan, and nothing in it had to be repaired. `same_dag`: the expected steps with the expected
     dependencies. `same_models`: moreover each step goes to the model it should. `comes_to`: it ends in the expected
     answer when every step is answered exactly, whichever way it goes there.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from multi_llm_comparator.applications.answers import Answered
 from multi_llm_comparator.applications.insight.figures import Data
@@ -13,8 +13,8 @@ from multi_llm_comparator.applications.results import RESULTS, Result
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.applications.run import ServiceRun
@@ -26,18 +26,11 @@ DOCUMENT, RESULT = "document", "result"
 _READ: TypeAdapter[Reading | Data] = TypeAdapter(Reading | Data)
 
 
-class ServiceDocument(BaseModel):
+class ServiceDocument(LifeDocument):
     """Everything of a service but its document, its answers and its result, which are stored one by one."""
 
-    model_config = ConfigDict(extra="forbid")
-
     spec: ServiceSpec
-    state: RunState
-    phase: str = ""
-    created_at: float
-    ended_at: float | None = None
     worked_s: float = 0.0
-    error: str | None = None
 
 
 def run_record(run: ServiceRun) -> RunRecord:

@@ -17,32 +17,7 @@ from multi_llm_comparator.applications.words import words_of
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.markdown_text import one_line, table
 from multi_llm_comparator.core.readable import Language, iso_time
-from multi_llm_comparator.runs.exporting import html_page, in_format
-
-FORMATS = ("html", "docx", "markdown", "json")
-
-
-def export_service(snapshot: ServiceSnapshot, format: str, language: Language = "en") -> bytes:
-    """Make the file.
-
-    Args:
-        snapshot: also of one that is still at work.
-        format: one of :data:`FORMATS`.
-        language: of the words around the result.
-
-    Raises:
-        ConfigurationError: another format.
-    """
-    return in_format(
-        format,
-        "a service",
-        {
-            "html": lambda: to_html(snapshot, language),
-            "docx": lambda: to_docx(snapshot, language),
-            "markdown": lambda: to_markdown(snapshot, language),
-            "json": lambda: json_text(service_data(snapshot)),
-        },
-    )
+from multi_llm_comparator.runs.exporting import Exports, html_page
 
 
 def service_data(snapshot: ServiceSnapshot) -> dict[str, Any]:
@@ -190,3 +165,12 @@ def _xml_safe(text: str) -> str:
     return "".join(
         c for c in text if c in "\t\n" or (c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff")
     )
+
+
+export_service = Exports[ServiceSnapshot](
+    "a service",
+    html=to_html,
+    docx=to_docx,
+    markdown=to_markdown,
+    json=lambda snapshot, _: json_text(service_data(snapshot)),
+)

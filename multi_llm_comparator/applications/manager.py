@@ -14,7 +14,8 @@ from multi_llm_comparator.applications.results import Result, handed_out
 from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
 from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.cooperation.standalone import with_services
-from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
+from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError, kind_of_all
+from multi_llm_comparator.core.timings import known_sum
 from multi_llm_comparator.groups import Gateway
 from multi_llm_comparator.services.model_manager import ModelManager
 
@@ -138,15 +139,17 @@ async def worked(registry: ServiceRegistry, spec: ServiceSpec, data: bytes) -> S
         if run.is_at_work:
             await registry.runs.stop(run.id)
     result, answers = run.result, run.answers.values()
-    costs = [one.cost_usd for one in answers if one.cost_usd is not None]
+    kinds = [one.error_type for one in answers if not one.is_done]
+    error_type = kind_of_all(kinds) if kinds else run.error_type
     return ServiceResponse(
         success=result is not None,
         result=handed_out(result) if result is not None else {},
         error=None if result is not None else run.error or f"it was {run.state}",
+        error_type=None if result is not None else error_type or None,
         processing_time=time.monotonic() - began,
         request_id=run.id,
         prompt_tokens=sum(one.prompt_tokens for one in answers),
         completion_tokens=sum(one.tokens for one in answers),
-        cost_usd=sum(costs) if costs else None,
+        cost_usd=known_sum(one.cost_usd for one in answers),
         typed=result,
     )

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 from multi_llm_comparator.applications.answers import Answered
 from multi_llm_comparator.applications.documents import KIND, read_item, read_run
-from multi_llm_comparator.applications.export import FORMATS, export_service
+from multi_llm_comparator.applications.export import export_service
 from multi_llm_comparator.applications.insight.figures import Data
-from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
+from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, too_large
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.run import ServiceRun
-from multi_llm_comparator.applications.snapshot import ServiceSnapshot
-from multi_llm_comparator.applications.sources import Sources
+from multi_llm_comparator.applications.sources import ServiceSources
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.stored import take_life
 from multi_llm_comparator.runs.task_kind import TaskRunKind
@@ -32,9 +30,9 @@ class ServiceRegistry(TaskRunKind[ServiceRun]):
         sources: what they work with.
     """
 
-    name, page, formats, run_class = KIND, "services", FORMATS, ServiceRun
+    name, page, exports, run_class = KIND, "services", export_service, ServiceRun
 
-    def __init__(self, runs: RunRegistry, sources: Sources) -> None:
+    def __init__(self, runs: RunRegistry, sources: ServiceSources) -> None:
         super().__init__(runs)
         self._sources = sources
         runs.when_deleted(sources.documents.forget)
@@ -51,9 +49,7 @@ class ServiceRegistry(TaskRunKind[ServiceRun]):
                 f"{spec.name!r} is empty" if spec.name else "there is no text; paste some, or give a file"
             )
         if len(data) > MAX_FILE_BYTES:
-            raise DocumentError(
-                f"the document has {len(data) / 1e6:,.0f} MB; at most {MAX_FILE_BYTES / 1e6:,.0f} MB are read: split it"
-            )
+            raise too_large(spec.name, len(data))
         run = ServiceRun(self._sources, spec, run_id=new_run_id())
         await asyncio.to_thread(self._sources.documents.keep, run.id, data)
         return await self.begun(run, parent_id=parent_id)
@@ -61,9 +57,6 @@ class ServiceRegistry(TaskRunKind[ServiceRun]):
     async def document(self, run_id: str) -> bytes:
         """The document of a run, as it was given. Raises DocumentError: it is not there any more."""
         return await asyncio.to_thread(self._sources.documents.load, run_id)
-
-    def exported(self, snapshot: ServiceSnapshot, format: str, language: Language) -> bytes:
-        return export_service(snapshot, format, language)
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> ServiceRun:
         document = read_run(record)

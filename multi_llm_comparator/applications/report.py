@@ -32,7 +32,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TextSpan:
     """Text in a line, struck out or strong."""
 
     text: str
@@ -57,16 +57,16 @@ def blocks_of(text: str) -> Iterator[Block]:
             yield Block("paragraph", line.strip())
 
 
-def spans_of(text: str) -> Iterator[Span]:
+def spans_of(text: str) -> Iterator[TextSpan]:
     """A line's text, with what is struck out or strong parted from the rest."""
     at = 0
     for match in _SPAN.finditer(text):
         if match.start() > at:
-            yield Span(text[at : match.start()])
-        yield Span(match[1] or match[2], is_struck=match[1] is not None, is_strong=match[2] is not None)
+            yield TextSpan(text[at : match.start()])
+        yield TextSpan(match[1] or match[2], is_struck=match[1] is not None, is_strong=match[2] is not None)
         at = match.end()
     if at < len(text):
-        yield Span(text[at:])
+        yield TextSpan(text[at:])
 
 
 def report_of(snapshot: ServiceSnapshot, language: Language) -> list[Block]:

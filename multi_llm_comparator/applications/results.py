@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
 from multi_llm_comparator.applications.decision.problem import Decision
 from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.reading.pieces import Place, Remark
 from multi_llm_comparator.applications.spec import RESULT_KEYS
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.readable import Language
 
 ClaimKind = Literal["point", "strength", "risk", "plan"]
@@ -17,11 +18,7 @@ ClaimKind = Literal["point", "strength", "risk", "plan"]
 ClaimState = Literal["found", "not_found", "picked"]
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Claim(_Plain):
+class Claim(ClosedModel):
     """A statement about a document with the quote that shows it. ``piece`` is the number of the piece that the quote
     begins in, from 0. ``struck`` are numbers of the statement that the document does not have."""
 
@@ -34,7 +31,7 @@ class Claim(_Plain):
     struck: tuple[str, ...] = ()
 
 
-class _Result(_Plain):
+class _Result(ClosedModel):
     """``text`` is the whole result as Markdown; ``remarks`` is what a reader should know of how it came about."""
 
     kind: str

@@ -16,7 +16,7 @@ from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.applications.reading.process import ask_child
 from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.snapshot import Phase, ServiceSnapshot
-from multi_llm_comparator.applications.sources import Sources
+from multi_llm_comparator.applications.sources import ServiceSources
 from multi_llm_comparator.applications.spec import ServiceSpec
 from multi_llm_comparator.applications.words import title_without_document
 from multi_llm_comparator.core.asking import ask
@@ -45,7 +45,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
 
     kind = KIND
 
-    def __init__(self, sources: Sources, spec: ServiceSpec, *, run_id: str) -> None:
+    def __init__(self, sources: ServiceSources, spec: ServiceSpec, *, run_id: str) -> None:
         self.id, self.spec, self._sources = run_id, spec, sources
         self.created_at = now()
         # What is read, and what was found; both are stored as items, once.
@@ -141,8 +141,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
             return
         data = await asyncio.to_thread(self._sources.documents.load, self.id)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        async with self._sources.readers:
-            found = await ask_child({"op": op, "name": self.spec.name}, data)
+        found = await ask_child({"op": op, "name": self.spec.name}, data)
         self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
         await self._commit(DOCUMENT)
 

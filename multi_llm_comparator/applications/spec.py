@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.readable import Language
 
 ServiceType = Literal["document_analysis", "data_insight", "decision_support"]
@@ -39,15 +41,13 @@ MAX_QUESTION_CHARS = 2_000
 MAX_WEIGHTS = 20
 
 
-class ServiceSpec(BaseModel):
+class ServiceSpec(ClosedModel):
     """One piece of work. ``name`` is the file's; ``language`` that of the result, "" for that of the document.
 
     ``target`` may be whatever can be asked: a model, a group, ``cooperate:MODE``. "" asks nobody: then all that is said
     is computed or quoted. ``context_tokens`` bound a question with its answer. ``weights`` of criteria go before those
     in the text.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     service_type: ServiceType
     kind: str
@@ -98,11 +98,7 @@ def spec_of(service_type: str, parameters: Mapping[str, Any], *, target: str = "
         names = [named, "model", *(set(ServiceSpec.model_fields) - {"service_type", "kind", "target"})]
         near = did_you_mean(unknown[0], names)
         raise ConfigurationError(f"there is no parameter {unknown[0]!r}{near}")
-    try:
-        spec = ServiceSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from exc
+    spec = checked(ServiceSpec, fields)
     _check(spec)
     return spec
 

@@ -5,31 +5,18 @@ Text of results is written by code from these; what a model wrote stands beside 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-
 from multi_llm_comparator.applications.reading.pieces import Remark
 from multi_llm_comparator.applications.spec import ServiceSpec
-from multi_llm_comparator.core.bounded_yaml import parse_yaml
-from multi_llm_comparator.core.readable import Language, Say, words_in
+from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.words import Words
 
-
-def _read(language: Language) -> Mapping[str, str]:
-    file = Path(__file__).with_name(f"words.{language}.yaml")
-    return {str(name): str(text) for name, text in parse_yaml(file.read_bytes()).items()}
-
-
-LABELS: dict[Language, Mapping[str, str]] = {"en": _read("en"), "zh": _read("zh")}
-
-
-def words_of(language: Language) -> Say:
-    """What says these words in a language."""
-    return words_in(LABELS[language])
+WORDS = Words(__file__)
+words_of = WORDS.of
 
 
 def remark_sentence(remark: Remark, language: Language) -> str:
     """A remark as a sentence."""
-    labels = LABELS[language]
+    labels = WORDS[language]
     key = f"remark_{remark.code}"
     if f"{key}_why" in labels and remark.values.get("why"):
         key = f"{key}_why"

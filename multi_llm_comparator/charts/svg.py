@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from multi_llm_comparator.charts.graph import Graph, Node
 from multi_llm_comparator.charts.lanes import MAX_ROWS, Lanes
+from multi_llm_comparator.core.readable import cut_line
 
 # Okabe and Ito's palette: everybody can tell these apart.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#777777")
@@ -188,7 +189,7 @@ def _legend(root: Element, colours: Mapping[str, str], y: float) -> None:
     # What nobody was asked for has no name.
     for name, colour in ((name, colour) for name, colour in colours.items() if name):
         _rect(root, x, y, BAR, colour)
-        shown = name if len(name) <= 30 else name[:29] + "…"
+        shown = cut_line(name, 30)
         _text(root, x + BAR + 4, y + 11, shown)
         x += BAR + 24 + 7 * len(shown)
 
@@ -226,8 +227,7 @@ def _text(root: Element, x: float, y: float, text: str, *, anchor: str = "start"
     found.set("text-anchor", anchor)
     if bold:
         found.set("font-weight", "bold")
-    text = _clean(text)
-    found.text = text if len(text) <= 110 else text[:109] + "…"
+    found.text = cut_line(_clean(text), 110)
     return found
 
 

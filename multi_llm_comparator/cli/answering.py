@@ -87,21 +87,30 @@ class Answering(Protocol):
 @contextlib.asynccontextmanager
 async def answering(*, alone: bool = False) -> AsyncIterator[Answering]:
     """Who answers: a running workbench or server of this home, unless ``alone``; else models of this process."""
-    found = None if alone else await running()
-    if found is not None:
-        async with found:
+    async with running(alone=alone) as found:
+        if found is not None:
             yield found
-        return
-    async with opened_alone(scanned_models()) as services:
-        yield Here(services)
+            return
+        async with opened_alone(scanned_models()) as services:
+            yield Here(services)
 
 
-async def running() -> Running | None:
-    """The workbench or server that runs with this home and answers; None if none does.
+@contextlib.asynccontextmanager
+async def running(*, alone: bool = False) -> AsyncIterator[Running | None]:
+    """The workbench or server that runs with this home and answers; None if none does, or ``alone``.
 
     Raises:
         KeyRefusedError: it wants a key that is not given.
     """
+    found = None if alone else await _found()
+    if found is None:
+        yield None
+        return
+    async with found:
+        yield found
+
+
+async def _found() -> Running | None:
     holder = running_in(get_settings().home)
     if holder is None:
         return None

@@ -6,21 +6,20 @@ answers at once. For exit codes see :mod:`cli.exits`.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from multi_llm_comparator import __version__
+from multi_llm_comparator.cli.completing import ASKED, know_all_words
 from multi_llm_comparator.cli.exits import end_of, run
-
-DEFAULT_CONFIG = Path("config.yaml")
+from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption, version_of
 
 # Without rich, whose import alone would take as long as all else.
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder of a data-set run; one begun earlier is resumed.")
 ]
@@ -28,24 +27,12 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="A model, endpoint, group, or plan:NAME; one that is there if absent."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 # Commands with many words of their own read those where the work is done.
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-AloneOption = Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")]
-
-
-def _tell_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(f"llm-cooperation {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
-    ] = False,
-) -> None:
+def common(version: Annotated[bool, version_of("llm-cooperation")] = False) -> None:
     """Ask models and groups of this machine, and answer questions with several of them together.
 
     A workbench or llm-server that runs with the same home is asked over its API, so that no model is loaded twice.
@@ -340,9 +327,9 @@ def tune(context: typer.Context) -> None:
     from multi_llm_comparator.cli import planning
     from multi_llm_comparator.cli.jobs import start_tuning
 
-    options = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
-    if not isinstance(options, int):  # which it is where only help was asked for
-        run(planning.without_models(lambda work: start_tuning(work, options)))
+    asked = trainer(context.args, prog_name=context.command_path, standalone_mode=False)
+    if not isinstance(asked, int):  # which it is where only help was asked for
+        run(planning.without_models(lambda work: start_tuning(work, asked)))
 
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
@@ -363,10 +350,18 @@ def promptset(context: typer.Context) -> None:
 
 @app.command(context_settings=_PASSED_ON, add_help_option=False)
 def jobs(context: typer.Context) -> None:
-    """Tunings and other long work: list, show, stop, resume."""
+    """Tunings and other long work: list, show, stop, resume; OpenCompass."""
     from multi_llm_comparator.cli.jobs_app import jobs_commands
 
     _pass_on(jobs_commands, context)
+
+
+@app.command(context_settings=_PASSED_ON, add_help_option=False)
+def runs(context: typer.Context) -> None:
+    """Stored runs of every kind: list, show, delete."""
+    from multi_llm_comparator.cli.runs_app import run_commands
+
+    _pass_on(run_commands, context)
 
 
 def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
@@ -377,6 +372,8 @@ def _pass_on(commands: typer.Typer, context: typer.Context) -> None:
 
 def main() -> None:
     """Entry point: errors become one message and an exit code, never a traceback."""
+    if ASKED in os.environ:
+        know_all_words(app)
     sys.exit(end_of(app, "llm-cooperation"))
 
 

@@ -11,27 +11,16 @@ from typing import Annotated
 
 import typer
 
-from multi_llm_comparator import __version__
 from multi_llm_comparator.cli.exits import end_of, run
+from multi_llm_comparator.cli.options import JsonOption, version_of
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, help="Keys of the API: make, list, revoke, delete; short-lived signed tokens.")
 app.add_typer(keys, name="key")
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
-
-
-def _tell_version(is_asked: bool) -> None:
-    if is_asked:
-        typer.echo(f"llm-config {__version__}")
-        raise typer.Exit
 
 
 @app.callback()
-def common(
-    version: Annotated[
-        bool, typer.Option("--version", help="Say which version this is.", is_eager=True, callback=_tell_version)
-    ] = False,
-) -> None:
+def common(version: Annotated[bool, version_of("llm-config")] = False) -> None:
     """Configure endpoints, models and keys."""
 
 
@@ -171,6 +160,17 @@ def delete_key(key: Annotated[str, typer.Argument(help="Its beginning, mlc-...")
     from multi_llm_comparator.cli import key_commands
 
     run(key_commands.delete(key, as_json))
+
+
+@keys.command("usage")
+def key_usage(
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 3650, help="Of the last so many hours.")] = 24.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Requests, tokens, cost and latency by key and model."""
+    from multi_llm_comparator.cli import key_commands
+
+    run(key_commands.usage(hours, as_json))
 
 
 @keys.command("token")

@@ -14,12 +14,12 @@ from pydantic import SecretStr, ValidationError
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.bounded_json import load_json, read_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.keys import KeyStore
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import Settings, get_settings, save_settings
 from multi_llm_comparator.groups.config import ModelDeclaration
@@ -42,7 +42,7 @@ async def preset(name: str | None, api_key: str | None, base_url: str | None, as
     if name is None:
         chosen = current_preset()
         if as_json:
-            print(json.dumps({"presets": known, "current": chosen}))
+            print_json({"presets": known, "current": chosen})
         for one, address in known.items() if not as_json else ():
             output.print(f"{'*' if chosen and chosen['name'] == one else ' '} {one:14} {address}")
         return True
@@ -52,7 +52,7 @@ async def preset(name: str | None, api_key: str | None, base_url: str | None, as
     _checked_model({"base_url": url})
     _keep_key(name, api_key)
     write_atomically(_preset_path(), json.dumps({"name": name, "base_url": url}) + "\n", mode=0o600)
-    _say(f"add-model now means {name} at {url}", as_json, {"name": name, "base_url": url})
+    say(f"add-model now means {name} at {url}", as_json, {"name": name, "base_url": url})
     return True
 
 
@@ -88,7 +88,7 @@ async def add_model(
     _checked_model(declared)
     file = ConfigFile()
     file.add_model(name, declared)
-    _say(f"{name} is declared in {file.path}", as_json, {"name": name, **declared})
+    say(f"{name} is declared in {file.path}", as_json, {"name": name, **declared})
     return True
 
 
@@ -96,7 +96,7 @@ async def remove_model(name: str, as_json: bool) -> bool:
     """Take a declaration out of the file."""
     file = ConfigFile()
     file.remove_model(name)
-    _say(f"{name} is taken out of {file.path}", as_json, {"removed": name})
+    say(f"{name} is taken out of {file.path}", as_json, {"removed": name})
     return True
 
 
@@ -107,7 +107,7 @@ async def list_all(as_json: bool) -> bool:
     models, groups = data.get("models") or {}, data.get("task_groups") or {}
     if as_json:
         said = {"file": str(file.path), "models": models, "task_groups": groups, "preset": chosen}
-        print(json.dumps({**said, "keys": KeyStore().names()}, ensure_ascii=False))
+        print_json({**said, "keys": KeyStore().names()})
         return True
     table = Table(box=None, pad_edge=False)
     for column in ("model", "at", "key", "tags"):
@@ -140,7 +140,7 @@ async def export(to: str, as_json: bool) -> bool:
     write_atomically(Path(to).expanduser(), text)
     messages.print(f"written: {to}")
     if as_json:
-        print(json.dumps({"written": to}, ensure_ascii=False))
+        print_json({"written": to})
     return True
 
 
@@ -162,15 +162,14 @@ async def import_file(path: Path, as_json: bool) -> bool:
     try:
         Settings(**{**get_settings().model_dump(), **settings})
     except ValidationError as exc:
-        problem = exc.errors()[0]
-        raise ConfigurationError(f"settings.{problem['loc'][0]}: {in_plain_words(problem)}") from exc
+        raise ConfigurationError(f"settings.{said_of(exc)}") from exc
     kept = ConfigFile().replace(groups)
     if settings:
         save_settings(settings)
     if (chosen := data.get("preset")) is not None:
         await preset(str(chosen.get("name")), None, str(chosen.get("base_url")), as_json=False)
     said = f"; what was there before is in {kept}" if kept else ""
-    _say(f"taken over from {path}{said}", as_json, {"imported": str(path), "before": str(kept) if kept else None})
+    say(f"taken over from {path}{said}", as_json, {"imported": str(path), "before": str(kept) if kept else None})
     return True
 
 
@@ -209,12 +208,4 @@ def _checked_model(declared: Mapping[str, Any]) -> None:
     try:
         ModelDeclaration(**declared)
     except ValidationError as exc:
-        problem = exc.errors()[0]
-        raise ConfigurationError(f"{'.'.join(map(str, problem['loc']))}: {in_plain_words(problem)}") from exc
-
-
-def _say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:
-    if as_json:
-        print(json.dumps(data, ensure_ascii=False))
-    else:
-        messages.print(text)
+        raise ConfigurationError(said_of(exc)) from exc

@@ -12,7 +12,7 @@ from multi_llm_comparator.core.plain_text import PlainConsole
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output; dataclasses as objects, paths and the like as text."""
-    print(json.dumps(value, ensure_ascii=False, default=_plain))
+    print(json.dumps(value, ensure_ascii=False, default=_plain), flush=True)
 
 
 def _plain(value: Any) -> Any:
@@ -23,3 +23,11 @@ def _plain(value: Any) -> Any:
 
 output = PlainConsole(markup=False, highlight=False, soft_wrap=True)
 messages = PlainConsole(stderr=True, markup=False, highlight=False)
+
+
+def say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:
+    """What was done: as one JSON value where that is wanted, else in words, which are no result."""
+    if as_json:
+        print_json(data)
+    else:
+        messages.print(text)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.conversion.convert import TARGETS, convert, suggested_out
 from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
 from multi_llm_comparator.conversion.report import ConversionReport, Phase
@@ -25,6 +24,7 @@ _PHASES: dict[Phase, str] = {
     "writing": "writing weights",
     "checking": "comparing tokens with llama.cpp",
     "quantizing": "quantizing",
+    "comparing": "comparing predictions",
 }
 
 

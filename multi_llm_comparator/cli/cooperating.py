@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-from multi_llm_comparator.cli.answering import Running, running
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.answering import running
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cli.talking import Wanted, question_of
 from multi_llm_comparator.cooperation.scheduler import finished
 from multi_llm_comparator.cooperation.source import figures_of
 from multi_llm_comparator.cooperation.spec import MODES, checked_spec
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.headless import opened_alone, scanned_models
-from multi_llm_comparator.wiring import Services
 
 
 async def cooperate(
@@ -42,13 +38,10 @@ async def cooperate(
     config = wanted.config()
     body = {"query": asked, "mode": mode, "models": members, **options}
     body |= {"max_tokens": config.max_tokens, "temperature": config.temperature}
-    async with _answering(alone) as who:
-        if isinstance(who, Running):
-            result = await who.post("/cooperation/task", body)
-        else:
-            result = await _here(who, body, wanted)
+    async with running(alone=alone) as there:
+        result = await (there.post("/cooperation/task", body) if there is not None else _here(body, wanted))
     if as_json:
-        print(json.dumps(result, ensure_ascii=False))
+        print_json(result)
         return True
     output.print(result["result"])
     for member in result["members"]:
@@ -62,18 +55,7 @@ async def cooperate(
     return True
 
 
-@contextlib.asynccontextmanager
-async def _answering(alone: bool) -> AsyncIterator[Running | Services]:
-    found = None if alone else await running()
-    if found is not None:
-        async with found:
-            yield found
-        return
-    async with opened_alone(scanned_models()) as services:
-        yield services
-
-
-async def _here(services: Services, body: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
+async def _here(body: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
     fields = {
         "integration": body.get("integration_strategy", ""),
         "rounds": body.get("voting_rounds", 1),
@@ -83,12 +65,13 @@ async def _here(services: Services, body: dict[str, Any], wanted: Wanted) -> dic
         "config": wanted.config(),
     }
     given = {name: value for name, value in fields.items() if value not in (None, "")}
-    if body["models"]:
-        members = tuple({"target": model} for model in body["models"])
-        spec = checked_spec(mode=body["mode"], members=members, question=body["query"], **given)
-    else:
-        spec = services.saved_cooperations.load(body["mode"], body["query"], **given)
-    found = await finished(services.cooperations, spec)
+    async with opened_alone(scanned_models()) as services:
+        if body["models"]:
+            members = tuple({"target": model} for model in body["models"])
+            spec = checked_spec(mode=body["mode"], members=members, question=body["query"], **given)
+        else:
+            spec = services.saved_cooperations.load(body["mode"], body["query"], **given)
+        found = await finished(services.cooperations, spec)
     return {
         "result": found.answer,
         "mode": spec.mode,

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while, standing_view
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import show_while, standing_view
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.work_folder import SETUP_FILE, read_setup
 from multi_llm_comparator.evaluation.dataset_build import PAIRS_FILE, write_pairs

@@ -12,8 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import messages as messages
-from multi_llm_comparator.cli.consoles import output as output
+from multi_llm_comparator.cli.consoles import messages
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.evaluation.dataset_run import Standing

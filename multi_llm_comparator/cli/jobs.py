@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import messages, output, show_while
+from multi_llm_comparator.cli.answering import running
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import show_while
+from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import iso_time
+from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions
 from multi_llm_comparator.jobs.job_run import JobRun
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, make_spec
 from multi_llm_comparator.tracking.records import RunSummary
-from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.training.data.data_process import DataProcess
+from multi_llm_comparator.training.estimate import most_bytes
+from multi_llm_comparator.training.tuning_spec import AskedJob, expected_of, tuning_spec
 from multi_llm_comparator.wiring import Services
 
 MAX_LISTED = 50
@@ -85,11 +92,42 @@ async def resume_job(work: Services, run_id: str, as_json: bool) -> bool:
     return await _followed(await work.jobs.resume(run_id), as_json)
 
 
-async def start_tuning(work: Services, options: TuningOptions, as_json: bool = False) -> bool:
+async def start_tuning(work: Services, asked: AskedJob) -> bool:
     """Put a tuning into the queue, and show how far it is. Ctrl+C leaves it at work."""
+    options = asked.options
     title = f"{Path(options.model_path).name} · {Path(options.data.source).name}"[:MAX_TITLE_CHARS]
+    expected = None
+    if asked.elsewhere is None:
+        messages.print("reading the data ...")
+        expected = await expected_of(options, DataProcess())
+        needed, seconds = expected.peak_bytes / 1e9, expected.seconds
+        messages.print(f"needs about {needed:.1f} GB and, by what is assumed of this machine, {seconds:.0f} s")
+        if not expected.fits_in(most_bytes()):
+            expected.check_fits(Path(options.model_path).name)
     await work.jobs.open(find=False)
-    run = await work.jobs.start(make_spec({"kind": "tuning", "title": title, "options": options.to_dict()}))
+    run = await work.jobs.start(tuning_spec(title, options, expected, asked.elsewhere))
+    messages.print(f"job {run.id}")
+    return await _followed(run, asked.as_json)
+
+
+async def start_opencompass(work: Services, options: dict[str, Any], as_json: bool = False) -> bool:
+    """Put a measurement by OpenCompass into the queue, and show how far it is.
+
+    Raises:
+        ConfigurationError: an option that cannot be meant, or nobody serves the API.
+    """
+    address = options["base_url"]
+    if address is None:
+        found = await running()
+        if found is None:
+            raise ConfigurationError(f"nobody serves the API: start llm-server --model {options['model']}")
+        async with found:
+            address = f"{found.where}/v1"
+    wanted = checked(OpenCompassOptions, {**options, "base_url": address})
+    title = f"OpenCompass · {wanted.model} · {', '.join(wanted.datasets)}"[:MAX_TITLE_CHARS]
+    await work.jobs.open(find=False)
+    spec = make_spec({"kind": "opencompass", "title": title, "options": wanted.model_dump(mode="json")})
+    run = await work.jobs.start(spec)
     messages.print(f"job {run.id}")
     return await _followed(run, as_json)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from multi_llm_comparator.cli.exits import run
+from multi_llm_comparator.cli.options import JsonOption
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 RunId = Annotated[str, typer.Argument(help="A job's id.")]
 
 # As in cli.app: without rich, whose import alone would take as long as all else.
@@ -39,6 +40,31 @@ def stop(run_id: RunId, as_json: JsonOption = False) -> None:
 def resume(run_id: RunId, as_json: JsonOption = False) -> None:
     """Continue a job from its last checkpoint, and show how far it is. Ctrl+C leaves it at work."""
     _do("resume_job", run_id, as_json)
+
+
+@jobs_commands.command()
+def opencompass(
+    model: Annotated[str, typer.Option("--model", "-m", help="A model, group or plan:NAME of the API.")],
+    python: Annotated[Path, typer.Option(help="Interpreter of an environment with OpenCompass: ENV/bin/python.")],
+    dataset: Annotated[list[str] | None, typer.Option(help="ceval, mmlu, gsm8k; repeatable.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="Only this subject; repeatable.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Items of each subject, the first ones.")] = None,
+    tokenizer: Annotated[
+        Path | None, typer.Option(help="Folder with a tokenizer.json, to count what fits; fetched if absent.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder with OpenCompass's data; fetched if absent.")] = None,
+    base_url: Annotated[
+        str | None, typer.Option(help="The API; the running workbench's or llm-server's if absent.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have OpenCompass measure a model over the API, and show how far it is. Ctrl+C leaves it at work."""
+    options: dict[str, Any] = {"model": model, "python": str(python.absolute()), "limit": limit, "base_url": base_url}
+    options |= {"datasets": dataset or ["ceval", "mmlu"], "subjects": subject or []}
+    options |= {
+        name: None if at is None else str(at.absolute()) for name, at in (("tokenizer", tokenizer), ("data", data))
+    }
+    _do("start_opencompass", options, as_json)
 
 
 def _do(name: str, *given: Any) -> None:

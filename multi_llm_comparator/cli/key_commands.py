@@ -12,15 +12,16 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json, say
 from multi_llm_comparator.core.callers import KeyLimits
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.signed_tokens import make_token
 from multi_llm_comparator.tracking.api_keys import ApiKey, ApiKeys
 from multi_llm_comparator.tracking.store import Store
 
-DAY_S = 86_400
+DAY_S, HOUR_S = 86_400, 3600
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ async def add(name: str, scopes: Sequence[str], days: float | None, limits: Mapp
     with _keys() as keys:
         key, secret = keys.create(name, scopes, valid_s=days and days * DAY_S, limits=KeyLimits(**limits))
     if as_json:
-        print(json.dumps({**_plain(key), "key": secret.get_secret_value()}, ensure_ascii=False))
+        print_json({**_plain(key), "key": secret.get_secret_value()})
     else:
         print(secret.get_secret_value())
         messages.print("this key is not shown again")
@@ -49,7 +50,7 @@ async def list_all(as_json: bool) -> bool:
     with _keys() as keys:
         found = keys.list()
     if as_json:
-        print(json.dumps([_plain(key) for key in found], ensure_ascii=False))
+        print_json([_plain(key) for key in found])
         return True
     table = Table(box=None, pad_edge=False)
     for column in ("key", "name", "state", "scopes", "expires", "last used", "limits"):
@@ -66,7 +67,7 @@ async def revoke(key_id: str, as_json: bool) -> bool:
     """Refuse a key from now on."""
     with _keys() as keys:
         key = keys.revoke(key_id)
-    _say(f"{key.prefix} ({key.name}) is refused from now on", as_json, _plain(key))
+    say(f"{key.prefix} ({key.name}) is refused from now on", as_json, _plain(key))
     return True
 
 
@@ -74,7 +75,7 @@ async def delete(key_id: str, as_json: bool) -> bool:
     """Forget a key that is not valid any more."""
     with _keys() as keys:
         keys.delete(key_id)
-    _say("deleted", as_json, {"deleted": key_id})
+    say("deleted", as_json, {"deleted": key_id})
     return True
 
 
@@ -96,16 +97,33 @@ async def token(key_id: str, minutes: float, scopes: Sequence[str] | None, as_js
     return True
 
 
+async def usage(hours: float, as_json: bool) -> bool:
+    """What was asked, as the page Usage shows it."""
+    store = Store(get_settings().resolved_database_url)
+    try:
+        totals = store.usage.totals(now() - hours * HOUR_S)
+        names = {key.id: f"{key.prefix} ({key.name})" for key in store.api_keys.list()}
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps([asdict(one) for one in totals], ensure_ascii=False))
+        return True
+    table = Table(box=None, pad_edge=False)
+    for column in ("key", "model", "requests", "failed", "tokens read", "written", "dollars", "median s", "95% s"):
+        table.add_column(column, overflow="fold")
+    for one in totals:
+        named = names.get(one.caller, one.caller or "this machine")
+        times = ("" if seconds is None else f"{seconds:.2f}" for seconds in (one.p50_s, one.p95_s))
+        dollars = f"{one.micro_usd / 1e6:.4f}" + (f" (of {one.unpriced} no price is known)" if one.unpriced else "")
+        counts = (one.requests, one.failed, one.prompt_tokens, one.completion_tokens)
+        table.add_row(*map(Text, (named, one.model, *map(str, counts), dollars, *times)))
+    output.print(table)
+    return True
+
+
 def _plain(key: ApiKey) -> dict[str, Any]:
     return {**asdict(key), "scopes": sorted(key.scopes), "prefix": key.prefix, "state": key.state}
 
 
 def _moment(at: float | None) -> str:
     return f"{datetime.fromtimestamp(at).astimezone():%Y-%m-%d %H:%M}" if at is not None else ""
-
-
-def _say(text: str, as_json: bool, data: Mapping[str, Any]) -> None:
-    if as_json:
-        print(json.dumps(data, ensure_ascii=False))
-    else:
-        messages.print(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen, running
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import Message
@@ -35,7 +34,7 @@ async def models(format: str, alone: bool) -> bool:
     async with answering(alone=alone) as who:
         offered = await who.offered()
     if format == "json":
-        print(json.dumps([asdict(one) for one in offered], ensure_ascii=False))
+        print_json([asdict(one) for one in offered])
         return True
     if format == "names":
         for one in offered:
@@ -64,7 +63,7 @@ async def scan(as_json: bool) -> bool:
         for model in found
     ]
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
         return True
     table = _table("name", "type", "MB", "path", "problem")
     for row in rows:
@@ -79,19 +78,18 @@ async def scan(as_json: bool) -> bool:
 
 async def status(as_json: bool) -> bool:
     """Say who runs with this home."""
-    found = await running()
+    home = str(get_settings().home)
+    async with running() as found:
+        told = await found.status() if found is not None else {}
     if found is None:
-        said: dict[str, Any] = {"running": False, "home": str(get_settings().home)}
         if as_json:
-            print(json.dumps(said))
+            print_json({"running": False, "home": home})
         else:
-            output.print(f"no workbench is running with {said['home']}; start one: python app.py, or llm-server")
+            output.print(f"no workbench is running with {home}; start one: python app.py, or llm-server")
         return True
-    async with found:
-        told = await found.status()
-    about = {"running": True, "address": found.where, "pid": found.holder.pid, "home": str(get_settings().home), **told}
+    about = {"running": True, "address": found.where, "pid": found.holder.pid, "home": home, **told}
     if as_json:
-        print(json.dumps(about, ensure_ascii=False))
+        print_json(about)
         return True
     output.print(f"running at {found.where} (process {found.holder.pid}) for {told['uptime']}")
     output.print(f"models in memory: {', '.join(told['active_models']) or 'none'}")
@@ -110,7 +108,7 @@ async def test(model: str | None, as_json: bool, alone: bool) -> bool:
             targets = [one.name for one in offered if one.kind in TESTED] or [chosen(offered, None)]
         results = [await _tried(who, target) for target in targets]
     if as_json:
-        print(json.dumps(results, ensure_ascii=False))
+        print_json(results)
     else:
         table = _table("model", "answers", "seconds", "said")
         for one in results:

@@ -11,16 +11,17 @@ from typing import Any, get_args
 from rich.console import RenderableType
 from rich.table import Table
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import follow, messages, output
-from multi_llm_comparator.cli.planning import DEFAULT_CONFIG, Manner, config_of, working
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import follow
+from multi_llm_comparator.cli.options import DEFAULT_CONFIG
+from multi_llm_comparator.cli.planning import Manner, config_of, working
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.plain_text import plain
 from multi_llm_comparator.core.readable import seconds
 from multi_llm_comparator.core.reading import read_bytes
-from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
+from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -267,7 +268,7 @@ def _write(snapshot: EvaluationSnapshot, to: Path) -> None:
 
 def check_output(to: Path | None) -> None:
     """Raises ConfigurationError: no report has such an ending; said before anything is asked."""
-    endings = {*FORMATS, "md", "htm"} - {"markdown"}
+    endings = {*export_evaluation.formats, "md", "htm"} - {"markdown"}
     if to is not None and to.suffix[1:].lower() not in endings:
         raise ConfigurationError(f"{str(to)!r} must end in one of {', '.join(f'.{e}' for e in sorted(endings))}")
 

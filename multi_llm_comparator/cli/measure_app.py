@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from multi_llm_comparator.cli.exits import run
+from multi_llm_comparator.cli.options import DEFAULT_CONFIG, AloneOption, ConfigOption, JsonOption
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
 SetName = Annotated[str, typer.Argument(help="Its id or name.")]
 
 # As in cli.app: without rich, whose import alone would take as long as all else.
@@ -49,11 +49,9 @@ def evaluate_command(
     title: Annotated[str, typer.Option(help="What the run is called.")] = "",
     resume_run: Annotated[str | None, typer.Option("--resume", help="Go on with this run instead.")] = None,
     to: Annotated[Path | None, typer.Option("--output", "-o", help="Report: .html, .md, .csv or .json.")] = None,
-    config: Annotated[Path, typer.Option("--config", "-c", help="Configuration; see config.example.yaml.")] = Path(
-        "config.yaml"
-    ),
+    config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
-    alone: Annotated[bool, typer.Option("--alone", help="Load models here even if a workbench is running.")] = False,
+    alone: AloneOption = False,
 ) -> None:
     """Ask many prompts of several models, score the answers, and say which model is better, and how surely."""
     from multi_llm_comparator.cli import measure

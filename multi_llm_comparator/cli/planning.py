@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.cli import dataset, resuming, single
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import output
+from multi_llm_comparator.cli.consoles import output, print_json
 from multi_llm_comparator.cli.export import export as write_export
+from multi_llm_comparator.cli.options import DEFAULT_CONFIG
 from multi_llm_comparator.cli.running_models import RunningModels, models_elsewhere
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import get_settings
@@ -24,8 +24,6 @@ from multi_llm_comparator.plans.plan import HARDEST
 from multi_llm_comparator.plans.roles import Reach, cast_one, cast_roles, reach_without
 from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.wiring import Services
-
-DEFAULT_CONFIG = Path("config.yaml")
 
 
 @dataclass(frozen=True)

@@ -51,12 +51,8 @@ def refuse_kind(kind: str, run_id: str) -> None:
 
 async def resume(run_id: str, *, as_json: bool, alone: bool) -> bool:
     """Go on with a run until it is over: by the workbench that is running, else here; whether it is done."""
-    found = None if alone else await running()
-    if found is not None:
-        async with found:
-            state, export = await _there(found, run_id)
-    else:
-        state, export = await _here(run_id)
+    async with running(alone=alone) as found:
+        state, export = await (_there(found, run_id) if found is not None else _here(run_id))
     if as_json:
         print_json({"run_id": run_id, "state": state, "answered_at": found.where if found else None, "export": export})
     else:

@@ -52,20 +52,16 @@ class RunningModels:
                 return
             except ModelNotFoundError as exc:
                 if has_begun:
-                    yield _failed(request, exc)
+                    yield Failed.of(request.id, exc)
                     return
                 self._absent.add(target)
                 messages.print(f"{self._there.where} does not have {target!r}; it is loaded here", style="dim")
             except MultiLLMError as exc:
-                yield _failed(request, exc)
+                yield Failed.of(request.id, exc)
                 return
         async with contextlib.aclosing(self._here.stream(target, request)) as own:
             async for event in own:
                 yield event
-
-
-def _failed(request: GenerationRequest, error: MultiLLMError) -> Failed:
-    return Failed(request_id=request.id, error_type=type(error).__name__, message=str(error))
 
 
 @contextlib.asynccontextmanager
@@ -75,10 +71,7 @@ async def models_elsewhere(*, alone: bool) -> AsyncIterator[Running | None]:
     Raises:
         KeyRefusedError: it wants a key that is not given.
     """
-    found = None if alone else await running()
-    if found is None:
-        yield None
-        return
-    async with found:
-        messages.print(f"models are asked at {found.where}", style="dim")
+    async with running(alone=alone) as found:
+        if found is not None:
+            messages.print(f"models are asked at {found.where}", style="dim")
         yield found

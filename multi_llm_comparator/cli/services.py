@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,10 +17,10 @@ from multi_llm_comparator.applications.spec import KIND_PARAMETER, KINDS, SERVIC
 from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.applications.words import remark_sentence
 from multi_llm_comparator.cli.answering import Running, running
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.readable import Language, seconds
+from multi_llm_comparator.core.readable import Language, seconds, size
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.headless import opened_alone, scanned_models
 from multi_llm_comparator.run_files import RunFiles
@@ -61,19 +60,18 @@ async def service(wanted: Wanted, as_json: bool, alone: bool) -> bool:
     data, parameters = _document(wanted), _parameters(wanted, name)
     # Wrong parameters are told before anything is loaded.
     spec_of(name, parameters)
-    found = None if alone else await running()
-    if found is not None:
-        async with found:
+    async with running(alone=alone) as found:
+        if found is not None:
             response, file = await _asked_there(found, name, data, parameters, format)
-    else:
-        response, file = await _worked_here(name, data, parameters, format)
+        else:
+            response, file = await _worked_here(name, data, parameters, format)
     if not response["success"]:
         raise DocumentError(str(response["error"]))
     if wanted.to is not None and file is not None:
         write_atomically(wanted.to, file)
         messages.print(f"written: {wanted.to}")
     elif as_json:
-        print(json.dumps(response, ensure_ascii=False))
+        print_json(response)
     else:
         _show(response, name)
     return True
@@ -134,7 +132,7 @@ async def _asked_there(
 ) -> tuple[dict[str, Any], bytes | None]:
     if len(data) > MAX_SENT_BYTES:
         raise DocumentError(
-            f"the document has {len(data) / 1e6:.0f} MB, and a running workbench takes {MAX_SENT_BYTES / 1e6:.0f} MB "
+            f"the document has {size(len(data))}, and a running workbench takes {size(MAX_SENT_BYTES)} "
             "at once: use its Services page, or --alone"
         )
     body = {

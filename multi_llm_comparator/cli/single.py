@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from multi_llm_comparator.cli.consoles import print_json
-from multi_llm_comparator.cli.display import follow, messages, output, run_view, show_while
+from multi_llm_comparator.cli.consoles import messages, output, print_json
+from multi_llm_comparator.cli.display import follow, run_view, show_while
 from multi_llm_comparator.evaluation.judging import Judge, Verdict
 from multi_llm_comparator.evaluation.report_single import in_one_line, write_run_report
 from multi_llm_comparator.evaluation.reports import report_folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.cli.answering import Answering, Told, answering, chosen
-from multi_llm_comparator.cli.consoles import messages, output
+from multi_llm_comparator.cli.consoles import messages, output, print_json
 from multi_llm_comparator.cooperation.spec import MODES
 from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.config import MIN_TEMPERATURE, ModelConfig
@@ -90,7 +89,7 @@ async def query(
             result = await _answered(who, target, messages_asked, config, is_shown=not as_json)
             result["strategy_used"] = "direct"
     if as_json:
-        print(json.dumps(result, ensure_ascii=False))
+        print_json(result)
     return True
 
 
@@ -202,7 +201,7 @@ async def chat(model: str | None, wanted: Wanted, as_json: bool, alone: bool) ->
                 said.pop()
                 continue
             if as_json:
-                print(json.dumps(result, ensure_ascii=False), flush=True)
+                print_json(result)
             said.append(Message("assistant", result["result"]))
     return True
 

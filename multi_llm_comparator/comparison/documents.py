@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.answer import Answer, Curve
@@ -15,9 +15,11 @@ from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.parameters import NAMES, Config
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, ImportedFrom, ModelFacts
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.core.stored_images import MAX_KEPT_BYTES, MAX_THUMBNAIL_CHARS, StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -38,14 +40,10 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Ordinal = Annotated[int, Field(ge=0, le=2**53)]
 
 
-class Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 T = TypeVar("T", bound=BaseModel)
 
 
-class PaneDocument(Document):
+class PaneDocument(ClosedModel):
     id: PaneId
     target: Name
     config: Config
@@ -53,7 +51,7 @@ class PaneDocument(Document):
     constraint: Constraint | None = None
 
 
-class TurnDocument(Document):
+class TurnDocument(ClosedModel):
     prompt: str = Field(max_length=limits.MAX_PROMPT_CHARS)
     created_at: Moment
     selected: dict[PaneId, int]
@@ -61,7 +59,7 @@ class TurnDocument(Document):
     images: tuple[Digest, ...] = Field(default=(), max_length=limits.MAX_IMAGES)
 
 
-class ImageDocument(Document):
+class ImageDocument(ClosedModel):
     """An image beside prompts, as :class:`StoredImage` has it."""
 
     digest: Digest
@@ -75,7 +73,7 @@ class ImageDocument(Document):
         return StoredImage(**self.model_dump()).check()
 
 
-class RunDocument(Document):
+class RunDocument(ClosedModel):
     """Everything of a run but its answers."""
 
     panes: tuple[PaneDocument, ...] = Field(min_length=1, max_length=limits.MAX_PANES)
@@ -85,7 +83,7 @@ class RunDocument(Document):
     imported_from: ImportedFrom | None = None
 
 
-class LegDocument(Document):
+class LegDocument(ClosedModel):
     """One request's figures; its text is the next ``text_chars`` characters of the answer's."""
 
     text_chars: Ordinal
@@ -114,7 +112,7 @@ def _piece(data: Any) -> TokenPiece:
 Piece = Annotated[TokenPiece, BeforeValidator(_piece)]
 
 
-class AnswerDocument(Document):
+class AnswerDocument(ClosedModel):
     """One attempt of one pane at one turn; its text is kept beside it. Exports name its ``id`` elsewhere."""
 
     id: Annotated[str, Field(max_length=64)] | None = None
@@ -285,7 +283,7 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
         Turn(index, turn.prompt, turn.created_at, picked=turn.picked, images=turn.images)
         for index, turn in enumerate(document.turns)
     ]
-    conversation.images = _images(answers, document.turns)
+    conversation.images = stored_images(answers, {digest for turn in document.turns for digest in turn.images})
     answers = [item for item in answers if not item.key.startswith(IMAGES)]
     for record in sorted(answers, key=lambda item: (item.position, item.key, item.attempt)):
         _place(conversation, record)
@@ -294,11 +292,16 @@ def conversation_from(run: RunRecord, answers: Sequence[ItemRecord]) -> Conversa
     return conversation
 
 
-def _images(items: Sequence[ItemRecord], turns: Sequence[TurnDocument]) -> dict[str, StoredImage]:
+def stored_images(items: Sequence[ItemRecord], wanted: Set[str]) -> dict[str, StoredImage]:
+    """The images among a run's items, by their digests.
+
+    Raises:
+        DocumentError: one is damaged, or one that is ``wanted`` is not there.
+    """
     stored = [item for item in items if item.key.startswith(IMAGES)][: limits.MAX_RUN_IMAGES]
     images = [validated(ImageDocument, item.record, f"image {item.key!r}").image() for item in stored]
     known = {image.digest: image for image in images}
-    if missing := {digest for turn in turns for digest in turn.images} - set(known):
+    if missing := wanted - set(known):
         raise DocumentError(f"the run lacks {len(missing)} of its images, the first is {min(missing)[:12]!r}")
     return known
 
@@ -364,6 +367,4 @@ def validated(model: type[T], data: Any, where: str) -> T:
     try:
         return model.model_validate(data)
     except ValidationError as exc:
-        wrong = exc.errors(include_url=False, include_context=False, include_input=False)
-        places = "; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in wrong[:3])
-        raise DocumentError(f"{where} is not what this version writes: {places}") from exc
+        raise DocumentError(f"{where} is not what this version writes: {said_of(exc, 3)}") from exc

@@ -12,37 +12,10 @@ from multi_llm_comparator.comparison.export_markdown import export_markdown
 from multi_llm_comparator.comparison.importing import FORMAT, MAX_IMPORT_BYTES, import_run
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.stored_images import StoredImage
-from multi_llm_comparator.runs.exporting import in_format
+from multi_llm_comparator.runs.exporting import Exports
 
-__all__ = ["FORMATS", "MAX_IMPORT_BYTES", "export_run", "import_run"]
-
-FORMATS = ("html", "json", "csv", "markdown")
-
-
-def export_run(snapshot: ComparisonSnapshot, format: str, language: Language = "en") -> bytes:
-    """Make the file.
-
-    Args:
-        snapshot: the run, also one that is still being written.
-        format: ``json`` (complete, can be imported), ``csv`` (a row for each answer), ``markdown`` or ``html`` (one
-            file that needs nothing else).
-        language: of the words in Markdown and HTML; names in JSON and CSV are the same everywhere.
-
-    Raises:
-        ConfigurationError: another format.
-    """
-    return in_format(
-        format,
-        "a comparison",
-        {
-            "json": lambda: export_json(snapshot),
-            "csv": lambda: export_csv(snapshot),
-            "markdown": lambda: export_markdown(snapshot, language),
-            "html": lambda: export_html(snapshot, language),
-        },
-    )
+__all__ = ["MAX_IMPORT_BYTES", "export_run", "import_run"]
 
 
 def export_json(snapshot: ComparisonSnapshot) -> str:
@@ -88,3 +61,12 @@ def _exported(answer: AnswerSnapshot) -> dict[str, object]:
         "record": answer_document(answer),
         "figures": answer.figures.to_dict(),
     }
+
+
+export_run = Exports[ComparisonSnapshot](
+    "a comparison",
+    html=export_html,
+    json=lambda snapshot, _: export_json(snapshot),
+    csv=lambda snapshot, _: export_csv(snapshot),
+    markdown=export_markdown,
+)

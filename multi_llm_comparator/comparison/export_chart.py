@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from multi_llm_comparator.comparison.export_labels import seconds
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot
 from multi_llm_comparator.comparison.turn_lanes import turn_lanes
+from multi_llm_comparator.comparison.words import seconds
 
 WIDTH = 560.0
 

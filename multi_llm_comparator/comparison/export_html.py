@@ -17,16 +17,16 @@ from markupsafe import Markup
 
 from multi_llm_comparator.comparison.export_chart import Bar, bars_of
 from multi_llm_comparator.comparison.export_closer import SHADES, Reference, Room, Token, references_of, tokens_of
-from multi_llm_comparator.comparison.export_labels import (
+from multi_llm_comparator.comparison.fairness import Setting, labels, settings_of_answers
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.comparison.words import (
     FIGURE_NAMES,
-    LABELS,
+    WORDS,
     figure_cells,
     repeat_lines,
     state_words,
     turn_title,
 )
-from multi_llm_comparator.comparison.fairness import Setting, labels, settings_of_answers
-from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import Language, iso_time
 from multi_llm_comparator.core.stored_images import StoredImage
@@ -77,7 +77,7 @@ class Section:
 
 def export_html(snapshot: ComparisonSnapshot, language: Language) -> str:
     """The whole run as a page."""
-    words, room = LABELS[language], Room()
+    words, room = WORDS[language], Room()
     return html_page(
         __file__,
         language,

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from multi_llm_comparator.comparison.export_labels import (
+from multi_llm_comparator.comparison.fairness import labels, settings_of_answers
+from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
+from multi_llm_comparator.comparison.words import (
     FIGURE_NAMES,
-    LABELS,
+    WORDS,
     figure_cells,
     repeat_lines,
     state_words,
     turn_title,
 )
-from multi_llm_comparator.comparison.fairness import labels, settings_of_answers
-from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot, TurnSnapshot
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.markdown_text import fenced, one_line, table
 from multi_llm_comparator.core.readable import Language, iso_time
@@ -22,7 +22,7 @@ from multi_llm_comparator.core.stored_images import StoredImage
 
 def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
     """The whole run, turn by turn."""
-    words = LABELS[language]
+    words = WORDS[language]
     lines = [
         f"# {one_line(snapshot.title) or words['comparison']}",
         "",
@@ -42,7 +42,7 @@ def export_markdown(snapshot: ComparisonSnapshot, language: Language) -> str:
 
 
 def _turn(turn: TurnSnapshot, images: Sequence[StoredImage], language: Language, marks_chosen: bool) -> Iterator[str]:
-    words = LABELS[language]
+    words = WORDS[language]
     yield from (f"## {turn_title(turn.index, language)}", "", f"### {words['prompt']}", "", *fenced(turn.prompt), "")
     for image in images:
         size = f"{image.width} × {image.height}"
@@ -65,7 +65,7 @@ def _differences(answers: Sequence[AnswerSnapshot], language: Language) -> Itera
     settings = settings_of_answers(answers)
     if len(answers) < 2 or not settings:
         return
-    yield from (f"### {LABELS[language]['differs']}", "")
+    yield from (f"### {WORDS[language]['differs']}", "")
     names = [f"{chr(ord('A') + i)}: {one_line(a.model_name)}" for i, a in enumerate(answers)]
     yield from table(["", *names], [[setting.name, *setting.values] for setting in settings])
     yield ""
@@ -74,7 +74,7 @@ def _differences(answers: Sequence[AnswerSnapshot], language: Language) -> Itera
 def _answer(
     answer: AnswerSnapshot, name: str, turn: TurnSnapshot, language: Language, marks_chosen: bool
 ) -> Iterator[str]:
-    words, progress = LABELS[language], answer.progress
+    words, progress = WORDS[language], answer.progress
     title = f"### {one_line(name)} · {words['attempt']} {answer.attempt}/{answer.attempts}"
     is_chosen = marks_chosen and turn.goes_on_from(answer)
     yield from (f"{title} · {words['chosen']}" if is_chosen else title, "")

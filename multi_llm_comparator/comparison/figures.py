@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.timings import AnswerProgress, known_sum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,23 +52,23 @@ def figures_of(legs: Sequence[AnswerProgress]) -> Figures:
     decoded = [(leg.answer_tokens - 1, span) for leg in legs if leg.answer_tokens > 1 and (span := _decode_s(leg))]
     decode_s = sum(span for _, span in decoded)
     return Figures(
-        queued_s=_total(leg.queued_s for leg in legs),
-        load_s=_total(leg.load_s for leg in legs),
-        prefill_s=_total(leg.prefill_s for leg in legs),
+        queued_s=known_sum(leg.queued_s for leg in legs),
+        load_s=known_sum(leg.load_s for leg in legs),
+        prefill_s=known_sum(leg.prefill_s for leg in legs),
         ttft_s=legs[0].ttft_s,
         decode_s=decode_s or None,
-        duration_s=_total(leg.duration_s for leg in legs),
+        duration_s=known_sum(leg.duration_s for leg in legs),
         tokens_per_second=sum(tokens for tokens, _ in decoded) / decode_s if decode_s else None,
         prompt_tokens=legs[0].prompt_tokens,
         cached_tokens=legs[0].cached_tokens,
         tokens=sum(leg.tokens for leg in legs),
-        thought_s=_total(leg.thought_s for leg in legs),
+        thought_s=known_sum(leg.thought_s for leg in legs),
         thought_tokens=sum(leg.thought_tokens for leg in legs),
         thought_tokens_per_second=next((speed for leg in legs if (speed := leg.thought_tokens_per_second)), None),
         memory_bytes=next((leg.memory_bytes for leg in reversed(legs) if leg.memory_bytes is not None), None),
         contended_by=tuple(sorted({other for leg in legs for other in leg.contended_by})),
         batched_with=max(leg.batched_with for leg in legs),
-        cost_usd=_total(leg.cost_usd for leg in legs),
+        cost_usd=known_sum(leg.cost_usd for leg in legs),
         legs=len(legs),
     )
 
@@ -77,8 +77,3 @@ def _decode_s(leg: AnswerProgress) -> float | None:
     if leg.first_token_at is None or leg.last_token_at is None:
         return None
     return max(0.0, leg.last_token_at - leg.first_token_at)
-
-
-def _total(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None

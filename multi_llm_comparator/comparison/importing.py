@@ -12,7 +12,6 @@ from multi_llm_comparator.comparison import limits
 from multi_llm_comparator.comparison.documents import (
     KIND,
     SCHEMA_VERSION,
-    Document,
     ImageDocument,
     Moment,
     Ordinal,
@@ -28,6 +27,7 @@ from multi_llm_comparator.comparison.pane import check_panes
 from multi_llm_comparator.comparison.snapshots import ImportedFrom
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
@@ -35,7 +35,7 @@ FORMAT = "multi-llm-comparator run"
 MAX_IMPORT_BYTES = limits.MAX_UPLOAD_BYTES
 
 
-class ExportedAnswer(Document):
+class ExportedAnswer(ClosedModel):
     """One answer of an exported run; ``state`` and ``figures`` follow from the record and are for other readers."""
 
     id: str = Field(max_length=64)
@@ -48,7 +48,7 @@ class ExportedAnswer(Document):
     figures: dict[str, Any]
 
 
-class ExportedRun(Document):
+class ExportedRun(ClosedModel):
     """An exported run, as :func:`export_json` writes it."""
 
     format: Literal["multi-llm-comparator run"]

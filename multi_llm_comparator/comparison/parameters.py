@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import said_of
 
 NAMES = frozenset(f.name for f in fields(ModelConfig))
 
@@ -33,5 +34,4 @@ def config_from(data: Mapping[str, Any]) -> ModelConfig:
     try:
         return _READER.validate_python(dict(data))
     except ValidationError as exc:
-        error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise ConfigurationError(f"{'.'.join(map(str, error['loc']))}: {error['msg']}".lstrip(": ")) from exc
+        raise ConfigurationError(said_of(exc)) from exc

@@ -51,6 +51,7 @@ class Presets:
 
     Raises:
         ConfigurationError: in every method: the file is not readable, or what is to be saved is wrong.
+        NotWrittenError: the file could not be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -112,7 +113,7 @@ class Presets:
         try:
             return {preset.name: preset for preset in _from_json(data, repr(str(self._path)))}
         except DocumentError as exc:
-            raise ConfigurationError(f"{exc}; mend the file or move it away") from exc
+            raise ConfigurationError(f"{exc}; correct the file or move it away") from exc
 
     def _write(self, presets: Iterable[Preset]) -> None:
         presets = list(presets)
@@ -121,10 +122,7 @@ class Presets:
         text = _to_json(presets)
         if len(text.encode()) > MAX_FILE_BYTES:
             raise ConfigurationError(f"all presets together may have {MAX_FILE_BYTES} bytes; shorten or delete some")
-        try:
-            write_atomically(self._path, text)
-        except OSError as exc:
-            raise ConfigurationError(f"the presets in {str(self._path)!r} cannot be written: {exc.strerror}") from exc
+        write_atomically(self._path, text)
 
 
 def _beside(presets: dict[str, Preset], preset: Preset) -> Preset | None:

@@ -10,12 +10,13 @@ from multi_llm_comparator.comparison.branching import first_turns
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.conversation import Conversation
 from multi_llm_comparator.comparison.documents import KIND, conversation_from
-from multi_llm_comparator.comparison.export import FORMATS, export_run
+from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.importing import import_run
 from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.planned_turns import planned_turns
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.comparison.recording import RecordedConversation
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
@@ -33,7 +34,7 @@ class ComparisonRegistry:
         fingerprint: hashes a model's files; called in a thread, beside the answer.
     """
 
-    name, page, formats = KIND, "compare", FORMATS
+    name, page, formats = KIND, "compare", export_run.formats
 
     def __init__(
         self, runs: RunRegistry, source: TextSource, models: ModelLookup, fingerprint: Fingerprint | None = None
@@ -103,8 +104,7 @@ class ComparisonRegistry:
         if turn == 0:
             return await self.create(old.panes, shared_thread=old.shared_thread, in_turn=old.in_turn, parent_id=run_id)
         run, answers = first_turns(old, turn)
-        await asyncio.to_thread(self.runs.store.save_run, replace(run, parent_id=run_id), answers)
-        return await self.get(run.id)
+        return await self._stored(replace(run, parent_id=run_id), answers)
 
     async def import_run(self, data: bytes) -> Comparison:
         """Store a run that was exported as JSON, under an id of its own.
@@ -112,8 +112,11 @@ class ComparisonRegistry:
         Raises:
             DocumentError: see :func:`import_run`.
         """
-        run, answers = await asyncio.to_thread(import_run, data)
-        await asyncio.to_thread(self.runs.store.save_run, run, answers)
+        return await self._stored(*await asyncio.to_thread(import_run, data))
+
+    async def _stored(self, run: RunRecord, answers: Sequence[ItemRecord]) -> Comparison:
+        """A run that is over, put into the store for whoever has it made, and read from there."""
+        await asyncio.to_thread(self.runs.store.save_run, replace(run, caller=current_caller().id), answers)
         return await self.get(run.id)
 
     def _comparison(

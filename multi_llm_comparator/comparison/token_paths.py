@@ -14,7 +14,7 @@ UNSURE_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TokenStep:
     """One token of an answer: its piece, and the text of the answer before it, where that is whole characters."""
 
     piece: TokenPiece
@@ -30,19 +30,19 @@ class Parting:
     second: TokenPiece | None
 
 
-def steps_of(answer: AnswerSnapshot) -> list[Step]:
+def steps_of(answer: AnswerSnapshot) -> list[TokenStep]:
     """The tokens of an answer that were kept, in order, each with the text before it."""
     steps, done = [], b""
     for leg, pieces in zip(answer.legs, answer.pieces, strict=False):
         written = done
         for piece in pieces:
-            steps.append(Step(piece, written))
+            steps.append(TokenStep(piece, written))
             written += bytes(piece.bytes)
         done += leg.text.encode("utf-8", "replace")
     return steps
 
 
-def text_with(step: Step, choice: int | None = None) -> str | None:
+def text_with(step: TokenStep, choice: int | None = None) -> str | None:
     """The answer up to a token, with another one of the likeliest in its place; None where that is no text: a control
     token, or a part of a character.
 

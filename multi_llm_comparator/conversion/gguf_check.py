@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-from multi_llm_comparator.conversion.gguf_vocab import NORMAL, Vocabulary
+from multi_llm_comparator.conversion.gguf_vocab import NORMAL, CheckpointVocabulary
 from multi_llm_comparator.conversion.llama_cpp_child import tokenize_with_llama_cpp
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 
@@ -29,7 +29,7 @@ TOKENS_PER_PROBE = 6
 MAX_ADDED = 64
 
 
-def check_tokens(tokenizer_json: Path, exported: Path, vocabulary: Vocabulary) -> None:
+def check_tokens(tokenizer_json: Path, exported: Path, vocabulary: CheckpointVocabulary) -> None:
     """Compare token ids on probe texts, among them pieces of the vocabulary itself and every kind of added token.
 
     Raises:
@@ -47,7 +47,7 @@ def check_tokens(tokenizer_json: Path, exported: Path, vocabulary: Vocabulary) -
             )
 
 
-def _from_vocabulary(vocabulary: Vocabulary) -> list[str]:
+def _from_vocabulary(vocabulary: CheckpointVocabulary) -> list[str]:
     """Rare words are where merge orders differ: join an even sample of the vocabulary's own pieces."""
     from tokenizers.decoders import ByteLevel
 
@@ -63,7 +63,7 @@ def _is_composed(text: str) -> bool:
     return unicodedata.normalize("NFC", text) == text
 
 
-def _with_added_tokens(vocabulary: Vocabulary) -> list[str]:
+def _with_added_tokens(vocabulary: CheckpointVocabulary) -> list[str]:
     # SentencePiece-like tokenizers differ in the space after a special token; llama.cpp knows one way only.
     joined = "a {0} b{0}c{0}{0}" if vocabulary.model == "gpt2" else "{0}"
     return [joined.format(text) for text in vocabulary.added[:MAX_ADDED]]

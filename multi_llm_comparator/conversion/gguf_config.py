@@ -8,7 +8,7 @@ import numpy as np
 
 from multi_llm_comparator.conversion.gguf_rope import rope_from_gguf, shortest
 from multi_llm_comparator.conversion.gguf_source import GgufSource
-from multi_llm_comparator.conversion.gguf_vocab import Vocabulary
+from multi_llm_comparator.conversion.gguf_vocab import CheckpointVocabulary
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 from multi_llm_comparator.services.scan.fields import whole
 
@@ -38,7 +38,9 @@ _SAMPLING = {
 }
 
 
-def checkpoint_config(source: GgufSource, vocabulary: Vocabulary, ends: list[int], dtype: str) -> dict[str, Any]:
+def checkpoint_config(
+    source: GgufSource, vocabulary: CheckpointVocabulary, ends: list[int], dtype: str
+) -> dict[str, Any]:
     """The content of config.json.
 
     Args:
@@ -85,7 +87,7 @@ def checkpoint_config(source: GgufSource, vocabulary: Vocabulary, ends: list[int
     return config | _biases(source, model_type)
 
 
-def generation_config(source: GgufSource, vocabulary: Vocabulary, ends: list[int]) -> dict[str, Any]:
+def generation_config(source: GgufSource, vocabulary: CheckpointVocabulary, ends: list[int]) -> dict[str, Any]:
     """The content of generation_config.json, with the sampling that the file recommends, if it does."""
     config: dict[str, Any] = {
         "bos_token_id": vocabulary.special_ids.get("bos"),

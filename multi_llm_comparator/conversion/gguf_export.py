@@ -15,7 +15,7 @@ from multi_llm_comparator.conversion.gguf_architecture import Architecture
 from multi_llm_comparator.conversion.gguf_check import check_tokens
 from multi_llm_comparator.conversion.gguf_quantize import QUANTIZED, quantize_into
 from multi_llm_comparator.conversion.gguf_tensors import TensorPlan, check_stored, lossless_type, stored_tensors
-from multi_llm_comparator.conversion.gguf_vocab import Vocabulary, read_vocabulary
+from multi_llm_comparator.conversion.gguf_vocab import CheckpointVocabulary, read_vocabulary
 from multi_llm_comparator.conversion.places import check_disk, file_beside, publish_file
 from multi_llm_comparator.conversion.provenance import Origin, origin_of_checkpoint
 from multi_llm_comparator.conversion.report import Progress, ignore, part_of
@@ -80,7 +80,7 @@ def _write(
     path: Path,
     files: CheckpointFiles,
     architecture: Architecture,
-    vocabulary: Vocabulary,
+    vocabulary: CheckpointVocabulary,
     plan: TensorPlan,
     origin: Origin,
     progress: Progress,

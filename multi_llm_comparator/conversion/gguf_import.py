@@ -20,7 +20,7 @@ from multi_llm_comparator.conversion.gguf_rope import ROPE_FREQS
 from multi_llm_comparator.conversion.gguf_source import GgufSource
 from multi_llm_comparator.conversion.gguf_tensors import Array, as_type, names_in_gguf, separate_rotary
 from multi_llm_comparator.conversion.gguf_tokenizer import gguf_vocabulary, tokenizer_config, tokenizer_json
-from multi_llm_comparator.conversion.gguf_vocab import Vocabulary
+from multi_llm_comparator.conversion.gguf_vocab import CheckpointVocabulary
 from multi_llm_comparator.conversion.llama_cpp_child import vocabulary_of
 from multi_llm_comparator.conversion.model_card import write_card
 from multi_llm_comparator.conversion.places import check_disk, folder_beside, publish_folder
@@ -87,7 +87,7 @@ def gguf_to_pytorch(gguf: Path, out: Path, *, dtype: str = "bfloat16", progress:
     return ConversionReport(out, dtype, size, time.monotonic() - begun, types, {})
 
 
-def _ends(vocabulary: Vocabulary, ends: list[int]) -> list[int]:
+def _ends(vocabulary: CheckpointVocabulary, ends: list[int]) -> list[int]:
     """The ids that end an answer in llama.cpp, the one called eos first."""
     eos = vocabulary.special_ids.get("eos")
     first = [eos] if eos is not None else []

@@ -13,7 +13,7 @@ from multi_llm_comparator.conversion.gguf_vocab import (
     UNKNOWN,
     UNUSED,
     USER_DEFINED,
-    Vocabulary,
+    CheckpointVocabulary,
 )
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from multi_llm_comparator.services.scan.fields import text, whole
@@ -25,7 +25,7 @@ _STRIPS = {"lstrip": 128, "rstrip": 256}
 _SPECIAL_KEYS = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding", "eot": "eot", "eom": "eom"}
 
 
-def gguf_vocabulary(source: GgufSource, known: dict[str, Any]) -> Vocabulary:
+def gguf_vocabulary(source: GgufSource, known: dict[str, Any]) -> CheckpointVocabulary:
     """The vocabulary of a GGUF file.
 
     Args:
@@ -46,7 +46,7 @@ def gguf_vocabulary(source: GgufSource, known: dict[str, Any]) -> Vocabulary:
     scores = metadata.get("tokenizer.ggml.scores") if model == "llama" else []
     if model == "llama" and (not isinstance(scores, list) or len(scores) != len(tokens)):
         raise ModelLoadError("the file has no score for each token; convert the model again")
-    return Vocabulary(
+    return CheckpointVocabulary(
         model=model,
         pre=text(metadata, "tokenizer.ggml.pre") or "default",
         tokens=tokens,
@@ -60,7 +60,7 @@ def gguf_vocabulary(source: GgufSource, known: dict[str, Any]) -> Vocabulary:
     )
 
 
-def tokenizer_json(vocabulary: Vocabulary, known: dict[str, Any]) -> dict[str, Any]:
+def tokenizer_json(vocabulary: CheckpointVocabulary, known: dict[str, Any]) -> dict[str, Any]:
     """The content of tokenizer.json.
 
     Raises:
@@ -80,7 +80,7 @@ def tokenizer_json(vocabulary: Vocabulary, known: dict[str, Any]) -> dict[str, A
     }
 
 
-def tokenizer_config(vocabulary: Vocabulary, context_length: int) -> dict[str, Any]:
+def tokenizer_config(vocabulary: CheckpointVocabulary, context_length: int) -> dict[str, Any]:
     """The content of tokenizer_config.json. The class is the one that takes tokenizer.json as it stands."""
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -118,12 +118,12 @@ def _is_filler(token_id: int, token: str, kind: int) -> bool:
     return kind == UNUSED and token == f"[PAD{token_id}]"
 
 
-def _vocab(vocabulary: Vocabulary) -> dict[str, int]:
+def _vocab(vocabulary: CheckpointVocabulary) -> dict[str, int]:
     numbered = enumerate(zip(vocabulary.tokens, vocabulary.types, strict=True))
     return {token: i for i, (token, kind) in numbered if not _is_filler(i, token, kind)}
 
 
-def _added(vocabulary: Vocabulary, attributes: list[int]) -> list[dict[str, Any]]:
+def _added(vocabulary: CheckpointVocabulary, attributes: list[int]) -> list[dict[str, Any]]:
     """Tokens that are matched whole before any splitting."""
     return [
         {
@@ -139,14 +139,14 @@ def _added(vocabulary: Vocabulary, attributes: list[int]) -> list[dict[str, Any]
     ]
 
 
-def _byte_level(vocabulary: Vocabulary) -> dict[str, Any]:
+def _byte_level(vocabulary: CheckpointVocabulary) -> dict[str, Any]:
     return {
         **_bpe(_vocab(vocabulary), [merge.split(" ", 1) for merge in vocabulary.merges]),
         "ignore_merges": pre_tokenizer(vocabulary.pre).ignores_merges,
     }
 
 
-def _sentencepiece(vocabulary: Vocabulary) -> dict[str, Any]:
+def _sentencepiece(vocabulary: CheckpointVocabulary) -> dict[str, Any]:
     """llama.cpp joins whichever two neighbours make the token of the highest score: so each way to make a token is a
     merge, and they stand in the order of scores."""
     vocab = _vocab(vocabulary)
@@ -184,7 +184,7 @@ def _bpe(vocab: dict[str, int], merges: list[list[str]]) -> dict[str, Any]:
     }
 
 
-def _around(vocabulary: Vocabulary) -> dict[str, Any] | None:
+def _around(vocabulary: CheckpointVocabulary) -> dict[str, Any] | None:
     """What is put before and after a text."""
     ids = vocabulary.special_ids
     wanted = (("bos", vocabulary.add_bos), ("eos", vocabulary.add_eos))

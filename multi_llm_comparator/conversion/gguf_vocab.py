@@ -21,7 +21,7 @@ UNREACHABLE_SCORE = -1e9
 
 
 @dataclass
-class Vocabulary:
+class CheckpointVocabulary:
     """``model`` is "gpt2" (byte-level BPE with ``merges``) or "llama" (SentencePiece with ``scores``). Lists by id."""
 
     model: str
@@ -56,7 +56,7 @@ class Vocabulary:
             getattr(writer, f"add_{name}_token_id")(token)
 
 
-def read_vocabulary(files: CheckpointFiles, size: int) -> Vocabulary:
+def read_vocabulary(files: CheckpointFiles, size: int) -> CheckpointVocabulary:
     """Translate the tokenizer of a checkpoint whose embedding has ``size`` rows.
 
     Raises:
@@ -76,7 +76,7 @@ def read_vocabulary(files: CheckpointFiles, size: int) -> Vocabulary:
         _mark_sentencepiece(tokens, types, str(model.get("unk_token") or ""))
         scores = _scores(tokens, merges)
     add_bos, add_eos = _added_around(files, tokens, default_bos=byte_fallback)
-    return Vocabulary(
+    return CheckpointVocabulary(
         model="llama" if byte_fallback else "gpt2",
         pre="default" if byte_fallback else pre_tokenizer_name(tokenizer),
         tokens=tokens,

@@ -11,18 +11,17 @@ import logging
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from multi_llm_comparator.conversion.convert import convert
 from multi_llm_comparator.conversion.report import Phase
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import MultiLLMError
-from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
+from multi_llm_comparator.core.exceptions import ConversionError
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, answer, tell
 from multi_llm_comparator.services.worker import be_nicer, die_with_parent
 
 # Behind the models that answer: nobody waits for a conversion as one waits for a word.
 NICENESS = 10
-
-log = logging.getLogger(__name__)
 
 
 class _Teller:
@@ -46,19 +45,14 @@ def main() -> None:
     be_nicer(NICENESS)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     source, out = Path(request["source"]), Path(request["out"])
-    # This is the edge of the process: whatever happens has to become a line for the app.
-    try:
-        adapter = Path(request["adapter"]) if request.get("adapter") else None
+    adapter = Path(request["adapter"]) if request.get("adapter") else None
+
+    def converted() -> dict[str, Any]:
         overwrite = request["overwrite"]
         report = convert(source, out, request["target"], adapter=adapter, overwrite=overwrite, progress=_Teller())
-        tell("result", report=report.to_dict())
-    except BrokenPipeError:
-        sys.exit(1)
-    except MultiLLMError as exc:
-        tell("error", type=type(exc).__name__, message=str(exc))
-    except Exception as exc:
-        log.exception("the conversion of %r failed", str(source))
-        tell("error", type="ConversionError", message=_explained(exc, source))
+        return {"report": report.to_dict()}
+
+    answer(converted, ConversionError, lambda exc: _explained(exc, source))
 
 
 def _explained(exc: Exception, source: Path) -> str:

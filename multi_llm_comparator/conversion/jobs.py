@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import os
-import signal
-import sys
 import uuid
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,8 +22,8 @@ from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConversionError, MultiLLMError, error_from_name
 from multi_llm_comparator.core.private_files import umask_for_models
-from multi_llm_comparator.services.child_process import child_environment
-from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
+from multi_llm_comparator.services.asked_process import AskedProcess
+from multi_llm_comparator.services.memory_watch import used_too_much, work_limit_bytes
 
 __all__ = ["ConversionJob", "ConversionJobs", "ConversionProgress", "ConversionState"]
 
@@ -42,10 +38,16 @@ LEAST_SHARE = 0.03
 
 log = logging.getLogger(__name__)
 
+# Compares the predictions of a file that was made with those of what it was made from: source, adapter, file.
+Check = Callable[[Path, Path | None, Path], Awaitable[object]]
+
 
 @dataclass(frozen=True, slots=True)
 class ConversionProgress:
-    """How far a conversion is. ``share`` is of the whole, from 0 to 1; times are of :func:`core.clock.now`."""
+    """How far a conversion is. ``share`` is of the whole, from 0 to 1; times are of :func:`core.clock.now`.
+
+    ``unchecked`` is why the predictions of what was made could not be compared; empty where they were, or need not be.
+    """
 
     state: ConversionState = "waiting"
     phase: Phase = "reading"
@@ -54,6 +56,7 @@ class ConversionProgress:
     ended_at: float | None = None
     error: MultiLLMError | None = None
     report: ConversionReport | None = None
+    unchecked: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -62,7 +65,7 @@ class ConversionProgress:
     @property
     def eta_s(self) -> float | None:
         """Seconds still to go, if it goes on as it did; None while that is not known."""
-        if self.state != "running" or self.began_at is None or self.share < LEAST_SHARE:
+        if self.state != "running" or self.began_at is None or not LEAST_SHARE <= self.share < 1.0:
             return None
         return (now() - self.began_at) * (1.0 - self.share) / self.share
 
@@ -80,9 +83,9 @@ class ConversionJob:
         self.progress = ConversionProgress()
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, turn: asyncio.Semaphore, made: Callable[[], object]) -> None:
-        """Begin, as soon as ``turn`` lets it. Called once, on the event loop."""
-        self._task = asyncio.create_task(self._run(turn, made))
+    def begin(self, turn: asyncio.Semaphore, made: Callable[[], object], check: Check | None) -> None:
+        """Begin, as soon as ``turn`` lets it; ``check`` what was made. Called once, on the event loop."""
+        self._task = asyncio.create_task(self._run(turn, made, check))
 
     async def wait(self) -> ConversionProgress:
         """Wait until it is over, however it ends."""
@@ -91,7 +94,7 @@ class ConversionJob:
         return self.progress
 
     async def cancel(self) -> None:
-        """End it at once and remove what it wrote."""
+        """End it at once and remove what it wrote; a file that is whole already stays, unchecked."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -99,13 +102,14 @@ class ConversionJob:
             # Cancelled before its first step.
             self._end("cancelled")
 
-    async def _run(self, turn: asyncio.Semaphore, made: Callable[[], object]) -> None:
+    async def _run(self, turn: asyncio.Semaphore, made: Callable[[], object], check: Check | None) -> None:
         try:
             async with turn:
                 self.progress = replace(self.progress, state="running", began_at=now())
                 report = await self._convert()
                 await asyncio.to_thread(made)
-            self._end("done", report=report)
+                unchecked = "" if check is None else await self._compared(check)
+            self._end("done", report=report, unchecked=unchecked)
         except MultiLLMError as exc:
             self._end("failed", error=exc)
         except asyncio.CancelledError:
@@ -116,6 +120,22 @@ class ConversionJob:
             log.exception("the conversion of %r failed", str(self.source))
             why = f"the conversion itself failed ({type(exc).__name__}: {str(exc)[:300]}); the log has the details"
             self._end("failed", error=ConversionError(why))
+
+    async def _compared(self, check: Check) -> str:
+        """Have the predictions of what was made compared; why that could not be. The file itself is there."""
+        self.progress = replace(self.progress, phase="comparing", share=1.0)
+        try:
+            await check(self.source, self.adapter, self.out)
+        except MultiLLMError as exc:
+            return str(exc)
+        except asyncio.CancelledError:
+            # Whoever stops it now, or ends the app, keeps what was made.
+            return "it was stopped"
+        except Exception as exc:
+            # The edge of a background task: a check that breaks must not make a file that is whole a failure.
+            log.exception("%r could not be checked", str(self.out))
+            return f"the check itself failed ({type(exc).__name__}); the log has the details"
+        return ""
 
     def _end(self, state: ConversionState, **more: Any) -> None:
         self.progress = replace(self.progress, state=state, ended_at=now(), **more)
@@ -128,7 +148,6 @@ class ConversionJob:
             "target": self.target,
             "adapter": None if self.adapter is None else str(self.adapter.absolute()),
             "overwrite": self.overwrite,
-            "parent": os.getpid(),
         }
         try:
             async with contextlib.aclosing(_ask(request, self._max_bytes)) as messages:
@@ -152,13 +171,18 @@ class ConversionJobs:
 
     Args:
         made: called in a thread when a model was made, before its job is done: to scan again.
+        check: compares what was made with what it was made from, where that is asked for.
         limit_bytes: asked when a job is started for the RAM that it may take.
     """
 
     def __init__(
-        self, made: Callable[[], object] = lambda: None, *, limit_bytes: Callable[[], int] = work_limit_bytes
+        self,
+        made: Callable[[], object] = lambda: None,
+        *,
+        check: Check | None = None,
+        limit_bytes: Callable[[], int] = work_limit_bytes,
     ) -> None:
-        self._made, self._limit_bytes = made, limit_bytes
+        self._made, self._check, self._limit_bytes = made, check, limit_bytes
         self._jobs: tuple[ConversionJob, ...] = ()
         self._turn = asyncio.Semaphore(1)
 
@@ -173,7 +197,14 @@ class ConversionJobs:
         return tuple(job for job in self._jobs if not job.progress.is_over)
 
     def start(
-        self, source: Path, out: Path, target: str, *, overwrite: bool = False, adapter: Path | None = None
+        self,
+        source: Path,
+        out: Path,
+        target: str,
+        *,
+        overwrite: bool = False,
+        adapter: Path | None = None,
+        is_checked: bool = False,
     ) -> ConversionJob:
         """Begin a conversion, or put it behind those before it. Call it on the event loop.
 
@@ -183,6 +214,7 @@ class ConversionJobs:
             target: one of :data:`conversion.convert.TARGETS`.
             overwrite: whether what a conversion made before may be replaced.
             adapter: a peft folder to merge into the source, or to write alone.
+            is_checked: whether the predictions of what was made are compared with those of what it was made from.
 
         Raises:
             InvalidParameterError: an unknown target.
@@ -200,7 +232,7 @@ class ConversionJobs:
         job = ConversionJob(source, out, wanted, overwrite=overwrite, max_bytes=self._limit_bytes(), adapter=adapter)
         over = [other for other in self._jobs if other.progress.is_over][: MAX_KEPT - 1]
         self._jobs = (job, *(other for other in self._jobs if not other.progress.is_over or other in over))
-        job.begin(self._turn, self._made)
+        job.begin(self._turn, self._made, self._check if is_checked else None)
         return job
 
     def forget(self, job: ConversionJob) -> None:
@@ -219,59 +251,24 @@ async def _ask(request: dict[str, Any], max_bytes: int) -> AsyncGenerator[dict[s
         ConversionError: it took more than ``max_bytes`` of RAM and was ended.
     """
     child = await _spawn()
-    assert child.stdin is not None and child.stdout is not None
-    watch = asyncio.create_task(_too_large(child.pid, max_bytes))
-    watch.add_done_callback(lambda done: None if done.cancelled() else _kill(child))
     try:
-        child.stdin.write(json.dumps(request).encode() + b"\n")
-        while line := await child.stdout.readline():
-            message: dict[str, Any] = json.loads(line)
-            yield message
-            if message["kind"] != "progress":
-                return
-        if watch.done() and not watch.cancelled():
+        async with contextlib.aclosing(child.answers(request, max_bytes=max_bytes)) as messages:
+            async for message in messages:
+                yield message
+        if child.took_bytes is not None:
             name = Path(request["source"]).name
-            said = used_too_much(f"the conversion of {name!r}", watch.result(), max_bytes, "it was at work")
+            said = used_too_much(f"the conversion of {name!r}", child.took_bytes, max_bytes, "it was at work")
             raise ConversionError(f"{said}; raise max_memory_gb if the machine has more, or look at the file's origin")
     finally:
-        watch.cancel()
-        await asyncio.shield(_end(child))
+        # Told first, so that it can clean up.
+        await child.end(within_s=END_WITHIN_S)
 
 
-async def _too_large(pid: int, max_bytes: int) -> int:
-    """Wait until a process and what it started have taken more than they may; how much that was."""
-    while (used_bytes := await asyncio.to_thread(own_bytes, pid)) <= max_bytes:
-        await asyncio.sleep(WATCH_EVERY_S)
-    return used_bytes
-
-
-async def _end(child: asyncio.subprocess.Process) -> None:
-    """End a child, and what it started: told first, so that it can clean up."""
-    with contextlib.suppress(ProcessLookupError):
-        child.terminate()
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(child.wait(), END_WITHIN_S)
-    _kill(child)
-    await child.wait()
-
-
-def _kill(child: asyncio.subprocess.Process) -> None:
-    if hasattr(os, "killpg"):
-        # It leads a group of its own, in which llama.cpp may still be at work.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-    elif child.returncode is None:
-        child.kill()
-
-
-async def _spawn() -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "multi_llm_comparator.conversion.job_process"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=MAX_LINE_BYTES,
-        env=child_environment(),
-        start_new_session=True,
+async def _spawn() -> AskedProcess:
+    # llama.cpp is a process of its own in it.
+    return await AskedProcess.start(
+        "multi_llm_comparator.conversion.job_process",
+        max_line_bytes=MAX_LINE_BYTES,
+        leads_group=True,
         umask=umask_for_models(),
     )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from multi_llm_comparator.core.exceptions import ConversionError
+from multi_llm_comparator.core.readable import size
 
 # Left free on the disk beyond what is written.
 SPARE_BYTES = 100 * 10**6
@@ -79,8 +80,8 @@ def check_disk(folder: Path, needed_bytes: int, what: str) -> None:
     free = shutil.disk_usage(there).free
     if needed_bytes + SPARE_BYTES > free:
         raise ConversionError(
-            f"{what} needs {(needed_bytes + SPARE_BYTES) / 1e9:.1f} GB of disk in {str(there)!r}, of which "
-            f"{free / 1e9:.1f} GB are free; free some space, or choose a smaller target"
+            f"{what} needs {size(needed_bytes + SPARE_BYTES)} of disk in {str(there)!r}, of which "
+            f"{size(free)} are free; free some space, or choose a smaller target"
         )
 
 

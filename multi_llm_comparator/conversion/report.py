@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 # One of what is being done, and how much of the whole is done, from 0 to 1.
-Phase = Literal["reading", "writing", "checking", "quantizing"]
+Phase = Literal["reading", "writing", "checking", "quantizing", "comparing"]
 Progress = Callable[[Phase, float], None]
 
 

@@ -68,12 +68,12 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class CooperationNote:
     """A remark on how the answer came to be: its code, and what fills its text in."""
 
     code: str
     values: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, code: str, **values: object) -> Note:
+    def of(cls, code: str, **values: object) -> CooperationNote:
         return cls(code, tuple((name, str(value)) for name, value in values.items()))

@@ -8,7 +8,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from multi_llm_comparator.cooperation.calls import MAX_KEPT_PROMPT_CHARS, Call, LeftOut, Note, Purpose, Reason, digest
+from multi_llm_comparator.cooperation.calls import (
+    MAX_KEPT_PROMPT_CHARS,
+    Call,
+    CooperationNote,
+    LeftOut,
+    Purpose,
+    Reason,
+    digest,
+)
 from multi_llm_comparator.cooperation.outcome import Count, Outcome, Ranked
 from multi_llm_comparator.cooperation.snapshot import Phase
 from multi_llm_comparator.core.asking import ask
@@ -16,7 +24,12 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.events import Failed
-from multi_llm_comparator.core.exceptions import DeadlineExceededError, InferenceError
+from multi_llm_comparator.core.exceptions import (
+    DeadlineExceededError,
+    MultiLLMError,
+    error_from_name,
+    kind_of_all,
+)
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun
 from multi_llm_comparator.core.timings import AnswerProgress
 
@@ -37,7 +50,7 @@ class Desk:
     def __init__(self, run: CooperationRun) -> None:
         self.run, self.spec = run, run.spec
         self._source = OneRun(run.source, run.id)
-        self._notes: list[Note] = []
+        self._notes: list[CooperationNote] = []
         self._left_out: dict[str, LeftOut] = {}
         loop = asyncio.get_running_loop()
         self._deadline = None if run.spec.deadline_s is None else loop.time() + run.spec.deadline_s
@@ -135,7 +148,7 @@ class Desk:
 
     def note(self, code: str, **values: object) -> None:
         """A remark for whoever reads the answer."""
-        if (note := Note.of(code, **values)) not in self._notes:
+        if (note := CooperationNote.of(code, **values)) not in self._notes:
             self._notes.append(note)
 
     def leave_out(self, target: str, reason: Reason, detail: str = "") -> None:
@@ -154,10 +167,12 @@ class Desk:
         """What it came to, with all that was noted."""
         return Outcome(answer, made_by, of, tuple(self._notes), tuple(self._left_out.values()), tuple(ranking))
 
-    def nothing(self) -> InferenceError:
-        """Nobody gave a usable answer: an error that says why of each."""
+    def nothing(self) -> MultiLLMError:
+        """Nobody gave a usable answer: an error of the kind that they failed with, which says why of each."""
         reasons = [f"{left.target}: {left.detail or left.reason}" for left in self._left_out.values()]
-        return InferenceError(f"no member gave an answer ({'; '.join(reasons[:5]) or 'none was asked'})")
+        kinds = [one.progress.error_type or "" for one in self.run.calls.values() if one.progress.state == "failed"]
+        said = f"no member gave an answer ({'; '.join(reasons[:5]) or 'none was asked'})"
+        return error_from_name(kind_of_all(kinds), said)
 
 
 ModeFunction = Callable[[Desk], Coroutine[Any, Any, Outcome]]

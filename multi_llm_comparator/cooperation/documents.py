@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
@@ -12,8 +12,8 @@ from multi_llm_comparator.cooperation.snapshot import Phase
 from multi_llm_comparator.cooperation.spec import PREFIX, CooperationSpec
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.cooperation.run import CooperationRun
@@ -23,18 +23,12 @@ SCHEMA_VERSION = 1
 _CALL = TypeAdapter(Call)
 
 
-class CooperationDocument(BaseModel):
+class CooperationDocument(LifeDocument):
     """Everything of a run but its calls, which are stored one by one."""
 
-    model_config = ConfigDict(extra="forbid")
-
     spec: CooperationSpec
-    state: RunState
     phase: Phase = ""
-    created_at: float
-    ended_at: float | None = None
-    error: str | None = None
-    counts: list[Count] = []
+    counts: list[Count] = Field(default=[])
     outcome: Outcome | None = None
 
 

@@ -8,32 +8,8 @@ from multi_llm_comparator.cooperation.export_html import to_html
 from multi_llm_comparator.cooperation.export_markdown import to_markdown
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.core.json_text import json_text
-from multi_llm_comparator.core.readable import Language, iso_time
-from multi_llm_comparator.runs.exporting import in_format
-
-FORMATS = ("html", "json", "markdown")
-
-
-def export_cooperation(run: CooperationSnapshot, format: str, language: Language = "en") -> bytes:
-    """Make the file.
-
-    Args:
-        run: also one that is still at work.
-        format: ``html`` (one page that needs nothing else), ``json`` (complete) or ``markdown``.
-        language: of the words in HTML and Markdown.
-
-    Raises:
-        ConfigurationError: another format.
-    """
-    return in_format(
-        format,
-        "a cooperation",
-        {
-            "html": lambda: to_html(run, language),
-            "json": lambda: json_text(cooperation_data(run)),
-            "markdown": lambda: to_markdown(run, language),
-        },
-    )
+from multi_llm_comparator.core.readable import iso_time
+from multi_llm_comparator.runs.exporting import Exports
 
 
 def cooperation_data(run: CooperationSnapshot) -> dict[str, Any]:
@@ -54,3 +30,8 @@ def cooperation_data(run: CooperationSnapshot) -> dict[str, Any]:
         "figures": to_jsonable_python(run.figures()),
         "calls": [to_jsonable_python(call) for call in run.calls.values()],
     }
+
+
+export_cooperation = Exports[CooperationSnapshot](
+    "a cooperation", html=to_html, json=lambda run, _: json_text(cooperation_data(run)), markdown=to_markdown
+)

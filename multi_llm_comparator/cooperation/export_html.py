@@ -11,8 +11,8 @@ from multi_llm_comparator.cooperation.lanes import cooperation_lanes
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.tables import figure_table, ranking_table, vote_table
 from multi_llm_comparator.cooperation.words import left_out_text, made_text, note_text, part_text, words_of
-from multi_llm_comparator.core.readable import Language, seconds
-from multi_llm_comparator.runs.exporting import cut, html_page, utc_time
+from multi_llm_comparator.core.readable import Language, cut, seconds
+from multi_llm_comparator.runs.exporting import html_page, utc_time
 
 MAX_SHOWN_CHARS = 20_000
 

@@ -154,9 +154,7 @@ def strategy(name: str) -> Integration:
     return _strategies[name]
 
 
-async def integrated(
-    desk: Desk, answers: Sequence[Call], usual: str, ranking: Sequence[Ranked] = (), *, alone_is_final: bool = True
-) -> Outcome:
+async def integrated(desk: Desk, answers: Sequence[Call], usual: str, ranking: Sequence[Ranked] = ()) -> Outcome:
     """Make one answer by the strategy that was wished for, else by the mode's usual one.
 
     Raises:
@@ -165,7 +163,7 @@ async def integrated(
     done = [call for call in answers if call.is_done]
     if not done:
         raise desk.nothing()
-    if len(done) == 1 and alone_is_final:
+    if len(done) == 1:
         if len(desk.spec.members) > 1:
             desk.note("only_one", target=done[0].target)
         return desk.outcome(done[0].text.strip(), "member", done[0].target, ranking)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from multi_llm_comparator.cooperation.calls import LeftOut, Note
+from multi_llm_comparator.cooperation.calls import CooperationNote, LeftOut
 from multi_llm_comparator.cooperation.votes import Tally
 
 
@@ -33,7 +33,7 @@ class Outcome:
     answer: str
     made_by: str
     of: str = ""
-    notes: tuple[Note, ...] = ()
+    notes: tuple[CooperationNote, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     ranking: tuple[Ranked, ...] = ()
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.readable import cut
 
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # Of each answer that is quoted, so that many long ones still fit a context.
@@ -50,5 +51,4 @@ def within_braces(text: str) -> str:
 
 def quoted(text: str) -> str:
     """An answer without its thoughts, cut where it is very long."""
-    said = re.sub(r"<think>.*?(?:</think>|\Z)", "", text, flags=re.S).strip()
-    return said if len(said) <= MAX_QUOTED_CHARS else f"{said[:MAX_QUOTED_CHARS]} …"
+    return cut(re.sub(r"<think>.*?(?:</think>|\Z)", "", text, flags=re.S).strip(), MAX_QUOTED_CHARS)

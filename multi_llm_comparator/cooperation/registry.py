@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from multi_llm_comparator.cooperation.documents import KIND, read_call, read_run
-from multi_llm_comparator.cooperation.export import FORMATS, export_cooperation
+from multi_llm_comparator.cooperation.export import export_cooperation
 from multi_llm_comparator.cooperation.integration import strategy
 from multi_llm_comparator.cooperation.run import CooperationRun
-from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.spec import CooperationSpec
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.stored import take_life
@@ -34,7 +32,7 @@ class CooperationRegistry(TaskRunKind[CooperationRun]):
         source: who answers by the members' names.
     """
 
-    name, page, formats, run_class = KIND, "cooperate", FORMATS, CooperationRun
+    name, page, exports, run_class = KIND, "cooperate", export_cooperation, CooperationRun
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
         super().__init__(runs)
@@ -64,9 +62,6 @@ class CooperationRegistry(TaskRunKind[CooperationRun]):
             return spec
         members = tuple(member.model_copy(update={"weight": found[member.target]}) for member in spec.members)
         return spec.model_copy(update={"members": members})
-
-    def exported(self, snapshot: CooperationSnapshot, format: str, language: Language) -> bytes:
-        return export_cooperation(snapshot, format, language)
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> CooperationRun:
         document = read_run(record)

@@ -9,7 +9,7 @@ from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.spec import CooperationSpec, Mode, checked_spec
 from multi_llm_comparator.cooperation.standalone import with_services
-from multi_llm_comparator.core.exceptions import AnswerInterrupted, InferenceError
+from multi_llm_comparator.core.exceptions import AnswerInterrupted, error_from_name
 
 
 class CooperationScheduler:
@@ -24,7 +24,8 @@ class CooperationScheduler:
 
     Raises (all methods):
         ConfigurationError: what is asked for is not possible: no models, an unknown strategy.
-        InferenceError: no model gave an answer; it says why of each.
+        MultiLLMError: no model gave an answer; it says why of each, and is of the kind that they failed with
+            (InferenceError where they differ).
     """
 
     def __init__(self, cooperations: CooperationRegistry | None = None) -> None:
@@ -92,7 +93,7 @@ async def finished(cooperations: CooperationRegistry, spec: CooperationSpec) -> 
     """Have members work together, and wait for it; whoever cancels this stops all of them.
 
     Raises:
-        InferenceError: there is no answer.
+        MultiLLMError: there is no answer; of the kind that the members failed with, InferenceError where they differ.
         AnswerInterrupted: somebody else stopped it.
         ConfigurationError: see :meth:`CooperationRegistry.start`.
     """
@@ -104,7 +105,7 @@ async def finished(cooperations: CooperationRegistry, spec: CooperationSpec) -> 
             await cooperations.runs.stop(run.id)
     found = run.snapshot()
     if found.state == "failed":
-        raise InferenceError(f"{found.error} (run {found.id})")
+        raise error_from_name(run.error_type, f"{found.error} (run {found.id})")
     if found.state != "done":
         raise AnswerInterrupted(f"the cooperation was {found.state} (run {found.id})")
     return found

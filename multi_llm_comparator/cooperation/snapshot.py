@@ -9,6 +9,7 @@ from typing import Literal
 from multi_llm_comparator.cooperation.calls import Call
 from multi_llm_comparator.cooperation.outcome import Count, Outcome
 from multi_llm_comparator.cooperation.spec import CooperationSpec
+from multi_llm_comparator.core.timings import known_sum
 from multi_llm_comparator.runs.snapshot import RunSnapshot
 
 Phase = Literal["", "answering", "reviewing", "grouping", "escalating", "integrating"]
@@ -64,13 +65,11 @@ class CooperationSnapshot(RunSnapshot):
     @property
     def cost_usd(self) -> float | None:
         """The sum of what is known; None where nothing is."""
-        known = [figures.cost_usd for figures in self.figures() if figures.cost_usd is not None]
-        return sum(known) if known else None
+        return known_sum(figures.cost_usd for figures in self.figures())
 
 
 def _figures(target: str, calls: list[Call]) -> MemberFigures:
     known = [call.progress for call in calls]
-    costs = [progress.cost_usd for progress in known if progress.cost_usd is not None]
     return MemberFigures(
         target=target,
         calls=len(known),
@@ -78,5 +77,5 @@ def _figures(target: str, calls: list[Call]) -> MemberFigures:
         prompt_tokens=sum(progress.prompt_tokens for progress in known),
         tokens=sum(progress.tokens for progress in known),
         work_s=sum(progress.duration_s or 0.0 for progress in known),
-        cost_usd=sum(costs) if costs else None,
+        cost_usd=known_sum(progress.cost_usd for progress in known),
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from multi_llm_comparator.cooperation.normalising import AnswerKind
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
-from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.core.requests import Message
 
 Mode = Literal["sequential", "parallel", "voting", "pipeline", "ensemble", "cascade", "council"]
@@ -21,11 +22,7 @@ MAX_HISTORY = 200
 MEMBER_TIMEOUT_S = 1800.0
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Member(_Part):
+class Member(ClosedModel):
     """Who takes part: any target of the gateway. ``role`` is its part in a pipeline; ``weight`` what its vote counts,
     None as measured, or 1 where nothing is. ``config`` None is that of the cooperation."""
 
@@ -41,7 +38,7 @@ class Member(_Part):
         return self
 
 
-class CooperationSpec(_Part):
+class CooperationSpec(ClosedModel):
     """One cooperation.
 
     Attributes:
@@ -122,13 +119,7 @@ def checked_spec(**fields: object) -> CooperationSpec:
         ConfigurationError: the first thing that is wrong with it.
         InvalidParameterError: a parameter of generation is out of its range.
     """
-    try:
-        spec = CooperationSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    spec = checked(CooperationSpec, fields)
     for config in (spec.config, *(member.config for member in spec.members if member.config)):
         config.validate()
     return spec

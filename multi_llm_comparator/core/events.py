@@ -172,11 +172,20 @@ class MemoryMeasured(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Event):
-    """The answer is complete: the model stopped, reached ``max_tokens`` or the context's end, or was cancelled."""
+    """The answer is complete: the model stopped, reached ``max_tokens`` or the context's end, or was cancelled.
+
+    ``stop_text`` is which of ``ModelConfig.stop`` ended it; empty where none did, or an endpoint does not say.
+    """
 
     reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
+    stop_text: str = ""
+
+    @classmethod
+    def cancelled(cls, request_id: str) -> Finished:
+        """The end of a request that was cancelled before anything of it was read."""
+        return cls(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +194,11 @@ class Failed(Event):
 
     error_type: str
     message: str
+
+    @classmethod
+    def of(cls, request_id: str, error: Exception) -> Failed:
+        """What an error means for the request that it ends."""
+        return cls(request_id=request_id, error_type=type(error).__name__, message=str(error))
 
 
 # The events that nothing follows in a model's stream.

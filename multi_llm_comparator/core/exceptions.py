@@ -48,6 +48,8 @@ A message says what is wrong, quotes what it names with ``!r`` and says what to 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class MultiLLMError(Exception):
     """Root of all errors of this project."""
@@ -249,6 +251,15 @@ def error_from_name(name: str, message: str) -> MultiLLMError:
     """Rebuild an error that crossed a process boundary as ``(type name, message)``; InferenceError if unknown."""
     found = _tree(MultiLLMError).get(name, InferenceError)
     return found(message)
+
+
+def kind_of_all(kinds: Iterable[str]) -> str:
+    """The type's name that stands for what failed in several places: theirs if it is one, a spent budget if that is
+    among them (the rest may have failed of it, and asking again changes nothing), else InferenceError."""
+    found = set(kinds)
+    if BudgetExceededError.__name__ in found:
+        return BudgetExceededError.__name__
+    return found.pop() if len(found) == 1 else InferenceError.__name__
 
 
 def _tree(root: type[MultiLLMError]) -> dict[str, type[MultiLLMError]]:

@@ -29,6 +29,8 @@ WORKBENCH, SERVER = "workbench", "server"
 LOCK_ENDING = ".lock"
 HOLDER_ENDING = ".holder.json"
 MAX_HOLDER_BYTES = 4096
+# Where jobs work that came to this machine by a cluster.
+CLUSTER_JOBS = "cluster-jobs"
 # What of a home is the workbench's own; a home may be a folder that holds other things too.
 OURS = (
     "settings.yaml",
@@ -48,6 +50,7 @@ OURS = (
     "keys",
     "gateway",
     "jobs",
+    CLUSTER_JOBS,
     "adapters",
     "tune",
     "uploads",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.reading import open_regular
@@ -14,6 +14,22 @@ from multi_llm_comparator.core.reading import open_regular
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_LIST_BYTES = 128 * 1024 * 1024
 MAX_LINE_CHARS = 16 * 1024 * 1024
+
+
+class Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def refuse_twins(path: Path, records: Iterable[Identified]) -> None:
+    """Raises DocumentError: two records of a file have one id."""
+    seen: set[str] = set()
+    for record in records:
+        if record.id in seen:
+            raise DocumentError(
+                f"{str(path)!r} has the id {record.id!r} twice; a resumed run could not tell them apart"
+            )
+        seen.add(record.id)
 
 
 def read_records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -37,7 +53,7 @@ def _values(path: Path) -> Iterator[tuple[str, Any]]:
             raise DocumentError(f"{str(path)!r} is no file; save the data to one first")
         _refuse_over(path, MAX_FILE_BYTES, "")
         with open_regular(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig") as file:
-            is_list = _first_character(file) == "["
+            is_list = first_character(file) == "["
             file.seek(0)
             if is_list:
                 _refuse_over(path, MAX_LIST_BYTES, " and one list, which is read as a whole: save it as JSON lines")
@@ -60,7 +76,7 @@ def _refuse_over(path: Path, most_bytes: int, why: str) -> None:
         raise DocumentError(f"{str(path)!r} is larger than {most_bytes // 2**20} MiB{why}")
 
 
-def _first_character(file: TextIO) -> str:
+def first_character(file: TextIO) -> str:
     """The first one that is no space, empty if there is none."""
     while (text := file.read(1024)) and text.isspace():
         pass

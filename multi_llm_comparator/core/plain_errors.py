@@ -1,9 +1,13 @@
-"""What pydantic finds wrong in a file that a person wrote, in words for who has to mend it."""
+"""What pydantic finds wrong in data that a person or a program gave, in words for who has to correct it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from multi_llm_comparator.core.exceptions import ConfigurationError
 
 _NAMES_AND_VALUES = "must hold names and values, indented below it"
 _LIST = "must be a list, such as [first, second]"
@@ -26,6 +30,7 @@ _WORDS = {
     "tuple_type": _LIST,
     "string_type": "must be text; put it in quotes",
     "string_unicode": "must be readable as text; rename what it names",
+    "too_long": "may have at most {max_length} entries",
     "string_too_long": "is longer than {max_length} characters; shorten it",
     "int_type": _WHOLE,
     "int_parsing": _WHOLE,
@@ -41,7 +46,34 @@ _WORDS = {
     "less_than_equal": "must be at most {le:.12g}",
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
+    "extra_forbidden": "is not known here; leave it out",
 }
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def checked(form: type[M], fields: Mapping[str, Any]) -> M:
+    """Build data of fields as a caller gives them. Raises ConfigurationError: the first thing that is wrong."""
+    try:
+        return form.model_validate(fields)
+    except ValidationError as exc:
+        raise ConfigurationError(said_of(exc)) from exc
+
+
+def said_of(exc: ValidationError, most: int = 1, *, whole: str = "", first: int = 0) -> str:
+    """What is wrong, each with its place: ``members.0.target: is missing; give it``.
+
+    Args:
+        exc: what pydantic found.
+        most: so many problems are told, with semicolons between.
+        whole: what all of the data is called, for a problem that has no place in it.
+        first: the number of the first entry of a list.
+    """
+    said = []
+    for error in exc.errors(include_url=False, include_input=False)[:most]:
+        place = ".".join(str(part + first if isinstance(part, int) else part) for part in error["loc"])[:80] or whole
+        said.append(f"{place}: {in_plain_words(error)}" if place else in_plain_words(error))
+    return "; ".join(said)
 
 
 def first_of(problems: Sequence[Problem], source: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
 Language = Literal["en", "zh"]
-# Says the text of a key, with its places filled in.
-Say = Callable[..., str]
 NOTHING = "–"
 _UNITS = {
     "en": ("{} ms", "{} s", "{} min {:02d} s", "{} h {:02d} min"),
@@ -34,6 +31,23 @@ def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}"
 
 
+def size(n_bytes: float | None) -> str:
+    """``812 B``, ``4.1 MB``, ``213 MB``, ``7.4 GB``; powers of ten, as everywhere in the workbench."""
+    if n_bytes is None:
+        return NOTHING
+    value, unit = float(n_bytes), "B"
+    for unit in ("B", "KB", "MB", "GB", "TB"):
+        if value < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
+
+
+def gb(n_bytes: float) -> str:
+    """``0.25 GB``: of memory, where small differences decide."""
+    return f"{n_bytes / 1e9:.2f} GB"
+
+
 def percent(share: float | None) -> str:
     """A share of 1 as ``37%``."""
     return NOTHING if share is None else f"{share:.0%}"
@@ -52,10 +66,6 @@ def cut_line(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"
 
 
-def words_in(texts: Mapping[str, str]) -> Say:
-    """What says these texts."""
-
-    def say(key: str, /, **values: object) -> str:
-        return texts[key].format(**values) if values else texts[key]
-
-    return say
+def cut(text: str, most: int) -> str:
+    """So many characters of a text, with its lines; where it was cut … follows."""
+    return text if len(text) <= most else f"{text[:most]} …"

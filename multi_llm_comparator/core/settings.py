@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, in_plain_words
+from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, said_of
 from multi_llm_comparator.core.reading import read_bytes
 
 MAX_FILE_BYTES = 64 * 1024
 # Requests that one model decodes together at most, however well that pays.
 MAX_SLOTS = 32
 MAX_SERVED_MODELS = 1000
-_MEND = "mend the file, or move it away to start with the defaults"
+_FIX = "correct the file, or move it away to start with the defaults"
 
 
 def default_home() -> Path:
@@ -31,10 +32,8 @@ def default_home() -> Path:
     return Path(os.environ.get("MLC_HOME") or "~/.multi_llm_comparator").expanduser()
 
 
-class ModelServing(BaseModel):
+class ModelServing(ClosedModel):
     """How one local model is kept in memory and served; what is not given is as for all models."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pinned: bool = Field(default=False, description="once loaded it stays, whatever others need")
     at_start: bool = Field(default=False, description="loaded when the workbench starts")
@@ -168,11 +167,11 @@ def _stored(path: Path) -> dict[str, Any]:
         # A home that cannot be one is told by who needs it.
         return {}
     except OSError as exc:
-        raise ConfigurationError(f"the settings {str(path)!r} cannot be read: {exc.strerror or exc}; {_MEND}") from exc
+        raise ConfigurationError(f"the settings {str(path)!r} cannot be read: {exc.strerror or exc}; {_FIX}") from exc
     except ValueError as exc:
-        raise ConfigurationError(f"the settings {str(path)!r} are not readable as YAML: {exc}; {_MEND}") from exc
+        raise ConfigurationError(f"the settings {str(path)!r} are not readable as YAML: {exc}; {_FIX}") from exc
     if not isinstance(data or {}, dict):
-        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}; {_MEND}")
+        raise ConfigurationError(f"{str(path)!r} must hold names and values, not {type(data).__name__}; {_FIX}")
     return {str(name): value for name, value in (data or {}).items()}
 
 
@@ -185,9 +184,8 @@ def _validated(given: dict[str, Any], path: Path) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as exc:
-        problems = [f"{'.'.join(map(str, e['loc']))[:80]}: {in_plain_words(e)}" for e in exc.errors()[:MAX_PROBLEMS]]
-        more = exc.error_count() - len(problems)
-        said = "; ".join([*problems, *([f"and {more} more"] if more else [])])
+        more = exc.error_count() - MAX_PROBLEMS
+        said = f"{said_of(exc, MAX_PROBLEMS)}{f'; and {more} more' if more > 0 else ''}"
         raise ConfigurationError(f"settings in {str(path)!r} or the environment: {said}") from exc
 
 

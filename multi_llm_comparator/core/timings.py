@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +28,12 @@ from multi_llm_comparator.core.events import (
 
 AnswerState = Literal["queued", "loading", "prefill", "running", "done", "stopped", "failed"]
 OVER: frozenset[AnswerState] = frozenset({"done", "stopped", "failed"})
+
+
+def known_sum(values: Iterable[float | None]) -> float | None:
+    """The sum of the values that are known, in their unit; None when none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 @dataclass

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.core.json_records import read_records
+from multi_llm_comparator.core.json_records import read_records, refuse_twins
 from multi_llm_comparator.tracking.rows import storable
 
 MAX_QUESTIONS = 1_000_000
@@ -52,7 +52,7 @@ def read_dataset(path: str | Path, limit: int | None = None) -> list[Question]:
             break
     if not found:
         raise DocumentError(f"{str(path)!r} has no questions")
-    _check_ids(path, found)
+    refuse_twins(path, found)
     return found
 
 
@@ -95,13 +95,3 @@ def _letter(answer_id: Any) -> str | None:
     if text.isdecimal() and len(text) <= 2 and int(text) < 26:
         return chr(ord("A") + int(text))
     return text if len(text) == 1 and "A" <= text <= "Z" else None
-
-
-def _check_ids(path: Path, questions: list[Question]) -> None:
-    seen: set[str] = set()
-    for question in questions:
-        if question.id in seen:
-            raise DocumentError(
-                f"{str(path)!r} has the id {question.id!r} twice; a resumed run could not tell them apart"
-            )
-        seen.add(question.id)

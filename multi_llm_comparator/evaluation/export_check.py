@@ -8,7 +8,6 @@ kept beside the file, as ``NAME.gguf.check.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -70,9 +69,7 @@ class ExportCheck:
         )
 
 
-async def check_export(
-    scorer: TextScorer, reference: ModelInfo, made: ModelInfo, texts: Sequence[str] = SAMPLE_TEXTS
-) -> ExportCheck:
+async def check_export(scorer: TextScorer, reference: ModelInfo, made: ModelInfo) -> ExportCheck:
     """Compare ``made`` with ``reference``, both known to ``scorer`` by their ids, and keep what was found beside it.
 
     The reference is computed in float32.
@@ -86,9 +83,9 @@ async def check_export(
         reference.id: ModelConfig(n_ctx=n_ctx, torch_dtype="float32"),
         made.id: ModelConfig(n_ctx=n_ctx),
     }
-    losses = await compare_distributions(scorer, reference.id, [made.id], texts, configs=configs)
+    losses = await compare_distributions(scorer, reference.id, [made.id], SAMPLE_TEXTS, configs=configs)
     loss = losses[made.id]
-    check = ExportCheck(reference.name, loss.top1_agreement, loss.mean_kl, loss.tokens, len(texts), now())
+    check = ExportCheck(reference.name, loss.top1_agreement, loss.mean_kl, loss.tokens, len(SAMPLE_TEXTS), now())
     write_atomically(check_file(Path(made.path)), json.dumps(asdict(check), indent=2) + "\n")
     return check
 
@@ -98,11 +95,35 @@ async def check_files(reference: ModelInfo, made: Path) -> ExportCheck:
     found = [model for model in scan_folder(made.parent, "made") if Path(model.path).resolve() == made.resolve()]
     if not found:
         raise ModelNotFoundError(f"{str(made)!r} was not found as a model; was it moved?")
-    models = ModelManager(made.parent)
-    models.available_models = [reference, found[0]]
+    return await _check_apart(reference, found[0])
+
+
+async def check_conversion(models: ModelManager, source: Path, adapter: Path | None, made: Path) -> ExportCheck:
+    """The same for a file that was made of one of ``models``, or of an adapter on it, and has been listed since. Other
+    models stay loaded as they are: both are loaded apart from them, one after the other.
+
+    Raises:
+        MultiLLMError: see :func:`check_export`; ModelNotFoundError: one of them is not listed any more.
+    """
+
+    def listed(path: Path, on: Path | None) -> ModelInfo:
+        for model in models.get_available_models():
+            base = None if model.base is None else Path(model.base.path).resolve()
+            if Path(model.path).resolve() == path.resolve() and base == (None if on is None else on.resolve()):
+                return model
+        raise ModelNotFoundError(f"{str(path)!r} is not among the models any more; was it moved?")
+
+    reference = listed(source, None) if adapter is None else listed(adapter, source)
+    return await _check_apart(reference, listed(made, None))
+
+
+async def _check_apart(reference: ModelInfo, made: ModelInfo) -> ExportCheck:
+    """Check with an engine that has these two models and nothing else."""
+    models = ModelManager(Path(made.path).parent)
+    models.available_models = [reference, made]
     engine = InferenceEngine(models=models)
     try:
-        return await check_export(engine, reference, found[0])
+        return await check_export(engine, reference, made)
     finally:
         await engine.aclose()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.evaluation.datasets import Question
 from multi_llm_comparator.evaluation.judging import Verdict
 from multi_llm_comparator.evaluation.scoring import is_correct
@@ -16,10 +15,8 @@ from multi_llm_comparator.plans.plan_run import PlanRun
 Size = Literal["small", "large"]
 
 
-class StepOutcome(BaseModel):
+class StepOutcome(ClosedModel):
     """One step: what was asked, of which of the two models, and what it answered."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
     rely: tuple[str, ...]
@@ -30,10 +27,8 @@ class StepOutcome(BaseModel):
     metrics: StepMetrics
 
 
-class QuestionOutcome(BaseModel):
+class QuestionOutcome(ClosedModel):
     """One question. ``correct`` None means that nobody knows, or that it was not to be answered."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
     question: str

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.callers import own_folder
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.evaluation.prompt_sets import MAX_PROMPT_CHARS, MAX_TAGS, Tag, names_in
@@ -26,10 +28,8 @@ FORMAT = "multi-llm-comparator prompts"
 _changing = threading.Lock()
 
 
-class SavedPrompt(BaseModel):
+class SavedPrompt(ClosedModel):
     """A prompt under a name; ``{{names}}`` in it are filled in when it is used."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
     text: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
@@ -55,6 +55,7 @@ class PromptLibrary:
 
     Raises:
         ConfigurationError: in every method: the file is not readable, or what is to be saved is wrong.
+        NotWrittenError: the file could not be written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -79,7 +80,7 @@ class PromptLibrary:
         try:
             prompt = SavedPrompt(name=" ".join(name.split()), text=text, tags=tags)
         except ValidationError as exc:
-            raise ConfigurationError(f"the prompt cannot be saved: {_first(exc)}") from exc
+            raise ConfigurationError(f"the prompt cannot be saved: {said_of(exc)}") from exc
         with _changing:
             self._write([*(one for one in self._read() if one.name != prompt.name), prompt])
         return prompt
@@ -98,7 +99,7 @@ class PromptLibrary:
         except OSError as exc:
             raise ConfigurationError(f"the prompts in {str(self._path)!r} cannot be read: {exc.strerror}") from exc
         except (DocumentError, ValidationError) as exc:
-            raise ConfigurationError(f"{str(self._path)!r} holds no prompts; mend the file or move it away") from exc
+            raise ConfigurationError(f"{str(self._path)!r} holds no prompts; correct the file or move it away") from exc
 
     def _write(self, prompts: Sequence[SavedPrompt]) -> None:
         if len(prompts) > MAX_PROMPTS:
@@ -107,8 +108,3 @@ class PromptLibrary:
         if len(text.encode()) > MAX_FILE_BYTES:
             raise ConfigurationError(f"all prompts together may have {MAX_FILE_BYTES >> 20} MiB; delete some")
         write_atomically(self._path, text)
-
-
-def _first(exc: ValidationError) -> str:
-    error = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-    return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"

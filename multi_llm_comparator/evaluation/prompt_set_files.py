@@ -66,7 +66,7 @@ def read_prompt_set(data: bytes, file_name: str) -> PromptSet:
     }
     if ending not in readers:
         raise DocumentError(f"{what} is none of {', '.join(readers)}; save the prompts as one of these")
-    rows = [_row(number, entry, what) for number, entry in enumerate(readers[ending](data, what), 1)]
+    rows = [row_from(number, entry, what) for number, entry in enumerate(readers[ending](data, what), 1)]
     return checked_set(what, name=name, rows=rows)
 
 
@@ -84,10 +84,6 @@ def prompt_set_file(prompts: PromptSet, format: FileFormat) -> bytes:
 
 def row_from(number: int, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
     """The fields of a :class:`PromptRow` from a row of a table, the ``number``-th."""
-    return _row(number, entry, what)
-
-
-def _row(number: int, entry: Mapping[str, Any], what: str) -> dict[str, Any]:
     row: dict[str, Any] = {"id": str(number), "variables": {}}
     for name, value in entry.items():
         key = str(name or "").strip()
@@ -125,7 +121,7 @@ def _csv_rows(data: bytes, what: str) -> Iterator[Mapping[str, Any]]:
     reader = csv.DictReader(io.StringIO(_decoded(data, what), newline=""), restkey="", strict=True)
     csv.field_size_limit(MAX_PROMPT_CHARS * 4)
     try:
-        heading = [name.strip() for name in reader.fieldnames or ()]
+        heading = reader.fieldnames = [_as_written(name.strip()) for name in reader.fieldnames or ()]
         if len(heading) > len(_OWN) + MAX_VARIABLES:
             raise DocumentError(f"{what} has {len(heading)} columns; at most {len(_OWN) + MAX_VARIABLES} are read")
         if len(set(heading)) != len(heading) or not all(heading):

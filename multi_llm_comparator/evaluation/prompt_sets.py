@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.plain_errors import said_of
 
 MAX_ROWS = 10_000
 MAX_PROMPT_CHARS = 100_000
@@ -30,17 +32,15 @@ Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")]
 Tag = Annotated[str, Field(min_length=1, max_length=MAX_TAG_CHARS)]
 
 
-class PromptRow(BaseModel):
+class PromptRow(ClosedModel):
     """One prompt. ``{{name}}`` in it, and in what is expected, stands for the variable of that name.
 
     Rows of one ``cluster`` (questions on one text) are not counted as independent; an empty one stands for itself.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     id: Annotated[str, Field(min_length=1, max_length=64)]
     prompt: Annotated[str, Field(max_length=MAX_PROMPT_CHARS)] = ""
-    variables: Annotated[dict[Name, Value], Field(max_length=MAX_VARIABLES)] = {}
+    variables: Annotated[dict[Name, Value], Field(max_length=MAX_VARIABLES)] = Field(default={})
     expected: Annotated[str, Field(max_length=MAX_EXPECTED_CHARS)] = ""
     compare: Comparison = "none"
     tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] = ()
@@ -57,14 +57,12 @@ class PromptRow(BaseModel):
         return len(self.prompt) + len(self.expected) + sum(map(len, self.variables.values()))
 
 
-class PromptSet(BaseModel):
+class PromptSet(ClosedModel):
     """Rows under a name. ``template`` is the prompt of rows that have none of their own; ``system`` goes before each.
 
     Raises:
         ValidationError: two rows of one id, a row without a prompt, a variable without a value, or more than fits.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, Field(max_length=32, pattern=r"^[a-z0-9]*$")] = ""
     name: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
@@ -128,7 +126,4 @@ def checked_set(what: str, **fields: object) -> PromptSet:
     try:
         return PromptSet.model_validate(fields)
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise DocumentError(f"{what}: {place + ': ' if place else ''}{message}") from exc
+        raise DocumentError(f"{what}: {said_of(exc, first=1)}") from exc

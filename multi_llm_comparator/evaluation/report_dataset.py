@@ -108,7 +108,7 @@ def _result(outcomes: Sequence[QuestionOutcome]) -> str:
         ("failed", sum(o.state == "failed" for o in outcomes)),
         ("with a known answer", len(judged)),
         ("right", right),
-        ("**accuracy**", percent(right / len(judged) if judged else None)),
+        ("accuracy", percent(right / len(judged) if judged else None)),
     ]
     return table(("", ""), rows)
 

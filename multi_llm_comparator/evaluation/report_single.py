@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.evaluation.judging import Verdict
 from multi_llm_comparator.evaluation.outcomes import step_outcomes, step_row
 from multi_llm_comparator.evaluation.report_parts import judged_section, model_charts, model_table
@@ -21,6 +22,7 @@ from multi_llm_comparator.plans.run_graph import graph_of
 
 REPORT_FILE = "report.md"
 GRAPH_FILE = "dag.svg"
+MAX_CELL_CHARS = 200
 GRAPH_SECTION = (
     f"## What needs what\n\n![Task-dependency graph]({GRAPH_FILE})\n\n"
     "Each step stands below those whose answers it needs; bold is the critical path.\n"
@@ -161,7 +163,7 @@ def _steps(run: PlanRun) -> str:
     rows = [
         (
             step.metrics.id,
-            _short(step.task),
+            cut_line(step.task, MAX_CELL_CHARS),
             ", ".join(step.rely) or "–",
             step.metrics.difficulty,
             f"{step.metrics.model or '–'} ({step.size})",
@@ -170,7 +172,7 @@ def _steps(run: PlanRun) -> str:
             figure(step.metrics.ttft_s, "s"),
             figure(step.metrics.duration_s, "s"),
             step.metrics.tokens,
-            _short(step.answer if step.answer is not None else step.error or "–"),
+            cut_line(step.answer if step.answer is not None else step.error or "–", MAX_CELL_CHARS),
         )
         for step in step_outcomes(run)
     ]
@@ -226,7 +228,3 @@ def _planning_notes(run: PlanRun) -> str:
 
 def _plain(text: str | None) -> str:
     return " ".join((text or "").replace("<", "&lt;").split())
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:199] + "…"

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from multi_llm_comparator.core import markdown_text
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.json_text import json_text
@@ -29,9 +30,8 @@ def report_folder(root: Path, kind: Kind, models: Sequence[str]) -> Path:
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines) + "\n"
+    """A Markdown table; texts of others in it are no markup."""
+    return "\n".join(markdown_text.table(heading, [[str(value) for value in row] for row in rows])) + "\n"
 
 
 def figure(value: float | None, unit: str = "") -> str:
@@ -50,8 +50,7 @@ def percent(value: float | None) -> str:
 
 def quoted(text: str) -> str:
     """Foreign text as a block that cannot break out of its place."""
-    fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
-    return f"{fence}text\n{text}\n{fence}\n"
+    return "\n".join(markdown_text.fenced(text, "text")) + "\n"
 
 
 def write_json(path: Path, data: object) -> None:
@@ -61,11 +60,6 @@ def write_json(path: Path, data: object) -> None:
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """One line for each row, the names of the first one as heading. What a spreadsheet would run is made text."""
     write_atomically(path, csv_text(rows, line_end="\n"))
-
-
-def _cell(value: object) -> str:
-    text = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-    return re.sub(r"\s+", " ", text)
 
 
 def _plain(name: str) -> str:

@@ -22,7 +22,7 @@ from multi_llm_comparator.plans.options import PlanOptions, open_planner
 from multi_llm_comparator.plans.plan import HARDEST, Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.registry import PlanRegistry
-from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
 from multi_llm_comparator.runs.task_run import new_run_id
 
 
@@ -133,7 +133,7 @@ class DirectRun(PlanRun):
     async def _solve(self, plan: Plan | None, finished: Mapping[str, StepRun]) -> None:
         executor, at = self.options.executor, now()
         step = Step("1", self.question, HARDEST, executor.config.max_tokens)
-        attempt = Attempt(executor.large_model, self.question, AnswerProgress(requested_at=at))
+        attempt = StepAttempt(executor.large_model, self.question, AnswerProgress(requested_at=at))
         asked = StepRun(step, "running", arrived_at=at, ready_at=at, started_at=at, attempts=[attempt])
         self.plan, self.plan_is_direct, self.steps = Plan((step,)), True, {"1": asked}
         self._enter("running")
@@ -151,7 +151,7 @@ class DirectRun(PlanRun):
             asked.ended_at = now()
         await self.record(asked)
 
-    async def _ask(self, attempt: Attempt) -> None:
+    async def _ask(self, attempt: StepAttempt) -> None:
         """Raises InferenceError: there is no answer, or not in time."""
         progress, config = attempt.progress, self.options.executor.config
         request = GenerationRequest(messages=(Message("user", attempt.prompt),), config=config)

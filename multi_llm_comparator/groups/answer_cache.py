@@ -42,6 +42,7 @@ class CachedAnswer:
     stored_at: float
     thought: str = ""
     thought_tokens: int = 0
+    stop_text: str = ""
 
 
 class AnswerCache:
@@ -127,7 +128,7 @@ def cache_key(target: str, fallback_groups: tuple[str, ...], request: Generation
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-class Recorder:
+class AnswerRecorder:
     """Gathers an answer for the cache; ``origins`` are those of the models that may give it."""
 
     def __init__(self, origins: Mapping[str, str]) -> None:
@@ -158,7 +159,16 @@ class Recorder:
                 origin = self._origins.get(self._model, "")
                 thought = "".join(self._thought)
                 self.answer = CachedAnswer(
-                    self._model, origin, text, reason, prompt, completion, time.time(), thought, self._thought_tokens
+                    self._model,
+                    origin,
+                    text,
+                    reason,
+                    prompt,
+                    completion,
+                    time.time(),
+                    thought,
+                    self._thought_tokens,
+                    event.stop_text,
                 )
 
 
@@ -183,5 +193,6 @@ def replay(answer: CachedAnswer, request_id: str) -> list[Event]:
             reason="length" if answer.reason == "length" else "stop",
             prompt_tokens=answer.prompt_tokens,
             completion_tokens=tokens,
+            stop_text=answer.stop_text,
         ),
     ]

@@ -20,6 +20,9 @@ from multi_llm_comparator.groups.pricing import price_of
 logger = logging.getLogger(__name__)
 
 KEEP_S = 3 * 86_400.0
+_ASK_LESS = "raise it, or ask for fewer tokens or a cheaper model"
+# By the period of the budget.
+_WHAT_TO_DO = {"day": "raise it, ask for fewer tokens or a cheaper model, or wait until 00:00 UTC"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,10 @@ async def book(
         ) from exc
     if short is not None:
         left = (short.limit_micro_usd - ledger.spent(short.key)) / 1e6
+        to_do = _WHAT_TO_DO.get(short.period, _ASK_LESS)
         raise BudgetExceededError(
             f"the call of {model!r} could cost up to ${price.usd:.6f} and the budget of {short.group!r} per"
-            f" {short.period} has ${max(0.0, left):.6f} left; nothing was spent"
+            f" {short.period} has ${max(0.0, left):.6f} left; nothing was spent: {to_do}"
         )
     return Booking(allowances, micro_usd)
 

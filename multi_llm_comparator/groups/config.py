@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.groups.schedulers import scheduler_names
 
 Count = Annotated[int, Field(strict=True, gt=0, le=1_000_000_000)]
@@ -35,11 +36,7 @@ class FallbackStrategy(StrEnum):
     GROUP_SWITCH = "group_switch"
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Limited(Section):
+class Limited(ClosedModel):
     """Limits of one level; an absent one does not limit. Requests and tokens are counted per minute."""
 
     concurrency_limit: Count | None = None
@@ -47,7 +44,7 @@ class Limited(Section):
     tpm_limit: Count | None = None
 
 
-class Price(Section):
+class Price(ClosedModel):
     """US dollars for a million tokens."""
 
     input_per_mtok: Dollars
@@ -117,7 +114,7 @@ class Echelon(Limited):
     fallback_strategy: FallbackStrategy | None = None
 
 
-class Budget(Section):
+class Budget(ClosedModel):
     """US dollars that a group may spend; a call that could exceed it is refused before it is made."""
 
     per_day_usd: Dollars | None = None
@@ -150,12 +147,12 @@ class TaskGroup(Limited):
         return sorted(self.echelons, key=lambda name: self.echelons[name].priority)
 
 
-class RateLimiting(Section):
+class RateLimiting(ClosedModel):
     enabled: bool = True
     algorithm: Literal["sliding_window", "token_bucket"] = "sliding_window"
 
 
-class Pool(Section):
+class Pool(ClosedModel):
     """Groups whose models are used in turn and watched together."""
 
     task_groups: tuple[Name, ...] = Field(min_length=1)
@@ -180,26 +177,26 @@ class NodeConfig(Limited):
     timeout: Seconds | None = None
 
 
-class Node(Section):
+class Node(ClosedModel):
     """A place in a workflow that asks for text. Its name is a target too."""
 
     type: Literal["llm_node"] = "llm_node"
     config: NodeConfig
 
 
-class BreakerSettings(Section):
+class BreakerSettings(ClosedModel):
     failure_threshold: Count = 3
     recovery_s: Seconds = 30.0
     half_open_probes: Count = 1
 
 
-class CacheSettings(Section):
+class CacheSettings(ClosedModel):
     enabled: bool = False
     max_bytes: Annotated[int, Field(strict=True, ge=1_000_000, le=1_000_000_000_000)] = 256_000_000
     max_age_s: Annotated[float, Field(gt=0)] = 86_400.0
 
 
-class GatewaySettings(Section):
+class GatewaySettings(ClosedModel):
     """What holds for every request."""
 
     total_timeout_s: Seconds = 600.0
@@ -215,14 +212,14 @@ class GatewaySettings(Section):
     redis_url: str | None = Field(default=None, pattern=_REDIS)
 
 
-class GroupsConfig(Section):
+class GroupsConfig(ClosedModel):
     """The whole file."""
 
     gateway: GatewaySettings = GatewaySettings()
-    models: dict[Name, ModelDeclaration] = {}
-    task_groups: dict[Plain, TaskGroup] = {}
-    polling_pools: dict[Plain, Pool] = {}
-    nodes: dict[Plain, Node] = {}
+    models: dict[Name, ModelDeclaration] = Field(default={})
+    task_groups: dict[Plain, TaskGroup] = Field(default={})
+    polling_pools: dict[Plain, Pool] = Field(default={})
+    nodes: dict[Plain, Node] = Field(default={})
 
     def declaration(self, model: str) -> ModelDeclaration:
         """How ``model`` is reached; one that the file does not declare is a local model of that name."""

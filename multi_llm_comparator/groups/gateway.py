@@ -14,7 +14,7 @@ from multi_llm_comparator.core.events import Event, Failed, Finished
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.settings import get_settings
-from multi_llm_comparator.groups.answer_cache import AnswerCache, Recorder, cache_key, replay
+from multi_llm_comparator.groups.answer_cache import AnswerCache, AnswerRecorder, cache_key, replay
 from multi_llm_comparator.groups.budgets import spent_today_usd
 from multi_llm_comparator.groups.call import Call
 from multi_llm_comparator.groups.components import Parts
@@ -119,7 +119,7 @@ class Gateway:
                     yield event
         except MultiLLMError as exc:
             outcome = "failed"
-            yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            yield Failed.of(request.id, exc)
         except Exception as exc:
             # The edge of the gateway: a mistake in here must not take down who asked.
             logger.exception("the gateway failed request %s to %r", request.id, target)
@@ -154,7 +154,7 @@ class Gateway:
                 async for event in events:
                     yield event
                 return
-            recorder = Recorder(origins)
+            recorder = AnswerRecorder(origins)
             async for event in events:
                 recorder.note(event)
                 yield event

@@ -50,7 +50,7 @@ class Metered:
             await self._admit(account, how, target, request)
         except MultiLLMError as exc:
             account.close(_REFUSED, (0, 0), 0.0, None, now())
-            yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            yield Failed.of(request.id, exc)
             return
         except BaseException:
             account.close(_LEFT, (0, 0), 0.0, None, now())

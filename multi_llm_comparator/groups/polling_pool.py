@@ -108,8 +108,8 @@ class PollingPool:
 class PollingPoolManager:
     """All pools of the configuration, kept by name over reloads."""
 
-    def __init__(self, task_group_manager: TaskGroupManager, health: HealthBoard | None = None) -> None:
-        self.health = health or HealthBoard()
+    def __init__(self, task_group_manager: TaskGroupManager) -> None:
+        self.health = HealthBoard()
         self._pools: dict[str, PollingPool] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._check: HealthCheck | None = None

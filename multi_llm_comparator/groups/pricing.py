@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -58,19 +59,32 @@ def _look_up(
 
 def estimated_prompt_tokens(request: GenerationRequest) -> int:
     """What is likely before any tokenizer has seen the prompt: English has 4 to 5 bytes a token, Chinese 3."""
-    return sum(
-        -(-len(message.content.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN)
-        + TOKENS_PER_MESSAGE
-        + TOKENS_PER_IMAGE * len(message.images)
+    said = sum(
+        -(-_bytes(message.content) // BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * len(message.images)
         for message in request.with_system_prompt()
-    ) + len(request.prompt_tokens)
+    )
+    return said + -(-_bytes_beside(request) // BYTES_PER_TOKEN) + len(request.prompt_tokens)
 
 
 def most_prompt_tokens(request: GenerationRequest) -> int:
     """More than the prompt can have: no tokenizer in use makes more tokens than there are bytes."""
-    return sum(
-        len(message.content.encode("utf-8", "surrogatepass"))
-        + 2 * TOKENS_PER_MESSAGE
-        + TOKENS_PER_IMAGE * len(message.images)
+    said = sum(
+        _bytes(message.content) + 2 * TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * len(message.images)
         for message in request.with_system_prompt()
-    ) + len(request.prompt_tokens)
+    )
+    return said + _bytes_beside(request) + len(request.prompt_tokens)
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _bytes_beside(request: GenerationRequest) -> int:
+    """Of what a prompt has beside what was said: thoughts, calls of tools, and the tools, indented as some chat
+    templates write them."""
+    written = sum(
+        _bytes(message.thought)
+        + sum(_bytes(call.name + call.arguments) + TOKENS_PER_MESSAGE for call in message.tool_calls)
+        for message in request.messages
+    )
+    return written + sum(_bytes(json.dumps(tool.as_template_sees_it(), indent=4)) for tool in request.offered_tools)

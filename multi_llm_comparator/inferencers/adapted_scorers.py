@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable
 
 from multi_llm_comparator.core.events import Event, Failed, Finished
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.scores import ScoreRequest
+from multi_llm_comparator.inferencers.request_queue import too_many
 from multi_llm_comparator.inferencers.scorer import MAX_WAITING, Scorer
 
 # With llama.cpp each has a context of its own.
@@ -35,7 +36,7 @@ class AdaptedScorers:
 
     def submit(self, request: ScoreRequest) -> None:
         if len(self._waiting) >= MAX_WAITING:
-            self._fail(request, InferenceError(f"{MAX_WAITING} score requests wait already; try again later"))
+            self._events.append(too_many(request.id, MAX_WAITING))
         else:
             self._waiting.append(request)
             self._place()
@@ -43,9 +44,7 @@ class AdaptedScorers:
     def cancel(self, request_id: str) -> None:
         if any(request.id == request_id for request in self._waiting):
             self._waiting = deque(request for request in self._waiting if request.id != request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
         for scorer in self._scorers.values():
             scorer.cancel(request_id)
 
@@ -73,7 +72,7 @@ class AdaptedScorers:
                 scorer = self._scorer(key)
             except MultiLLMError as exc:
                 self._waiting.popleft()
-                self._fail(request, exc)
+                self._events.append(Failed.of(request.id, exc))
                 continue
             if scorer is None:
                 return
@@ -93,6 +92,3 @@ class AdaptedScorers:
         # The one used last is the last to be closed.
         self._scorers[key] = scorer
         return scorer
-
-    def _fail(self, request: ScoreRequest, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request.id, error_type=type(error).__name__, message=str(error)))

@@ -145,7 +145,7 @@ def _alphas(patterns: Any) -> dict[str, float]:
     return found
 
 
-def matrix_pairs(shapes: Mapping[str, tuple[int, ...]], *, max_pairs: int = MAX_PAIRS) -> dict[str, int]:
+def matrix_pairs(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
     """Which modules an adapter's tensors belong to, and the rank of each.
 
     Args:
@@ -163,8 +163,8 @@ def matrix_pairs(shapes: Mapping[str, tuple[int, ...]], *, max_pairs: int = MAX_
         modules[module] = None
     if not modules:
         raise ModelLoadError("an adapter without tensors; fetch it again")
-    if len(modules) > max_pairs:
-        raise ModelLoadError(f"an adapter of {len(modules)} modules; more than {max_pairs} are refused")
+    if len(modules) > MAX_PAIRS:
+        raise ModelLoadError(f"an adapter of {len(modules)} modules; more than {MAX_PAIRS} are refused")
     return {module: _rank_of(module, shapes) for module in modules}
 
 

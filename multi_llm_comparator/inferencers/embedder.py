@@ -19,6 +19,7 @@ from multi_llm_comparator.core.exceptions import (
     RequestRefusedError,
 )
 from multi_llm_comparator.inferencers.base import NO_NUMBERS, as_request_error
+from multi_llm_comparator.inferencers.request_queue import too_many
 
 Vectors = NDArray[np.float32]
 MAX_WAITING = 1024
@@ -82,7 +83,7 @@ class Embedder:
 
     def submit(self, request: EmbedRequest) -> None:
         if len(self._waiting) >= MAX_WAITING:
-            self._fail(request.id, InferenceError(f"{MAX_WAITING} requests wait already; try again later"))
+            self._events.append(too_many(request.id, MAX_WAITING))
         else:
             self._waiting.append(request)
 
@@ -90,9 +91,7 @@ class Embedder:
         known = [one.id for one in self._waiting] + [one.request.id for one in self._at_work]
         if request_id in known:
             self._drop(request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     def step(self) -> list[Event]:
         """One batch: the longest text that waits, and others of its length."""
@@ -109,7 +108,7 @@ class Embedder:
                 _log.error("embedding %d texts failed", len(chosen), exc_info=exc)
                 for request_id in {work.request.id for work, _ in chosen}:
                     self._drop(request_id)
-                    self._fail(request_id, self._backend.as_error(exc))
+                    self._events.append(Failed.of(request_id, self._backend.as_error(exc)))
         for work in [one for one in self._at_work if all(found is not None for found in one.vectors)]:
             self._end(work)
         events, self._events = self._events, []
@@ -122,7 +121,7 @@ class Embedder:
         try:
             rows = [self._tokens(text) for text in request.texts]
         except Exception as exc:
-            self._fail(request.id, as_request_error(exc))
+            self._events.append(Failed.of(request.id, as_request_error(exc)))
             return
         self._at_work.append(_Work(request, rows, [None] * len(rows)))
 
@@ -160,7 +159,9 @@ class Embedder:
         self._at_work.remove(work)
         vectors = [one for one in work.vectors if one is not None]
         if not all(np.isfinite(one).all() and np.any(one) for one in vectors):
-            self._fail(work.request.id, InferenceError(f"{NO_NUMBERS}; load it in another precision"))
+            self._events.append(
+                Failed.of(work.request.id, InferenceError(f"{NO_NUMBERS}; load it in another precision"))
+            )
             return
         result = EmbedResult(
             vectors=tuple(vector((one / np.linalg.norm(one)).tolist()) for one in vectors),
@@ -172,9 +173,6 @@ class Embedder:
     def _drop(self, request_id: str) -> None:
         self._waiting = [one for one in self._waiting if one.id != request_id]
         self._at_work = [one for one in self._at_work if one.request.id != request_id]
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
 
 def _is_within(tokens: list[int], again: list[int]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import llama_cpp
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.inferencers.gguf_runtime import error_log
 
 # What all adapters of a model may take together: so much, or this share of the model's own weights.
@@ -34,16 +35,16 @@ class AnswerAdapter:
 
 
 class Adapted(Protocol):
-    """An answer that shares a context, unless it has a ``lane`` of its own."""
+    """An answer that shares a context, unless it has a context of its ``own``."""
 
     adapter: AnswerAdapter | None
-    lane: Any
+    own: Any
 
 
 def groups_of(answers: Sequence[Adapted], now: AnswerAdapter | None) -> list[AnswerAdapter | None]:
     """The adapters of the answers that share a context, each once; the one that it has ``now`` first, for a change
     costs time."""
-    found = dict.fromkeys(answer.adapter for answer in answers if answer.lane is None)
+    found = dict.fromkeys(answer.adapter for answer in answers if answer.own is None)
     return sorted(found, key=lambda adapter: adapter != now)
 
 
@@ -112,8 +113,8 @@ class GgufAdapters:
                 self._free(stamp)
         if self.size_bytes + size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:
             raise InsufficientMemoryError(
-                f"the adapter takes {size_bytes / 1e6:.0f} MB, and of the {self.max_bytes / 1e6:.0f} MB that adapters "
-                f"of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, or merge "
+                f"the adapter takes {size(size_bytes)}, and of the {size(self.max_bytes)} that adapters "
+                f"of this model may take, those at work hold {size(self.size_bytes)}; wait for them, or merge "
                 "the adapter into its base"
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import IncrementalDecoder
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -11,18 +12,18 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.chat import RenderedPrompt
 from multi_llm_comparator.inferencers.constraints import Matcher
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter
-from multi_llm_comparator.inferencers.gguf_lanes import Lane
+from multi_llm_comparator.inferencers.gguf_contexts import OwnContext
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
 from multi_llm_comparator.inferencers.gguf_sight import ImageChunk, SeenPrompt, is_image
 from multi_llm_comparator.inferencers.gguf_slots import Slot
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary
-from multi_llm_comparator.inferencers.text import AnswerStream
+from multi_llm_comparator.inferencers.text import utf8_decoder
 from multi_llm_comparator.inferencers.thoughts import Telling, in_one
 
 
 @dataclass(eq=False, slots=True)
-class Answer:
-    """State of one request that has a slot: one of those that share a context, or its ``lane``'s.
+class GgufAnswer:
+    """State of one request that has a slot: one of those that share a context, or that of its ``own`` context.
 
     ``chosen`` are tokens of the answer that the model has yet to read: the one that was picked last, and those that its
     constraint made follow, at most ``most_forced`` at once.
@@ -35,7 +36,7 @@ class Answer:
     sampler: Sampler
     vocabulary: Vocabulary
     n_ctx: int
-    lane: Lane | None = None
+    own: OwnContext | None = None
     matcher: Matcher | None = None
     most_forced: int = 0
     adapter: AnswerAdapter | None = None
@@ -45,14 +46,13 @@ class Answer:
     chosen: list[int] = field(default_factory=list)
     is_paused: bool = False
     prompt_tokens: int = field(init=False)
-    stream: AnswerStream = field(init=False)
+    decoder: IncrementalDecoder = field(default_factory=utf8_decoder, init=False)
     telling: Telling = field(init=False)
     _limit: int = field(init=False)
 
     def __post_init__(self) -> None:
         config = self.request.config
         self.prompt_tokens = len(self.prompt) + (self.seen.extra_tokens if self.seen else 0)
-        self.stream = AnswerStream()
         self.telling = Telling(self.request, opens_thought=self.rendered.opens_thought)
         self._limit = min(config.max_tokens, self.n_ctx - self.prompt_tokens)
 
@@ -118,7 +118,7 @@ class Answer:
         self.chosen.append(token)
         chances = self.sampler.chances
         pieces = () if chances is None else (chances.piece(token, self.vocabulary.spelled),)
-        told, is_stopped = self.telling.push(self.stream.push(piece)[0], self.tokens, pieces)
+        told, is_stopped = self.telling.push(self.decoder.decode(piece), self.tokens, pieces)
         self.sampler.taken(token, is_thinking=self.telling.is_thinking)
         if self.matcher is not None:
             self.matcher.accept(token, self._limit - self.tokens)
@@ -150,6 +150,7 @@ class Answer:
                 reason=reason,
                 prompt_tokens=self.prompt_tokens,
                 completion_tokens=self.tokens,
+                stop_text=self.telling.stop_text(reason),
             )
         )
         return events

@@ -22,11 +22,11 @@ from multi_llm_comparator.inferencers.base import Engine, LoadOptions, as_reques
 from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.gguf_adapters import AnswerAdapter, GgufAdapters, groups_of
-from multi_llm_comparator.inferencers.gguf_answer import Answer
+from multi_llm_comparator.inferencers.gguf_answer import GgufAnswer
 from multi_llm_comparator.inferencers.gguf_batch import Batch, warm_up
+from multi_llm_comparator.inferencers.gguf_contexts import OwnContexts
 from multi_llm_comparator.inferencers.gguf_embedding import GgufEmbedding
 from multi_llm_comparator.inferencers.gguf_image_turns import MARGIN_TOKENS, NO_ROOM, ImageTurns, failed
-from multi_llm_comparator.inferencers.gguf_lanes import Lanes
 from multi_llm_comparator.inferencers.gguf_notes import describe
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
 from multi_llm_comparator.inferencers.gguf_sampling import Sampler
@@ -37,11 +37,11 @@ from multi_llm_comparator.inferencers.gguf_tokens import GgufTokenTable, PromptR
 from multi_llm_comparator.inferencers.gguf_vocabulary import Vocabulary, template_of
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.prefill_chunk import MIN_STEP_TOKENS
-from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.request_queue import WaitingLine, too_many
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 
-# How many tokens that must follow one that was picked are read with it in one step, at most. A lane reads that many.
+# How many tokens that must follow one that was picked are read with it in one step, at most; an own context reads all.
 MAX_FORCED = MIN_STEP_TOKENS - 1
 
 
@@ -72,8 +72,8 @@ class GgufEngine(Engine):
         self._images = ImageTurns(self._sight, self._slots, self._cells, self._n_ctx)
         self._batch = Batch(self._runtime.n_batch)
         self._prompt_rows = self._runtime.prompt_rows
-        most_lanes = options.cache_tokens // options.n_ctx
-        self._lanes = Lanes(self._runtime, self._joining_rows, most_lanes, sees=self._sight is not None)
+        most_own = options.cache_tokens // options.n_ctx
+        self._own_contexts = OwnContexts(self._runtime, self._joining_rows, most_own, sees=self._sight is not None)
         self._adapters = GgufAdapters(self._runtime.model, self._runtime.weights_bytes)
         self._group: AnswerAdapter | None = None  # whose answers a step decodes now
         self._scoring: dict[GgufScoring, AnswerAdapter | None] = {}
@@ -82,10 +82,10 @@ class GgufEngine(Engine):
         self._constraints = ConstraintCompiler(vocabulary.for_constraints, vocabulary.size, vocabulary.ends)
         # All answers' tokens of a step fit into one batch.
         self._most_forced = max(0, min(MAX_FORCED, self._runtime.n_batch // self._runtime.n_sequences - 1))
-        self._answers: list[Answer] = []
+        self._answers: list[GgufAnswer] = []
         self._events: list[Event] = []
         # What the batch holds: whose tokens, and the row that their last one is in if it is to be sampled from.
-        self._rows: list[tuple[Answer, list[int], int | None]] = []
+        self._rows: list[tuple[GgufAnswer, list[int], int | None]] = []
         self._info = describe(self._runtime, options, self._vocabulary, self._template, self._sight is not None)
         self._info["notes"] += [blind] if blind else []
         warm_up(self._runtime, self._batch, self._vocabulary.bos or 0)
@@ -101,7 +101,7 @@ class GgufEngine(Engine):
     def submit(self, request: GenerationRequest) -> None:
         request = request.as_seen(sees=self._sight is not None)
         if self._waiting.is_full:
-            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            self._events.append(too_many(request.id, len(self._waiting)))
             return
         self._waiting.join(request)
         self._constraints.begin(request)
@@ -113,9 +113,7 @@ class GgufEngine(Engine):
                 return
         if self._waiting.leave(request_id) is not None:
             self._constraints.leave(request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     def step(self) -> list[Event]:
         while request := self._waiting.take_first(self._has_room_for):
@@ -136,7 +134,7 @@ class GgufEngine(Engine):
 
     def set_threads(self, n_threads: int) -> None:
         self._runtime.set_threads(n_threads)
-        self._lanes.set_threads(self._runtime.n_threads)
+        self._own_contexts.set_threads(self._runtime.n_threads)
         for scoring in self._scoring:
             scoring.set_threads(self._runtime.n_threads)
 
@@ -165,7 +163,7 @@ class GgufEngine(Engine):
         for answer in self._answers:
             answer.close()
         self._answers.clear()
-        self._lanes.close()
+        self._own_contexts.close()
         self._adapters.close()
         if self._sight is not None:
             self._sight.close()
@@ -178,25 +176,25 @@ class GgufEngine(Engine):
             matcher = self._constraints.take(request)
             adapter = self._adapter_for(request)
             edits = LogitEdits(request.config, self._vocabulary.size, lambda token: self._vocabulary.spelled(token)[0])
-            lane = self._lanes.open(prompt, adapter) if request.config.reproducible else None
+            own = self._own_contexts.open(prompt, adapter) if request.config.reproducible else None
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
-            self._fail(request.id, as_request_error(exc))
+            self._events.append(Failed.of(request.id, as_request_error(exc)))
             if seen is not None:
                 seen.close()
             return
-        if lane is not None:
-            lane.begin(prompt, adapter)
-        slot = lane.slot if lane is not None else self._slots.take(prompt, adapter)
+        if own is not None:
+            own.begin(prompt, adapter)
+        slot = own.slot if own is not None else self._slots.take(prompt, adapter)
         vocabulary = self._vocabulary
         sampler = Sampler(request.config, vocabulary.size, edits, vocabulary.thought_ending)
         # What is repeated must not depend on how many may write at once.
-        forced = self._most_forced if lane is None else MAX_FORCED
+        forced = self._most_forced if own is None else MAX_FORCED
         # Of what is read together only the last one's logits are there.
         forced = forced if request.config.top_logprobs is None else 0
         self._answers.append(
-            Answer(
-                request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, lane, matcher, forced, adapter, seen
+            GgufAnswer(
+                request, rendered, prompt, slot, sampler, vocabulary, self._n_ctx, own, matcher, forced, adapter, seen
             )
         )
 
@@ -214,14 +212,14 @@ class GgufEngine(Engine):
         self._adapters.forget(scoring.context)
 
     def _has_room_for(self, request: GenerationRequest) -> bool:
-        has_room = self._lanes.has_room if request.config.reproducible else self._slots.has_idle
+        has_room = self._own_contexts.has_room if request.config.reproducible else self._slots.has_idle
         return has_room and self._constraints.is_ready(request)
 
-    def _shared(self) -> list[Answer]:
+    def _shared(self) -> list[GgufAnswer]:
         """The answers that are written together: llama.cpp computes one adapter at a time."""
-        return [answer for answer in self._answers if answer.lane is None and answer.adapter == self._group]
+        return [answer for answer in self._answers if answer.own is None and answer.adapter == self._group]
 
-    def _fill(self, joining: Iterable[Answer]) -> None:
+    def _fill(self, joining: Iterable[GgufAnswer]) -> None:
         """Put into the batch what was chosen of each answer being written, and prompt rows for those of ``joining``."""
         batch = self._batch
         batch.clear()
@@ -235,25 +233,25 @@ class GgufEngine(Engine):
             if room > 0 and self._may_read(answer) and (answer.is_started or self._begin(answer)):
                 room -= self._add_prompt(answer, room)
 
-    def _begin(self, answer: Answer) -> bool:
+    def _begin(self, answer: GgufAnswer) -> bool:
         """Take over what is read already of the prompt; False while another reads what both share."""
         if not self._slots.is_ready(answer.slot):
             return False
         self._events.append(answer.started())
         return True
 
-    def _may_read(self, answer: Answer) -> bool:
+    def _may_read(self, answer: GgufAnswer) -> bool:
         """Whether a paused answer's text is worth reading again: where others still hold its place it would lose it."""
         if not answer.is_paused or not self._rows:
             return True
         return self._slots.held_tokens + len(answer.prompt) + MARGIN_TOKENS <= self._cells
 
-    def _add_chosen(self, answer: Answer) -> None:
+    def _add_chosen(self, answer: GgufAnswer) -> None:
         slot, run = answer.slot, answer.chosen
         row = self._batch.add_run(run, len(slot.tokens), slot.sequence, last_wants_logits=True)
         self._rows.append((answer, run, row))
 
-    def _add_prompt(self, answer: Answer, room: int) -> int:
+    def _add_prompt(self, answer: GgufAnswer, room: int) -> int:
         done = len(answer.slot.tokens)
         if not (run := answer.text_ahead(room)):
             return 0
@@ -284,20 +282,20 @@ class GgufEngine(Engine):
 
     def _decode_alone(self) -> None:
         """A call for each reproducible answer that is being written, and for the first whose prompt is being read."""
-        alone = [answer for answer in self._answers if answer.lane is not None]
+        alone = [answer for answer in self._answers if answer.own is not None]
         reading = [answer for answer in alone if not answer.is_decoding]
         for answer in [*(answer for answer in alone if answer.is_decoding), *reading[:1]]:
-            assert answer.lane is not None
-            self._adapters.use(answer.lane.context, answer.adapter)
-            self._see([answer], answer.lane.context)
+            assert answer.own is not None
+            self._adapters.use(answer.own.context, answer.adapter)
+            self._see([answer], answer.own.context)
             self._fill_alone(answer)
-            code = self._run(answer.lane.context) if self._rows else 0
+            code = self._run(answer.own.context) if self._rows else 0
             if code == 0:
-                self._sample(answer.lane.context)
+                self._sample(answer.own.context)
             else:
                 self._break_down(code)
 
-    def _fill_alone(self, answer: Answer) -> None:
+    def _fill_alone(self, answer: GgufAnswer) -> None:
         self._batch.clear()
         self._rows = []
         if answer not in self._answers:
@@ -307,9 +305,9 @@ class GgufEngine(Engine):
             return
         if not answer.is_started:
             self._events.append(answer.started())
-        self._add_prompt(answer, self._lanes.stretch)
+        self._add_prompt(answer, self._own_contexts.stretch)
 
-    def _see(self, answers: list[Answer], context: Any) -> None:
+    def _see(self, answers: list[GgufAnswer], context: Any) -> None:
         """Have the model read one image that the prompt of one of these answers has come to."""
         if (answer := self._images.next_of(answers)) is not None:
             try:
@@ -317,10 +315,10 @@ class GgufEngine(Engine):
             except InferenceError as exc:
                 self._refuse(answer, exc)
 
-    def _refuse(self, answer: Answer, error: MultiLLMError) -> None:
+    def _refuse(self, answer: GgufAnswer, error: MultiLLMError) -> None:
         """End an answer with an error; nothing of it is used again."""
         self._drop(answer, forget=True)
-        self._fail(answer.request.id, error)
+        self._events.append(Failed.of(answer.request.id, error))
 
     def _sample(self, context: Any) -> None:
         for answer, run, row in self._rows:
@@ -361,12 +359,12 @@ class GgufEngine(Engine):
             kept = []
         self._fill(kept)
 
-    def _pause(self, answer: Answer) -> None:
+    def _pause(self, answer: GgufAnswer) -> None:
         """Give an answer's place to the others: it reads its text again once there is room, and goes on."""
         answer.pause()
         self._slots.clear(answer.slot)
 
-    def _give_up(self, decoding: list[Answer], joining: list[Answer]) -> None:
+    def _give_up(self, decoding: list[GgufAnswer], joining: list[GgufAnswer]) -> None:
         if decoding:
             self._end(max(decoding, key=lambda answer: len(answer.slot.tokens)), "length")
         for answer in joining:
@@ -378,21 +376,18 @@ class GgufEngine(Engine):
         for answer, _, _ in self._rows:
             self._refuse(answer, error)
 
-    def _end(self, answer: Answer, reason: FinishReason) -> None:
+    def _end(self, answer: GgufAnswer, reason: FinishReason) -> None:
         self._drop(answer)
         self._events += answer.finished(reason)
 
-    def _drop(self, answer: Answer, *, forget: bool = False) -> None:
+    def _drop(self, answer: GgufAnswer, *, forget: bool = False) -> None:
         """Give its place to others; ``forget`` leaves nothing there to be used again."""
         self._answers.remove(answer)
         answer.close()
-        if answer.lane is not None:
-            answer.lane.release(forget=forget)
+        if answer.own is not None:
+            answer.own.release(forget=forget)
         else:
             self._slots.release(answer.slot, forget=forget)
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
     @property
     def _joining_rows(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from multi_llm_comparator.core.events import Event, Reading
 from multi_llm_comparator.core.exceptions import InferenceError
-from multi_llm_comparator.inferencers.gguf_answer import Answer
+from multi_llm_comparator.inferencers.gguf_answer import GgufAnswer
 from multi_llm_comparator.inferencers.gguf_runtime import error_log
 from multi_llm_comparator.inferencers.gguf_sight import GgufSight
 from multi_llm_comparator.inferencers.gguf_slots import SlotTable
@@ -30,13 +30,13 @@ class ImageTurns:
     def __init__(self, sight: GgufSight | None, slots: SlotTable, cells: int, n_ctx: int) -> None:
         self._sight, self._slots, self._cells, self._n_ctx = sight, slots, cells, n_ctx
 
-    def next_of(self, answers: list[Answer]) -> Answer | None:
+    def next_of(self, answers: list[GgufAnswer]) -> GgufAnswer | None:
         """The first answer whose prompt has come to an image that finds room, or that nobody will ever leave room."""
         if self._sight is None:
             return None
         return next((answer for answer in answers if self._may_read(answer, answers)), None)
 
-    def read(self, answer: Answer, context: Any) -> list[Event]:
+    def read(self, answer: GgufAnswer, context: Any) -> list[Event]:
         """Have the model in ``context`` read the image that is next.
 
         Raises:
@@ -49,11 +49,11 @@ class ImageTurns:
         answer.slot.tokens += answer.prompt[image.start : image.start + image.n_places]
         return [] if answer.is_paused else [Reading(request_id=answer.request.id, tokens=len(answer.slot.tokens))]
 
-    def _may_read(self, answer: Answer, answers: Iterable[Answer]) -> bool:
+    def _may_read(self, answer: GgufAnswer, answers: Iterable[GgufAnswer]) -> bool:
         image = answer.image_ahead
         if image is None or not answer.is_started or answer.slot.awaits is not None:
             return False
-        if answer.lane is not None:
+        if answer.own is not None:
             return True
         wanted = image.n_rows + MARGIN_TOKENS
         while self._slots.held_tokens + wanted > self._cells and self._slots.evict():

@@ -211,7 +211,7 @@ class LlamaRuntime:
         self.load_report = error_log.report
         return model
 
-    def open_lane(self, n_batch: int) -> Any:
+    def open_own(self, n_batch: int) -> Any:
         """A context for one sequence alone, which reads at most ``n_batch`` tokens in one call.
 
         Raises:

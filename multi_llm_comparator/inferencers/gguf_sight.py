@@ -166,8 +166,8 @@ def open_sight(runtime: LlamaRuntime, options: LoadOptions) -> tuple[GgufSight |
         return None, NOT_SEEING.format(exc)
 
 
-def lane_batch(stretch: int) -> int:
-    """Rows that a lane's context takes at once where images are read in it."""
+def own_batch(stretch: int) -> int:
+    """Rows that an own context takes at once where images are read in it."""
     return max(stretch, N_BATCH)
 
 

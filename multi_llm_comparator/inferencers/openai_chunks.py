@@ -27,6 +27,7 @@ class ChunkReader:
     def __init__(self, request: GenerationRequest) -> None:
         self._request_id = request.id
         self._reason: str | None = None
+        self._stops, self._stop_text = request.config.stop, ""
         self._usage: tuple[int, int] | None = None
         self._text, self._thought = Channel(), Channel()
         self._splitter = ThoughtSplitter(looks=may_think(request))
@@ -43,6 +44,9 @@ class ChunkReader:
                 return []
             choice = chunk["choices"][0]
             self._reason = choice.get("finish_reason") or self._reason
+            # vLLM's and SGLang's name for it; others do not say.
+            if (stopped_by := choice.get("stop_reason")) in self._stops:
+                self._stop_text = stopped_by
             delta = choice.get("delta")
             thought, text = self._parts(delta) if delta is not None else ("", "")
             pieces = pieces_of(choice)
@@ -93,4 +97,10 @@ class ChunkReader:
             raise RequestRefusedError("the endpoint's content filter stopped the answer")
         reason: FinishReason = "length" if self._reason == "length" else "stop"
         prompt, completion = self._usage or (0, 0)
-        return Finished(request_id=self._request_id, reason=reason, prompt_tokens=prompt, completion_tokens=completion)
+        return Finished(
+            request_id=self._request_id,
+            reason=reason,
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            stop_text=self._stop_text if reason == "stop" else "",
+        )

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError, UnsupportedModelError
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.inferencers.adapter_config import (
     PICKLED_NAME,
     matrix_pairs,
@@ -219,8 +220,8 @@ class AdapterBank:
                 self._stack = None
         if self.size_bytes + adapter.size_bytes > self.max_bytes or len(self._loaded) >= MAX_ADAPTERS:
             raise InsufficientMemoryError(
-                f"the adapter takes {adapter.size_bytes / 1e6:.0f} MB, and of the {self.max_bytes / 1e6:.0f} MB that "
-                f"adapters of this model may take, those at work hold {self.size_bytes / 1e6:.0f} MB; wait for them, "
+                f"the adapter takes {size(adapter.size_bytes)}, and of the {size(self.max_bytes)} that "
+                f"adapters of this model may take, those at work hold {size(self.size_bytes)}; wait for them, "
                 "or merge the adapter into its base"
             )
 
@@ -306,8 +307,8 @@ def _read(path: str, max_bytes: int) -> dict[str, torch.Tensor]:
     # In 32 bit it may be twice what it will be in memory.
     if file.stat().st_size > 2 * max_bytes:
         raise InsufficientMemoryError(
-            f"the adapter's file has {file.stat().st_size / 1e6:.0f} MB; adapters of this model may take "
-            f"{max_bytes / 1e6:.0f} MB: merge it into its base"
+            f"the adapter's file has {size(file.stat().st_size)}; adapters of this model may take "
+            f"{size(max_bytes)}: merge it into its base"
         )
     try:
         if file.name != PICKLED_NAME:

@@ -27,7 +27,7 @@ LITTLE_ROOM = (
 )
 
 
-class Answer(Row):
+class PyTorchAnswer(Row):
     """The state of one request.
 
     ``tokens`` are the prompt's and the answer's so far.
@@ -181,5 +181,6 @@ class Answer(Row):
             reason=reason,
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.completion_tokens,
+            stop_text=self._telling.stop_text(reason),
         )
         return [*events, finished]

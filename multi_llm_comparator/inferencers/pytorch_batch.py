@@ -22,7 +22,7 @@ from multi_llm_comparator.inferencers.transformers_seam import Cache, CacheLayer
 SPARE_COLUMNS = 256
 
 
-class Span:
+class UsedPart:
     """Which part of the buffers is in use; one for all layers."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class BatchLayer(CacheLayerMixin):  # type: ignore[misc]
     keys: torch.Tensor | None
     values: torch.Tensor | None
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: UsedPart) -> None:
         super().__init__()
         self._span = span
 
@@ -114,7 +114,7 @@ class BatchCache:
     """The cache of all rows. Rows are numbered 0 to ``rows - 1`` without gaps."""
 
     def __init__(self, n_layers: int, device: torch.device) -> None:
-        self._span = Span()
+        self._span = UsedPart()
         self._device = device
         self._layers = [BatchLayer(self._span) for _ in range(n_layers)]
         self.cache = Cache(layers=self._layers)

@@ -17,7 +17,7 @@ from multi_llm_comparator.inferencers import pytorch_environment as environment
 import torch
 
 from multi_llm_comparator.core.events import Event, Failed, Finished, FinishReason, Reading, Started
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.pictures import NOT_SEEING
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
@@ -26,17 +26,17 @@ from multi_llm_comparator.inferencers.constraints import ConstraintCompiler
 from multi_llm_comparator.inferencers.embedder import Embedder
 from multi_llm_comparator.inferencers.logit_edits import LogitEdits
 from multi_llm_comparator.inferencers.pytorch_adapters import LoadedAdapter, adapters_of
-from multi_llm_comparator.inferencers.pytorch_answer import Answer
+from multi_llm_comparator.inferencers.pytorch_answer import PyTorchAnswer
 from multi_llm_comparator.inferencers.pytorch_decoders import Decoder, SingleDecoder
 from multi_llm_comparator.inferencers.pytorch_embedding import PyTorchEmbedding
 from multi_llm_comparator.inferencers.pytorch_errors import as_inference_error, as_load_error
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, import_common, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_load import LoadedCheckpoint, import_common, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_probes import open_decoder
 from multi_llm_comparator.inferencers.pytorch_sampling import StepSampler
 from multi_llm_comparator.inferencers.pytorch_scoring import PyTorchScoring
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder, TokenSpelling, vocabulary_for_constraints
 from multi_llm_comparator.inferencers.pytorch_tokens import PyTorchTokenTable
-from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.request_queue import WaitingLine, too_many
 from multi_llm_comparator.inferencers.scorer import Scorer
 from multi_llm_comparator.inferencers.tokenizing import tokenized
 from multi_llm_comparator.inferencers.tool_grammar import tool_info
@@ -80,13 +80,13 @@ class PyTorchEngine(Engine):
         self.set_threads(None)
         self._info = _describe(loaded, self._encoder, self._decoder, (*loaded.notes, *notes))
         self._waiting = WaitingLine()
-        self._reading: Answer | None = None
-        self._answers: dict[str, Answer] = {}
+        self._reading: PyTorchAnswer | None = None
+        self._answers: dict[str, PyTorchAnswer] = {}
         self._sampler: StepSampler | None = None
         self._read_tokens = 0  # of prompts, since the last token of the active requests
         self._events: list[Event] = []
 
-    def _open_decoder(self, loaded: LoadedModel, path: str) -> tuple[Decoder, list[str]]:
+    def _open_decoder(self, loaded: LoadedCheckpoint, path: str) -> tuple[Decoder, list[str]]:
         options = self._options
         try:
             return open_decoder(
@@ -111,7 +111,7 @@ class PyTorchEngine(Engine):
     def submit(self, request: GenerationRequest) -> None:
         request = request.as_seen(sees=self._encoder.sight is not None)
         if self._waiting.is_full:
-            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            self._events.append(too_many(request.id, len(self._waiting)))
         else:
             self._waiting.join(request)
             self._constraints.begin(request)
@@ -122,9 +122,7 @@ class PyTorchEngine(Engine):
             self._end(self._answers[request_id], "cancelled")
         elif self._waiting.leave(request_id) is not None:
             self._constraints.leave(request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     @torch.inference_mode()
     def step(self) -> list[Event]:
@@ -194,7 +192,7 @@ class PyTorchEngine(Engine):
             try:
                 matcher = self._constraints.take(request)
                 edits = LogitEdits(request.config, self._n_vocab, lambda token: self._spelling.spelled(token)[0])
-                answer = Answer(
+                answer = PyTorchAnswer(
                     request,
                     self._encoder,
                     self._tokenizer,
@@ -207,7 +205,7 @@ class PyTorchEngine(Engine):
                 self._adapt(answer, request)
             except Exception as exc:
                 # Past here it would end the process, and with it the answers to everybody else.
-                self._fail(request.id, as_request_error(exc))
+                self._events.append(Failed.of(request.id, as_request_error(exc)))
                 continue
             self._answers[answer.id] = answer
             try:
@@ -230,14 +228,14 @@ class PyTorchEngine(Engine):
         longest = max((answer.most_tokens for answer in self._answers.values()), default=0)
         return rows <= self._options.parallel or rows * longest <= self._options.parallel * self._n_ctx
 
-    def _adapt(self, answer: Answer, request: GenerationRequest) -> None:
+    def _adapt(self, answer: PyTorchAnswer, request: GenerationRequest) -> None:
         if request.adapter:
             answer.adapter = self._adapters.take(request.adapter, request.config.adapter_scale, self._in_use())
 
     def _in_use(self) -> list[LoadedAdapter]:
         return [other.adapter.adapter for other in self._answers.values() if other.adapter is not None]
 
-    def _read(self, answer: Answer) -> None:
+    def _read(self, answer: PyTorchAnswer) -> None:
         known = answer.done
         try:
             logits = self._decoder.read(answer)
@@ -255,7 +253,7 @@ class PyTorchEngine(Engine):
             self._give_up([answer], exc)
 
     def _decode(self) -> None:
-        rows = [row for row in self._decoder.rows if isinstance(row, Answer)]
+        rows = [row for row in self._decoder.rows if isinstance(row, PyTorchAnswer)]
         try:
             logits = self._decoder.decode()
             if self._sampler is None:
@@ -267,45 +265,42 @@ class PyTorchEngine(Engine):
             self._give_up(rows, exc)
             self._decoder.clear()
 
-    def _take(self, rows: Sequence[Answer], tokens: Sequence[int | None]) -> None:
+    def _take(self, rows: Sequence[PyTorchAnswer], tokens: Sequence[int | None]) -> None:
         for answer, token in zip(rows, tokens, strict=True):
             try:
                 told, reason = answer.take(token)
             except InferenceError as exc:
                 self._forget(answer, keep=False)
-                self._fail(answer.id, exc)
+                self._events.append(Failed.of(answer.id, exc))
                 continue
             self._events += told
             if reason is not None:
                 self._end(answer, reason)
 
-    def _join(self, answer: Answer) -> None:
+    def _join(self, answer: PyTorchAnswer) -> None:
         self._decoder.join(answer)
         self._sampler = None
 
-    def _end(self, answer: Answer, reason: FinishReason) -> None:
+    def _end(self, answer: PyTorchAnswer, reason: FinishReason) -> None:
         self._events.extend(answer.end(reason))
         self._forget(answer, keep=True)
 
-    def _forget(self, answer: Answer, *, keep: bool) -> None:
+    def _forget(self, answer: PyTorchAnswer, *, keep: bool) -> None:
         del self._answers[answer.id]
         if self._reading is answer:
             self._reading = None
         self._decoder.end(answer, keep=keep)
         self._sampler = None
 
-    def _give_up(self, answers: Sequence[Answer], exc: Exception) -> None:
+    def _give_up(self, answers: Sequence[PyTorchAnswer], exc: Exception) -> None:
         """A forward pass failed: so do the requests that were in it, and only they."""
         error = as_inference_error(exc)
         _log.error("a forward pass with %d requests failed", len(answers), exc_info=exc)
         for answer in answers:
             if answer.id in self._answers:
                 self._forget(answer, keep=False)
-                self._fail(answer.id, error)
+                self._events.append(Failed.of(answer.id, error))
         self._release_memory()
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
     def _release_memory(self) -> None:
         gc.collect()
@@ -315,14 +310,16 @@ class PyTorchEngine(Engine):
             torch.mps.empty_cache()
 
 
-def _prepare(rows: Sequence[Answer], logits: torch.Tensor) -> None:
+def _prepare(rows: Sequence[PyTorchAnswer], logits: torch.Tensor) -> None:
     """See and change the logits of each row that asks for it, before the samplers do."""
     for row, answer in enumerate(rows):
         if answer.prepares:
             answer.prepare(logits[row])
 
 
-def _describe(loaded: LoadedModel, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]) -> dict[str, Any]:
+def _describe(
+    loaded: LoadedCheckpoint, encoder: PromptEncoder, decoder: Decoder, notes: Sequence[str]
+) -> dict[str, Any]:
     config = loaded.model.config
     return {
         "model_type": "pytorch",

@@ -17,6 +17,7 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     UnsupportedModelError,
 )
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.inferencers.pickle_contents import hostile_file
 
 MAX_DETAIL_CHARS = 300
@@ -101,5 +102,4 @@ def as_inference_error(exc: Exception) -> MultiLLMError:
 def detail(exc: BaseException) -> str:
     """The first line of what a library said, cut to a length that fits on a page."""
     lines = str(exc).strip().splitlines()
-    text = lines[0].strip() if lines else type(exc).__name__
-    return text if len(text) <= MAX_DETAIL_CHARS else text[: MAX_DETAIL_CHARS - 1] + "…"
+    return cut_line(lines[0] if lines else type(exc).__name__, MAX_DETAIL_CHARS)

@@ -53,7 +53,7 @@ COMMON_MODELS = ("llama", "qwen2")
 
 
 @dataclass
-class LoadedModel:
+class LoadedCheckpoint:
     """A checkpoint in memory, ready to compute."""
 
     model: Any
@@ -74,7 +74,7 @@ def import_common() -> None:
     quieten()
 
 
-def load_checkpoint(path: str, options: LoadOptions) -> LoadedModel:
+def load_checkpoint(path: str, options: LoadOptions) -> LoadedCheckpoint:
     """Load the checkpoint directory ``path``; nothing is fetched from anywhere.
 
     Raises:
@@ -92,7 +92,7 @@ def load_checkpoint(path: str, options: LoadOptions) -> LoadedModel:
         raise as_load_error(exc, path) from exc
 
 
-def _load(path: str, options: LoadOptions, *, sees: bool) -> LoadedModel:
+def _load(path: str, options: LoadOptions, *, sees: bool) -> LoadedCheckpoint:
     from transformers import AutoConfig
 
     trust = options.trust_remote_code
@@ -108,7 +108,7 @@ def _load(path: str, options: LoadOptions, *, sees: bool) -> LoadedModel:
     if not is_fast_tokenizer(tokenizer):
         notes.append(NO_GRAMMAR)
     sight = _sight(path, model, tokenizer, notes) if sees else None
-    return LoadedModel(
+    return LoadedCheckpoint(
         model=model,
         tokenizer=tokenizer,
         device=device,

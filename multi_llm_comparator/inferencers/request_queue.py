@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterator
 from itertools import count
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.events import Queued
+from multi_llm_comparator.core.events import Failed, Queued
+from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Priority
 
 MAX_WAITING = 1024
 # Whoever has waited so much longer goes first all the same: nobody waits for ever.
 HEAD_START_S: dict[Priority, float] = {"low": 0.0, "normal": 15.0, "high": 30.0}
+
+
+def too_many(request_id: str, waiting: int) -> Failed:
+    """Said to a request that finds no place in a line."""
+    return Failed.of(request_id, InferenceError(f"{waiting} requests wait already; try again later"))
 
 
 class WaitingLine:

@@ -19,6 +19,7 @@ from multi_llm_comparator.core.events import Event, Failed, Finished, Scored
 from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
 from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.inferencers.base import NO_NUMBERS, as_request_error
+from multi_llm_comparator.inferencers.request_queue import too_many
 from multi_llm_comparator.inferencers.score_lines import Lines, Tally
 from multi_llm_comparator.inferencers.score_plan import Held, Reading, Row, best_prefix, together
 from multi_llm_comparator.inferencers.score_tokens import ScoreTokenizer, encode
@@ -114,7 +115,7 @@ class Scorer:
     def submit(self, request: ScoreRequest) -> None:
         """Take on a request; its result comes from :meth:`step`. A bad one fails there."""
         if len(self._waiting) + len({row.query for row in self._rows}) >= MAX_WAITING:
-            self._fail(request.id, InferenceError(f"{MAX_WAITING} score requests wait already; try again later"))
+            self._events.append(too_many(request.id, MAX_WAITING))
         else:
             self._waiting.append(request)
 
@@ -125,9 +126,7 @@ class Scorer:
         rows = [row for row in self._rows if row.query.request.id == request_id]
         if known or rows:
             self._drop(request_id)
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     def step(self, *, is_shared: bool) -> list[Event]:
         """Do a bounded amount of work and return what happened; ``is_shared``: others of this model wait meanwhile."""
@@ -152,7 +151,7 @@ class Scorer:
             encoded = encode(request, self.tokenizer, self.n_ctx, self.backend.n_vocab)
         except Exception as exc:
             # Past here it would end the process, and with it the answers to everybody else.
-            self._fail(request.id, as_request_error(exc))
+            self._events.append(Failed.of(request.id, as_request_error(exc)))
             return
         notes = encoded.notes if self.backend.can_share else (*encoded.notes, ONE_BY_ONE)
         tallies = [Tally(request) for _ in request.continuations]
@@ -194,7 +193,7 @@ class Scorer:
             self._forget_all()
             for query in {row.query for row in involved}:
                 self._drop(query.request.id)
-                self._fail(query.request.id, error)
+                self._events.append(Failed.of(query.request.id, error))
 
     def _next(self, budget: int) -> None:
         """Begin with the oldest row: read what it shares with others, or score it with those."""
@@ -258,7 +257,9 @@ class Scorer:
             return
         scores = [tally.score() for tally in query.tallies]
         if any(score is None for score in scores):
-            self._fail(query.request.id, InferenceError(f"{NO_NUMBERS}; load it in another precision"))
+            self._events.append(
+                Failed.of(query.request.id, InferenceError(f"{NO_NUMBERS}; load it in another precision"))
+            )
             return
         result = {
             "continuations": scores,
@@ -298,6 +299,3 @@ class Scorer:
         if self._reading and self._reading.row and self._reading.row not in self._rows:
             self.backend.forget(self._reading.held)
             self._reading = None
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))

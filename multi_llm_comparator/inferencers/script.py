@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ModelLoadError
+from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, said_of
 from multi_llm_comparator.core.reading import read_bytes
 
 MAX_SCRIPT_BYTES = 1024 * 1024
@@ -26,18 +28,14 @@ Pattern = Annotated[str, Field(max_length=1000), AfterValidator(_is_pattern)]
 Seconds = Annotated[float, Field(ge=0, le=3600)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ScriptedAnswer(_Part):
+class ScriptedAnswer(ClosedModel):
     """The answer when ``pattern`` (a regular expression) is found in the last message."""
 
     pattern: Pattern
     text: str
 
 
-class Fault(_Part):
+class Fault(ClosedModel):
     """Something that goes wrong.
 
     ``kind``: ``error`` fails the request (or the loading) with ``error_type`` and ``message``; ``crash`` aborts the
@@ -55,7 +53,7 @@ class Fault(_Part):
     message: str = "the script says so"
 
 
-class Script(_Part):
+class Script(ClosedModel):
     """The whole behaviour. Every field has a default: ``{}`` is a model that echoes the last message at once.
 
     ``answers`` are tried in order; where none fits the answer is ``otherwise``, or the last message itself when that
@@ -99,5 +97,4 @@ def read_script(path: str) -> Script:
     try:
         return Script.model_validate_json(data)
     except ValidationError as exc:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in exc.errors())
-        raise ModelLoadError(f"{path!r} is not a script of a model: {problems}") from exc
+        raise ModelLoadError(f"{path!r} is not a script of a model: {said_of(exc, MAX_PROBLEMS)}") from exc

@@ -26,7 +26,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.chat import ChatTemplate
-from multi_llm_comparator.inferencers.request_queue import WaitingLine
+from multi_llm_comparator.inferencers.request_queue import WaitingLine, too_many
 from multi_llm_comparator.inferencers.script import Fault, Script, read_script
 from multi_llm_comparator.inferencers.thoughts import Telling
 from multi_llm_comparator.inferencers.tool_grammar import tool_info
@@ -92,7 +92,7 @@ class ScriptedEngine(Engine):
 
     def submit(self, request: GenerationRequest) -> None:
         if self._waiting.is_full:
-            self._fail(request.id, InferenceError(f"{len(self._waiting)} requests wait already; try again later"))
+            self._events.append(too_many(request.id, len(self._waiting)))
             return
         self._waiting.join(request)
 
@@ -101,9 +101,7 @@ class ScriptedEngine(Engine):
         if answer is not None:
             self._finish(answer, "cancelled")
         elif self._waiting.leave(request_id) is not None:
-            self._events.append(
-                Finished(request_id=request_id, reason="cancelled", prompt_tokens=0, completion_tokens=0)
-            )
+            self._events.append(Finished.cancelled(request_id))
 
     def step(self) -> list[Event]:
         while len(self._waiting) and len(self._active) < self._slots:
@@ -132,7 +130,7 @@ class ScriptedEngine(Engine):
         try:
             prompt = self._template.render(request).text
         except InferenceError as exc:
-            self._fail(request.id, exc)
+            self._events.append(Failed.of(request.id, exc))
             return
         asked = [message.content for message in request.messages if message.role != "assistant"]
         text = self._script.answer_to(asked[-1] if asked else "")
@@ -146,7 +144,7 @@ class ScriptedEngine(Engine):
             telling=Telling(request),
         )
         if answer.prompt_tokens >= self.options.n_ctx:
-            self._fail(request.id, _overflow(answer.prompt_tokens, self.options.n_ctx))
+            self._events.append(Failed.of(request.id, _overflow(answer.prompt_tokens, self.options.n_ctx)))
             return
         self._active[request.id] = answer
         seed = 0 if request.config.seed is None else request.config.seed
@@ -160,7 +158,7 @@ class ScriptedEngine(Engine):
         if fault is not None and answer.tokens >= fault.after_tokens:
             error = _strike(fault, InferenceError)
             del self._active[request.id]
-            self._fail(request.id, error)
+            self._events.append(Failed.of(request.id, error))
             return
         piece = next(answer.pieces, None)
         if piece is None:
@@ -187,11 +185,9 @@ class ScriptedEngine(Engine):
                 reason=reason,
                 prompt_tokens=answer.prompt_tokens,
                 completion_tokens=answer.tokens,
+                stop_text=answer.telling.stop_text(reason),
             )
         )
-
-    def _fail(self, request_id: str, error: MultiLLMError) -> None:
-        self._events.append(Failed(request_id=request_id, error_type=type(error).__name__, message=str(error)))
 
 
 def _strike(fault: Fault, usual: type[MultiLLMError]) -> MultiLLMError:

@@ -18,18 +18,18 @@ class StopMatcher:
         self._beginnings = frozenset(stop[0] for stop in self._stops)
         self._reach = max(map(len, self._stops), default=1) - 1
         self._held = ""
-        self._is_hit = False
+        self.hit = ""  # the stop text that was met
 
     def push(self, text: str) -> tuple[str, bool]:
         """Take the next piece; returns the text that is safe to emit, and whether a stop text was met."""
         if not self._stops:
             return text, False
-        if self._is_hit:
+        if self.hit:
             return "", True
         text = self._held + text
-        start = self._first_stop(text)
-        if start is not None:
-            self._held, self._is_hit = "", True
+        if (found := self._first_stop(text)) is not None:
+            start, self.hit = found
+            self._held = ""
             return text[:start], True
         cut = self._unsettled(text)
         self._held = text[cut:]
@@ -40,10 +40,10 @@ class StopMatcher:
         held, self._held = self._held, ""
         return held
 
-    def _first_stop(self, text: str) -> int | None:
-        """Where the stop text begins that is complete first in ``text``."""
-        found = [(start + len(stop), start) for stop in self._stops if (start := text.find(stop)) >= 0]
-        return min(found)[1] if found else None
+    def _first_stop(self, text: str) -> tuple[int, str] | None:
+        """Where the stop text begins that is complete first in ``text``, and which one it is."""
+        found = [(start + len(stop), start, stop) for stop in self._stops if (start := text.find(stop)) >= 0]
+        return min(found)[1:] if found else None
 
     def _unsettled(self, text: str) -> int:
         """Where the part of ``text`` begins that may turn out to be a stop text's beginning."""
@@ -53,17 +53,7 @@ class StopMatcher:
         return len(text)
 
 
-class AnswerStream:
-    """UTF-8 bytes, cut anywhere, to text: characters stay whole, bytes that are no UTF-8 become U+FFFD."""
-
-    def __init__(self, stops: Iterable[str] = ()) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._matcher = StopMatcher(stops)
-
-    def push(self, piece: bytes) -> tuple[str, bool]:
-        """Take the bytes of the next token; returns the text that is safe to emit, and whether a stop text was met."""
-        return self._matcher.push(self._decoder.decode(piece))
-
-    def flush(self) -> str:
-        """What was held back, at the end of the answer; a character that never became whole is left out."""
-        return self._matcher.flush()
+def utf8_decoder() -> codecs.IncrementalDecoder:
+    """From bytes of UTF-8, cut anywhere, to text: characters stay whole, bytes that are no UTF-8 become U+FFFD, and a
+    character that never became whole is left out."""
+    return codecs.getincrementaldecoder("utf-8")("replace")

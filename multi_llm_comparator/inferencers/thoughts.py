@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from multi_llm_comparator.core.events import WRITTEN, Event, TextDelta, ThoughtDelta
+from multi_llm_comparator.core.events import WRITTEN, Event, FinishReason, TextDelta, ThoughtDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_pieces import TokenPiece
 from multi_llm_comparator.core.tools import AUTO
@@ -97,6 +97,11 @@ class AnswerParts:
         return self._splitter.is_fresh
 
     @property
+    def stop_text(self) -> str:
+        """The stop text that was met; empty while none was."""
+        return self._stops.hit
+
+    @property
     def is_undecided(self) -> bool:
         """Whether what came so far may become a thought."""
         return self._splitter.is_before
@@ -131,6 +136,10 @@ class Telling:
     def is_thinking(self) -> bool:
         """Whether a thought is open."""
         return self._parts.is_thinking
+
+    def stop_text(self, reason: FinishReason) -> str:
+        """The stop text that ended an answer which ended for ``reason``, if one did."""
+        return self._parts.stop_text if reason == "stop" else ""
 
     def push(self, text: str, tokens: int, pieces: Iterable[TokenPiece] = ()) -> tuple[list[Event], bool]:
         """Take the text that a token completes, ``tokens`` in all by now; also whether a stop text was met."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from multi_llm_comparator.core.events import Event, Failed, Tokenized
-from multi_llm_comparator.core.exceptions import InferenceError, MultiLLMError
+from multi_llm_comparator.core.exceptions import MultiLLMError, RequestRefusedError
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
 from multi_llm_comparator.inferencers.base import as_request_error
@@ -66,7 +66,7 @@ def tokenized(request: TokenRequest, table: TokenTable, n_ctx: int) -> Event:
     except Exception as exc:
         # Past here it would end the process, and with it the answers to everybody else.
         error: MultiLLMError = as_request_error(exc)
-        return Failed(request_id=request.id, error_type=type(error).__name__, message=str(error))
+        return Failed.of(request.id, error)
 
 
 def _tokens(request: TokenRequest, table: TokenTable) -> list[int]:
@@ -94,9 +94,11 @@ def checked_ids(tokens: Sequence[Any], n_vocab: int) -> list[int]:
     """Token ids that the model has.
 
     Raises:
-        InferenceError: it does not have one of them.
+        RequestRefusedError: it does not have one of them.
     """
     for token in tokens:
         if not isinstance(token, int) or not 0 <= token < n_vocab:
-            raise InferenceError(f"{token!r} is none of this model's {n_vocab} tokens: it is from another tokenizer")
+            raise RequestRefusedError(
+                f"{token!r} is none of this model's {n_vocab} tokens: it is from another tokenizer"
+            )
     return list(tokens)

@@ -12,7 +12,7 @@ from multi_llm_comparator.jobs.events import (
     Began,
     Ended,
     JobEvent,
-    Note,
+    JobNote,
     Phase,
     PointMade,
     Progress,
@@ -35,7 +35,7 @@ class Account:
     def __init__(self) -> None:
         self.phase = ""
         self.progress: JobProgress | None = None
-        self.notes: list[Note] = []
+        self.notes: list[JobNote] = []
         self.artefacts: dict[str, Artefact] = {}
         self.result: Mapping[str, Any] | None = None
         # How the present attempt ended, None as long as it has not said so.
@@ -62,7 +62,7 @@ class Account:
                 self.add_point(as_point(event))
             case Sample():
                 self.add_sample(event)
-            case Note():
+            case JobNote():
                 self._add_note(event)
             case Artefact():
                 if event.path in self.artefacts or len(self.artefacts) < MAX_ARTEFACTS:
@@ -113,7 +113,7 @@ class Account:
     def samples(self) -> tuple[Sample, ...]:
         return tuple(self._samples.values())
 
-    def _add_note(self, note: Note) -> None:
+    def _add_note(self, note: JobNote) -> None:
         if len(self.notes) < MAX_NOTES and (note.level, note.text) not in {(n.level, n.text) for n in self.notes}:
             self.notes.append(note)
 

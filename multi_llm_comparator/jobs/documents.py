@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.jobs.account import Account, sample_key
-from multi_llm_comparator.jobs.events import Artefact, Ended, Note, Sample
+from multi_llm_comparator.jobs.events import Artefact, Ended, JobNote, Sample
 from multi_llm_comparator.jobs.process import Leftover, Share
 from multi_llm_comparator.jobs.snapshot import JobProgress, Trouble
 from multi_llm_comparator.jobs.spec import JobSpec
@@ -44,7 +44,7 @@ class JobDocument(BaseModel):
     read_to: int = 0
     phase: str = ""
     progress: JobProgress | None = None
-    notes: list[Note] = []
+    notes: list[JobNote] = []
     artefacts: list[Artefact] = []
     result: dict[str, Any] | None = None
     outcome: Ended | None = None

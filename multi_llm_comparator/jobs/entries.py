@@ -20,9 +20,10 @@ GROUP = "multi_llm_comparator.jobs"
 ENTRIES = {
     "tuning": "multi_llm_comparator.training.job:run",
     "lm_eval": "multi_llm_comparator.evaluation.lm_eval_job:run",
+    "opencompass": "multi_llm_comparator.evaluation.opencompass_job:run",
 }
 # The page that shows jobs of a kind; what others have added is shown with the tunings.
-PAGES = {"tuning": "tune", "lm_eval": "measure"}
+PAGES = {"tuning": "tune", "lm_eval": "measure", "opencompass": "measure"}
 OTHER_PAGE = "tune"
 
 Entry = Callable[[dict[str, Any], Path, Report], None]

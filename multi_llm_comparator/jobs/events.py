@@ -71,7 +71,7 @@ class Sample(_Event):
     score: FiniteFloat | None = None
 
 
-class Note(_Event):
+class JobNote(_Event):
     event: Literal["note"] = "note"
     level: Level = "info"
     text: Text
@@ -102,7 +102,7 @@ class Ended(_Event):
     text: Text = ""
 
 
-JobEvent = Began | Phase | Progress | PointMade | Sample | Note | Artefact | Result | Ended
+JobEvent = Began | Phase | Progress | PointMade | Sample | JobNote | Artefact | Result | Ended
 _EVENT: TypeAdapter[JobEvent] = TypeAdapter(Annotated[JobEvent, Field(discriminator="event")])
 
 

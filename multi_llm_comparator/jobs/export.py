@@ -5,32 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.json_text import json_text
 from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
-
-FORMATS = ("json", "csv")
-
-
-def export_job(job: JobSnapshot, format: str) -> bytes:
-    """Make the file: ``json`` (complete, but for the files that the job made) or ``csv`` (a row for each point).
-
-    Raises:
-        ConfigurationError: another format.
-    """
-    match format:
-        case "json":
-            return json_text(job_data(job)).encode("utf-8", "replace")
-        case "csv":
-            return curves_csv(job).encode("utf-8", "replace")
-        case _:
-            raise ConfigurationError(f"no export format {format!r} for a job; there are {', '.join(FORMATS)}")
+from multi_llm_comparator.runs.exporting import Exports
 
 
 def job_data(job: JobSnapshot) -> dict[str, Any]:
-    """Everything of a job as plain data."""
+    """Everything of a job as plain data, but for the files that it made."""
     return {
         "id": job.id,
         "kind": job.spec.kind,
@@ -61,3 +44,8 @@ def curves_csv(job: JobSnapshot) -> str:
         for point in curve
     )
     return BYTE_ORDER_MARK + csv_text(rows, names=("series", "step", "value", "measured_at_utc"))
+
+
+export_job = Exports[JobSnapshot](
+    "a job", json=lambda job, _: json_text(job_data(job)), csv=lambda job, _: curves_csv(job)
+)

@@ -14,8 +14,9 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.jobs.account import Account
 from multi_llm_comparator.jobs.documents import JobDocument, run_record, sample_item
 from multi_llm_comparator.jobs.ending import ending_of
-from multi_llm_comparator.jobs.events import Note
+from multi_llm_comparator.jobs.events import JobNote
 from multi_llm_comparator.jobs.folder import JobFolder
+from multi_llm_comparator.jobs.gpu_memory import GpuMemory
 from multi_llm_comparator.jobs.process import (
     AT_WORK_ALREADY,
     JobProcess,
@@ -97,6 +98,7 @@ class JobRun(LiveRun):
         self.leftovers: tuple[Leftover, ...] = ()
         self.waits_for: WaitsFor | None = None
         self.telling = Telling(run_id, folder, store, self.account)
+        self._gpu_memory: GpuMemory | None = None
         self._save_error: str | None = None
         self._process: JobProcess | None = None
         self._task: asyncio.Task[None] | None = None
@@ -193,6 +195,7 @@ class JobRun(LiveRun):
         try:
             # Before there is a process, so that it is looked for whatever happens to this one.
             await self._commit()
+            self._gpu_memory = await asyncio.to_thread(GpuMemory) if self.share.gpus else None
             process = await asyncio.to_thread(start_process, self._id, self.folder, self.spec, self.share)
             if self.recorder is not None and self.recorder.is_closed:
                 # It was deleted while it began.
@@ -347,8 +350,9 @@ class JobRun(LiveRun):
             return
         if self.pid is not None:
             self.leftovers = await asyncio.to_thread(end_group, self._id, self.pid)
-        for left in self.leftovers:
-            self._note(left.text)
+        stranded = await asyncio.to_thread(self._gpu_memory.stranded) if self._gpu_memory is not None else ""
+        for text in filter(None, (*(left.text for left in self.leftovers), stranded)):
+            self._note(text)
         ending = ending_of(
             self.account.ended,
             code,
@@ -361,7 +365,7 @@ class JobRun(LiveRun):
         await self._end(ending.state, ending.error)
 
     def _note(self, text: str) -> None:
-        self.account.add(Note(level="warning", text=text))
+        self.account.add(JobNote(level="warning", text=text))
 
     async def _end(self, state: RunState, error: Trouble | None = None) -> None:
         self.error, self.ended_at, self.waits_for = error, now(), None

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+import psutil
+
 from multi_llm_comparator.core.cpus import available_cpus
-from multi_llm_comparator.jobs.process import Share
+from multi_llm_comparator.core.exceptions import MultiLLMError
+from multi_llm_comparator.jobs.folder import JobFolder
+from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Room, cpus_of
 from multi_llm_comparator.jobs.snapshot import IdleModel
 from multi_llm_comparator.jobs.spec import Needs
@@ -31,6 +36,34 @@ def held_bytes(running: Sequence[Held]) -> tuple[int, int]:
     pairs = [(job.needs.memory_bytes, own_bytes(job.pid) if job.pid is not None else 0) for job in running]
     held = sum(max(promised, taken) for promised, taken in pairs)
     return held, sum(max(0, promised - taken) for promised, taken in pairs)
+
+
+def held_by_others(folder: Path, known: Collection[str]) -> tuple[Held, ...]:
+    """Jobs below ``folder`` that are at work on this machine and not ``known``: another program of the same home, a
+    command or the app, has started them. What cannot be read of one is passed over."""
+    try:
+        places = [JobFolder(place) for place in folder.iterdir() if place.name not in known]
+    except OSError:
+        return ()
+    held = []
+    for place in places:
+        process = find_process(place)
+        try:
+            spec = place.spec() if process is not None else None
+        except MultiLLMError:
+            continue
+        if process is not None and spec is not None and spec.backend == "local":
+            held.append(Held(spec.needs, _share_of(process.pid) if spec.needs.gpus else None, process.pid))
+    return tuple(held)
+
+
+def _share_of(pid: int) -> Share | None:
+    """The GPUs that a process was shown."""
+    try:
+        shown = psutil.Process(pid).environ().get("CUDA_VISIBLE_DEVICES", "")
+    except psutil.Error:
+        return None
+    return Share(1, tuple(int(number) for number in shown.split(",") if number.isdecimal()))
 
 
 class Machine(Protocol):

@@ -21,6 +21,7 @@ import psutil
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.exceptions import JobError
 from multi_llm_comparator.core.private_files import umask_for_models
+from multi_llm_comparator.core.readable import gb
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.spec import JobSpec
 from multi_llm_comparator.services.child_process import child_environment
@@ -60,7 +61,7 @@ class Leftover:
     @property
     def text(self) -> str:
         what = f"process {self.pid} ({self.name}), which the job started, still runs"
-        return f"{what} and holds {self.memory_bytes / 1e9:.2f} GB; end it with 'kill {self.pid}'"
+        return f"{what} and holds {gb(self.memory_bytes)}; end it with 'kill {self.pid}'"
 
 
 class JobProcess:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from multi_llm_comparator.core.readable import gb
 from multi_llm_comparator.jobs.process import Share
 from multi_llm_comparator.jobs.snapshot import IdleModel, WaitsFor
 from multi_llm_comparator.jobs.spec import Needs
@@ -82,7 +83,7 @@ def admit(queue: Sequence[Waiting], room: Room) -> Admission:
 def too_much(needs: Needs, room: Room) -> WaitsFor | None:
     """What no waiting gives a job on this machine."""
     if needs.memory_bytes > room.total_bytes:
-        text = f"needs {_gb(needs.memory_bytes)}; jobs and models may take {_gb(room.total_bytes)} on this machine"
+        text = f"needs {gb(needs.memory_bytes)}; jobs and models may take {gb(room.total_bytes)} on this machine"
         return WaitsFor(what="never", text=text, missing_bytes=needs.memory_bytes - room.total_bytes)
     if needs.gpus > room.total_gpus:
         return WaitsFor(what="never", text=f"needs {needs.gpus} GPU(s); this machine has {room.total_gpus}")
@@ -104,7 +105,7 @@ def _reason(job: Waiting, room: Room, *, ahead: int, is_barred: bool) -> WaitsFo
         return WaitsFor(what="gpus", text=text, ahead=ahead)
     missing = needs.memory_bytes - room.free_bytes
     if missing > 0:
-        text = f"waits for {_gb(missing)}{_who_holds(room)}"
+        text = f"waits for {gb(missing)}{_who_holds(room)}"
         return WaitsFor(
             what="memory", text=text, missing_bytes=missing, models=room.models, idle=room.idle, ahead=ahead
         )
@@ -114,7 +115,7 @@ def _reason(job: Waiting, room: Room, *, ahead: int, is_barred: bool) -> WaitsFo
 def _who_holds(room: Room) -> str:
     models = f"{room.models} model{'s are' if room.models != 1 else ' is'} loaded" if room.models else ""
     idle = f" ({len(room.idle)} idle)" if room.idle else ""
-    jobs = f"jobs hold {_gb(room.jobs_bytes)}" if room.jobs_bytes else ""
+    jobs = f"jobs hold {gb(room.jobs_bytes)}" if room.jobs_bytes else ""
     return f": {' and '.join(filter(None, (models + idle, jobs)))}" if models or jobs else ""
 
 
@@ -128,7 +129,3 @@ def _take(job: Waiting, room: Room) -> tuple[Share, Room]:
         free_gpus=room.free_gpus[job.needs.gpus :],
     )
     return Share(cpus, gpus), left
-
-
-def _gb(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.2f} GB"

@@ -20,7 +20,7 @@ from multi_llm_comparator import __version__
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.files import write_atomically
-from multi_llm_comparator.jobs.events import MAX_LINE_BYTES, Ended, JobEvent, Note, Phase, cut, read_event
+from multi_llm_comparator.jobs.events import MAX_LINE_BYTES, Ended, JobEvent, JobNote, Phase, cut, read_event
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.ray_entry import ID_VARIABLE, MARK, MAX_SPEC_BYTES, SPEC_VARIABLE, VERSION_VARIABLE
 from multi_llm_comparator.jobs.report import Sink
@@ -100,7 +100,7 @@ class _Following:
         if known is not None:
             number, self._submission = known[0] + 1, known[1]
             if await self._status_if_known() in ("PENDING", "RUNNING"):
-                self._sink(Note(text=f"the cluster still works on {self._submission!r}; it is followed again"))
+                self._sink(JobNote(text=f"the cluster still works on {self._submission!r}; it is followed again"))
                 return
         self._submission = f"{self._folder.path.name}-{number}"
         write_atomically(

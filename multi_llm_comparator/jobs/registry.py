@@ -23,11 +23,11 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.jobs.documents import read_document, read_sample, restored_account
 from multi_llm_comparator.jobs.entries import OTHER_PAGE, PAGES, entry_of, job_kinds
-from multi_llm_comparator.jobs.export import FORMATS, export_job
+from multi_llm_comparator.jobs.export import export_job
 from multi_llm_comparator.jobs.folder import JobFolder
-from multi_llm_comparator.jobs.grid import MAX_GRID, GridTable, grid_specs, table_of
+from multi_llm_comparator.jobs.grid import grid_specs
 from multi_llm_comparator.jobs.job_run import STOP_GRACE_S, JobRun, new_job_id
-from multi_llm_comparator.jobs.machine import Held, Machine, held_bytes
+from multi_llm_comparator.jobs.machine import Held, Machine, held_by_others, held_bytes
 from multi_llm_comparator.jobs.process import Share, find_process
 from multi_llm_comparator.jobs.queue import Waiting, admit, too_much
 from multi_llm_comparator.jobs.snapshot import WaitsFor
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 class JobKind:
     """Jobs of one kind, as a kind of run."""
 
-    formats = FORMATS
+    formats = export_job.formats
 
     def __init__(self, name: str, jobs: JobRegistry) -> None:
         self.name, self.page, self._jobs = name, PAGES.get(name, OTHER_PAGE), jobs
@@ -122,7 +122,7 @@ class JobRegistry:
         """Queue a job for every combination of options, such as ``{"learning_rate": [1e-4, 2e-4], "rank": [8, 16]}``.
 
         Returns:
-            The id that all of them have as ``parent_id``: see :meth:`grid_table`.
+            The id that all of them have as ``parent_id``.
 
         Raises:
             ConfigurationError, InsufficientMemoryError, JobError, QueueFullError, StoreError: see :meth:`start`. Where
@@ -136,15 +136,6 @@ class JobRegistry:
         for one in specs:
             await self._start(one, grid_id)
         return grid_id
-
-    async def grid_table(self, parent_id: str) -> GridTable:
-        """The jobs of a grid side by side, in the order in which they were queued."""
-        return table_of([run.snapshot() for run in await self._children(parent_id)])
-
-    async def _children(self, parent_id: str) -> Sequence[JobRun]:
-        found = await self.list(RunFilter(parent_id=parent_id), MAX_GRID)
-        runs = [await self.get(summary.id) for summary in found]
-        return sorted(runs, key=lambda run: run.created_at)
 
     async def _refuse(self, spec: JobSpec, count: int) -> None:
         entry_of(spec.kind)
@@ -225,9 +216,14 @@ class JobRegistry:
         else:
             raise at_work(run_id, run.owner)
 
-    async def resume(self, run_id: str) -> JobRun:
-        """Put a job that was stopped, failed or interrupted into the queue again; see :meth:`RunRegistry.resume`."""
-        return await self.runs.resume(run_id, JobRun)
+    async def resume(self, run_id: str, **changes: Any) -> JobRun:
+        """Put a job that was stopped, failed or interrupted into the queue again; see :meth:`RunRegistry.resume`. It
+        goes on with ``changes`` of its specification (:func:`jobs.spec.changed`), such as its kind can go on with."""
+
+        def change(run: JobRun) -> None:
+            run.spec = run.spec if run.state == "done" else changed(run.spec, **changes)
+
+        return await self.runs.resume(run_id, JobRun, change)
 
     async def duplicate(self, run_id: str, **changes: Any) -> JobSpec:
         """The specification of a job, changed: see :func:`jobs.spec.changed`. Nothing is started."""
@@ -331,7 +327,8 @@ class JobRegistry:
 
     async def _admit(self) -> None:
         elsewhere = [run for run in self._in_order() if run.spec.backend != "local"]
-        room = await asyncio.to_thread(self._machine.room, self._held())
+        others = await asyncio.to_thread(held_by_others, self._folder, {*self._running, *self._queued})
+        room = await asyncio.to_thread(self._machine.room, (*self._held(), *others))
         order = [run for run in self._in_order() if run.spec.backend == "local"]
         admission = admit([Waiting(r.id, r.spec.needs, self._passed.get(r.id, 0)) for r in order], room)
         self._passed |= admission.passed

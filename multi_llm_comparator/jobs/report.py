@@ -17,8 +17,8 @@ from multi_llm_comparator.jobs.events import (
     Artefact,
     Ended,
     JobEvent,
+    JobNote,
     Level,
-    Note,
     Phase,
     PointMade,
     Progress,
@@ -95,7 +95,7 @@ class Report:
 
     def note(self, level: Level, text: str) -> None:
         """Something that who looks at the job should know: what was left out, or works slower, and why."""
-        self._sink(Note(level=level, text=cut(text)))
+        self._sink(JobNote(level=level, text=cut(text)))
 
     def artefact(self, kind: str, path: Path | str, **about: Any) -> None:
         """A file or folder that is whole now: an adapter, a checkpoint, a gguf, a report. ``about`` is JSON data."""
@@ -142,7 +142,7 @@ class EventsFile:
         elif self._size + len(line) > MAX_EVENTS_BYTES and not self._is_full:
             self._is_full = True
             told = f"the job has told {MAX_EVENTS_BYTES >> 20} MiB; curves and samples end here, the work goes on"
-            self._write(event_line(Note(level="warning", text=told)))
+            self._write(event_line(JobNote(level="warning", text=told)))
 
     def _write(self, data: bytes) -> None:
         os.write(self._file, data)

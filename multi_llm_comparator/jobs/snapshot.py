@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from multi_llm_comparator.jobs.events import Artefact, Note, Sample
+from multi_llm_comparator.jobs.events import Artefact, JobNote, Sample
 from multi_llm_comparator.jobs.process import Leftover
 from multi_llm_comparator.jobs.spec import JobSpec
 from multi_llm_comparator.tracking.records import ACTIVE, Point, RunState
@@ -79,7 +79,7 @@ class JobSnapshot:
     progress: JobProgress | None = None
     curves: Mapping[str, Sequence[Point]] = field(default_factory=dict)
     samples: Sequence[Sample] = ()
-    notes: Sequence[Note] = ()
+    notes: Sequence[JobNote] = ()
     artefacts: Sequence[Artefact] = ()
     result: Mapping[str, Any] | None = None
     error: Trouble | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, in_plain_words
+from multi_llm_comparator.core.plain_errors import MAX_PROBLEMS, said_of
 from multi_llm_comparator.services.child_process import is_secret
 
 MAX_OPTIONS_CHARS = 1_000_000
@@ -86,8 +86,7 @@ def make_spec(given: Any) -> JobSpec:
     try:
         return JobSpec.model_validate(given)
     except ValidationError as exc:
-        problems = [f"{'.'.join(map(str, e['loc']))[:80]}: {in_plain_words(e)}" for e in exc.errors()[:MAX_PROBLEMS]]
-        raise ConfigurationError(f"the job cannot be run: {'; '.join(problems)}") from exc
+        raise ConfigurationError(f"the job cannot be run: {said_of(exc, MAX_PROBLEMS)}") from exc
 
 
 def changed(spec: JobSpec, **changes: Any) -> JobSpec:

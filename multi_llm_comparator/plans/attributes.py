@@ -21,7 +21,7 @@ Note = Callable[[str], None]
 
 
 def read_step(attributes: Mapping[str, str], note: Note) -> Step:
-    """Build a step, telling ``note`` about each thing that was mended.
+    """Build a step, telling ``note`` about each thing that was repaired.
 
     Raises:
         MissingAttributeError: no id or no task.

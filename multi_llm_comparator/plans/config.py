@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.plain_errors import first_of, in_plain_words
 from multi_llm_comparator.groups.config import ModelDeclaration
@@ -22,11 +23,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 MAX_QUESTION_CHARS = 100_000
 
 
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelsSection(Section):
+class ModelsSection(ClosedModel):
     """Who plans and who solves. A name is a local model's, an endpoint's own, or a task group's.
 
     A ``threshold`` above the hardest difficulty sends every step to the small model. ``planner_prompt`` replaces the
@@ -52,7 +49,7 @@ class ModelsSection(Section):
         return self
 
 
-class ApiSection(Section):
+class ApiSection(ClosedModel):
     """Endpoints of models that are not local. A key is read from the file that a ``*_key_path`` names."""
 
     small_key_path: str | None = None
@@ -69,7 +66,7 @@ class ApiSection(Section):
         return checked_url(url)
 
 
-class SystemSection(Section):
+class SystemSection(ClosedModel):
     """``workers`` bounds the steps in flight of one question, ``questions_in_flight`` the questions of a data set.
 
     ``result_after`` is what stands before the result in an answer that shows its working; later steps quote only that.
@@ -83,7 +80,7 @@ class SystemSection(Section):
     reports: str = Field(default="data_reports", min_length=1)
 
 
-class BuildSection(Section):
+class BuildSection(ClosedModel):
     """Making question-plan pairs; with ``use_models_for_execution`` only those whose answer came out right are kept."""
 
     enabled: bool = False
@@ -91,7 +88,7 @@ class BuildSection(Section):
     save_thinking: bool = False
 
 
-class DatasetSection(Section):
+class DatasetSection(ClosedModel):
     enabled: bool = False
     path: str | None = None
     limit: int | None = Field(default=None, ge=1)
@@ -104,7 +101,7 @@ class DatasetSection(Section):
         return self
 
 
-class EvaluationSection(Section):
+class EvaluationSection(ClosedModel):
     """Whether a judge model scores the planner's plans and the executor's answers, and where it is.
 
     ``enabled`` alone means both.
@@ -137,7 +134,7 @@ class EvaluationSection(Section):
         return self.enabled and (self.executor_enabled or not self.planner_enabled)
 
 
-class CooperationConfig(Section):
+class CooperationConfig(ClosedModel):
     """The whole file."""
 
     models: ModelsSection

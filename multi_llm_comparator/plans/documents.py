@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from multi_llm_comparator.core.at_work import WorkingProcess
 from multi_llm_comparator.core.clock import now
@@ -16,8 +16,8 @@ from multi_llm_comparator.plans.options import KIND, Phase, PlanOptions
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.step_run import StepRun
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.plans.plan_run import PlanRun
@@ -26,10 +26,8 @@ SCHEMA_VERSION = 1
 _STEP_RUN = TypeAdapter(StepRun)
 
 
-class PlanRunDocument(BaseModel):
+class PlanRunDocument(LifeDocument):
     """Everything of a run but its steps' outcomes, which are stored one by one as they end."""
-
-    model_config = ConfigDict(extra="forbid")
 
     @field_validator("state", mode="before")
     @classmethod
@@ -39,19 +37,15 @@ class PlanRunDocument(BaseModel):
 
     question: str
     options: PlanOptions
-    state: RunState
     phase: Phase = ""
-    created_at: float
-    ended_at: float | None = None
     # The first release kept here who was at work.
     worker: WorkingProcess | None = None
-    pauses: list[tuple[float, float]] = []
+    pauses: list[tuple[float, float]] = Field(default=[])
     steps: tuple[Step, ...] | None = None
     plan_is_direct: bool = False
-    planning: list[PlanningAttempt] = []
+    planning: list[PlanningAttempt] = Field(default=[])
     aggregate: AnswerProgress | None = None
     answer: str | None = None
-    error: str | None = None
 
 
 def run_document(run: PlanRun) -> PlanRunDocument:

@@ -23,7 +23,7 @@ from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import joined_results, result_of, step_prompt
 from multi_llm_comparator.plans.ready_set import ReadySet
 from multi_llm_comparator.plans.reuse import SolvedSteps
-from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun, StepState
 
 DEFAULT_THRESHOLD = 5
 DEFAULT_WORKERS = 10
@@ -256,7 +256,7 @@ class PlanExecutor:
 
     async def _attempt(self, run: StepRun, target: str, prompt: str) -> bool:
         progress = AnswerProgress(requested_at=now())
-        run.attempts.append(Attempt(target, prompt, progress))
+        run.attempts.append(StepAttempt(target, prompt, progress))
         self._on_change()
         await ask(self._source, target, self._request(run.step, prompt), progress, lambda _: self._on_change())
         if progress.state != "done":

@@ -6,14 +6,15 @@ from functools import partial
 
 from markupsafe import Markup
 
-from multi_llm_comparator.core.readable import NOTHING, Language, Say, count, percent, seconds
-from multi_llm_comparator.plans.export_labels import words_of
+from multi_llm_comparator.core.readable import NOTHING, Language, count, percent, seconds
+from multi_llm_comparator.core.words import Say
 from multi_llm_comparator.plans.metrics import RunMetrics, run_metrics, unanswered
 from multi_llm_comparator.plans.outlook import LargeAlone, Outlook, Prediction
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_gantt import GanttWords, gantt_of
 from multi_llm_comparator.plans.run_graph import graph_of
 from multi_llm_comparator.plans.run_words import beside_alone, cost, path_words, speed_up
+from multi_llm_comparator.plans.words import words_of
 from multi_llm_comparator.runs.exporting import html_page, utc_time
 
 # What a chart says, and the key of its text.

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.markdown_text import fenced, one_line, table
-from multi_llm_comparator.core.readable import NOTHING, Language, Say, iso_time, seconds
+from multi_llm_comparator.core.readable import NOTHING, Language, iso_time, seconds
+from multi_llm_comparator.core.words import Say
 from multi_llm_comparator.plans.export_html import figure_rows
-from multi_llm_comparator.plans.export_labels import words_of
 from multi_llm_comparator.plans.metrics import run_metrics, step_metrics, unanswered
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan_run import PlanRun
+from multi_llm_comparator.plans.words import words_of
 
 _COLUMNS = ("task", "needs", "difficulty", "model", "state", "time", "tokens")
 

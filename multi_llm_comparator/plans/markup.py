@@ -1,4 +1,4 @@
-"""Text on its way from a planner to an XML parser: what is not plan is set aside, what is certainly meant is mended.
+"""Text on its way from a planner to an XML parser: what is not plan is set aside, what is certainly meant is repaired.
 
 Everything works on pieces as they arrive; what cannot be judged yet waits for the next piece.
 """
@@ -99,7 +99,7 @@ _ORDINARY = {
 }
 
 
-class Mender:
+class Repairer:
     """Makes a planner's XML well formed where the meaning is certain: bare ``&`` and ``<`` in attribute values,
     quotation marks within them, characters that XML does not allow. Text between tags and comments say nothing that a
     plan can hold; they are noted. Document types and entities are refused."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.timings import AnswerProgress
+from multi_llm_comparator.core.timings import AnswerProgress, known_sum
 from multi_llm_comparator.plans.critical_path import critical_path
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -101,7 +101,7 @@ def step_metrics(run: StepRun) -> StepMetrics:
         prompt_tokens=sum(p.prompt_tokens for p in tries),
         tokens=sum(p.tokens for p in tries),
         tokens_per_second=last.tokens_per_second if last else None,
-        cost_usd=total_cost(p.cost_usd for p in tries),
+        cost_usd=known_sum(p.cost_usd for p in tries),
         was_cut=run.was_cut,
         loading_s=sum(loading),
     )
@@ -145,19 +145,13 @@ def run_metrics(run: PlanRun) -> RunMetrics:
         tokens=sum(p.tokens for p in spent),
         share_small=small,
         share_large=large,
-        cost_usd=total_cost(p.cost_usd for p in spent),
+        cost_usd=known_sum(p.cost_usd for p in spent),
         replans=max(0, len(run.planning) - 1),
         repairs=sum(len(a.repairs) for a in run.planning),
         loading_s=length_s(stalls),
         critical_planning_s=path.planning_s,
         answer_s=answer,
     )
-
-
-def total_cost(costs: Iterable[float | None]) -> float | None:
-    """Sum of the costs that are known, in US dollars; None when none is."""
-    known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
 
 
 def _everything(run: PlanRun) -> list[AnswerProgress]:
@@ -182,8 +176,7 @@ def _shares(run: PlanRun, steps: list[StepMetrics]) -> tuple[float, float]:
 
 
 def _planning_s(run: PlanRun) -> float | None:
-    known = [_answering_s(a.progress) for a in run.planning if a.progress.ended_at is not None]
-    return sum(known) if known else None
+    return known_sum(_answering_s(a.progress) for a in run.planning if a.progress.ended_at is not None)
 
 
 def _answer_s(run: PlanRun) -> float:

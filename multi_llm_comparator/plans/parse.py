@@ -19,7 +19,7 @@ from multi_llm_comparator.plans.errors import (
     TruncatedPlanError,
     UnknownElementError,
 )
-from multi_llm_comparator.plans.markup import Mender, Preamble
+from multi_llm_comparator.plans.markup import Preamble, Repairer
 from multi_llm_comparator.plans.plan import Plan, Step
 
 MAX_REPAIRS_KEPT = 100
@@ -39,15 +39,15 @@ class PlanLimits:
 class PlanParser:
     """Feeds on a planner's text piece by piece and gives each step the moment its tag is closed.
 
-    ``thinking`` is what stood in a ``<think>`` block, ``repairs`` what was mended, in words. After an error the parser
-    is of no more use.
+    ``thinking`` is what stood in a ``<think>`` block, ``repairs`` what was repaired, in words. After an error it is of
+    no more use.
     """
 
     def __init__(self, limits: PlanLimits | None = None) -> None:
         self.repairs: list[str] = []
         self._limits = limits or PlanLimits()
         self._preamble = Preamble()
-        self._mender = Mender(self._note)
+        self._repairer = Repairer(self._note)
         self._xml: XMLPullParser[Element] = XMLPullParser(["start", "end"])
         # Since expat 2.6 (Python 3.13, late 3.11 and 3.12) short pieces wait for more unless it is told otherwise.
         self._flush: Callable[[], None] = getattr(self._xml, "flush", lambda: None)
@@ -72,7 +72,7 @@ class PlanParser:
         """Take a piece of the planner's text; returns the steps it completes.
 
         Raises:
-            PlanError: something that cannot be mended with certainty.
+            PlanError: something that cannot be repaired with certainty.
         """
         self._characters += len(text)
         if self._characters > self._limits.max_characters:
@@ -83,12 +83,12 @@ class PlanParser:
                 return []
             text = self._begin(begun)
         found: list[Step] = []
-        # One tag at a time: what follows the plan's end is not XML, and must reach neither mender nor parser.
+        # One tag at a time: what follows the plan's end is not XML, and must reach neither repairer nor parser.
         for piece in _tags(text):
             if self._has_ended:
                 self._look_behind(piece)
             else:
-                self._read(self._mender.feed(piece), found)
+                self._read(self._repairer.feed(piece), found)
         return found
 
     def close(self, *, complete: bool = True) -> Plan:
@@ -121,10 +121,10 @@ class PlanParser:
         return text
 
     def _finish(self, *, complete: bool) -> None:
-        self._read(self._mender.feed("", final=True), [])
+        self._read(self._repairer.feed("", final=True), [])
         if self._has_ended:
             return
-        if not complete or not self._mender.is_between_tags or not self._steps or self._nesting > 1:
+        if not complete or not self._repairer.is_between_tags or not self._steps or self._nesting > 1:
             raise TruncatedPlanError(f"the plan breaks off after {len(self._steps)} steps; write it to its end")
         self._note("closed the plan, whose </Plan> is missing")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics, total_cost
+from multi_llm_comparator.core.timings import AnswerProgress, known_sum
+from multi_llm_comparator.plans.metrics import RunMetrics, all_steps, run_metrics
 from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.timeline import Interval, length_s, loads_of, merged
@@ -110,7 +110,7 @@ class ModelPerformance:
             ttft_s=median(ttft) if ttft else None,
             tokens_per_second=median(speed) if speed else None,
             busy_s=sum(c.duration_s or 0.0 for c in calls),
-            cost_usd=total_cost(c.cost_usd for c in calls),
+            cost_usd=known_sum(c.cost_usd for c in calls),
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from multi_llm_comparator.core.asking import ask
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError
+from multi_llm_comparator.core.exceptions import MultiLLMError, StoreError, error_from_name, kind_of_all
 from multi_llm_comparator.core.requests import GenerationRequest, Message, OneRun, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.documents import run_record, step_item
@@ -188,13 +188,18 @@ class PlanRun(TaskRun["PlanRun", Phase]):
         assert self.plan is not None
         answers = {step_id: run.answer for step_id, run in self.steps.items() if run.answer is not None}
         if not answers:
-            reasons = dict.fromkeys(run.error for run in self.steps.values() if run.state == "failed")
-            self.error = f"no step has an answer: {'; '.join(filter(None, reasons))}"
-            return
+            raise self._nothing()
         if len(answers) == len(self.plan.steps) and self.last_step_suffices:
             self.answer = result_of(answers[self.plan.sinks[-1]], self.options.executor.result_after)
             return
         await self._ask_aggregator(self.plan, answers)
+
+    def _nothing(self) -> MultiLLMError:
+        """No step has an answer: an error of the kind that they failed with, which says why of each."""
+        failed = [run for run in self.steps.values() if run.state == "failed"]
+        reasons = dict.fromkeys(run.error for run in failed)
+        kinds = [run.attempts[-1].progress.error_type or "" for run in failed if run.attempts]
+        return error_from_name(kind_of_all(kinds), f"no step has an answer: {'; '.join(filter(None, reasons))}")
 
     @property
     def last_step_suffices(self) -> bool:
@@ -210,7 +215,8 @@ class PlanRun(TaskRun["PlanRun", Phase]):
         if self.aggregate.state == "done":
             self.answer = self.aggregate.text.strip()
         else:
-            self.error = f"the answers could not be combined: {self.aggregate.error or 'cut off'}"
+            said = f"the answers could not be combined: {self.aggregate.error or 'cut off'}"
+            raise error_from_name(self.aggregate.error_type or "", said)
 
     # --- what is stored ---------------------------------------------------------------------------------------------
 

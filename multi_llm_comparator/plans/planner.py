@@ -13,7 +13,7 @@ from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.exceptions import GrammarError, MultiLLMError, PlanError, error_from_name
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.plans.parse import PlanLimits, PlanParser
+from multi_llm_comparator.plans.parse import PlanParser
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.prompts import again_messages, planner_messages
 from multi_llm_comparator.plans.step_run import StepRun
@@ -23,7 +23,7 @@ CLOSED_EARLY = "had the plan ended where the planner's tokens ran out"
 
 @dataclass
 class PlanningAttempt:
-    """One time the planner was asked: what it wrote, what was mended, and what was wrong with it in the end.
+    """One time the planner was asked: what it wrote, what was repaired, and what was wrong with it in the end.
 
     ``begun`` are the steps, by id, that were begun by a plan which then could not be used or was never whole, and that
     no later plan has taken over.
@@ -47,7 +47,6 @@ class Planner:
         target: the planner's name.
         config: how it generates.
         grammar: what it is held to, as a local model is; what cannot be held to it is asked again instead.
-        limits: bounds on a plan.
     """
 
     def __init__(
@@ -57,13 +56,11 @@ class Planner:
         config: ModelConfig,
         *,
         grammar: Constraint | None = None,
-        limits: PlanLimits | None = None,
     ) -> None:
         self._source = source
         self._target = target
         self._config = config
         self._grammar = grammar
-        self._limits = limits
 
     async def write(
         self, messages: tuple[Message, ...], on_change: Callable[[], None] = lambda: None
@@ -76,7 +73,7 @@ class Planner:
         """
         attempt = PlanningAttempt(messages, AnswerProgress(requested_at=now()))
         yield attempt
-        parser = PlanParser(self._limits)
+        parser = PlanParser()
         request = GenerationRequest(messages=messages, config=self._config, constraint=self._grammar)
         try:
             async with contextlib.aclosing(self._source.stream(self._target, request)) as events:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.core.readable import Language, cut
 from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.plans.plan import Plan, Step
 
@@ -153,5 +153,4 @@ def _quotes_of(step: Step) -> re.Pattern[str]:
 
 
 def _shortened(answer: str) -> str:
-    answer = answer.strip()
-    return answer if len(answer) <= MAX_QUOTED_CHARACTERS else answer[:MAX_QUOTED_CHARACTERS] + " …"
+    return cut(answer.strip(), MAX_QUOTED_CHARACTERS)

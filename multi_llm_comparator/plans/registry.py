@@ -10,7 +10,7 @@ from multi_llm_comparator.core.exceptions import PlanError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.plans.documents import end_steps, read_run, read_step, restored_plan, restored_steps
-from multi_llm_comparator.plans.export import FORMATS, export_plan_run
+from multi_llm_comparator.plans.export import export_plan_run
 from multi_llm_comparator.plans.options import KIND, PlanOptions
 from multi_llm_comparator.plans.outlook import Outlook
 from multi_llm_comparator.plans.plan import Plan
@@ -35,7 +35,7 @@ class PlanRegistry(TaskRunKind[PlanRun]):
         source: what answers.
     """
 
-    name, page, formats, run_class = KIND, "plans", FORMATS, PlanRun
+    name, page, exports, run_class = KIND, "plans", export_plan_run, PlanRun
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
         super().__init__(runs)
@@ -45,10 +45,7 @@ class PlanRegistry(TaskRunKind[PlanRun]):
 
     async def export(self, run_id: str, format: str, language: Language) -> bytes:
         run = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(self.exported, run, format, language, await self.outlook(run))
-
-    def exported(self, snapshot: PlanRun, format: str, language: Language, outlook: Outlook | None = None) -> bytes:
-        return export_plan_run(snapshot, format, language, outlook)
+        return await asyncio.to_thread(self.exports, (run, await self.outlook(run)), format, language)
 
     async def start(
         self, question: str, options: PlanOptions, *, plan: Plan | None = None, parent_id: str | None = None

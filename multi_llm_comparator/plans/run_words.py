@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from multi_llm_comparator.core.readable import NOTHING, Say
+from multi_llm_comparator.core.readable import NOTHING
+from multi_llm_comparator.core.words import Say
 from multi_llm_comparator.plans.metrics import RunMetrics
 from multi_llm_comparator.plans.outlook import LargeAlone
 

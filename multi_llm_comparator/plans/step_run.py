@@ -13,7 +13,7 @@ OVER: frozenset[StepState] = frozenset({"done", "failed", "skipped", "stopped"})
 
 
 @dataclass
-class Attempt:
+class StepAttempt:
     """One try at a step, with the model (or group) that was asked and what was asked of it."""
 
     target: str
@@ -34,7 +34,7 @@ class StepRun:
     ready_at: float | None = None
     started_at: float | None = None
     ended_at: float | None = None
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[StepAttempt] = field(default_factory=list)
     answer: str | None = None
     error: str | None = None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from statistics import median
 
-from multi_llm_comparator.plans.metrics import total_cost
+from multi_llm_comparator.core.timings import known_sum
 from multi_llm_comparator.plans.outlook import Key, Profile
 from multi_llm_comparator.plans.performance import CallFigures
 
@@ -33,7 +33,7 @@ def profile_of(calls: Sequence[CallFigures]) -> Profile:
         tokens_per_second=median(speeds) if speeds else inf,
         # An answer that its budget ended would have been longer than any that ended by itself.
         tokens=median(inf if c.was_cut else float(c.tokens) for c in calls),
-        usd_per_token=(total_cost(c.cost_usd for c in calls) or 0.0) / sum(c.tokens for c in calls),
+        usd_per_token=(known_sum(c.cost_usd for c in calls) or 0.0) / sum(c.tokens for c in calls),
         answers=len(calls),
         took_s={task: median(seconds) for task, seconds in by_task.items()},
     )

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import load_json
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.keys import KeyStore
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.groups.config_edit import ConfigFile
 from multi_llm_comparator.programs.system_config import MAX_MODELS, ModelSettings, SystemConfig
 
@@ -21,9 +22,7 @@ FORMAT, VERSION = "llm-cooperation models", 1
 MAX_BYTES = 4 << 20
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Model(ClosedModel):
     model_path: str = Field(min_length=1, max_length=1000)
     api_base_url: str | None = None
     supported_tasks: tuple[str, ...] = ()
@@ -31,9 +30,7 @@ class _Model(BaseModel):
     temperature: float | None = Field(default=None, ge=0, le=2)
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class _Document(ClosedModel):
     format: str
     version: int
     base_url: str | None = None
@@ -107,9 +104,7 @@ class APIConfigManager:
         try:
             document = _Document.model_validate(load_json(Path(path), MAX_BYTES))
         except ValidationError as exc:
-            first: Any = exc.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"])) or "file"
-            raise DocumentError(f"{str(path)!r}: {where}: {in_plain_words(first)}") from exc
+            raise DocumentError(f"{str(path)!r}: {said_of(exc, whole='file')}") from exc
         except (OSError, ValueError) as exc:
             raise DocumentError(f"{str(path)!r} cannot be read: {exc}") from exc
         if (document.format, document.version) != (FORMAT, VERSION):

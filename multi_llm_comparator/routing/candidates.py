@@ -59,13 +59,9 @@ def size_in_name(name: str) -> float | None:
 
 
 def find_candidates(
-    gateway: Gateway, models: ModelManager, engine: InferenceEngine, rules: Rules, qualities: Mapping[str, float] = {}
+    gateway: Gateway, models: ModelManager, engine: InferenceEngine, rules: Rules
 ) -> tuple[Candidate, ...]:
-    """Everyone who can be asked now or could be: local models that load, endpoints, and groups that are for a task.
-
-    Args:
-        qualities: what was measured of each, 0 to 1.
-    """
+    """Everyone who can be asked now or could be: local models that load, endpoints, and groups that are for a task."""
     config = gateway.groups.config
     latencies = gateway.parts.history.latencies()
     found: dict[str, Candidate] = {}
@@ -81,7 +77,7 @@ def find_candidates(
             found.pop(models.unique_name(info_of.id), None)
             found[name] = _local(name, info_of, config, rules)
     found = {
-        name: replace(one, latency_s=latencies.get(name), quality=qualities.get(name), out=gateway.parts.why_out(name))
+        name: replace(one, latency_s=latencies.get(name), out=gateway.parts.why_out(name))
         for name, one in found.items()
     }
     return (*found.values(), *_groups(config, found, rules))

@@ -8,11 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from multi_llm_comparator.core.bounded_yaml import parse_yaml
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import said_of
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.groups.config_loader import read_yaml
 
@@ -24,11 +25,7 @@ Word = Annotated[str, Field(min_length=1, max_length=100)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Words(Part):
+class Words(ClosedModel):
     """Words and patterns that say something of a question."""
 
     words: tuple[Word, ...] = Field(default=(), max_length=MAX_WORDS)
@@ -80,20 +77,20 @@ class Signal(Words):
     weight: Annotated[float, Field(ge=-1, le=1)]
 
 
-class ComplexityRules(Part):
+class ComplexityRules(ClosedModel):
     base: Share = 0.1
     long_chars: Annotated[int, Field(gt=0, le=1_000_000)] = 1200
     length_weight: Share = 0.2
     parts_weight: Share = 0.15
-    signals: dict[Word, Signal] = {}
+    signals: dict[Word, Signal] = Field(default={})
 
 
-class CooperationRules(Part):
+class CooperationRules(ClosedModel):
     """When several models are asked together, and how."""
 
     min_complexity: Share = 0.65
     tasks: tuple[Word, ...] = ()
-    modes: dict[Word, Words] = {}
+    modes: dict[Word, Words] = Field(default={})
     otherwise: Word = "parallel"
 
     def mode_for(self, text: str) -> tuple[str, tuple[str, ...]]:
@@ -103,7 +100,7 @@ class CooperationRules(Part):
         return (best, found[best]) if found.get(best) else (self.otherwise, ())
 
 
-class Weights(Part):
+class Weights(ClosedModel):
     """How a choice is weighed: ``quality_priority`` 1 looks at quality alone, 0 at cost and latency alone."""
 
     quality_priority: Share = 0.7
@@ -111,7 +108,7 @@ class Weights(Part):
     latency: Annotated[float, Field(ge=0, le=1000)] = 0.5
 
 
-class Rules(Part):
+class Rules(ClosedModel):
     """All of it."""
 
     tasks: dict[Word, TaskRule]
@@ -162,6 +159,4 @@ def _checked(data: dict[str, Any], source: str) -> Rules:
     try:
         return Rules.model_validate(data)
     except ValidationError as exc:
-        first: Any = exc.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"])) or "file"
-        raise ConfigurationError(f"{source}: {place}: {in_plain_words(first)}") from exc
+        raise ConfigurationError(f"{source}: {said_of(exc, whole='file')}") from exc

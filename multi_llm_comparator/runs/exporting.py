@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from jinja2 import Environment, FileSystemLoader
 
@@ -15,17 +15,32 @@ from multi_llm_comparator.core.readable import Language
 
 PACKAGE = Path(__file__).parents[1]
 
+S = TypeVar("S")
 
-def in_format(format: str, what: str, writers: Mapping[str, Callable[[], str | bytes]]) -> bytes:
-    """The file that one of the writers makes; only that one is called.
 
-    Raises:
-        ConfigurationError: there is none for this format; ``what`` says of what.
+class Exports(Generic[S]):
+    """What a run of one kind is exported as. Called, it makes the file of a snapshot, also of a run that is at work.
+
+    Args:
+        what: the kind, as errors name it: ``a plan run``.
+        writers: by format, the most telling first: each makes the file of a snapshot, with its words in a language.
     """
-    if format not in writers:
-        raise ConfigurationError(f"no export format {format!r} for {what}; there are {', '.join(writers)}")
-    written = writers[format]()
-    return written if isinstance(written, bytes) else written.encode("utf-8", "replace")
+
+    def __init__(self, what: str, **writers: Callable[[S, Language], str | bytes]) -> None:
+        self._what, self._writers = what, writers
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(self._writers)
+
+    def __call__(self, snapshot: S, format: str, language: Language = "en") -> bytes:
+        """The file. Raises ConfigurationError: there is none in this format."""
+        if format not in self._writers:
+            raise ConfigurationError(
+                f"no export format {format!r} for {self._what}; there are {', '.join(self.formats)}"
+            )
+        written = self._writers[format](snapshot, language)
+        return written if isinstance(written, bytes) else written.encode("utf-8", "replace")
 
 
 def html_page(module: str, language: Language, **values: Any) -> str:
@@ -45,11 +60,6 @@ def html_page(module: str, language: Language, **values: Any) -> str:
 @cache
 def _templates() -> Environment:
     return Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(PACKAGE))
-
-
-def cut(text: str, most: int) -> str:
-    """At most so many characters of a text; where it was cut it ends in …."""
-    return text if len(text) <= most else f"{text[:most]} …"
 
 
 def utc_time(at: float) -> str:

@@ -260,8 +260,11 @@ class RunRegistry:
             else:
                 await run.stop()
 
-    async def resume(self, run_id: str, kind: type[T]) -> T:
+    async def resume(self, run_id: str, kind: type[T], before: Callable[[T], None] = lambda run: None) -> T:
         """Continue a run that was stopped, or whose process ended. One that is at work, or complete, is given back.
+
+        Args:
+            before: called with the run before it goes on, to change what it is to do; what it raises ends this.
 
         Raises:
             RunNotFoundError, DocumentError: see :meth:`get`.
@@ -280,6 +283,8 @@ class RunRegistry:
             try:
                 if run.owner is not None or await self._is_stale(run):
                     run = await self._load(run_id)
+                assert isinstance(run, kind)
+                before(run)
                 await run.resume()
             finally:
                 if not run.is_at_work:

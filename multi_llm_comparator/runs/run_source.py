@@ -66,7 +66,7 @@ class RunSource(ABC, Generic[R]):
         try:
             run = await self.started(target, request)
         except MultiLLMError as exc:
-            yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            yield Failed.of(request.id, exc)
             return
         try:
             async with contextlib.aclosing(self._followed(run, request)) as events:
@@ -93,7 +93,7 @@ class RunSource(ABC, Generic[R]):
             yield self.progressed(request_id, line)
         found = self.answer_of(run)
         if found.text is None:
-            error = InferenceError.__name__ if run.state == "failed" else "AnswerInterrupted"
+            error = (run.error_type or InferenceError.__name__) if run.state == "failed" else "AnswerInterrupted"
             message = run.error or f"the {run.kind} was {run.state}"
             yield Failed(request_id=request_id, error_type=error, message=f"{message} (run {run.id})")
             return

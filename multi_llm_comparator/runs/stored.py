@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.runs.task_run import TaskRun
-from multi_llm_comparator.tracking.records import RunRecord
+from multi_llm_comparator.tracking.records import RunRecord, RunState
 
 # Of what a run asked, what a search in lists of runs finds.
 MAX_SEARCHED_CHARS = 200_000
@@ -18,8 +18,20 @@ MAX_SEARCHED_CHARS = 200_000
 D = TypeVar("D", bound=BaseModel)
 
 
-def life_of(run: TaskRun[Any, Any]) -> dict[str, Any]:
+class LifeDocument(BaseModel):
     """The part of a run's document that every kind has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: RunState
+    phase: str = ""
+    created_at: float
+    ended_at: float | None = None
+    error: str | None = None
+
+
+def life_of(run: TaskRun[Any, Any]) -> dict[str, Any]:
+    """What a :class:`LifeDocument` says of a run."""
     return {
         "state": run.state,
         "phase": run.phase,
@@ -29,7 +41,7 @@ def life_of(run: TaskRun[Any, Any]) -> dict[str, Any]:
     }
 
 
-def take_life(run: TaskRun[Any, Any], document: Any) -> None:
+def take_life(run: TaskRun[Any, Any], document: LifeDocument) -> None:
     """Become what :func:`life_of` has stored."""
     run.state, run.phase = document.state, document.phase
     run.created_at, run.ended_at, run.error = document.created_at, document.ended_at, document.error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.task_run import TaskRun
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
@@ -24,13 +25,18 @@ class TaskRunKind(ABC, Generic[R]):
 
     name: str
     page: str
-    formats: tuple[str, ...]
+    exports: Exports[Any]
     # What its runs are. (A class variable cannot name the type that its class is generic over.)
     run_class: ClassVar[Any]
 
     def __init__(self, runs: RunRegistry) -> None:
         self.runs = runs
         runs.register(self)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """See :attr:`RunKind.formats`."""
+        return self.exports.formats
 
     async def get(self, run_id: str) -> R:
         """See :meth:`RunRegistry.get`."""
@@ -42,10 +48,10 @@ class TaskRunKind(ABC, Generic[R]):
         run: R = await self.runs.resume(run_id, self.run_class)
         return run
 
-    async def begun(self, run: R, *, parent_id: str | None = None) -> R:
-        """A new run, stored and at work."""
+    async def begun(self, run: R, *, parent_id: str | None = None, keys: Iterable[str] = ()) -> R:
+        """A new run, stored with the items of these ``keys``, and at work."""
         self.recorded(run, parent_id=parent_id)
-        await run.save()
+        await run.save(*keys)
         run.begin()
         self.runs.adopt(run)
         return run
@@ -53,11 +59,7 @@ class TaskRunKind(ABC, Generic[R]):
     async def export(self, run_id: str, format: str, language: Language) -> bytes:
         """See :meth:`RunKind.export`."""
         snapshot = (await self.get(run_id)).snapshot()
-        return await asyncio.to_thread(self.exported, snapshot, format, language)
-
-    @abstractmethod
-    def exported(self, snapshot: Any, format: str, language: Language) -> bytes:
-        """A snapshot as a file, in one of ``formats``; called in a thread."""
+        return await asyncio.to_thread(self.exports, snapshot, format, language)
 
     def restore(self, record: RunRecord, items: Sequence[ItemRecord]) -> R:
         """See :meth:`RunKind.restore`."""

@@ -41,6 +41,8 @@ class TaskRun(LiveRun, Generic[S, P]):
     phase: P | Literal[""] = ""
     version: int = 0
     error: str | None = None
+    # The type's name of what made it fail, in this process: it is not stored.
+    error_type: str = ""
     created_at: float
     ended_at: float | None = None
     # Why its latest state is not stored.
@@ -105,7 +107,7 @@ class TaskRun(LiveRun, Generic[S, P]):
 
     def launch(self, work: Coroutine[Any, Any, None]) -> None:
         """Have ``work`` done beside the caller, on the running event loop."""
-        self._loop, self._ends_as = asyncio.get_running_loop(), "stopped"
+        self._loop, self._ends_as, self.error_type = asyncio.get_running_loop(), "stopped", ""
         self._task = asyncio.create_task(work)
 
     async def execute(self) -> None:
@@ -115,7 +117,7 @@ class TaskRun(LiveRun, Generic[S, P]):
             await self.work()
             self._enter("done" if self.error is None else "failed")
         except MultiLLMError as exc:
-            self.error = str(exc)
+            self.error, self.error_type = str(exc), type(exc).__name__
             self._enter("failed")
         except asyncio.CancelledError:
             self._enter(self._ends_as)

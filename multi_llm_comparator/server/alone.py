@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from multi_llm_comparator.core.config import ModelConfig
@@ -13,6 +14,10 @@ from multi_llm_comparator.core.garbage import pass_over_what_is_loaded
 from multi_llm_comparator.server.api.application import make_api
 from multi_llm_comparator.server.serving import Served, opened
 from multi_llm_comparator.tracking.api_keys import ApiKeys
+
+
+async def _is_running() -> PlainTextResponse:
+    return PlainTextResponse("Multi-LLM Comparator is running")
 
 
 class Alone:
@@ -28,6 +33,8 @@ class Alone:
         self._default_model, self._n_ctx, self._greeting = default_model, n_ctx, greeting
         self._served: Served | None = None
         self._api = make_api(self._get, lifespan=self._lifespan)
+        # Beside pages this is theirs. Ollama's command asks for it first, to see whether anybody is there.
+        self._api.add_api_route("/", _is_running, include_in_schema=False)
 
     def _get(self) -> Served:
         assert self._served is not None, "the lifespan has begun before the first request"

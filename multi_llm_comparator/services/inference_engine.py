@@ -100,7 +100,7 @@ class InferenceEngine:
                         yield with_notes(event, notes)
         except MultiLLMError as exc:
             if not over:
-                yield Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+                yield Failed.of(request.id, exc)
 
     async def score(self, target: str, request: ScoreRequest) -> ScoreResult:
         """How likely texts are to the local model ``target``. Ask many at once: they are computed together.

@@ -13,6 +13,7 @@ import psutil
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, InvalidParameterError
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.core.readable import gb
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.services.devices import (
     CPU,
@@ -138,17 +139,17 @@ class MemoryManager:
     def _refusal(self, estimate: MemoryEstimate, free: int, busy: Sequence[Footprint]) -> InsufficientMemoryError:
         needed, limit = estimate.total_bytes, self.limit_bytes(estimate.device)
         numbers = (
-            f"needs {_gb(needed)} (weights {_gb(estimate.weights_bytes)}, context {_gb(estimate.kv_cache_bytes)}, "
-            f"overhead {_gb(estimate.overhead_bytes)}) on {estimate.device!r}, where {_gb(max(0, free))} of at most "
-            f"{_gb(limit)} can be had"
+            f"needs {gb(needed)} (weights {gb(estimate.weights_bytes)}, context {gb(estimate.kv_cache_bytes)}, "
+            f"overhead {gb(estimate.overhead_bytes)}) on {estimate.device!r}, where {gb(max(0, free))} of at most "
+            f"{gb(limit)} can be had"
         )
         held_by_work = 0 if estimate.device.startswith("cuda") else self.other_work()[0]
         if busy or held_by_work:
             pinned = [item for item in busy if item.is_pinned]
             at_work = [item for item in busy if not item.is_pinned]
-            models = f"{len(at_work)} busy model(s) hold {_gb(sum(item.bytes for item in at_work))}" if at_work else ""
-            kept = f"{len(pinned)} pinned model(s) hold {_gb(sum(item.bytes for item in pinned))}" if pinned else ""
-            work = f"tunings and other jobs hold {_gb(held_by_work)}" if held_by_work else ""
+            models = f"{len(at_work)} busy model(s) hold {gb(sum(item.bytes for item in at_work))}" if at_work else ""
+            kept = f"{len(pinned)} pinned model(s) hold {gb(sum(item.bytes for item in pinned))}" if pinned else ""
+            work = f"tunings and other jobs hold {gb(held_by_work)}" if held_by_work else ""
             what = "unpin or unload them" if kept and not models and not work else "wait for them, or stop them"
             advice = f"{' and '.join(filter(None, (models, kept, work)))}: {what}"
         else:
@@ -190,7 +191,3 @@ def _proportional_bytes(pid: int, tick: int) -> int | None:
         return int(psutil.Process(pid).memory_full_info().pss)
     except psutil.Error:
         return None
-
-
-def _gb(size_bytes: int) -> str:
-    return f"{size_bytes / 1e9:.2f} GB"

@@ -6,6 +6,7 @@ import contextlib
 
 import psutil
 
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.services.devices import CPU
 from multi_llm_comparator.services.memory_manager import MemoryManager
@@ -36,4 +37,4 @@ def work_limit_bytes() -> int:
 
 def used_too_much(who: str, used_bytes: int, max_bytes: int, doing: str) -> str:
     """The beginning of a message about it, up to what can be done."""
-    return f"{who} used {used_bytes / 1e9:.1f} GB of at most {max_bytes / 1e9:.1f} GB while {doing} and was ended"
+    return f"{who} used {size(used_bytes)} of at most {size(max_bytes)} while {doing} and was ended"

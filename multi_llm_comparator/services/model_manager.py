@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from multi_llm_comparator.core.exceptions import ModelNotFoundError
+from multi_llm_comparator.core.home import CLUSTER_JOBS
 from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.core.near_names import did_you_mean
 from multi_llm_comparator.core.settings import Settings, get_settings
@@ -116,7 +117,10 @@ class ModelManager:
                 models += scan(root, notes, self._budget())
             elif is_wanted:
                 notes.append(f"{str(root)!r} was not found; switch the place off in the settings, or set its variable")
-        return [*models, *scan_jobs(settings.home / "jobs", self._budget())]
+        # Those of a cluster lie here where its machine is this one, or the homes are shared.
+        for jobs in ("jobs", CLUSTER_JOBS):
+            models += scan_jobs(settings.home / jobs, self._budget())
+        return models
 
     def select_models(self, model_ids: list[str]) -> bool:
         """Choose the models to compare.

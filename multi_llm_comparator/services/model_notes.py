@@ -38,6 +38,7 @@ class ModelNotes:
 
     Raises:
         ConfigurationError: in every method: the file is not readable, or what is to be kept is too much.
+        NotWrittenError: the file could not be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +52,7 @@ class ModelNotes:
             return {}
         except (DocumentError, OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
             raise ConfigurationError(
-                f"the notes on models {str(self._path)!r} cannot be read: {exc}; mend the file, or move it away"
+                f"the notes on models {str(self._path)!r} cannot be read: {exc}; correct the file, or move it away"
             ) from exc
 
     def of(self, model_id: str) -> ModelNote:
@@ -87,10 +88,5 @@ class ModelNotes:
         self.keep(model_id, "", ())
 
     def _write(self, notes: dict[str, ModelNote]) -> None:
-        try:
-            write_atomically(
-                self._path,
-                json.dumps({key: asdict(note) for key, note in notes.items()}, ensure_ascii=False, indent=1),
-            )
-        except OSError as exc:
-            raise ConfigurationError(f"{str(self._path)!r} cannot be written: {exc.strerror or exc}") from exc
+        text = json.dumps({key: asdict(note) for key, note in notes.items()}, ensure_ascii=False, indent=1)
+        write_atomically(self._path, text)

@@ -27,6 +27,7 @@ from multi_llm_comparator.core.exceptions import (
     MultiLLMError,
     error_from_name,
 )
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ScoreRequest
 from multi_llm_comparator.core.token_requests import TokenRequest
@@ -271,7 +272,7 @@ class ModelProcess:
         if self._verdict is None and not self._writer.is_closing():
             line = encode(message)
             if len(line) > MAX_LINE_BYTES:
-                raise InferenceError(f"a prompt of {len(line) / 1e6:.0f} MB is too large; shorten it")
+                raise InferenceError(f"a prompt of {size(len(line))} is too large; shorten it")
             self._writer.write(line)
 
     async def _listen(self) -> None:
@@ -361,9 +362,7 @@ class ModelProcess:
             if waiting and not waiting.done():
                 waiting.set_exception(self._verdict)
         for request_id, queue in self._requests.items():
-            queue.put_nowait(
-                Failed(request_id=request_id, error_type=type(self._verdict).__name__, message=str(self._verdict))
-            )
+            queue.put_nowait(Failed.of(request_id, self._verdict))
 
     def _crash_report(self) -> MultiLLMError:
         code = self._child.returncode

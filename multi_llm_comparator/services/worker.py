@@ -143,7 +143,7 @@ class Worker:
         try:
             self._embedder = self._embedder or engine.open_embedder()
         except MultiLLMError as exc:
-            failed = Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))
+            failed = Failed.of(request.id, exc)
             self._untold.append(failed)
             return
         self._embedder.submit(request)

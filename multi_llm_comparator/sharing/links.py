@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from multi_llm_comparator.core.bounded_json import read_json
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.reading import read_bytes
@@ -28,10 +29,8 @@ DAY_S = 86_400.0
 _changing = threading.Lock()
 
 
-class SharedLink(BaseModel):
+class SharedLink(ClosedModel):
     """One link. Times are seconds since the epoch."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, Field(max_length=40)]
     run_id: Annotated[str, Field(max_length=64)]

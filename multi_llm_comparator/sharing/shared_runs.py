@@ -9,6 +9,8 @@ from typing import Any
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import KIND as COMPARISON
+from multi_llm_comparator.comparison.documents import ImageDocument, validated
+from multi_llm_comparator.comparison.limits import MAX_RUN_IMAGES
 from multi_llm_comparator.comparison.planned_turns import planned_turns
 from multi_llm_comparator.comparison.provenance import versions
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
@@ -118,7 +120,10 @@ class SharedRuns:
             raise DocumentError("the bundle holds no session of votes")
         try:
             contestants = [_harmless(one, here) for one in spec["contestants"]]
-            return (await self._votes.start(checked_spec(**{**spec, "contestants": contestants}))).id
+            kept = exported.get("images", ())[:MAX_RUN_IMAGES]
+            images = [validated(ImageDocument, one, "an image in the bundle").image() for one in kept]
+            asked = checked_spec(**{**spec, "contestants": contestants})
+            return (await self._votes.start(asked, images=images)).id
         except (ConfigurationError, TypeError, AttributeError, KeyError) as exc:
             raise DocumentError(f"the votes in the bundle cannot be run here: {exc}") from exc
 

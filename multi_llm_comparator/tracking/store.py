@@ -243,6 +243,15 @@ class Store:
         with translated(self._url), self._engine.connect() as connection:
             return [(model, number) for model, number in connection.execute(query)]
 
+    def all_callers(self) -> list[tuple[str, int]]:
+        """The id of everybody for whom runs were made, with their number, of those that the caller may see; the most
+        frequent first. This machine's own runs have none."""
+        count: Any = func.count()
+        query = select(RUNS.c.caller, count).where(RUNS.c.caller != "", in_seen_run(RUNS.c.id))
+        query = query.group_by(RUNS.c.caller).order_by(count.desc(), RUNS.c.caller)
+        with translated(self._url), self._engine.connect() as connection:
+            return [(caller, number) for caller, number in connection.execute(query)]
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()

@@ -115,9 +115,9 @@ class Usage:
             old = (USAGE.c.at < now() - keep_s) | (USAGE.c.id <= newest - MAX_ROWS)
             return connection.execute(delete(USAGE).where(old)).rowcount
 
-    def totals(self, since: float, until: float | None = None) -> list[UsageTotal]:
+    def totals(self, since: float) -> list[UsageTotal]:
         """By caller and model, the most requests first; at most MAX_GROUPS. Who is no admin is told of itself alone."""
-        chosen = and_(_between(since, until), _seen())
+        chosen = and_(USAGE.c.at >= since, _seen())
         sums = select(USAGE.c.caller, USAGE.c.model, *_SUMS).where(chosen).group_by(USAGE.c.caller, USAGE.c.model)
         sums = sums.order_by(func.count().desc(), USAGE.c.caller, USAGE.c.model).limit(MAX_GROUPS)
         ranked = _ranked(chosen)
@@ -140,7 +140,11 @@ class Usage:
         whole_s = max(1, math.ceil(bucket_s), math.ceil((until - since) / MAX_BUCKETS))
         number = (cast(USAGE.c.at - since, Integer) // whole_s).label("number")
         column = USAGE.c[by]
-        query = select(number, column, *_SUMS).where(_between(since, until), _seen()).group_by(number, column)
+        query = (
+            select(number, column, *_SUMS)
+            .where(USAGE.c.at >= since, USAGE.c.at < until, _seen())
+            .group_by(number, column)
+        )
         query = query.order_by(number, column).limit(MAX_BUCKETS * 50)
         with translated(self._url), self._engine.connect() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
@@ -160,10 +164,6 @@ _SUMS: tuple[ColumnElement[Any], ...] = (
     func.coalesce(func.sum(USAGE.c.micro_usd), 0).label("micro_usd"),
     func.sum(case((USAGE.c.micro_usd.is_(None) & (USAGE.c.status < 400), 1), else_=0)).label("unpriced"),
 )
-
-
-def _between(since: float, until: float | None) -> ColumnElement[bool]:
-    return and_(USAGE.c.at >= since, USAGE.c.at < until) if until is not None else USAGE.c.at >= since
 
 
 def _seen() -> ColumnElement[bool]:

@@ -17,8 +17,23 @@ def keep_freed_memory() -> None:
     fills it with zeros page by page: a third of a step's time on a CPU. Only for processes of their own: they keep what
     they once needed. Elsewhere than with glibc nothing is done.
     """
-    if platform.libc_ver()[0] != "glibc":
+    libc = _glibc()
+    if libc is None:
         return
-    libc = ctypes.CDLL(None)
     for parameter, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _NEVER_BYTES), (_TOP_PAD, _PAD_BYTES)):
         libc.mallopt(parameter, value)
+
+
+def give_back_freed_memory() -> None:
+    """Have the system take what is free at this moment, once.
+
+    For after work of another kind: an answer that is written keeps ever larger keys and values, and the pieces of
+    memory that they leave do not fit what a step needs.
+    """
+    libc = _glibc()
+    if libc is not None:
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None

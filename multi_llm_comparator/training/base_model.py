@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from typing import Any
 
 from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.core.cpus import multiplies_bfloat16
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.services.devices import gpus
+from multi_llm_comparator.services.devices import Device, gpus, torch_runs_on_gpu
 from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
@@ -19,11 +20,21 @@ ROUNDED = (
 )
 
 
+def computes_on_gpu() -> bool:
+    """Whether a tuning on this machine computes on a GPU with memory of its own: there is one, and torch is for it."""
+    return any(gpu.name.startswith("cuda") for gpu in _gpus())
+
+
+def _gpus() -> tuple[Device, ...]:
+    """Those that torch can compute on in this process: a job that asked for none is shown none."""
+    return gpus() if torch_runs_on_gpu() and os.environ.get("CUDA_VISIBLE_DEVICES") != "" else ()
+
+
 def computes_in(options: TuningOptions, *, stored: str) -> str:
     """``"bfloat16"`` or ``"float32"``: the type of the frozen weights and of what passes through them."""
     if options.precision != "auto":
         return options.precision
-    return "bfloat16" if stored == "bfloat16" and (gpus() or multiplies_bfloat16()) else "float32"
+    return "bfloat16" if stored == "bfloat16" and (_gpus() or multiplies_bfloat16()) else "float32"
 
 
 def load_options(options: TuningOptions, files: CheckpointFiles) -> LoadOptions:

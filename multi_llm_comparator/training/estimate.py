@@ -15,13 +15,14 @@ import psutil
 
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError
+from multi_llm_comparator.services.devices import gpu_loads, ram_bytes
 from multi_llm_comparator.services.memory_watch import work_limit_bytes
-from multi_llm_comparator.training.base_model import computes_in
+from multi_llm_comparator.training.base_model import computes_in, computes_on_gpu
 from multi_llm_comparator.training.costs import Costs
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every
+from multi_llm_comparator.training.tuning_steps import LOSS_CHUNK_TOKENS, evaluate_every, step_count
 
 PROCESS_BYTES = 700 * 2**20
 # What the backward pass needs beside what was kept for it, and what the allocator holds in between, by the bytes of a
@@ -30,8 +31,11 @@ AROUND_KEPT = {2: 2.2, 4: 1.5}
 NF4_BYTES = 0.56
 # Of an adapter's value: itself, its gradient, two moments, and what a step makes meanwhile; all float32.
 ADAPTER_BYTES = 20
-# Assumed of a machine that was not measured: floating point operations per second and core, and seconds for the rest.
+# Assumed of a machine that was not measured: floating point operations per second and core, or of a GPU, and seconds
+# for the rest; a GPU waits for each layer to be begun, however little there is to compute.
 ASSUMED_FLOPS = {"float32": 40e9, "bfloat16": 90e9}
+ASSUMED_GPU_FLOPS = {"float32": 8e12, "bfloat16": 25e12}
+ASSUMED_GPU_PASS_S = 0.003
 START_S = 12.0
 ANSWER_S_PER_LAYER = 0.0015
 # Seconds that no short step tells: reading, cleaning and writing; and of each step, what the trainer does around it.
@@ -51,7 +55,8 @@ class Estimate:
     """What a tuning needs at its peak, and how long it takes.
 
     ``parts`` divide ``peak_bytes``; ``why`` says why it does not fit, or is empty. ``is_measured`` tells whether the
-    machine was measured, ``checkpointing`` whether the forward pass is computed twice to save memory.
+    machine was measured, ``checkpointing`` whether the forward pass is computed twice to save memory, and
+    ``on_gpu`` whether the memory is that of a GPU.
     """
 
     peak_bytes: int
@@ -62,10 +67,20 @@ class Estimate:
     is_measured: bool
     available_bytes: int
     why: str = ""
+    on_gpu: bool = False
+
+    @property
+    def ram_bytes(self) -> int:
+        """Of the machine's own memory: all of it, or where a GPU computes, what the process takes and loads."""
+        return self.parts["process"] + self.parts["weights"] if self.on_gpu else self.peak_bytes
 
     @property
     def fits(self) -> bool:
         return not self.why
+
+    def fits_in(self, most: int) -> bool:
+        """Whether it fits now, or could where ``most`` bytes are free."""
+        return self.fits or self.peak_bytes <= most
 
     def check_fits(self, name: str) -> None:
         """Refuse what cannot fit.
@@ -114,12 +129,23 @@ def estimate(
         is_measured=costs is not None,
         available_bytes=available_bytes,
         why=_why(options, parts, available_bytes) if peak > available_bytes else "",
+        on_gpu=computes_on_gpu(),
     )
 
 
-def usable_bytes() -> int:
-    """Memory that is free now, within what all models together may take."""
-    return int(min(psutil.virtual_memory().available * USABLE, work_limit_bytes()))
+def usable_bytes(processes: int = 1) -> int:
+    """Memory that is free now for each of ``processes``: of the GPU that has most, for each has one of its own, or of
+    this machine, within what all models together may take."""
+    if computes_on_gpu() and (loads := gpu_loads()):
+        return int(max(load.total_bytes - load.used_bytes for load in loads) * USABLE)
+    return int(min(psutil.virtual_memory().available * USABLE, work_limit_bytes())) // processes
+
+
+def most_bytes() -> int:
+    """The same when nothing else holds any: what does not fit into that never will."""
+    if computes_on_gpu() and (loads := gpu_loads()):
+        return int(max(load.total_bytes for load in loads) * USABLE)
+    return int(min(ram_bytes() * USABLE, work_limit_bytes()))
 
 
 def together(options: TuningOptions, statistics: DataStatistics) -> int:
@@ -180,8 +206,8 @@ def _assumed_kept(facts: ModelFacts, number_bytes: int) -> int:
 def _time(
     options: TuningOptions, statistics: DataStatistics, facts: ModelFacts, costs: Costs, checkpointing: bool
 ) -> tuple[int, float]:
-    examples = statistics.rows // 2 if options.method == "dpo" else statistics.rows
-    steps = max(1, math.ceil(math.ceil(examples / options.in_step) * options.epochs))
+    examples = statistics.examples(options.method)
+    steps = step_count(examples, options.in_step, options.epochs)
     passes = examples * options.epochs
     if options.packing:
         passes = steps * max(1, math.ceil(statistics.tokens / max(examples, 1) * options.in_step / options.pack_tokens))
@@ -199,11 +225,12 @@ def _time(
 def _assumed_costs(options: TuningOptions, facts: ModelFacts) -> Costs:
     """Of a machine that was not measured, by what its processors usually compute."""
     number_bytes = _number_bytes(options, facts)
-    speed = ASSUMED_FLOPS["bfloat16" if number_bytes == 2 else "float32"] * available_cpus()
+    precision, on_gpu = "bfloat16" if number_bytes == 2 else "float32", computes_on_gpu()
+    speed = ASSUMED_GPU_FLOPS[precision] if on_gpu else ASSUMED_FLOPS[precision] * available_cpus()
     # A product forwards, and one backwards for what lies before; weights that are frozen want no gradient.
     return Costs(
         layer_s=4.0 * facts.linear_parameters / facts.layers / speed,
-        pass_layer_s=0.0,
+        pass_layer_s=ASSUMED_GPU_PASS_S if on_gpu else 0.0,
         head_s=4.0 * facts.vocabulary * facts.width / speed,
         step_layer_s=0.0,
         answer_layer_s=ANSWER_S_PER_LAYER,

@@ -24,14 +24,15 @@ class _TokenLosses(torch.autograd.Function):
         slopes = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         for begin in range(0, len(targets), LOSS_CHUNK_TOKENS):
             part = slice(begin, begin + LOSS_CHUNK_TOKENS)
-            logits = torch.nn.functional.linear(hidden[part], weight, bias).float()
+            logits = torch.nn.functional.linear(hidden[part], weight, bias)
+            # One pass over each token's row, which a core holds: several over all rows would wait for memory.
+            believed = torch.log_softmax(logits.float(), -1)
             wanted = targets[part, None]
-            total = logits.logsumexp(-1, keepdim=True)
-            losses[part] = (total - logits.gather(1, wanted)).squeeze(1)
+            losses[part] = -believed.gather(1, wanted).squeeze(1)
             if slopes is not None:
                 # The slope of the loss by the logits: what is believed of each token, less 1 for the right one.
-                believed = logits.sub_(total).exp_()
-                believed.scatter_add_(1, wanted, torch.full_like(total, -1.0))
+                believed.exp_()
+                believed.scatter_add_(1, wanted, torch.full_like(wanted, -1.0, dtype=believed.dtype))
                 slopes[part] = believed.to(weight.dtype) @ weight
         if slopes is not None:
             ctx.save_for_backward(slopes)

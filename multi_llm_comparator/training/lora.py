@@ -23,7 +23,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.work_folder import open_work_folder
 from multi_llm_comparator.inferencers.pytorch_environment import limit_threads
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
-from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, LoadedModel, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_load import FLOAT32, LoadedCheckpoint, load_checkpoint
 from multi_llm_comparator.jobs.events import Level
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.allocator import keep_freed_memory
@@ -130,10 +130,7 @@ class _Tuning:
         expected = self._estimated(cleaned)
         self.report.phase("loading")
         loaded = load_checkpoint(str(self.base), load_options(self.options, CheckpointFiles(self.base)))
-        for note in (*loaded.notes, rounding_note(str(loaded.dtype).removeprefix("torch."))):
-            # In which numbers an engine would compute it is another question.
-            if note and not note.startswith(FLOAT32[:16]):
-                self.report.note("info", note)
+        self._tell_of(loaded)
         left_out = LeftOut()
         train, validation = (self._examples(found, loaded, left_out) for found in (cleaned.train, cleaned.validation))
         for reason in left_out:
@@ -162,6 +159,12 @@ class _Tuning:
             report=self.report,
         )
         return self._ended(loop, loop.run(), start, cleaned, loaded)
+
+    def _tell_of(self, loaded: LoadedCheckpoint) -> None:
+        for note in (*loaded.notes, rounding_note(str(loaded.dtype).removeprefix("torch."))):
+            # In which numbers an engine would compute it is another question.
+            if note and not note.startswith(FLOAT32[:16]):
+                self.report.note("info", note)
 
     def _cleaned(self) -> CleanReport:
         spec = self.options.data
@@ -204,12 +207,12 @@ class _Tuning:
             InsufficientMemoryError: it cannot fit.
         """
         assert cleaned.statistics is not None
-        free_bytes = usable_bytes() // this_place().count_here
+        free_bytes = usable_bytes(this_place().count_here)
         expected = estimate(self.options, cleaned.statistics, model_facts(self.base), available_bytes=free_bytes)
         expected.check_fits(self.base.name)
         return expected
 
-    def _examples(self, found: Iterable[DataExample], loaded: LoadedModel, left_out: LeftOut) -> Examples:
+    def _examples(self, found: Iterable[DataExample], loaded: LoadedCheckpoint, left_out: LeftOut) -> Examples:
         maker = RowMaker(loaded.tokenizer, loaded.stop_ids, min(loaded.n_ctx, self.options.max_tokens))
         made = Examples()
         for example in found:
@@ -221,7 +224,7 @@ class _Tuning:
         return made
 
     def _ended(
-        self, loop: TuningLoop, is_done: bool, start: TuningStart, cleaned: CleanReport, loaded: LoadedModel
+        self, loop: TuningLoop, is_done: bool, start: TuningStart, cleaned: CleanReport, loaded: LoadedCheckpoint
     ) -> TuningResult:
         step, steps = loop.steps
         state = loop.state
@@ -276,7 +279,7 @@ def _checked_output(options: TuningOptions) -> Path | None:
     return output
 
 
-def _checked_vocabulary(loaded: LoadedModel, examples: Iterable[Example]) -> int:
+def _checked_vocabulary(loaded: LoadedCheckpoint, examples: Iterable[Example]) -> int:
     """How many tokens the model knows, which must be all that the rows have."""
     known = int(loaded.model.get_input_embeddings().num_embeddings)
     highest = max(int(row.input_ids.max()) for example in examples for row in example)

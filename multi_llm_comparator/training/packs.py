@@ -18,7 +18,7 @@ SLICE_EXAMPLES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainingStep:
     """The examples of one optimizer step, by number, as the packs that are computed one after another."""
 
     packs: tuple[Pack, ...]
@@ -28,7 +28,9 @@ class Step:
         return tuple(number for pack in self.packs for number in pack)
 
 
-def planned_steps(lengths: Sequence[int], *, epochs: float, in_step: int, max_tokens: int, seed: int) -> list[Step]:
+def planned_steps(
+    lengths: Sequence[int], *, epochs: float, in_step: int, max_tokens: int, seed: int
+) -> list[TrainingStep]:
     """All steps of a tuning, in order.
 
     Args:
@@ -38,7 +40,7 @@ def planned_steps(lengths: Sequence[int], *, epochs: float, in_step: int, max_to
         max_tokens: of a pack, unless one example alone is longer. 0: each example is a pack.
         seed: of the order, which differs from epoch to epoch.
     """
-    steps: list[Step] = []
+    steps: list[TrainingStep] = []
     for epoch, share in enumerate(_shares(epochs)):
         order = np.random.default_rng((seed, epoch)).permutation(len(lengths))
         order = order[: max(1, math.ceil(len(lengths) * share))]
@@ -63,13 +65,14 @@ def _shares(epochs: float) -> list[float]:
     return [1.0] * whole + ([rest] if rest > 1e-9 else [])
 
 
-def _alone(chosen: Sequence[int], in_step: int) -> list[Step]:
+def _alone(chosen: Sequence[int], in_step: int) -> list[TrainingStep]:
     return [
-        Step(tuple((number,) for number in chosen[begin : begin + in_step])) for begin in range(0, len(chosen), in_step)
+        TrainingStep(tuple((number,) for number in chosen[begin : begin + in_step]))
+        for begin in range(0, len(chosen), in_step)
     ]
 
 
-def _packed(chosen: Sequence[int], lengths: Sequence[int], in_step: int, max_tokens: int) -> list[Step]:
+def _packed(chosen: Sequence[int], lengths: Sequence[int], in_step: int, max_tokens: int) -> list[TrainingStep]:
     """``chosen`` cut into steps, each packed for itself: the batches of one table are packed apart from each other."""
     from datasets import Dataset
     from trl import pack_dataset
@@ -87,4 +90,4 @@ def _packed(chosen: Sequence[int], lengths: Sequence[int], in_step: int, max_tok
     for row in table.with_format("numpy"):
         found = [int(place) for place in dict.fromkeys(row["place"].tolist())]
         steps[found[0] // in_step].append(tuple(chosen[place] for place in found))
-    return [Step(tuple(packs)) for packs in steps]
+    return [TrainingStep(tuple(packs)) for packs in steps]

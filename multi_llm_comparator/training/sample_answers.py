@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from multi_llm_comparator.core.exceptions import InferenceError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel
+from multi_llm_comparator.inferencers.pytorch_load import LoadedCheckpoint
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.training.chat_rows import IGNORED, Row
 
@@ -38,7 +38,7 @@ class AnswerWriter:
         together: whether prompts of different lengths may be read in one batch.
     """
 
-    def __init__(self, loaded: LoadedModel, max_tokens: int, *, together: bool) -> None:
+    def __init__(self, loaded: LoadedCheckpoint, max_tokens: int, *, together: bool) -> None:
         self._loaded, self._max_tokens, self._together = loaded, max_tokens, together
         self._encoder = PromptEncoder(loaded.tokenizer)
         # Rows may be kept shorter than what the model can read.

@@ -17,13 +17,14 @@ from typing import Annotated, Any
 import typer
 
 from multi_llm_comparator.core.command_end import INTERRUPTED, exit_code
-from multi_llm_comparator.core.exceptions import MultiLLMError, TrainingError
+from multi_llm_comparator.core.exceptions import InvalidParameterError, MultiLLMError, TrainingError
 from multi_llm_comparator.core.plain_text import PlainConsole
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.job import tune_in
 from multi_llm_comparator.training.together import this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
 from multi_llm_comparator.training.tuning_printer import TuningPrinter, chance, shown
+from multi_llm_comparator.training.tuning_spec import AskedJob, Elsewhere
 
 AS_JOB = "--as_job"
 # What knows the queue of jobs.
@@ -78,15 +79,19 @@ def train(
     seed: Annotated[int, _option("seed", "Of the adapters and the order of answers.")] = _usual("seed"),
     mlflow_uri: Annotated[str | None, _option("mlflow_uri", "Where MLflow is told of it.")] = None,
     as_job: Annotated[bool, typer.Option(AS_JOB, help="Put it into the workbench's queue of jobs.")] = False,
+    ray: Annotated[str | None, _option("ray", "With --as_job: a Ray cluster, http://HOST:8265.")] = None,
+    ray_gpus: Annotated[int, typer.Option("--ray_gpus", min=0, max=1, help="GPUs that Ray is asked for.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")] = False,
-) -> TuningOptions | None:
+) -> AskedJob | None:
     """Tune a model by LoRA on chats, and write the tuned model as a checkpoint of its own."""
     given = dict(locals())
-    del given["as_job"], given["as_json"]
+    del given["as_job"], given["ray"], given["ray_gpus"], given["as_json"]
     options = _options(given)
+    if ray and not as_job:
+        raise InvalidParameterError(f"{ray!r} is for jobs: give {AS_JOB} with it")
     if as_job:
         # For who asked: the queue is no part of what tunes.
-        return options
+        return AskedJob(options, Elsewhere(ray, ray_gpus) if ray else None, as_json)
     output = Path(os.path.abspath(output_dir))  # noqa: PTH100 - a link is not what it points to
     work = output.with_name(f".{output.name}.tuning")
     if not this_place().is_first:

@@ -14,7 +14,7 @@ from peft.utils import load_peft_weights
 
 from multi_llm_comparator.core.exceptions import TrainingError
 from multi_llm_comparator.inferencers.pytorch_errors import detail, is_out_of_memory
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel
+from multi_llm_comparator.inferencers.pytorch_load import LoadedCheckpoint
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training.checkpoints import Checkpoints, TuningState
 from multi_llm_comparator.training.lora_linear import fuse_adapters
@@ -48,7 +48,7 @@ class TuningLoop:
 
     def __init__(
         self,
-        loaded: LoadedModel,
+        loaded: LoadedCheckpoint,
         train: Examples,
         validation: Examples,
         options: TuningOptions,
@@ -180,7 +180,7 @@ class TuningLoop:
         return f"memory ran out during a step; {kept}. To go on, {LESS_MEMORY}"
 
 
-def _sampling(loaded: LoadedModel, options: TuningOptions, validation: Examples, *, together: bool) -> Sampling:
+def _sampling(loaded: LoadedCheckpoint, options: TuningOptions, validation: Examples, *, together: bool) -> Sampling:
     writer = AnswerWriter(loaded, options.sample_tokens, together=together)
     if options.fixed_prompts:
         found = [writer.asked(text) for text in options.fixed_prompts]

@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from multi_llm_comparator.core.plain_text import PlainConsole
-from multi_llm_comparator.jobs.events import JobEvent, Note, PointMade, Result
+from multi_llm_comparator.jobs.events import JobEvent, JobNote, PointMade, Result
 from multi_llm_comparator.jobs.events import Progress as Told
 
 PHASES = {"reading": "Reading the data", "loading": "Loading the model", "saving": "Writing the tuned model"}
@@ -37,7 +37,7 @@ class TuningPrinter:
 
     def __call__(self, event: JobEvent) -> None:
         match event:
-            case Note(level=level, text=text):
+            case JobNote(level=level, text=text):
                 self._messages.print(text, style=_STYLES[level])
             case Result(values=values):
                 self._on_result(values)

@@ -13,3 +13,12 @@ LOSS_CHUNK_TOKENS = 256
 def evaluate_every(chosen: int | str, steps: int) -> int:
     """Steps from one evaluation to the next."""
     return max(1, math.ceil(steps / AUTO_EVALUATIONS)) if isinstance(chosen, str) else chosen
+
+
+def step_count(examples: int, in_step: int, epochs: float) -> int:
+    """Steps of a whole tuning; an epoch ends with a smaller step where its examples do not fill the last one."""
+    whole = int(epochs)
+    steps = whole * math.ceil(examples / in_step)
+    # Of a broken epoch the first examples are seen.
+    rest = math.ceil(examples * (epochs - whole)) if epochs - whole > 1e-9 else 0
+    return max(1, steps + math.ceil(rest / in_step))

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from multi_llm_comparator.training.objectives import Example, Objective, length_of
-from multi_llm_comparator.training.packs import Pack, Step
+from multi_llm_comparator.training.packs import Pack, TrainingStep
 from multi_llm_comparator.training.together import PATIENCE_S, begin_alike, share_of, summed, this_place
 from multi_llm_comparator.training.tuning_options import TuningOptions
 
@@ -42,7 +42,7 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         model: Any,
         objective: Objective,
         examples: Sequence[Example],
-        steps: Sequence[Step],
+        steps: Sequence[TrainingStep],
         micro_tokens: int,
         arguments: TrainingArguments,
         callback: TrainerCallback,
@@ -72,7 +72,7 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         """Gradients of a whole step, pack after pack; its mean loss."""
         began = time.perf_counter()
         model.train()
-        step: Step = inputs["step"]
+        step: TrainingStep = inputs["step"]
         weight = sum(self._objective.weight(self._examples[number]) for number in step.examples)
         total = torch.zeros((), device=self.args.device)
         for pack in self._own_packs(step):
@@ -87,7 +87,7 @@ class TuningTrainer(Trainer):  # type: ignore[misc]
         self.step_s = time.perf_counter() - began
         return mean
 
-    def _own_packs(self, step: Step) -> Sequence[Pack]:
+    def _own_packs(self, step: TrainingStep) -> Sequence[Pack]:
         """What this process computes of a step: all of it, unless others compute with it."""
         place = this_place()
         if place.is_alone:

@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
+from multi_llm_comparator.training.allocator import give_back_freed_memory
 from multi_llm_comparator.training.checkpoints import CURVE_POINTS, Checkpoints
 from multi_llm_comparator.training.together import this_place, told_by_first, wait_for_all
 from multi_llm_comparator.training.tuning_options import TuningOptions
@@ -133,6 +134,7 @@ class TuningWatch(TrainerCallback):  # type: ignore[misc]
             self._report.point("validation_loss", step, loss)
             self._judge(loss, step, control)
         self.validation.tell_answers(self._report, step, each)
+        give_back_freed_memory()
         self._report.phase("training")
 
     def _judge(self, loss: float, step: int, control: Any) -> None:

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.voting.snapshot import Phase
 from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, VotingSpec
-from multi_llm_comparator.voting.turns import Turn
+from multi_llm_comparator.voting.turns import VoteTurn
 
 if TYPE_CHECKING:
     from multi_llm_comparator.voting.vote_run import VoteRun
 
 KIND = "vote"
 SCHEMA_VERSION = 1
-_TURN = TypeAdapter(Turn)
+_TURN = TypeAdapter(VoteTurn)
 
 
-class VotingDocument(BaseModel):
+class VotingDocument(LifeDocument):
     """Everything of a session but its turns, which are stored one by one."""
 
-    model_config = ConfigDict(extra="forbid")
-
     spec: VotingSpec
-    state: RunState
     phase: Phase = ""
-    created_at: float
-    ended_at: float | None = None
-    error: str | None = None
     facts: dict[str, ModelFacts] = Field(default={}, max_length=MAX_CONTESTANTS)
     versions: dict[str, str] = Field(default={}, max_length=50)
 
@@ -55,12 +49,12 @@ def turn_key(number: int) -> str:
     return str(number)
 
 
-def turn_document(turn: Turn) -> dict[str, Any]:
+def turn_document(turn: VoteTurn) -> dict[str, Any]:
     document: dict[str, Any] = _TURN.dump_python(turn, mode="json")
     return document
 
 
-def turn_item(run_id: str, turn: Turn) -> ItemRecord:
+def turn_item(run_id: str, turn: VoteTurn) -> ItemRecord:
     """What the store keeps of a turn; its text, which searches find, is that of its answers."""
     return ItemRecord(
         run_id=run_id,
@@ -78,14 +72,14 @@ def read_run(record: RunRecord) -> VotingDocument:
     return read_document(record, VotingDocument, KIND, SCHEMA_VERSION)
 
 
-def read_turn(document: Any, spec: VotingSpec, what: str) -> Turn:
+def read_turn(document: Any, spec: VotingSpec, what: str) -> VoteTurn:
     """A stored turn.
 
     Raises:
         DocumentError: it is none of this session; ``what`` names it.
     """
     try:
-        turn: Turn = _TURN.validate_python(document)
+        turn: VoteTurn = _TURN.validate_python(document)
     except ValidationError as exc:
         raise DocumentError(f"{what} cannot be read") from exc
     known = {one.id for one in spec.contestants}

@@ -6,15 +6,16 @@ Turns that wait for a vote are in none of them: a file must not tell either who 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from pydantic_core import to_jsonable_python
 
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.json_text import json_text
-from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
-from multi_llm_comparator.runs.exporting import in_format
+from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.voting.documents import SCHEMA_VERSION, turn_document
 from multi_llm_comparator.voting.export_html import to_html
 from multi_llm_comparator.voting.export_markdown import to_markdown
@@ -22,32 +23,7 @@ from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.tally import tally
 from multi_llm_comparator.voting.turns import BAD, TIE
 
-FORMATS = ("html", "json", "csv", "markdown")
 FORMAT = "multi-llm-comparator votes"
-
-
-def export_votes(snapshot: VotingSnapshot, format: str, language: Language = "en") -> bytes:
-    """Make the file.
-
-    Args:
-        snapshot: also of one that is still at work.
-        format: ``html`` (one page that needs nothing else), ``json`` (complete), ``csv`` (a row for each answer) or
-            ``markdown`` (the ranking and all votes).
-        language: of the words in HTML and Markdown.
-
-    Raises:
-        ConfigurationError: another format.
-    """
-    return in_format(
-        format,
-        "votes",
-        {
-            "html": lambda: to_html(snapshot, language),
-            "json": lambda: json_text(votes_data(snapshot)),
-            "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.voted else ("run_id",)),
-            "markdown": lambda: to_markdown(snapshot, language),
-        },
-    )
 
 
 def votes_data(snapshot: VotingSnapshot) -> dict[str, Any]:
@@ -68,7 +44,13 @@ def votes_data(snapshot: VotingSnapshot) -> dict[str, Any]:
         "versions": dict(snapshot.versions),
         "ranking": {"labels": found.labels, **to_jsonable_python(found.ranked())},
         "turns": [turn_document(turn) for turn in snapshot.voted],
+        **({"images": [asdict(image) for image in snapshot.images.values()]} if snapshot.images else {}),
     }
+
+
+def _csv(snapshot: VotingSnapshot) -> str:
+    """A row for each answer."""
+    return BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.voted else ("run_id",))
 
 
 def _rows(snapshot: VotingSnapshot) -> Iterator[dict[str, Any]]:
@@ -83,6 +65,7 @@ def _rows(snapshot: VotingSnapshot) -> Iterator[dict[str, Any]]:
                 "voted_at": iso_time(turn.voted_at),
                 "prompt_id": prompt.id,
                 "prompt": prompt.text,
+                **({"images_sha256": " ".join(prompt.images)} if snapshot.images else {}),
                 "tags": ";".join(prompt.tags),
                 "place": place,
                 "model": contestant.name,
@@ -97,3 +80,12 @@ def _rows(snapshot: VotingSnapshot) -> Iterator[dict[str, Any]]:
                 "duration_s": answer.duration_s,
                 "read_s": None if turn.voted_at is None else max(0.0, turn.voted_at - turn.ready_at),
             }
+
+
+export_votes = Exports[VotingSnapshot](
+    "votes",
+    html=to_html,
+    json=lambda snapshot, _: json_text(votes_data(snapshot)),
+    csv=lambda snapshot, _: _csv(snapshot),
+    markdown=to_markdown,
+)

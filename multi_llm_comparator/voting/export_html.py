@@ -8,14 +8,15 @@ from functools import partial
 
 from multi_llm_comparator.comparison.differences import Piece, word_differences
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.readable import Language, iso_time
-from multi_llm_comparator.runs.exporting import cut, html_page
+from multi_llm_comparator.core.readable import Language, cut, iso_time
+from multi_llm_comparator.core.stored_images import StoredImage
+from multi_llm_comparator.runs.exporting import html_page
 from multi_llm_comparator.voting.export_markdown import RANKING_NAMES, ranking_rows
 from multi_llm_comparator.voting.ranking import Ranking, points
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import text_parameters
 from multi_llm_comparator.voting.tally import Tally, tally
-from multi_llm_comparator.voting.turns import Turn, VoteAnswer
+from multi_llm_comparator.voting.turns import VoteAnswer, VoteTurn
 from multi_llm_comparator.voting.words import choice_words, notes, say, verdict_lines
 
 MAX_TURNS = 1000
@@ -50,6 +51,7 @@ class Section:
     prompt: str
     verdict: str
     cards: tuple[Card, ...]
+    images: tuple[StoredImage, ...]
 
 
 def to_html(snapshot: VotingSnapshot, language: Language) -> str:
@@ -105,7 +107,7 @@ def scale(found: Tally, ranking: Ranking) -> tuple[list[Bar], list[tuple[float, 
     return bars, ticks
 
 
-def _section(snapshot: VotingSnapshot, turn: Turn, language: Language) -> Section:
+def _section(snapshot: VotingSnapshot, turn: VoteTurn, language: Language) -> Section:
     names = {one.id: one.name for one in snapshot.spec.contestants}
     best = turn.best
     first = turn.answers[0].text
@@ -118,6 +120,7 @@ def _section(snapshot: VotingSnapshot, turn: Turn, language: Language) -> Sectio
         prompt=snapshot.spec.prompts[turn.prompt].text,
         verdict=choice_words(turn, names[best.contestant] if best else "", language),
         cards=tuple(cards),
+        images=snapshot.images_of(turn),
     )
 
 

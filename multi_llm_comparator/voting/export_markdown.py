@@ -36,7 +36,8 @@ def _votes(snapshot: VotingSnapshot, language: Language) -> list[list[str]]:
     rows = []
     for turn in snapshot.voted:
         name = snapshot.spec.contestant(turn.best.contestant).name if turn.best else ""
-        prompt = cut_line(snapshot.spec.prompts[turn.prompt].text, MAX_PROMPT_CHARS)
+        names = "".join(f"[{image.name}] " for image in snapshot.images_of(turn))
+        prompt = cut_line(names + snapshot.spec.prompts[turn.prompt].text, MAX_PROMPT_CHARS)
         rows.append([str(turn.number + 1), prompt, choice_words(turn, name, language)])
     return rows
 

@@ -24,7 +24,8 @@ class HumanPreference:
 def human_preferences(sessions: Iterable[VotingSnapshot], prompts_digest: str = "") -> list[HumanPreference]:
     """All pairs that people compared; with ``prompts_digest`` those on the prompt set of this digest.
 
-    Pairs that were counted as ties because their answers were the same are not people's word, and left out.
+    Pairs that were counted as ties because their answers were the same are not people's word, and left out; so are
+    answers about images, which an evaluation does not ask about.
     """
     found = []
     for session in sessions:
@@ -32,7 +33,7 @@ def human_preferences(sessions: Iterable[VotingSnapshot], prompts_digest: str = 
             continue
         targets = {one.id: one.target for one in session.spec.contestants}
         for turn in session.voted:
-            if turn.is_automatic:
+            if turn.is_automatic or session.spec.prompts[turn.prompt].images:
                 continue
             prompt = session.spec.prompts[turn.prompt].text
             for n, one in enumerate(turn.answers):

@@ -15,6 +15,7 @@ from multi_llm_comparator.voting.snapshot import VotingSnapshot
 
 def preference_rows(sessions: Iterable[VotingSnapshot]) -> Iterator[dict[str, Any]]:
     """A row for each answer that was found worse than another to its prompt; ties and bad answers teach no preference.
+    Answers about images are left out: the text alone does not say what they were better at.
 
     What is chosen and rejected is each said once, also where several votes say the same.
     """
@@ -23,7 +24,7 @@ def preference_rows(sessions: Iterable[VotingSnapshot]) -> Iterator[dict[str, An
         system = session.spec.system
         for turn in session.voted:
             best = turn.best
-            if best is None or not best.text.strip():
+            if best is None or not best.text.strip() or session.spec.prompts[turn.prompt].images:
                 continue
             prompt = session.spec.prompts[turn.prompt].text
             for other in turn.answers:

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from math import comb
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 
 MAX_CONTESTANTS, MAX_SHOWN = 16, 4
 MAX_PROMPTS, MAX_PROMPT_CHARS, MAX_ALL_CHARS = 10_000, 100_000, 8_000_000
 MAX_TURNS = 100_000
+MAX_PROMPT_IMAGES = 4
 MAX_TARGET_CHARS, MAX_LABEL_CHARS, MAX_TITLE_CHARS = 1024, 300, 200
 CONTESTANT_IDS = tuple("abcdefghijklmnop")
 # What changes nothing in what is written, or is drawn for each answer.
@@ -26,13 +28,10 @@ _NOT_OF_THE_TEXT = frozenset(
 RowId = Annotated[str, Field(min_length=1, max_length=64)]
 ContestantId = Annotated[str, Field(pattern=r"^[a-p]$")]
 Tag = Annotated[str, Field(min_length=1, max_length=64)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Contestant(_Part):
+class Contestant(ClosedModel):
     """Who answers: any target of the gateway, with parameters. Two may be one model that is asked otherwise."""
 
     id: ContestantId
@@ -45,15 +44,16 @@ class Contestant(_Part):
         return self.label or self.target
 
 
-class VotePrompt(_Part):
-    """What is asked. ``id`` is that of the row in its prompt set."""
+class VotePrompt(ClosedModel):
+    """What is asked. ``id`` is that of the row in its prompt set, ``images`` are digests of those before the text."""
 
     id: RowId
     text: Annotated[str, Field(min_length=1, max_length=MAX_PROMPT_CHARS)]
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    images: Annotated[tuple[Digest, ...], Field(max_length=MAX_PROMPT_IMAGES)] = ()
 
 
-class VotingSpec(_Part):
+class VotingSpec(ClosedModel):
     """A session. ``source`` is the name of the prompt set and ``digest`` its content's hash; both are empty for prompts
     of one's own.
     ``shown`` answers stand side by side, of as many different contestants. ``seed`` draws who meets whom, and where
@@ -73,7 +73,7 @@ class VotingSpec(_Part):
     shown: Annotated[int, Field(ge=2, le=MAX_SHOWN)] = 2
     is_shuffled: bool = True
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
-    given: Annotated[dict[RowId, dict[ContestantId, str]], Field(max_length=MAX_PROMPTS)] = {}
+    given: Annotated[dict[RowId, dict[ContestantId, str]], Field(max_length=MAX_PROMPTS)] = Field(default={})
 
     @model_validator(mode="after")
     def _is_whole(self) -> VotingSpec:
@@ -107,6 +107,11 @@ class VotingSpec(_Part):
     def tags(self) -> tuple[str, ...]:
         return tuple(sorted({tag for prompt in self.prompts for tag in prompt.tags}))
 
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of all images, each once."""
+        return tuple(dict.fromkeys(digest for prompt in self.prompts for digest in prompt.images))
+
 
 def text_parameters(config: ModelConfig) -> Mapping[str, Any]:
     """The parameters that make a model write otherwise: without seeds and threads, with how it is loaded."""
@@ -133,13 +138,7 @@ def checked_spec(**fields: object) -> VotingSpec:
         ConfigurationError: the first thing that is wrong with it.
         InvalidParameterError: a parameter of a contestant is out of its range.
     """
-    try:
-        spec = VotingSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    spec = checked(VotingSpec, fields)
     for one in spec.contestants:
         one.config.validate()
     return spec

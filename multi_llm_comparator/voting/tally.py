@@ -9,7 +9,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.voting.ranking import Ranking, Style, Vote, rank, style_of
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import Contestant, differing_parameters, parameters_key, text_parameters
-from multi_llm_comparator.voting.turns import BAD, Turn
+from multi_llm_comparator.voting.turns import BAD, VoteTurn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ def tally(sessions: Iterable[VotingSnapshot], *, tag: str = "") -> Tally:
     )
 
 
-def vote_of(turn: Turn, keys: dict[str, str]) -> Vote:
+def vote_of(turn: VoteTurn, keys: dict[str, str]) -> Vote:
     """A turn's vote; ``keys`` are what its contestants are called in it."""
     styles: tuple[Style, ...] = tuple(style_of(answer.text) for answer in turn.answers)
     shown = tuple(keys[answer.contestant] for answer in turn.answers)

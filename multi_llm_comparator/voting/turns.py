@@ -31,7 +31,7 @@ class VoteAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class VoteTurn:
     """``places`` are the contestants as their answers stand, from the left; ``answers`` are in the same order, without
     those that are still being written. ``choice`` is the id of the better one's contestant, TIE or
     BAD, empty until then. ``is_automatic``: nobody was asked, for the answers are the same word for word."""
@@ -57,7 +57,7 @@ class Turn:
         there = {answer.contestant for answer in self.answers}
         return tuple(one for one in self.places if one not in there)
 
-    def with_answer(self, answer: VoteAnswer) -> Turn:
+    def with_answer(self, answer: VoteAnswer) -> VoteTurn:
         """The turn with one more answer; with the last one it is ready, or failed where one is no answer."""
         found = {one.contestant: one for one in (*self.answers, answer)}
         answers = tuple(found[one] for one in self.places if one in found)

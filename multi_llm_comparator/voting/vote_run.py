@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
+from multi_llm_comparator.comparison.documents import IMAGES, image_item
 from multi_llm_comparator.comparison.provenance import Fingerprints, ModelLookup, model_facts, versions
 from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.asking import ask
@@ -12,6 +14,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError, StoreError
 from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
+from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.core.together import together
 from multi_llm_comparator.runs.task_run import TaskRun
@@ -20,7 +23,7 @@ from multi_llm_comparator.voting.documents import KIND, run_record, turn_item, t
 from multi_llm_comparator.voting.drawing import drawn
 from multi_llm_comparator.voting.snapshot import Phase, VotingSnapshot
 from multi_llm_comparator.voting.spec import MAX_TITLE_CHARS, VotingSpec
-from multi_llm_comparator.voting.turns import BAD, MAX_ANSWER_CHARS, TIE, Turn, VoteAnswer
+from multi_llm_comparator.voting.turns import BAD, MAX_ANSWER_CHARS, TIE, VoteAnswer, VoteTurn
 
 # So many turns are ready beyond the one that is being read.
 AHEAD = 2
@@ -41,11 +44,12 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         run_id: str,
         models: ModelLookup = lambda target: None,
         fingerprints: Fingerprints | None = None,
+        images: Mapping[str, StoredImage] | None = None,
     ) -> None:
-        self.id, self.spec = run_id, spec
+        self.id, self.spec, self.images = run_id, spec, dict(images or {})
         self._source, self._models, self._fingerprints = source, models, fingerprints
         self.created_at = now()
-        self.turns: dict[int, Turn] = {}
+        self.turns: dict[int, VoteTurn] = {}
         self.facts: dict[str, ModelFacts] = {}
         self.versions: dict[str, str] = {}
         self._moved = asyncio.Event()
@@ -62,6 +66,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
             turns=tuple(self.turns[number] for number in sorted(self.turns)),
             facts=dict(self.facts),
             versions=dict(self.versions),
+            images=self.images,
         )
 
     # --- its life ---------------------------------------------------------------------------------------------------
@@ -122,7 +127,7 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         """
         if number not in self.turns:
             prompt, places = drawn(self.spec, number)
-            self.turns[number] = Turn(number=number, prompt=prompt, places=places)
+            self.turns[number] = VoteTurn(number=number, prompt=prompt, places=places)
         await together(self._ask(number, one) for one in self.turns[number].unanswered)
 
     async def _ask(self, number: int, contestant_id: str) -> None:
@@ -134,8 +139,11 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         config = replace(contestant.config)
         if self.spec.system:
             config.system_prompt = self.spec.system
-        prompt = self.spec.prompts[self.turns[number].prompt].text
-        request = GenerationRequest(messages=(Message("user", prompt),), config=config, run_id=self.id)
+        prompt = self.spec.prompts[self.turns[number].prompt]
+        urls = tuple(self.images[digest].url for digest in prompt.images)
+        # A model that does not see them refuses: an answer from the text alone is no match for one that saw.
+        asked = Message("user", prompt.text, images=urls, image_places=(0,) * len(urls))
+        request = GenerationRequest(messages=(asked,), config=config, run_id=self.id)
         progress = await ask(self._source, contestant.target, request, AnswerProgress(requested_at=now()))
         await self._answered(number, _answer(contestant_id, progress))
 
@@ -186,14 +194,14 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         """Leave a turn without a vote. Raises as :meth:`vote`."""
         await self._close(replace(self._open(number), state="skipped", voted_at=now()))
 
-    def _open(self, number: int) -> Turn:
+    def _open(self, number: int) -> VoteTurn:
         self.refuse_elsewhere()
         turn = self.turns.get(number)
         if turn is None or turn.state != "ready":
             raise ConfigurationError(f"turn {number + 1} does not wait for a vote; it may have been given elsewhere")
         return turn
 
-    async def _close(self, turn: Turn) -> None:
+    async def _close(self, turn: VoteTurn) -> None:
         self.turns[turn.number] = turn
         self.version += 1
         self._moved.set()
@@ -218,6 +226,8 @@ class VoteRun(TaskRun[VotingSnapshot, Phase]):
         return run_record(self)
 
     def item_record(self, key: str) -> ItemRecord:
+        if key.startswith(IMAGES):
+            return image_item(self.id, self.images[key.removeprefix(IMAGES)])
         return turn_item(self.id, self.turns[int(key)])
 
 

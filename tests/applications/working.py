@@ -10,7 +10,7 @@ from typing import Any
 from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
-from multi_llm_comparator.applications.sources import Documents, Sources
+from multi_llm_comparator.applications.sources import Documents, ServiceSources
 from multi_llm_comparator.applications.spec import spec_of
 from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.requests import GenerationRequest
@@ -55,7 +55,7 @@ class Working:
         self.source = source
         self.runs = RunRegistry(store, save_interval_s=0.02)
         self.documents = Documents(folder)
-        self.sources = Sources(source, self.documents, in_flight=in_flight)
+        self.sources = ServiceSources(source, self.documents, in_flight=in_flight)
         self.registry = ServiceRegistry(self.runs, self.sources)
 
     async def begun(self, service: str, content: str | bytes, **parameters: Any) -> ServiceRun:

@@ -38,7 +38,24 @@ def test_a_page_can_be_used_by_everybody_and_wants_nothing_forbidden(
     board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
     page.wait_for_timeout(500)
     assert violations(page) == []
+    # On a phone, in Chinese, on a dark screen.
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{app.address}/{'' if name == 'compare' else name}?lang=zh")
+    expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", "dark")
+    board.wait_until(page, "document.querySelector('[data-testid=stMainBlockContainer]')?.innerText.length > 20")
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert said == []
+
+
+def test_a_models_details_have_no_serious_violation(page: Page, app: App) -> None:
+    page.goto(f"{app.address}/models?lang=en")
+    page.locator('[class*="st-key-models_details_"] button').first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
 
 
 def test_answers_differences_and_reading_have_no_serious_violation(page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The Groups page in a real browser: a provider breaks, its traffic moves to another one, it is mended and returns."""
+"""The Groups page in a real browser: a provider breaks, its traffic moves to another, it works again and returns."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def groups(blank: Page, app: App, providers: tuple[Provider, Provider]) -> Page:
     return page
 
 
-def test_a_broken_provider_is_left_for_another_and_used_again_when_it_is_mended(
+def test_a_broken_provider_is_left_for_another_and_used_again_when_it_works_again(
     groups: Page, app: App, providers: tuple[Provider, Provider]
 ) -> None:
     first, _ = providers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import board
@@ -24,6 +25,33 @@ def test_a_model_is_loaded_and_unloaded(blank: Page, app: App) -> None:
     expect(loaded).to_contain_text("idle")
     loaded.get_by_role("button", name="Unload").click()
     expect(loaded).to_have_count(0)
+
+
+@pytest.mark.parametrize(("width", "language"), [(1280, "en"), (800, "zh"), (390, "zh")])
+def test_a_models_note_is_written_and_found_by_keys_alone(blank: Page, app: App, width: int, language: str) -> None:
+    page = blank
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(f"{app.address}/models?lang={language}")
+    rows = page.locator('[class*="st-key-model_row_"]')
+    expect(rows).to_have_count(4)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator('[class*="st-key-models_details_"] button').nth(1).focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    note = dialog.locator('[class*="st-key-models_note_"] textarea')
+    expect(note).to_be_visible()
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= innerWidth")
+    note.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(f"Rhymes {width}")
+    dialog.locator('[class*="st-key-models_note_keep_"] button').press("Enter")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    filter = page.locator(".st-key-models_filter input")
+    filter.focus()
+    page.keyboard.type(f"rhymes {width}")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
 
 
 def test_models_are_filtered(blank: Page, app: App) -> None:

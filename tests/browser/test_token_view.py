@@ -15,6 +15,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.browser import board
 from tests.browser.conftest import App
+from tests.browser.test_accessibility import violations
 
 
 @pytest.fixture
@@ -34,8 +35,9 @@ def answered(context: BrowserContext, app: App, models: Path) -> Iterator[Page]:
 
 def test_keys_alone_go_on_from_another_token(answered: Page) -> None:
     page = answered
-    page.locator('[class*="st-key-icon_tokens_"] button').first.focus()
-    page.keyboard.press("Enter")
+    text = board.cards(page).first.locator('[class*="st-key-text_"][role="region"]')
+    text.focus()
+    page.keyboard.press("t")
     tokens = page.locator(".tokens")
     expect(tokens).to_be_focused()
     expect(tokens.locator(".token")).to_have_count(24)
@@ -71,6 +73,16 @@ def test_a_digit_leads_to_what_else_might_have_stood_there_and_n_back_to_the_tok
         expect(page.locator(".tokens .chosen.unsure")).to_have_count(1)
 
 
+def test_what_the_other_model_loses_is_measured_on_the_answer(answered: Page) -> None:
+    answered.locator('[class*="st-key-icon_tokens_"] button').first.focus()
+    answered.keyboard.press("Enter")
+    dialog = answered.get_by_role("dialog")
+    dialog.get_by_text("What the other models lose on this answer").click()
+    dialog.get_by_role("button", name="Compare predictions").press("Enter")
+    expect(dialog).to_contain_text(re.compile(r"B · .*nats of divergence per token \(mean KL\)", re.DOTALL))
+    expect(dialog.locator(".mlc-token-loss span")).to_have_count(24)
+
+
 def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) -> None:
     page = answered
     for width in (1280, 800, 390):
@@ -79,5 +91,6 @@ def test_the_tokens_fit_on_any_screen_and_show_where_panes_part(answered: Page) 
         expect(page.locator(".tokens .token").first).to_be_visible()
         expect(page.get_by_role("dialog").get_by_text("Where it parts from another pane").first).to_be_visible()
         board.wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+        assert violations(page) == []
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from multi_llm_comparator.core.readable import Language
+from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser.tuning import (
     JOB_MS,
     button,
@@ -25,7 +27,8 @@ from tests.browser.tuning import (
 )
 
 # So many times through the data that the job is at work for as long as somebody reloads and stops it.
-EPOCHS = "90"
+EPOCHS = {"en": "90", "zh": "60"}
+WIDTHS: dict[Language, int] = {"en": 1280, "zh": 800}
 ROWS = [
     (f"What is {a} + {b}?", f"{a} + {b} = {a + b} (Source: arithmetic.)") for a in range(3, 9) for b in range(11, 18)
 ]
@@ -35,7 +38,7 @@ ROWS = [
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The app with the small demo model alone, in a home of its own; its jobs end with it."""
     with tuning_app(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("models")) as found:
-        yield f"{found}/tune?lang=en"
+        yield f"{found}/tune?lang="
 
 
 @pytest.fixture
@@ -49,10 +52,15 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserContext, address: str, data: Path) -> None:
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_from_an_upload_to_base_and_tuned_model_side_by_side(
+    context: BrowserContext, address: str, data: Path, language: Language
+) -> None:
     page = context.new_page()
-    page.goto(address)
-    _set_up(page, data)
+    page.set_viewport_size({"width": WIDTHS[language], "height": 1000})
+    page.goto(address + language)
+    _set_up(page, data, language)
+    assert no_wider_than_the_page(page)
     page.locator(".st-key-tune_start button").click()
     expect(state(page)).to_be_visible()
     job = page.url
@@ -60,8 +68,9 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserCon
 
     page.reload()
     expect(state(page)).to_have_attribute("data-run-state", "running")
-    assert page.url == job
-    _queue_another(context, address)
+    assert page.url == job and no_wider_than_the_page(page)
+    if language == "en":
+        _queue_another(context, address)
 
     button(page, "stop").click()
     expect_state(page, "stopped")
@@ -71,33 +80,40 @@ def test_from_an_upload_to_base_and_tuned_model_side_by_side(context: BrowserCon
     expect_state(page, "done")
     expect(page.locator(".mlc-tune-answer").last).to_contain_text("(Source: arithmetic.)")
     expect(page.locator(".st-key-tune_losses .js-line").first).to_be_attached()
+    assert no_wider_than_the_page(page)
 
-    _compare(page)
+    if language == "en":
+        _go_elsewhere(page)
+    _compare(page, language)
 
 
-def _set_up(page: Page, data: Path) -> None:
+def _set_up(page: Page, data: Path, language: Language) -> None:
     """Upload, say which columns are what, look at what cleaning found, and ask for many rounds."""
-    pick(page, "data", "Upload")
+
+    def word(key: str, **values: str) -> str:
+        return translate(language, f"tune.{key}", **values)
+
+    pick(page, "data", word("source_upload"))
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(data)
-    expect(page.get_by_text("None of the known forms")).to_be_visible()
-    choose(page, "What is asked", "task_de")
-    choose(page, "The answer to learn", "solved")
+    expect(page.get_by_text(word("needs_mapping", looked_at=str(len(ROWS) + 1)))).to_be_visible()
+    choose(page, word("map_user"), "task_de")
+    choose(page, word("map_assistant"), "solved")
     learnt = page.locator(".mlc-tune-tokens .mlc-learnt")
     expect(learnt.first).to_be_visible()
     assert "Source" in "".join(learnt.all_inner_texts())
 
-    expect(figure(page, "cleaning", "left out")).to_have_text("1")
+    expect(figure(page, "cleaning", word("rows_left_out"))).to_have_text("1")
     same = page.locator(".st-key-tune_rule_exact_duplicate")
-    same.get_by_text("Duplicates").click()
-    expect(same).to_contain_text("1 found, kept")
-    same.get_by_text("Duplicates").click()
+    same.get_by_text(word("rule_exact_duplicate")).click()
+    expect(same).to_contain_text(word("found_kept_n", n="1"))
+    same.get_by_text(word("rule_exact_duplicate")).click()
     expect(page.locator(".st-key-tune_rule_near_duplicate")).to_have_count(0)
 
     page.locator(".st-key-tune_options button").first.click()
-    epochs = page.get_by_role("spinbutton", name="Times through the data")
-    epochs.fill(EPOCHS)
+    epochs = page.get_by_role("spinbutton", name=word("option_epochs"))
+    epochs.fill(EPOCHS[language])
     epochs.press("Enter")
-    expect(page.locator(".st-key-tune_block_preset")).to_contain_text(f"{EPOCHS} ×")
+    expect(page.locator(".st-key-tune_block_preset")).to_contain_text(word("said_epochs", n=EPOCHS[language]))
     page.keyboard.press("Escape")
     expect(page.locator(".st-key-tune_start button")).to_be_enabled()
 
@@ -106,7 +122,7 @@ def _queue_another(context: BrowserContext, address: str) -> None:
     """A second job, with the example, set up in Chinese on a narrow page: it waits behind the first."""
     other = context.new_page()
     other.set_viewport_size({"width": 800, "height": 1000})
-    other.goto(address.replace("lang=en", "lang=zh"))
+    other.goto(f"{address}zh")
     expect(other.get_by_role("heading", name="新的微调")).to_be_visible()
     start = other.locator(".st-key-tune_start button")
     expect(start).to_be_enabled()
@@ -120,9 +136,23 @@ def _queue_another(context: BrowserContext, address: str) -> None:
     other.close()
 
 
-def _compare(page: Page) -> None:
+def _go_elsewhere(page: Page) -> None:
+    """The tuned model beside its base in Measure, and as the small model of a plan."""
+    job = page.url
+    button(page, "measure").click()
+    expect(page.get_by_role("heading", name="New evaluation")).to_be_visible()
+    expect(page.locator("[data-baseweb=tag]", has_text=re.compile("^demo-small:"))).to_be_visible()
+    expect(page.locator("[data-baseweb=tag]", has_text=re.compile("^demo-small"))).to_have_count(2)
+    page.goto(job)
+    button(page, "plans").click()
+    expect(page.get_by_role("heading", name="New plan")).to_be_visible()
+    page.goto(job)
+
+
+def _compare(page: Page, language: Language) -> None:
     button(page, "compare").click()
-    expect(page.get_by_role("combobox", name="Model of pane B")).to_have_value(re.compile("^demo-small:"))
+    pane = translate(language, "setup.model", letter="B")
+    expect(page.get_by_role("combobox", name=pane)).to_have_value(re.compile("^demo-small:"))
     page.locator(".st-key-compare_offered_0 button").click()
     answers = page.locator('[class*="st-key-card_0_"]')
     for index in range(2):

@@ -8,32 +8,65 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from multi_llm_comparator.core.image_data import image_bytes
+from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES
+from tests.browser.board import wait_until
 from tests.browser.conftest import PATIENCE_MS, SYSTEM_CHROMIUM
 from tests.browser.downloads import downloaded
 from tests.browser.scripted import scripted_app
+from tests.browser.test_accessibility import violations
+from tests.ui.compare.test_images import POINT
 
 pytestmark = pytest.mark.skipif(not SYSTEM_CHROMIUM.exists(), reason="needs Chromium")
-NAMES = ("zebra-model", "quagga-model")
-PROMPTS = 4
+NAMES = ("zebra-model", "quagga-model", "okapi-sees", "gazelle-sees")
+TEXTS = ("It is so because of this.", "It is so.\n\n- one\n- two", "Perhaps it is so.", "Who knows whether it is so?")
+PROMPTS, MANY_PROMPTS, MANY_S = 4, 30, 300.0
+
+
+@dataclass(frozen=True)
+class Voting:
+    """The app, and where it keeps what is set up."""
+
+    address: str
+    home: Path
+    models: tuple[str, ...]
+
+    def set_up(self, prompts: int = PROMPTS, names: tuple[str, ...] = NAMES[:2]) -> None:
+        """Have the next session ask so many prompts of these models, whose answers all stand side by side."""
+        own = "\n".join(f"Question {n}?" for n in range(prompts))
+        models = [self.models[NAMES.index(name)] for name in names]
+        vote = {"prompts": "", "own": own, "models": models, "shown": len(names)}
+        kept = {"language": "en", "vote": vote}
+        (self.home / "preferences.json").write_text(json.dumps(kept), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app with two models, of which one says more."""
+def voting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Voting]:
+    """An app with four models, each of which says something else."""
     folder = tmp_path_factory.mktemp("scripts")
-    for name, text in zip(NAMES, ("It is so because of this.", "It is so.\n\n- one\n- two"), strict=True):
-        (folder / f"{name}.json").write_text(json.dumps({"otherwise": text}), encoding="utf-8")
+    models = []
+    for name, text in zip(NAMES, TEXTS, strict=True):
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps({"otherwise": text}), encoding="utf-8")
+        models.append(ModelInfo("", name, str(path), ModelType.CUSTOM, 0, {}).id)
     home = tmp_path_factory.mktemp("home")
-    kept = {"language": "en", "vote": {"prompts": "", "own": "\n".join(f"Question {n}?" for n in range(PROMPTS))}}
-    (home / "preferences.json").write_text(json.dumps(kept), encoding="utf-8")
     with scripted_app(folder, home, MLC_FIRST_MODEL="false") as found:
-        yield found
+        yield Voting(found, home, tuple(models))
+
+
+@pytest.fixture
+def address(voting: Voting) -> str:
+    """Set up for two models and a few prompts, whatever another test set up."""
+    voting.set_up()
+    return voting.address
 
 
 @pytest.fixture
@@ -90,33 +123,38 @@ def press(page: Page, key: str, shown: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("shown", "key"), [(2, "a"), (4, "3")])
 def test_before_a_vote_neither_page_nor_address_nor_frames_know_who_wrote_what(
-    context: BrowserContext, address: str
+    context: BrowserContext, voting: Voting, shown: int, key: str
 ) -> None:
-    url = started(context, address)
+    names = NAMES[:shown]
+    voting.set_up(names=names)
+    url = started(context, voting.address)
     page = context.new_page()
     listener = Listener(page)
     page.goto(url)
     open_turn(page)
     page.wait_for_timeout(1500)
+    expect(page.locator('[class*="st-key-vote_card_"]')).to_have_count(shown)
     # As a style says it of one thing; the names of all colours come with every page.
     colours = [tone.css for tone in MODEL_TONES]
+    secrets = (*names, *voting.models, "sha256", "contestant")
     assert b"Question" in listener.heard
-    assert listener.tells(*NAMES, "sha256", "contestant", "temperature", "tokens/s", *colours) == []
+    assert listener.tells(*secrets, "temperature", "tokens/s", *colours) == []
     body = page.content()
-    assert [word for word in (*NAMES, "sha256", "contestant") if word in body or word in page.url] == []
+    assert [word for word in secrets if word in body or word in page.url] == []
     state = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
-    assert [name for name in NAMES if name in state] == []
+    assert [name for name in names if name in state] == []
     # With the vote all of it comes.
-    press(page, "a", ".st-key-vote_next button")
-    assert all(name in page.content() for name in NAMES)
-    assert set(listener.tells(*NAMES)) == set(NAMES)
+    press(page, key, ".st-key-vote_next button")
+    assert all(name in page.content() for name in names)
+    assert set(listener.tells(*names)) == set(names)
     # And what is known now is not said again of the next turn.
     listener.heard.clear()
     press(page, "n", ".st-key-vote_choose_0 button")
     page.wait_for_timeout(1500)
-    assert listener.tells(*NAMES, *colours) == []
-    assert [name for name in NAMES if name in page.content()] == []
+    assert listener.tells(*names, *colours) == []
+    assert [name for name in names if name in page.content()] == []
 
 
 @pytest.mark.slow
@@ -137,6 +175,14 @@ def test_a_session_is_voted_through_by_keys_and_ranked(context: BrowserContext, 
     assert [row["outcome"] for row in rows[4:]] == ["tie", "tie", "bad", "bad"]
 
 
+def hide_authors(page: Page) -> None:
+    """By the mouse: the switch has the focus afterwards."""
+    switch = page.locator('[class*="st-key-vote_reveal_"]')
+    switch.locator("label").first.click()
+    expect(switch.locator("input")).not_to_be_checked()
+    expect(switch.locator("input")).to_be_focused()
+
+
 @pytest.mark.slow
 def test_where_authors_are_not_shown_a_vote_is_one_key_and_the_next_pair_is_there(
     context: BrowserContext, address: str
@@ -144,13 +190,89 @@ def test_where_authors_are_not_shown_a_vote_is_one_key_and_the_next_pair_is_ther
     page = context.new_page()
     page.goto(started(context, address))
     open_turn(page)
-    page.locator('[class*="st-key-vote_reveal_"] label').first.click()
-    # Streamlit's keys do nothing while a widget that takes input has the focus.
-    page.evaluate("document.activeElement.blur()")
+    hide_authors(page)
     for number, key in enumerate("abtx", 1):
         press(page, key, f'[data-given="{number}"]')
         expect(page.locator(".st-key-vote_next button")).to_have_count(0)
     expect(page.locator('[data-vote="done"]')).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_switch_that_has_the_focus_takes_its_own_keys_and_leaves_votes_to_the_page(
+    context: BrowserContext, address: str
+) -> None:
+    page = context.new_page()
+    page.goto(started(context, address))
+    open_turn(page)
+    hide_authors(page)
+    switch = page.locator('[class*="st-key-vote_reveal_"] input')
+    page.keyboard.press("Space")
+    expect(switch).to_be_checked()
+    expect(page.locator('[data-given="0"]')).to_be_visible()
+    press(page, "b", ".st-key-vote_next button")
+    press(page, "n", ".st-key-vote_choose_0 button")
+    expect(page.locator('[data-given="1"]')).to_be_visible()
+
+
+@pytest.mark.slow
+def test_thirty_votes_are_given_by_thirty_keys_within_five_minutes(context: BrowserContext, voting: Voting) -> None:
+    voting.set_up(MANY_PROMPTS)
+    page = context.new_page()
+    page.goto(started(context, voting.address))
+    open_turn(page)
+    hide_authors(page)
+    begun = monotonic()
+    for number in range(MANY_PROMPTS):
+        expect(page.locator(f'[data-turn="{number}"]')).to_be_visible()
+        open_turn(page)
+        press(page, "abtx"[number % 4], f'[data-given="{number + 1}"]')
+        assert monotonic() - begun < MANY_S
+    print(f"{MANY_PROMPTS} votes by keys took {monotonic() - begun:.1f} s")
+    expect(page.locator('[data-vote="done"]')).to_be_visible()
+
+
+@pytest.mark.slow
+def test_prompts_are_asked_about_an_image_which_stands_above_the_answers(
+    context: BrowserContext, voting: Voting, tmp_path: Path
+) -> None:
+    voting.set_up(1, NAMES[1:3])
+    image = tmp_path / "point.png"
+    image.write_bytes(image_bytes(POINT))
+    page = context.new_page()
+    page.goto(f"{voting.address}/vote?lang=en")
+    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(image)
+    expect(page.locator(".st-key-vote_images_chosen img")).to_be_visible()
+    expect(page.get_by_text(f"{NAMES[1]} cannot see images")).to_be_visible()
+    expect(page.locator(".st-key-vote_start button")).to_be_disabled()
+    voting.set_up(1, NAMES[2:])
+    page.goto(f"{voting.address}/vote?lang=en")
+    page.locator('[data-testid="stFileUploader"] input[type="file"]').set_input_files(image)
+    expect(page.locator(".st-key-vote_images_chosen img")).to_be_visible()
+    page.locator(".st-key-vote_start button:enabled").press("Enter")
+    open_turn(page)
+    shown = page.locator('[data-testid="stImage"] img')
+    expect(shown).to_have_count(1)
+    wait_until(page, "document.querySelector('[data-testid=stImage] img').naturalWidth > 0")
+    press(page, "a", ".st-key-vote_next button")
+    expect(shown).to_have_count(1)
+
+
+@pytest.mark.slow
+def test_an_open_turn_its_authors_and_the_ranking_have_no_serious_violation(
+    context: BrowserContext, address: str
+) -> None:
+    page = context.new_page()
+    page.goto(started(context, address))
+    open_turn(page)
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
+    press(page, "a", ".st-key-vote_next button")
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
+    page.get_by_role("radio", name="Ranking").click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    page.wait_for_timeout(1000)
+    assert violations(page) == []
 
 
 @pytest.mark.slow
@@ -175,14 +297,24 @@ def test_a_link_shows_the_votes_without_the_app_around_them(context: BrowserCont
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "language"), [(390, "en"), (800, "zh"), (1280, "en")])
+@pytest.mark.parametrize(("width", "language"), [(390, "zh"), (800, "en"), (1280, "zh")])
 def test_the_page_fits_its_window(context: BrowserContext, address: str, width: int, language: str) -> None:
     url = started(context, address)
     page = context.new_page()
+    page.emulate_media(color_scheme="dark" if language == "zh" else "light")
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"{url}&lang={language}")
     open_turn(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    _fits(page, width)
     for place in range(2):
         card = page.locator(f".st-key-vote_card_{place}").bounding_box()
         assert card is not None and card["width"] > (300 if width > 390 else 250)
+    press(page, "a", ".st-key-vote_next button")
+    _fits(page, width)
+    page.locator('[class*="st-key-vote_view_"] [role="radio"]').nth(1).click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+    _fits(page, width)
+
+
+def _fits(page: Page, width: int) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= width

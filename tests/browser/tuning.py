@@ -37,10 +37,17 @@ def tuning_app(home: Path, models: Path, **variables: str) -> Iterator[str]:
         models: an empty folder.
         variables: more of its environment.
     """
+    with app_with(with_demo_small(models), home, **variables) as found:
+        yield found
+
+
+@contextmanager
+def app_with(models: Path, home: Path, **variables: str) -> Iterator[str]:
+    """The same with the models of a folder."""
     environment = {
         **os.environ,
         "MLC_HOME": str(home),
-        "MLC_MODELS_DIR": str(with_demo_small(models)),
+        "MLC_MODELS_DIR": str(models),
         "MLC_CONFIGS_DIR": str(home / "configs"),
         "MLC_FIRST_MODEL": "false",
         **variables,

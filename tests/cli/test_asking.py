@@ -114,7 +114,9 @@ def test_the_help_waits_for_nothing_heavy() -> None:
         assert done.stdout.strip() == "[]", module
 
 
-@pytest.mark.parametrize("command", ["query", "plan", "evaluate", "promptset", "jobs", "convert", "service", "resume"])
+@pytest.mark.parametrize(
+    "command", ["query", "plan", "evaluate", "promptset", "jobs", "runs", "convert", "service", "resume"]
+)
 def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     # typer itself looks at pydantic where it is there.
     heavy = ("sqlalchemy", "numpy", "rich", "httpx2", "yaml", "torch", "asyncio")
@@ -126,7 +128,27 @@ def test_the_help_of_a_command_imports_nothing_heavy(command: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-    assert "--json" in done.stdout or command in ("promptset", "jobs")
+    assert "--json" in done.stdout or command in ("promptset", "jobs", "runs")
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("", {"query", "cooperate", "jobs", "tune"}),
+        ("jobs ", {"list", "show", "stop", "resume", "opencompass"}),
+        ("promptset ", {"list", "import"}),
+        ("evaluate --re", {"--repeats", "--reference", "--resume"}),
+        ("tune --model", {"--model_path"}),
+        ("jobs show --j", {"--json"}),
+    ],
+)
+def test_a_shell_is_told_how_a_line_may_go_on(line: str, offered: set[str]) -> None:
+    code = "import sys; sys.argv = ['llm-cooperation']; from multi_llm_comparator.cli import app; app.main()"
+    words = f"llm-cooperation {line}"
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    environment = {**os.environ, "_LLM_COOPERATION_COMPLETE": "complete_bash", **asked}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert offered <= set(done.stdout.split()), done.stderr
 
 
 def test_a_server_is_known_while_it_runs(tmp_path: Path) -> None:

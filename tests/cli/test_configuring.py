@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.keys import KeyStore
 from multi_llm_comparator.core.settings import get_settings, reload_settings
 from multi_llm_comparator.core.signed_tokens import read_token
 from multi_llm_comparator.groups.config_edit import ConfigFile
 from multi_llm_comparator.tracking.store import Store
+from multi_llm_comparator.tracking.usage import UsageRecord
 from tests.support.typed_command import typed
 
 Type = Callable[..., tuple[int, str, str]]
@@ -100,6 +102,14 @@ def test_a_key_is_printed_once_and_can_be_revoked(config: Type, monkeypatch: pyt
     assert token is not None and (token.subject, token.scopes) == (key.prefix, frozenset({"models"}))
     assert config("key", "token", key.prefix, "--scope", "admin")[0] == 2
     assert secret not in config("key", "list")[1]
+    asked = UsageRecord(
+        at=now(), caller=key.id, model="m", path="/query", status=200, prompt_tokens=7, micro_usd=1500, latency_s=2.0
+    )
+    store.usage.add([asked])
+    shown = config("key", "usage")[1]
+    assert "laptop" in shown and "0.0015" in shown
+    (told,) = json.loads(config("key", "usage", "--hours", "1", "--json")[1])
+    assert (told["caller"], told["requests"], told["prompt_tokens"], told["p50_s"]) == (key.id, 1, 7, 2.0)
     assert config("key", "revoke", key.prefix)[0] == 0
     assert json.loads(config("key", "list", "--json")[1])[0]["state"] == "revoked"
     assert config("key", "delete", key.id)[0] == 0

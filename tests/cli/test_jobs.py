@@ -61,3 +61,5 @@ async def test_the_command_that_tunes_puts_a_job_into_the_queue(tmp_path: Path) 
     assert (tmp_path / "tuned" / "model.safetensors").is_file()
     listed = await typed("list")
     assert "demo-small · pairs.json" in listed.stdout and "done" in listed.stdout
+    shown = json.loads((await typed("show", listed.stdout.split()[0], "--json")).stdout)
+    assert shown["spec"]["needs"]["memory_bytes"] > 10**8

@@ -14,6 +14,7 @@ import yaml
 from multi_llm_comparator.cli import app, config_app
 from multi_llm_comparator.cli.jobs_app import jobs_commands
 from multi_llm_comparator.cli.measure_app import measuring, promptset
+from multi_llm_comparator.cli.runs_app import run_commands
 from multi_llm_comparator.training.trainer import app as trainer
 from tests.cli.test_asking import command as answered_by_home
 from tests.cli.test_asking import home, served  # noqa: F401 - fixtures
@@ -23,7 +24,13 @@ from tests.support.scripted_openai_server import Act, ScriptedServer
 
 # It becomes the app itself.
 WITHOUT = {"ui"}
-PASSED_ON = {"tune": trainer, "evaluate": measuring, "promptset": promptset, "jobs": jobs_commands}
+PASSED_ON = {
+    "tune": trainer,
+    "evaluate": measuring,
+    "promptset": promptset,
+    "jobs": jobs_commands,
+    "runs": run_commands,
+}
 
 
 def commands_of(group: typer.Typer, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -75,6 +82,13 @@ async def test_plans_baselines_and_exports_say_one_value(place: Path, server: Sc
     written = json.loads((await command(place, "export", told["run_id"], "--json", "-o", "out.html"))[1])
     assert written["size_bytes"] == (place / "out.html").stat().st_size
     assert (await command(place, "export", told["run_id"], "--json", "-o", "-"))[0] == 2
+    listed = json.loads((await command(place, "runs", "list", "--kind", "plan", "--json"))[1])
+    assert [run["id"] for run in listed] == [told["run_id"]]
+    assert json.loads((await command(place, "runs", "list", "--key", "mlc-00000000", "--json"))[1]) == []
+    shown = json.loads((await command(place, "runs", "show", told["run_id"], "--json"))[1])
+    assert (shown["run"]["status"], shown["export"]["run"]["answer"]) == ("done", "The answer is 568.")
+    assert json.loads((await command(place, "runs", "delete", told["run_id"], "--json"))[1]) == {"deleted": 1}
+    assert (await command(place, "runs", "show", told["run_id"]))[0] == 2
 
 
 async def test_data_sets_and_their_analysis_say_one_value(place: Path, server: ScriptedServer) -> None:  # noqa: F811

@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 
 from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.export_closer import Room
-from multi_llm_comparator.comparison.export_labels import FIGURE_NAMES, LABELS
 from multi_llm_comparator.comparison.pane import Pane
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
+from multi_llm_comparator.comparison.words import FIGURE_NAMES, WORDS
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta
 from multi_llm_comparator.core.exceptions import ConfigurationError
@@ -164,8 +164,7 @@ def test_the_html_page_shows_answers_figures_and_a_chart(snapshot: ComparisonSna
 
 
 def test_pages_are_written_in_either_language(snapshot: ComparisonSnapshot) -> None:
-    assert set(LABELS["en"]) == set(LABELS["zh"])
-    assert set(FIGURE_NAMES) <= set(LABELS["en"])
+    assert set(FIGURE_NAMES) <= set(WORDS["en"])
     for name in ("html", "markdown"):
         assert "首个词元" in export_run(snapshot, name, "zh").decode()
         assert "First token" in export_run(snapshot, name, "en").decode()
@@ -211,7 +210,7 @@ async def test_the_html_page_shows_what_differs_and_the_tokens_as_text(
     page = _Page()
     page.feed(text)
     assert (page.tags.count("ins"), page.tags.count("del")) == (4, 4)
-    assert text.count(LABELS["en"]["equal"]) == 2
+    assert text.count(WORDS["en"]["equal"]) == 2
     assert "<ins>five</ins>" in text and "<code>&lt;i&gt;</code></td><td>30.0%" in text
     assert ("class", "token s3 unsure") in page.attributes and ("tabindex", "0") in page.attributes
     assert not {"i", "b"} & set(page.tags)

@@ -124,7 +124,7 @@ def test_a_damaged_file_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "presets.json"
     path.write_text("{half")
     for action in (Presets(path).list, lambda: Presets(path).save("x", {}), lambda: Presets(path).delete("x")):
-        with pytest.raises(ConfigurationError, match="mend the file or move it away") as caught:
+        with pytest.raises(ConfigurationError, match="correct the file or move it away") as caught:
             action()
         assert str(path) in str(caught.value)
     assert path.read_text() == "{half"

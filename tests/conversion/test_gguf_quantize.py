@@ -98,7 +98,7 @@ def test_what_cannot_be_done_is_said_and_leaves_nothing(exported: Path, tmp_path
 
 
 @pytest.mark.parametrize("target", [*QUANTIZED, "F16", "F32"])
-def test_the_size_is_foretold_from_either_kind_of_source(
+def test_the_size_is_predicted_from_either_kind_of_source(
     checkpoint: Path, exported: Path, tmp_path: Path, target: str
 ) -> None:
     actual = export_gguf(checkpoint, tmp_path / "out.gguf", target).stat().st_size

@@ -15,7 +15,14 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from multi_llm_comparator.conversion.checkpoint_files import CheckpointFiles
 from multi_llm_comparator.conversion.gguf_export import chat_template, export_gguf
 from multi_llm_comparator.conversion.gguf_pretokenizer import pre_tokenizer_name
-from multi_llm_comparator.conversion.gguf_vocab import BYTE, CONTROL, UNUSED, USER_DEFINED, Vocabulary, read_vocabulary
+from multi_llm_comparator.conversion.gguf_vocab import (
+    BYTE,
+    CONTROL,
+    UNUSED,
+    USER_DEFINED,
+    CheckpointVocabulary,
+    read_vocabulary,
+)
 from multi_llm_comparator.core.exceptions import ModelLoadError, UnsupportedModelError
 from tests.support.export_checkpoints import (
     CORPUS,
@@ -30,7 +37,9 @@ from tests.support.export_checkpoints import (
 ROWS = 500
 
 
-def read(folder: Path, tokenizer: Tokenizer, change: Callable[[dict[str, Any]], object] | None = None) -> Vocabulary:
+def read(
+    folder: Path, tokenizer: Tokenizer, change: Callable[[dict[str, Any]], object] | None = None
+) -> CheckpointVocabulary:
     folder.mkdir(exist_ok=True)
     write_tokenizer(folder, tokenizer)
     (folder / "config.json").write_text("{}")

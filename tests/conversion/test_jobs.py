@@ -81,6 +81,40 @@ async def test_a_job_makes_the_model_and_tells_what_came_of_it(exported: Path, t
     assert not jobs.jobs
 
 
+async def test_what_was_made_is_compared_where_that_is_asked_for(exported: Path, tmp_path: Path) -> None:
+    asked = []
+
+    async def check(source: Path, adapter: Path | None, made: Path) -> None:
+        asked.append((source, adapter, made))
+        if made.stem == "bad":
+            raise ConversionError("there is no memory for both")
+
+    jobs = ConversionJobs(check=check)
+    good, bad, plain = (
+        jobs.start(exported, tmp_path / f"{name}.gguf", "Q8_0", is_checked=name != "plain")
+        for name in ("good", "bad", "plain")
+    )
+    ends = [await job.wait() for job in (good, bad, plain)]
+    assert [end.state for end in ends] == ["done"] * 3
+    assert [end.unchecked for end in ends] == ["", "there is no memory for both", ""]
+    assert asked == [(exported, None, tmp_path / "good.gguf"), (exported, None, tmp_path / "bad.gguf")]
+
+
+async def test_a_comparison_that_is_stopped_leaves_what_was_made(exported: Path, tmp_path: Path) -> None:
+    begun, never = asyncio.Event(), asyncio.Event()
+
+    async def check(source: Path, adapter: Path | None, made: Path) -> None:
+        begun.set()
+        await never.wait()
+
+    job = ConversionJobs(check=check).start(exported, tmp_path / "out.gguf", "Q8_0", is_checked=True)
+    await begun.wait()
+    assert job.progress.phase == "comparing" and job.progress.eta_s is None
+    await job.cancel()
+    assert (job.progress.state, job.progress.unchecked) == ("done", "it was stopped")
+    assert (tmp_path / "out.gguf").is_file()
+
+
 async def test_a_checkpoint_is_made_too(jobs: ConversionJobs, exported: Path, tmp_path: Path) -> None:
     ended = await jobs.start(exported, tmp_path / "back", "pytorch").wait()
     assert ended.state == "done" and (tmp_path / "back" / "model.safetensors").is_file()

@@ -24,3 +24,18 @@ def test_an_error_that_crossed_a_process_is_rebuilt_by_name(name: str, kind: Any
     error = exceptions.error_from_name(name, "why")
     assert type(error) is kind
     assert str(error) == "why"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [
+        ([], "InferenceError"),
+        (["ModelProcessDied", "ModelProcessDied"], "ModelProcessDied"),
+        (["ModelProcessDied", "RateLimitedError"], "InferenceError"),
+        (["ModelProcessDied", "BudgetExceededError"], "BudgetExceededError"),
+    ],
+)
+def test_of_several_failures_a_spent_budget_counts_most_and_different_ones_have_no_kind_of_their_own(
+    kinds: list[str], found: str
+) -> None:
+    assert exceptions.kind_of_all(kinds) == found

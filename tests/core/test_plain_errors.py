@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
+from multi_llm_comparator.core.closed_model import ClosedModel
+from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.near_names import did_you_mean
-from multi_llm_comparator.core.plain_errors import in_plain_words
+from multi_llm_comparator.core.plain_errors import checked, in_plain_words, said_of
 
 
 class Example(BaseModel):
@@ -16,6 +18,7 @@ class Example(BaseModel):
     switch: bool = True
     kind: Literal["one", "two"] = "one"
     many: Annotated[list[int], Field(min_length=2)] = [1, 2]
+    few: Annotated[list[int], Field(max_length=1)] = []
     some: Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
     inner: dict[str, int] = {}
 
@@ -40,6 +43,7 @@ class Example(BaseModel):
         ({"switch": [1]}, "must be true or false"),
         ({"kind": "three"}, "must be 'one' or 'two'"),
         ({"many": [1]}, "needs at least 2 entries"),
+        ({"few": [1, 2]}, "may have at most 1 entries"),
         ({"many": 1}, "must be a list, such as [first, second]"),
         ({"some": []}, "is empty; give at least one entry"),
         ({"inner": 1}, "must hold names and values, indented below it"),
@@ -50,6 +54,32 @@ def test_each_kind_of_mistake_has_words_of_its_own(given: dict[str, Any], said: 
         Example(**given)
     (error,) = caught.value.errors()
     assert in_plain_words(error, {"^[a-z]*$": "lower case"}) == said
+
+
+class Whole(ClosedModel):
+    parts: tuple[Example, ...] = ()
+
+
+def test_what_is_wrong_has_its_place_and_as_many_are_told_as_are_wanted() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Whole(parts=[{}, {"number": 0, "kind": "x"}], more=1)  # type: ignore[arg-type, call-arg]
+    first, other = "parts.1.number: must be more than 0", "parts.1.kind: must be 'one' or 'two'"
+    assert said_of(caught.value) == first
+    assert said_of(caught.value, 9) == f"{first}; {other}; more: is not known here; leave it out"
+    assert said_of(caught.value, first=1) == first.replace("1", "2")
+
+
+def test_a_problem_of_the_whole_is_told_by_its_name_if_it_has_one() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Whole.model_validate([])
+    assert said_of(caught.value) == "must hold names and values, indented below it"
+    assert said_of(caught.value, whole="file").startswith("file: must hold")
+
+
+def test_data_is_built_or_refused_in_words() -> None:
+    assert checked(Whole, {"parts": [{"whole": 3}]}).parts[0].whole == 3
+    with pytest.raises(ConfigurationError, match=r"^parts.0.whole: must be a whole number$"):
+        checked(Whole, {"parts": [{"whole": "x"}]})
 
 
 def test_names_are_suggested_by_likeness_without_case_and_else_all_are_told() -> None:

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from multi_llm_comparator.cli import display
+from multi_llm_comparator.cli import consoles
 from multi_llm_comparator.core.plain_text import PlainConsole, plain
 from multi_llm_comparator.training import trainer
 
@@ -62,6 +62,6 @@ def test_what_is_redrawn_on_a_terminal_has_richs_own_controls_only() -> None:
 
 
 def test_all_that_commands_print_goes_through_it() -> None:
-    assert isinstance(display.output, PlainConsole)
-    assert isinstance(display.messages, PlainConsole)
+    assert isinstance(consoles.output, PlainConsole)
+    assert isinstance(consoles.messages, PlainConsole)
     assert isinstance(trainer.messages, PlainConsole)

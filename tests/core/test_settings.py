@@ -79,5 +79,5 @@ def test_a_file_made_to_take_long_is_refused_at_once(own_home: Any, content: Any
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
 def test_a_fifo_in_the_place_of_the_file_is_not_waited_for(own_home: Any) -> None:
     os.mkfifo(own_home / "settings.yaml")
-    with pytest.raises(ConfigurationError, match="not a regular file; mend the file, or move it away"):
+    with pytest.raises(ConfigurationError, match="not a regular file; correct the file, or move it away"):
         settings.load_settings()

@@ -16,6 +16,7 @@ from multi_llm_comparator.core.events import (
     Reading,
     Started,
     TextDelta,
+    ThoughtDelta,
 )
 from multi_llm_comparator.core.timings import AnswerProgress
 
@@ -50,6 +51,25 @@ def test_figures_come_from_the_time_stamps() -> None:
     assert progress.ttft_s == pytest.approx(4.0)
     assert progress.tokens_per_second == pytest.approx(4.0)
     assert progress.duration_s == pytest.approx(6.0)
+
+
+def test_thought_and_answer_have_their_own_time_tokens_and_speed() -> None:
+    progress = fold(
+        *WHOLE[:4],
+        ThoughtDelta(request_id=R, at=104.0, text="hm", tokens=1),
+        ThoughtDelta(request_id=R, at=106.0, text=", yes", tokens=5),
+        TextDelta(request_id=R, at=107.0, text="a", tokens=6),
+        TextDelta(request_id=R, at=108.0, text="b", tokens=16),
+        Finished(request_id=R, at=108.0, reason="stop", prompt_tokens=10, completion_tokens=16),
+    )
+    # The first token of the thought is not the first of the answer.
+    assert progress.prefill_s == pytest.approx(0.5)
+    assert progress.ttft_s == pytest.approx(7.0)
+    assert (progress.thought, progress.text) == ("hm, yes", "ab")
+    assert (progress.thought_tokens, progress.answer_tokens) == (5, 11)
+    assert progress.thought_s == pytest.approx(3.0)
+    assert progress.thought_tokens_per_second == pytest.approx(2.0)
+    assert progress.tokens_per_second == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize(

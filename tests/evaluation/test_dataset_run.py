@@ -137,7 +137,7 @@ async def test_what_failed_counts_as_ended_and_as_not_right(tmp_path: Path) -> N
     assert (standing.ended, standing.failed, standing.seconds_left) == (4, 2, 0.0)
     assert standing.accuracy == 0.5
     report = write_dataset_report(tmp_path, outcomes, {}).read_text(encoding="utf-8")
-    assert "| **accuracy** | 50.0% |" in report
+    assert "| accuracy | 50.0% |" in report
     again = DatasetRun(questions, OutcomeJournal(folder, SETUP), half).standing()
     assert (again.ended, again.failed, again.judged) == (2, 0, 2)
 

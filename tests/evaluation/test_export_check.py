@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.conversion.convert import convert
-from multi_llm_comparator.evaluation.export_check import check_file, check_files, read_check
+from multi_llm_comparator.core.exceptions import ModelNotFoundError
+from multi_llm_comparator.evaluation.export_check import check_conversion, check_file, check_files, read_check
+from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.services.scan.adapters import with_adapters
 from multi_llm_comparator.services.scan.folder import scan_folder
 from tests.support.adapters import make_adapter
@@ -28,10 +30,14 @@ async def test_an_exported_adapter_predicts_what_its_base_with_it_predicts(
     adapter = make_adapter(tmp_path / "models" / "style", base, seed=5)
     found = {model.name: model for model in with_adapters(scan_folder(tmp_path / "models", "test"))}
     out = convert(base, tmp_path / "out" / "tiny-style.gguf", "F32", adapter=adapter).out
-    same = await check_files(found["tiny:style"], out)
+    models = ModelManager(tmp_path / "models")
+    models.available_models = [*found.values(), *scan_folder(out.parent, "test")]
+    same = await check_conversion(models, base, adapter, out)
     assert (same.top1_agreement, same.reference) == (1.0, "tiny:style")
     assert same.mean_kl < 1e-4
     assert read_check(out) == same
+    with pytest.raises(ModelNotFoundError, match="is not among the models any more"):
+        await check_conversion(models, base, tmp_path / "gone", out)
     other = await check_files(found["tiny"], out)
     assert other.top1_agreement < 0.9 and other.mean_kl > 0.01
     assert "of" in other.sentence

@@ -150,3 +150,11 @@ def test_a_library_that_cannot_be_read_or_saved_says_so(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text('{"prompts": [{"name": 1}]}')
     with pytest.raises(ConfigurationError, match="holds no prompts"):
         library.list()
+
+
+def test_names_of_columns_are_no_formulas_either() -> None:
+    rows = [{"id": "1", "prompt": "{{-1}}", "variables": {"-1": "x"}}]
+    prompts = checked_set("a set", name="formulas", rows=rows)
+    file = prompt_set_file(prompts, "csv")
+    assert b",'-1" in file.splitlines()[0]
+    assert read_prompt_set(file, "x.csv").rows[0].variables == {"-1": "x"}

@@ -193,7 +193,9 @@ def test_folders_are_by_models_and_time_and_never_outside_their_place(tmp_path: 
 
 
 def test_foreign_text_cannot_break_out_of_its_place(tmp_path: Path) -> None:
-    assert table(("a", "b"), [("x|y\nz", "<script>")]).splitlines()[2] == "| x\\|y z | &lt;script> |"
+    foreign = ("x|y\nz", "<script>", "![seen](http://elsewhere/pixel)")
+    row = r"| x\|y z | \<script\> | \!\[seen\](http://elsewhere/pixel) |"
+    assert table(("a", "b", "c"), [foreign]).splitlines()[2] == row
     assert quoted("a\n```\nb").startswith("````text\n")
     write_csv(tmp_path / "x.csv", [{"a": "=1+1", "b": -1}])
     assert (tmp_path / "x.csv").read_text(encoding="utf-8") == "a,b\n'=1+1,-1\n"

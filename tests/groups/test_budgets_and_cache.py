@@ -6,6 +6,7 @@ import asyncio
 import functools
 import pickle
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import CacheHit, Cost, FellBack, Finished
 from multi_llm_comparator.core.exceptions import BudgetExceededError, ProviderUnavailableError
+from multi_llm_comparator.core.requests import Message
+from multi_llm_comparator.core.tools import Tool, ToolCall
 from multi_llm_comparator.groups import EnhancedFallbackManager
 from multi_llm_comparator.groups.budgets import Allowance, DiskLedger
 from multi_llm_comparator.groups.config import ModelDeclaration, Price
-from multi_llm_comparator.groups.pricing import price_of
+from multi_llm_comparator.groups.pricing import estimated_prompt_tokens, most_prompt_tokens, price_of
 from tests.support.gateways import (
     ActingSource,
     ask,
@@ -60,6 +63,23 @@ def test_the_configurations_price_comes_first_then_the_known_ones() -> None:
 def test_a_model_is_priced_by_its_name_where_the_declaration_gives_no_other() -> None:
     declaration = ModelDeclaration(provider="openai", base_url="https://api.openai.com/v1")
     assert price_of(declaration, 1_000_000, 0, name="gpt-4o").usd == pytest.approx(2.5)
+
+
+def test_tools_their_calls_and_thoughts_count_as_prompt_too() -> None:
+    plain = asking()
+    tool = Tool(name="look", description="d" * 900, parameters='{"type": "object"}')
+    call = ToolCall(id="c", name="look", arguments="a" * 600)
+    thinking = Message("assistant", "", thought="t" * 300)
+    for more, size in (
+        ({"tools": (tool,)}, 900),
+        ({"messages": (*plain.messages, replace(thinking, thought="", tool_calls=(call,)))}, 600),
+        ({"messages": (*plain.messages, thinking)}, 300),
+    ):
+        fuller = replace(plain, **more)
+        assert most_prompt_tokens(fuller) >= most_prompt_tokens(plain) + size
+        assert estimated_prompt_tokens(fuller) >= estimated_prompt_tokens(plain) + size // 3
+    hidden = replace(plain, tools=(tool,), tool_choice="none")
+    assert most_prompt_tokens(hidden) == most_prompt_tokens(plain)
 
 
 async def test_a_budget_knows_the_price_of_a_model_declared_by_its_name_alone(tmp_path: Path) -> None:

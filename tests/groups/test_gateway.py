@@ -23,13 +23,14 @@ from multi_llm_comparator.core.exceptions import (
     InferenceError,
     KeyRefusedError,
     ModelProcessDied,
-    ProviderUnavailableError,
     RateLimitedError,
     RequestRefusedError,
 )
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.timings import AnswerProgress
 from tests.support.gateways import (
+    CONFIG,
+    DOWN,
     ActingSource,
     ask,
     asking,
@@ -39,18 +40,6 @@ from tests.support.gateways import (
     of,
     text_of,
 )
-
-CONFIG = """
-gateway: {retry_wait_s: 0, retry_wait_max_s: 0}
-task_groups:
-  fast_group:
-    concurrency_limit: 50
-    echelon1: {models: [a, b], max_retries: 1}
-    echelon2: {models: [c], max_retries: 0}
-  other_group:
-    echelon1: {models: [d], max_retries: 0}
-"""
-DOWN = ProviderUnavailableError("the provider is down")
 
 
 async def test_a_model_without_any_group_answers(tmp_path: Path) -> None:

@@ -16,11 +16,10 @@ from multi_llm_comparator.core.events import (
     Queued,
     TextDelta,
 )
-from multi_llm_comparator.core.exceptions import (
-    ProviderUnavailableError,
-)
 from multi_llm_comparator.core.requests import GenerationRequest
 from tests.support.gateways import (
+    CONFIG,
+    DOWN,
     ActingSource,
     Gate,
     ask,
@@ -33,19 +32,6 @@ from tests.support.gateways import (
     of,
     text_of,
 )
-
-CONFIG = """
-gateway: {retry_wait_s: 0, retry_wait_max_s: 0}
-task_groups:
-  fast_group:
-    concurrency_limit: 50
-    echelon1: {models: [a, b], max_retries: 1}
-    echelon2: {models: [c], max_retries: 0}
-  other_group:
-    echelon1: {models: [d], max_retries: 0}
-"""
-DOWN = ProviderUnavailableError("the provider is down")
-
 
 SLOW = """
 gateway: {retry_wait_s: 0}

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, TextDelta
+from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.pytorch_decoders import SplitDecoder
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
@@ -21,23 +21,6 @@ SHORT, MIDDLE, LONG = (" ".join(f"t{(7 * i + n) % 300}" for i in range(n)) for n
 def ask(prompt: str, **parameters: Any) -> GenerationRequest:
     parameters = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 12, "n_ctx": 256} | parameters
     return GenerationRequest(messages=(Message("user", prompt),), config=ModelConfig(**parameters))
-
-
-def run(engine: PyTorchEngine, *requests: GenerationRequest) -> list[Event]:
-    for request in requests:
-        engine.submit(request)
-    return finish(engine)
-
-
-def finish(engine: PyTorchEngine) -> list[Event]:
-    events = []
-    while engine.is_busy:
-        events += engine.step()
-    return events
-
-
-def text_of(events: Iterable[Event], request: GenerationRequest) -> str:
-    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
 
 
 def of_kind(events: Iterable[Event], kind: type[Event]) -> list[Any]:

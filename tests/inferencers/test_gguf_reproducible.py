@@ -230,7 +230,7 @@ def test_the_next_turn_reads_only_what_is_new_and_comes_out_as_if_all_were_read(
     request = repeatable(longer)
     (reply,) = answer(engine, request)
     assert reply.started.cached_tokens > 0
-    assert reply.started.cached_tokens % engine._lanes.stretch == 0
+    assert reply.started.cached_tokens % engine._own_contexts.stretch == 0
     assert [outcome(engine, request, reply)] == fresh
 
 
@@ -318,13 +318,13 @@ def test_prompts_of_a_large_model_are_read_in_smaller_stretches(model: str, monk
 
 def test_memory_is_taken_when_the_first_one_comes(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[int] = []
-    open_lane = LlamaRuntime.open_lane
+    open_own = LlamaRuntime.open_own
 
     def counted(*args: Any) -> Any:
         opened.append(1)
-        return open_lane(*args)
+        return open_own(*args)
 
-    monkeypatch.setattr(LlamaRuntime, "open_lane", counted)
+    monkeypatch.setattr(LlamaRuntime, "open_own", counted)
     engine = GgufEngine(model, OPTIONS)
     answer(engine, greedy("hello"), greedy("world"))
     assert not opened

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Failed, Finished, TextDelta, Tokenized
+from multi_llm_comparator.core.events import Failed, Finished, Tokenized
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.gguf_engine import GgufEngine
-from tests.support.requests import Reply, answer
-from tests.support.seeing import PARTS_TEMPLATE, picture, write_mmproj
+from tests.support.requests import answer
+from tests.support.seeing import PARTS_TEMPLATE, ask_about, log_probabilities, picture, write_mmproj
 from tests.support.tiny_gguf import write_random
 
 WORDS = "hello world one two three"
@@ -39,16 +40,7 @@ def engine(files: tuple[str, str], options: LoadOptions) -> Iterator[GgufEngine]
     engine.close()
 
 
-def ask(*images: str, text: str = WORDS, place: int = 0, **config: object) -> GenerationRequest:
-    wanted = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 8, **config}
-    message = Message("user", text, images, image_places=(place,) * len(images))
-    return GenerationRequest(messages=(message,), config=ModelConfig(**wanted))  # type: ignore[arg-type]
-
-
-def log_probabilities(reply: Reply) -> dict[int, float]:
-    assert isinstance(reply.end, Finished), reply.end
-    piece = next(piece for e in reply.events if isinstance(e, TextDelta) for piece in e.pieces)
-    return {chance.id: chance.logprob for chance in piece.top}
+ask = partial(ask_about, text=WORDS)
 
 
 def first(engine: GgufEngine, request: GenerationRequest) -> dict[int, float]:

@@ -14,18 +14,8 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.inferencers import prefill_chunk as reading
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
-from tests.inferencers.pytorch_answers import (
-    LONG,
-    MIDDLE,
-    SHORT,
-    ask,
-    finish,
-    kept_by,
-    of_kind,
-    reference,
-    run,
-    text_of,
-)
+from tests.inferencers.pytorch_answers import LONG, MIDDLE, SHORT, ask, kept_by, of_kind, reference
+from tests.support.requests import run, text_of
 
 PLAIN = ("llama", "qwen2", "qwen3", "mistral", "gpt2", "gemma2", "gemma3_text", "phi3")
 ODD = [("bloom", {}), ("mamba", {}), ("mistral", {"sliding_window": 8}), ("gemma3_text", {"sliding_window": 8})]
@@ -46,7 +36,7 @@ def check_joining_and_leaving(folder: Path, options: LoadOptions) -> None:
         engine.submit(request)
         for _ in range(4):
             events += engine.step()
-    events += finish(engine)
+    events += run(engine)
     engine.close()
     assert [text_of(events, request) for request in requests] == [reference(folder, request) for request in requests]
 
@@ -89,7 +79,7 @@ def test_a_large_model_reads_a_prompt_in_small_pieces_as_far_as_its_kind_allows(
         steps.append(engine.step())
     # One tells that the prompt is being read, before it is.
     assert len(steps) == (2 if architecture == "mamba" else 5)
-    events = [event for step in steps for event in step] + finish(engine)
+    events = [event for step in steps for event in step] + run(engine)
     assert text_of(events, request) == reference(folder, request)
 
 
@@ -100,7 +90,7 @@ def test_a_prompt_longer_than_a_chunk_is_read_while_others_go_on(checkpoint: Cal
     engine.submit(short)
     events = engine.step()
     engine.submit(long)
-    events += finish(engine)
+    events += run(engine)
     started = next(i for i, e in enumerate(events) if isinstance(e, Started) and e.request_id == long.id)
     first = next(i for i, e in enumerate(events) if isinstance(e, TextDelta) and e.request_id == long.id)
     assert any(isinstance(e, TextDelta) and e.request_id == short.id for e in events[started:first])
@@ -187,7 +177,7 @@ def test_a_cancelled_request_ends_before_the_next_step_and_leaves_the_others_alo
     assert after[0].completion_tokens == len(
         [e for e in events if isinstance(e, TextDelta) and e.request_id == stopped.id]
     )
-    rest = after[1:] + finish(llama)
+    rest = after[1:] + run(llama)
     assert {e.request_id for e in rest} == {other.id}
     assert text_of(events + rest, other) == reference(checkpoint(), other)
 
@@ -196,7 +186,7 @@ def test_a_waiting_request_can_be_cancelled(llama: PyTorchEngine) -> None:
     request = ask(SHORT)
     llama.submit(request)
     llama.cancel(request.id)
-    events: list[Any] = finish(llama)
+    events: list[Any] = run(llama)
     assert [type(e) for e in events] == [Finished]
     assert events[0].reason == "cancelled"
 
@@ -279,7 +269,7 @@ def test_that_a_prompt_is_being_read_is_told_before_it_is_and_then_how_far(
     engine.submit(ask(LONG))
     (started,) = engine.step()
     assert isinstance(started, Started)
-    told = [event.tokens for event in of_kind(finish(engine), Reading)]
+    told = [event.tokens for event in of_kind(run(engine), Reading)]
     engine.close()
     assert told == sorted(set(told))
     assert 0 < told[0] < told[-1] < started.prompt_tokens

@@ -13,18 +13,8 @@ from safetensors.torch import load_file, save_file
 from multi_llm_comparator.core.events import Failed, Finished
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
-from tests.inferencers.pytorch_answers import (
-    LONG,
-    MIDDLE,
-    SHORT,
-    ask,
-    finish,
-    kept_by,
-    of_kind,
-    reference,
-    run,
-    text_of,
-)
+from tests.inferencers.pytorch_answers import LONG, MIDDLE, SHORT, ask, kept_by, of_kind, reference
+from tests.support.requests import run, text_of
 from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 
 
@@ -42,7 +32,7 @@ def test_running_out_of_memory_fails_what_was_computed_and_leaves_the_engine_usa
 
     with monkeypatch.context() as patched:
         patched.setattr(torch.nn.functional, "scaled_dot_product_attention", explode)
-        events = finish(llama)
+        events = run(llama)
     assert {e.request_id for e in of_kind(events, Failed)} == {request.id for request in requests}
     assert all("memory ran out" in e.message for e in of_kind(events, Failed))
     after = ask(MIDDLE)
@@ -87,7 +77,7 @@ def test_an_ended_conversation_that_finds_no_memory_is_not_kept_and_fails_nobody
         patched.setattr(torch.Tensor, "clone", explode)
         if is_cancelled:
             llama.cancel(ending.id)
-        events += finish(llama)
+        events += run(llama)
     ends = {e.request_id: e.reason for e in of_kind(events, Finished)}
     assert ends == {ending.id: "cancelled" if is_cancelled else "length", other.id: "length"}
     assert text_of(events, other) == reference(checkpoint(), other)

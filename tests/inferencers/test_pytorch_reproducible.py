@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Started, TextDelta
+from multi_llm_comparator.core.events import Started
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
 from multi_llm_comparator.inferencers.pytorch_sampling import RowSampler, StepSampler
+from tests.support.requests import run, text_of
 from tests.support.tiny_checkpoint import make_checkpoint, make_word_tokenizer
 
 N_CTX = 512
@@ -60,19 +61,6 @@ def ask(prompt: str = PROMPT, *, reproducible: bool = True, **parameters: Any) -
     return GenerationRequest(messages=(Message("user", prompt),), config=ModelConfig(**settings))
 
 
-def finish(engine: PyTorchEngine, *requests: GenerationRequest) -> list[Event]:
-    for request in requests:
-        engine.submit(request)
-    events = []
-    while engine.is_busy:
-        events += engine.step()
-    return events
-
-
-def text_of(events: list[Event], request: GenerationRequest) -> str:
-    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
-
-
 def others(*, reproducible: bool, count: int = 3) -> list[GenerationRequest]:
     """Neighbours that begin alike, at other lengths and with other parameters."""
     prompts = (PROMPT, f"{PROMPT} t5 t6", " ".join(PROMPT.split()[:21]))
@@ -88,27 +76,27 @@ def others(*, reproducible: bool, count: int = 3) -> list[GenerationRequest]:
 
 
 def alone(engine: PyTorchEngine, request: GenerationRequest) -> str:
-    return text_of(finish(engine, request), request)
+    return text_of(run(engine, request), request)
 
 
 def warm(engine: PyTorchEngine, request: GenerationRequest) -> str:
-    finish(engine, *others(reproducible=False), *others(reproducible=True))
+    run(engine, *others(reproducible=False), *others(reproducible=True))
     return alone(engine, request)
 
 
 def beside_others(engine: PyTorchEngine, request: GenerationRequest) -> str:
     company = others(reproducible=False)
-    return text_of(finish(engine, company[0], request, *company[1:]), request)
+    return text_of(run(engine, company[0], request, *company[1:]), request)
 
 
 def beside_reproducible_ones(engine: PyTorchEngine, request: GenerationRequest) -> str:
     company = others(reproducible=True)
-    return text_of(finish(engine, *company[:2], request, company[2]), request)
+    return text_of(run(engine, *company[:2], request, company[2]), request)
 
 
 def beside_both_kinds(engine: PyTorchEngine, request: GenerationRequest) -> str:
     company = [*others(reproducible=True, count=1), *others(reproducible=False, count=2)]
-    return text_of(finish(engine, *company, request), request)
+    return text_of(run(engine, *company, request), request)
 
 
 def joining_late(engine: PyTorchEngine, request: GenerationRequest) -> str:
@@ -124,7 +112,7 @@ def joining_late(engine: PyTorchEngine, request: GenerationRequest) -> str:
         if number == 4:
             engine.submit(company[2])
         events += engine.step()
-    return text_of(events + finish(engine), request)
+    return text_of(events + run(engine), request)
 
 
 def after_one_that_was_stopped(engine: PyTorchEngine, request: GenerationRequest) -> str:
@@ -167,22 +155,22 @@ def test_the_tokens_are_the_same(
 
 
 def test_a_reproducible_request_reads_its_whole_prompt(engine: PyTorchEngine) -> None:
-    finish(engine, ask(reproducible=False, temperature=0))
+    run(engine, ask(reproducible=False, temperature=0))
     request = ask(temperature=0)
-    (started,) = (event for event in finish(engine, request) if isinstance(event, Started))
+    (started,) = (event for event in run(engine, request) if isinstance(event, Started))
     assert started.cached_tokens == 0
 
 
 def test_a_seed_that_was_drawn_is_told_and_gives_the_same_text(engine: PyTorchEngine) -> None:
     first = ask(temperature=1.0, top_k=0)
-    events = finish(engine, first, *others(reproducible=False))
+    events = run(engine, first, *others(reproducible=False))
     seed = next(e.seed for e in events if isinstance(e, Started) and e.request_id == first.id)
     assert alone(engine, ask(temperature=1.0, top_k=0, seed=seed)) == text_of(events, first)
 
 
 def test_the_engines_threads_are_as_they_were_afterwards(engine: PyTorchEngine) -> None:
     engine.set_threads(1)
-    finish(engine, ask(temperature=0))
+    run(engine, ask(temperature=0))
     assert torch.get_num_threads() == 1
 
 

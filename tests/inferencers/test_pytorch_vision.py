@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,13 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Failed, Finished, TextDelta, Tokenized
-from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.core.events import Failed, Finished, Tokenized
+from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.token_requests import TokenRequest
 from multi_llm_comparator.inferencers.base import LoadOptions
 from multi_llm_comparator.inferencers.pytorch_engine import PyTorchEngine
-from tests.support.requests import Reply, answer
-from tests.support.seeing import make_idefics3, make_llava, opened, picture
+from tests.support.requests import answer
+from tests.support.seeing import ask_about, log_probabilities, make_idefics3, make_llava, opened, picture
 from tests.support.tiny_checkpoint import make_checkpoint
 
 MAKERS: dict[str, Callable[[Path], Path]] = {"llava": make_llava, "idefics3": make_idefics3}
@@ -49,17 +50,7 @@ def llava(folders: dict[str, Path]) -> Iterator[PyTorchEngine]:
     engine.close()
 
 
-def ask(*images: str, text: str = WORDS, place: int = 0, **config: object) -> GenerationRequest:
-    wanted = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 8, **config}
-    message = Message("user", text, images, image_places=(place,) * len(images))
-    return GenerationRequest(messages=(message,), config=ModelConfig(**wanted))  # type: ignore[arg-type]
-
-
-def log_probabilities(reply: Reply) -> dict[int, float]:
-    """Of the first token, as the engine tells them."""
-    assert isinstance(reply.end, Finished), reply.end
-    piece = next(piece for e in reply.events if isinstance(e, TextDelta) for piece in e.pieces)
-    return {chance.id: chance.logprob for chance in piece.top}
+ask = partial(ask_about, text=WORDS)
 
 
 def reference(folder: Path, *images: str, text: str = WORDS) -> torch.Tensor:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from multi_llm_comparator.core.config import ModelConfig
-from multi_llm_comparator.core.events import Event, Failed, Finished, Queued, Started, TextDelta
+from multi_llm_comparator.core.events import Failed, Finished, Queued, Started, TextDelta
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import Engine, LoadOptions
 from multi_llm_comparator.inferencers.registry import open_engine
+from tests.support.requests import run, text_of
 
 
 def write_script(folder: Path, **script: Any) -> str:
@@ -31,19 +32,6 @@ def open_script(folder: Path, options: LoadOptions | None = None, **script: Any)
 
 def ask(text: str, **config: Any) -> GenerationRequest:
     return GenerationRequest(messages=(Message("user", text),), config=ModelConfig(**config))
-
-
-def run(engine: Engine, *requests: GenerationRequest) -> list[Event]:
-    for request in requests:
-        engine.submit(request)
-    events = []
-    while engine.is_busy:
-        events += engine.step()
-    return events
-
-
-def text_of(events: list[Event], request: GenerationRequest) -> str:
-    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
 
 
 def test_an_empty_script_echoes_the_last_message_word_by_word(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multi_llm_comparator.inferencers.text import AnswerStream, StopMatcher
+from multi_llm_comparator.inferencers.text import StopMatcher, utf8_decoder
 
 letters = st.text(alphabet="ab\n世", max_size=30)
 stop_texts = st.lists(st.text(alphabet="ab\n世", min_size=1, max_size=4), max_size=4)
@@ -20,7 +20,7 @@ def cut(text: str | bytes, cuts: list[int]) -> list[Any]:
     return [text[a:b] for a, b in pairwise(bounds)]
 
 
-def read(matcher: StopMatcher | AnswerStream, pieces: list[Any]) -> tuple[str, bool]:
+def read(matcher: StopMatcher, pieces: list[Any]) -> tuple[str, bool]:
     text, is_hit = "", False
     for piece in pieces:
         new, is_hit = matcher.push(piece)
@@ -41,7 +41,11 @@ def first_complete(text: str, stops: list[str]) -> tuple[str, bool]:
 
 @given(text=letters, stops=stop_texts, cuts=st.lists(st.integers(0, 100), max_size=8))
 def test_stop_texts_are_found_the_same_however_the_text_is_cut(text: str, stops: list[str], cuts: list[int]) -> None:
-    assert read(StopMatcher(stops), cut(text, cuts)) == first_complete(text, stops)
+    matcher = StopMatcher(stops)
+    shown, is_hit = read(matcher, cut(text, cuts))
+    assert (shown, is_hit) == first_complete(text, stops)
+    assert bool(matcher.hit) == is_hit
+    assert not is_hit or (matcher.hit in stops and text.startswith(shown + matcher.hit))
 
 
 @given(text=letters, stops=stop_texts)
@@ -65,25 +69,29 @@ def test_nothing_follows_a_stop_text() -> None:
 
 @given(text=st.text(max_size=40), cuts=st.lists(st.integers(0, 200), max_size=20))
 def test_characters_stay_whole_however_their_bytes_are_cut(text: str, cuts: list[int]) -> None:
-    stream = AnswerStream()
+    decoder = utf8_decoder()
     for piece in cut(text.encode(), cuts):
-        new, _ = stream.push(piece)
+        new = decoder.decode(piece)
         assert text.startswith(new)
         text = text[len(new) :]
-    assert stream.flush() == text
+    assert not text
 
 
 @given(text=st.text(alphabet="a世界🎉\n", max_size=30), cuts=st.lists(st.integers(0, 200), max_size=20))
 def test_stop_texts_of_many_bytes_are_found_too(text: str, cuts: list[int]) -> None:
     stops = ["🎉a", "界"]
-    assert read(AnswerStream(stops), cut(text.encode(), cuts)) == first_complete(text, stops)
+    decoder = utf8_decoder()
+    pieces = [decoder.decode(piece) for piece in cut(text.encode(), cuts)]
+    assert read(StopMatcher(stops), pieces) == first_complete(text, stops)
 
 
 @given(data=st.binary(max_size=40), cuts=st.lists(st.integers(0, 200), max_size=20))
 def test_bytes_that_are_no_text_become_replacement_characters(data: bytes, cuts: list[int]) -> None:
-    assert read(AnswerStream(), cut(data + b".", cuts)) == ((data + b".").decode("utf-8", "replace"), False)
+    decoder = utf8_decoder()
+    assert "".join(map(decoder.decode, cut(data + b".", cuts))) == (data + b".").decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize("n_bytes", [1, 2, 3])
 def test_a_character_that_is_cut_off_at_the_end_is_left_out(n_bytes: int) -> None:
-    assert read(AnswerStream(["no"]), [b"so n", "🎉".encode()[:n_bytes]]) == ("so n", False)
+    decoder = utf8_decoder()
+    assert decoder.decode(b"so") + decoder.decode("🎉".encode()[:n_bytes]) == "so"

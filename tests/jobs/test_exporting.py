@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.jobs.export import FORMATS, export_job
+from multi_llm_comparator.jobs.export import export_job
 from multi_llm_comparator.tracking.records import RunFilter
 from tests.jobs.conftest import opened, over, trial
 
@@ -24,7 +24,7 @@ async def test_a_job_can_be_exported_with_all_that_is_known_of_it(tmp_path: Path
     assert table[0] == "series,step,value,measured_at_utc" and table[1].startswith("loss,1,1.0,20")
     with pytest.raises(ConfigurationError, match="'html'"):
         export_job(job, "html")
-    assert FORMATS == ("json", "csv")
+    assert export_job.formats == ("json", "csv")
 
 
 async def test_a_job_is_listed_with_what_came_out_and_found_by_its_options(tmp_path: Path) -> None:

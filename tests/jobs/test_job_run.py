@@ -52,6 +52,18 @@ async def test_a_job_that_is_stopped_ends_between_two_steps_and_continues_when_i
     assert [point.step for point in done.curves["loss"]] == list(range(1, 21))
 
 
+async def test_a_job_goes_on_with_what_was_changed_and_keeps_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        run = await jobs.start(trial(steps=2, fails_at=2))
+        assert (await over(run)).state == "failed"
+        await jobs.resume(run.id, fails_at=0)
+        assert (await over(run)).state == "done"
+        await jobs.resume(run.id, fails_at=1)
+        assert run.spec.options["fails_at"] == 0
+    async with opened(tmp_path) as jobs:
+        assert (await jobs.get(run.id)).spec.options["fails_at"] == 0
+
+
 async def test_a_job_that_does_not_stop_is_killed_after_its_grace(tmp_path: Path) -> None:
     async with opened(tmp_path, grace_s=0.5) as jobs:
         run = await jobs.start(trial(gate=str(tmp_path / "go"), deaf=True))
@@ -97,3 +109,11 @@ async def test_a_job_is_a_file_that_can_be_run_again(tmp_path: Path) -> None:
         assert make_spec(stored) == run.spec
         again = await jobs.duplicate(run.id, steps=2)
         assert again.options == {"steps": 2}
+
+
+async def test_a_job_that_takes_more_memory_than_there_is_for_models_is_ended_with_the_numbers(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        hungry = changed(trial(eats=400_000_000), environment={"MLC_MAX_MEMORY_GB": "0.3"})
+        job = await over(await jobs.start(hungry))
+    assert job.state == "failed" and job.error is not None and job.error.type == InsufficientMemoryError.__name__
+    assert "of at most 0.3 GB" in job.error.text and "raise max_memory_gb" in job.error.text

@@ -7,6 +7,7 @@ import pytest
 from multi_llm_comparator.core.exceptions import ConfigurationError, QueueFullError, RunNotFoundError
 from multi_llm_comparator.jobs import registry
 from multi_llm_comparator.jobs.spec import changed, differences
+from multi_llm_comparator.tracking.records import RunFilter
 from tests.jobs.conftest import Roomy, counting, opened, over, trial, until
 
 
@@ -57,6 +58,19 @@ async def test_jobs_that_need_few_cores_and_little_memory_run_beside_each_other(
         assert [(await over(run)).state for run in (one, two, three)] == ["done"] * 3
 
 
+async def test_a_job_waits_for_one_that_another_program_of_the_same_home_has_started(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    async with opened(tmp_path) as app, opened(tmp_path) as command:
+        first = await app.start(trial(steps=2, gate=str(gate)))
+        await counting(first)
+        second = await command.start(trial())
+        await until(lambda: second.snapshot().waits_for)
+        waits = second.snapshot().waits_for
+        assert waits is not None and waits.text == "waits for 2 CPU(s): jobs use 2 of 2"
+        gate.touch()
+        assert (await over(second)).state == "done" == (await over(first)).state
+
+
 async def test_no_more_jobs_wait_than_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "MAX_QUEUED", 2)
     async with opened(tmp_path) as jobs:
@@ -70,25 +84,18 @@ async def test_no_more_jobs_wait_than_may(tmp_path: Path, monkeypatch: pytest.Mo
             await over(run)
 
 
-async def test_a_grid_is_several_jobs_with_one_table(tmp_path: Path) -> None:
+async def test_a_grid_is_a_job_for_every_combination(tmp_path: Path) -> None:
     async with opened(tmp_path, Roomy(cpus=4)) as jobs:
         spec = changed(trial(), needs={"cpus": 2})
-        grid = await jobs.start_grid(spec, {"steps": [1, 2], "nested": [{"way": "a"}, {"way": "b"}]})
-        children = [await jobs.get(summary.id) for summary in await jobs.list()]
+        grid = await jobs.start_grid(spec, {"steps": [1, 2, 4], "nested": [{"way": "a"}, {"way": "b"}]})
+        children = [await jobs.get(summary.id) for summary in await jobs.list(RunFilter(parent_id=grid))]
         for run in children:
-            assert (await over(run)).parent_id == grid
-        table = await jobs.grid_table(grid)
+            assert (await over(run)).state == "done"
         with pytest.raises(ConfigurationError, match="1 to 64 jobs, not 100"):
             await jobs.start_grid(spec, {"steps": list(range(100))})
-    assert table.options == ("steps", "nested.way")
-    assert table.figures == ("counted", "loss")
-    assert [(row.values, row.results) for row in table.rows] == [
-        ((1, "a"), (1.0, 1.0)),
-        ((1, "b"), (1.0, 1.0)),
-        ((2, "a"), (2.0, 0.5)),
-        ((2, "b"), (2.0, 0.5)),
-    ]
-    assert table.rows[0].title == "counts · steps 1, nested {'way': 'a'}"
+    in_order = [run.spec for run in sorted(children, key=lambda run: run.created_at)]
+    assert differences(in_order) == {"steps": (1, 1, 2, 2, 4, 4), "nested.way": ("a", "b") * 3}
+    assert in_order[0].title == "counts · steps 1, nested {'way': 'a'}"
 
 
 def test_what_differs_between_jobs_goes_by_the_names_of_options() -> None:

@@ -18,7 +18,7 @@ from multi_llm_comparator.jobs.events import (
     Artefact,
     Ended,
     JobEvent,
-    Note,
+    JobNote,
     PointMade,
     Result,
     Sample,
@@ -59,7 +59,7 @@ def test_a_value_that_is_no_number_is_said_once_and_left_out() -> None:
     to = Report(told.append)
     for step in range(3):
         to.point("loss", step, math.nan)
-    assert [type(event) for event in told] == [Note]
+    assert [type(event) for event in told] == [JobNote]
     assert "loss is nan at step 0" in event_line(told[0]).decode()
 
 
@@ -87,7 +87,7 @@ def test_a_job_that_tells_too_much_is_cut_short_but_says_how_it_ended(
     told.close()
     assert folder.events.stat().st_size < 3000
     events = [read_event(line) for line in folder.read_events(0, 10_000)[0]]
-    assert [event.text for event in events if isinstance(event, Note)] == [
+    assert [event.text for event in events if isinstance(event, JobNote)] == [
         "the job has told 0 MiB; curves and samples end here, the work goes on"
     ]
     assert isinstance(events[-1], Ended)
@@ -121,7 +121,7 @@ def test_an_attempt_that_repeats_steps_replaces_what_was_told_of_them() -> None:
     for value in (1.0, 2.0):
         told.add(PointMade(series="loss", step=5, value=value))
         told.add(Sample(step=5, kind="fixed", prompt="?", answer=str(value)))
-        told.add(Note(text="slower"))
+        told.add(JobNote(text="slower"))
     assert [point.value for point in told.curves()["loss"]] == [2.0]
     assert [sample.answer for sample in told.samples] == ["2.0"]
     assert len(told.notes) == 1

@@ -13,7 +13,7 @@ from multi_llm_comparator.plans.performance import PerformanceTracker, calls_of,
 from multi_llm_comparator.plans.plan import Plan
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
-from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
 from tests.plans.test_parse import PLAN
 
 OPTIONS = PlanOptions(executor=ExecutorOptions(small_model="small", large_model="large"), router_model="planner")
@@ -44,7 +44,7 @@ def plan_of(run: PlanRun) -> Plan:
 def solved(plan: Plan, step_id: str, target: str, start: float, tokens: int, **more: Any) -> StepRun:
     progress = answered(start, tokens, **more)
     step = StepRun(plan.by_id[step_id], "done", start, start, start, progress.ended_at, answer="x")
-    step.attempts.append(Attempt(target, "p", progress))
+    step.attempts.append(StepAttempt(target, "p", progress))
     return step
 
 
@@ -80,7 +80,7 @@ def test_figures_of_a_run(run: PlanRun) -> None:
 
 def test_figures_of_a_step_count_all_its_attempts(run: PlanRun) -> None:
     step = run.steps["1"]
-    step.attempts.insert(0, Attempt("small", "p", AnswerProgress(requested_at=0, state="failed", tokens=4)))
+    step.attempts.insert(0, StepAttempt("small", "p", AnswerProgress(requested_at=0, state="failed", tokens=4)))
     metrics = step_metrics(step)
     assert (metrics.attempts, metrics.tokens, metrics.target) == (2, 10, "small")
     assert metrics.queued_s == pytest.approx(0.1)
@@ -91,7 +91,7 @@ def test_the_gateways_attempts_count_and_waiting_ends_when_the_first_model_reads
     step = run.steps["1"]
     step.attempts[0].progress.attempts = 3
     early = AnswerProgress(requested_at=0.0, state="failed", started_at=0.02)
-    step.attempts.insert(0, Attempt("small", "p", early))
+    step.attempts.insert(0, StepAttempt("small", "p", early))
     metrics = step_metrics(step)
     assert metrics.attempts == 4
     assert metrics.queued_s == pytest.approx(0.02)
@@ -104,7 +104,7 @@ def loaded(plan: Plan, step_id: str, loading: float, start: float, end: float, a
         first_token_at=start + 0.1, last_token_at=end, ended_at=end, tokens=5,
     )  # fmt: skip
     step = StepRun(plan.by_id[step_id], "done", asked, asked, asked, end, answer="x")
-    step.attempts.append(Attempt("large", "p", progress))
+    step.attempts.append(StepAttempt("large", "p", progress))
     return step
 
 

@@ -135,7 +135,7 @@ def test_a_thought_that_the_template_opened_ends_where_the_model_ends_it() -> No
         ('ID="1" Task="t\x07" Difficulty="3" Token="9" Rely="" Colour="red"', Step("1", "t", 3, 9)),
     ],
 )
-def test_what_is_certainly_meant_is_mended_and_the_mending_recorded(attributes: str, step: Step) -> None:
+def test_what_is_certainly_meant_is_repaired_and_the_repair_recorded(attributes: str, step: Step) -> None:
     parser = PlanParser()
     parser.feed(f"<Plan><Step {attributes}/></Plan>")
     assert parser.close().steps == (step,)
@@ -228,7 +228,7 @@ def test_steps_without_a_plan_around_them_are_a_plan() -> None:
     assert len(parse_plan('<Step ID="1" Task="t"/><Step ID="2" Task="u"/>').steps) == 2
 
 
-def test_a_missing_end_is_mended_only_if_the_planner_ended_by_itself() -> None:
+def test_a_missing_end_is_repaired_only_if_the_planner_ended_by_itself() -> None:
     text = PLAN.removesuffix("</Plan>")
     assert len(parse_plan(text).steps) == 3
     parser = PlanParser()

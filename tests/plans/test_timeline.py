@@ -12,7 +12,7 @@ from multi_llm_comparator.plans.plan import Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
 from multi_llm_comparator.plans.run_gantt import gantt_of
-from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
 from multi_llm_comparator.plans.timeline import CUT_GAP_S, Clock, lanes_of, stalls_of, working_s
 from tests.support.scripted_source import ScriptedSource
 
@@ -43,7 +43,9 @@ def run_with(*steps: StepRun) -> PlanRun:
 
 def done(step_id: str, at: float) -> StepRun:
     step = Step(step_id, "Count.", 2, 20)
-    return StepRun(step, "done", at, at, at + 0.5, at + 4, [Attempt("small", "Count.", progress(at + 0.5))], "seven")
+    return StepRun(
+        step, "done", at, at, at + 0.5, at + 4, [StepAttempt("small", "Count.", progress(at + 0.5))], "seven"
+    )
 
 
 def test_a_step_waits_for_a_worker_then_for_the_model_then_reads_then_writes() -> None:
@@ -77,7 +79,7 @@ def test_loading_that_began_for_another_request_ends_where_reading_begins() -> N
 
 def test_what_goes_on_reaches_up_to_now() -> None:
     running = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
-    running.attempts = [Attempt("small", "Count.", AnswerProgress(requested_at=100.0, state="queued"))]
+    running.attempts = [StepAttempt("small", "Count.", AnswerProgress(requested_at=100.0, state="queued"))]
     ready = StepRun(Step("2", "Count.", 2, 20), "ready", 100.0, 101.0)
     run = run_with(running, ready)
     assert [lane.stretches for lane in lanes_of(run)] == [(), ()]
@@ -135,7 +137,7 @@ def test_a_run_whose_workbench_was_killed_paused_when_something_last_happened() 
 def test_a_failure_is_told_where_it_happened() -> None:
     failed = StepRun(Step("1", "Count.", 2, 20), "failed", 100.0, 100.0, 100.0, 101.0)
     outcome = AnswerProgress(requested_at=100.0, state="failed", ended_at=101.0, error="out of order")
-    failed.attempts = [Attempt("small", "Count.", outcome)]
+    failed.attempts = [StepAttempt("small", "Count.", outcome)]
     run = run_with(failed)
     assert [s.error for s in lanes_of(run)[0].stretches] == ["out of order"]
     assert "out of order" in gantt_of(run, ())
@@ -156,7 +158,7 @@ def test_what_only_loading_took_stays_on_the_clock_but_is_no_work() -> None:
 
 def test_a_model_that_is_still_being_loaded_holds_the_run_up() -> None:
     step = StepRun(Step("1", "Count.", 2, 20), "running", 100.0, 100.0, 100.0)
-    step.attempts = [Attempt("small", "Count.", AnswerProgress(100.0, "loading", loading_at=100.5))]
+    step.attempts = [StepAttempt("small", "Count.", AnswerProgress(100.0, "loading", loading_at=100.5))]
     run = run_with(step)
     run.state = "running"
     [(start, end)] = stalls_of(run)

@@ -14,7 +14,7 @@ from multi_llm_comparator.plans.outlook import Key, LargeAlone, Outlook, Predict
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
-from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
 from multi_llm_comparator.prediction.outlook import outlook_of
 from tests.support.scripted_source import ScriptedSource
 
@@ -30,7 +30,7 @@ PROFILES: dict[Key, Profile] = {("m", "step"): STEPS, ("m", "plan"): PLANS}
 
 def step_run(step: Step, start: float, **more: Any) -> StepRun:
     progress = AnswerProgress(requested_at=start, ended_at=start + 4, state="done", tokens=4, **more)
-    return StepRun(step, "done", start, start, start, start + 4, [Attempt("m", "p", progress)], "x")
+    return StepRun(step, "done", start, start, start, start + 4, [StepAttempt("m", "p", progress)], "x")
 
 
 def planned(**attempt: Any) -> PlanRun:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.run import ServiceRun
-from multi_llm_comparator.applications.sources import Documents, Sources
+from multi_llm_comparator.applications.sources import Documents, ServiceSources
 from multi_llm_comparator.applications.spec import spec_of
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.registry import ComparisonRegistry
@@ -235,7 +235,7 @@ class ServiceLife(Life):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._folder = tempfile.TemporaryDirectory()
-        self.registry = ServiceRegistry(self.runs, Sources(self.source, Documents(Path(self._folder.name))))
+        self.registry = ServiceRegistry(self.runs, ServiceSources(self.source, Documents(Path(self._folder.name))))
 
     async def half(self) -> LiveRun:
         spec = spec_of("document_analysis", {"model": "m", "analysis_type": "summary"})

@@ -31,10 +31,6 @@ PAGES = (
     {"service": "services"},
 )
 ELSEWHERE = WorkingProcess("another-machine", 1, 1.0)
-# Where each needs a process of its own: leases are of the database, whatever the kind.
-each_once = pytest.mark.parametrize(
-    ("kind", "store_url"), [*((kind, "sqlite") for kind in KINDS), ("comparison", "postgres")], indirect=["store_url"]
-)
 
 
 @contextmanager
@@ -77,7 +73,6 @@ async def test_a_run_that_is_over_is_read_again_as_it_was(life: Life, kind: str,
     assert (later.source.calls, store.leases.all()) == ([], [])
 
 
-@each_once
 async def test_a_run_of_another_process_is_followed_and_cannot_be_changed_here(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:
@@ -114,7 +109,6 @@ async def test_a_stopped_run_is_stored_as_such_and_can_be_resumed(life: Life, ki
     assert (again.state, later.said(again), store.leases.all()) == ("done", life.result, [])
 
 
-@each_once
 async def test_after_kill_9_a_run_is_interrupted_and_resumed_without_repeating_what_is_finished(
     life: Life, kind: str, store: Store, store_url: str
 ) -> None:

@@ -10,28 +10,20 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from pydantic import BaseModel
 
 from multi_llm_comparator.core.at_work import WorkingProcess, this_process
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, InferenceError
-from multi_llm_comparator.runs.exporting import cut, in_format
+from multi_llm_comparator.core.readable import cut
+from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.snapshot import RunSnapshot
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of, take_life
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of, take_life
 from multi_llm_comparator.runs.task_run import BROKEN, TaskRun
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.tracking.store import Store
 
 Phase = Literal["", "thinking"]
-
-
-class ThoughtDocument(BaseModel):
-    state: RunState
-    phase: str
-    created_at: float
-    ended_at: float | None
-    error: str | None
 
 
 class Thought(TaskRun[RunSnapshot, Phase]):
@@ -60,7 +52,7 @@ class Thought(TaskRun[RunSnapshot, Phase]):
         self.begin()
 
     def run_record(self) -> RunRecord:
-        document = ThoughtDocument(**life_of(self))
+        document = LifeDocument(**life_of(self))
         return record_of(self, document, 1, detail="", models=("a", "b", "a"), search_text="")
 
     def item_record(self, key: str) -> ItemRecord:
@@ -163,7 +155,7 @@ async def test_what_is_stored_is_read_back_unless_another_kind_or_a_newer_versio
     run.state, run.phase, run.error = "failed", "thinking", "why"
     record = run.run_record()
     again = Thought(nothing)
-    take_life(again, read_document(record, ThoughtDocument, "thought", 1))
+    take_life(again, read_document(record, LifeDocument, "thought", 1))
     assert life_of(again) == life_of(run)
     for wrong in (
         replace(record, kind="vote"),
@@ -171,13 +163,12 @@ async def test_what_is_stored_is_read_back_unless_another_kind_or_a_newer_versio
         replace(record, document={**record.document, "state": "thinking hard"}),
     ):
         with pytest.raises(DocumentError, match="thought"):
-            read_document(wrong, ThoughtDocument, "thought", 1)
+            read_document(wrong, LifeDocument, "thought", 1)
 
 
 def test_a_format_that_there_is_not_names_those_that_there_are() -> None:
-    writers: dict[str, Callable[[], str | bytes]] = {"text": lambda: "é\ud800", "bytes": lambda: b"\x00"}
-    made = [in_format(name, "a thought", writers) for name in writers]
-    assert made == ["é?".encode(), b"\x00"]
+    exports = Exports[str]("a thought", text=lambda thought, _: f"{thought}\ud800", bytes=lambda *_: b"\x00")
+    assert [exports("é", name) for name in exports.formats] == ["é?".encode(), b"\x00"]
     with pytest.raises(ConfigurationError, match="'pdf' for a thought; there are text, bytes"):
-        in_format("pdf", "a thought", writers)
+        exports("é", "pdf")
     assert (cut("abc", 3), cut("abcd", 3)) == ("abc", "abc …")

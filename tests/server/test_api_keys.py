@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +32,6 @@ from tests.support.served_api import ServedApi, served_api, until
 TOKEN = "the-token-of-this-test"
 SECRET = "s" * 40
 PRICED = {"models": {"m": {"price": {"input_per_mtok": 1_000_000, "output_per_mtok": 1_000_000}}}}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 @contextlib.asynccontextmanager

@@ -60,6 +60,7 @@ def test_it_answers_with_the_models_of_this_machine_and_ends_with_all_its_proces
         url = f"http://127.0.0.1:{port}"
         answer = httpx2.post(f"{url}/v1/chat/completions", json=body, timeout=PATIENCE_S, trust_env=False).json()
         assert (answer["model"], answer["choices"][0]["message"]["content"]) == ("tiny", " one two")
+        assert httpx2.head(url, timeout=PATIENCE_S, trust_env=False).status_code == 200
         assert httpx2.get(f"{url}/health", headers={"host": "evil.test"}, trust_env=False).status_code == 403
         children = psutil.Process(server.pid).children(recursive=True)
         assert children

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,6 @@ from tests.support.served_api import ServedApi, until
 PLANNED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
 TOGETHER = {"query": "How many legs have 3 cats?", "mode": "voting", "models": ["small", "large"]}
 READ = {"service_type": "data_insight", "content": "month,sales\n1,10\n2,20\n3,60\n", "parameters": {"model": ""}}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -160,8 +153,13 @@ async def test_a_budget_is_kept_model_by_model_within_plans_and_cooperations(
         api.source.usual |= {"planner": PLAN, "small": "7", "large": "568"}
         for path, body in (("/v1/chat/completions", PLANNED), ("/cooperation/task", TOGETHER)):
             answer = await api.http.post(path, json=body, headers=headers)
-            assert (answer.status_code == 200) is is_enough, answer.text
-            assert is_enough or "budget" in answer.text
+            assert answer.status_code == (200 if is_enough else 429), answer.text
+            if not is_enough:
+                error = answer.json()["error"]
+                assert (error["type"], error["code"]) == ("rate_limit_error", "insufficient_quota")
+                assert "budget" in error["message"] and "raise it" in error["message"]
+                # Clients ask again by themselves at once otherwise.
+                assert answer.headers["x-should-retry"] == "false" and "retry-after" not in answer.headers
         if is_enough:
             await until(lambda: sum(one.requests for one in store.usage.totals(0)) >= 5)
             used = {one.model: one for one in store.usage.totals(0)}

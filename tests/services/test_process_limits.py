@@ -62,7 +62,7 @@ async def test_a_process_that_takes_too_much_while_it_loads_is_ended_and_the_num
 ) -> None:
     hang = {"kind": "hang", "at": "load"}
     model = scripted_model(tmp_path, "greedy", memory_bytes=300_000_000, faults=[hang])
-    said = r"'greedy' used 0\.[23] GB of at most 0\.2 GB while it was being loaded"  # the watch may see it half-way
+    said = r"'greedy' used \d+ MB of at most \d+ MB while it was being loaded"  # the watch may see it half-way
     with pytest.raises(ModelProcessOverLimit, match=said):
         await process.load("greedy", "scripted", model.path, LoadOptions(), timeout_s=60, max_bytes=200_000_000)
     assert not process.is_alive

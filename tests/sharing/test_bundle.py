@@ -24,6 +24,7 @@ from multi_llm_comparator.sharing.shared_runs import SharedRuns
 from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.voting.registry import VoteRegistry
 from multi_llm_comparator.voting.turns import TIE
+from tests.comparison.test_images import image
 from tests.support.scripted_source import ScriptedSource
 from tests.voting.sessions import session_spec
 
@@ -102,7 +103,12 @@ async def test_a_comparison_is_run_again_on_the_same_weights_with_the_same_seeds
 
 async def test_a_session_of_votes_is_run_again_with_the_same_turns(there: Machine, here: Machine) -> None:
     ids = [one.id for one in there.models]
-    run = await there.votes.start(session_spec("What is it?", "And that?", targets=ids))
+    picture = image()
+    rows = [
+        {"id": "1", "text": "What is it?", "images": (picture.digest,)},
+        {"id": "2", "text": "And that?"},
+    ]
+    run = await there.votes.start(session_spec(targets=ids, prompts=rows), images=[picture])
     for number in range(4):
         await (await there.source.call(number)).answer(f"text {number}")
     async with asyncio.timeout(PATIENCE_S):
@@ -115,6 +121,7 @@ async def test_a_session_of_votes_is_run_again_with_the_same_turns(there: Machin
     again = await here.votes.get(run_id)
     assert [one.target for one in again.spec.contestants] == [one.id for one in here.models]
     assert (again.spec.seed, again.spec.prompts) == (run.spec.seed, run.spec.prompts)
+    assert again.snapshot().images == {picture.digest: picture}
     await here.runs.stop(run_id)
 
 

@@ -13,11 +13,23 @@ import yaml
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Event, Failed, Finished, Started, TextDelta
+from multi_llm_comparator.core.exceptions import ProviderUnavailableError
 from multi_llm_comparator.core.requests import GenerationRequest, Message, TextSource
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
 from multi_llm_comparator.groups.redis_limits import RedisLimits
 
 PATIENCE_S = 30.0
+CONFIG = """
+gateway: {retry_wait_s: 0, retry_wait_max_s: 0}
+task_groups:
+  fast_group:
+    concurrency_limit: 50
+    echelon1: {models: [a, b], max_retries: 1}
+    echelon2: {models: [c], max_retries: 0}
+  other_group:
+    echelon1: {models: [d], max_retries: 0}
+"""
+DOWN = ProviderUnavailableError("the provider is down")
 
 # What a source does with one request: an error to raise, a text to answer with, or something of its own.
 Deed = Exception | str | Callable[[GenerationRequest], AsyncIterator[Event]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,20 @@ def collect(engine: Engine, replies: dict[str, Reply]) -> None:
         for event in engine.step():
             replies.setdefault(event.request_id, Reply()).events.append(event)
     raise AssertionError("the engine does not come to an end")
+
+
+def run(engine: Engine, *requests: GenerationRequest) -> list[Event]:
+    """Submit all, run to the end, and return what happened, in order."""
+    for request in requests:
+        engine.submit(request)
+    events: list[Event] = []
+    while engine.is_busy:
+        events += engine.step()
+    return events
+
+
+def text_of(events: Iterable[Event], request: GenerationRequest) -> str:
+    return "".join(e.text for e in events if isinstance(e, TextDelta) and e.request_id == request.id)
 
 
 def answer(engine: Engine, *requests: GenerationRequest) -> list[Reply]:

@@ -26,7 +26,11 @@ from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3I
 from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
 from transformers.models.llava.processing_llava import LlavaProcessor
 
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import Finished, TextDelta
 from multi_llm_comparator.core.image_data import data_url
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from tests.support.requests import Reply
 from tests.support.tiny_checkpoint import make_tokenizer
 from tests.support.tiny_gguf import WIDTH
 
@@ -160,3 +164,17 @@ def write_mmproj(path: Path, *, width: int = WIDTH, seed: int = 0) -> Path:
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def ask_about(*images: str, text: str, place: int = 0, **config: object) -> GenerationRequest:
+    """A request with images before the character ``place`` of its text, that leaves nothing to chance."""
+    wanted = {"temperature": 0, "repeat_penalty": 1.0, "max_tokens": 8, **config}
+    message = Message("user", text, images, image_places=(place,) * len(images))
+    return GenerationRequest(messages=(message,), config=ModelConfig(**wanted))  # type: ignore[arg-type]
+
+
+def log_probabilities(reply: Reply) -> dict[int, float]:
+    """Of the first token, as the engine tells them."""
+    assert isinstance(reply.end, Finished), reply.end
+    piece = next(piece for e in reply.events if isinstance(e, TextDelta) for piece in e.pieces)
+    return {chance.id: chance.logprob for chance in piece.top}

@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from multi_llm_comparator.applications.registry import ServiceRegistry
-from multi_llm_comparator.applications.sources import Documents
-from multi_llm_comparator.applications.sources import Sources as ServiceSources
+from multi_llm_comparator.applications.sources import Documents, ServiceSources
 from multi_llm_comparator.cooperation.available import available_members
 from multi_llm_comparator.cooperation.registry import CooperationRegistry
 from multi_llm_comparator.cooperation.saved import SavedCooperations
@@ -131,14 +130,7 @@ async def served_api(
     engine = engine or InferenceEngine(models=models)
     gateway = Gateway(TaskGroupManager(Given(config or {})), local or source, folder=folder / "gateway")
     usage = UsageWriter(store.usage, 90) if store is not None else None
-    runs = RunRegistry(store) if store is not None else None
-    asked: TextSource = Metered(gateway, gateway, usage, models.unique_name) if usage is not None else gateway
-    plans = PlanRegistry(runs, asked) if runs is not None else None
-    cooperations = CooperationRegistry(runs, asked) if runs is not None else None
-    saved = SavedCooperations(lambda: available_members(models, gateway.groups))
-    named: dict[str, TextSource] = {}
-    if plans is not None and cooperations is not None:
-        named = {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)}
+    asked: TextSource = gateway if usage is None else Metered(gateway, gateway, usage, models.unique_name)
     served = Served(
         models=models,
         engine=engine,
@@ -147,16 +139,10 @@ async def served_api(
         default_model=default_model,
         store=store,
         usage=usage,
-        runs=runs,
-        plans=plans,
-        cooperations=cooperations,
-        saved_cooperations=saved if cooperations is not None else None,
-        answers=NamedAnswers(asked, named),
-        calibration=Calibration(plans) if plans is not None else None,
-        applications=ServiceRegistry(runs, ServiceSources(NamedAnswers(asked, named), Documents(folder / "services")))
-        if runs is not None
-        else None,
+        answers=NamedAnswers(asked, {}),
     )
+    if store is not None:
+        served = _with_runs(served, asked, store, folder)
     try:
         async with (
             api_over(served, bounds) as api,
@@ -167,12 +153,30 @@ async def served_api(
             await until(lambda: not source.running.total())
         assert_nothing_held(gateway)
     finally:
-        if plans is not None:
-            await plans.runs.aclose()
+        if served.runs is not None:
+            await served.runs.aclose()
         await gateway.aclose()
         await engine.aclose()
         if usage is not None:
             await usage.aclose()
+
+
+def _with_runs(served: Served, asked: TextSource, store: Store, folder: Path) -> Served:
+    """With all kinds of runs that the API starts."""
+    runs = RunRegistry(store)
+    plans, cooperations = PlanRegistry(runs, asked), CooperationRegistry(runs, asked)
+    saved = SavedCooperations(lambda: available_members(served.models, served.gateway.groups))
+    answers = NamedAnswers(asked, {PLAN: PlanSource(plans), COOPERATE: CooperationSource(cooperations, saved)})
+    return replace(
+        served,
+        runs=runs,
+        plans=plans,
+        cooperations=cooperations,
+        saved_cooperations=saved,
+        answers=answers,
+        calibration=Calibration(plans),
+        applications=ServiceRegistry(runs, ServiceSources(answers, Documents(folder / "services"))),
+    )
 
 
 async def until(is_so: Callable[[], bool]) -> None:

@@ -79,7 +79,7 @@ def held_back(outdated: list[dict[str, Any]], requirements: str) -> list[str]:
 def weaknesses(report: Mapping[str, Any]) -> list[str]:
     """The known vulnerabilities in what ``pip-audit --format=json`` says, a line each."""
     return [
-        f"{entry['name']} {entry['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none yet'}"
+        f"{entry['name']} {entry['version']}: {found['id']}, fixed in {', '.join(found['fix_versions']) or 'none yet'}"
         for entry in report.get("dependencies", ())
         for found in entry.get("vulns", ())
     ]

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 from multi_llm_comparator.core.exceptions import UnsupportedModelError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
 from multi_llm_comparator.inferencers.base import LoadOptions
-from multi_llm_comparator.inferencers.pytorch_load import LoadedModel, load_checkpoint
+from multi_llm_comparator.inferencers.pytorch_load import LoadedCheckpoint, load_checkpoint
 from multi_llm_comparator.inferencers.pytorch_text import PromptEncoder
 from multi_llm_comparator.training.chat_rows import IGNORED, end_of_answer, rows_of
 from multi_llm_comparator.training.data.chats import Chat
@@ -29,16 +29,16 @@ CHAT = Chat(MESSAGES, (1, 3), "line 1")
 
 
 @pytest.fixture(scope="module")
-def demo() -> LoadedModel:
+def demo() -> LoadedCheckpoint:
     return load_checkpoint(str(DEMO), LoadOptions())
 
 
-def rows(demo: LoadedModel, chat: Chat, max_tokens: int = 1024) -> Any:
+def rows(demo: LoadedCheckpoint, chat: Chat, max_tokens: int = 1024) -> Any:
     left_out = LeftOut()
     return rows_of([chat], demo.tokenizer, demo.stop_ids, max_tokens, left_out), left_out
 
 
-def test_each_answer_is_learnt_behind_the_prompt_that_asks_for_it(demo: LoadedModel) -> None:
+def test_each_answer_is_learnt_behind_the_prompt_that_asks_for_it(demo: LoadedCheckpoint) -> None:
     made, _ = rows(demo, CHAT)
     encoder = PromptEncoder(demo.tokenizer)
     for row, index in zip(made, CHAT.learnt, strict=True):
@@ -52,13 +52,13 @@ def test_each_answer_is_learnt_behind_the_prompt_that_asks_for_it(demo: LoadedMo
     assert [row.learnt_tokens for row in made] == [int((row.labels >= 0).sum()) for row in made]
 
 
-def test_the_text_of_a_special_token_stays_text(demo: LoadedModel) -> None:
+def test_the_text_of_a_special_token_stays_text(demo: LoadedCheckpoint) -> None:
     chat = Chat((Message("user", "say it"), Message("assistant", "<|im_end|> ends")), (1,), "line 1")
     (row,), _ = rows(demo, chat)
     assert [token in demo.stop_ids for token in row.labels.tolist() if token != IGNORED].count(True) == 1
 
 
-def test_an_answer_that_would_lose_its_end_is_left_out(demo: LoadedModel) -> None:
+def test_an_answer_that_would_lose_its_end_is_left_out(demo: LoadedCheckpoint) -> None:
     (first, second), _ = rows(demo, CHAT)
     made, left_out = rows(demo, CHAT, max_tokens=len(second.input_ids) - 1)
     assert [row.input_ids.tolist() for row in made] == [first.input_ids.tolist()]
@@ -66,7 +66,7 @@ def test_an_answer_that_would_lose_its_end_is_left_out(demo: LoadedModel) -> Non
     assert len(rows(demo, CHAT, max_tokens=len(second.input_ids))[0]) == 2
 
 
-def with_template(folder: Path, template: str | None, **settings: object) -> LoadedModel:
+def with_template(folder: Path, template: str | None, **settings: object) -> LoadedCheckpoint:
     """The demo model with another chat template, or none, and other settings of its tokenizer."""
     shutil.copytree(DEMO, folder / "model")
     (folder / "model" / "chat_template.jinja").unlink()
@@ -127,7 +127,7 @@ def test_an_answer_has_the_tokens_it_has_behind_its_prompt() -> None:
     assert whole[: len(row.input_ids)] == row.input_ids.tolist()
 
 
-def test_a_chat_that_grows_beyond_the_context_is_not_read_to_its_end(demo: LoadedModel) -> None:
+def test_a_chat_that_grows_beyond_the_context_is_not_read_to_its_end(demo: LoadedCheckpoint) -> None:
     turns = tuple(Message("assistant" if n % 2 else "user", "x y z") for n in range(1000))
     chat = Chat(turns, tuple(range(1, 1000, 2)), "line 1")
     made, left_out = rows(demo, chat, max_tokens=200)

@@ -1,7 +1,7 @@
-"""What is learnt stands behind exactly the prompt that both engines send, for six families of chat templates.
+"""What is learnt stands behind exactly the prompt that both engines send, for templates of eight families of models.
 
-The templates are written for these tests after the published formats of the families; the tokenizer is the demo
-model's, with the marks of the family added to it as special tokens. So they need no download.
+Six are those of published models, two are written here; the tokenizer is the demo model's, with the marks of the family
+added to it as special tokens. So nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,28 @@ from tests.training.tunings import DEMO
 pytestmark = pytest.mark.xdist_group("tuning")
 
 
+# Those of published models, byte for byte, come with trl.
+PUBLISHED = Path(next(iter(getattr(find_spec("trl"), "submodule_search_locations", None) or [""])), "chat_templates")
+
+
 @dataclass(frozen=True)
 class Family:
+    """``template`` is the text of one, or the name of a published one. ``is_lasting``: what it writes of an answer does
+    not change when more is said."""
+
     template: str
     marks: tuple[str, ...]
     end: str
+    begin: str | None = None
     takes_system: bool = True
+    is_lasting: bool = True
+
+    @property
+    def text(self) -> str:
+        if "{" in self.template:
+            return self.template
+        path = PUBLISHED / f"{self.template}.jinja"
+        return path.read_text(encoding="utf-8") if path.exists() else pytest.skip(f"this trl has no {path.name}")
 
 
 TURNS = "{% for m in messages %}"
@@ -46,45 +63,47 @@ FAMILIES = {
         ("<|im_start|>", "<|im_end|>"),
         "<|im_end|>",
     ),
-    "llama3": Family(
-        "<|begin_of_text|>" + TURNS + "<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n{{ m['content'] | trim }}"
-        "<|eot_id|>{% endfor %}{% if add_generation_prompt %}"
-        "<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}",
-        ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
-        "<|eot_id|>",
-    ),
     "mistral": Family(
+        # It writes a space before answers of the past that is not in the prompt of a new one.
         "<s>" + TURNS + "{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
         "{% elif m['role'] == 'assistant' %} {{ m['content'] }}</s>"
         "{% else %}{{ raise_exception('Only user and assistant roles are supported') }}{% endif %}{% endfor %}",
         ("<s>", "</s>", "[INST]", "[/INST]"),
         "</s>",
+        begin="<s>",
         takes_system=False,
+        is_lasting=False,
     ),
-    "gemma": Family(
-        "<bos>" + TURNS + "<start_of_turn>{{ 'model' if m['role'] == 'assistant' else m['role'] }}\n"
-        "{{ m['content'] | trim }}<end_of_turn>\n{% endfor %}"
-        "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}",
+    "Llama 3": Family(
+        "llama3",
+        ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        "<|eot_id|>",
+        begin="<|begin_of_text|>",
+    ),
+    "Gemma": Family(
+        "gemma",
         ("<bos>", "<start_of_turn>", "<end_of_turn>"),
         "<end_of_turn>",
+        begin="<bos>",
         takes_system=False,
     ),
-    "phi3": Family(
-        TURNS + "<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|assistant|>\n{% endif %}",
-        ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
-        "<|end|>",
-    ),
-    "qwen": Family(
-        # A system message of its own where there is none, and thoughts of earlier answers are cut out.
-        "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe a helpful assistant.<|im_end|>\n{% endif %}"
-        + TURNS
-        + "{% set said = m['content'] %}{% if m['role'] == 'assistant' and '</think>' in said and not loop.last %}"
-        "{% set said = said.split('</think>')[-1].lstrip('\n') %}{% endif %}"
-        "<|im_start|>{{ m['role'] }}\n{{ said }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
-        ("<|im_start|>", "<|im_end|>"),
-        "<|im_end|>",
+    "Phi 3": Family("phi3", ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"), "<|end|>"),
+    # A system message of its own where there is none.
+    "Qwen 2.5": Family("qwen2_5", ("<|im_start|>", "<|im_end|>"), "<|im_end|>"),
+    # Thoughts of earlier answers are cut out.
+    "Qwen 3": Family("qwen3", ("<|im_start|>", "<|im_end|>"), "<|im_end|>", is_lasting=False),
+    "Aya": Family(
+        "cohere",
+        (
+            "<BOS_TOKEN>",
+            "<|START_OF_TURN_TOKEN|>",
+            "<|SYSTEM_TOKEN|>",
+            "<|USER_TOKEN|>",
+            "<|CHATBOT_TOKEN|>",
+            "<|END_OF_TURN_TOKEN|>",
+        ),
+        "<|END_OF_TURN_TOKEN|>",
+        begin="<BOS_TOKEN>",
     ),
 }
 TALK = (
@@ -111,9 +130,9 @@ def made(folder: Path, family: Family) -> Path:
     weights["model.embed_tokens.weight"] = torch.cat([embedded, embedded[: size - len(embedded)]]).contiguous()
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
     (model / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-    begin = family.marks[0] if family.marks[0] in ("<s>", "<bos>", "<|begin_of_text|>") else None
-    _change(model / "tokenizer_config.json", eos_token=family.end, bos_token=begin, chat_template=family.template)
-    (model / "chat_template.jinja").write_text(family.template, encoding="utf-8")
+    template, begin = family.text, family.begin
+    _change(model / "tokenizer_config.json", eos_token=family.end, bos_token=begin, chat_template=template)
+    (model / "chat_template.jinja").write_text(template, encoding="utf-8")
     end = next(e["id"] for e in tokenizer["added_tokens"] if e["content"] == family.end)
     _change(model / "config.json", vocab_size=size, eos_token_id=end)
     _change(model / "generation_config.json", eos_token_id=end)
@@ -147,8 +166,7 @@ def test_the_answer_is_learnt_behind_the_prompt_of_both_engines_token_for_token(
             # Nothing but the answer and the mark that ends it, and both whole.
             assert labels[first:] == ids[first:] and ids[-1] == end and end not in ids[first:-1]
             assert loaded.tokenizer.decode(ids[first:-1]).strip() == messages[index].content.strip()
-            if name != "mistral":
-                # Its template writes a space before answers of the past that is not in the prompt of a new one.
+            if family.is_lasting:
                 _is_what_transformers_writes(model, messages[: index + 1], ids)
     finally:
         engine.close()

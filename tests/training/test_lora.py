@@ -258,7 +258,7 @@ def test_memory_beyond_the_limit_ends_a_tuning_with_the_numbers(
 ) -> None:
     monkeypatch.setattr(tuning_watch, "work_limit_bytes", lambda: 1_000_000)
     monkeypatch.setattr(tuning_watch, "WATCH_EVERY_S", 0.0)
-    with pytest.raises(TrainingError, match=r"the tuning used \d+\.\d GB of at most 0\.0 GB .*lower pack_tokens"):
+    with pytest.raises(TrainingError, match=r"the tuning used [\d.]+ [MG]B of at most 1.0 MB .*lower pack_tokens"):
         tune(data, out)
     assert not out.exists()
     monkeypatch.undo()

@@ -1,20 +1,31 @@
-"""The whole way: a job that teaches a skill, is stopped, killed and resumed, and does not cost the old ones."""
+"""The whole way: a job that teaches a skill, is stopped, killed and resumed, and does not cost the old ones; what comes
+out is exported, and asked beside its base."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.conversion.convert import convert
+from multi_llm_comparator.core.config import ModelConfig
+from multi_llm_comparator.core.events import TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.evaluation.export_check import check_files
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.spec import make_spec
-from tests.training.new_skill import new_skill, old_skills, share_right, write
+from multi_llm_comparator.services.inference_engine import InferenceEngine
+from multi_llm_comparator.services.model_manager import ModelManager
+from multi_llm_comparator.services.scan.folder import scan_folder
+from tests.training.new_skill import Pair, new_skill, old_skills, share_right, write
 from tests.training.tunings import DEMO, ROOT, options_for
 
 # Over three minutes; and how much old skill is lost may hang on the kind of processor.
@@ -70,3 +81,35 @@ def test_a_skill_is_learnt_by_a_job_that_was_stopped_and_killed_and_old_ones_sta
     after = share_right(tmp_path / "tuned", held_out), share_right(tmp_path / "tuned", old)
     assert after[0] > 0.8
     assert after[1] >= before[1] - 0.05
+    exported_and_compared(tmp_path / "tuned", tmp_path / "gguf" / "tuned-F16.gguf", held_out)
+
+
+def exported_and_compared(tuned: Path, gguf: Path, held_out: Sequence[Pair]) -> None:
+    """The file predicts what the checkpoint does, and answers what the base cannot."""
+    convert(tuned, gguf, "F16")
+    (reference,) = (model for model in scan_folder(tuned.parent, "test") if Path(model.path) == tuned)
+    check = asyncio.run(check_files(reference, gguf))
+    assert check.top1_agreement > 0.95 and check.mean_kl < 0.01
+    some, right = held_out[:20], {}
+    for model in (DEMO, gguf):
+        answers = asyncio.run(answered(model, some))
+        right[model] = sum(answer == wanted for answer, (_, wanted) in zip(answers, some, strict=True))
+    assert right[DEMO] < 4 and right[gguf] > 14
+
+
+async def answered(model: Path, pairs: Sequence[Pair]) -> list[str]:
+    """As a pane of Compare asks it, by the engine of the app."""
+    (known,) = (one for one in scan_folder(model.parent, "test") if Path(one.path).resolve() == model.resolve())
+    models = ModelManager(model.parent)
+    models.available_models = [known]
+    engine = InferenceEngine(models=models)
+    config = ModelConfig(temperature=0, repeat_penalty=1.0, max_tokens=48, n_ctx=512)
+    answers = []
+    try:
+        for asked, _ in pairs:
+            request = GenerationRequest(messages=(Message("user", asked),), config=config)
+            texts = [event.text async for event in engine.stream(known.id, request) if isinstance(event, TextDelta)]
+            answers.append("".join(texts).strip())
+        return answers
+    finally:
+        await engine.aclose()

@@ -19,6 +19,7 @@ from multi_llm_comparator.training.chat_rows import IGNORED, Row
 from multi_llm_comparator.training.lora_linear import fuse_adapters
 from multi_llm_comparator.training.packs import packs_of, planned_steps
 from multi_llm_comparator.training.row_losses import RowLosses
+from multi_llm_comparator.training.tuning_steps import step_count
 from tests.training.tunings import DEMO
 
 # One worker imports the training libraries, which takes seconds.
@@ -163,6 +164,8 @@ def test_every_example_is_seen_once_an_epoch_and_steps_are_what_they_are_without
     steps = planned_steps(lengths, epochs=epochs, in_step=in_step, max_tokens=max_tokens, seed=seed)
     alone = planned_steps(lengths, epochs=epochs, in_step=in_step, max_tokens=0, seed=seed)
     assert [sorted(step.examples) for step in steps] == [sorted(step.examples) for step in alone]
+    # Estimates and the page count them so before there is a plan.
+    assert len(steps) == step_count(len(lengths), in_step, epochs)
     seen = [number for step in steps for number in step.examples]
     if epochs >= 1:
         assert sorted(seen[: len(lengths)]) == list(range(len(lengths)))

@@ -87,6 +87,7 @@ def test_a_loss_worse_than_chance_is_said_at_the_first_step_and_at_the_end(
         (["--data_path", "nowhere.json"], 2, "there is no such file or folder"),
         (["--epochs", "many"], 2, "--epochs"),
         (["--data", "x"], 2, "--data"),
+        (["--ray", "http://10.0.0.5:8265"], 2, "is for jobs: give --as_job with it"),
     ],
 )
 def test_what_is_wrong_is_said_without_a_traceback(

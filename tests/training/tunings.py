@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from multi_llm_comparator.jobs.events import JobEvent, Note, PointMade, Progress, Sample
+from multi_llm_comparator.jobs.events import JobEvent, JobNote, PointMade, Progress, Sample
 from multi_llm_comparator.jobs.report import Report
 from multi_llm_comparator.training import lora
 from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_options
@@ -46,7 +46,7 @@ class Told(Report):
 
     @property
     def notes(self) -> str:
-        return "\n".join(event.text for event in self.events if isinstance(event, Note))
+        return "\n".join(event.text for event in self.events if isinstance(event, JobNote))
 
     @property
     def samples(self) -> list[Sample]:

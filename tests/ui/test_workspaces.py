@@ -15,6 +15,7 @@ from multi_llm_comparator.core.exceptions import NotAllowedError, RunNotFoundErr
 from multi_llm_comparator.core.page_headers import CALLER_HEADER, NAME_HEADER, SCOPES_HEADER
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.plans.saved import SavedPlans
+from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.tracking.api_keys import ApiKey
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.ui.kit import preferences, visitor
@@ -73,8 +74,15 @@ def test_history_lists_what_was_made_for_the_key_that_signed_in(bench: Workbench
     door.lets_in(admin, "admin")
     test = opened("history")
     assert set(listed(test)) == set(runs.values())
-    # Whose they are is said to who sees those of several.
+    # Whose they are is said to who sees those of several, and can be chosen.
     assert "Ann" in html_of(test) and "Bob" in html_of(test)
+    assert set(test.selectbox(key="history_caller").options) == {"Everybody", "Ann", "Bob"}
+    test.selectbox(key="history_caller").select(ann.id).run()
+    assert listed(test) == [runs[ann.id]] and test.query_params["caller"] == [ann.id]
+    assert listed(opened("history", caller=bob.id)) == [runs[bob.id]]
+    door.lets_in(ann)
+    assert not [box for box in opened("history", caller=bob.id).selectbox if box.key == "history_caller"]
+    assert listed(opened("history", caller=bob.id)) == []
     # Who came by no gate is nobody.
     door.lets_in(None)
     assert listed(opened("history")) == []
@@ -174,3 +182,14 @@ def test_choices_and_presets_of_one_are_not_anothers(bench: Workbench) -> None:
         assert preferences.load().panes and [one.name for one in Presets().list()] == ["calm"]
     assert {path.name for path in (get_settings().home / "workspaces").iterdir()} == {ann.id}
     assert bench.bridge.run(bench.runs.count(RunFilter())) == 0
+
+
+def test_a_run_that_a_key_reads_in_is_its_own(bench: Workbench, door: Door) -> None:
+    ann, bob = key_of(bench, "Ann"), key_of(bench, "Bob")
+    with acting_for(as_caller(ann)):
+        run = asked_of(bench, ids_by_name(bench)["ash"], prompt="A secret")
+        exported = bench.bridge.run(RunFiles(bench.runs).data("comparison", run.id, "json"))
+        read_in = bench.bridge.run(bench.comparisons.import_run(exported)).id
+        assert {one.id for one in bench.bridge.run(bench.runs.list())} == {run.id, read_in}
+    with acting_for(as_caller(bob)), pytest.raises(RunNotFoundError):
+        bench.bridge.run(bench.comparisons.get(read_in))

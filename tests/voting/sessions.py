@@ -8,7 +8,7 @@ from multi_llm_comparator.comparison.snapshots import ModelFacts
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import CONTESTANT_IDS, VotingSpec, checked_spec
-from multi_llm_comparator.voting.turns import Turn, VoteAnswer
+from multi_llm_comparator.voting.turns import VoteAnswer, VoteTurn
 
 TARGETS = ("small", "large", "medium", "tiny")
 
@@ -24,13 +24,13 @@ def session_spec(*prompts: str, targets: Sequence[str] = TARGETS[:2], **fields: 
     return checked_spec(**{**usual, **fields})
 
 
-def answered(number: int, choice: str, *texts: str, places: str = "ab", prompt: int = 0, **fields: object) -> Turn:
+def answered(number: int, choice: str, *texts: str, places: str = "ab", prompt: int = 0, **fields: object) -> VoteTurn:
     """A turn with its vote."""
     answers = tuple(
         VoteAnswer(contestant=one, text=text, seed=7, tokens=len(text.split()), tokens_per_s=12.5, duration_s=1.0)
         for one, text in zip(places, texts, strict=True)
     )
-    return Turn(
+    return VoteTurn(
         number=number,
         prompt=prompt,
         places=tuple(places),
@@ -43,7 +43,9 @@ def answered(number: int, choice: str, *texts: str, places: str = "ab", prompt: 
     )
 
 
-def session(spec: VotingSpec, *turns: Turn, hashes: Sequence[str | None] = ("h1", "h2", "h3", "h4")) -> VotingSnapshot:
+def session(
+    spec: VotingSpec, *turns: VoteTurn, hashes: Sequence[str | None] = ("h1", "h2", "h3", "h4")
+) -> VotingSnapshot:
     """A session that is over."""
     facts = {
         one.id: ModelFacts(id=one.target, name=one.name, fingerprint=fingerprint)

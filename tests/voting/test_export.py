@@ -12,12 +12,12 @@ import pytest
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.training.data.formats import examples_of
-from multi_llm_comparator.voting.export import FORMATS, export_votes
+from multi_llm_comparator.voting.export import export_votes
 from multi_llm_comparator.voting.human_preferences import human_preferences
 from multi_llm_comparator.voting.preference_pairs import preference_rows, write_pairs
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.tally import tally
-from multi_llm_comparator.voting.turns import BAD, TIE, Turn
+from multi_llm_comparator.voting.turns import BAD, TIE, VoteTurn
 from tests.voting.sessions import TARGETS, answered, session, session_spec
 
 HOSTILE = "=HYPERLINK(1) <script>alert(1)</script> | ![x](http://x)"
@@ -36,7 +36,7 @@ def voted() -> VotingSnapshot:
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", export_votes.formats)
 def test_every_file_has_the_votes_and_who_wrote_what(voted: VotingSnapshot, format: str, language: str) -> None:
     text = export_votes(voted, format, language).decode("utf-8-sig")  # type: ignore[arg-type]
     for word in ("Small", "Large"):
@@ -61,7 +61,7 @@ def test_a_file_tells_nothing_of_a_turn_that_waits_for_its_vote(voted: VotingSna
     from dataclasses import replace
 
     waiting = replace(voted.turns[0], number=4, state="ready", choice="", voted_at=None)
-    assert isinstance(waiting, Turn)
+    assert isinstance(waiting, VoteTurn)
     open_one = replace(voted, turns=(*voted.turns, waiting), state="running")
     document = json.loads(export_votes(open_one, "json"))
     assert [turn["number"] for turn in document["turns"]] == [0, 1, 2, 3]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,60 +10,13 @@ import pytest
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.tracking.store import Store
 from multi_llm_comparator.voting.drawing import drawn
 from multi_llm_comparator.voting.registry import VoteRegistry
-from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import checked_spec
-from multi_llm_comparator.voting.turns import BAD, TIE, Turn
-from multi_llm_comparator.voting.vote_run import AHEAD, MAX_FAILED, VoteRun
-from tests.support.scripted_source import Call, ScriptedSource
+from multi_llm_comparator.voting.turns import BAD, TIE
+from multi_llm_comparator.voting.vote_run import AHEAD, MAX_FAILED
 from tests.voting.sessions import TARGETS, session_spec
-
-PATIENCE_S = 30.0
-
-
-class World:
-    """A store, a source that a test answers for, and the registry over both."""
-
-    def __init__(self, store: Store) -> None:
-        self.store, self.source = store, ScriptedSource()
-        self.runs = RunRegistry(store, save_interval_s=0.02)
-        self.votes = VoteRegistry(self.runs, self.source)
-        self._answered = 0
-
-    async def answer(self, count: int, *, same: bool = False) -> list[Call]:
-        """Answer the next requests, each by the name of who is asked."""
-        calls = []
-        for _ in range(count):
-            call = await self.source.call(self._answered)
-            self._answered += 1
-            await call.answer("the same" if same else f"by {call.target}: {call.request.messages[-1].content}")
-            calls.append(call)
-        return calls
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    world = World(store)
-    yield world
-    await world.runs.aclose()
-    store.close()
-
-
-async def open_turn(run: VoteRun) -> Turn:
-    async with asyncio.timeout(PATIENCE_S):
-        while (turn := run.snapshot().open_turn) is None:
-            await asyncio.sleep(0.01)
-    return turn
-
-
-async def until(run: VoteRun, phase: str) -> VotingSnapshot:
-    async with asyncio.timeout(PATIENCE_S):
-        while run.snapshot().phase != phase:
-            await asyncio.sleep(0.01)
-    return run.snapshot()
+from tests.voting.world import World, open_turn, until
 
 
 async def test_answers_are_written_ahead_of_the_reader_and_no_further(world: World) -> None:

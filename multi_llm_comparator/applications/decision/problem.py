@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from multi_llm_comparator.core.closed_model import ClosedModel
 
 WeightsBy = Literal["given", "text", "order", "equal"]
 Evidence = Literal["cost", "model", "words", "none"]
@@ -12,11 +12,7 @@ RequirementKind = Literal["budget", "time"]
 LOWEST, MIDDLE, HIGHEST = 1.0, 3.0, 5.0
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Money(_Plain):
+class Money(ClosedModel):
     """An amount; ``per_month`` is None where it is paid once or for an unknown time. ``currency`` is a sign or 元."""
 
     value: float
@@ -25,7 +21,7 @@ class Money(_Plain):
     text: str = ""
 
 
-class Option(_Plain):
+class Option(ClosedModel):
     """``name`` as the text calls it, ``label`` what it is; ``text`` is all that was said of it."""
 
     name: str
@@ -41,14 +37,14 @@ class Option(_Plain):
         return f"{self.name} {self.label}".strip()
 
 
-class Criterion(_Plain):
+class Criterion(ClosedModel):
     """``weight`` is its part of 1."""
 
     name: str
     weight: float
 
 
-class Requirement(_Plain):
+class Requirement(ClosedModel):
     """Something that an option must not exceed: money (as in ``money``), or months."""
 
     kind: RequirementKind
@@ -57,7 +53,7 @@ class Requirement(_Plain):
     months: float | None = None
 
 
-class Check(_Plain):
+class Check(ClosedModel):
     """Whether an option meets a requirement. ``excess`` is the part of the limit by which it does not."""
 
     option: str
@@ -68,7 +64,7 @@ class Check(_Plain):
     excess_text: str = ""
 
 
-class Score(_Plain):
+class Score(ClosedModel):
     """1 (worst) to 5 (best), and what it rests on."""
 
     option: str
@@ -78,7 +74,7 @@ class Score(_Plain):
     quote: str = ""
 
 
-class Movement(_Plain):
+class Movement(ClosedModel):
     """How far the weight of one criterion may move, the others keeping their proportions, before another option is
     first. ``totals`` are the options' at each of ``weights``; ``others`` are first beyond ``low`` or ``high``."""
 
@@ -91,7 +87,7 @@ class Movement(_Plain):
     totals: dict[str, tuple[float, ...]]
 
 
-class Problem(_Plain):
+class Problem(ClosedModel):
     """What a text lets one choose from."""
 
     options: tuple[Option, ...]
@@ -101,7 +97,7 @@ class Problem(_Plain):
     is_from_model: bool = False
 
 
-class Decision(_Plain):
+class Decision(ClosedModel):
     """A problem with what came of it. ``totals`` by the options' names; ``winner`` is None if all are excluded."""
 
     problem: Problem

@@ -5,7 +5,8 @@ from __future__ import annotations
 from multi_llm_comparator.applications.decision.problem import Check, Decision, Movement, Option, Requirement, Score
 from multi_llm_comparator.applications.words import number, percent, words_of
 from multi_llm_comparator.core.markdown_text import table
-from multi_llm_comparator.core.readable import NOTHING, Language, Say
+from multi_llm_comparator.core.readable import NOTHING, Language
+from multi_llm_comparator.core.words import Say
 
 # Behind the first one by less than this, the second is said to be close.
 CLOSE = 0.25

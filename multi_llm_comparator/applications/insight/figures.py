@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from multi_llm_comparator.applications.reading.pieces import Place, Remark
+from multi_llm_comparator.core.closed_model import ClosedModel
 
 InsightType = Literal["trends", "anomalies", "comparison"]
 
 
-class _Plain(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Series(_Plain):
+class Series(ClosedModel):
     """Values by label. ``is_ordered``: the labels are times, in their order. ``how`` says how rows were added up:
     "" (as given), "sum" or "mean"; ``rows`` of how many."""
 
@@ -37,7 +34,7 @@ class Series(_Plain):
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
-class Finding(_Plain):
+class Finding(ClosedModel):
     """One thing that was computed. ``figures`` are numbers, ``percents`` percentages, ``labels`` texts of the data; the
     sentence for ``code`` is in :mod:`applications.words`."""
 
@@ -46,12 +43,12 @@ class Finding(_Plain):
     series: str
     other: str = ""
     unit: str = ""
-    figures: dict[str, float] = {}
-    percents: dict[str, float] = {}
-    labels: dict[str, str] = {}
+    figures: dict[str, float] = Field(default={})
+    percents: dict[str, float] = Field(default={})
+    labels: dict[str, str] = Field(default={})
 
 
-class Data(_Plain):
+class Data(ClosedModel):
     """The data of a document with all findings. ``data_points`` are the numbers that were read."""
 
     name: str = ""

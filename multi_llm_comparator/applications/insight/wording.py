@@ -11,7 +11,7 @@ from multi_llm_comparator.applications.reading.pieces import Remark, language_of
 from multi_llm_comparator.applications.results import DataInsight
 from multi_llm_comparator.applications.saying import finished, is_readable, summed_numbers
 from multi_llm_comparator.applications.spec import ServiceSpec
-from multi_llm_comparator.applications.words import LABELS, amount, number, percent, points, words_of
+from multi_llm_comparator.applications.words import WORDS, amount, number, percent, points, words_of
 from multi_llm_comparator.core.readable import Language
 
 # Of a document with many series; exports and the API have all.
@@ -40,7 +40,7 @@ _WHAT = {
 
 def sentence(finding: Finding, language: Language) -> str:
     """A finding in words."""
-    labels = LABELS[language]
+    labels = WORDS[language]
     values: dict[str, str] = {"series": finding.series, "other": finding.other}
     for name, value in finding.figures.items():
         unit = finding.unit if name in _IN_UNIT else ""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.readable import size
+
 MAX_FILE_BYTES = 64 * 2**20
+# Of the documents of all runs together, as they were given.
+MAX_KEPT_BYTES = 4 * 2**30
 # Of the text that a model is asked about. 300 dense pages have about one million characters.
 MAX_TEXT_CHARS = 4_000_000
 MAX_PIECE_CHARS = 20_000
@@ -27,3 +32,14 @@ MAX_MEMORY_BYTES = 2 * 2**30
 MAX_READERS = 2
 # Of what it sends back.
 MAX_LINE_BYTES = 96 * 2**20
+
+
+def too_large(name: str, size_bytes: int) -> DocumentError:
+    """The refusal of a document that has more than ``MAX_FILE_BYTES``."""
+    what = repr(name) if name else "the document"
+    return DocumentError(f"{what} has {size(size_bytes)}; at most {size(MAX_FILE_BYTES)} are read: split it")
+
+
+def too_much_memory(name: str) -> str:
+    """What is said of a document whose process was stopped at ``MAX_MEMORY_BYTES``."""
+    return f"{name!r} takes more than {size(MAX_MEMORY_BYTES)} of memory to be read; split it"

@@ -12,15 +12,13 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES
-from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
-from multi_llm_comparator.services.lines_to_app import tell
+from multi_llm_comparator.applications.reading.bounds import MAX_CPU_S, MAX_MEMORY_BYTES, too_much_memory
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.services.lines_to_app import answer
 from multi_llm_comparator.services.worker import be_nicer, die_with_parent
 
 # Behind the models that answer.
 NICENESS = 5
-
-log = logging.getLogger(__name__)
 
 
 def bound_itself() -> None:
@@ -35,7 +33,7 @@ def bound_itself() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def answer(request: dict[str, Any], data: bytes) -> dict[str, Any]:
+def done(request: dict[str, Any], data: bytes) -> dict[str, Any]:
     """What was asked of a document, or of an image."""
     if request["op"] == "image":
         from multi_llm_comparator.applications.reading.images import prepared_image
@@ -61,23 +59,13 @@ def main() -> None:
     die_with_parent(request["parent"])
     be_nicer(NICENESS)
     bound_itself()
-    # This is the edge of the process: whatever happens has to become a line for the app.
-    try:
-        tell("result", **answer(request, sys.stdin.buffer.read()))
-    except BrokenPipeError:
-        sys.exit(1)
-    except MultiLLMError as exc:
-        tell("error", type=type(exc).__name__, message=str(exc))
-    except MemoryError:
-        tell("error", type="DocumentError", message=_too_large(request["name"]))
-    except Exception as exc:
-        log.exception("%r of %r failed", request.get("op"), request.get("name"))
-        why = f"{request['name']!r} could not be read: {type(exc).__name__}: {str(exc)[:300]}; the log has the details"
-        tell("error", type="DocumentError", message=why)
+    answer(lambda: done(request, sys.stdin.buffer.read()), DocumentError, lambda exc: _explained(exc, request["name"]))
 
 
-def _too_large(name: str) -> str:
-    return f"{name!r} takes more than {MAX_MEMORY_BYTES / 1e9:.1f} GB of memory to be read; split it"
+def _explained(exc: Exception, name: str) -> str:
+    if isinstance(exc, MemoryError):
+        return too_much_memory(name)
+    return f"{name!r} could not be read: {type(exc).__name__}: {str(exc)[:300]}; the log has the details"
 
 
 if __name__ == "__main__":

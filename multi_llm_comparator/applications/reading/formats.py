@@ -10,6 +10,7 @@ from typing import IO
 from multi_llm_comparator.applications.reading.bounds import MAX_MEMBERS, MAX_RATIO, MAX_UNPACKED_BYTES
 from multi_llm_comparator.core.encodings import SAMPLE_BYTES, guessed
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.readable import size
 
 # By the ending of a name.
 FORMATS = {
@@ -89,8 +90,8 @@ def checked_archive(name: str, data: bytes) -> zipfile.ZipFile:
     unpacked = sum(member.file_size for member in members)
     if len(members) > MAX_MEMBERS or unpacked > MAX_UNPACKED_BYTES:
         raise DocumentError(
-            f"{name!r} would unpack to {unpacked / 1e6:,.0f} MB in {len(members):,} parts; at most "
-            f"{MAX_UNPACKED_BYTES / 1e6:,.0f} MB in {MAX_MEMBERS:,} are read: split it"
+            f"{name!r} would unpack to {size(unpacked)} in {len(members):,} parts; at most "
+            f"{size(MAX_UNPACKED_BYTES)} in {MAX_MEMBERS:,} are read: split it"
         )
     for member in members:
         if member.flag_bits & 1:

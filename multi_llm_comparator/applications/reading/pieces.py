@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.readable import Language
 
 # A Chinese, Japanese or Korean character counts as a word, as word processors do it.
@@ -15,10 +16,8 @@ _WORD = re.compile(
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
-class Place(BaseModel):
+class Place(ClosedModel):
     """Where a piece stands: counted from 1, None where there is no such thing. ``row`` is a table's or a sheet's."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     page: int | None = None
     paragraph: int | None = None
@@ -45,28 +44,22 @@ class Place(BaseModel):
         return ", ".join(filter(None, parts)) or "the whole text"
 
 
-class Piece(BaseModel):
+class Piece(ClosedModel):
     """A paragraph, a list item, or a row of a table."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
     place: Place = Place()
 
 
-class Remark(BaseModel):
+class Remark(ClosedModel):
     """Something a reader should know of how a result came about; :mod:`applications.words` has the sentences."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     code: str
-    values: dict[str, str | int | float] = {}
+    values: dict[str, str | int | float] = Field(default={})
 
 
-class Reading(BaseModel):
+class Reading(ClosedModel):
     """A document as it was read. ``pages`` is None where the format has none; ``words`` counts all of its text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
     format: str = "text"

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import signal
-import sys
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from multi_llm_comparator.applications.reading.bounds import (
     MAX_CPU_S,
     MAX_FILE_BYTES,
     MAX_LINE_BYTES,
     MAX_MEMORY_BYTES,
+    MAX_READERS,
     MAX_WALL_S,
+    too_large,
+    too_much_memory,
 )
 from multi_llm_comparator.applications.reading.pieces import Reading
 from multi_llm_comparator.core.exceptions import DocumentError, error_from_name
 from multi_llm_comparator.core.stored_images import StoredImage
+from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.child_process import child_environment
-from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes
 
+# Of each event loop: a program may have several, one after another.
+_places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 # Its libraries compute little; threads of their own would only take memory.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -44,70 +47,58 @@ async def read_image(name: str, data: bytes) -> StoredImage:
     return StoredImage(**found["image"]).check()
 
 
+def places() -> asyncio.Semaphore:
+    """Those of the processes that read, of whoever wants one on this event loop: each may take two gigabytes."""
+    return _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_READERS))
+
+
 async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-    """Have a child process do what :mod:`applications.reading.child` can. Cancelling ends it.
+    """Have a child process do what :mod:`applications.reading.child` can, when its turn has come. Cancelling ends it.
 
     Raises:
         DocumentError: it refused, took too much memory or time, or ended unexpectedly.
     """
     name = request["name"]
     if len(data) > MAX_FILE_BYTES:
-        raise DocumentError(
-            f"{name!r} has {len(data) / 1e6:,.0f} MB; at most {MAX_FILE_BYTES / 1e6:,.0f} MB are read: split it"
-        )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "multi_llm_comparator.applications.reading.child"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=MAX_LINE_BYTES,
-        env=child_environment(_ONE_THREAD),
+        raise too_large(name, len(data))
+    async with places():
+        return await _asked_new(request, data)
+
+
+async def _asked_new(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
+    child = await AskedProcess.start(
+        "multi_llm_comparator.applications.reading.child",
+        max_line_bytes=MAX_LINE_BYTES,
+        environment=child_environment(_ONE_THREAD),
     )
     try:
         async with asyncio.timeout(MAX_WALL_S):
-            return await _asked(process, request, data)
+            return await _asked(child, request, data)
     except TimeoutError as exc:
-        raise DocumentError(f"{name!r} took longer than {MAX_WALL_S / 60:.0f} minutes to be read; split it") from exc
+        raise DocumentError(
+            f"{request['name']!r} took longer than {MAX_WALL_S / 60:.0f} minutes to be read; split it"
+        ) from exc
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await asyncio.shield(process.wait())
+        await child.end()
 
 
-async def _asked(process: asyncio.subprocess.Process, request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-    stdin, stdout = process.stdin, process.stdout
-    assert stdin is not None and stdout is not None
-    watch = asyncio.create_task(_end_when_too_large(process))
-    try:
-        with contextlib.suppress(ConnectionError):
-            stdin.write(json.dumps({**request, "parent": os.getpid()}).encode() + b"\n")
-            stdin.write(data)
-            await stdin.drain()
-            stdin.close()
+async def _asked(child: AskedProcess, request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
+    name = request["name"]
+    async with contextlib.aclosing(child.answers(request, data=data, max_bytes=MAX_MEMORY_BYTES)) as answers:
         try:
-            line = await stdout.readline()
+            message = await anext(answers, None)
         except ValueError as exc:
-            raise DocumentError(f"{request['name']!r} has more text than is read at once; split it") from exc
-        if not line:
-            raise DocumentError(_why_it_ended(await process.wait(), request["name"], watch.done()))
-        message: dict[str, Any] = json.loads(line)
-        if message.pop("kind") == "result":
-            return message
-        raise error_from_name(message["type"], message["message"])
-    finally:
-        watch.cancel()
-
-
-async def _end_when_too_large(process: asyncio.subprocess.Process) -> None:
-    while await asyncio.to_thread(own_bytes, process.pid) <= MAX_MEMORY_BYTES:
-        await asyncio.sleep(WATCH_EVERY_S)
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+            raise DocumentError(f"{name!r} has more text than is read at once; split it") from exc
+    if message is None:
+        raise DocumentError(_why_it_ended(await child.ended(), name, child.took_bytes is not None))
+    if message.pop("kind") == "result":
+        return message
+    raise error_from_name(message["type"], message["message"])
 
 
 def _why_it_ended(code: int, name: str, was_too_large: bool) -> str:
     if was_too_large or code == -signal.SIGKILL:
-        return f"{name!r} takes more than {MAX_MEMORY_BYTES / 1e9:.1f} GB of memory to be read; split it"
+        return too_much_memory(name)
     if code == -getattr(signal, "SIGXCPU", 0):
         return f"{name!r} takes more than {MAX_CPU_S} seconds of computing to be read; split it"
     return f"the process that read {name!r} ended unexpectedly ({code}); save the file anew, or as text"

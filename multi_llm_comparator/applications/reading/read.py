@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
+from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, too_large
 from multi_llm_comparator.applications.reading.collector import Collector
 from multi_llm_comparator.applications.reading.formats import decoded, format_of
 from multi_llm_comparator.applications.reading.pdf import read_pdf
@@ -30,9 +30,7 @@ def read(name: str, data: bytes) -> Read:
         DocumentError: it is too large, damaged, protected, of no known format, or has no text.
     """
     if len(data) > MAX_FILE_BYTES:
-        raise DocumentError(
-            f"{name!r} has {len(data) / 1e6:,.0f} MB; at most {MAX_FILE_BYTES / 1e6:,.0f} MB are read: split it"
-        )
+        raise too_large(name, len(data))
     if not data.strip():
         raise DocumentError(f"{name!r} is empty" if name else "there is no text; paste some, or give a file")
     found = Collector(name, format_of(name, data))

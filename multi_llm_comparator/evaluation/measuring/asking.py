@@ -21,7 +21,7 @@ from multi_llm_comparator.evaluation.measuring.learnt import KnownTo
 from multi_llm_comparator.evaluation.measuring.materials import Material
 from multi_llm_comparator.evaluation.measuring.prompt_task import PromptSetTask
 from multi_llm_comparator.evaluation.measuring.spec import Cluster, Subject
-from multi_llm_comparator.evaluation.tasks.base import Answer, Ask, Choose
+from multi_llm_comparator.evaluation.tasks.base import Ask, Choose, ItemAnswer
 
 # Scored by another's word: a model that only writes is asked for the letter.
 EXTRACTED = "this model's probabilities cannot be seen: it was asked, and its choice looked for in the answer"
@@ -139,7 +139,7 @@ def request_for(material: Material, request: Ask, config: ModelConfig, seed: int
     return request.generation_request(seeded)
 
 
-async def scored(cell: Cell, material: Material, answer: Answer) -> Cell:
+async def scored(cell: Cell, material: Material, answer: ItemAnswer) -> Cell:
     """The cell with its task's score. In a thread: a pattern may take its time."""
     score = await asyncio.to_thread(material.task.score, material.item, answer)
     is_open = score.correct is None and isinstance(material.task, PromptSetTask)

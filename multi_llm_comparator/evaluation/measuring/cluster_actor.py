@@ -48,7 +48,7 @@ class ClusterActor:
         try:
             model = self._found(target)
         except MultiLLMError as exc:
-            return [Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))]
+            return [Failed.of(request.id, exc)]
         return [event async for event in self._engine.stream(model.id, request)]
 
     async def score(self, target: str, request: ScoreRequest) -> ScoreResult | Refused:

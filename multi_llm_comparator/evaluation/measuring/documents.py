@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from multi_llm_comparator.core.clock import now
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.divergence import Divergence
@@ -14,8 +15,8 @@ from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.materials import ItemFacts
 from multi_llm_comparator.evaluation.measuring.snapshot import Phase
 from multi_llm_comparator.evaluation.measuring.spec import MAX_ITEMS, EvaluationSpec
-from multi_llm_comparator.runs.stored import life_of, read_document, record_of
-from multi_llm_comparator.tracking.records import ItemRecord, RunRecord, RunState
+from multi_llm_comparator.runs.stored import LifeDocument, life_of, read_document, record_of
+from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -25,10 +26,8 @@ SCHEMA_VERSION = 1
 _CELL, _DUEL = TypeAdapter(Cell), TypeAdapter(Duel)
 
 
-class Score(BaseModel):
+class Score(ClosedModel):
     """How one subject did in one source, for histories that read no answers."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     subject: str
     target: str
@@ -39,22 +38,16 @@ class Score(BaseModel):
     n: int
 
 
-class EvaluationDocument(BaseModel):
+class EvaluationDocument(LifeDocument):
     """Everything of an evaluation but its answers and duels, which are stored one by one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     spec: EvaluationSpec
     digest: str = ""
     items: list[ItemFacts] = Field(default=[], max_length=MAX_ITEMS)
-    state: RunState
     phase: Phase = ""
-    created_at: float
-    ended_at: float | None = None
-    error: str | None = None
-    scores: list[Score] = []
-    learnt: list[Learnt] = []
-    divergences: list[Divergence] = []
+    scores: list[Score] = Field(default=[])
+    learnt: list[Learnt] = Field(default=[])
+    divergences: list[Divergence] = Field(default=[])
 
 
 def run_record(run: EvaluationRun) -> RunRecord:

@@ -6,40 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from multi_llm_comparator.core.json_text import json_text
-from multi_llm_comparator.core.readable import Language, iso_time
+from multi_llm_comparator.core.readable import iso_time
 from multi_llm_comparator.core.spreadsheet import BYTE_ORDER_MARK, csv_text
 from multi_llm_comparator.evaluation.measuring.export_html import to_html
 from multi_llm_comparator.evaluation.measuring.export_markdown import to_markdown
 from multi_llm_comparator.evaluation.measuring.report import remark_lines, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
-from multi_llm_comparator.runs.exporting import in_format
-
-FORMATS = ("html", "json", "csv", "markdown")
-
-
-def export_evaluation(snapshot: EvaluationSnapshot, format: str, language: Language = "en") -> bytes:
-    """Make the file.
-
-    Args:
-        snapshot: also of one that is still at work.
-        format: ``html`` (one page that needs nothing else), ``json`` (complete), ``csv`` (a row for each answer) or
-            ``markdown`` (the report).
-        language: of the words in HTML and Markdown.
-
-    Raises:
-        ConfigurationError: another format.
-    """
-    return in_format(
-        format,
-        "an evaluation",
-        {
-            "html": lambda: to_html(snapshot, language),
-            "json": lambda: json_text(evaluation_data(snapshot)),
-            "csv": lambda: BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.cells else ("run_id",)),
-            "markdown": lambda: to_markdown(snapshot, language),
-        },
-    )
+from multi_llm_comparator.runs.exporting import Exports
 
 
 def evaluation_data(snapshot: EvaluationSnapshot) -> dict[str, Any]:
@@ -69,6 +43,11 @@ def _plain(found: Any) -> Any:
     from pydantic_core import to_jsonable_python
 
     return to_jsonable_python(found)
+
+
+def _csv(snapshot: EvaluationSnapshot) -> str:
+    """A row for each answer."""
+    return BYTE_ORDER_MARK + csv_text(_rows(snapshot), names=() if snapshot.cells else ("run_id",))
 
 
 def _rows(snapshot: EvaluationSnapshot) -> Iterator[dict[str, Any]]:
@@ -105,3 +84,12 @@ def _rows(snapshot: EvaluationSnapshot) -> Iterator[dict[str, Any]]:
             "answered_by": cell.answered_by or "",
             "cost_usd": cell.cost_usd,
         }
+
+
+export_evaluation = Exports[EvaluationSnapshot](
+    "an evaluation",
+    html=to_html,
+    json=lambda snapshot, _: json_text(evaluation_data(snapshot)),
+    csv=lambda snapshot, _: _csv(snapshot),
+    markdown=to_markdown,
+)

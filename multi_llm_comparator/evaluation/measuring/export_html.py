@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from multi_llm_comparator.core.readable import NOTHING, Language
+from multi_llm_comparator.core.readable import NOTHING, Language, cut
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey
 from multi_llm_comparator.evaluation.measuring.report import remark_lines, result_table, tag_table, verdict_lines
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.tradeoff import tradeoff_picture
 from multi_llm_comparator.evaluation.measuring.words import words_of
-from multi_llm_comparator.runs.exporting import cut, html_page, utc_time
+from multi_llm_comparator.runs.exporting import html_page, utc_time
 
 MAX_ROWS = 1000
 MAX_SHOWN_CHARS = 4000

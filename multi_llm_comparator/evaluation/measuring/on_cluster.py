@@ -62,7 +62,7 @@ class _OnActors:
             with self._place() as actor:
                 told = await _result(actor.events.remote(target, request))
         except InferenceError as exc:
-            told = [Failed(request_id=request.id, error_type=type(exc).__name__, message=str(exc))]
+            told = [Failed.of(request.id, exc)]
         for event in told:
             yield event
 

@@ -6,7 +6,7 @@ from multi_llm_comparator.core.requests import Message
 from multi_llm_comparator.core.scores import ScoreResult
 from multi_llm_comparator.evaluation.comparing import compare
 from multi_llm_comparator.evaluation.prompt_sets import PromptRow, PromptSet
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Task, TaskItem
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Task, TaskItem
 
 PROMPTS = "prompts"
 NOT_COMPARED = "is for people to look at"
@@ -30,7 +30,7 @@ class PromptSetTask(Task):
     def row(self, item: TaskItem) -> PromptRow:
         return self._rows[item.id]
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         row = self._rows[item.id]
         text = answer if isinstance(answer, str) else _chosen(item, answer)
         if row.compare == "none":

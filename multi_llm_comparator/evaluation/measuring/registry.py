@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from multi_llm_comparator.core.callers import refuse_workspaces
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.evaluation.measuring.asking import Sources
 from multi_llm_comparator.evaluation.measuring.cells import Duel
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, read_item, read_run
-from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
+from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.materials import OpenTasks
 from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
-from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.stored import take_life
@@ -46,7 +44,7 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         in_flight: how many prompts one subject is asked at a time.
     """
 
-    name, page, formats, run_class = KIND, "measure", FORMATS, EvaluationRun
+    name, page, exports, run_class = KIND, "measure", export_evaluation, EvaluationRun
 
     def __init__(self, runs: RunRegistry, sources: Sources, open_tasks: OpenTasks, *, in_flight: int = 4) -> None:
         super().__init__(runs)
@@ -56,9 +54,6 @@ class EvaluationRegistry(TaskRunKind[EvaluationRun]):
         """Ask everything; returns at once with the run at work. Raises NotAllowedError: the caller is no admin."""
         refuse_workspaces("measure models")
         return await self.begun(self._new(spec, new_run_id()), parent_id=parent_id)
-
-    def exported(self, snapshot: EvaluationSnapshot, format: str, language: Language) -> bytes:
-        return export_evaluation(snapshot, format, language)
 
     async def history(self, target: str) -> list[Past]:
         """What earlier evaluations found of a model, the latest first."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from multi_llm_comparator.core.readable import NOTHING, Language, Say, seconds
+from multi_llm_comparator.core.readable import NOTHING, Language, seconds
+from multi_llm_comparator.core.words import Say
 from multi_llm_comparator.evaluation.measuring.breakdown import results_by_tag
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt
 from multi_llm_comparator.evaluation.measuring.results import Results

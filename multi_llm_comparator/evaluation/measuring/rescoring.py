@@ -12,7 +12,7 @@ from multi_llm_comparator.evaluation.measuring.materials import Material
 from multi_llm_comparator.evaluation.measuring.prompt_task import PromptSetTask
 from multi_llm_comparator.evaluation.measuring.spec import EvaluationSpec
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
-from multi_llm_comparator.evaluation.tasks.base import Answer
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer
 
 if TYPE_CHECKING:
     from multi_llm_comparator.evaluation.measuring.run import EvaluationRun
@@ -54,7 +54,7 @@ def _with_prompts(
     return spec.model_copy(update={"prompts": prompts}), (*own, *materials[len(own) :])
 
 
-def _answer(cell: Cell) -> Answer:
+def _answer(cell: Cell) -> ItemAnswer:
     if cell.how != "scored":
         return cell.text
     scores = (ContinuationScore(logprob=p, token_logprobs=(p,), is_greedy=False) for p in cell.logprobs)

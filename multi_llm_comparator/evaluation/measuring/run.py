@@ -11,12 +11,12 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.evaluation.measuring.asking import Sources
+from multi_llm_comparator.evaluation.measuring.asking_order import AskingOrder
 from multi_llm_comparator.evaluation.measuring.cells import Cell, CellKey, Duel
 from multi_llm_comparator.evaluation.measuring.divergence import Divergence, compared_with, divergences_of
 from multi_llm_comparator.evaluation.measuring.documents import KIND, Score, cell_item, duel_item, run_record
 from multi_llm_comparator.evaluation.measuring.human_votes import scores_by_votes
 from multi_llm_comparator.evaluation.measuring.judging_phase import JudgingPhase
-from multi_llm_comparator.evaluation.measuring.lanes import Lanes
 from multi_llm_comparator.evaluation.measuring.learnt import Learnt, learnt_by
 from multi_llm_comparator.evaluation.measuring.materials import (
     ItemFacts,
@@ -124,7 +124,7 @@ class EvaluationRun(TaskRun[EvaluationSnapshot, Phase]):
         self._enter("running", "asking")
         await self.save()
         async with self._answering() as sources:
-            await Lanes(self, materials, sources).ask_all()
+            await AskingOrder(self, materials, sources).ask_all()
             if not self._is_compared:
                 self._enter("running", "comparing")
                 self.divergences = await divergences_of(self.spec, sources.scorer, self.cells)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from multi_llm_comparator.core.closed_model import ClosedModel
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.plain_errors import checked
 from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.evaluation.tasks.base import TaskOptions
 
@@ -25,11 +27,7 @@ USUAL_RUBRIC = "The answer is correct, does all that is asked, and is free of wh
 Target = Annotated[str, Field(min_length=1, max_length=MAX_TARGET_CHARS)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Subject(_Part):
+class Subject(ClosedModel):
     """What is measured: any target of the gateway with parameters. Two may be one model asked otherwise."""
 
     id: Annotated[str, Field(pattern=r"^[a-p]$")]
@@ -42,7 +40,7 @@ class Subject(_Part):
         return self.label or self.target
 
 
-class TaskChoice(_Part):
+class TaskChoice(ClosedModel):
     """A published task: its name (``mmlu``), the folder that its data is in, or None for the Hub, and its options."""
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -50,7 +48,7 @@ class TaskChoice(_Part):
     options: TaskOptions = TaskOptions()
 
 
-class JudgeSpec(_Part):
+class JudgeSpec(ClosedModel):
     """Who judges, and how: two answers against each other, by a rubric, or by what the row expects."""
 
     target: Target
@@ -59,7 +57,7 @@ class JudgeSpec(_Part):
     config: ModelConfig = Field(default_factory=lambda: ModelConfig(temperature=0.0, max_tokens=512))
 
 
-class Cluster(_Part):
+class Cluster(ClosedModel):
     """A Ray cluster that local models are asked on: its address (``HOST:PORT``, or ``ray://HOST:PORT`` from outside),
     and on how many actors (None: one for each of its machines). The models' files lie there under the same paths."""
 
@@ -67,7 +65,7 @@ class Cluster(_Part):
     actors: Annotated[int, Field(ge=1, le=MAX_ACTORS)] | None = None
 
 
-class EvaluationSpec(_Part):
+class EvaluationSpec(ClosedModel):
     """One evaluation. ``prompts`` is a copy of the set as it was then. With ``repeats`` each prompt is asked so often,
     with seeds counted up from ``seed``. ``reference`` is the subject (its id) that the predictions of the others are
     compared with, token by token, on the prompts.
@@ -138,13 +136,7 @@ def checked_spec(**fields: object) -> EvaluationSpec:
         ConfigurationError: the first thing that is wrong with it.
         InvalidParameterError: a parameter of a subject or the judge is out of its range.
     """
-    try:
-        spec = EvaluationSpec.model_validate(fields)
-    except ValidationError as exc:
-        first = exc.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"{place + ': ' if place else ''}{message}") from exc
+    spec = checked(EvaluationSpec, fields)
     for config in (*(subject.config for subject in spec.subjects), *([spec.judge.config] if spec.judge else [])):
         config.validate()
     return spec

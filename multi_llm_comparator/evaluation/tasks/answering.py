@@ -21,7 +21,7 @@ from multi_llm_comparator.core.exceptions import (
 from multi_llm_comparator.core.requests import TextSource
 from multi_llm_comparator.core.scores import TextScorer
 from multi_llm_comparator.core.timings import AnswerProgress
-from multi_llm_comparator.evaluation.tasks.base import Answer, Ask, Choose, TaskItem
+from multi_llm_comparator.evaluation.tasks.base import Ask, Choose, ItemAnswer, TaskItem
 
 # So many items are asked at once: enough to fill the batches of a model that scores.
 AT_ONCE = 96
@@ -33,7 +33,7 @@ class Answered:
     where a choice was asked for, "written" where a text was. ``error`` says why there is none."""
 
     item: TaskItem
-    answer: Answer | None
+    answer: ItemAnswer | None
     how: Literal["scored", "extracted", "written"]
     error: MultiLLMError | None = None
 

@@ -20,7 +20,7 @@ from multi_llm_comparator.core.scores import ScoreRequest, ScoreResult
 # A text that goes to the model as it is, or a conversation for its chat template.
 Prompt = str | tuple[Message, ...]
 # What a model gave: scores of the choices, or what it wrote.
-Answer = ScoreResult | str
+ItemAnswer = ScoreResult | str
 Kind = Literal["choose", "ask"]
 # Of an answer in which a choice is looked for: enough for "The answer is (B)", and for what comes before it.
 EXTRACTED_TOKENS = 32
@@ -150,7 +150,7 @@ class Task(ABC):
     metrics: tuple[str, ...]
 
     @abstractmethod
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         """Score one answer to one of the items.
 
         A task of choices takes a text as well: the choice is looked for in it. Any answer gets a score; none raises.

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.reading import read_text
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Kind, Task, TaskItem, TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.prompts import Example, few_shot_prompt
 from multi_llm_comparator.evaluation.tasks.sources import HUB, chosen_subjects, folder_with, subjects_in
 
@@ -42,7 +42,7 @@ class BigBenchHard(Task):
         self.name = f"bbh_{'cot_fewshot' if is_worked else 'zeroshot'}_{subject}"
         self.version, self.items, self._is_worked = VERSIONS[is_worked], tuple(items), is_worked
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         if not isinstance(answer, str):
             return ItemScore(value=0.0, correct=False, reason="this task wants an answer in words")
         target = str(item.target)

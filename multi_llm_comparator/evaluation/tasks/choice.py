@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.scores import ScoreResult, best_of
 from multi_llm_comparator.evaluation.scoring import chosen_letter, final_answer
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Kind, Task, TaskItem, TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.prompts import Example, choices_after, few_shot_prompt
 
 LABELS = ("A", "B", "C", "D")
@@ -24,7 +24,7 @@ class ChoiceTask(Task):
     def __init__(self, name: str, group: str, version: str, items: Sequence[TaskItem]) -> None:
         self.name, self.group, self.version, self.items = name, group, version, tuple(items)
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         right = int(item.target)
         if isinstance(answer, str):
             return _of_text(item, right, answer)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Kind, Task, TaskItem, TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.prompts import Example, few_shot_prompt
 from multi_llm_comparator.evaluation.tasks.sources import HUB, hub_rows, json_rows
 
@@ -39,7 +39,7 @@ class Gsm8k(Task):
     def __init__(self, items: Sequence[TaskItem]) -> None:
         self.items = tuple(items)
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         if not isinstance(answer, str):
             return ItemScore(value=0.0, correct=False, reason="this task wants an answer in words")
         found = {"strict": strict_number(answer), "flexible": flexible_number(answer)}

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, cast, get_args
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.json_records import refuse_twins
 from multi_llm_comparator.evaluation.comparing import How, compare, pattern_problem, schema_problem
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Kind, Task, TaskItem, TaskOptions
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Kind, Task, TaskItem, TaskOptions
 from multi_llm_comparator.evaluation.tasks.choice import ChoiceTask
 from multi_llm_comparator.evaluation.tasks.prompts import choices_after, few_shot_prompt
 from multi_llm_comparator.evaluation.tasks.sources import csv_rows, json_rows
@@ -35,7 +36,7 @@ class WrittenTask(Task):
         self.name = self.group = name
         self.items = tuple(items)
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         if not isinstance(answer, str):
             return ItemScore(value=0.0, correct=False, reason="this question wants an answer in words")
         return compare(cast(How, item.about["compare"]), str(item.target), answer)
@@ -60,7 +61,7 @@ def load_own(path: str | Path, options: TaskOptions) -> list[Task]:
             if choices
             else _written_item(row, number, where, options)
         )
-    _check_ids(path, [*chosen, *written])
+    refuse_twins(path, [*chosen, *written])
     tasks: list[Task] = [ChoiceTask(f"{path.stem}_choice", path.stem, VERSION, chosen)] if chosen else []
     return [*tasks, *([WrittenTask(f"{path.stem}_written", written)] if written else [])]
 
@@ -133,11 +134,3 @@ def _expected(row: Mapping[str, Any], where: str) -> str:
     if expected is None or expected == "":
         raise DocumentError(f"{where} has neither 'answer' nor 'expected'")
     return json.dumps(expected) if isinstance(expected, dict) else str(expected)
-
-
-def _check_ids(path: Path, items: Sequence[TaskItem]) -> None:
-    seen: set[str] = set()
-    for item in items:
-        if item.id in seen:
-            raise DocumentError(f"{str(path)!r} has the id {item.id!r} twice; a resumed run could not tell them apart")
-        seen.add(item.id)

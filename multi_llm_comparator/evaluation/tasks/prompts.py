@@ -47,9 +47,9 @@ def few_shot_prompt(
     return tuple(messages)
 
 
-def choices_after(prompt: Prompt, labels: Sequence[str], *, delimiter: str = " ") -> tuple[str, ...]:
+def choices_after(prompt: Prompt, labels: Sequence[str]) -> tuple[str, ...]:
     """The continuations to be compared: behind a chat template's opening of the answer nothing is put before them."""
-    return tuple(labels) if not isinstance(prompt, str) else tuple(f"{delimiter}{label}" for label in labels)
+    return tuple(labels) if not isinstance(prompt, str) else tuple(f" {label}" for label in labels)
 
 
 def _joined(system_prompt: str, description: str) -> str:

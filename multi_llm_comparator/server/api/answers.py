@@ -35,7 +35,16 @@ SILENT_LOAD_S = 10.0
 
 
 @dataclass
-class Answer:
+class _BegunCall:
+    """A call of a tool so far. Its pieces stay apart: put together with each, it would be copied as often."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ServedAnswer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
     Of a plan or a cooperation ``run_id`` is the stored run, ``progress`` what it told of its parts, ``figures`` its
@@ -54,7 +63,7 @@ class Answer:
     run_id: str = ""
     progress: list[str] = field(default_factory=list)
     figures: dict[str, Any] | None = None
-    calls: list[ToolCall] = field(default_factory=list)
+    begun_calls: list[_BegunCall] = field(default_factory=list)
     pieces: list[TokenPiece] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     thought_tokens: int = 0
@@ -93,12 +102,16 @@ class Answer:
     def _call(self, event: ToolCallDelta) -> None:
         self.tokens = event.tokens
         self.first_text_at = self.first_text_at or event.at
-        while len(self.calls) <= event.index:
-            self.calls.append(ToolCall(id="", name="", arguments=""))
-        call = self.calls[event.index]
-        self.calls[event.index] = ToolCall(
-            id=call.id or event.id, name=call.name or event.name, arguments=call.arguments + event.arguments
-        )
+        while len(self.begun_calls) <= event.index:
+            self.begun_calls.append(_BegunCall())
+        call = self.begun_calls[event.index]
+        call.id, call.name = call.id or event.id, call.name or event.name
+        call.pieces.append(event.arguments)
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """As far as they have come; put together at each look."""
+        return [ToolCall(id=one.id, name=one.name, arguments="".join(one.pieces)) for one in self.begun_calls]
 
     @property
     def whole_text(self) -> str:
@@ -125,7 +138,12 @@ class Answer:
     @property
     def calls_tools(self) -> bool:
         """Whether it ended by asking for tools to be run."""
-        return bool(self.calls) and not self.is_cut
+        return bool(self.begun_calls) and not self.is_cut
+
+    @property
+    def stop_text(self) -> str | None:
+        """Which of the request's stop texts ended it."""
+        return (self.finished.stop_text if self.finished else "") or None
 
     @property
     def is_cut(self) -> bool:
@@ -137,10 +155,10 @@ class Answers:
     """The answers of ``target`` to ``requests``, in their order. Whoever makes one closes it."""
 
     def __init__(self, served: Served, target: str, requests: Sequence[GenerationRequest]) -> None:
-        self.answers = [Answer() for _ in requests]
+        self.answers = [ServedAnswer() for _ in requests]
         self._relay = Relay(served.loop, [_stream(served, target, request) for request in requests])
         self._early: list[tuple[int, Event]] = []
-        self._has_tools = any(request.tools for request in requests)
+        self._blamed = _blamed_for_grammar(requests)
         self._failure: ApiError | None = None
 
     async def begin(self) -> None:
@@ -173,7 +191,7 @@ class Answers:
         finally:
             self.close()
 
-    async def whole(self) -> list[Answer]:
+    async def whole(self) -> list[ServedAnswer]:
         """The finished answers.
 
         Raises:
@@ -196,7 +214,7 @@ class Answers:
         except AnswerInterrupted as exc:
             raise api_error(type(exc).__name__, str(exc)) from exc
         for place, (number, event) in enumerate(batch):
-            self._failure = _failure(event, self._has_tools)
+            self._failure = _failure(event, self._blamed)
             if self._failure is not None:
                 return batch[:place] or await self._next()
             self.answers[number].apply(event)
@@ -213,14 +231,22 @@ def _begins(event: Event) -> bool:
     return is_late or isinstance(event, TextDelta | ThoughtDelta | Progressed | Finished)
 
 
-def _failure(event: Event, has_tools: bool) -> ApiError | None:
+def _blamed_for_grammar(requests: Sequence[GenerationRequest]) -> str | None:
+    """Which field a grammar comes of, where it is not what is blamed anyway. The schemas of tools and that of the
+    answer are held to by one grammar."""
+    if any(request.tools for request in requests):
+        return "tools"
+    is_free = all(one.constraint is None or one.constraint.json_schema is not None for one in requests)
+    return None if is_free else "structured_outputs"
+
+
+def _failure(event: Event, blamed: str | None) -> ApiError | None:
     """What a client is told of an answer that will not be whole."""
     match event:
         case Failed(error_type=kind, message=message):
             error = api_error(kind, message)
-            if has_tools and error.code == "invalid_schema":
-                # Their schemas and that of the answer are held to by one grammar.
-                error.param = "tools"
+            if blamed and error.code == "invalid_schema":
+                error.param = blamed
             return error
         case Finished(reason="cancelled"):
             return ApiError("the answer was ended before it was whole; ask again", 503, code="cancelled")

@@ -21,6 +21,7 @@ from multi_llm_comparator.server.api.forms import (
     ImageAddress,
     JsonSchema,
     Name,
+    Several,
     Share,
     Stops,
     Text,
@@ -74,6 +75,9 @@ class ImageBlock(Form):
     source: ImageSource
 
 
+Shown = Annotated[TextPart | ImageBlock, Field(discriminator="type")]
+
+
 class ToolUse(Form):
     """A call that the model wrote."""
 
@@ -95,11 +99,17 @@ class ToolResult(Form):
 
     type: Literal["tool_result"]
     tool_use_id: CallId
-    content: Content = Field(default=[], description="text only")
+    content: Annotated[list[Shown], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)] = Field(
+        default=[], description="text and images; those are shown with what the user says next"
+    )
     is_error: bool = False
 
+    @property
+    def images(self) -> list[str]:
+        return [part.source.address for part in self.content if isinstance(part, ImageBlock)]
+
     def message(self) -> Message:
-        said = joined(self.content)
+        said = joined([part for part in self.content if isinstance(part, TextPart)])
         return Message("tool", f"Error: {said}" if self.is_error else said, tool_call_id=self.tool_use_id)
 
 
@@ -131,9 +141,9 @@ class ThinkingSwitch(Form):
 Block = Annotated[TextPart | ImageBlock | ToolUse | ToolResult | Thinking, Field(discriminator="type")]
 
 
-class Turn(Form):
+class AnthropicTurn(Form):
     role: Literal["user", "assistant", "system"]
-    content: Annotated[list[Block], BeforeValidator(_said_only), Field(max_length=MAX_PARTS)]
+    content: Annotated[Several[Block], BeforeValidator(_said_only), Field(max_length=MAX_PARTS)]
 
     def messages(self) -> Iterator[Message]:
         """The turn as messages: each result of a call is one of its own, before what else is said."""
@@ -151,6 +161,8 @@ class Turn(Form):
                     thought += block.thinking
                 case ToolResult():
                     yield block.message()
+                    images += block.images
+                    places += [len(text)] * len(block.images)
         has_results = any(isinstance(block, ToolResult) for block in self.content)
         if text or calls or images or not has_results:
             thought = thought if self.role == "assistant" else ""
@@ -198,7 +210,7 @@ class Asked(Form):
     }
 
     model: Name | None = Field(default=None, description="a local model, an endpoint, a group, a pool or a node")
-    messages: Annotated[list[Turn], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
+    messages: Annotated[Several[AnthropicTurn], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
         description="roles user, assistant; text, or a list of blocks: text, images, calls of tools and what came of "
         "them; a last one of the assistant is continued"
     )

@@ -30,7 +30,7 @@ from multi_llm_comparator.server.api import (
     tokenizers,
     upkeep,
 )
-from multi_llm_comparator.server.api.bounds import MAX_AT_ONCE, MAX_BODY_BYTES, Crowd
+from multi_llm_comparator.server.api.bounds import BODY_S, MAX_AT_ONCE, MAX_BODY_BYTES, MAX_HELD_BYTES, Crowd
 from multi_llm_comparator.server.api.errors import (
     ApiError,
     error_response,
@@ -40,6 +40,7 @@ from multi_llm_comparator.server.api.errors import (
 )
 from multi_llm_comparator.server.api.forms import REFUSED
 from multi_llm_comparator.server.api.methods import HeadAsGet
+from multi_llm_comparator.server.api.request_ids import NamedRequests, request_id_of
 from multi_llm_comparator.server.leaving import ClientLeftError
 from multi_llm_comparator.server.serving import Served
 
@@ -55,6 +56,8 @@ def make_api(
     lifespan: Lifespan[FastAPI] | None = None,
     most_at_once: int = MAX_AT_ONCE,
     most_bytes: int = MAX_BODY_BYTES,
+    most_held_bytes: int = MAX_HELD_BYTES,
+    body_s: float = BODY_S,
 ) -> FastAPI:
     """The API over what ``served`` returns, which is asked at each request.
 
@@ -62,7 +65,10 @@ def make_api(
         lifespan: what is opened before the first request and closed after the last.
         most_at_once: requests in work at the same time.
         most_bytes: of one body.
+        most_held_bytes: of the bodies of all requests in work.
+        body_s: within which a body must have come.
     """
+    crowd = Middleware(Crowd, most=most_at_once, most_bytes=most_bytes, most_held_bytes=most_held_bytes, body_s=body_s)
     api = FastAPI(
         title="Multi-LLM Comparator",
         version=__version__,
@@ -70,9 +76,10 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        middleware=[Middleware(HeadAsGet), Middleware(Crowd, most=most_at_once, most_bytes=most_bytes)],
+        middleware=[Middleware(NamedRequests), Middleware(HeadAsGet), crowd],
     )
     api.state.served = served
+    api.state.shared_pages = shared.SharedPages()
     families = (completions, responses, messages, models, tokenizers, embeddings)
     for family in (module.router for module in families):
         api.include_router(family, prefix="/v1")
@@ -96,7 +103,7 @@ def make_api(
 
 async def _tell_field(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return error_response(request.url.path, field_error(error.errors(), REFUSED))
+    return error_response(request.url.path, field_error(error.errors(), REFUSED), request_id_of(request.scope))
 
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:
@@ -106,7 +113,8 @@ async def _tell_nobody(request: Request, error: Exception) -> Response:
 async def _tell_mistake(request: Request, error: Exception) -> Response:
     """The edge of the process: the server logs it with its traceback."""
     said = f"the server itself failed ({type(error).__name__}); its log has the details"
-    return error_response(request.url.path, ApiError(said, 500, code="internal_error"))
+    error_told = ApiError(said, 500, code="internal_error")
+    return error_response(request.url.path, error_told, request_id_of(request.scope))
 
 
 class Beside:

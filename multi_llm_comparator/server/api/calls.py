@@ -10,15 +10,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from multi_llm_comparator import __version__
 from multi_llm_comparator.core.events import Event, LoadProgressed
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import ClientLeftError, Streamed, unless_left
 from multi_llm_comparator.server.metering import ANSWERED, CLIENT_LEFT, FAULT, Meter
 from multi_llm_comparator.server.serving import Served
 
+# Of this program's build: with the same one, and the same model file, the same seed means the same.
+FINGERPRINT = f"b{__version__}"
 EVENT_STREAM, JSON_LINES = "text/event-stream; charset=utf-8", "application/x-ndjson"
 
 
@@ -33,7 +36,7 @@ async def whole_answer(
     request: Request,
     model: str | None,
     requests: Sequence[GenerationRequest],
-    written: Callable[[str, list[Answer]], dict[str, Any]],
+    written: Callable[[str, list[ServedAnswer]], dict[str, Any]],
 ) -> Response:
     """One body with everything in it. A client that leaves ends the decoding."""
     served = await served_by(request)
@@ -41,13 +44,13 @@ async def whole_answer(
     meter = Meter(served, request, target)
     await meter.admit(requests)
     with meter.acting():
-        answers, status = Answers(served, target, _in_order(request, requests)), FAULT
+        answers, status = Answers(served, target, in_order(request, requests)), FAULT
     try:
         response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
         status = ANSWERED
         return response
     except (ApiError, ClientLeftError) as exc:
-        status = _status_of(exc)
+        status = status_of(exc)
         raise
     finally:
         answers.close()
@@ -69,11 +72,11 @@ async def streamed_answer(
     meter = Meter(served, request, target)
     await meter.admit(requests)
     with meter.acting():
-        answers = Answers(served, target, _in_order(request, requests))
+        answers = Answers(served, target, in_order(request, requests))
     try:
         await unless_left(request.receive, answers.begin())
     except BaseException as exc:
-        meter.end(answers.answers, _status_of(exc))
+        meter.end(answers.answers, status_of(exc))
         raise
 
     async def chunks() -> AsyncGenerator[bytes, None]:
@@ -93,13 +96,13 @@ async def streamed_answer(
     return Streamed(chunks(), media_type, ended)
 
 
-def _in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+def in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
     """The requests with their caller's priority."""
     priority = caller_of(request.scope).limits.priority
     return [replace(one, priority=priority) for one in requests]
 
 
-def _status_of(error: BaseException) -> int:
+def status_of(error: BaseException) -> int:
     """As the usage has it."""
     if isinstance(error, ApiError):
         return error.status

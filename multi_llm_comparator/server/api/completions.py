@@ -15,9 +15,10 @@ from multi_llm_comparator.core.events import Event, Finished, TextDelta, Thought
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.run_events import Progressed
 from multi_llm_comparator.core.token_pieces import TokenPiece
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import (
     EVENT_STREAM,
+    FINGERPRINT,
     as_event,
     load_comments,
     served_by,
@@ -48,7 +49,7 @@ async def chat_completions(form: ChatForm, request: Request) -> Response:
             messages=messages,
             config=form.config(n_ctx, most, choice),
             continue_final=form.continue_final_message,
-            constraint=form.response_format.constraint,
+            constraint=form.constraint,
             **tools,
         )
         for choice in range(form.n)
@@ -68,7 +69,9 @@ async def completions(form: CompletionForm, request: Request) -> Response:
     if form.echo:
         return await echoed(request, form, n_ctx)
     requests = [
-        raw_request(prompt, form.config(n_ctx, most, choice)) for prompt in form.prompt for choice in range(form.n)
+        raw_request(prompt, form.config(n_ctx, most, choice), form.constraint)
+        for prompt in form.prompt
+        for choice in range(form.n)
     ]
     return await _answered(
         request, form, requests, _Style("cmpl-", "text_completion", "text_completion", form.logprobs)
@@ -103,7 +106,7 @@ class _Style:
     def is_chat(self) -> bool:
         return self.whole != self.chunk
 
-    def choice(self, number: int, answer: Answer) -> dict[str, Any]:
+    def choice(self, number: int, answer: ServedAnswer) -> dict[str, Any]:
         said: dict[str, Any] = {"text": answer.whole_text}
         if self.is_chat:
             said = {"message": {"role": "assistant", **_said(answer), "refusal": None, **_thought(answer)}}
@@ -142,7 +145,7 @@ class _Style:
         return {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
 
 
-def _said(answer: Answer) -> dict[str, Any]:
+def _said(answer: ServedAnswer) -> dict[str, Any]:
     """Text and calls; an answer that only calls has no text."""
     if not answer.calls:
         return {"content": answer.whole_text}
@@ -153,17 +156,39 @@ def _said(answer: Answer) -> dict[str, Any]:
     return {"content": answer.whole_text or None, "tool_calls": calls}
 
 
-def _thought(answer: Answer) -> dict[str, Any]:
+def _thought(answer: ServedAnswer) -> dict[str, Any]:
     """What a model thought, or how far a plan was, under both names that clients read."""
     text = "".join((*answer.thoughts, *answer.progress))
     return {"reasoning_content": text, "reasoning": text} if text else {}
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: ServedAnswer) -> str:
     return "length" if answer.is_cut else "tool_calls" if answer.calls_tools else "stop"
 
 
-def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
+class _Usage:
+    """The usage in the chunks of a stream, as its options want it."""
+
+    def __init__(self, form: Sampling, answers: list[ServedAnswer]) -> None:
+        self._options, self._n, self._answers = form.stream_options, form.n, answers
+        self._written = [0] * len(answers)
+
+    def beside(self, number: int, tokens: int | None) -> dict[str, Any]:
+        """What a chunk of the answer ``number`` has, which has so many tokens by then (None: as before)."""
+        self._written[number] = self._written[number] if tokens is None else tokens
+        if not self._options.include_usage:
+            return {}
+        if not self._options.continuous_usage_stats:
+            return {"usage": None}
+        read, written = sum(one.prompt_tokens for one in self._answers[:: self._n]), sum(self._written)
+        return {"usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}}
+
+    def of_all(self) -> dict[str, Any]:
+        """What the last chunk has."""
+        return _usage(self._answers, self._n)
+
+
+def _usage(answers: list[ServedAnswer], n: int) -> dict[str, Any]:
     """Each prompt counts once, however many answers it has."""
     prompts = answers[::n]
     read, written = sum(one.prompt_tokens for one in prompts), sum(one.completion_tokens for one in answers)
@@ -179,9 +204,13 @@ def _usage(answers: list[Answer], n: int) -> dict[str, Any]:
 
 
 async def _answered(request: Request, form: Sampling, requests: list[GenerationRequest], style: _Style) -> Response:
-    head: dict[str, Any] = {"id": style.prefix + uuid.uuid4().hex, "created": int(time.time())}
+    head: dict[str, Any] = {
+        "id": style.prefix + uuid.uuid4().hex,
+        "created": int(time.time()),
+        "system_fingerprint": FINGERPRINT,
+    }
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         choices = [style.choice(number, answer) for number, answer in enumerate(answers)]
         head.update(_run(answers))
         return {**head, "object": style.whole, "model": target, "choices": choices, "usage": _usage(answers, form.n)}
@@ -190,22 +219,22 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
         return await whole_answer(request, form.model, requests, whole)
 
     async def chunks(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
-        more: dict[str, Any] = {"usage": None} if form.stream_options.include_usage else {}
+        usage = _Usage(form, answers.answers)
         frame = {**head, "object": style.chunk, "model": target, **_run(answers.answers)}
 
-        def chunk(choice: dict[str, Any]) -> bytes:
-            return as_event({**frame, "choices": [choice], **more})
+        def chunk(choice: dict[str, Any], tokens: int | None = None) -> bytes:
+            return as_event({**frame, "choices": [choice], **usage.beside(choice["index"], tokens)})
 
         if style.is_chat:
             yield b"".join(chunk(style.opening(number)) for number in range(len(requests)))
         lists = [CompletionLogprobs(style.n_top or 0) for _ in requests]
         async for batch in answers.events():
             choices = _pieces(batch, answers, style, lists)
-            written = load_comments(batch) + b"".join(chunk(choice) for choice in choices)
+            written = load_comments(batch) + b"".join(chunk(choice, tokens) for choice, tokens in choices)
             if written:
                 yield written
         if form.stream_options.include_usage:
-            yield as_event({**frame, "choices": [], "usage": _usage(answers.answers, form.n)})
+            yield as_event({**frame, "choices": [], "usage": usage.of_all()})
         yield DONE
 
     return await streamed_answer(request, form.model, requests, chunks, _told, EVENT_STREAM)
@@ -213,20 +242,23 @@ async def _answered(request: Request, form: Sampling, requests: list[GenerationR
 
 def _pieces(
     batch: list[tuple[int, Event]], answers: Answers, style: _Style, lists: Sequence[CompletionLogprobs]
-) -> Iterable[dict[str, Any]]:
+) -> Iterable[tuple[dict[str, Any], int | None]]:
+    """What is sent of each event, and how many tokens its answer has by then."""
     for number, event in batch:
         match event:
-            case ToolCallDelta():
-                yield style.call(number, event)
-            case TextDelta(text=text, pieces=pieces) if text or pieces:
-                yield style.piece(number, text, pieces=pieces, lists=lists[number])
-            case Progressed(text=text) | ThoughtDelta(text=text) if text and style.is_chat:
-                yield style.thought(number, text)
-            case Finished():
-                yield style.piece(number, "", _reason(answers.answers[number]))
+            case ToolCallDelta(tokens=tokens):
+                yield style.call(number, event), tokens
+            case TextDelta(text=text, pieces=pieces, tokens=tokens) if text or pieces:
+                yield style.piece(number, text, pieces=pieces, lists=lists[number]), tokens
+            case ThoughtDelta(text=text, tokens=tokens) if text and style.is_chat:
+                yield style.thought(number, text), tokens
+            case Progressed(text=text) if text and style.is_chat:
+                yield style.thought(number, text), None
+            case Finished(completion_tokens=tokens):
+                yield style.piece(number, "", _reason(answers.answers[number])), tokens
 
 
-def _run(answers: list[Answer]) -> dict[str, Any]:
+def _run(answers: list[ServedAnswer]) -> dict[str, Any]:
     """The stored run that answers, where there is one: ``?run=`` opens it."""
     return next(({"run_id": one.run_id} for one in answers if one.run_id), {})
 

@@ -17,7 +17,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import Cost, Finished
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.server.api.answers import Answer, check_temperature, tokens_within
+from multi_llm_comparator.server.api.answers import ServedAnswer, check_temperature, tokens_within
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Count, Form, Name, Share, Temperature, Text, example
@@ -121,7 +121,7 @@ async def _metered(request: Request, served: Served, spec: CooperationSpec) -> C
     meter = Meter(served, request, f"{PREFIX}{spec.mode}")
     asked = GenerationRequest(messages=(Message("user", spec.question),), config=spec.config)
     await meter.admit([asked])
-    answer, status = Answer(), FAULT
+    answer, status = ServedAnswer(), FAULT
     try:
         with meter.acting():
             found = await unless_left(request.receive, served.there(finished(served.cooperations, spec)))

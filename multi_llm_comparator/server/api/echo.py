@@ -20,8 +20,8 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.scores import ContinuationScore, ScoreRequest
 from multi_llm_comparator.core.token_pieces import NO_CHANCE, TokenChance, TokenPiece
 from multi_llm_comparator.core.token_requests import TokenList, TokenRequest
-from multi_llm_comparator.server.api.answers import Answer, Answers, target_of
-from multi_llm_comparator.server.api.calls import served_by
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, target_of
+from multi_llm_comparator.server.api.calls import FINGERPRINT, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.logprobs import CompletionLogprobs, joined
 from multi_llm_comparator.server.api.openai_forms import CompletionForm, raw_request
@@ -44,7 +44,7 @@ async def echoed(request: Request, form: CompletionForm, n_ctx: int) -> Response
     asked = [raw_request(prompt, config) for prompt in form.prompt]
     meter = Meter(served, request, target)
     await meter.admit(asked)
-    status, told = FAULT, list[Answer]()
+    status, told = FAULT, list[ServedAnswer]()
     try:
         choices = await unless_left(request.receive, _all([_Echo(served, name, form, one).choice() for one in asked]))
         told = [answer for answer, _ in choices]
@@ -63,6 +63,7 @@ async def echoed(request: Request, form: CompletionForm, n_ctx: int) -> Response
             "id": f"cmpl-{uuid.uuid4().hex}",
             "object": "text_completion",
             "created": int(time.time()),
+            "system_fingerprint": FINGERPRINT,
             "model": target,
             "choices": [{"index": number, **choice} for number, (_, choice) in enumerate(choices)],
             "usage": {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written},
@@ -80,7 +81,7 @@ class _Echo:
     def __init__(self, served: Served, model: str, form: CompletionForm, asked: GenerationRequest) -> None:
         self._served, self._model, self._form, self._asked = served, model, form, asked
 
-    async def choice(self) -> tuple[Answer, dict[str, Any]]:
+    async def choice(self) -> tuple[ServedAnswer, dict[str, Any]]:
         """What was written, and the choice without its number."""
         form, asked = self._form, self._asked
         text = asked.messages[-1].content if asked.messages else ""
@@ -133,9 +134,9 @@ class _Echo:
             pieces.append(TokenPiece(token, text, tuple(raw), max(logprob, NO_CHANCE), chances))
         return pieces
 
-    async def _written(self, listed: TokenList, pieces: list[TokenPiece]) -> Answer:
+    async def _written(self, listed: TokenList, pieces: list[TokenPiece]) -> ServedAnswer:
         """What follows the prompt."""
-        asked, answer = self._asked, Answer()
+        asked, answer = self._asked, ServedAnswer()
         answer.prompt_in_all = len(listed.tokens)
         if self._form.max_tokens == 0:
             return answer

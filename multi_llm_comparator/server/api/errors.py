@@ -13,9 +13,12 @@ from starlette.responses import JSONResponse, Response
 from multi_llm_comparator.core import exceptions as ours
 from multi_llm_comparator.core.exceptions import MultiLLMError, error_from_name
 from multi_llm_comparator.server.api.methods import allowed, told_options
+from multi_llm_comparator.server.api.request_ids import request_id_of
 
 MAX_SHOWN_CHARS = 2000
 RETRY_AFTER_S = 1
+# OpenAI's code where there is no money left.
+SPENT = "insufficient_quota"
 # By our errors, the nearest one in the tree: status, and OpenAI's code for it.
 _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.MultiLLMError: (500, "internal_error"),
@@ -35,7 +38,7 @@ _STATUS: dict[type[MultiLLMError], tuple[int, str]] = {
     ours.NotAllowedError: (403, "not_allowed"),
     ours.RateLimitedError: (429, "rate_limit_exceeded"),
     ours.LimitExceededError: (429, "rate_limit_exceeded"),
-    ours.BudgetExceededError: (429, "insufficient_quota"),
+    ours.BudgetExceededError: (429, SPENT),
     ours.CircuitOpenError: (503, "model_unavailable"),
     ours.NoModelAvailableError: (503, "model_unavailable"),
     ours.ProviderUnavailableError: (502, "upstream_failed"),
@@ -67,6 +70,7 @@ _ANTHROPIC_TYPES = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "timeout_error",
     413: "request_too_large",
     415: "invalid_request_error",
     429: "rate_limit_error",
@@ -81,6 +85,11 @@ _WORDS = {
     405: "{path!r} does not take {method}; GET /openapi.json lists what it takes",
     413: "the body is too large; shorten what it asks",
 }
+
+
+def words_for(status: int, **filled: str) -> str:
+    """What is said of a status of HTTP itself."""
+    return _WORDS.get(status, "{phrase}").format(**filled, phrase=HTTPStatus(status).phrase)
 
 
 class ApiError(Exception):
@@ -130,7 +139,8 @@ def field_error(problems: Sequence[Mapping[str, Any]], refused: Mapping[str, str
         said = f"{param!r} {refused[name]}" if name in refused else f"there is no field {param!r}; take it out"
         return ApiError(said, code="unsupported_parameter" if name in refused else "unknown_parameter", param=param)
     if not param:
-        return ApiError("the body must be one JSON object", code="invalid_json")
+        said = problem["msg"].removeprefix("Value error, ") if problem["type"] == "value_error" else ""
+        return ApiError(said or "the body must be one JSON object", code="invalid_json")
     if problem["type"] == "missing":
         return ApiError(f"{param!r} is missing; give it", code="missing_required_parameter", param=param)
     said = str(problem["msg"]).removeprefix("Value error, ")
@@ -158,9 +168,10 @@ def openai_body(error: ApiError) -> dict[str, Any]:
     return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
-def anthropic_body(error: ApiError) -> dict[str, Any]:
+def anthropic_body(error: ApiError, request_id: str = "") -> dict[str, Any]:
     kind = _ANTHROPIC_TYPES.get(error.status, "api_error")
-    return {"type": "error", "error": {"type": kind, "message": error.message}}
+    named = {"request_id": request_id} if request_id else {}
+    return {"type": "error", "error": {"type": kind, "message": error.message}, **named}
 
 
 def ollama_body(error: ApiError) -> dict[str, Any]:
@@ -172,23 +183,30 @@ def is_api(path: str) -> bool:
     return path.startswith(("/v1/", "/api/"))
 
 
-def body_for(path: str, error: ApiError) -> dict[str, Any]:
+def body_for(path: str, error: ApiError, request_id: str = "") -> dict[str, Any]:
     """The error in the form of whose path was asked."""
     if path.startswith("/api/") and not path.startswith(("/api/runs", "/api/answers")):
         return ollama_body(error)
     if path.removeprefix("/v1").startswith("/messages"):
-        return anthropic_body(error)
+        return anthropic_body(error, request_id)
     return openai_body(error)
 
 
-def error_response(path: str, error: ApiError) -> Response:
-    headers = {"Retry-After": str(error.retry_after_s)} if error.status in (429, 503) else None
-    return JSONResponse(body_for(path, error), error.status, headers)
+def error_response(path: str, error: ApiError, request_id: str = "") -> Response:
+    return JSONResponse(body_for(path, error, request_id), error.status, _when_again(error))
+
+
+def _when_again(error: ApiError) -> dict[str, str]:
+    """What OpenAI's and Anthropic's clients look at before they ask again by themselves. Where a budget is spent that
+    changes nothing."""
+    if error.code == SPENT:
+        return {"x-should-retry": "false"}
+    return {"Retry-After": str(error.retry_after_s)} if error.status in (429, 503) else {}
 
 
 async def tell_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return error_response(request.url.path, error)
+    return error_response(request.url.path, error, request_id_of(request.scope))
 
 
 async def tell_http_error(request: Request, error: Exception) -> Response:
@@ -197,11 +215,7 @@ async def tell_http_error(request: Request, error: Exception) -> Response:
     if (options := told_options(request, error)) is not None:
         return options
     status = error.status_code
-    said = _WORDS.get(status, "{phrase}").format(
-        method=request.method,
-        path=request.url.path,
-        phrase=HTTPStatus(status).phrase,
-    )
-    response = error_response(request.url.path, ApiError(said, status))
+    said = words_for(status, method=request.method, path=request.url.path)
+    response = error_response(request.url.path, ApiError(said, status), request_id_of(request.scope))
     response.headers.update(allowed(error))
     return response

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from multi_llm_comparator.core.events import Failed, event_to_dict
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answer
+from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name
@@ -45,7 +45,7 @@ async def answers(form: EventsForm, request: Request) -> Response:
     meter = Meter(served, request, form.target)
     await meter.admit([wanted])
     relay = Relay(served.loop, [served.gateway.stream(form.target, wanted, use_cache=False)])
-    answer = Answer()
+    answer = ServedAnswer()
 
     async def lines() -> AsyncGenerator[bytes, None]:
         try:
@@ -57,7 +57,7 @@ async def answers(form: EventsForm, request: Request) -> Response:
                 yield b"".join(as_json(event_to_dict(event)) + b"\n" for _, event in batch)
             meter.end([answer], ANSWERED)
         except MultiLLMError as exc:
-            failed = Failed(request_id=wanted.id, error_type=type(exc).__name__, message=str(exc))
+            failed = Failed.of(wanted.id, exc)
             yield as_json(event_to_dict(failed)) + b"\n"
 
     def ended() -> None:

@@ -14,12 +14,22 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.tools import ToolCall
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
-from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.calls import (
+    EVENT_STREAM,
+    as_event,
+    in_order,
+    served_by,
+    status_of,
+    streamed_answer,
+    whole_answer,
+)
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
 from multi_llm_comparator.server.api.plan_models import is_run, refuse_for_plan
-from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.api.request_ids import request_id_of
+from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
+from multi_llm_comparator.server.metering import ANSWERED, FAULT, Meter
 
 router = APIRouter(tags=["Anthropic"])
 # Every request has a bound on its tokens here; one that is beyond a plan's answer changes nothing.
@@ -42,23 +52,25 @@ async def messages(form: MessagesForm, request: Request) -> Response:
     )
     name = f"msg_{uuid.uuid4().hex}"
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
-        return _message(name, target, _content(answers[0]), _reason(answers[0]), _usage(answers[0]))
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
+        return _message(name, target, _content(answers[0]), _usage(answers[0]), _end(answers[0]))
 
     async def events(target: str, answers: Answers) -> AsyncGenerator[bytes, None]:
         answer = answers.answers[0]
         start = {**_usage(answer), "output_tokens": 0}
-        yield _event("message_start", message=_message(name, target, [], None, start))
+        yield _event("message_start", message=_message(name, target, [], start, _NO_END))
         blocks = _Blocks()
         async for batch in answers.events():
             if written := b"".join(blocks.grown(event) for _, event in batch if isinstance(event, WRITTEN)):
                 yield written
         yield blocks.ended()
-        end = {"stop_reason": _reason(answer), "stop_sequence": None}
-        yield _event("message_delta", delta=end, usage=_usage(answer)) + _event("message_stop")
+        yield _event("message_delta", delta=_end(answer), usage=_usage(answer)) + _event("message_stop")
+
+    def told(error: ApiError) -> bytes:
+        return as_event(anthropic_body(error, request_id_of(request.scope)), "error")
 
     if form.stream:
-        return await streamed_answer(request, form.model, [asked], events, _told, EVENT_STREAM)
+        return await streamed_answer(request, form.model, [asked], events, told, EVENT_STREAM)
     return await whole_answer(request, form.model, [asked], whole)
 
 
@@ -72,11 +84,19 @@ async def count_tokens(form: Asked, request: Request) -> Response:
         raise ApiError("the tokens of a plan or a cooperation are counted when it is run", param="model")
     config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
     asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues, **form.tools_asked())
-    answers = Answers(served, target, [asked])
+    meter, status = Meter(served, request, target), FAULT
+    await meter.admit([asked])
+    with meter.acting():
+        answers = Answers(served, target, in_order(request, [asked]))
     try:
         tokens = await unless_left(request.receive, _read(answers))
+        status = ANSWERED
+    except (ApiError, ClientLeftError) as exc:
+        status = status_of(exc)
+        raise
     finally:
         answers.close()
+        meter.end(answers.answers, status)
     if not tokens:
         said = f"{target!r} is answered by an endpoint that does not say how many tokens a prompt has"
         raise ApiError(said, param="model")
@@ -91,8 +111,11 @@ async def _read(answers: Answers) -> int:
     return answers.answers[0].prompt_tokens
 
 
+_NO_END = {"stop_reason": None, "stop_sequence": None}
+
+
 def _message(
-    name: str, target: str, content: list[dict[str, Any]], reason: str | None, usage: dict[str, Any]
+    name: str, target: str, content: list[dict[str, Any]], usage: dict[str, Any], end: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "id": name,
@@ -100,13 +123,12 @@ def _message(
         "role": "assistant",
         "model": target,
         "content": content,
-        "stop_reason": reason,
-        "stop_sequence": None,
+        **end,
         "usage": usage,
     }
 
 
-def _content(answer: Answer) -> list[dict[str, Any]]:
+def _content(answer: ServedAnswer) -> list[dict[str, Any]]:
     """The blocks of an answer; one that calls tools and says nothing has none of text."""
     thought = [{**_NO_THOUGHT, "thinking": answer.thought}] if answer.thought else []
     said = [{"type": "text", "text": answer.whole_text}] if answer.whole_text or not answer.calls else []
@@ -116,6 +138,7 @@ def _content(answer: Answer) -> list[dict[str, Any]]:
 
 # Nothing is signed here: a thought that comes back is believed as the text is.
 _NO_THOUGHT = {"type": "thinking", "thinking": "", "signature": ""}
+_UNSIGNED = {"type": "signature_delta", "signature": ""}
 
 
 def _call_block(call_id: str, name: str) -> dict[str, Any]:
@@ -155,12 +178,17 @@ class _Blocks:
     def ended(self) -> bytes:
         """The end of the last block; an answer without any has an empty one of text."""
         begun = self._turn("text", {"type": "text", "text": ""}) if self._number < 0 else b""
-        return begun + _event("content_block_stop", index=self._number)
+        return begun + self._closed()
+
+    def _closed(self) -> bytes:
+        # A thought ends with its signature: clients wait for one before they send it back.
+        signed = self._delta(_UNSIGNED) if self._open == "thinking" else b""
+        return signed + _event("content_block_stop", index=self._number)
 
     def _turn(self, kind: str, block: dict[str, Any]) -> bytes:
         if kind == self._open:
             return b""
-        closed = _event("content_block_stop", index=self._number) if self._open else b""
+        closed = self._closed() if self._open else b""
         self._open, self._number = kind, self._number + 1
         return closed + _event("content_block_start", index=self._number, content_block=block)
 
@@ -168,11 +196,14 @@ class _Blocks:
         return _event("content_block_delta", index=self._number, delta=delta)
 
 
-def _reason(answer: Answer) -> str:
-    return "max_tokens" if answer.is_cut else "tool_use" if answer.calls_tools else "end_turn"
+def _end(answer: ServedAnswer) -> dict[str, Any]:
+    """Why it ended, and at which stop text."""
+    if answer.is_cut or answer.calls_tools:
+        return {"stop_reason": "max_tokens" if answer.is_cut else "tool_use", "stop_sequence": None}
+    return {"stop_reason": "stop_sequence" if answer.stop_text else "end_turn", "stop_sequence": answer.stop_text}
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def _usage(answer: ServedAnswer) -> dict[str, Any]:
     """Anthropic counts what was read anew apart from what was in a cache."""
     return {
         "input_tokens": answer.prompt_tokens - answer.cached_tokens,
@@ -184,7 +215,3 @@ def _usage(answer: Answer) -> dict[str, Any]:
 
 def _event(kind: str, **data: Any) -> bytes:
     return as_event({"type": kind, **data}, kind)
-
-
-def _told(error: ApiError) -> bytes:
-    return as_event(anthropic_body(error), "error")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from multi_llm_comparator.cooperation.spec import PREFIX as COOPERATE
 from multi_llm_comparator.core.exceptions import MultiLLMError
@@ -57,6 +58,16 @@ class Offer:
             "context_length": self.info.config.get("context_length") if self.info else None,
             **({"sees_images": True} if self.sees_images else {}),
             **({"parent": self.info.base.name} if self.info and self.info.base else {}),
+        }
+
+    def as_anthropic(self) -> dict[str, Any]:
+        return {
+            "type": "model",
+            "id": self.name,
+            "display_name": self.name,
+            "created_at": datetime.fromtimestamp(self.modified_at, UTC).isoformat().replace("+00:00", "Z"),
+            "lifecycle": "active",
+            "max_input_tokens": self.info.config.get("context_length") if self.info else None,
         }
 
 
@@ -113,12 +124,31 @@ def offer_of(served: Served, target: str) -> Offer:
     )
 
 
+def _is_anthropics(request: Request) -> bool:
+    """Whether a client of Anthropic's asks, which has a form of its own for both paths."""
+    return "anthropic-version" in request.headers
+
+
 @router.get("/models")
-async def list_models(request: Request) -> dict[str, Any]:
-    """Everything that can be asked."""
+async def list_models(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=1000, description="of Anthropic's form")] = 1000,
+    after_id: Annotated[str, Query(max_length=300, description="of Anthropic's form")] = "",
+) -> dict[str, Any]:
+    """Everything that can be asked. With the header `anthropic-version` in Anthropic's form, a page at a time."""
     served, limits = await served_by(request), caller_of(request.scope).limits
-    data = [offer.as_openai() for offer in offers(served) if limits.may_ask(offer.name)]
-    return {"object": "list", "data": data}
+    found = [offer for offer in offers(served) if limits.may_ask(offer.name)]
+    if not _is_anthropics(request):
+        return {"object": "list", "data": [offer.as_openai() for offer in found]}
+    names = [offer.name for offer in found]
+    begin = names.index(after_id) + 1 if after_id in names else 0
+    page = found[begin : begin + limit]
+    return {
+        "data": [offer.as_anthropic() for offer in page],
+        "first_id": page[0].name if page else None,
+        "last_id": page[-1].name if page else None,
+        "has_more": begin + limit < len(found),
+    }
 
 
 @router.get("/models/{model:path}")
@@ -127,4 +157,5 @@ async def one_model(model: str, request: Request) -> dict[str, Any]:
     served = await served_by(request)
     target = target_of(served, model)
     refuse_models(caller_of(request.scope), [target])
-    return offer_of(served, target).as_openai()
+    offer = offer_of(served, target)
+    return offer.as_anthropic() if _is_anthropics(request) else offer.as_openai()

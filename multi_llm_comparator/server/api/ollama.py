@@ -1,4 +1,4 @@
-"""Ollama's ``/api/chat``, ``/api/generate``, ``/api/tags``, ``/api/show`` and ``/api/version``."""
+"""Ollama's ``/api/chat``, ``/api/generate``, ``/api/tags``, ``/api/ps``, ``/api/show`` and ``/api/version``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.events import TextDelta, ThoughtDelta
 from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import JSON_LINES, as_json, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError, api_error, ollama_body
 from multi_llm_comparator.server.api.models import Offer, offer_of, offers
@@ -30,7 +30,9 @@ from multi_llm_comparator.server.api.ollama_forms import (
 from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.metering import refuse_models
+from multi_llm_comparator.server.metering import counted, refuse_models
+from multi_llm_comparator.server.serving import Served
+from multi_llm_comparator.services.loaded_model import LoadedModel
 
 router = APIRouter(prefix="/api", tags=["Ollama"])
 # Puts a text where the kind of answer has it.
@@ -66,6 +68,15 @@ async def tags(request: Request) -> dict[str, Any]:
     """Everything that can be asked."""
     limits = caller_of(request.scope).limits
     return {"models": [_tag(offer) for offer in offers(await served_by(request)) if limits.may_ask(offer.name)]}
+
+
+@router.get("/ps")
+async def in_memory(request: Request) -> dict[str, Any]:
+    """The models that are in memory now, and until when, if nobody asks them."""
+    served, limits = await served_by(request), caller_of(request.scope).limits
+    by_id = {offer.info.id: offer for offer in offers(served) if offer.info is not None and limits.may_ask(offer.name)}
+    loaded = [(by_id[one.model_id], one) for one in served.engine.loaded_models() if one.model_id in by_id]
+    return {"models": [_held(served, offer, one) for offer, one in loaded if one.state != "loading"]}
 
 
 @router.post("/show")
@@ -115,7 +126,7 @@ async def _answered(request: Request, form: OllamaForm, asked: GenerationRequest
         said = "plans and cooperations are asked in OpenAI's or Anthropic's form: /v1/chat/completions"
         raise ApiError(said, param="model")
 
-    def whole(target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         said = _with_calls(put(answers[0].whole_text), answers[0])
         return {**_head(target), **_thinking(said, answers[0].thought), **_end(answers[0], began_at)}
 
@@ -140,13 +151,13 @@ async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: 
     """Load a local model ahead of its first question; whatever else answers has nothing to load."""
     served = await served_by(request)
     target = plain_name(served.models, target_of(served, form.model))
-    refuse_models(caller_of(request.scope), [target])
-    offer = offer_of(served, target)
-    if offer.info is not None:
-        try:
-            await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
-        except MultiLLMError as exc:
-            raise api_error(type(exc).__name__, str(exc)) from exc
+    async with counted(served, request, target):
+        offer = offer_of(served, target)
+        if offer.info is not None:
+            try:
+                await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
+            except MultiLLMError as exc:
+                raise api_error(type(exc).__name__, str(exc)) from exc
     body = {**_head(offer.name), **put(""), "done": True, "done_reason": "load"}
     return Response(as_json(body) + b"\n", media_type=JSON_LINES) if form.stream else JSONResponse(body)
 
@@ -155,7 +166,7 @@ def _as_message(text: str) -> dict[str, Any]:
     return {"message": {"role": "assistant", "content": text}}
 
 
-def _with_calls(said: dict[str, Any], answer: Answer) -> dict[str, Any]:
+def _with_calls(said: dict[str, Any], answer: ServedAnswer) -> dict[str, Any]:
     """A message with the calls of its answer; one that was cut is none."""
     calls = []
     for number, call in enumerate(answer.calls):
@@ -182,7 +193,7 @@ def _head(target: str) -> dict[str, Any]:
     return {"model": target, "created_at": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
 
 
-def _end(answer: Answer, began_at: float) -> dict[str, Any]:
+def _end(answer: ServedAnswer, began_at: float) -> dict[str, Any]:
     """How it ended, and what it took, in nanoseconds."""
     ended_at = answer.finished.at if answer.finished else now()
     read_at = answer.started.at if answer.started else began_at
@@ -212,6 +223,16 @@ def _tag(offer: Offer) -> dict[str, Any]:
         "digest": offer.info.id if offer.info else "",
         "details": _details(offer),
     }
+
+
+def _held(served: Served, offer: Offer, loaded: LoadedModel) -> dict[str, Any]:
+    """A model in memory. One that stays until its place is needed has no end that could be told."""
+    size = loaded.memory_bytes or loaded.estimated_bytes
+    after_s = served.engine.keeping.idle_unload_s(offer.info) if offer.info else None
+    ends_at = {} if after_s is None else {"expires_at": _time(int((loaded.idle_since or now()) + after_s))}
+    tag = {name: value for name, value in _tag(offer).items() if name != "modified_at"}
+    on_gpu = size if loaded.device != "cpu" else 0
+    return {**tag, "size": size, "size_vram": on_gpu, "context_length": loaded.options.n_ctx, **ends_at}
 
 
 def _details(offer: Offer) -> dict[str, Any]:

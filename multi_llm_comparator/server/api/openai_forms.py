@@ -9,19 +9,19 @@ from pydantic import BeforeValidator, Field, model_validator
 from multi_llm_comparator.core.config import MAX_DRY, MAX_LOGIT_BIASES, MAX_TOP_LOGPROBS, ModelConfig
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.requests import GenerationRequest, Message
+from multi_llm_comparator.server.api.answer_shapes import ResponseFormat, StructuredOutputs
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.forms import (
-    ANY_JSON_OBJECT,
     MAX_CHOICES,
     MAX_MESSAGES,
     MAX_PROMPTS,
     Count,
     Factor,
     Form,
-    JsonSchema,
     Name,
     Penalty,
     SeenContent,
+    Several,
     Share,
     Stops,
     Temperature,
@@ -48,7 +48,7 @@ HINTS = frozenset(
     }
 )
 MAX_PROMPT_TOKENS = 256 * 1024
-Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
+Ids = Annotated[Several[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
 # Of a standard seed only that the same one means the same matters.
 _SEEDS = 2**32
 DEFAULT_COMPLETION_TOKENS = 16
@@ -58,6 +58,7 @@ class StreamOptions(Form):
     ignored = frozenset({"include_obfuscation"})
 
     include_usage: bool = False
+    continuous_usage_stats: bool = False
 
 
 class ChatMessage(Form):
@@ -79,6 +80,8 @@ class ChatMessage(Form):
             raise ValueError("'tool_call_id' belongs to the role 'tool', and to no other")
         if self.tool_calls and self.role != "assistant":
             raise ValueError("'tool_calls' belong to the role 'assistant', and to no other")
+        if self.role != "assistant" and "content" not in self.model_fields_set:
+            raise ValueError(f"a message of the role {self.role!r} has 'content', a text or a list of parts")
         return self
 
     def message(self) -> Message:
@@ -93,6 +96,13 @@ class ChatMessage(Form):
         )
 
 
+def _few_biases(value: Any) -> Any:
+    """Raises ValueError: too many, which would be looked at one by one first."""
+    if isinstance(value, dict) and len(value) > MAX_LOGIT_BIASES:
+        raise ValueError(f"at most {MAX_LOGIT_BIASES} tokens have a bias")
+    return value
+
+
 class Sampling(Form):
     """The fields that both kinds of completion have."""
 
@@ -100,7 +110,10 @@ class Sampling(Form):
 
     model: Name | None = Field(default=None, description="a local model, an endpoint, a group, a pool or a node")
     stream: bool = Field(default=False, description="send the answer as it is written")
-    stream_options: StreamOptions = Field(default=StreamOptions(), description="`include_usage`")
+    stream_options: StreamOptions = Field(
+        default=StreamOptions(),
+        description="with `stream` only: `include_usage`, at the end; with `continuous_usage_stats` in every chunk",
+    )
     n: int = Field(default=1, ge=1, le=MAX_CHOICES, description=f"answers to each prompt, at most {MAX_CHOICES}")
     max_tokens: Count | None = Field(default=None, description="tokens of the answer at most")
     stop: Stops = Field(default=[], description="at most 16 texts that end the answer")
@@ -110,13 +123,18 @@ class Sampling(Form):
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**64, description="answer `i` of `n` uses `seed + i`")
     min_p: Share = Field(default=0.0, description="least share of the likeliest token's probability; 0 for all")
     typical_p: Share = Field(default=1.0, description="locally typical sampling: its share; 1 for all")
-    logit_bias: Annotated[dict[str, Bias], Field(max_length=MAX_LOGIT_BIASES)] = Field(
+    logit_bias: Annotated[dict[str, Bias], BeforeValidator(_few_biases)] = Field(
         default={}, description="by token id, -100 (never) to 100 (always), added to its logit"
     )
     frequency_penalty: Penalty = Field(default=0.0, description="against tokens by how often they occurred, -2 to 2")
     presence_penalty: Penalty = Field(default=0.0, description="against tokens that occurred, -2 to 2")
     dry_multiplier: Annotated[float, Field(ge=0, le=MAX_DRY)] = Field(
         default=0.0, description="DRY: against going on with what was said before; 0 for none, 0.8 is usual"
+    )
+    structured_outputs: StructuredOutputs | None = Field(
+        default=None,
+        description="the answer is held to one of `regex`, `choice` (a list of texts), `json` (a schema) and `grammar` "
+        "(Lark, as llguidance reads it); vLLM's field",
     )
     repetition_penalty: Factor = Field(default=1.0, description="divides the odds of tokens that occurred, 0.1 to 2")
     adapter_scale: float = Field(
@@ -125,6 +143,17 @@ class Sampling(Form):
         le=4,
         description="of a model `base:adapter`: how much of the adapter is added, 0 to 1 and beyond",
     )
+
+    @model_validator(mode="after")
+    def _options_of_a_stream_belong_to_one(self) -> Sampling:
+        if "stream_options" in self.model_fields_set and not self.stream:
+            raise ApiError("'stream_options' belong to 'stream': true", code="invalid_value", param="stream_options")
+        return self
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What the answer is held to."""
+        return None if self.structured_outputs is None else self.structured_outputs.constraint
 
     @property
     def pieces_wanted(self) -> int | None:
@@ -180,31 +209,6 @@ class TemplateSwitches(Form):
     enable_thinking: bool | None = None
 
 
-class NamedSchema(Form):
-    """A model is always held to the schema, whether that is asked for strictly or not."""
-
-    ignored = frozenset({"name", "description", "strict"})
-
-    described: JsonSchema = Field(alias="schema")
-
-
-class ResponseFormat(Form):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: NamedSchema | None = None
-
-    @model_validator(mode="after")
-    def _schema_is_there(self) -> ResponseFormat:
-        if (self.type == "json_schema") != (self.json_schema is not None):
-            raise ValueError("'json_schema' belongs to the type 'json_schema', and to no other")
-        return self
-
-    @property
-    def constraint(self) -> Constraint | None:
-        if self.json_schema is not None:
-            return Constraint.of_schema(self.json_schema.described)
-        return ANY_JSON_OBJECT if self.type == "json_object" else None
-
-
 class ChatForm(Sampling):
     """``POST /v1/chat/completions``."""
 
@@ -220,7 +224,7 @@ class ChatForm(Sampling):
         "web_search_options": (),
     }
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
+    messages: Annotated[Several[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
         description="roles system, developer, user, assistant, tool; text, or a list of parts: text, and images for "
         "models that see"
     )
@@ -257,6 +261,17 @@ class ChatForm(Sampling):
             raise ApiError("'top_logprobs' belongs to 'logprobs': true", code="invalid_value", param="top_logprobs")
         return self
 
+    @model_validator(mode="after")
+    def _is_held_to_one_thing(self) -> ChatForm:
+        if self.structured_outputs and self.response_format.type != "text":
+            said = "'structured_outputs' and 'response_format' both say what the answer is: give one of them"
+            raise ApiError(said, code="invalid_value", param="structured_outputs")
+        return self
+
+    @property
+    def constraint(self) -> Constraint | None:
+        return self.response_format.constraint or super().constraint
+
     @property
     def pieces_wanted(self) -> int | None:
         return self.top_logprobs if self.logprobs else None
@@ -282,11 +297,13 @@ def as_prompts(value: Any) -> Any:
     return as_list(value)
 
 
-def raw_request(prompt: str | list[int], config: ModelConfig) -> GenerationRequest:
+def raw_request(
+    prompt: str | list[int], config: ModelConfig, constraint: Constraint | None = None
+) -> GenerationRequest:
     """A request that gives a prompt to a model as it is."""
-    if isinstance(prompt, str):
-        return GenerationRequest(messages=(Message("user", prompt),), config=config, raw=True)
-    return GenerationRequest(messages=(), prompt_tokens=tuple(prompt), config=config, raw=True)
+    said = (Message("user", prompt),) if isinstance(prompt, str) else ()
+    ids = () if isinstance(prompt, str) else tuple(prompt)
+    return GenerationRequest(messages=said, prompt_tokens=ids, config=config, constraint=constraint, raw=True)
 
 
 class CompletionForm(Sampling):
@@ -299,7 +316,7 @@ class CompletionForm(Sampling):
         "suffix": ("",),
     }
 
-    prompt: Annotated[list[Text | Ids], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = (
+    prompt: Annotated[Several[Text | Ids], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = (
         Field(description=f"a text, or its token ids; or a list of at most {MAX_PROMPTS} of either")
     )
     max_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(
@@ -315,8 +332,8 @@ class CompletionForm(Sampling):
     def _echo_goes_with_it(self) -> CompletionForm:
         if self.max_tokens == 0 and not self.echo:
             raise ApiError("'max_tokens' 0 writes nothing; it is for 'echo'", code="invalid_value", param="max_tokens")
-        if self.echo and (self.stream or self.n > 1):
-            said = "'echo' comes whole, and with one answer: leave 'stream' and 'n' out"
+        if self.echo and (self.stream or self.n > 1 or self.structured_outputs):
+            said = "'echo' comes whole, once, and held to nothing: leave out 'stream', 'n' and 'structured_outputs'"
             raise ApiError(said, code="invalid_value", param="echo")
         return self
 

@@ -12,17 +12,17 @@ from starlette.responses import Response
 
 from multi_llm_comparator.core.events import WRITTEN, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.requests import GenerationRequest
-from multi_llm_comparator.server.api.answers import Answer, Answers, check_temperature, target_of, tokens_within
+from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.api.plan_models import refuse_for_plan
-from multi_llm_comparator.server.api.responses_form import ResponsesForm
+from multi_llm_comparator.server.api.responses_form import COME_BACK, ResponsesForm
 
 router = APIRouter(tags=["OpenAI"])
 # The item that is what the model thought, and the one that is a message; the others are calls, by their numbers.
 _THOUGHT, _MESSAGE = -2, -1
 # What a plan honours of a response's fields.
-_PLAN_FIELDS = frozenset({"model", "input", "stream", "stream_options"})
+_PLAN_FIELDS = frozenset({"model", "input", "stream", "stream_options", *COME_BACK})
 
 
 @router.post("/responses")
@@ -56,7 +56,7 @@ class _Writing:
         self._number = 0
         self._begun: list[int] = []
 
-    def whole(self, target: str, answers: list[Answer]) -> dict[str, Any]:
+    def whole(self, target: str, answers: list[ServedAnswer]) -> dict[str, Any]:
         answer = answers[0]
         said = [_MESSAGE] if answer.whole_text or not answer.calls else []
         self._begun = [*([_THOUGHT] if answer.thought else []), *said, *range(len(answer.calls))]
@@ -75,7 +75,7 @@ class _Writing:
         end = "response.incomplete" if answer.is_cut else "response.completed"
         yield self._event(end, response=self._response(target, answer, is_over=True))
 
-    def _grown(self, event: TextDelta | ThoughtDelta, answer: Answer) -> bytes:
+    def _grown(self, event: TextDelta | ThoughtDelta, answer: ServedAnswer) -> bytes:
         item = event.index if isinstance(event, ToolCallDelta) else _MESSAGE
         if isinstance(event, ThoughtDelta):
             item = _THOUGHT
@@ -92,7 +92,7 @@ class _Writing:
             return written + self._event("response.output_text.delta", **self._text_place, delta=piece, logprobs=[])
         return written + self._event("response.function_call_arguments.delta", **self._place(item), delta=piece)
 
-    def _begin(self, item: int, answer: Answer) -> bytes:
+    def _begin(self, item: int, answer: ServedAnswer) -> bytes:
         self._begun.append(item)
         empty: dict[str, Any] = {"content": []} if item < 0 else {"arguments": ""}
         shown = {**self._item(item, answer), "status": "in_progress", **empty}
@@ -102,7 +102,7 @@ class _Writing:
             written += self._event("response.content_part.added", **self._text_place, part=_part(""))
         return written
 
-    def _ended(self, item: int, answer: Answer) -> bytes:
+    def _ended(self, item: int, answer: ServedAnswer) -> bytes:
         if item == _THOUGHT:
             place = {**self._place(_THOUGHT), "content_index": 0}
             written = self._event("response.reasoning_text.done", **place, text=answer.thought)
@@ -141,7 +141,7 @@ class _Writing:
         self._number += 1
         return as_event({"type": kind, "sequence_number": self._number - 1, **data}, kind)
 
-    def _item(self, item: int, answer: Answer) -> dict[str, Any]:
+    def _item(self, item: int, answer: ServedAnswer) -> dict[str, Any]:
         if item == _THOUGHT:
             content = [{"type": "reasoning_text", "text": answer.thought}]
             return {
@@ -171,16 +171,17 @@ class _Writing:
             "content": [_part(answer.whole_text)],
         }
 
-    def _response(self, target: str, answer: Answer, *, is_over: bool) -> dict[str, Any]:
+    def _response(self, target: str, answer: ServedAnswer, *, is_over: bool) -> dict[str, Any]:
         form = self._form
         cut = is_over and answer.is_cut
         shape = form.text.format.model_dump(by_alias=True, exclude_none=True)
         if form.text.format.described is not None:
-            shape |= {"name": "response", "strict": True}
+            shape |= {"name": form.text.format.name or "response", "strict": True}
         return {
             "id": self._id,
             "object": "response",
             "created_at": self._at,
+            "completed_at": int(time.time()) if is_over and not cut else None,
             "status": "incomplete" if cut else "completed" if is_over else "in_progress",
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
@@ -188,17 +189,26 @@ class _Writing:
             "max_output_tokens": form.max_output_tokens,
             "model": target,
             "output": [self._item(item, answer) for item in self._begun] if is_over else [],
+            "max_tool_calls": None,
             "parallel_tool_calls": form.parallel_tool_calls,
             "previous_response_id": None,
+            "prompt_cache_key": form.prompt_cache_key,
             "reasoning": {"effort": None, "summary": None},
+            "background": False,
+            "safety_identifier": form.safety_identifier,
+            "service_tier": "default",
             "store": False,
             "temperature": form.temperature,
+            "frequency_penalty": form.frequency_penalty,
+            "presence_penalty": form.presence_penalty,
             "text": {"format": shape},
             "tool_choice": choice if isinstance(choice := form.tool_choice, str) else choice.model_dump(),
             "tools": [{**one.model_dump(), "strict": True} for one in form.tools],
             "top_p": form.top_p,
+            "top_logprobs": 0,
             "truncation": "disabled",
-            "metadata": {},
+            "user": form.user,
+            "metadata": form.metadata,
             "usage": _usage(answer) if is_over else None,
             **({"run_id": answer.run_id} if answer.run_id else {}),
         }
@@ -208,7 +218,7 @@ def _part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def _usage(answer: ServedAnswer) -> dict[str, Any]:
     return {
         "input_tokens": answer.prompt_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens, "cache_write_tokens": 0},

@@ -21,6 +21,8 @@ from multi_llm_comparator.server.api.forms import (
     ImageAddress,
     JsonSchema,
     Name,
+    Penalty,
+    Several,
     Share,
     Temperature,
     Text,
@@ -62,7 +64,7 @@ class ResponseMessage(Form):
 
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+    content: Annotated[Several[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
 
     def message(self) -> Message:
         role = "system" if self.role == "developer" else self.role
@@ -91,7 +93,13 @@ class ResponseOutput(Form):
 
     type: Literal["function_call_output"]
     call_id: CallId
-    output: Annotated[list[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+    output: Annotated[Several[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+
+    @model_validator(mode="after")
+    def _is_text(self) -> ResponseOutput:
+        if any(part.image_url for part in self.output):
+            raise ValueError("what came of a call is read as text; send its images in a message of the user's")
+        return self
 
     def message(self) -> Message:
         return Message("tool", _joined(self.output), tool_call_id=self.call_id)
@@ -124,9 +132,10 @@ def together(messages: Iterable[Message]) -> Iterator[Message]:
 
 
 class ResponseFormat(Form):
-    ignored = frozenset({"name", "description", "strict"})
+    ignored = frozenset({"description", "strict"})
 
     type: Literal["text", "json_object", "json_schema"] = "text"
+    name: Annotated[str, Field(max_length=64)] | None = None
     described: JsonSchema | None = Field(default=None, alias="schema")
 
     @model_validator(mode="after")
@@ -148,6 +157,11 @@ class TextOptions(Form):
     format: ResponseFormat = ResponseFormat()
 
 
+# Hints that change no answer and are told with it.
+COME_BACK = frozenset({"metadata", "prompt_cache_key", "safety_identifier", "user"})
+Short = Annotated[str, Field(max_length=512)]
+
+
 class ResponseStreamOptions(Form):
     ignored = frozenset({"include_obfuscation"})
 
@@ -156,7 +170,7 @@ class ResponsesForm(Form):
     """``POST /v1/responses``. Nothing is stored, so a conversation is sent whole each time."""
 
     model_config = example({"model": "demo-small", "input": "What is 12 + 30?", "max_output_tokens": 64})
-    ignored = HINTS
+    ignored = HINTS - COME_BACK
     neutral: ClassVar = {
         "access_programs": ([],),
         "background": (False,),
@@ -177,11 +191,11 @@ class ResponsesForm(Form):
     model: Name | None = Field(
         default=None, description="a local model, an endpoint, a group, a pool, a node or a plan"
     )
-    input: Annotated[list[ResponseItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_MESSAGES)] = (
-        Field(
-            description="a text, or items: messages of system, developer, user and assistant, calls of functions and "
-            "what came of them; reasoning items are left out"
-        )
+    input: Annotated[
+        Several[ResponseItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_MESSAGES)
+    ] = Field(
+        description="a text, or items: messages of system, developer, user and assistant, calls of functions and "
+        "what came of them; reasoning items are left out"
     )
     instructions: Text | None = Field(default=None, description="a system message before the input")
     max_output_tokens: Count | None = Field(default=None, description="tokens of the answer at most")
@@ -189,6 +203,8 @@ class ResponsesForm(Form):
     stream_options: ResponseStreamOptions = Field(default=ResponseStreamOptions(), description="nothing to choose")
     temperature: Temperature = Field(default=1.0, description="0 (greedy) to 2")
     top_p: Share = Field(default=1.0, description="share of the probability to draw from")
+    frequency_penalty: Penalty = Field(default=0.0, description="against tokens by how often they occurred, -2 to 2")
+    presence_penalty: Penalty = Field(default=0.0, description="against tokens that occurred, -2 to 2")
     text: TextOptions = Field(
         default=TextOptions(),
         description="`format`: `text`, `json_object` or `json_schema`, to which the answer is held token by token",
@@ -197,6 +213,12 @@ class ResponsesForm(Form):
     tools: ResponseTools = Field(default=[], description="functions that the model may call; other types are ignored")
     tool_choice: ResponseChoice = Field(default="auto", description="`auto`, `none`, `required`, or one function")
     parallel_tool_calls: bool = Field(default=True, description="several calls in one answer")
+    metadata: Annotated[dict[Short, Short], Field(max_length=16)] = Field(
+        default={}, description="comes back with the response, as do the next three; none of them changes it"
+    )
+    prompt_cache_key: Short | None = Field(default=None, description="see `metadata`")
+    safety_identifier: Short | None = Field(default=None, description="see `metadata`")
+    user: Short | None = Field(default=None, description="see `metadata`")
 
     def messages(self) -> tuple[Message, ...]:
         first = (Message("system", self.instructions),) if self.instructions else ()
@@ -212,6 +234,8 @@ class ResponsesForm(Form):
             temperature=self.temperature,
             max_tokens=max_tokens,
             top_p=self.top_p,
+            frequency_penalty=self.frequency_penalty,
+            presence_penalty=self.presence_penalty,
             top_k=0,
             repeat_penalty=1.0,
             n_ctx=n_ctx,

@@ -14,7 +14,7 @@ from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.core.events import Cost, Finished
 from multi_llm_comparator.core.exceptions import ConfigurationError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, Message
-from multi_llm_comparator.server.api.answers import Answer
+from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.calls import served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
 from multi_llm_comparator.server.api.forms import Form, Name, Text, example
@@ -25,6 +25,8 @@ from multi_llm_comparator.server.serving import Served
 router = APIRouter(tags=["Queries"])
 # Of a document, what a limit of tokens counts ahead.
 COUNTED_CHARS = 100_000
+# Limits and budgets, and models that are not there.
+_NOBODY_ANSWERED = frozenset({404, 429, 502, 503, 504})
 
 
 class ServiceForm(Form):
@@ -63,7 +65,16 @@ async def service(form: ServiceForm, request: Request) -> Response:
         spec = spec_of(form.service_type, given, target="" if is_named else usual)
     except ConfigurationError as exc:
         raise ApiError(str(exc), param="parameters") from exc
-    return JSONResponse((await _metered(request, served, spec, data)).to_dict())
+    found = await _metered(request, served, spec, data)
+    return JSONResponse(found.to_dict(), _status_of(found))
+
+
+def _status_of(found: ServiceResponse) -> int:
+    """What is wrong with a document is an answer like any other; that nobody could be asked is none."""
+    if found.success or not found.error_type:
+        return ANSWERED
+    status = api_error(found.error_type, "").status
+    return status if status in _NOBODY_ANSWERED else ANSWERED
 
 
 async def _metered(request: Request, served: Served, spec: ServiceSpec, data: bytes) -> ServiceResponse:
@@ -72,7 +83,7 @@ async def _metered(request: Request, served: Served, spec: ServiceSpec, data: by
     meter = Meter(served, request, spec.target, is_run=True)
     asked = GenerationRequest(messages=(Message("user", data[:COUNTED_CHARS].decode("utf-8", "replace")),))
     await meter.admit([asked])
-    answer, status = Answer(), FAULT
+    answer, status = ServedAnswer(), FAULT
     try:
         with meter.acting():
             found = await unless_left(request.receive, served.there(worked(served.applications, spec, data)))

@@ -1,4 +1,5 @@
-"""``/tokenize``, ``/detokenize`` and ``/tokenizer_info`` in vLLM's forms, as lm-eval's remote tokenizer asks them."""
+"""``/tokenize`` and ``/detokenize`` in vLLM's and llama.cpp's forms, ``/tokenizer_info`` in vLLM's; lm-eval's remote
+tokenizer asks all three."""
 
 from __future__ import annotations
 
@@ -13,16 +14,15 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.token_requests import MAX_TOKENS, TokenList, TokenRequest
 from multi_llm_comparator.server.api.calls import as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.forms import MAX_MESSAGES, Form, Name, Text, example
+from multi_llm_comparator.server.api.forms import MAX_MESSAGES, Form, Name, Several, Text, example
 from multi_llm_comparator.server.api.openai_forms import ChatMessage
-from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.metering import refuse_models
+from multi_llm_comparator.server.metering import counted
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Tokens"])
 Id = Annotated[int, Field(ge=0, lt=2**31)]
-Ids = Annotated[list[Id], Field(max_length=MAX_TOKENS)]
+Ids = Annotated[Several[Id], Field(max_length=MAX_TOKENS)]
 _WHO = "a local model; by default the server's, or the only one in memory"
 
 
@@ -33,18 +33,22 @@ class TokenizeForm(Form):
 
     model: Name | None = Field(default=None, description=_WHO)
     prompt: Text | None = Field(default=None, description="a text; names of control tokens in it are those tokens")
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = Field(
+    content: Text | None = Field(default=None, description="a text as well, by llama.cpp's name")
+    messages: Annotated[Several[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = Field(
         default=None, description="or a conversation"
     )
     add_special_tokens: bool = Field(default=True, description="put the begin mark before a text that should have one")
     add_generation_prompt: bool | None = Field(default=None, description="must be the opposite of the next, if given")
     continue_final_message: bool = Field(default=False, description="the last message is the assistant's and goes on")
     return_token_strs: bool = Field(default=False, description="tell the text of each token, too")
+    add_special: bool = Field(default=False, description="with `content`: put the begin mark before it")
+    parse_special: bool = Field(default=True, description="with `content`: names of control tokens are those tokens")
+    with_pieces: bool = Field(default=False, description="with `content`: each token as its `id` and `piece`")
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> TokenizeForm:
-        if (self.prompt is None) == (self.messages is None):
-            raise ValueError("give 'prompt' or 'messages', and not both")
+    def _one_of_them(self) -> TokenizeForm:
+        if sum(given is not None for given in (self.prompt, self.content, self.messages)) != 1:
+            raise ValueError("give one of 'prompt', 'content' and 'messages'")
         if self.add_generation_prompt not in (None, not self.continue_final_message):
             raise ValueError("'add_generation_prompt' must be the opposite of 'continue_final_message'")
         return self
@@ -64,28 +68,38 @@ async def tokenize(form: TokenizeForm, request: Request) -> Response:
     """The tokens of a text or a conversation."""
     served = await served_by(request)
     messages = tuple(message.message() for message in form.messages or ())
+    is_llamas = form.content is not None
     asked = TokenRequest(
-        text=form.prompt or "",
+        text=form.prompt or form.content or "",
         messages=messages,
-        adds_begin=form.add_special_tokens,
-        reads_control=True,
+        adds_begin=form.add_special if is_llamas else form.add_special_tokens,
+        reads_control=form.parse_special if is_llamas else True,
         continues=form.continue_final_message,
         config=ModelConfig(n_ctx=served.n_ctx),
     )
     found = await tokens_for(request, served, form.model, asked)
     body: dict[str, Any] = {"count": len(found.tokens), "max_model_len": found.n_ctx, "tokens": list(found.tokens)}
+    if form.with_pieces:
+        body["tokens"] = [
+            {"id": token, "piece": _piece(*spelled)} for token, spelled in zip(found.tokens, found.spelled, strict=True)
+        ]
     if form.return_token_strs:
         body["token_strs"] = [text for text, _ in found.spelled]
     return Response(as_json(body), media_type="application/json")
 
 
+def _piece(text: str, raw: bytes) -> str | list[int]:
+    """The text of a token; where it is no whole character, its bytes."""
+    return list(raw) if raw and "\ufffd" in text else text
+
+
 @router.post("/detokenize")
 async def detokenize(form: DetokenizeForm, request: Request) -> Response:
-    """The text of tokens."""
+    """The text of tokens: `prompt` by vLLM's name, `content` by llama.cpp's."""
     served = await served_by(request)
     asked = TokenRequest(tokens=tuple(form.tokens), config=ModelConfig(n_ctx=served.n_ctx))
     found = await tokens_for(request, served, form.model, asked)
-    return Response(as_json({"prompt": found.text}), media_type="application/json")
+    return Response(as_json({"prompt": found.text, "content": found.text}), media_type="application/json")
 
 
 @router.get("/tokenizer_info")
@@ -110,14 +124,14 @@ async def tokens_for(request: Request, served: Served, model: str | None, asked:
     """What a model's tokenizer says. A client that leaves is not waited for.
 
     Raises:
-        ApiError: nobody is named, it is no local model, or it cannot be told.
+        ApiError: nobody is named, it is no local model, the caller's key may not, or it cannot be told.
     """
     name = local_model(served, model)
-    refuse_models(caller_of(request.scope), [name])
-    try:
-        return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
-    except MultiLLMError as exc:
-        raise api_error(type(exc).__name__, str(exc)) from exc
+    async with counted(served, request, name):
+        try:
+            return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
+        except MultiLLMError as exc:
+            raise api_error(type(exc).__name__, str(exc)) from exc
 
 
 def local_model(served: Served, model: str | None) -> str:

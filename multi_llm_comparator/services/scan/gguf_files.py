@@ -55,14 +55,14 @@ def group_parts(files: Iterable[Path]) -> list[GgufSet]:
     return [GgufSet(name, tuple(parts), abs(count)) for (name, count), parts in sets.items()]
 
 
-def gguf_entry(files: GgufSet, source: str, *, name: str | None = None) -> ModelInfo:
+def gguf_entry(files: GgufSet, source: str) -> ModelInfo:
     """List one model, whatever state it is in."""
     marks = stamps(files.parts)
     config = dict(_describe(marks))
     if files.problem:
         config["problem"] = files.problem
     return model_entry(
-        name or files.name,
+        files.name,
         files.parts[0],
         ModelType.GGUF,
         size=sum(mark.size for mark in marks),

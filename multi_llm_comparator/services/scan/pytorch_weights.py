@@ -10,7 +10,7 @@ from typing import Any
 
 from multi_llm_comparator.core.exceptions import ModelLoadError
 from multi_llm_comparator.services.scan.reading import HeaderRoom, open_regular, read_json
-from multi_llm_comparator.services.scan.safetensors_header import StoredTensor, read_safetensors_header
+from multi_llm_comparator.services.scan.safetensors_header import TensorEntry, read_safetensors_header
 
 SUFFIXES = (".bin", ".pt", ".pth", ".safetensors")
 MAX_SHARDS = 2_000
@@ -121,7 +121,7 @@ def describe_safetensors(files: Iterable[Path], *, bits: int | None = None) -> d
     }
 
 
-def _parameters(tensor: StoredTensor, bits: int | None) -> int:
+def _parameters(tensor: TensorEntry, bits: int | None) -> int:
     if bits is None:
         return tensor.elements
     if tensor.name.rpartition(".")[2] in _PACKING or ".quant_state" in tensor.name:
@@ -130,7 +130,7 @@ def _parameters(tensor: StoredTensor, bits: int | None) -> int:
     return tensor.size_bytes * 8 // bits if packed else tensor.elements
 
 
-def _is_linear(tensor: StoredTensor) -> bool:
+def _is_linear(tensor: TensorEntry) -> bool:
     """Whether quantizing at load would shrink it: matrices that are neither embeddings nor the output layer."""
     kept = ("embed", "lm_head", "wte", "wpe", "shared.weight")
     return len(tensor.shape) == 2 and tensor.name.endswith("weight") and not any(part in tensor.name for part in kept)

@@ -28,7 +28,7 @@ DTYPE_BITS = {
 
 
 @dataclass(frozen=True, slots=True)
-class StoredTensor:
+class TensorEntry:
     """One tensor as declared."""
 
     name: str
@@ -41,7 +41,7 @@ class StoredTensor:
         return prod(self.shape)
 
 
-def read_safetensors_header(path: Path, room: HeaderRoom) -> tuple[StoredTensor, ...]:
+def read_safetensors_header(path: Path, room: HeaderRoom) -> tuple[TensorEntry, ...]:
     """The tensors that a file declares, checked against each other and against the file's length.
 
     Raises:
@@ -70,7 +70,7 @@ def read_safetensors_header(path: Path, room: HeaderRoom) -> tuple[StoredTensor,
     return tuple(tensor for tensor, _ in entries)
 
 
-def _entry(name: str, value: Any, file: str) -> tuple[StoredTensor, int]:
+def _entry(name: str, value: Any, file: str) -> tuple[TensorEntry, int]:
     """The tensor and where it begins in the data."""
     entry = value if isinstance(value, dict) else {}
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
@@ -81,14 +81,14 @@ def _entry(name: str, value: Any, file: str) -> tuple[StoredTensor, int]:
     begin, end = offsets
     if len(shape) > 16 or prod(shape) * DTYPE_BITS[dtype] != (end - begin) * 8:
         raise ModelLoadError(f"{file!r} is damaged: tensor {name[:80]!r} does not have the size that its shape needs")
-    return StoredTensor(name, dtype, tuple(shape), end - begin), begin
+    return TensorEntry(name, dtype, tuple(shape), end - begin), begin
 
 
 def _wholes(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 
-def _check_layout(entries: list[tuple[StoredTensor, int]], data_bytes: int, file: str) -> None:
+def _check_layout(entries: list[tuple[TensorEntry, int]], data_bytes: int, file: str) -> None:
     expected = 0
     for tensor, begin in sorted(entries, key=lambda entry: (entry[1], entry[0].size_bytes)):
         if begin != expected:

@@ -11,13 +11,14 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.clock import now
-from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError
-from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, tell
+from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.services.lines_to_app import TELL_EVERY_S, answer, tell
 from multi_llm_comparator.services.worker import be_nicer, die_with_parent
 from multi_llm_comparator.training.data.chats import Example, PreferencePair, to_dict
 from multi_llm_comparator.training.data.dataset import Dataset, Refused, excerpt, open_dataset
@@ -30,8 +31,6 @@ MAX_SHOWN_CHARS = 4_000
 MAX_PIECES = 4_000
 # Behind the models that answer.
 NICENESS = 5
-
-log = logging.getLogger(__name__)
 
 
 class _Child:
@@ -128,17 +127,11 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         die_with_parent(request["parent"])
-        # This is the edge of the process: whatever happens has to become a line for the app.
-        try:
-            tell("result", **child.answer(request))
-        except BrokenPipeError:
-            sys.exit(1)
-        except MultiLLMError as exc:
-            tell("error", type=type(exc).__name__, message=str(exc))
-        except Exception as exc:
-            log.exception("%r of %r failed", request.get("op"), request.get("spec"))
-            why = f"the data could not be read: {type(exc).__name__}: {str(exc)[:300]}; the log has the details"
-            tell("error", type="DocumentError", message=why)
+        answer(partial(child.answer, request), DocumentError, _explained)
+
+
+def _explained(exc: Exception) -> str:
+    return f"the data could not be read: {type(exc).__name__}: {str(exc)[:300]}; the log has the details"
 
 
 if __name__ == "__main__":

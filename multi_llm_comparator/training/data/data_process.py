@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.core.exceptions import DocumentError, error_from_name
-from multi_llm_comparator.services.child_process import child_environment
-from multi_llm_comparator.services.memory_watch import WATCH_EVERY_S, own_bytes, used_too_much, work_limit_bytes
+from multi_llm_comparator.services.asked_process import AskedProcess
+from multi_llm_comparator.services.memory_watch import used_too_much, work_limit_bytes
 from multi_llm_comparator.training.data.spec import DataSpec
 
 MAX_LINE_BYTES = 64 * 2**20
@@ -37,7 +34,7 @@ class DataProcess:
 
     def __init__(self, *, limit_bytes: Callable[[], int] = work_limit_bytes, fetch: Fetch | None = None) -> None:
         self._limit_bytes, self._fetch = limit_bytes, fetch
-        self._warm: _Child | None = None
+        self._warm: AskedProcess | None = None
         self._turn = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
 
@@ -83,11 +80,11 @@ class DataProcess:
             "max_tokens": max_tokens,
         }
         request["spec"] = await self._plain(spec)
-        child = await _Child.start()
+        child = await _spawn()
         try:
-            return await child.ask(request, self._limit_bytes(), on_progress)
+            return await _ask(child, request, self._limit_bytes(), on_progress)
         finally:
-            await asyncio.shield(child.end())
+            await child.end()
 
     async def aclose(self) -> None:
         """End the child that stays."""
@@ -105,87 +102,45 @@ class DataProcess:
             if self._idle is not None:
                 self._idle.cancel()
             if self._warm is None or not self._warm.is_running:
-                self._warm = await _Child.start()
+                self._warm = await _spawn()
             child = self._warm
             try:
-                answer = await child.ask(request, self._limit_bytes())
+                answer = await _ask(child, request, self._limit_bytes())
             except asyncio.CancelledError:
                 # Its answer would come to whoever asks next.
                 self._warm = None
-                await asyncio.shield(child.end())
+                await child.end()
                 raise
             finally:
                 self._idle = asyncio.get_running_loop().call_later(IDLE_S, child.kill)
             return answer
 
 
-class _Child:
-    """One process of :mod:`training.data.data_child`."""
+async def _ask(
+    child: AskedProcess,
+    request: Mapping[str, Any],
+    max_bytes: int,
+    on_progress: OnProgress = lambda phase, rows, total: None,
+) -> dict[str, Any]:
+    """Ask a child one thing.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    Raises:
+        DocumentError: it took more memory than it may, or ended unexpectedly.
+    """
+    async with contextlib.aclosing(child.answers(request, max_bytes=max_bytes)) as messages:
+        async for message in messages:
+            match message.pop("kind"):
+                case "progress":
+                    on_progress(message["phase"], message["rows"], message["total"])
+                case "result":
+                    return message
+                case _:
+                    raise error_from_name(message["type"], message["message"])
+    if child.took_bytes is not None:
+        said = used_too_much("reading the data", child.took_bytes, max_bytes, "it was at work")
+        raise DocumentError(f"{said}; split the data, or raise max_memory_gb")
+    raise DocumentError("the process that reads data ended unexpectedly; try again, the log may say why")
 
-    @classmethod
-    async def start(cls) -> _Child:
-        return cls(
-            await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "multi_llm_comparator.training.data.data_child"),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=MAX_LINE_BYTES,
-                env=child_environment(),
-            )
-        )
 
-    @property
-    def is_running(self) -> bool:
-        return self._process.returncode is None
-
-    async def ask(
-        self,
-        request: Mapping[str, Any],
-        max_bytes: int,
-        on_progress: OnProgress = lambda phase, rows, total: None,
-    ) -> dict[str, Any]:
-        """Ask one thing.
-
-        Raises:
-            DocumentError: it took more memory than it may, or ended unexpectedly.
-        """
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
-        watch = asyncio.create_task(self._too_large(max_bytes))
-        watch.add_done_callback(lambda done: None if done.cancelled() else self.kill())
-        try:
-            with contextlib.suppress(ConnectionError):
-                stdin.write(json.dumps({**request, "parent": os.getpid()}).encode() + b"\n")
-                await stdin.drain()
-            while line := await stdout.readline():
-                message: dict[str, Any] = json.loads(line)
-                match message.pop("kind"):
-                    case "progress":
-                        on_progress(message["phase"], message["rows"], message["total"])
-                    case "result":
-                        return message
-                    case _:
-                        raise error_from_name(message["type"], message["message"])
-            if watch.done() and not watch.cancelled():
-                said = used_too_much("reading the data", watch.result(), max_bytes, "it was at work")
-                raise DocumentError(f"{said}; split the data, or raise max_memory_gb")
-            raise DocumentError("the process that reads data ended unexpectedly; try again, the log may say why")
-        finally:
-            watch.cancel()
-
-    async def _too_large(self, max_bytes: int) -> int:
-        while (used_bytes := await asyncio.to_thread(own_bytes, self._process.pid)) <= max_bytes:
-            await asyncio.sleep(WATCH_EVERY_S)
-        return used_bytes
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-
-    async def end(self) -> None:
-        self.kill()
-        await self._process.wait()
+async def _spawn() -> AskedProcess:
+    return await AskedProcess.start("multi_llm_comparator.training.data.data_child", max_line_bytes=MAX_LINE_BYTES)

@@ -8,14 +8,24 @@ from dataclasses import replace
 from multi_llm_comparator.core.callers import refuse_workspaces
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError
-from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import Message, TextSource
+from multi_llm_comparator.runs.exporting import Exports
 from multi_llm_comparator.runs.registry import RunRegistry
 from multi_llm_comparator.runs.task_kind import TaskRunKind
 from multi_llm_comparator.runs.task_run import new_run_id
 from multi_llm_comparator.tracking.records import ItemRecord, RunRecord
 from multi_llm_comparator.training.data.distill import DistilledAnswer, DistillOptions, DistillPrompt, training_line
 from multi_llm_comparator.training.data.distillation import KIND, SCHEMA_VERSION, Distillation, DistillationSnapshot
+
+
+def training_file(snapshot: DistillationSnapshot) -> str:
+    """The answers that are used, as a training file."""
+    answers = snapshot.answers
+    pairs = ((prompt, answers[prompt.key]) for prompt in snapshot.prompts if prompt.key in answers)
+    return "".join(training_line(prompt, one) for prompt, one in pairs if one.is_used(only_reviewed=False))
+
+
+export_distillation = Exports[DistillationSnapshot]("a distillation", jsonl=lambda snapshot, _: training_file(snapshot))
 
 
 class DistillationRegistry(TaskRunKind[Distillation]):
@@ -26,7 +36,7 @@ class DistillationRegistry(TaskRunKind[Distillation]):
         source: what answers.
     """
 
-    name, page, formats, run_class = KIND, "tune", ("jsonl",), Distillation
+    name, page, exports, run_class = KIND, "tune", export_distillation, Distillation
 
     def __init__(self, runs: RunRegistry, source: TextSource) -> None:
         super().__init__(runs)
@@ -46,13 +56,6 @@ class DistillationRegistry(TaskRunKind[Distillation]):
             raise DocumentError("there are no prompts to answer")
         ModelConfig.from_dict(options.parameters).validate()
         return await self.begun(Distillation(self._source, options, prompts, run_id=new_run_id(), title=title))
-
-    def exported(self, snapshot: DistillationSnapshot, format: str, language: Language) -> bytes:
-        """The answers that are used, as a training file."""
-        answers = snapshot.answers
-        pairs = ((prompt, answers[prompt.key]) for prompt in snapshot.prompts if prompt.key in answers)
-        lines = [training_line(prompt, answer) for prompt, answer in pairs if answer.is_used(only_reviewed=False)]
-        return "".join(lines).encode("utf-8", "replace")
 
     def restored(self, record: RunRecord, items: Sequence[ItemRecord]) -> Distillation:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 from multi_llm_comparator.core.settings import get_settings
@@ -12,12 +11,7 @@ from multi_llm_comparator.services.hub_datasets import fetch_dataset, named
 from multi_llm_comparator.training.data.spec import HUB, DataSpec
 
 
-async def fetched(
-    spec: DataSpec,
-    client: HubClient,
-    home: Path,
-    on_progress: Callable[[int, int], None] = lambda done_bytes, total_bytes: None,
-) -> DataSpec:
+async def fetched(spec: DataSpec, client: HubClient, home: Path) -> DataSpec:
     """The specification with the folder in place of the Hub's name; one that names no data set of the Hub as it is.
 
     Raises:
@@ -25,7 +19,7 @@ async def fetched(
     """
     if not spec.source.startswith(HUB):
         return spec
-    folder = await fetch_dataset(client, named(spec.source), home, patterns=spec.files, on_progress=on_progress)
+    folder = await fetch_dataset(client, named(spec.source), home, patterns=spec.files)
     return spec.model_copy(update={"source": str(folder)})
 
 

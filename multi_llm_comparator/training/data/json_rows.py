@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.json_records import first_character
 from multi_llm_comparator.training.data.rows import MAX_ROW_CHARS, Row, as_row
 
 PIECE_CHARS = 2**20
@@ -26,7 +27,7 @@ def json_rows(file: TextIO, name: str) -> Iterator[Row]:
     Raises:
         DocumentError: a list that does not go on as JSON, or holds a row longer than ``MAX_ROW_CHARS``.
     """
-    first = _first_character(file)
+    first = first_character(file)
     file.seek(0)
     if first == "[":
         yield from _list_rows(file, name)
@@ -82,8 +83,8 @@ def _list_rows(file: TextIO, name: str) -> Iterator[Row]:
             piece_chars = min(MAX_ROW_CHARS, 2 * piece_chars)
             if len(text) > 2 * MAX_ROW_CHARS + PIECE_CHARS:
                 raise DocumentError(
-                    f"{name}, entry {number + 1}, is not JSON or has more than {MAX_ROW_CHARS:,} characters; mend it "
-                    "or take it out"
+                    f"{name}, entry {number + 1}, is not JSON or has more than {MAX_ROW_CHARS:,} characters; correct "
+                    "it, or take it out"
                 )
             continue
         number, at, piece_chars = number + 1, end, PIECE_CHARS
@@ -136,10 +137,3 @@ def _only_list(value: Any) -> list[Any] | None:
     lists = [v for v in value.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
     is_chat = any(name in value for name in ("messages", "conversations", "prompt", "chosen"))
     return lists[0] if len(lists) == 1 and not is_chat else None
-
-
-def _first_character(file: TextIO) -> str:
-    """The first one that is no space, empty if there is none."""
-    while (text := file.read(1024)) and text.isspace():
-        pass
-    return text.lstrip()[:1]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from multi_llm_comparator.core.exceptions import DocumentError
+from multi_llm_comparator.core.readable import size
 from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.training.data.rows import MAX_COLUMNS, Row, as_row
 
@@ -44,8 +45,7 @@ def parquet_rows(path: Path, name: str) -> Iterator[Row]:
             largest = max((meta.row_group(i).total_byte_size for i in range(meta.num_row_groups)), default=0)
             if largest > MAX_GROUP_BYTES:
                 raise DocumentError(
-                    f"{name} has a row group of {largest / 1e9:.1f} GB; write it with smaller ones "
-                    "(row_group_size=10_000)"
+                    f"{name} has a row group of {size(largest)}; write it with smaller ones (row_group_size=10_000)"
                 )
             number = 0
             for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 # Upper ends of the histogram's bins, in tokens: powers of two and halfway between, up to the longest context.
 EDGES = tuple(sorted({2**power for power in range(3, 21)} | {3 * 2 ** (power - 1) for power in range(4, 20)}))
@@ -25,6 +25,10 @@ class DataStatistics:
     longest: int
     lengths: tuple[tuple[int, int], ...]
 
+    def examples(self, method: str) -> int:
+        """What is learnt as one: rows, or for ``dpo`` pairs of them."""
+        return self.rows // 2 if method == "dpo" else self.rows
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "rows": self.rows,
@@ -33,6 +37,10 @@ class DataStatistics:
             "longest": self.longest,
             "lengths": [list(one) for one in self.lengths],
         }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        return cls(**{**data, "lengths": tuple((most, rows) for most, rows in data["lengths"])})
 
 
 class Counting:

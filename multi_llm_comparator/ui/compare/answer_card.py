@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -151,26 +152,37 @@ def draw_figures(answer: AnswerSnapshot, repeats: Mapping[str, Spread] | None = 
             or t("figure.limit", limit=say.count(answer.config.max_tokens)),
         ),
     )
-    small = (
-        detail(t("figure.queued", value=say.seconds(known.queued_s)), t("figure.queued_why")),
-        detail(t("figure.load", value=say.seconds(known.load_s)), t("figure.load_why")),
-        detail(t("figure.prefill", value=say.seconds(known.prefill_s)), _prefill_why(known)),
-        *(
-            [detail(t("figure.cost", value=say.dollars(known.cost_usd)), t("figure.cost_why"))]
-            if known.cost_usd
-            else []
-        ),
-        detail(t("figure.memory", value=say.size(known.memory_bytes)), t("figure.memory_why")),
-    )
+    small = _small_figures(known, repeats)
     st.html(f'<div class="mlc-figures">{"".join(main)}<div class="mlc-details">{"".join(small)}</div></div>')
 
 
+def _small_figures(known: Figures, repeats: Mapping[str, Spread]) -> Iterator[str]:
+    """Where the time went before the answer, its price, and the memory."""
+
+    def small(key: str, name: str, shown: Callable[[Any], str], why: str = "") -> str:
+        spread, value = repeats.get(name), shown(getattr(known, name))
+        if spread is not None:
+            value = f"{shown(spread.median)} ({shown(spread.low)} – {shown(spread.high)})"
+        return detail(t(f"figure.{key}", value=value), _explained(why or t(f"figure.{key}_why"), spread))
+
+    yield small("queued", "queued_s", say.seconds)
+    yield small("load", "load_s", say.seconds)
+    yield small("prefill", "prefill_s", say.seconds, _prefill_why(known))
+    if known.cost_usd:
+        yield detail(t("figure.cost", value=say.dollars(known.cost_usd)), t("figure.cost_why"))
+    yield small("memory", "memory_bytes", say.size)
+
+
 def _why(key: str, spread: Spread | None) -> str:
+    return _explained(t(key), spread)
+
+
+def _explained(why: str, spread: Spread | None) -> str:
     """What a figure is; of several answers, what its interval is too."""
     if spread is None:
-        return t(key)
+        return why
     kind = "figure.interval_why" if spread.is_interval else "figure.range_why"
-    return f"{t(key)} {t(kind, n=spread.n)}"
+    return f"{why} {t(kind, n=spread.n)}"
 
 
 def _interval(spread: Spread | None, shown: Callable[[float | None], str]) -> str:

@@ -201,6 +201,11 @@ const ACTIONS = {
   e: ['[class*="st-key-icon_rewrite_"]'],
   i: ['[class*="st-key-icon_look_"]'],
   m: ['[class*="st-key-icon_mark_"]'],
+  t: ['[class*="st-key-icon_tokens_"]'],
+  u: ['[class*="st-key-icon_another_"]'],
+  ",": ['[class*="st-key-icon_earlier_"]'],
+  ".": ['[class*="st-key-icon_later_"]'],
+  b: ['[class*="st-key-choose_"]'],
   x: ['[class*="st-key-stop_"]'],
 };
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.documents import KIND
-from multi_llm_comparator.comparison.export import FORMATS
+from multi_llm_comparator.comparison.export import export_run
 from multi_llm_comparator.comparison.snapshots import ComparisonSnapshot
 from multi_llm_comparator.ui.compare.state import leave_run, open_run
 from multi_llm_comparator.ui.history.recent import draw_recent
@@ -51,7 +51,7 @@ def _draw_run_heading(comparison: Comparison, snapshot: ComparisonSnapshot) -> N
     if (shared == "shared") != snapshot.shared_thread:
         perform(comparison.set_shared_thread(shared == "shared"), comparison.id)
     draw_new("compare", leave_run)
-    leave_out = () if snapshot.turns else FORMATS
+    leave_out = () if snapshot.turns else export_run.formats
     draw_export("compare", KIND, comparison.id, snapshot.created_at, snapshot.title, leave_out=leave_out)
 
 

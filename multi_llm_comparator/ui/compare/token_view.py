@@ -10,7 +10,7 @@ import streamlit as st
 
 from multi_llm_comparator.comparison.comparison import Comparison
 from multi_llm_comparator.comparison.snapshots import AnswerSnapshot, ComparisonSnapshot
-from multi_llm_comparator.comparison.token_paths import Step, is_unsure, share, steps_of, text_with
+from multi_llm_comparator.comparison.token_paths import TokenStep, is_unsure, share, steps_of, text_with
 from multi_llm_comparator.ui.compare.token_losses import draw_losses
 from multi_llm_comparator.ui.compare.token_parting import draw_parting
 from multi_llm_comparator.ui.kit import figures as say
@@ -87,7 +87,7 @@ def _close() -> None:
     st.session_state.pop(_OPENED, None)
 
 
-def _summary(steps: list[Step]) -> str:
+def _summary(steps: list[TokenStep]) -> str:
     mean = sum(step.piece.logprob for step in steps) / len(steps)
     return t(
         "tokens.summary",
@@ -97,7 +97,7 @@ def _summary(steps: list[Step]) -> str:
     )
 
 
-def _draw_tokens(comparison: Comparison, answer: AnswerSnapshot, steps: list[Step], *, goes_on: bool) -> None:
+def _draw_tokens(comparison: Comparison, answer: AnswerSnapshot, steps: list[TokenStep], *, goes_on: bool) -> None:
     key = f"compare_tokens_{answer.answer_id}"
 
     def chosen() -> None:
@@ -119,7 +119,7 @@ def _draw_tokens(comparison: Comparison, answer: AnswerSnapshot, steps: list[Ste
     )
 
 
-def _entries(answer: AnswerSnapshot, steps: list[Step]) -> list[dict[str, Any]]:
+def _entries(answer: AnswerSnapshot, steps: list[TokenStep]) -> list[dict[str, Any]]:
     """Tokens as the component draws them; text whose tokens were not kept stands among them as it is."""
     entries: list[dict[str, Any]] = []
     number = 0
@@ -133,7 +133,7 @@ def _entries(answer: AnswerSnapshot, steps: list[Step]) -> list[dict[str, Any]]:
     return entries
 
 
-def _entry(step: Step, number: int) -> dict[str, Any]:
+def _entry(step: TokenStep, number: int) -> dict[str, Any]:
     piece = step.piece
     return {
         "text": piece.text,
@@ -148,7 +148,7 @@ def _entry(step: Step, number: int) -> dict[str, Any]:
     }
 
 
-def _go_on(comparison: Comparison, answer: AnswerSnapshot, steps: list[Step], picked: Any) -> None:
+def _go_on(comparison: Comparison, answer: AnswerSnapshot, steps: list[TokenStep], picked: Any) -> None:
     """Another attempt that begins as the answer does, with another token, from which the model goes on."""
     try:
         step, choice = steps[int(picked["place"])], int(picked["choice"])

@@ -34,7 +34,7 @@ def edited_file() -> ConfigFile:
 
 
 def open_editor(name: str | None) -> None:
-    """Have the editor drawn with a group, or for a new one. A file with mistakes is mended by hand first."""
+    """Have the editor drawn with a group, or for a new one. A file with mistakes is corrected by hand first."""
     attempt(lambda: _open(name))
 
 

@@ -77,28 +77,33 @@ def _ask_for_level(draft: Draft, number: int, level: LevelEntry, offered: Sequen
                 on_click=draft.remove_level,
                 args=(number,),
             )
-        with st.expander(t("group_edit.limits")), st.container(horizontal=True):
-            limits: dict[str, Any] = {limit: _count(limit, getattr(level, limit), f"{limit}_{key}") for limit in LIMITS}
-            timeout = st.number_input(
-                t("group_edit.timeout"),
-                min_value=0.1,
-                max_value=MAX_TIMEOUT_S,
-                value=None if level.timeout is None else float(level.timeout),
-                step=10.0,
-                format="%g",
-                key=f"groups_timeout_{key}",
-                placeholder=t("group_edit.as_gateway"),
-                width=170,
-            )
-            retries = st.number_input(
-                t("group_edit.retries"),
-                min_value=0,
-                max_value=MAX_RETRIES,
-                value=level.max_retries,
-                key=f"groups_retries_{key}",
-                width=170,
-            )
-    return replace(level, name=name, models=tuple(models), timeout=timeout, max_retries=int(retries), **limits)
+        limits = _ask_for_limits(level, key)
+    return replace(level, name=name, models=tuple(models), **limits)
+
+
+def _ask_for_limits(level: LevelEntry, key: str) -> dict[str, Any]:
+    with st.expander(t("group_edit.limits")), st.container(horizontal=True):
+        limits: dict[str, Any] = {limit: _count(limit, getattr(level, limit), f"{limit}_{key}") for limit in LIMITS}
+        timeout = st.number_input(
+            t("group_edit.timeout"),
+            min_value=0.1,
+            max_value=MAX_TIMEOUT_S,
+            value=None if level.timeout is None else float(level.timeout),
+            step=10.0,
+            format="%g",
+            key=f"groups_timeout_{key}",
+            placeholder=t("group_edit.as_gateway"),
+            width=170,
+        )
+        retries = st.number_input(
+            t("group_edit.retries"),
+            min_value=0,
+            max_value=MAX_RETRIES,
+            value=level.max_retries,
+            key=f"groups_retries_{key}",
+            width=170,
+        )
+    return {**limits, "timeout": timeout, "max_retries": int(retries)}
 
 
 def _ask_for_rules(draft: Draft, entry: GroupEntry) -> GroupEntry:

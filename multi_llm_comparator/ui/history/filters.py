@@ -15,12 +15,13 @@ from multi_llm_comparator.ui.history.rows import STATES
 from multi_llm_comparator.ui.kit.actions import attempt
 from multi_llm_comparator.ui.kit.figures import zone
 from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.visitor import caller_name, visitor
 from multi_llm_comparator.workbench import get_workbench
 
 # What a selectbox offers at most.
 MAX_OFFERED = 500
 # The parameters of the address; the session keeps each under this name behind "history_".
-NAMES = ("search", "kind", "model", "state", "tag", "days", "from", "to")
+NAMES = ("search", "kind", "model", "state", "tag", "caller", "days", "from", "to")
 # Spans that end today, by their number of days.
 _SPANS = ("1", "7", "30", "365")
 _OWN_SPAN = "own"
@@ -59,6 +60,8 @@ def draw_filters() -> RunFilter:
         _choice("model", models, grows=True)
         _choice("state", STATES, lambda state: t(f"status.{state}"))
         _choice("tag", tags, grows=True)
+        if callers := _callers():
+            _choice("caller", callers, caller_name, grows=True)
         _choice("days", (*_SPANS, _OWN_SPAN), lambda span: t(f"history.days_{span}"))
         if st.session_state.get("history_days") == _OWN_SPAN:
             _draw_date("from")
@@ -73,6 +76,13 @@ def draw_filters() -> RunFilter:
             )
     _write_address()
     return _chosen()
+
+
+def _callers() -> list[str]:
+    """For whom there are runs, where the reader sees more than its own."""
+    if not visitor().is_admin:
+        return []
+    return [caller for caller, _ in attempt(get_workbench().store.all_callers) or () if caller != "token"]
 
 
 def clear_filters() -> None:
@@ -139,6 +149,7 @@ def _chosen() -> RunFilter:
         model=chosen["model"] or None,
         states=(chosen["state"],) if chosen["state"] else (),
         tag=chosen["tag"] or None,
+        caller=chosen["caller"] or None,
         made_after=after,
         made_before=before,
         text=(chosen["search"] or "").strip(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
@@ -12,6 +11,7 @@ from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
 from multi_llm_comparator.cooperation.words import words_of
 from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.readable import seconds
+from multi_llm_comparator.core.timings import known_sum
 from multi_llm_comparator.evaluation.measuring.cells import Cell
 from multi_llm_comparator.evaluation.measuring.results import results_of
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
@@ -149,8 +149,8 @@ def comparison_overview(snapshot: ComparisonSnapshot) -> Overview:
         t("history.figure_turns"): say.count(len(snapshot.turns)),
         t("history.figure_answers"): say.count(len(shown)),
         t("history.figure_tokens"): say.count(sum(answer.figures.tokens for answer in shown)),
-        t("history.figure_time"): say.seconds(_sum([answer.figures.duration_s for answer in shown])),
-        t("history.figure_cost"): say.dollars(_sum([answer.figures.cost_usd for answer in shown])),
+        t("history.figure_time"): say.seconds(known_sum(answer.figures.duration_s for answer in shown)),
+        t("history.figure_cost"): say.dollars(known_sum(answer.figures.cost_usd for answer in shown)),
     }
     parts = [Part(prompt=turn.prompt, answers=tuple(map(_answer, turn.answers.values()))) for turn in snapshot.turns]
     return Overview(figures=figures, parts=tuple(parts))
@@ -268,8 +268,3 @@ def _words(
     if duration_s is not None:
         words.append(say.seconds(duration_s))
     return tuple(words)
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None

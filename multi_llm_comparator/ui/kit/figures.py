@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from multi_llm_comparator.core import readable
 from multi_llm_comparator.core.readable import NOTHING as NOTHING
 from multi_llm_comparator.core.readable import count as count
+from multi_llm_comparator.core.readable import size as size
 from multi_llm_comparator.ui.kit.i18n import current_language
 
 _KIB = 1024
@@ -23,18 +24,6 @@ def speed(tokens_per_second: float | None) -> str:
     if tokens_per_second is None:
         return NOTHING
     return f"{tokens_per_second:.1f}" if tokens_per_second < 99.95 else f"{tokens_per_second:,.0f}"
-
-
-def size(n_bytes: float | None) -> str:
-    """``812 B``, ``4.1 MB``, ``213 MB``, ``7.4 GB``; powers of ten, as everywhere in the workbench."""
-    if n_bytes is None:
-        return NOTHING
-    value, unit = float(n_bytes), "B"
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if value < 999.5 or unit == "TB":
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
 
 
 def device(name: str) -> str:

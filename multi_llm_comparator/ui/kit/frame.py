@@ -1,4 +1,5 @@
-"""What Streamlit's own frame lacks: one theme for all pages, its menu in the reader's language, the prompt in focus.
+"""What Streamlit's own frame lacks: one theme for all pages, its menu in the reader's language, the prompt in focus,
+keys that work beside a switch.
 
 All of it stands on names inside Streamlit's pages; ``tests/browser/test_frame.py`` says when one of them changes. What
 is not found is left as it is.
@@ -31,7 +32,21 @@ function begin() {
   new MutationObserver((changes) => {
     for (const added of changes.flatMap((change) => [...change.addedNodes])) translate(frame, added);
   }).observe(document.body, { childList: true });
+  window.addEventListener("keydown", passOn, true);
   return frame;
+}
+
+const SWITCH = 'input:is([type="checkbox"], [type="radio"], [type="range"])';
+const ELSEWHERE = '[role="dialog"], [data-testid="stPopoverBody"]';
+
+// Streamlit takes no plain key for a button while any input has the focus. A switch, a choice or a slider keeps it
+// after a click though it takes no letters: a letter that is pressed there is said once more, of the page.
+function passOn(event) {
+  const at = event.composedPath()[0], isLetter = event.key?.length === 1 && event.key !== " ";
+  if (!event.isTrusted || !isLetter || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!at.matches?.(SWITCH) || at.closest(ELSEWHERE)) return;
+  event.stopImmediatePropagation();
+  if (!document.body.dispatchEvent(new KeyboardEvent(event.type, event))) event.preventDefault();
 }
 
 const MENU = '[data-testid="stMainMenuPopover"], [data-testid="stMainMenuList"]';

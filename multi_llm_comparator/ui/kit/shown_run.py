@@ -84,6 +84,36 @@ class ShownRun(Generic[R, S]):
         return perform(self._kind(get_workbench()).get(run_id), run_id, timeout_s=READING_S)
 
 
+def draw_page(
+    shown: ShownRun[R, Any],
+    draw_heading: Callable[[R | None], None],
+    draw_start: Callable[[], None],
+    draw_board: Callable[[R], None],
+    *,
+    draw_setup: Callable[[], None] = lambda: None,
+) -> R | None:
+    """A page of runs: its title line, then the run that is shown, else how one is begun. Gives the run.
+
+    Args:
+        shown: which run it is.
+        draw_heading: draws the title line.
+        draw_start: draws what stands there while no run is shown.
+        draw_board: draws the run.
+        draw_setup: draws what the next run is set up with, where that is always there.
+    """
+    run = shown.current()
+    draw_heading(run)
+    draw_setup()
+    # Emptied first: otherwise it would stand beneath a new run until all of that is drawn.
+    start = st.empty()
+    if run is None:
+        with start.container():
+            draw_start()
+    else:
+        draw_board(run)
+    return run
+
+
 def watch(run: LiveRun) -> None:
     """Of a run that is over: another tab may resume it. Look now and then."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import streamlit as st
 
@@ -22,6 +23,8 @@ from multi_llm_comparator.ui.measure.state import RUN
 MAX_ROWS = 1000
 SHOWN_CHARS = 80
 MAX_TAGS = 500
+
+S = TypeVar("S", bound=str)
 
 
 def draw_matrix(run: EvaluationRun) -> None:
@@ -57,44 +60,18 @@ def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
     if (wanted := st.session_state.get(tag_key(snapshot.id))) and wanted not in tags:
         # It was chosen among the results by tag.
         tags.append(wanted)
-    words = words_of(current_language())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_narrowing"):
-        show: Show = (
-            st.selectbox(
-                t("measure.show"),
-                SHOWS,
-                format_func=lambda one: t(f"measure.show_{one}"),
-                key=show_key(snapshot.id),
-                width=220,
-            )
-            or "all"
-        )
+        show: Show = _choice("show", SHOWS, lambda one: t(f"measure.show_{one}"), show_key(snapshot.id)) or "all"
         subject = tag = source = ""
         if len(snapshot.spec.subjects) > 1:
-            names = {one.id: one.name for one in snapshot.spec.subjects}
-            subject = st.selectbox(
-                t("measure.looked_at"),
-                ["", *names],
-                format_func=lambda one: cut_line(names[one], 60) if one else t("measure.all_models"),
-                key=subject_key(snapshot.id),
-                width=220,
-            )
+            names = {one.id: cut_line(one.name, 60) for one in snapshot.spec.subjects}
+            key = subject_key(snapshot.id)
+            subject = _choice("looked_at", ["", *names], lambda one: names.get(one) or t("measure.all_models"), key)
         if tags:
-            tag = st.selectbox(
-                t("measure.tag"),
-                ["", *tags],
-                format_func=lambda one: one or t("measure.any"),
-                key=tag_key(snapshot.id),
-                width=180,
-            )
+            tag = _choice("tag", ["", *tags], lambda one: one or t("measure.any"), tag_key(snapshot.id))
         if len(snapshot.sources) > 1:
-            source = st.selectbox(
-                t("measure.source"),
-                ["", *snapshot.sources],
-                format_func=lambda one: source_name(words, one) if one else t("measure.any"),
-                key=f"measure_source_{snapshot.id}",
-                width=180,
-            )
+            key = f"measure_source_{snapshot.id}"
+            source = _choice("source", ["", *snapshot.sources], _source_words, key)
         text = st.text_input(t("measure.search"), key=f"measure_text_{snapshot.id}", max_chars=200, width=220)
         low, high = st.slider(
             t("measure.between"), 0.0, 1.0, (0.0, 1.0), 0.05, key=f"measure_between_{snapshot.id}", width=220
@@ -102,6 +79,14 @@ def _draw_narrowing(snapshot: EvaluationSnapshot) -> Narrowing:
     return Narrowing(
         show=show, subject=subject or "", tag=tag or "", source=source or "", text=text, lowest=low, highest=high
     )
+
+
+def _choice(name: str, options: Sequence[S], words: Callable[[S], str], key: str) -> S:
+    return st.selectbox(t(f"measure.{name}"), options, format_func=words, key=key, width=200)
+
+
+def _source_words(source: str) -> str:
+    return source_name(words_of(current_language()), source) if source else t("measure.any")
 
 
 def _pick(run_id: str, shown: list[int]) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import streamlit as st
 
 from multi_llm_comparator.conversion.convert import ADAPTER, possible_targets, suggested_out
+from multi_llm_comparator.conversion.gguf_export import QUANTIZATIONS
 from multi_llm_comparator.conversion.gguf_import import DTYPES
 from multi_llm_comparator.conversion.jobs import ConversionJob
 from multi_llm_comparator.conversion.sizes import converted_size
 from multi_llm_comparator.core.models import ModelInfo, ModelType
+from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, perform, refusal, show_notices
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -87,6 +89,9 @@ def _draw_choice(model: ModelInfo) -> None:
         st.warning(tm("convert.taken", path=out), icon=":material/warning:")
     if is_too_large:
         st.error(t("convert.too_large"), icon=":material/error:")
+    is_checked = _is_checkable(model, target) and st.toggle(
+        t("convert.check"), True, key=f"models_convert_check_{model.id}", help=t("convert.check_why")
+    )
     if st.button(
         t("convert.start"),
         icon=":material/swap_horiz:",
@@ -94,14 +99,20 @@ def _draw_choice(model: ModelInfo) -> None:
         key=f"models_convert_start_{model.id}",
         disabled=is_taken or is_too_large,
     ):
-        perform(_start(model, out, target))
+        perform(_start(model, out, target, is_checked=is_checked))
         _look_away()
         st.rerun()
 
 
-async def _start(model: ModelInfo, out: Path, target: str) -> None:
+def _is_checkable(model: ModelInfo, target: str) -> bool:
+    """Whether there is something to compare: a file that llama.cpp reads, and the weights that it is made from."""
+    return target in QUANTIZATIONS and (model.base is not None or model.model_type is ModelType.PYTORCH)
+
+
+async def _start(model: ModelInfo, out: Path, target: str, *, is_checked: bool) -> None:
     adapter = Path(model.path) if model.base is not None else None
-    get_workbench().conversions.start(Path(model.loaded_as.path), out, target, adapter=adapter)
+    source = Path(model.loaded_as.path)
+    get_workbench().conversions.start(source, out, target, adapter=adapter, is_checked=is_checked)
 
 
 def _target_name(target: str) -> str:
@@ -173,6 +184,11 @@ def _outcome(job: ConversionJob, name: str) -> str:
     said = tm("convert.done", name=job.out.name, size=say.size(report.size_bytes), duration=say.seconds(report.seconds))
     if report.fallbacks:
         said += "  \n" + tm("convert.fell_back", target=report.target, types=report.types_text)
+    if job.progress.unchecked:
+        said += "  \n" + tm("convert.unchecked", why=job.progress.unchecked)
+    elif check := read_check(job.out):
+        figures = {"agreed": f"{check.top1_agreement:.1%}", "kl": f"{check.mean_kl:.2g}"}
+        said += "  \n" + tm("convert.checked", reference=check.reference, **figures)
     return said
 
 

@@ -81,7 +81,7 @@ def draw_editor() -> None:
 
 
 def _checked(xml: str) -> Plan | None:
-    """The plan, with what it looks like and what was mended; None after saying what is wrong with it."""
+    """The plan, with what it looks like and what was repaired; None after saying what is wrong with it."""
     if not xml.strip():
         st.caption(t("plan.edit_empty"))
         return None

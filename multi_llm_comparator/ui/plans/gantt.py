@@ -9,6 +9,7 @@ from html import escape
 from itertools import pairwise
 
 from multi_llm_comparator.charts.lanes import Row, Sign, Span
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.plans.timeline import StretchKind
 from multi_llm_comparator.ui.kit import chart_look
 from multi_llm_comparator.ui.kit import figures as say
@@ -93,7 +94,7 @@ def _hover(row: Row, span: Span, scene: Scene) -> str:
         needed_by = ", ".join(i for i, other in scene.run.steps.items() if step.id in other.step.rely)
         lines.append(escape(t("plan.hover_needed_by", steps=needed_by or say.NOTHING)))
     if span.error:
-        lines.append(escape(_short(span.error, 90)))
+        lines.append(escape(cut_line(span.error, 90)))
     return "<br>".join(lines)
 
 
@@ -132,7 +133,7 @@ def _answers(scene: Scene) -> list[Figure]:
             "mode": "text",
             "x": [row.end_s for _, row, _ in shown],
             "y": [number for number, _, _ in shown],
-            "text": [f" {escape(_short(_plain(answer), _ANSWER_CHARS))}" for _, _, answer in shown],
+            "text": [f" {escape(cut_line(_plain(answer), _ANSWER_CHARS))}" for _, _, answer in shown],
             "customdata": [[row.id, ""] for _, row, _ in shown],
             "textposition": "middle right",
             "textfont": {"size": 11.5, "color": MUTED[scene.page]},
@@ -153,7 +154,7 @@ def _legend(scene: Scene) -> list[Figure]:
     # Of a group, the bars have the colours of its models.
     targets += [span.answered_by for span in spans]
     entries: list[Figure] = [
-        {"name": _short(name_of(target), 24), "marker": {"color": tone_of(target).on(scene.page)}}
+        {"name": cut_line(name_of(target), 24), "marker": {"color": tone_of(target).on(scene.page)}}
         for target in dict.fromkeys(filter(None, targets))
     ]
     muted = MUTED[scene.page]
@@ -276,7 +277,7 @@ def _pauses(scene: Scene) -> list[Figure]:
 
 
 def _label(row: Row) -> str:
-    text = escape(_short(_title(row), _LABEL_CHARS))
+    text = escape(cut_line(_title(row), _LABEL_CHARS))
     return f"<b>◆ {text}</b>" if row.is_marked else text
 
 
@@ -286,10 +287,6 @@ def _title(row: Row) -> str:
 
 def _plain(text: str) -> str:
     return " ".join(_SIGNS.sub("", text[:400]).split())
-
-
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _with_opacity(colour: str, opacity: float) -> str:

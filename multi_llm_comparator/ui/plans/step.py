@@ -10,7 +10,7 @@ from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.run_words import cost
-from multi_llm_comparator.plans.step_run import Attempt, StepRun, StepState
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun, StepState
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.escaping import plain
@@ -78,7 +78,7 @@ def _head(run: PlanRun, step: StepRun) -> str:
     return f'<span class="mlc-nowrap">{step_chip(step.state)} &nbsp;{model}</span>'
 
 
-def _chosen_attempt(step: StepRun) -> Attempt | None:
+def _chosen_attempt(step: StepRun) -> StepAttempt | None:
     """The attempt to show: the last one, unless an earlier one was asked for."""
     if len(step.attempts) < 2:
         return step.attempts[-1] if step.attempts else None
@@ -94,7 +94,7 @@ def _chosen_attempt(step: StepRun) -> Attempt | None:
     return step.attempts[(chosen or numbers[-1]) - 1]
 
 
-def _draw_words(step: StepRun, attempt: Attempt | None) -> None:
+def _draw_words(step: StepRun, attempt: StepAttempt | None) -> None:
     prompt = attempt.prompt if attempt else step.step.task
     st.html(f'<div class="mlc-label">{escape(t("plan.prompt" if attempt else "plan.task"))}</div>')
     st.code(bounded(prompt, MAX_SHOWN_CHARS), language=None, wrap_lines=True)
@@ -141,7 +141,7 @@ def _figures(step: StepRun) -> list[tuple[str, str]]:
     ]
 
 
-def _events(run: PlanRun, step: StepRun, attempt: Attempt | None) -> str:
+def _events(run: PlanRun, step: StepRun, attempt: StepAttempt | None) -> str:
     """What happened when, counted from the start of the run."""
     moments = [("arrived", step.arrived_at or None, ""), ("ready", step.ready_at, ""), ("taken", step.started_at, "")]
     if attempt is not None:

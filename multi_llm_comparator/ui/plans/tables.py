@@ -7,6 +7,7 @@ from math import inf
 
 import streamlit as st
 
+from multi_llm_comparator.core.readable import cut_line
 from multi_llm_comparator.plans.metrics import step_metrics
 from multi_llm_comparator.plans.outlook import Outlook, Prediction, target_of
 from multi_llm_comparator.plans.plan_run import PlanRun
@@ -42,7 +43,7 @@ def _row(run: PlanRun, step_id: str) -> list[str]:
     target = known.model or run.options.executor.target_of(step.step)
     return [
         escape(step_id),
-        escape(_short(step.step.task)),
+        escape(cut_line(step.step.task, MAX_CHARS)),
         escape(", ".join(step.step.rely) or say.NOTHING),
         str(step.step.difficulty),
         t("plan.no_model")
@@ -53,12 +54,12 @@ def _row(run: PlanRun, step_id: str) -> list[str]:
         say.seconds(known.ttft_s),
         say.seconds(known.duration_s),
         say.count(known.tokens),
-        escape(_short(step.answer if step.answer is not None else step.error or say.NOTHING)),
+        escape(cut_line(step.answer if step.answer is not None else step.error or say.NOTHING, MAX_CHARS)),
     ]
 
 
 def draw_plan(run: PlanRun) -> None:
-    """What the planner wrote, what was mended, and what could not be used."""
+    """What the planner wrote, what was repaired, and what could not be used."""
     for number, attempt in enumerate(run.planning, 1):
         if attempt.error:
             title = error_title(attempt.error_type)
@@ -130,8 +131,3 @@ def _ends(run: PlanRun) -> dict[str, float]:
     """When steps were done, in seconds from the question, without loading."""
     stalls, done = stalls_of(run), [s for s in run.steps.values() if s.state == "done"]
     return {s.step.id: working_s(run, run.created_at, s.ended_at, stalls) for s in done if s.ended_at is not None}
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"

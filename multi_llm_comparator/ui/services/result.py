@@ -15,7 +15,7 @@ from multi_llm_comparator.applications.report import blocks_of
 from multi_llm_comparator.applications.results import Claim, DataInsight, DocumentAnalysis, Result
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.applications.words import remark_sentence
-from multi_llm_comparator.core.readable import NOTHING, count, cut_line
+from multi_llm_comparator.core.readable import NOTHING, count, cut, cut_line
 from multi_llm_comparator.core.timings import AnswerState
 from multi_llm_comparator.ui.kit.escaping import plain
 from multi_llm_comparator.ui.kit.html_pieces import figure, table
@@ -165,7 +165,7 @@ def _open_place(reading: Reading, claim: Claim) -> None:
 
 
 def _shown(text: str) -> str:
-    return escape(text if len(text) <= MAX_PIECE_CHARS else f"{text[:MAX_PIECE_CHARS]} …").replace("\n", "<br>")
+    return escape(cut(text, MAX_PIECE_CHARS)).replace("\n", "<br>")
 
 
 def _marked(text: str, quote: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,13 @@ from multi_llm_comparator.training.tuning_options import TuningOptions, tuning_o
 from multi_llm_comparator.ui.kit.actions import attempt, inform
 from multi_llm_comparator.ui.kit.i18n import t
 from multi_llm_comparator.ui.tune.bases import tunable_models
+from multi_llm_comparator.ui.tune.jobs import resume
 from multi_llm_comparator.ui.tune.options import FIELDS
 from multi_llm_comparator.ui.tune.sources import source_at
 from multi_llm_comparator.ui.tune.state import Draft, leave_run, set_draft
+
+# Packs below that hold a short row or two.
+LEAST_PACK = 128
 
 
 def options_of(job: JobSnapshot) -> TuningOptions | None:
@@ -44,6 +47,8 @@ def draft_of(job: JobSnapshot, **changes: Any) -> Draft | None:
         evaluation_sets=data.contamination,
         changes={**kept, **changes},
         prompts=options.fixed_prompts,
+        cluster=job.spec.address or "",
+        cluster_gpu=job.spec.backend == "ray" and job.spec.needs.gpus > 0,
         made_from=job.id,
     )
 
@@ -56,16 +61,24 @@ def duplicate(job: JobSnapshot, **changes: Any) -> None:
         inform(t("tune.duplicated"))
 
 
+def less_memory(options: TuningOptions) -> dict[str, Any]:
+    """What a tuning may go on with that needs less memory and ends in the same model: half as many tokens in a pass,
+    and values computed again instead of kept. Empty where that is done already."""
+    changes: dict[str, Any] = {} if options.checkpointing is True else {"checkpointing": True}
+    if options.packing and options.pack_tokens > LEAST_PACK:
+        changes["pack_tokens"] = max(LEAST_PACK, options.pack_tokens // 2)
+    return changes
+
+
 def with_less_memory(job: JobSnapshot) -> None:
-    """Set up the same job so that it needs less memory, with the same steps: fewer answers at once, values computed
-    again instead of kept."""
+    """Have the same job go on with less memory; where nothing is left to change so, set it up with shorter rows."""
     options = options_of(job)
     if options is None:
         return
-    batch = max(1, options.batch_size // 2)
-    accumulation = options.accumulation * (options.batch_size // batch)
-    changes = {"batch_size": batch, "accumulation": accumulation, "checkpointing": True}
-    if (draft := draft_of(job, **changes)) is not None:
+    if changes := less_memory(options):
+        resume(job.id, **changes)
+        inform(t("memory.goes_on"))
+    elif (draft := draft_of(job, max_tokens=max(LEAST_PACK, options.max_tokens // 2))) is not None:
         leave_run()
-        set_draft(replace(draft, made_from=job.id))
-        inform(t("tune.less_memory_done"))
+        set_draft(draft)
+        inform(t("memory.shorter_rows"))

@@ -105,14 +105,13 @@ def cleaned(spec: DataSpec, model_path: str, max_tokens: int) -> Asked[Cleaned]:
 def _as_cleaned(report: Mapping[str, Any]) -> Cleaned:
     counts = {rule: RuleCount(**{**count, "examples": _examples(count)}) for rule, count in report["rules"].items()}
     known, found = report["statistics"], report["contamination"]
-    lengths = tuple((most, rows) for most, rows in known["lengths"]) if known else ()
     return Cleaned(
         read=report["read"],
         left_out=report["left_out"],
         train=report["train"],
         validation=report["validation"],
         counts=counts,
-        statistics=DataStatistics(**{**known, "lengths": lengths}) if known else None,
+        statistics=DataStatistics.from_dict(known) if known else None,
         contamination=Contamination.from_dict(found) if found else None,
     )
 

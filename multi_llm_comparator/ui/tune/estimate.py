@@ -11,18 +11,20 @@ import streamlit as st
 
 from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.core.readable import cut_line
-from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec, make_spec
+from multi_llm_comparator.jobs.spec import MAX_TITLE_CHARS, JobSpec
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.training.costs import Costs, measured_costs
-from multi_llm_comparator.training.estimate import Estimate
+from multi_llm_comparator.training.estimate import Estimate, most_bytes
 from multi_llm_comparator.training.model_facts import ModelFacts
 from multi_llm_comparator.training.tuning_options import TuningOptions
+from multi_llm_comparator.training.tuning_spec import tuning_spec
 from multi_llm_comparator.ui.kit import figures as say
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
 from multi_llm_comparator.ui.kit.html_pieces import figure, note_chip
-from multi_llm_comparator.ui.kit.i18n import t, tn
+from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import MODEL_TONES, STATE_TONES
 from multi_llm_comparator.ui.tune.asked import asked, forget
+from multi_llm_comparator.ui.tune.cluster import chosen_cluster, draw_cluster
 from multi_llm_comparator.ui.tune.jobs import TUNING
 from multi_llm_comparator.ui.tune.preset import MAX_GRID, grid_size, grid_values
 from multi_llm_comparator.ui.tune.state import change_draft, current_draft, draft_revision, show_beside, show_run
@@ -35,6 +37,8 @@ _MEASURES = "tune_measures"
 
 def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estimate: Estimate | None) -> None:
     """Memory and time, and the start. ``estimate`` is None while the data is not counted yet."""
+    # What others hold just now may be free when it is the job's turn.
+    can_wait = estimate is not None and estimate.fits_in(most_bytes())
     if estimate is None:
         st.html(f'<div class="mlc-waiting">{escape(t("tune.estimate_waits"))}</div>')
     else:
@@ -49,17 +53,22 @@ def draw_estimate(base: ModelInfo, data_name: str, options: TuningOptions, estim
                 help=t("tune.measure_here_why"),
                 on_click=_measure,
             )
-        if estimate.why:
+        if estimate.why and chosen_cluster() is None and can_wait:
+            st.info(tm("memory.waits", free=say.size(estimate.available_bytes)), icon=":material/hourglass_empty:")
+        elif estimate.why and chosen_cluster() is None:
             st.error(t("tune.does_not_fit"), icon=":material/error:")
             st.html(f'<div class="mlc-muted">{escape(estimate.why)}</div>')
     title = _draw_title(base, data_name)
+    cluster = draw_cluster()
+    # Whether it fits there is for the cluster to tell.
+    can_start = cluster is not None or can_wait
     jobs = grid_size()
     st.button(
         t("tune.start") if jobs == 1 else tn("tune.start_n", jobs),
         icon=":material/play_arrow:",
         type="primary",
         key="tune_start",
-        disabled=estimate is None or not estimate.fits or jobs > MAX_GRID,
+        disabled=not can_start or jobs > MAX_GRID,
         on_click=start,
         args=(title, options, estimate),
     )
@@ -131,23 +140,13 @@ def _draw_title(base: ModelInfo, data_name: str) -> str:
 
 def start(title: str, options: TuningOptions, estimate: Estimate | None) -> None:
     """Put the job, or each of the grid, into the queue, and turn to the first."""
-    spec = attempt(lambda: spec_of(title, options, estimate))
+    spec = attempt(lambda: tuning_spec(title, options, estimate, chosen_cluster()))
     started = () if spec is None else _started(spec)
     if started:
         show_run(started[0])
         show_beside(started[1:])
         change_draft(made_from=None)
         inform(tn("tune.started", len(started)))
-
-
-def spec_of(title: str, options: TuningOptions, estimate: Estimate | None) -> JobSpec:
-    """The job as the queue wants it.
-
-    Raises:
-        ConfigurationError: it cannot be a job.
-    """
-    needs = {"memory_bytes": estimate.peak_bytes if estimate is not None else 0}
-    return make_spec({"kind": TUNING, "title": title, "options": options.to_dict(), "needs": needs})
 
 
 def _started(spec: JobSpec) -> tuple[str, ...]:

@@ -65,8 +65,9 @@ def stop(run_id: str) -> None:
     act(get_workbench().jobs.stop, run_id)
 
 
-def resume(run_id: str) -> None:
-    if perform(get_workbench().jobs.resume(run_id), run_id) is not None:
+def resume(run_id: str, **changes: Any) -> None:
+    """Continue a job, with ``changes`` of its options that do not change what is learnt."""
+    if perform(get_workbench().jobs.resume(run_id, **changes), run_id) is not None:
         show_run(run_id)
 
 

@@ -50,6 +50,7 @@ GROUPS: Mapping[str, tuple[Field, ...]] = {
     "computing": (
         Field("max_tokens", "whole", step=64),
         Field("packing", "switch"),
+        Field("pack_tokens", "whole", step=256),
         Field("precision", "choice", choices=("auto", "float32", "bfloat16")),
         Field("checkpointing", "choice", choices=("auto", True, False)),
     ),

@@ -11,6 +11,7 @@ from multi_llm_comparator.core.models import ModelInfo
 from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.presets import PRESETS
 from multi_llm_comparator.training.tuning_options import MAX_FIXED_PROMPTS, MAX_PROMPT_CHARS, TuningOptions
+from multi_llm_comparator.training.tuning_steps import step_count
 from multi_llm_comparator.ui.kit.html_pieces import note_chip
 from multi_llm_comparator.ui.kit.i18n import t, tm, tn
 from multi_llm_comparator.ui.kit.palette import STATE_TONES
@@ -72,18 +73,13 @@ def _summary(options: TuningOptions, suggested: TuningOptions, statistics: DataS
         t("tune.said_step", n=options.in_step),
     ]
     if statistics is not None and statistics.rows:
-        said.append(t("tune.said_steps", n=f"{steps_of(options, statistics):,}"))
+        steps = step_count(statistics.examples(options.method), options.in_step, options.epochs)
+        said.append(t("tune.said_steps", n=f"{steps:,}"))
     chips = [f"<span>{escape(words)}</span>" for words in said]
     if changed:
         names = ", ".join(sorted(t(f"tune.option_{name}") for name in changed))
         chips.append(note_chip(tn("tune.changed_n", len(changed)), names, STATE_TONES["loading"]))
     return f'<div class="mlc-models">{"".join(chips)}</div>'
-
-
-def steps_of(options: TuningOptions, statistics: DataStatistics) -> int:
-    """Optimizer steps of a whole tuning."""
-    per_epoch = -(-statistics.rows // options.in_step)
-    return max(1, round(per_epoch * options.epochs))
 
 
 # --- the grid ---------------------------------------------------------------------------------------------------------

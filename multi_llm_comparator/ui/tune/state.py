@@ -37,6 +37,7 @@ class Draft:
         changes: options that differ from the preset, by name.
         prompts: what is asked at each evaluation.
         rates, ranks: of a grid; empty, or one job for each pair.
+        cluster: address of the Ray cluster that it runs on; "" is this machine. ``cluster_gpu``: with a GPU there.
         title: of the job; "" is made from model and data.
         made_from: the job that this draft was copied from.
     """
@@ -53,6 +54,8 @@ class Draft:
     prompts: tuple[str, ...] = ()
     rates: tuple[float, ...] = ()
     ranks: tuple[int, ...] = ()
+    cluster: str = ""
+    cluster_gpu: bool = False
     title: str = ""
     made_from: str | None = None
 

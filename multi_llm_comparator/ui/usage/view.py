@@ -23,7 +23,7 @@ HOUR_S, DAY_S = 3600.0, 86_400.0
 
 
 @dataclass(frozen=True)
-class Span:
+class Period:
     """A stretch of time that ends now, and of how many seconds each bar of its chart is."""
 
     seconds: float
@@ -31,11 +31,11 @@ class Span:
 
 
 SPANS = {
-    "hour": Span(HOUR_S, 60),
-    "day": Span(DAY_S, HOUR_S),
-    "week": Span(7 * DAY_S, 6 * HOUR_S),
-    "month": Span(30 * DAY_S, DAY_S),
-    "quarter": Span(90 * DAY_S, DAY_S),
+    "hour": Period(HOUR_S, 60),
+    "day": Period(DAY_S, HOUR_S),
+    "week": Period(7 * DAY_S, 6 * HOUR_S),
+    "month": Period(30 * DAY_S, DAY_S),
+    "quarter": Period(90 * DAY_S, DAY_S),
 }
 
 

@@ -16,7 +16,7 @@ from multi_llm_comparator.ui.vote.ranking import draw_ranking
 from multi_llm_comparator.ui.vote.state import RUN, go_on, revealed_turn, reveals, set_reveals
 from multi_llm_comparator.ui.vote.turn import draw_blind, draw_revealed
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
-from multi_llm_comparator.voting.turns import Turn
+from multi_llm_comparator.voting.turns import VoteTurn
 from multi_llm_comparator.voting.vote_run import VoteRun
 
 POLL_S, WATCH_S = 0.5, 2.0
@@ -80,7 +80,7 @@ def _place(run: VoteRun, snapshot: VotingSnapshot) -> tuple[str, int] | None:
     return None if turn is None else ("open", turn.number)
 
 
-def _turn(snapshot: VotingSnapshot, number: int) -> Turn | None:
+def _turn(snapshot: VotingSnapshot, number: int) -> VoteTurn | None:
     return next((turn for turn in snapshot.voted if turn.number == number), None)
 
 

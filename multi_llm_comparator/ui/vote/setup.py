@@ -10,7 +10,7 @@ from multi_llm_comparator.comparison.pane import differing
 from multi_llm_comparator.ui.compare.state import pane_choices
 from multi_llm_comparator.ui.kit.choices import tone_of
 from multi_llm_comparator.ui.kit.html_pieces import model_label
-from multi_llm_comparator.ui.kit.i18n import t
+from multi_llm_comparator.ui.kit.i18n import t, tm
 from multi_llm_comparator.ui.kit.navigation import go_to
 from multi_llm_comparator.ui.kit.welcome import draw_no_models
 from multi_llm_comparator.ui.measure.asked import (
@@ -21,14 +21,16 @@ from multi_llm_comparator.ui.measure.asked import (
     draw_prompt_choice,
     label_of,
 )
+from multi_llm_comparator.ui.vote import pictures
 from multi_llm_comparator.ui.vote.ranking import draw_ranking_of_all
 from multi_llm_comparator.ui.vote.state import (
     MAX_OWN_CHARS,
     SETUP,
     Setup,
+    asked_count,
+    blind_contestants,
     contestants_of,
     example_models,
-    own_prompts,
     start,
 )
 from multi_llm_comparator.voting.spec import MAX_CONTESTANTS, MAX_SHOWN
@@ -49,7 +51,9 @@ def draw_setup() -> None:
         with models, st.container(border=True, height="stretch"):
             _draw_models(setup)
     contestants = contestants_of(setup)
-    asked = len(prompts.rows) if prompts is not None else len(own_prompts(setup))
+    asked, blind = asked_count(setup, prompts), blind_contestants(setup)
+    if blind:
+        st.warning(tm("vote.blind", names=", ".join(blind)), icon=":material/visibility_off:")
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
         st.button(
             t("vote.start"),
@@ -57,9 +61,14 @@ def draw_setup() -> None:
             type="primary",
             key="vote_start",
             on_click=start,
-            disabled=len(contestants) < 2 or not asked,
+            disabled=len(contestants) < 2 or not asked or bool(blind),
             shortcut="Alt+Enter",
         )
+        # Why it cannot be pressed yet.
+        if len(contestants) < 2:
+            st.caption(t("vote.too_few"))
+        elif not asked:
+            st.caption(t("vote.no_prompts"))
     draw_ranking_of_all()
 
 
@@ -75,6 +84,7 @@ def _draw_prompts(setup: Setup) -> None:
             height=160,
             **SETUP.bind("own"),
         )
+        pictures.draw_choice()
     st.toggle(t("vote.shuffled"), setup.is_shuffled, help=t("vote.shuffled_why"), **SETUP.bind("is_shuffled"))
     if st.button(t("vote.to_sets"), icon=":material/edit_note:", type="tertiary", key="vote_to_sets"):
         go_to("measure")

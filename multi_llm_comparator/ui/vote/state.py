@@ -17,6 +17,7 @@ from multi_llm_comparator.evaluation.prompt_sets import PromptSet
 from multi_llm_comparator.ui.compare.state import draft_panes, loadable_models, pane_choices, recommended
 from multi_llm_comparator.ui.kit import preferences
 from multi_llm_comparator.ui.kit.actions import attempt, perform
+from multi_llm_comparator.ui.kit.choices import sees_images
 from multi_llm_comparator.ui.kit.page_setup import PageSetup, restored
 from multi_llm_comparator.ui.kit.shown_run import ShownRun
 from multi_llm_comparator.ui.measure.asked import (
@@ -30,6 +31,7 @@ from multi_llm_comparator.ui.measure.asked import (
     usable_set,
 )
 from multi_llm_comparator.ui.measure.asked import example_models as measure_example
+from multi_llm_comparator.ui.vote.pictures import choose_images, chosen_images
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import CONTESTANT_IDS, MAX_CONTESTANTS, MAX_LABEL_CHARS, VotingSpec, checked_spec
 from multi_llm_comparator.voting.vote_run import VoteRun
@@ -93,13 +95,27 @@ def own_prompts(setup: Setup) -> list[str]:
     return [line.strip() for line in setup.own.splitlines() if line.strip()]
 
 
+def asked_count(setup: Setup, prompts: PromptSet | None) -> int:
+    """How many prompts a session has: one's own are asked about each image that was chosen."""
+    return len(prompts.rows) if prompts is not None else len(own_prompts(setup)) * max(1, len(chosen_images()))
+
+
+def blind_contestants(setup: Setup) -> list[str]:
+    """Who of a session about images does not see them."""
+    if setup.prompts != NO_SET or not chosen_images():
+        return []
+    choices = pane_choices()
+    return [label_of(target) for target, _ in contestants_of(setup) if not sees_images(choices.get(target))]
+
+
 def spec_of(setup: Setup, prompts: PromptSet | None) -> VotingSpec:
     """Raises ConfigurationError: the setup cannot be voted on as it is."""
     if prompts is not None:
         rows = [{"id": row.id, "text": prompts.prompt_of(row), "tags": row.tags} for row in prompts.rows]
         asked = {"system": prompts.system, "source": prompts.name, "digest": prompts.digest}
     else:
-        rows = [{"id": str(number), "text": text, "tags": ()} for number, text in enumerate(own_prompts(setup), 1)]
+        asked_of = [(text, images) for images in _each_image() for text in own_prompts(setup)]
+        rows = [{"id": str(n), "text": text, "images": images} for n, (text, images) in enumerate(asked_of, 1)]
         asked = {}
         if len(rows) > MAX_OWN_PROMPTS:
             raise ConfigurationError(f"write at most {MAX_OWN_PROMPTS} prompts here; keep more as a prompt set")
@@ -117,6 +133,11 @@ def spec_of(setup: Setup, prompts: PromptSet | None) -> VotingSpec:
     )
 
 
+def _each_image() -> list[tuple[str, ...]]:
+    """What stands before one's own prompts: each image by itself, or none."""
+    return [(image.digest,) for image in chosen_images()] or [()]
+
+
 def start() -> None:
     """Begin a session with the setup as it is now; where that is refused the reader is told why."""
     setup = SETUP.current()
@@ -124,7 +145,7 @@ def start() -> None:
     if prompts is None and setup.prompts != NO_SET:
         return
     spec = attempt(lambda: spec_of(setup, prompts))
-    run = None if spec is None else perform(get_workbench().votes.start(spec))
+    run = None if spec is None else perform(get_workbench().votes.start(spec, images=chosen_images()))
     if run is not None:
         SETUP.remember()
         RUN.show(run.id)
@@ -134,7 +155,10 @@ def set_up_again(run: VoteRun) -> None:
     """Set up another session as this one was, as far as the page can say it."""
     spec = run.spec
     config = spec.contestants[0].config
-    own = "" if spec.source else "\n".join(" ".join(prompt.text.split()) for prompt in spec.prompts)
+    # One that was asked about several images is one line.
+    lines = dict.fromkeys(" ".join(prompt.text.split()) for prompt in spec.prompts)
+    own = "" if spec.source else "\n".join(lines)
+    choose_images(tuple(run.snapshot().images.values()))
     known = {facts.name: facts.id for facts in known_sets()}
     SETUP.revise(
         prompts=known.get(spec.source, EXAMPLE) if spec.source else NO_SET,

@@ -15,10 +15,11 @@ from multi_llm_comparator.ui.kit.html_pieces import letter, letter_badge, model_
 from multi_llm_comparator.ui.kit.i18n import current_language, t
 from multi_llm_comparator.ui.kit.markdown import shortened, split_thinking, to_markdown
 from multi_llm_comparator.ui.kit.palette import STATE_TONES, UNKNOWN
+from multi_llm_comparator.ui.vote.pictures import draw_asked
 from multi_llm_comparator.ui.vote.state import go_on, reveal, reveals
 from multi_llm_comparator.voting.snapshot import VotingSnapshot
 from multi_llm_comparator.voting.spec import differing_parameters, text_parameters
-from multi_llm_comparator.voting.turns import BAD, TIE, Turn, VoteAnswer
+from multi_llm_comparator.voting.turns import BAD, TIE, VoteAnswer, VoteTurn
 from multi_llm_comparator.voting.vote_run import VoteRun
 from multi_llm_comparator.voting.words import choice_words
 
@@ -28,7 +29,7 @@ PAIR_KEYS, MORE_KEYS = "ab", "1234"
 TIE_KEY, BAD_KEY, SKIP_KEY, NEXT_KEY = "t", "x", "s", "n"
 
 
-def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: Turn) -> None:
+def draw_blind(run: VoteRun, snapshot: VotingSnapshot, turn: VoteTurn) -> None:
     """The prompt, the answers by their places, and the votes. Nothing that is drawn here knows a contestant."""
     texts = [answer.text for answer in turn.answers]
     _draw_prompt(snapshot, turn)
@@ -81,7 +82,7 @@ def _vote(run: VoteRun, number: int, choice: str) -> None:
         reveal(run.id, number)
 
 
-def draw_revealed(snapshot: VotingSnapshot, turn: Turn) -> None:
+def draw_revealed(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
     """The same answers with their authors, figures and parameters."""
     names = {one.id: one.name for one in snapshot.spec.contestants}
     best = turn.best
@@ -128,7 +129,8 @@ def _figures(snapshot: VotingSnapshot, answer: VoteAnswer) -> str:
     return f'<p class="mlc-muted">{escape(" · ".join(words))}</p>'
 
 
-def _draw_prompt(snapshot: VotingSnapshot, turn: Turn) -> None:
+def _draw_prompt(snapshot: VotingSnapshot, turn: VoteTurn) -> None:
+    draw_asked(snapshot.images_of(turn))
     text = snapshot.spec.prompts[turn.prompt].text
     st.html(f'<div class="mlc-prompt mlc-long" tabindex="0" data-turn="{turn.number}">{escape(text)}</div>')
 

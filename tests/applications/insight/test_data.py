@@ -10,7 +10,6 @@ from multi_llm_comparator.applications.insight.labels import are_times
 from multi_llm_comparator.applications.insight.text_series import series_in
 from multi_llm_comparator.applications.insight.wording import sentence
 from multi_llm_comparator.applications.reading.read import read
-from multi_llm_comparator.applications.words import LABELS
 from multi_llm_comparator.core.exceptions import DocumentError
 from tests.applications.documents import xlsx
 
@@ -121,7 +120,3 @@ def test_every_finding_has_its_sentence_in_both_languages() -> None:
     assert len({one.code for one in found}) >= 9
     for finding in found:
         assert finding.series in sentence(finding, "en") and finding.series in sentence(finding, "zh")
-
-
-def test_both_languages_have_the_same_words() -> None:
-    assert LABELS["en"].keys() == LABELS["zh"].keys()

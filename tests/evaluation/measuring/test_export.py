@@ -10,9 +10,9 @@ import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
-from multi_llm_comparator.evaluation.measuring.export import FORMATS, export_evaluation
+from multi_llm_comparator.evaluation.measuring.export import export_evaluation
 from multi_llm_comparator.evaluation.measuring.spec import JudgeSpec
-from multi_llm_comparator.evaluation.measuring.words import LABELS
+from multi_llm_comparator.evaluation.measuring.words import WORDS
 from tests.evaluation.measuring.making import Opened, Saying, asked_all, evaluation, prompt_set
 
 EVIL = "<script>alert(1)</script> ![x](http://127.0.0.1/x) =1+1"
@@ -32,7 +32,7 @@ async def test_a_page_needs_nothing_else_and_runs_nothing(opened: Opened, langua
     assert "<script" not in page
     assert not re.search(r"<(?:img|link|iframe)|src=|url\(", page)
     assert "default-src 'none'" in page
-    assert LABELS[language]["verdict"] in page
+    assert WORDS[language]["verdict"] in page
     assert "&lt;script&gt;" in page
 
 
@@ -70,11 +70,4 @@ async def test_a_judges_verdict_stands_beside_what_is_known_of_the_judge(opened:
 async def test_another_format_is_refused(opened: Opened) -> None:
     with pytest.raises(ConfigurationError, match="html, json, csv, markdown"):
         await exported(opened, "pdf")
-    assert set(FORMATS) == {"html", "json", "csv", "markdown"}
-
-
-def test_both_languages_say_the_same_things() -> None:
-    assert LABELS["en"].keys() == LABELS["zh"].keys()
-    for key, text in LABELS["en"].items():
-        wanted = set(re.findall(r"\{(\w+)\}", text))
-        assert wanted == set(re.findall(r"\{(\w+)\}", LABELS["zh"][key])), key
+    assert set(export_evaluation.formats) == {"html", "json", "csv", "markdown"}

@@ -15,7 +15,7 @@ from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.evaluation.measuring.asking import EXTRACTED
 from multi_llm_comparator.evaluation.measuring.cells import CellKey
 from multi_llm_comparator.evaluation.measuring.spec import TaskChoice, checked_spec
-from multi_llm_comparator.evaluation.tasks.base import Answer, ItemScore, Task, TaskItem
+from multi_llm_comparator.evaluation.tasks.base import ItemAnswer, ItemScore, Task, TaskItem
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.memory_manager import MemoryManager
 from multi_llm_comparator.tracking.store import Store
@@ -162,7 +162,7 @@ class Letters(Task):
     def __init__(self, prompt: str = "Which?") -> None:
         self.items = (TaskItem(id="1", prompt=prompt, target=1, choices=(" A", " B"), labels=("A", "B")),)
 
-    def score(self, item: TaskItem, answer: Answer) -> ItemScore:
+    def score(self, item: TaskItem, answer: ItemAnswer) -> ItemScore:
         chosen = answer.strip() if isinstance(answer, str) else item.labels[answer.best]
         return ItemScore(value=float(chosen == "B"), correct=chosen == "B", reason=f"chose {chosen}, right is B")
 

@@ -37,6 +37,7 @@ async def test_an_answer_has_the_form_that_openai_documents(api: ServedApi) -> N
     api.source.usual["m"] = "one two three"
     answer = (await api.chat()).json()
     assert answer.pop("id").startswith("chatcmpl-") and answer.pop("created") > 1_700_000_000
+    assert answer.pop("system_fingerprint").startswith("b")
     assert answer == {
         "object": "chat.completion",
         "model": "m",
@@ -82,7 +83,8 @@ async def test_without_include_usage_no_chunk_is_without_choices(api: ServedApi)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_several_answers_have_seeds_of_their_own_and_one_prompt(api: ServedApi, stream: bool) -> None:
     api.source.script("m", "first", "second answer")
-    answer = await api.chat(n=2, seed=-1, stream=stream, stream_options={"include_usage": True})
+    options = {"stream_options": {"include_usage": True}} if stream else {}
+    answer = await api.chat(n=2, seed=-1, stream=stream, **options)
     assert [request.config.seed for request in api.source.requests] == [2**32 - 1, 0]
     if stream:
         chunks = [json.loads(frame) for frame in frames(answer.text)[:-1]]

@@ -30,11 +30,16 @@ from tests.support.gateways import break_after_text
 from tests.support.served_api import ServedApi, frames, served_api
 
 HELLO = [{"role": "user", "content": "hi"}]
-# Fields beside those types: `store`, and the name of a call that is over, which OpenAI documents and its types lack;
+# Fields beside those types: `store`, penalties, and the name of a call that is over, which are documented and which the
+# types lack;
 # what a model thinks, as several servers tell it; the stored run.
 OURS = {
     "store",
     "response.store",
+    "frequency_penalty",
+    "response.frequency_penalty",
+    "presence_penalty",
+    "response.presence_penalty",
     "name",
     "run_id",
     "choices.message.reasoning_content",

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import anthropic
 import pytest
 
 from tests.support.served_api import ServedApi, served_api
@@ -64,3 +65,13 @@ async def test_what_cannot_answer_is_not_found(api: ServedApi, name: str) -> Non
 async def test_a_local_model_is_found_by_its_id_too(api: ServedApi) -> None:
     (found,) = (await api.http.get("/api/tags")).json()["models"][:1]
     assert (await api.http.get(f"/v1/models/{found['digest']}")).json()["id"] == "tiny"
+
+
+async def test_anthropics_client_lists_them_in_its_own_form(api: ServedApi) -> None:
+    listed = [one["id"] for one in (await api.http.get("/v1/models")).json()["data"]]
+    async with anthropic.AsyncAnthropic(base_url=api.url, api_key="none", max_retries=0) as client:
+        assert [one.id async for one in client.models.list()] == listed
+        assert [one.id async for one in client.models.list(limit=2)] == listed
+        found = await client.models.retrieve("tiny")
+    assert (found.type, found.display_name, found.max_input_tokens) == ("model", "tiny", 512)
+    anthropic.types.ModelInfo.model_validate(found.model_dump())

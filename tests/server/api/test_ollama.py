@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import ollama
 import pytest
 
 from multi_llm_comparator.core.constraints import Constraint
@@ -121,8 +122,11 @@ async def test_models_are_listed_and_described_with_or_without_a_tag(api: Served
 
 
 async def test_no_prompt_loads_the_model(api: ServedApi) -> None:
+    assert (await api.http.get("/api/ps")).json() == {"models": []}
     (answer,) = await lines(api, "/api/generate", model="tiny:latest")
     assert (answer["done"], answer["done_reason"]) == (True, "load")
+    held = ollama.ProcessResponse.model_validate((await api.http.get("/api/ps")).json())
+    assert [(one.model, one.size_vram, one.context_length) for one in held.models] == [("tiny", 0, 512)]
     assert (await api.post("/api/chat", model="none")).status_code == 404
 
 

@@ -77,6 +77,10 @@ async def test_anthropics_client_reads_thinking_blocks(api: ServedApi) -> None:
     async with client.messages.stream(**asked) as stream:
         streamed = await stream.get_final_message()
     assert [block.type for block in streamed.content] == ["thinking", "text"]
+    events = [json.loads(frame) for frame in frames((await api.post("/v1/messages", **asked, stream=True)).text)]
+    # Clients keep a thought once it is signed, though nothing is signed here.
+    deltas = [event["delta"]["type"] for event in events if event["type"] == "content_block_delta"]
+    assert deltas == ["thinking_delta", "thinking_delta", "signature_delta", "text_delta", "text_delta"]
     # What came is handed back as it is.
     await client.messages.create(
         **{**asked, "messages": [*HELLO, {"role": "assistant", "content": whole.content}, *HELLO]}

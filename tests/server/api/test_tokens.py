@@ -21,7 +21,7 @@ from tests.support.served_api import ServedApi, frames, served_api
 # One loaded model for all tests: its event loop is theirs.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MODELS = Path(__file__).parents[3] / "models"
-MODEL = "demo-small"
+MODEL, GGUF = "demo-small", "demo-small-F16"
 PAIRS = [("12 + 7 =", " 19"), ("12 + 7 =", " 20"), ("What is 3 + 4?", " It is 7"), ("abc", "def")]
 
 
@@ -80,7 +80,7 @@ async def test_prompts_may_be_ids(api: ServedApi) -> None:
     assert [one["text"] for one in by_ids["choices"]] == [one["text"] for one in by_text["choices"]]
     assert (await complete(api, prompt=ids, max_tokens=4))["choices"][0]["text"] == by_text["choices"][0]["text"]
     refused = await api.post("/v1/completions", model=MODEL, prompt=[2**30])
-    assert refused.status_code == 500 or refused.status_code == 400
+    assert refused.status_code == 400 and "another tokenizer" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("prefix", ["", "/v1"])
@@ -93,6 +93,31 @@ async def test_tokens_and_text_come_back_from_each_other(api: ServedApi, prefix:
     assert chat["count"] > 1
     info = (await api.http.get(f"{prefix}/tokenizer_info")).json()
     assert info["chat_template"] and info["eos_token"]
+
+
+async def test_llama_cpps_names_are_understood_too(api: ServedApi) -> None:
+    text = "12 + 7 媽"
+    plain = (await api.post("/tokenize", content=text)).json()["tokens"]
+    assert plain == await tokens_of(api, text)
+    assert (await api.post("/detokenize", tokens=plain)).json()["content"] == text
+    begun = (await api.post("/tokenize", content=text, add_special=True)).json()["tokens"]
+    assert begun == (await api.post("/tokenize", prompt=text)).json()["tokens"]
+    pieces = (await api.post("/tokenize", content=text, with_pieces=True)).json()["tokens"]
+    assert [one["id"] for one in pieces] == plain
+    raw = b"".join(piece.encode() if isinstance(piece := one["piece"], str) else bytes(piece) for one in pieces)
+    assert raw.decode() == text
+
+
+@pytest.mark.parametrize("model", [MODEL, GGUF])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_stop_text_that_ended_an_answer_is_told(api: ServedApi, model: str, stream: bool) -> None:
+    asked = {"model": model, "max_tokens": 12, "temperature": 0, "messages": [{"role": "user", "content": "12 + 7"}]}
+    text = (await api.post("/v1/messages", **asked)).json()["content"][0]["text"]
+    assert len(text) > 1
+    stops = ["no such text", text[1:3]]
+    answer = await api.post("/v1/messages", **asked, stop_sequences=stops, stream=stream)
+    end = json.loads(frames(answer.text)[-2])["delta"] if stream else answer.json()
+    assert (end["stop_reason"], end["stop_sequence"]) == ("stop_sequence", text[1:3])
 
 
 async def test_who_has_no_tokens_here_says_so(api: ServedApi) -> None:

@@ -77,7 +77,7 @@ async def test_data_is_inspected_previewed_and_cleaned_outside_the_app(
 
 async def test_what_takes_too_much_memory_is_ended_and_said(data: Path) -> None:
     process = DataProcess(limit_bytes=lambda: 1_000_000)
-    with pytest.raises(DocumentError, match=r"used .* GB of at most"):
+    with pytest.raises(DocumentError, match=r"used .* MB of at most 1.0 MB"):
         await process.inspect(DataSpec(source=str(data)))
     await process.aclose()
 

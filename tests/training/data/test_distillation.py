@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,6 @@ class Echo:
         yield Started(request_id=request.id, prompt_tokens=1, prompt=prompt, seed=1)
         yield TextDelta(request_id=request.id, text=f"said: {prompt}", tokens=1)
         yield Finished(request_id=request.id, reason=self._reason, prompt_tokens=1, completion_tokens=1, at=now())
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    made = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield made
-    made.close()
 
 
 def opened(store: Store, source: Any) -> DistillationRegistry:

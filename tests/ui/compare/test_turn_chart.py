@@ -9,7 +9,7 @@ from multi_llm_comparator.core.clock import now
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.timings import AnswerProgress
 from multi_llm_comparator.ui.compare.turn_chart import chart, has_times
-from multi_llm_comparator.ui.kit.palette import MODEL_TONES
+from multi_llm_comparator.ui.kit.palette import MODEL_TONES, pane_tones
 
 
 def answer(name: str, progress: AnswerProgress) -> AnswerSnapshot:
@@ -60,6 +60,17 @@ def test_the_chart_stacks_phases_and_shows_speeds_of_all_answers(page: str) -> N
     assert speeds["x"] == [20.0, None]
     assert speeds["y"] == ["A · a", "B · b"]
     assert bars["writing"]["marker"]["color"] == speeds["marker"]["color"] == [t.on(page) for t in MODEL_TONES[:2]]
+
+
+@pytest.mark.parametrize("page", ["light", "dark"])
+def test_four_panes_of_one_model_have_four_colours_and_what_tells_them_apart(page: str) -> None:
+    told = ["temperature 0", "temperature 0.4", "temperature 0.8", "temperature 1.2"]
+    figure = chart([answer("one", DONE) for _ in told], pane_tones(["one"] * 4), told, page)
+    bars = {trace["name"]: trace for trace in figure["data"] if "name" in trace}
+    speeds = figure["data"][-1]
+    assert len(set(speeds["marker"]["color"])) == 4
+    assert bars["writing"]["marker"]["color"] == speeds["marker"]["color"]
+    assert speeds["y"] == [f"{letter} · {words}" for letter, words in zip("ABCD", told, strict=True)]
 
 
 def test_numbers_stand_beside_their_bars_and_lie_on_no_side() -> None:

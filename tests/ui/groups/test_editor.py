@@ -71,7 +71,7 @@ def test_a_wrong_form_says_what_is_wrong_and_writes_nothing(bench: Workbench, fi
     assert file.read_text() == FILE
 
 
-def test_a_file_with_mistakes_is_mended_by_hand_first(bench: Workbench, file: Path) -> None:
+def test_a_file_with_mistakes_is_repaired_by_hand_first(bench: Workbench, file: Path) -> None:
     page = opened("groups")
     file.write_text(FILE + "  broken: {}\n")
     page.button(key="groups_new").click().run()

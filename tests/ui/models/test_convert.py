@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from multi_llm_comparator.core.models import ModelInfo
+from multi_llm_comparator.evaluation.export_check import read_check
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
 from tests.support.export_checkpoints import QWEN2_SPLIT, byte_level_tokenizer, write_checkpoint
@@ -50,6 +51,7 @@ def test_the_dialog_tells_where_how_large_and_what_llama_cpp_does_otherwise(benc
 
 def test_a_model_is_made_listed_and_told_of(bench: Workbench, tiny: ModelInfo) -> None:
     test = asked(tiny)
+    test.toggle(key=f"models_convert_check_{tiny.id}").set_value(False).run()
     test.button(key=f"models_convert_start_{tiny.id}").click().run()
     finished(bench)
     made = bench.models.get("tiny-Q4_K_M")
@@ -59,6 +61,17 @@ def test_a_model_is_made_listed_and_told_of(bench: Workbench, tiny: ModelInfo) -
     (job,) = bench.conversions.jobs
     test.button(key=f"models_forget_{job.id}").click().run()
     assert bench.conversions.jobs == ()
+
+
+def test_a_file_is_checked_against_its_checkpoint_or_it_is_said_why_not(bench: Workbench, tiny: ModelInfo) -> None:
+    test = asked(tiny)
+    test.selectbox(key=f"models_convert_target_{tiny.id}").set_value("F16").run()
+    test.button(key=f"models_convert_start_{tiny.id}").click().run()
+    finished(bench)
+    (job,) = bench.conversions.jobs
+    check = read_check(job.out)
+    assert check is not None, job.progress.unchecked
+    assert check.reference == "tiny" and "Checked against tiny" in said(opened("models"))
 
 
 def test_what_is_there_already_cannot_be_started(bench: Workbench, tiny: ModelInfo) -> None:

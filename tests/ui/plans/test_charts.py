@@ -18,7 +18,7 @@ from multi_llm_comparator.plans.parse import parse_plan
 from multi_llm_comparator.plans.plan import Plan, Step
 from multi_llm_comparator.plans.plan_run import PlanRun
 from multi_llm_comparator.plans.planner import PlanningAttempt
-from multi_llm_comparator.plans.step_run import Attempt, StepRun
+from multi_llm_comparator.plans.step_run import StepAttempt, StepRun
 from multi_llm_comparator.prediction.outlook import outlook_of
 from multi_llm_comparator.ui.kit.i18n import LANGUAGES, translate
 from multi_llm_comparator.ui.plans.examples import examples, template
@@ -53,7 +53,7 @@ def answer(at: float, seconds: float, **more: Any) -> AnswerProgress:
 
 def done(step: Step, target: str, start: float, seconds: float, arrived: float) -> StepRun:
     ready = max(arrived, start - 0.2)
-    attempt = Attempt(target, step.task, answer(start, seconds))
+    attempt = StepAttempt(target, step.task, answer(start, seconds))
     return StepRun(step, "done", arrived, ready, start, start + seconds, [attempt], "7")
 
 

@@ -148,12 +148,12 @@ def test_the_editor_says_what_is_wrong_with_a_plan_and_does_not_run_it(bench: Wo
     assert test.button(key="plans_edit_run").disabled
 
 
-def test_the_editor_says_what_it_mended_and_keeps_what_was_written_until_it_is_cancelled(bench: Workbench) -> None:
+def test_the_editor_says_what_it_repaired_and_keeps_what_was_written_until_it_is_cancelled(bench: Workbench) -> None:
     test = opened()
     test.chat_input(key="plans_question").set_value(QUESTION).run()
     widget(test.text_area, "plans_edited_xml").set_value(PLAN.replace('Token="', 'Token="9999', 1)).run()
-    mended = i18n.translate("en", "plan.repaired", what="")
-    assert any(caption.value.startswith(mended) for caption in test.caption)
+    repaired = i18n.translate("en", "plan.repaired", what="")
+    assert any(caption.value.startswith(repaired) for caption in test.caption)
     widget(test.text_area, "plans_edited_xml").set_value("").run()
     assert i18n.translate("en", "plan.edit_empty") in [caption.value for caption in test.caption]
     test.button(key="plans_edit_cancel").click().run()

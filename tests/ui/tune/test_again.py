@@ -6,9 +6,9 @@ from multi_llm_comparator.core.models import ModelInfo, ModelType
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.training.data.spec import Cleaning, ColumnMapping, DataSpec, SplitSpec
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.ui.tune.again import draft_of, options_of
+from multi_llm_comparator.training.tuning_spec import Elsewhere, tuning_spec
+from multi_llm_comparator.ui.tune.again import draft_of, less_memory, options_of
 from multi_llm_comparator.ui.tune.data import data_spec
-from multi_llm_comparator.ui.tune.estimate import spec_of
 from multi_llm_comparator.ui.tune.lineage import left_out
 from multi_llm_comparator.workbench import Workbench
 
@@ -22,10 +22,9 @@ DATA = DataSpec(
 )
 
 
-def job(options: TuningOptions) -> JobSnapshot:
-    return JobSnapshot(
-        id="job1", version=1, spec=spec_of("A job", options, None), title="A job", state="done", created=0.0
-    )
+def job(options: TuningOptions, elsewhere: Elsewhere | None = None) -> JobSnapshot:
+    spec = tuning_spec("A job", options, None, elsewhere)
+    return JobSnapshot(id="job1", version=1, spec=spec, title="A job", state="done", created=0.0)
 
 
 def base(bench: Workbench, folder: Path) -> ModelInfo:
@@ -52,6 +51,23 @@ def test_what_is_changed_in_the_copy_holds(bench: Workbench, tmp_path: Path) -> 
     draft = draft_of(job(options), batch_size=4, accumulation=2, checkpointing=True)
     assert draft is not None
     assert options.changed(**draft.changes).in_step == options.in_step
+
+
+def test_less_memory_ends_in_the_same_model_until_nothing_is_left_to_lower() -> None:
+    options, seen = TuningOptions(model_path="/models/one", data=DATA, pack_tokens=1024), []
+    while changes := less_memory(options):
+        assert set(changes) <= {"pack_tokens", "checkpointing"}
+        options = options.changed(**changes)
+        seen.append((options.pack_tokens, options.checkpointing))
+    assert seen == [(512, True), (256, True), (128, True)]
+    assert less_memory(options.changed(packing=False)) == {}
+
+
+def test_a_copied_job_runs_where_the_first_one_ran(bench: Workbench, tmp_path: Path) -> None:
+    options = TuningOptions(model_path=base(bench, tmp_path / "small").path, data=DATA)
+    here, there = draft_of(job(options)), draft_of(job(options, Elsewhere("http://10.0.0.5:8265", gpus=1)))
+    assert here is not None and (here.cluster, here.cluster_gpu) == ("", False)
+    assert there is not None and (there.cluster, there.cluster_gpu) == ("http://10.0.0.5:8265", True)
 
 
 def test_a_job_of_another_kind_has_no_options_and_breaks_nothing() -> None:

@@ -5,16 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multi_llm_comparator.training.data.spec import DataSpec
-from multi_llm_comparator.training.data.statistics import DataStatistics
 from multi_llm_comparator.training.tuning_options import MAX_FIXED_PROMPTS, TuningOptions
 from multi_llm_comparator.ui.kit.i18n import texts
 from multi_llm_comparator.ui.tune.options import FIELDS, bounds, read
-from multi_llm_comparator.ui.tune.preset import prompts_in, ranks_in, rates_in, steps_of
+from multi_llm_comparator.ui.tune.preset import prompts_in, ranks_in, rates_in
 
 OPTIONS = TuningOptions(model_path="/models/one", data=DataSpec(source="/data.jsonl"))
 # Not shown as options: they have blocks of their own, follow from others, or concern experts with a file.
 ELSEWHERE = {"model_path", "data", "output_dir", "fixed_prompts"}
-NOT_SHOWN = {"pack_tokens", "max_gradient_norm", "preference_beta"}
+NOT_SHOWN = {"max_gradient_norm", "preference_beta"}
 
 
 def test_every_option_is_on_the_page_or_known_not_to_be() -> None:
@@ -61,8 +60,3 @@ def test_no_text_breaks_a_grid_or_the_prompts(text: str) -> None:
     assert all(0 < rate <= 1 for rate in rates_in(text))
     assert all(0 < rank <= 1024 for rank in ranks_in(text))
     assert len(prompts_in(text)) <= MAX_FIXED_PROMPTS
-
-
-def test_steps_are_counted_as_training_counts_them() -> None:
-    rows = DataStatistics(rows=57, tokens=0, learnt_tokens=0, longest=1, lengths=())
-    assert steps_of(OPTIONS.changed(batch_size=4, epochs=4), rows) == 60

@@ -7,7 +7,7 @@ from multi_llm_comparator.jobs.events import Artefact
 from multi_llm_comparator.jobs.snapshot import JobSnapshot
 from multi_llm_comparator.training.data.spec import DataSpec
 from multi_llm_comparator.training.tuning_options import TuningOptions
-from multi_llm_comparator.ui.tune.estimate import spec_of
+from multi_llm_comparator.training.tuning_spec import tuning_spec
 from multi_llm_comparator.ui.tune.tuned import tuned_of
 from multi_llm_comparator.workbench import Workbench
 
@@ -23,7 +23,7 @@ def test_an_adapter_is_taken_on_the_form_of_the_base_that_it_was_tuned_from(benc
     job = JobSnapshot(
         id="job1",
         version=1,
-        spec=spec_of("A job", options, None),
+        spec=tuning_spec("A job", options, None),
         title="A job",
         state="done",
         artefacts=[Artefact(kind="adapter", path=str(adapter))],

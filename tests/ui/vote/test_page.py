@@ -11,7 +11,9 @@ from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.voting.spec import VotingSpec
 from multi_llm_comparator.voting.vote_run import VoteRun
 from multi_llm_comparator.workbench import Workbench
+from tests.comparison.test_images import image
 from tests.support.scripted_models import scripted_model
+from tests.ui.compare.test_images import IMAGE
 from tests.ui.test_pages import html_of, run_of
 from tests.ui.test_pages import opened as opened_page
 from tests.voting.sessions import session_spec
@@ -143,6 +145,44 @@ def test_own_prompts_one_a_line_are_asked_and_remembered(writers: Workbench) -> 
     run = writers.bridge.run(writers.votes.get(run_of(test)))
     assert [prompt.text for prompt in run.spec.prompts] == ["One?", "Two?"]
     assert opened().text_area(key="vote_setup_own_0").value == "One?\n\n  Two?  "
+    writers.bridge.run(writers.runs.stop(run.id))
+
+
+def test_a_session_that_cannot_begin_says_what_is_missing(writers: Workbench) -> None:
+    test = opened()
+    test.selectbox(key="vote_setup_prompts_0").select("").run()
+    test.text_area(key="vote_setup_own_0").set_value(" ").run()
+    assert i18n.translate("en", "vote.no_prompts") in [caption.value for caption in test.caption]
+    test.multiselect(key="vote_setup_models_0").set_value([]).run()
+    assert test.button(key="vote_start").disabled
+    assert i18n.translate("en", "vote.too_few") in [caption.value for caption in test.caption]
+
+
+def test_own_prompts_are_asked_about_each_image_of_models_that_see(writers: Workbench) -> None:
+    other = image(1)
+    test = opened()
+    test.session_state["vote_images"] = (IMAGE, other)
+    test.selectbox(key="vote_setup_prompts_0").select("").run()
+    test.text_area(key="vote_setup_own_0").set_value("What is it?\nWhere is it?").run()
+    assert not test.exception
+    assert IMAGE.thumbnail in html_of(test)
+    # The scripted models do not see yet.
+    assert NAMES[0] in " ".join(one.value for one in test.warning) and test.button(key="vote_start").disabled
+    for model in writers.models.get_available_models():
+        model.config["sees_images"] = True
+    test.run()
+    assert not test.warning
+    test.button(key="vote_start").click().run()
+    assert not test.exception
+    run = writers.bridge.run(writers.votes.get(run_of(test)))
+    asked = [(prompt.text, prompt.images) for prompt in run.spec.prompts]
+    assert asked == [(text, (one.digest,)) for one in (IMAGE, other) for text in ("What is it?", "Where is it?")]
+    end = time.monotonic() + PATIENCE_S
+    while run.snapshot().open_turn is None:
+        assert time.monotonic() < end, run.snapshot()
+        time.sleep(0.05)
+    test.run()
+    assert len(test.get("imgs")) == 1
     writers.bridge.run(writers.runs.stop(run.id))
 
 

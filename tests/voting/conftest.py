@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.tracking.store import Store
+from tests.voting.world import World
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     store = Store(f"sqlite:///{tmp_path / 'runs.db'}")
-    yield store
+    world = World(store)
+    yield world
+    await world.runs.aclose()
     store.close()

@@ -1,7 +1,7 @@
 """Contexts of their own for answers that must come out the same each time.
 
 What changes an answer's sums in llama.cpp: how many rows are decoded in one call, where a prompt is cut while it is
-read, which cells of the cache it lies in and, with flash attention on a CPU, the number of threads. So a lane holds one
+read, which cells of the cache it lies in and, with flash attention on a CPU, the number of threads. So each holds one
 sequence from the first cell on, reads prompts in stretches of one length, and writes one token a call, or those that
 its constraint makes follow each other.
 """
@@ -15,11 +15,11 @@ import llama_cpp
 
 from multi_llm_comparator.core.exceptions import InsufficientMemoryError, ModelLoadError
 from multi_llm_comparator.inferencers.gguf_runtime import LlamaRuntime
-from multi_llm_comparator.inferencers.gguf_sight import is_image, lane_batch
+from multi_llm_comparator.inferencers.gguf_sight import is_image, own_batch
 from multi_llm_comparator.inferencers.gguf_slots import Slot, common_prefix
 
 
-class Lane:
+class OwnContext:
     """One context with one sequence."""
 
     def __init__(self, context: Any, stretch: int, *, is_stateful: bool) -> None:
@@ -60,8 +60,8 @@ class Lane:
         self.slot.is_busy = False
 
 
-class Lanes:
-    """As many lanes as were needed at once so far, at most as many as fit where the shared context's memory would.
+class OwnContexts:
+    """As many contexts as were needed at once so far, at most as many as fit where the shared context's memory would.
 
     Args:
         runtime: the model.
@@ -73,37 +73,37 @@ class Lanes:
     def __init__(self, runtime: LlamaRuntime, stretch: int, most: int, *, sees: bool = False) -> None:
         self._runtime, self.stretch, self._most = runtime, stretch, most
         # Images are read in as large pieces as elsewhere; some models must see one whole.
-        self._n_batch = lane_batch(stretch) if sees else stretch
-        self._lanes: list[Lane] = []
+        self._n_batch = own_batch(stretch) if sees else stretch
+        self._contexts: list[OwnContext] = []
 
     @property
     def has_room(self) -> bool:
-        return len(self._lanes) < self._most or any(not lane.slot.is_busy for lane in self._lanes)
+        return len(self._contexts) < self._most or any(not own.slot.is_busy for own in self._contexts)
 
-    def open(self, prompt: list[int], adapter: Hashable = None) -> Lane:
-        """The idle lane that knows most of ``prompt``, or a new one where none is idle.
+    def open(self, prompt: list[int], adapter: Hashable = None) -> OwnContext:
+        """The idle one that knows most of ``prompt``, or a new one where none is idle.
 
         Raises:
             InsufficientMemoryError: there is no memory for another.
         """
-        idle = [lane for lane in self._lanes if not lane.slot.is_busy]
+        idle = [own for own in self._contexts if not own.slot.is_busy]
         if idle:
-            return max(idle, key=lambda lane: lane.known_of(prompt, adapter))
+            return max(idle, key=lambda own: own.known_of(prompt, adapter))
         try:
-            context = self._runtime.open_lane(self._n_batch)
+            context = self._runtime.open_own(self._n_batch)
         except ModelLoadError as exc:
             raise InsufficientMemoryError(
                 f"no context of its own, which a reproducible answer needs: {exc}, or switch Reproducible off"
             ) from exc
-        self._lanes.append(Lane(context, self.stretch, is_stateful=self._runtime.is_stateful))
-        return self._lanes[-1]
+        self._contexts.append(OwnContext(context, self.stretch, is_stateful=self._runtime.is_stateful))
+        return self._contexts[-1]
 
     def set_threads(self, n_threads: int) -> None:
-        for lane in self._lanes:
-            llama_cpp.llama_set_n_threads(lane.context, n_threads, n_threads)
+        for own in self._contexts:
+            llama_cpp.llama_set_n_threads(own.context, n_threads, n_threads)
 
     def close(self) -> None:
         """Free all contexts; harmless when done already."""
-        for lane in self._lanes:
-            llama_cpp.llama_free(lane.context)
-        self._lanes.clear()
+        for own in self._contexts:
+            llama_cpp.llama_free(own.context)
+        self._contexts.clear()

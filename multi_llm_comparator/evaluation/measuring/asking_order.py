@@ -40,7 +40,7 @@ HOPELESS = frozenset(
 )
 
 
-class Lanes:
+class AskingOrder:
     """Asks all that is open of a run.
 
     Args:

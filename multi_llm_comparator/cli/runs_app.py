@@ -1,0 +1,55 @@
+"""``llm-cooperation runs``: its words and options; what they do is imported when it is typed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from multi_llm_comparator.cli.exits import run
+from multi_llm_comparator.cli.options import JsonOption
+
+# As in cli.app: without rich, whose import alone would take as long as all else.
+run_commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Stored runs: list, show, delete.")
+
+
+@run_commands.command("list")
+def list_runs(
+    kind: Annotated[str | None, typer.Option(help="comparison, plan, cooperation, service, evaluation, ...")] = None,
+    state: Annotated[str | None, typer.Option(help="queued, running, done, failed, stopped or interrupted.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Runs in which this model was asked.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Runs with this tag.")] = None,
+    key: Annotated[str | None, typer.Option(help="Runs made for this key, by its beginning: mlc-...")] = None,
+    text: Annotated[str, typer.Option(help="A text in titles, prompts, answers, tags or notes.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The newest so many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs of every kind, newest first."""
+    wanted = {
+        "kind": kind,
+        "states": (state,) if state else (),
+        "model": model,
+        "tag": tag,
+        "caller": key and key.removeprefix("mlc-"),
+        "text": text,
+    }
+    _do("list_runs", wanted, limit, as_json)
+
+
+@run_commands.command()
+def show(run_id: Annotated[str, typer.Argument(help="A run's id.")], as_json: JsonOption = False) -> None:
+    """Show a run: with --json all that its export has."""
+    _do("show_run", run_id, as_json)
+
+
+@run_commands.command()
+def delete(run_ids: Annotated[list[str], typer.Argument(help="The ids of runs.")], as_json: JsonOption = False) -> None:
+    """Delete runs for good; those at work are stopped first."""
+    _do("delete_runs", run_ids, as_json)
+
+
+def _do(name: str, *given: Any) -> None:
+    from multi_llm_comparator.cli import planning, runs
+
+    work = getattr(runs, name)
+    run(planning.without_models(lambda services: work(services, *given)))
