@@ -90,7 +90,6 @@ async def test_a_cut_connection_is_resumed_where_it_broke(hub: Any, client: HubC
     assert ranges[1] not in (None, "bytes=0-")
 
 
-@pytest.mark.cold
 async def test_cancel_ends_the_process_at_once_and_the_next_try_goes_on_from_there(hub: Any, client: HubClient) -> None:
     hub.stall_after["big.gguf"] = len(BIG) // 2
     listing = await client.look_up("org/tiny-GGUF")

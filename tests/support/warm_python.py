@@ -17,11 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import warm_launcher
-from tests.support.warm_server import COMMANDS
+from tests.support.warm_server import COMMANDS, LLAMA_CPP_CHILD
 from tests.support.warm_start import LIGHT_ENGINE, PRELOADED_ENGINE, WARM_PLACE, can_start_warm, warm_server
-
-# Modules that start one small process after the other with ``sys.executable``.
-STARTERS = ("multi_llm_comparator.conversion.llama_cpp_child", "multi_llm_comparator.services.hub")
 
 
 class _WarmSys:
@@ -36,11 +33,10 @@ class _WarmSys:
 
 
 def start_warm_children(patched: pytest.MonkeyPatch) -> None:
-    """From here on, what only llama.cpp can tell of a file, and what the Hub has, is asked of processes that have
-    imported what they need. A conversion asks two or three times, a download twice."""
-    for name in STARTERS:
-        if (module := sys.modules.get(name)) is not None:
-            patched.setattr(module, "sys", _WarmSys())
+    """From here on, what only llama.cpp can tell of a file is asked of processes that have imported it: a conversion
+    asks two or three times."""
+    if (module := sys.modules.get(LLAMA_CPP_CHILD)) is not None:
+        patched.setattr(module, "sys", _WarmSys())
 
 
 @functools.cache

@@ -34,7 +34,6 @@ from tests.support.warm_launcher import LENGTH_BYTES
 COMMANDS = "commands"
 DESCRIPTORS = 3
 LLAMA_CPP_CHILD = "multi_llm_comparator.conversion.llama_cpp_child"
-HUB_CHILD = "multi_llm_comparator.services.hub_worker"
 # How long a chat template may compute in the processes of a test; all of that time passes where one never ends.
 TEMPLATE_LIMIT = "MLC_TEST_TEMPLATE_LIMIT_S"
 
@@ -162,13 +161,10 @@ def import_for(engine: str) -> None:
 
         warm_imports.import_all()
     else:
-        # And what conversions and downloads start a process for, each of them.
+        # And what conversions start a process for, each of them.
         for name in (engine, "gguf"):
             preload(name)
-        for name in (HUB_CHILD, LLAMA_CPP_CHILD):
-            importlib.import_module(name)
-        # Hugging Face's library reads the environment while it is imported.
-        warm_command.forget("huggingface_hub", HUB_CHILD)
+        importlib.import_module(LLAMA_CPP_CHILD)
 
 
 @contextlib.contextmanager
