@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.core.settings import default_home
 from tests.jobs.conftest import counting, opened, over, trial, trial_kind
+from tests.support.warm_python import warm_python
 
 __all__ = ["trial_kind"]
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ async def typed(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 async def run_module(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", *words]
+    command = [warm_python(), "-m", *words]
     return await asyncio.to_thread(subprocess.run, command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

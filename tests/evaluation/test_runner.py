@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.tracking.mlflow_log import local_uri
+from tests.support.warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 
 
 def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "multi_llm_comparator.evaluation.runner", *words]
+    line = [warm_python(), "-m", "multi_llm_comparator.evaluation.runner", *words]
     return subprocess.run(line, capture_output=True, text=True, cwd=ROOT, env={**os.environ, **environment})
 
 
