@@ -145,8 +145,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
         if is_picture(data):
             data, remarks = await transcribed(self, self.spec, data)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        async with self._sources.readers:
-            found = await ask_child({"op": op, "name": self.spec.name}, data)
+        found = await ask_child({"op": op, "name": self.spec.name}, data)
         read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
         self.read = read.model_copy(update={"remarks": (*remarks, *read.remarks)})
         await self._commit(DOCUMENT)

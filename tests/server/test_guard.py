@@ -17,6 +17,7 @@ from multi_llm_comparator.server.guard import HEALTH, Guard
 SECRET = "what a stranger must not read"
 TOKEN = "the-token-of-this-test"
 HOME = "http://127.0.0.1:8501"
+FOLLOWED = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 FOREIGN = ("http://evil.test", "https://127.0.0.1:8502", "http://localhost:8501", "null", "", "http://127.0.0.1")
 
 
@@ -170,6 +171,53 @@ def test_the_redirect_leads_to_no_other_server(guarded: TestClient, path: str) -
 
 
 def test_who_comes_by_a_link_elsewhere_is_asked_again_by_our_own_page(guarded: TestClient) -> None:
-    answer = guarded.get("/", headers={"accept": "text/html", "sec-fetch-site": "cross-site"})
+    answer = guarded.get("/", headers={"accept": "text/html", "sec-fetch-site": "cross-site", **FOLLOWED})
     assert answer.status_code == 401
     assert 'http-equiv="refresh"' in answer.text
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/models", "/v1/tokenizer_info", "/api/runs"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+        {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"},
+        {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+        {},
+    ],
+)
+def test_what_a_foreign_page_fetches_without_an_origin_reaches_nothing(
+    site: str, path: str, how: dict[str, str]
+) -> None:
+    behind = Behind()
+    assert client(behind).get(path, headers={"sec-fetch-site": site, **how}).status_code == 403
+    assert behind.origins == []
+
+
+def test_a_link_elsewhere_leads_to_pages_and_not_into_the_api() -> None:
+    asked = client(Behind())
+    led = {"sec-fetch-site": "cross-site", **FOLLOWED}
+    assert {path: asked.get(path, headers=led).status_code for path in ("/", "/metrics", HEALTH)} == {
+        "/": 200,
+        "/metrics": 200,
+        HEALTH: 200,
+    }
+    for path in ("/v1/tokenizer_info?model=m", "/tokenizer_info?model=m", "/api/runs/1/export", "/v1/models"):
+        assert asked.get(path, headers=led).status_code == 403, path
+    # Chosen from a form on a page elsewhere.
+    assert asked.post("/", headers=led).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_typed_addresses_and_the_pages_own_requests_pass(site: str) -> None:
+    assert client(Behind()).get("/", headers={"sec-fetch-site": site}).status_code == 200
+
+
+def test_an_answers_own_policy_forbids_more_and_never_less() -> None:
+    async def own(request: Request) -> Response:
+        return PlainTextResponse("own", headers={"Content-Security-Policy": "sandbox"})
+
+    guarded = TestClient(Guard(Starlette(routes=[Route("/", own)]), access_for("127.0.0.1", (), "")), HOME)
+    pages, added = guarded.get("/").headers.get_list("content-security-policy")
+    assert pages.startswith("default-src 'none'") and added == "sandbox"

@@ -160,3 +160,9 @@ def test_lines_of_blanks_take_as_long_as_they_are() -> None:
 
     assert grows_evenly(read, " ", 1_200)
     assert [criterion.name for criterion in read(" " * 50).criteria] == ["a", "c"]
+
+
+@pytest.mark.parametrize("piece", ["1 ", "1 month ", "$1, "])
+def test_a_line_of_numbers_takes_as_long_as_it_is(piece: str) -> None:
+    text = "Option A: x\nTime: {0}\nCost: {0}\nOption B: y\nWe need it within: {0}"
+    assert grows_evenly(lambda numbers: problem_in(text.format(numbers), "en"), piece, 2_000)
