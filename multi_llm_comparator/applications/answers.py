@@ -73,4 +73,5 @@ def digest_of(question: Question, target: str) -> str:
     """Of a question to somebody."""
     import hashlib
 
-    return hashlib.sha256(repr((question, target)).encode("utf-8", "replace")).hexdigest()[:32]
+    asked = "\n".join([repr((question, target)), *question.images])
+    return hashlib.sha256(asked.encode("utf-8", "replace")).hexdigest()[:32]

@@ -48,7 +48,10 @@ A message says what is wrong, quotes what it names with ``!r`` and says what to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class MultiLLMError(Exception):

@@ -47,14 +47,14 @@ class OpenCompassOptions(ClosedModel):
     model: Annotated[str, StringConstraints(min_length=1, max_length=300)]
     base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"']{1,2000}$")]
     python: Place
-    datasets: tuple[Dataset, ...] = Field(("ceval", "mmlu"), min_length=1, max_length=3)
-    subjects: tuple[Word, ...] = Field((), max_length=200)
-    limit: int | None = Field(None, ge=1, le=1_000_000)
+    datasets: tuple[Dataset, ...] = Field(default=("ceval", "mmlu"), min_length=1, max_length=3)
+    subjects: tuple[Word, ...] = Field(default=(), max_length=200)
+    limit: int | None = Field(default=None, ge=1, le=1_000_000)
     tokenizer: Place | None = None
     data: Place | None = None
-    n_ctx: int = Field(2048, ge=64, le=1_000_000)
-    max_tokens: int = Field(64, ge=1, le=100_000)
-    at_once: int = Field(8, ge=1, le=256)
+    n_ctx: int = Field(default=2048, ge=64, le=1_000_000)
+    max_tokens: int = Field(default=64, ge=1, le=100_000)
+    at_once: int = Field(default=8, ge=1, le=256)
 
     @property
     def expected(self) -> int:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from multi_llm_comparator.core.exceptions import ConfigurationError, InferenceError
 from multi_llm_comparator.evaluation.opencompass_config import OpenCompassOptions, configuration, read_summary
 from multi_llm_comparator.evaluation.opencompass_job import DIFFERS, run
-from multi_llm_comparator.jobs.events import Artefact, JobEvent, Note, Result
+from multi_llm_comparator.jobs.events import Artefact, JobEvent, JobNote, Result
 from multi_llm_comparator.jobs.report import Report
 from tests.support.gateways import hang
 from tests.support.opencompass_like import interpreter_like_opencompass
@@ -62,7 +62,7 @@ async def test_a_model_is_measured_over_the_api_and_the_table_is_read(
     (kept,) = (event.path for event in told if isinstance(event, Artefact))
     assert read_summary(Path(kept))["ceval-law"] == right
     # That its numbers are not lm-eval's is said beside them.
-    assert DIFFERS in [event.text for event in told if isinstance(event, Note)]
+    assert DIFFERS in [event.text for event in told if isinstance(event, JobNote)]
 
 
 async def test_only_the_subjects_that_are_named_are_measured(api: ServedApi, python: str, tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ async def test_what_could_not_be_measured_is_said(api: ServedApi, python: str, t
     told = await job(api, python, tmp_path, datasets=["ceval"])
     (result,) = (event.values for event in told if isinstance(event, Result))
     assert result["results"].keys() == {"ceval-law"}
-    assert any("not measured: ceval-logic" in event.text for event in told if isinstance(event, Note))
+    assert any("not measured: ceval-logic" in event.text for event in told if isinstance(event, JobNote))
     api.source.usual["broken"] = InferenceError("broken")
     with pytest.raises(InferenceError, match="measured nothing"):
         await job(api, python, tmp_path / "other", model="broken", datasets=["ceval"])
@@ -102,7 +102,8 @@ async def test_where_opencompass_is_not_it_is_said_how_to_have_it(api: ServedApi
 
 @given(name=st.text(min_size=1, max_size=40), path=st.text(min_size=1, max_size=40))
 def test_whatever_a_model_is_called_it_stays_a_literal(name: str, path: str) -> None:
-    wanted = OpenCompassOptions(model=name, base_url="http://127.0.0.1:1/v1", python="p", tokenizer=path)
+    fields = {"model": name, "base_url": "http://127.0.0.1:1/v1", "python": "p", "tokenizer": path}
+    wanted = OpenCompassOptions.model_validate(fields)
     *_, last = ast.parse(configuration(wanted)).body
     assert isinstance(last, ast.Assign) and isinstance(last.value, ast.List)
     (call,) = last.value.elts

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multi_llm_comparator.applications.charts import decision_charts
 from multi_llm_comparator.applications.decision.amounts import money_in, months_in, same_terms
 from multi_llm_comparator.applications.decision.parse import problem_in
 from multi_llm_comparator.applications.decision.problem import Criterion, Decision, Option, Problem, Score
@@ -115,6 +116,19 @@ def test_a_weight_moves_as_far_as_the_winner_stays() -> None:
     assert found.winner == "A" and found.movements[0].others == ("B",)
     assert found.movements[0].low == pytest.approx(3 / 7, abs=0.01) and found.movements[0].high == 1
     assert found.movements[1].high == pytest.approx(4 / 7, abs=0.01)
+
+
+@pytest.mark.parametrize("spoken", ["en", "zh"])
+def test_the_charts_show_totals_by_criterion_and_where_another_option_comes_first(spoken: Language) -> None:
+    found = decided(problem_in(example_text("decision_support", spoken), spoken))
+    totals, *moved = decision_charts(found, spoken)
+    assert len(totals["data"]) == len(moved) == len(found.problem.criteria)
+    stacked = [sum(bar["y"][at] for bar in totals["data"]) for at in range(len(found.problem.options))]
+    assert stacked == pytest.approx(sorted(found.totals.values(), reverse=True))
+    for chart, movement in zip(moved, found.movements, strict=True):
+        assert movement.criterion in chart["layout"]["title"]["text"]
+        assert chart["layout"]["shapes"][0]["x0"] == pytest.approx(100 * movement.weight)
+        assert all(len(line["x"]) == len(line["y"]) > 2 for line in chart["data"])
 
 
 @given(

@@ -83,7 +83,7 @@ async def test_without_include_usage_no_chunk_is_without_choices(api: ServedApi)
 @pytest.mark.parametrize("stream", [False, True])
 async def test_several_answers_have_seeds_of_their_own_and_one_prompt(api: ServedApi, stream: bool) -> None:
     api.source.script("m", "first", "second answer")
-    options = {"stream_options": {"include_usage": True}} if stream else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if stream else {}
     answer = await api.chat(n=2, seed=-1, stream=stream, **options)
     assert [request.config.seed for request in api.source.requests] == [2**32 - 1, 0]
     if stream:

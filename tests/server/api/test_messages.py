@@ -115,6 +115,7 @@ async def test_failures_have_a_status_before_the_stream_and_an_event_in_it(api: 
     answer = await ask(api, stream=True)
     assert answer.status_code == 200
     last = json.loads(frames(answer.text)[-1])
+    assert last.pop("request_id") == answer.headers["request-id"]
     assert last == {"type": "error", "error": {"type": "api_error", "message": "cut"}}
 
 
