@@ -17,7 +17,7 @@ import gzip
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
@@ -26,6 +26,8 @@ from multi_llm_comparator.cooperation.votes import Vote, chance_of_leader, is_de
 from multi_llm_comparator.cooperation.weighting import Record, accuracies, weights_from
 
 CONFIDENCE = 0.95
+# Of the members, stopping early may ask so many on average.
+MOST_CALLS = 0.7
 # Small models of the recorded ones, the better first: by their size, not by how they do here.
 SMALL = {
     "gsm": (
@@ -132,7 +134,7 @@ def measure(recorded: Recorded, members: Sequence[str]) -> Measured:
         best_afterwards=max(after),
         majority=_share(plain, scored),
         weighted=_share(whole, scored),
-        scheme=found.scheme,
+        scheme=f"{found.scheme}, {found.heard} heard, lead {found.lead:g}",
         calls=fmean(calls for _, calls in early),
         stopped=_share([choice for choice, _ in early], scored),
         sure_calls=fmean(calls for _, calls in sure),
@@ -159,6 +161,7 @@ HEADING = [
     "recorded answers",
     "members",
     "best member",
+    "best afterwards",
     "plain majority",
     "weighted",
     "stopped early",
@@ -172,7 +175,7 @@ HEADING = [
 def row(found: Measured) -> list[str]:
     calls = f"{found.calls:.2f} ({found.calls / found.members:.0%})"
     sure_calls = f"{found.sure_calls:.2f} ({found.sure_calls / found.members:.0%})"
-    shares = (found.best, found.majority, found.weighted, found.stopped)
+    shares = (found.best, found.best_afterwards, found.majority, found.weighted, found.stopped)
     return [
         found.data,
         str(found.members),
@@ -184,24 +187,31 @@ def row(found: Measured) -> list[str]:
     ]
 
 
+def missed(found: Measured) -> bool:
+    """Whether the vote is below the best member, stopping early changes it, or it takes more calls than it should."""
+    calls = found.calls / found.members if found.members > 1 else 0.0
+    return found.weighted < found.best or found.stopped < found.weighted or calls > MOST_CALLS
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of recorded answers")
     parser.add_argument("--dry", action="store_true", help="write nothing")
     given = parser.parse_args()
-    files = sorted(given.data.glob("*/*.json.gz"))
+    files = sorted(given.data.rglob("*.json.gz"))
     if not files:
-        print(f"{given.data} has no */*.json.gz", file=sys.stderr)
+        print(f"{given.data} has no *.json.gz", file=sys.stderr)
         return 2
-    rows, details, cascades = [HEADING], [], []
+    rows, cascades = [HEADING], list[str]()
+    measured: list[Measured] = []
     for path in files:
         recorded = read(path)
         small = [name for name in SMALL.get(recorded.name, ()) if name in recorded.answers]
         for members in filter(None, (small, sorted(recorded.answers))):
             found = measure(recorded, members)
-            details.append(found.__dict__)
+            measured.append(found)
             rows.append(row(found))
-            print(" | ".join(rows[-1]), found.scheme, f"best afterwards {found.best_afterwards:.3f}", flush=True)
+            print(" | ".join(rows[-1]), found.scheme, flush=True)
         if len(small) > 1 and LARGE in recorded.answers:
             right, asked, alone = cascade(recorded, small, LARGE)
             cascades.append(
@@ -210,9 +220,9 @@ def main() -> int:
             print("cascade", cascades[-1])
     note = "Cascade of two small models and " + LARGE + ": " + "; ".join(cascades) + "." if cascades else ""
     if not given.dry:
-        save_table("cooperation", rows, note, {"measured": details, "cascades": cascades})
-    missed = [d for d in details if d["weighted"] < d["best"] or d["stopped"] < d["weighted"]]
-    return 1 if missed else 0
+        details = {"measured": [asdict(found) for found in measured], "cascades": cascades}
+        save_table("cooperation", rows, note, details)
+    return 1 if any(map(missed, measured)) else 0
 
 
 if __name__ == "__main__":

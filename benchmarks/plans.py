@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -50,11 +51,16 @@ PLANS, STEPS, MANY = 50, 24, 10_000
 WRITTEN_S, READY_AT_S = 1.5, 0.1
 
 
+_TASK = re.compile(r"take ([\d.]+)$")
+
+
 class TimedSource:
-    """A model that is a timer: the answer to a step is there after the seconds that its task says."""
+    """A model that is a timer: the answer to a step is there after the seconds that its task says, one that sums up a
+    plan's results at once."""
 
     async def stream(self, target: str, request: GenerationRequest) -> AsyncGenerator[Event, None]:
-        seconds = float(request.messages[-1].content.rpartition("take ")[2])
+        task = _TASK.search(request.messages[-1].content)
+        seconds = float(task[1]) if task else 0.0
         yield Started(request_id=request.id, prompt_tokens=1)
         if seconds:
             await asyncio.sleep(seconds)

@@ -5,6 +5,8 @@
 FOLDER has ``zeroeval/gsm.json.gz``, ``zeroeval/crux.json.gz`` and ``mmlu_pro/mmlu_pro.json.gz``: questions, and what
 many models answered to them. No model is asked. An answer costs what was computed for it, in billions of parameters
 times thousands of characters, so only models whose names tell their size take part.
+
+Prints a table and writes ``benchmarks/results/routing.json``, and the curves that the page Cooperate shows.
 """
 
 from __future__ import annotations
@@ -12,19 +14,23 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import multi_llm_comparator.routing
 from benchmarks.results import number, save_table
+from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.routing import default_rules
 from multi_llm_comparator.routing.candidates import size_in_name
 from multi_llm_comparator.routing.curves import Curves, Point, curves_on
 from multi_llm_comparator.routing.learnt import learn
 from multi_llm_comparator.routing.outcomes import Outcomes
+from multi_llm_comparator.routing.recorded import FILE
 
-SETS = ("zeroeval/gsm", "zeroeval/crux", "mmlu_pro/mmlu_pro")
+SETS = {"zeroeval/gsm": "GSM8K", "zeroeval/crux": "CRUXEval", "mmlu_pro/mmlu_pro": "MMLU-Pro"}
 UNIT = "billion parameters x thousand characters"
 # What a point of the table is chosen by.
 SHOWN = (1.0, 0.9, 0.7, 0.5)
@@ -77,6 +83,21 @@ def rows_of(name: str, curves: Curves) -> list[list[str]]:
     return [*rows, row("oracle, quality 1", curves.oracle[-1])]
 
 
+def keep(curves: Mapping[str, dict[str, Any]]) -> None:
+    """Put the curves into the package, by the names of their data sets."""
+    lines = [json.dumps({"set": name, "curves": _rounded(one)}, ensure_ascii=False) for name, one in curves.items()]
+    write_atomically(Path(multi_llm_comparator.routing.__path__[0]) / FILE, "\n".join(lines) + "\n")
+
+
+def _rounded(value: Any) -> Any:
+    """Five digits are more than any of it means."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
 def main(folder: Path) -> None:
     rows, details = [HEADING], {}
     for name in SETS:
@@ -86,6 +107,7 @@ def main(folder: Path) -> None:
     note = f"Costs are means for an answer, in {UNIT}. Learnt from the first half of each set, judged by the second."
     print("\n".join(" | ".join(row) for row in rows))
     save_table("routing", rows, note, details)
+    keep({SETS[name]: curves for name, curves in details.items()})
 
 
 if __name__ == "__main__":

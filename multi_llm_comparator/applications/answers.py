@@ -9,6 +9,9 @@ from multi_llm_comparator.applications.desk import Question, Reply
 from multi_llm_comparator.core.requests import UNCONSTRAINED
 from multi_llm_comparator.core.timings import AnswerProgress
 
+# Questions ask for a page at most. Each sentence, number and quote of a reply is looked at on the event loop.
+MAX_REPLY_CHARS = 50_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
@@ -50,13 +53,13 @@ class Answered:
 
 def answered(digest: str, target: str, progress: AnswerProgress) -> Answered:
     """What came of a question."""
-    is_done = progress.state == "done"
+    is_done, is_long = progress.state == "done", len(progress.text) > MAX_REPLY_CHARS
     return Answered(
         digest=digest,
-        text=progress.text,
+        text=progress.text[:MAX_REPLY_CHARS],
         error="" if is_done else progress.error or "the answer was cut off",
         error_type="" if is_done else progress.error_type or "InferenceError",
-        is_cut=progress.finish_reason == "length",
+        is_cut=is_long or progress.finish_reason == "length",
         is_free=UNCONSTRAINED in progress.notes,
         tokens=progress.tokens,
         prompt_tokens=progress.prompt_tokens,
@@ -70,4 +73,5 @@ def digest_of(question: Question, target: str) -> str:
     """Of a question to somebody."""
     import hashlib
 
-    return hashlib.sha256(repr((question, target)).encode("utf-8", "replace")).hexdigest()[:32]
+    asked = "\n".join([repr((question, target)), *question.images])
+    return hashlib.sha256(asked.encode("utf-8", "replace")).hexdigest()[:32]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """One question. With ``schema`` the answer is JSON of that form, where the model can be held to it."""
+    """One question. With ``schema`` the answer is JSON of that form, where the model can be held to it; ``images`` are
+    ``data:`` URLs of what it is about."""
 
     prompt: str
     system: str = ""
     max_tokens: int = 400
     schema: Mapping[str, Any] | None = None
+    images: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

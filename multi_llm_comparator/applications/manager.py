@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from multi_llm_comparator.applications.pictures import is_picture
 from multi_llm_comparator.applications.registry import ServiceRegistry
 from multi_llm_comparator.applications.results import Result, handed_out
 from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
@@ -121,7 +122,7 @@ async def _processed(
     services: Opened, service_type: str, data: bytes, parameters: Mapping[str, Any]
 ) -> ServiceResponse:
     is_named = "model" in parameters or "target" in parameters
-    target = "" if is_named else usual_target(services.models, services.gateway.groups)
+    target = "" if is_named else usual_target(services.models, services.gateway.groups, sees=is_picture(data))
     return await worked(services.applications, spec_of(service_type, parameters, target=target), data)
 
 

@@ -59,7 +59,8 @@ _EN_NUMBER = re.compile(
 )
 
 # Numbers that are no statement: of a list's lines, and of quoted sources.
-_LIST_MARK = re.compile(r"(?m)^\s*(?:[-*#>]+\s*)?\(?\d{1,2}[.)、）](?=\s|[^\d\s])")
+# Blanks of its own line alone: lines that are empty would be looked through again from each of them.
+_LIST_MARK = re.compile(r"(?m)^[^\S\n]*(?:[-*#>]+[^\S\n]*)?\(?\d{1,2}[.)、）](?=\s|[^\d\s])")
 _CITATION = re.compile(r"\[\d{1,4}(?:\s?[,，、]\s?\d{1,4})*\]")
 
 

@@ -12,7 +12,8 @@ from multi_llm_comparator.applications.desk import Question, Reply, estimated_to
 from multi_llm_comparator.applications.documents import DOCUMENT, KIND, RESULT, item_record, run_record
 from multi_llm_comparator.applications.insight.figures import Data
 from multi_llm_comparator.applications.insight.wording import put_into_words
-from multi_llm_comparator.applications.reading.pieces import Reading
+from multi_llm_comparator.applications.pictures import is_picture, transcribed
+from multi_llm_comparator.applications.reading.pieces import Reading, Remark
 from multi_llm_comparator.applications.reading.process import ask_child
 from multi_llm_comparator.applications.results import Result
 from multi_llm_comparator.applications.snapshot import Phase, ServiceSnapshot
@@ -140,10 +141,13 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
         if self.read is not None:
             return
         data = await asyncio.to_thread(self._sources.documents.load, self.id)
+        remarks: list[Remark] = []
+        if is_picture(data):
+            data, remarks = await transcribed(self, self.spec, data)
         op = "insight" if self.spec.service_type == "data_insight" else "read"
-        async with self._sources.readers:
-            found = await ask_child({"op": op, "name": self.spec.name}, data)
-        self.read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
+        found = await ask_child({"op": op, "name": self.spec.name}, data)
+        read = Data.model_validate(found["data"]) if op == "insight" else Reading.model_validate(found["reading"])
+        self.read = read.model_copy(update={"remarks": (*remarks, *read.remarks)})
         await self._commit(DOCUMENT)
 
     async def _result(self) -> Result:
@@ -204,7 +208,7 @@ class ServiceRun(TaskRun[ServiceSnapshot, Phase]):
             seed=0,
         )
         request = GenerationRequest(
-            messages=(Message("user", question.prompt),),
+            messages=(Message("user", question.prompt, question.images),),
             config=config,
             run_id=self.id,
             constraint=Constraint.of_schema(question.schema) if question.schema is not None else None,

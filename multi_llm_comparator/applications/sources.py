@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, MAX_READERS
+from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES, MAX_KEPT_BYTES
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.exceptions import DocumentError, MultiLLMError, NotWrittenError
+from multi_llm_comparator.core.files import write_atomically
 from multi_llm_comparator.core.private_files import make_private_folder
 from multi_llm_comparator.core.reading import read_bytes
 from multi_llm_comparator.core.requests import TextSource
@@ -20,6 +21,7 @@ from multi_llm_comparator.services.model_manager import ModelManager
 
 # None where nobody can tell.
 CountTokens = Callable[[str, str, int], Awaitable[int | None]]
+_ENDING = ".document"
 _RUN_ID = re.compile(r"[0-9a-f]{4,64}")
 
 
@@ -46,23 +48,40 @@ def counted_by(engine: InferenceEngine, models: ModelManager) -> CountTokens:
 class Documents:
     """The documents of service runs, as they were given: a file for each run, gone when the run is deleted.
 
+    Whoever may ask a service could fill the disk with them: where they are too many together, the oldest ones go. Their
+    runs have what was read of them.
+
     Args:
         folder: where they lie; made when the first is kept.
+        max_bytes: of all together.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, max_bytes: int = MAX_KEPT_BYTES) -> None:
+        self._folder, self._max_bytes = folder, max_bytes
 
     def keep(self, run_id: str, data: bytes) -> None:
         """Raises NotWrittenError: it cannot be kept."""
         path = self._path(run_id)
         try:
             make_private_folder(self._folder)
-            path.write_bytes(data)
-            path.chmod(0o600)
+            self._make_room(len(data))
         except OSError as exc:
-            path.unlink(missing_ok=True)
             raise NotWrittenError(exc.errno, exc.strerror or str(exc), str(path)) from exc
+        write_atomically(path, data, mode=0o600)
+
+    def _make_room(self, size_bytes: int) -> None:
+        kept: list[tuple[float, int, Path]] = []
+        for path in self._folder.glob(f"*{_ENDING}"):
+            # Another run may be deleted meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                stat = path.stat()
+                kept.append((stat.st_mtime, stat.st_size, path))
+        left = self._max_bytes - size_bytes - sum(size for _, size, _ in kept)
+        for _, size, path in sorted(kept):
+            if left >= 0:
+                return
+            path.unlink(missing_ok=True)
+            left += size
 
     def load(self, run_id: str) -> bytes:
         """Raises DocumentError: it is not there."""
@@ -77,16 +96,14 @@ class Documents:
                 self._path(run_id).unlink(missing_ok=True)
 
     def _path(self, run_id: str) -> Path:
-        return self._folder / f"{run_id}.document"
+        return self._folder / f"{run_id}{_ENDING}"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceSources:
-    """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time. ``readers`` are the places
-    of processes that read documents: each may take two gigabytes."""
+    """``texts`` answers by any name; ``in_flight`` questions of one run are asked at a time."""
 
     texts: TextSource
     documents: Documents
     count_tokens: CountTokens = field(default=_unknown)
     in_flight: int = 4
-    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_READERS))

@@ -120,10 +120,9 @@ async def start_opencompass(work: Services, options: dict[str, Any], as_json: bo
     """
     address = options["base_url"]
     if address is None:
-        found = await running()
-        if found is None:
-            raise ConfigurationError(f"nobody serves the API: start llm-server --model {options['model']}")
-        async with found:
+        async with running() as found:
+            if found is None:
+                raise ConfigurationError(f"nobody serves the API: start llm-server --model {options['model']}")
             address = f"{found.where}/v1"
     wanted = checked(OpenCompassOptions, {**options, "base_url": address})
     title = f"OpenCompass · {wanted.model} · {', '.join(wanted.datasets)}"[:MAX_TITLE_CHARS]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from multi_llm_comparator.applications.manager import worked
+from multi_llm_comparator.applications.pictures import is_picture
 from multi_llm_comparator.applications.reading.bounds import MAX_FILE_BYTES
 from multi_llm_comparator.applications.reading.pieces import Remark
 from multi_llm_comparator.applications.spec import KIND_PARAMETER, KINDS, SERVICES, ServiceType, spec_of
@@ -151,7 +152,8 @@ async def _worked_here(
 ) -> tuple[dict[str, Any], bytes | None]:
     models = await asyncio.to_thread(scanned_models)
     async with opened_alone(models) as services:
-        target = "" if "model" in parameters else usual_target(models, services.gateway.groups)
+        usual = usual_target(models, services.gateway.groups, sees=is_picture(data))
+        target = "" if "model" in parameters else usual
         spec = spec_of(service_type, parameters, target=target)
         messages.print(f"asked: {spec.target or 'nobody, all is computed'}", style="dim")
         response = await worked(services.applications, spec, data)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from multi_llm_comparator.core.asking import MAX_ANSWER_CHARS as MAX_ANSWER_CHARS
+
 MAX_PANES = 4
 MAX_TURNS = 200
 # Of one pane in one turn: each regenerate or retry adds one.
@@ -13,7 +15,6 @@ MAX_IMAGES = 8  # of one prompt
 MAX_RUN_IMAGES = 64
 # What a browser may send as one file; .streamlit/config.toml says the same to Streamlit, in MiB.
 MAX_UPLOAD_BYTES = 32 * 2**20
-MAX_ANSWER_CHARS = 1_000_000
 MAX_TITLE_CHARS = 200
 MAX_TARGET_CHARS = 1_024
 # Points of the curve tokens over time that one answer keeps.

@@ -16,6 +16,7 @@ from multi_llm_comparator.comparison.pane import Pane, check_panes
 from multi_llm_comparator.comparison.planned_turns import planned_turns
 from multi_llm_comparator.comparison.provenance import Fingerprint, Fingerprints, ModelLookup
 from multi_llm_comparator.comparison.recording import RecordedConversation
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.core.requests import TextSource
@@ -103,8 +104,7 @@ class ComparisonRegistry:
         if turn == 0:
             return await self.create(old.panes, shared_thread=old.shared_thread, in_turn=old.in_turn, parent_id=run_id)
         run, answers = first_turns(old, turn)
-        await asyncio.to_thread(self.runs.store.save_run, replace(run, parent_id=run_id), answers)
-        return await self.get(run.id)
+        return await self._stored(replace(run, parent_id=run_id), answers)
 
     async def import_run(self, data: bytes) -> Comparison:
         """Store a run that was exported as JSON, under an id of its own.
@@ -112,8 +112,11 @@ class ComparisonRegistry:
         Raises:
             DocumentError: see :func:`import_run`.
         """
-        run, answers = await asyncio.to_thread(import_run, data)
-        await asyncio.to_thread(self.runs.store.save_run, run, answers)
+        return await self._stored(*await asyncio.to_thread(import_run, data))
+
+    async def _stored(self, run: RunRecord, answers: Sequence[ItemRecord]) -> Comparison:
+        """A run that is over, put into the store for whoever has it made, and read from there."""
+        await asyncio.to_thread(self.runs.store.save_run, replace(run, caller=current_caller().id), answers)
         return await self.get(run.id)
 
     def _comparison(

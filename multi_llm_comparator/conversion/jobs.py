@@ -131,6 +131,10 @@ class ConversionJob:
         except asyncio.CancelledError:
             # Whoever stops it now, or ends the app, keeps what was made.
             return "it was stopped"
+        except Exception as exc:
+            # The edge of a background task: a check that breaks must not make a file that is whole a failure.
+            log.exception("%r could not be checked", str(self.out))
+            return f"the check itself failed ({type(exc).__name__}); the log has the details"
         return ""
 
     def _end(self, state: ConversionState, **more: Any) -> None:

@@ -123,7 +123,8 @@ def _choice(text: str, options: dict[str, str]) -> Ballot | None:
     letter = rf"[(\[*_\s\"'“]*([{letters}])(?![\w'’])"
     said = [m for found in _SAID.finditer(text) if (m := re.match(letter, text[found.end() :][:40]))]
     alone = re.match(letter, text)
-    last = re.search(rf"(?:^|\n)[(\[*_\s]*([{letters}])[)\]*_.\s]*$", text)
+    # Runs of marks have a bound: each of them would be looked through to its end from each of its signs.
+    last = re.search(rf"(?:^|\n)[(\[*_\s]{{0,16}}([{letters}])[)\]*_.\s]*$", text)
     # At the beginning the letter A may be an article.
     is_article = alone is not None and alone[1] == "A" and re.match(r"[\s*_(\[]*A\s+[a-z]", text) is not None
     for found in (said[-1] if said else None, None if is_article else alone, last):
@@ -133,7 +134,7 @@ def _choice(text: str, options: dict[str, str]) -> Ballot | None:
     named = [key for key, option in options.items() if (known := _plain(option)) and known in plain]
     if len(named) == 1:
         return _option(named[0], options)
-    lone = set(re.findall(rf"(?<![\w'’])[(\[*]*([{letters}])[)\]*]+", text))
+    lone = set(re.findall(rf"(?<![\w'’])[(\[*]{{0,16}}([{letters}])[)\]*]+", text))
     return _option(lone.pop(), options) if len(lone) == 1 else None
 
 

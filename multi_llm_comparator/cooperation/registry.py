@@ -53,9 +53,10 @@ class CooperationRegistry(TaskRunKind[CooperationRun]):
         return await self.begun(CooperationRun(self._source, spec, run_id=new_run_id()), parent_id=parent_id)
 
     async def weighted(self, spec: CooperationSpec) -> CooperationSpec:
-        """With measured weights, where a mode counts votes and nobody has a weight of its own."""
+        """With measured weights, where a vote is held and nobody has a weight of its own. In a cascade the small ones
+        have to agree, each alike: weights of a vote with the large one would leave most of them out."""
         targets = [member.target for member in spec.members]
-        if spec.mode not in ("voting", "cascade") or any(m.weight is not None for m in spec.members):
+        if spec.mode != "voting" or any(m.weight is not None for m in spec.members):
             return spec
         found = await self.measured(targets)
         if not all(target in found for target in targets):

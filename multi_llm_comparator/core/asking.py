@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
-from multi_llm_comparator.core.events import Event, Failed, Finished, TextDelta, ThoughtDelta, ToolCallDelta
+from multi_llm_comparator.core.events import WRITTEN, Event, Failed, Finished, TextDelta, ThoughtDelta, ToolCallDelta
 from multi_llm_comparator.core.exceptions import EmptyAnswerError, MultiLLMError
 from multi_llm_comparator.core.requests import GenerationRequest, TextSource
 from multi_llm_comparator.core.timings import AnswerProgress
@@ -14,7 +14,10 @@ from multi_llm_comparator.core.timings import AnswerProgress
 logger = logging.getLogger(__name__)
 
 NOT_A_WORD = "the model ended its answer without a word"
+# No model writes as much; an endpoint can, and whoever reads an answer looks at all of it.
+MAX_ANSWER_CHARS = 1_000_000
 ONLY_THOUGHT = "the model came to its end while it was thinking; give it more tokens, or its thoughts a budget"
+_TOO_LONG = f"the answer grew beyond {MAX_ANSWER_CHARS:,} characters and was cut off; lower max_tokens"
 
 
 def broken_off(target: str) -> str:
@@ -26,12 +29,18 @@ async def answer_events(source: TextSource, target: str, request: GenerationRequ
     """The events of one answer, of which the last one always is ``Finished`` or ``Failed``.
 
     A source that raises, or ends without a last event, has failed; so has an answer that the model ended without a word
-    in it, unless it continues one that had some. Closing this closes the source's iterator, which cancels the request.
+    in it, unless it continues one that had some, and one that grows beyond ``MAX_ANSWER_CHARS``. Closing this closes
+    the source's iterator, which cancels the request.
     """
-    said, thought = request.continue_final, False
+    said, thought, chars = request.continue_final, False, 0
     try:
         async with _closing(source.stream(target, request)) as events:
             async for event in events:
+                if isinstance(event, WRITTEN):
+                    chars += len(event.text)
+                if chars > MAX_ANSWER_CHARS:
+                    yield _failed(request, "InferenceError", _TOO_LONG)
+                    return
                 if isinstance(event, TextDelta):
                     said = said or bool(event.text.strip()) or isinstance(event, ToolCallDelta)
                 thought = thought or isinstance(event, ThoughtDelta)

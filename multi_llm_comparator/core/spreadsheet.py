@@ -18,7 +18,8 @@ def csv_text(rows: Iterable[Mapping[str, Any]], *, names: Sequence[str] = (), li
     written, rows = io.StringIO(), list(rows)
     heading = list(names) or list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(written, fieldnames=heading, lineterminator=line_end)
-    writer.writeheader()
+    # Names of columns are others' words as well.
+    writer.writerow({name: _harmless(name) for name in heading})
     writer.writerows({name: _harmless(cell) for name, cell in row.items()} for row in rows)
     return written.getvalue()
 

@@ -183,7 +183,7 @@ def _csv_rows(data: bytes, what: str) -> Iterator[Mapping[str, Any]]:
     reader = csv.DictReader(io.StringIO(_decoded(data, what), newline=""), restkey="", strict=True)
     csv.field_size_limit(MAX_SET_CHARS)
     try:
-        heading = [name.strip() for name in reader.fieldnames or ()]
+        heading = reader.fieldnames = [_as_written(name.strip()) for name in reader.fieldnames or ()]
         if len(heading) > len(_OWN) + MAX_VARIABLES:
             raise DocumentError(f"{what} has {len(heading)} columns; at most {len(_OWN) + MAX_VARIABLES} are read")
         if len(set(heading)) != len(heading) or not all(heading):

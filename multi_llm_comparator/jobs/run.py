@@ -24,9 +24,11 @@ from multi_llm_comparator.jobs.entries import load_entry
 from multi_llm_comparator.jobs.events import Began, Ended, cut
 from multi_llm_comparator.jobs.folder import JobFolder
 from multi_llm_comparator.jobs.log_bound import keep_bounded
+from multi_llm_comparator.jobs.memory_bound import end_beyond
 from multi_llm_comparator.jobs.process import AT_WORK_ALREADY
 from multi_llm_comparator.jobs.report import EventsFile, Report, Sink
 from multi_llm_comparator.jobs.spec import JobSpec
+from multi_llm_comparator.services.memory_watch import work_limit_bytes
 from multi_llm_comparator.services.worker import be_nicer
 
 # Behind the models that answer.
@@ -92,6 +94,7 @@ def work(spec: JobSpec, folder: JobFolder) -> int:
     folder.keep_process(here)
     events = EventsFile(folder.events)
     events(Began(pid=os.getpid(), host=here.host))
+    end_beyond(work_limit_bytes(), events)
     ended = told(spec, folder, events, stop)
     events(ended)
     return FAILED if ended.outcome == "failed" else OK

@@ -22,11 +22,12 @@ from multi_llm_comparator.routing.outcomes import Numbers, Outcomes
 from multi_llm_comparator.routing.rules import Rules
 
 # The points of a curve, by quality_priority.
-PRIORITIES = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+PRIORITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 HELD_OUT = 0.4
 MIN_HELD_OUT = 30
 # A verdict that a chance could give in one of so many cases is none.
 LEVEL = 0.95
+_SAME = 1e-9
 Choices = npt.NDArray[np.intp]
 
 
@@ -45,7 +46,9 @@ class Point:
 class Verdict:
     """Learnt against others at one ``quality_priority``, by quality less cost, question by question.
 
-    The differences are means with their interval; ``is_better`` where both intervals lie above 0.
+    The differences are means with their interval; ``is_better`` where both intervals lie above 0. ``rests_on`` are the
+    models that learnt or rules chose, and the best single one: while they are there the comparison holds, whoever else
+    is not. Reports of before have none.
     """
 
     quality_priority: float
@@ -55,6 +58,7 @@ class Verdict:
     over_rules: float
     over_rules_low: float
     is_better: bool
+    rests_on: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +79,24 @@ class Curves:
     def best_single(self) -> Point:
         return max(self.singles, key=lambda point: (point.quality, -point.cost))
 
+    def verdicts_around(self, quality_priority: float) -> tuple[Verdict, ...]:
+        """Those of the points on both sides, one where a point is just there; none where nothing was compared, or this
+        lies beyond what was."""
+        below = [one for one in self.verdicts if one.quality_priority <= quality_priority + _SAME]
+        above = [one for one in self.verdicts if one.quality_priority >= quality_priority - _SAME]
+        if not below or not above:
+            return ()
+        last = max(below, key=lambda one: one.quality_priority)
+        first = min(above, key=lambda one: one.quality_priority)
+        return (last,) if last is first else (last, first)
+
     def verdict_at(self, quality_priority: float) -> Verdict | None:
-        """That of the nearest point; None where nothing was compared."""
-        return min(self.verdicts, key=lambda one: abs(one.quality_priority - quality_priority), default=None)
+        """Of those around the one that is not better, else the nearest; None where there is none."""
+        return min(
+            self.verdicts_around(quality_priority),
+            key=lambda one: (one.is_better, abs(one.quality_priority - quality_priority)),
+            default=None,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -88,7 +107,9 @@ class Curves:
         points: Any = {
             name: tuple(Point(**one) for one in data[name]) for name in ("learnt", "rules", "oracle", "singles")
         }
-        verdicts = tuple(Verdict(**one) for one in data["verdicts"])
+        verdicts = tuple(
+            Verdict(**{**one, "rests_on": tuple(map(str, one.get("rests_on", ())))}) for one in data["verdicts"]
+        )
         return cls(
             unit=str(data["unit"]),
             n=int(data["n"]),
@@ -179,6 +200,7 @@ def _verdict(
         over_rules=over_rules.difference,
         over_rules_low=over_rules.low,
         is_better=min(over_single.low, over_rules.low) > 0,
+        rests_on=tuple(sorted({held_out.models[at] for at in {single, *chosen.tolist(), *rules_chosen.tolist()}})),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from multi_llm_comparator.evaluation.measuring.results import item_values
 from multi_llm_comparator.evaluation.measuring.snapshot import EvaluationSnapshot
 from multi_llm_comparator.routing import learnt as files
 from multi_llm_comparator.routing.curves import Curves, learn_and_judge, thrift
-from multi_llm_comparator.routing.decision import Preference, RoutingDecision
+from multi_llm_comparator.routing.decision import Alternative, Preference, RoutingDecision
 from multi_llm_comparator.routing.learnt import Predictor
 from multi_llm_comparator.routing.outcomes import MAX_MODELS, MAX_QUESTIONS, Numbers, Outcomes
 from multi_llm_comparator.routing.rules import Rules
@@ -40,10 +41,15 @@ class LearntRouter:
 
     def chosen(self, query: str, decision: RoutingDecision, preference: Preference) -> RoutingDecision:
         """See :class:`routing.router.Learnt`."""
-        verdict = self.curves.verdict_at(preference.quality_priority)
+        verdicts = self.curves.verdicts_around(preference.quality_priority)
         known = [name for name in self.predictor.models if name in decision.scores]
-        if verdict is None or not verdict.is_better or decision.target not in known or len(known) < 2:
+        if not verdicts or not all(one.is_better for one in verdicts) or decision.target not in known:
             return decision
+        # What was shown of all the recorded models need not hold of those that are left.
+        needed = {name for one in verdicts for name in one.rests_on or self.predictor.models}
+        if missing := sorted(needed - set(known)):
+            said = f"what was learnt is not used: it was judged with {', '.join(map(repr, missing[:3]))} there"
+            return replace(decision, reasons=(*decision.reasons, said))
         columns = [self.predictor.models.index(name) for name in known]
         likely = self.predictor.probabilities([query])[0]
         spent = self.predictor.relative_costs
@@ -55,23 +61,28 @@ class LearntRouter:
             f"{best!r} answers such questions well in about {share:.0%} of cases, as learnt from "
             f"{self.curves.learnt_from} recorded questions"
         )
-        others = tuple(
-            replace(one, score=worth[one.target]) if one.target in worth else one
-            for one in decision.alternatives
-            if one.target != best
-        )
-        if best != decision.target:
-            ruled = next(one for one in decision.alternatives if one.target == best)
-            others = (replace(ruled, target=decision.target, score=worth[decision.target]), *others)
         return replace(
             decision,
             target=best,
             kind="model",
             scores={**decision.scores, **worth},
             reasons=(*decision.reasons[:2], said, *decision.unmet),
-            alternatives=tuple(sorted(others, key=lambda one: (bool(one.why_not), -one.score))),
+            alternatives=_others(decision, best, worth),
             decided_by="learnt",
         )
+
+
+def _others(decision: RoutingDecision, best: str, worth: Mapping[str, float]) -> tuple[Alternative, ...]:
+    """What else there was, with what the rules had chosen among it, by what was learnt."""
+    others = [
+        replace(one, score=worth[one.target]) if one.target in worth else one
+        for one in decision.alternatives
+        if one.target != best
+    ]
+    if best != decision.target:
+        ruled = next(one for one in decision.alternatives if one.target == best)
+        others.append(replace(ruled, target=decision.target, score=worth[decision.target]))
+    return tuple(sorted(others, key=lambda one: (bool(one.why_not), -one.score)))
 
 
 class Learning:

@@ -18,7 +18,7 @@ from multi_llm_comparator.server.audit import audited
 from multi_llm_comparator.server.callers import Callers, caller_of
 from multi_llm_comparator.server.oidc import Oidc, Provider
 from multi_llm_comparator.server.page_caller import told_to_pages
-from multi_llm_comparator.server.paths import asks_models, is_shared, may_reach
+from multi_llm_comparator.server.paths import asks_models, is_shared, may_be_linked_to, may_reach
 from multi_llm_comparator.server.sign_in import SignIn, sent_secret
 from multi_llm_comparator.tracking.api_keys import ApiKeys, looks_like_key
 
@@ -114,6 +114,8 @@ class Guard:
             return Response(status_code=204, headers=_PREFLIGHT) if scope["method"] == "OPTIONS" else None
         if len(origins) > 1 or (origins and origins[0] not in (f"http://{hosts[0]}", f"https://{hosts[0]}")):
             return PlainTextResponse(_WRONG_ORIGIN, 403)
+        if scope["type"] == "http" and _comes_from_a_foreign_page(scope, headers):
+            return PlainTextResponse(_WRONG_ORIGIN, 403)
         return None
 
     async def _unknown(self, scope: Scope, headers: Headers) -> Response | None:
@@ -134,8 +136,12 @@ class Guard:
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                own = headers.getlist("content-security-policy")
                 headers.update(_HEADERS)
                 headers["Content-Security-Policy"] = self._policy(host)
+                # Of several policies a browser keeps to all: one of a single answer only forbids more.
+                for policy in own:
+                    headers.append("Content-Security-Policy", policy)
             await send(message)
 
         return secured
@@ -162,6 +168,17 @@ class Guard:
                 "frame-ancestors 'self'",
             )
         )
+
+
+def _comes_from_a_foreign_page(scope: Scope, headers: Headers) -> bool:
+    """Whether a page of others has the browser ask, other than by a link to a page of ours that is followed.
+
+    Pictures, scripts and frames send no Origin; browsers say of each request where it comes from (W3C, Fetch Metadata).
+    """
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    is_followed = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+    return not (is_followed and scope["method"] == "GET" and may_be_linked_to(scope["path"]))
 
 
 async def _answer(response: Response, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
+# A client that takes nothing of a stream for so long holds a place that others need, and what was written for it.
+UNREAD_S = 120.0
 
 
 class ClientLeftError(Exception):
@@ -42,7 +44,7 @@ async def _left(receive: Receive) -> None:
 
 class Streamed(Response):
     """A response whose body comes in ``chunks``. However it ends, the generator is closed at once and ``ended`` is
-    called: of a generator that never began, nothing runs when it is closed."""
+    called: of a generator that never began, nothing runs when it is closed. A client that does not read has left."""
 
     def __init__(
         self, chunks: AsyncGenerator[bytes, None], media_type: str, ended: Callable[[], None] = lambda: None
@@ -63,5 +65,9 @@ class Streamed(Response):
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            try:
+                async with asyncio.timeout(UNREAD_S):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            except TimeoutError as exc:
+                raise ClientLeftError from exc
         await send({"type": "http.response.body", "body": b"", "more_body": False})

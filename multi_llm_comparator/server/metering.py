@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from starlette.requests import Request
 
@@ -34,6 +34,22 @@ def refuse_models(caller: Caller, names: Sequence[str]) -> None:
             raise ApiError(said, 403, code="model_not_allowed", param="model")
 
 
+@contextlib.asynccontextmanager
+async def counted(served: Served, request: Request, target: str) -> AsyncGenerator[None, None]:
+    """What asks ``target`` for no text, such as its tokens: it counts as a request against the limits of the caller's
+    key. The usage, which is of answers, does not have it.
+
+    Raises:
+        ApiError: the key may not ask this name, or its limits have no room.
+    """
+    meter = Meter(served, request, target, is_run=True, is_noted=False)
+    await meter.admit(())
+    try:
+        yield
+    finally:
+        meter.end((), ANSWERED)
+
+
 class Meter:
     """One request of a caller to ``target``. Whoever makes one ends it.
 
@@ -41,11 +57,14 @@ class Meter:
     itself, and the usage has those in place of the run: begin it within :meth:`acting`.
 
     Args:
-        is_run: a run answers, whatever the target's name.
+        is_run: a run answers, whatever the target's name; or nobody does, and there is nothing to book.
+        is_noted: whether the usage has it.
     """
 
-    def __init__(self, served: Served, request: Request, target: str, *, is_run: bool = False) -> None:
-        self._served, self._target = served, target
+    def __init__(
+        self, served: Served, request: Request, target: str, *, is_run: bool = False, is_noted: bool = True
+    ) -> None:
+        self._served, self._target, self._is_noted = served, target, is_noted
         self._caller: Caller = caller_of(request.scope)
         self._path = request.url.path.removeprefix("/v1")
         has_budget = self._caller.limits.budget_per_day_usd is not None
@@ -97,7 +116,7 @@ class Meter:
         usd = None if any(one is None for one in costs) else sum(one or 0.0 for one in costs)
         first = min((one.first_text_at for one in answers if one.first_text_at), default=None)
         # What was refused asked nobody within.
-        is_noted = not (self._books_inside and answers)
+        is_noted = self._is_noted and not (self._books_inside and answers)
         close = functools.partial(self._account.close, status, tokens, usd, first, now(), is_noted=is_noted)
         # Limits and usage are kept on the gateway's event loop.
         self._served.loop.call_soon_threadsafe(close)

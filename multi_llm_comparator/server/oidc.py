@@ -7,6 +7,7 @@ browser must bring back the cookie that it left with, so that nobody is signed i
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -30,14 +31,17 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import Settings
 
 BEGIN, CALLBACK = "/sign-in/oidc", "/sign-in/oidc/callback"
-# How long somebody may take to sign in over there, and how many may be under way.
-PATIENCE_S, MAX_UNDER_WAY = 600.0, 1000
+# How long somebody may take to sign in over there.
+PATIENCE_S, MAX_USED = 600.0, 1000
 # How long what the provider says of itself is believed.
 BELIEVED_S = 3600.0
+# A provider that did not answer is left alone for so long, however many want to sign in.
+RESTS_S = 10.0
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 MAX_PARAMETER_CHARS = 4096
+_NO_PROVIDER = "The provider cannot be asked, or is not believed; the log of the app has the reason."
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 log = logging.getLogger(__name__)
@@ -95,13 +99,14 @@ def _check_address(address: str, what: str) -> None:
 
 @dataclass(frozen=True)
 class _UnderWay:
-    """A browser that was sent to the provider."""
+    """A browser that was sent to the provider: all of it follows from what its cookie says, and a secret of this
+    process. Nothing is kept of it here, so nobody's way is lost because others fill a list."""
 
-    browser: str
+    cookie: str
+    state: str
     nonce: str
     verifier: str
     redirect: str
-    ends_at: float
 
 
 class Oidc:
@@ -114,8 +119,11 @@ class Oidc:
 
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.monotonic) -> None:
         self._provider, self._clock = provider, clock
-        self._under_way: OrderedDict[str, _UnderWay] = OrderedDict()
+        self._secret = secrets.token_bytes(32)
+        self._used: OrderedDict[bytes, None] = OrderedDict()
         self._told: tuple[float, dict[str, Any]] = (0.0, {})
+        self._failed_at: float | None = None
+        self._asking = asyncio.Lock()
 
     async def begin(self, scope: Scope, headers: Headers) -> Response:
         """Send a browser to the provider."""
@@ -123,20 +131,16 @@ class Oidc:
             where = str((await self._configuration())["authorization_endpoint"])
         except NotSignedInError as exc:
             return refusal(exc)
-        state, browser = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        nonce, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-        redirect = f"{scope.get('scheme', 'http')}://{headers['host']}{CALLBACK}"
-        self._under_way[state] = _UnderWay(browser, nonce, verifier, redirect, self._clock() + PATIENCE_S)
-        while len(self._under_way) > MAX_UNDER_WAY:
-            self._under_way.popitem(last=False)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        cookie = f"{secrets.token_urlsafe(24)}.{int(self._clock() + PATIENCE_S)}"
+        way = self._way(cookie, scope, headers)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(way.verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
             "response_type": "code",
             "client_id": self._provider.client_id,
-            "redirect_uri": redirect,
+            "redirect_uri": way.redirect,
             "scope": "openid email",
-            "state": state,
-            "nonce": nonce,
+            "state": way.state,
+            "nonce": way.nonce,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
@@ -145,7 +149,7 @@ class Oidc:
         # Lax: the provider's page leads back here.
         response.set_cookie(
             _cookie(headers),
-            browser,
+            cookie,
             max_age=int(PATIENCE_S),
             path=BEGIN,
             httponly=True,
@@ -154,16 +158,39 @@ class Oidc:
         )
         return response
 
-    async def who(self, headers: Headers, query: Mapping[str, str]) -> str:
+    def _way(self, cookie: str, scope: Scope, headers: Headers) -> _UnderWay:
+        redirect = f"{scope.get('scheme', 'http')}://{headers['host']}{CALLBACK}"
+
+        def made(what: str) -> str:
+            digest = hmac.digest(self._secret, f"{what} {cookie} {redirect}".encode("utf-8", "replace"), hashlib.sha256)
+            return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+        return _UnderWay(cookie, made("state"), made("nonce"), made("verifier"), redirect)
+
+    def _is_used(self, state: bytes) -> bool:
+        """Whether somebody came back with it before, of the last ones; beyond them its code is good only once, too."""
+        is_used = state in self._used
+        self._used[state] = None
+        while len(self._used) > MAX_USED:
+            self._used.popitem(last=False)
+        return is_used
+
+    def _is_late(self, way: _UnderWay) -> bool:
+        ends_at = way.cookie.rpartition(".")[2]
+        return not (ends_at.isascii() and ends_at.isdecimal() and len(ends_at) < 20) or int(ends_at) < self._clock()
+
+    async def who(self, scope: Scope, headers: Headers, query: Mapping[str, str]) -> str:
         """The address of mail of who comes back from the provider.
 
         Raises:
             NotSignedInError: nobody who may come in.
         """
-        flow = self._under_way.pop(query.get("state", "")[:MAX_PARAMETER_CHARS], None)
+        shown = cookie_parser(headers.get("cookie", "")).get(_cookie(headers), "")[:MAX_PARAMETER_CHARS]
+        flow = self._way(shown, scope, headers)
         # As bytes: what a browser sends need not be ASCII.
-        shown = cookie_parser(headers.get("cookie", "")).get(_cookie(headers), "").encode()
-        if flow is None or flow.ends_at < self._clock() or not hmac.compare_digest(flow.browser.encode(), shown):
+        state = query.get("state", "")[:MAX_PARAMETER_CHARS].encode("utf-8", "replace")
+        is_used = self._is_used(hashlib.sha256(state).digest())
+        if is_used or not hmac.compare_digest(flow.state.encode(), state) or self._is_late(flow):
             raise NotSignedInError("This sign-in took too long, or was begun in another browser; begin again.")
         code = query.get("code", "")[:MAX_PARAMETER_CHARS]
         if not code:
@@ -212,10 +239,22 @@ class Oidc:
         return dict(claims)
 
     async def _configuration(self) -> dict[str, Any]:
-        """What the provider says of itself."""
-        at, told = self._told
-        if told and self._clock() - at < BELIEVED_S:
+        """What the provider says of itself; asked once for all who wait for it."""
+        async with self._asking:
+            at, told = self._told
+            if told and self._clock() - at < BELIEVED_S:
+                return told
+            if self._failed_at is not None and self._clock() - self._failed_at < RESTS_S:
+                raise NotSignedInError(_NO_PROVIDER)
+            try:
+                told = await self._asked_of_itself()
+            except NotSignedInError:
+                self._failed_at = self._clock()
+                raise
+            self._told = (self._clock(), told)
             return told
+
+    async def _asked_of_itself(self) -> dict[str, Any]:
         issuer = self._provider.issuer
         told = await self._asked("GET", f"{issuer}/.well-known/openid-configuration")
         names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
@@ -226,7 +265,6 @@ class Oidc:
                 _check_address(str(told[name]), name)
         except (KeyError, ConfigurationError) as exc:
             raise self._distrusted(str(exc)) from exc
-        self._told = (self._clock(), told)
         return told
 
     async def _asked(self, method: str, address: str, **more: Any) -> dict[str, Any]:
@@ -242,7 +280,7 @@ class Oidc:
 
     def _distrusted(self, reason: str) -> NotSignedInError:
         log.warning("signing in by %s failed: %s", self._provider.issuer, reason)
-        return NotSignedInError("The provider cannot be asked, or is not believed; the log of the app has the reason.")
+        return NotSignedInError(_NO_PROVIDER)
 
 
 def refusal(error: NotSignedInError) -> Response:

@@ -42,6 +42,12 @@ def asks_models(path: str) -> bool:
     return path.startswith(("/v1/", "/models/")) or path in _MODEL_PATHS
 
 
+def may_be_linked_to(path: str) -> bool:
+    """Whether a link on a page elsewhere may lead to a path: to the pages, and to what only says how the server does.
+    The API loads models and reads the store for whoever asks."""
+    return path in (_MODELS_PAGE, "/health", "/status") or not (asks_models(path) or path.startswith("/api/"))
+
+
 def is_shared(path: str) -> bool:
     """Whether a path is that of a shared link: it needs no key, and shows one run."""
     return path.startswith(PATH) and path.count("/") == PATH.count("/")

@@ -42,7 +42,7 @@ _PLAIN = (
     "A key, or the token that was printed where the app was started, is needed, and what was sent is neither. "
     "Send it as 'Authorization: Bearer KEY' or as 'x-api-key: KEY'.\n"
 )
-_TOO_MANY = "Too many wrong tokens or keys; try again in a minute.\n"
+_TOO_MANY = "Too many wrong tokens, keys or sign-ins; try again in a minute.\n"
 _BY_PROVIDER = f'<p><a href="{BEGIN}">Sign in by your provider · 使用身份提供方登录</a></p>'
 # Who comes by a link elsewhere brings no strict cookie; asked by a page of our own, the browser does.
 _AGAIN = '<!doctype html><meta http-equiv="refresh" content="0">'
@@ -88,7 +88,7 @@ class SignIn:
     async def _judged(
         self, scope: Scope, headers: Headers, shown: str | None, sent: str, query: list[tuple[str, str]]
     ) -> Response | None:
-        visitor = (scope.get("client") or ("",))[0]
+        visitor = _visitor(scope)
         if self._guesses.are_too_many(visitor):
             return PlainTextResponse(_TOO_MANY, 429, headers={"Retry-After": str(int(WINDOW_S))})
         caller = await self._callers.who(sent if shown is None else shown)
@@ -106,11 +106,16 @@ class SignIn:
 
     async def _by_provider(self, oidc: Oidc, scope: Scope, headers: Headers, query: dict[str, str]) -> Response:
         """Send a browser to the provider, or let in who comes back from there."""
+        visitor = _visitor(scope)
+        if self._guesses.are_too_many(visitor):
+            return PlainTextResponse(_TOO_MANY, 429, headers={"Retry-After": str(int(WINDOW_S))})
         if scope["path"] == BEGIN:
             return await oidc.begin(scope, headers)
         try:
-            email = await oidc.who(headers, query)
+            email = await oidc.who(scope, headers, query)
         except NotSignedInError as exc:
+            # Each asks the provider: whoever comes back with nothing is not heard as often as he likes.
+            self._guesses.add(visitor)
             return refusal(exc)
         response = RedirectResponse("/", 303)
         self._begin(response, scope, headers, Caller(f"oidc:{email}", email), lasts_s=SESSION_S)
@@ -135,6 +140,10 @@ class SignIn:
             return None
         # Whom a provider signed in has no key that could be revoked: they sign in again after a while.
         return caller if caller.id.startswith("oidc:") else await self._callers.still(caller)
+
+
+def _visitor(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def sent_secret(headers: Headers) -> str | None:

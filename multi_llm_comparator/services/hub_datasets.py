@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ ENDINGS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
 MAX_FILES = 1_000
 MAX_BYTES = 64 * 2**30
 _DONE = ".complete"
+# It becomes the name of a folder, and comes from whoever answers, or from who names a data set.
+_COMMIT = re.compile(r"[0-9a-f]{6,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +66,19 @@ async def fetch_dataset(
         DownloadError: no such data set, no access, not reachable, no data files in it, or too little room.
     """
     place = home / DATASETS / wanted.repo_id.replace("/", "--")
-    if wanted.revision and (place / wanted.revision / _DONE).exists() and not patterns:
-        return place / wanted.revision
+    known = wanted.revision or ""
+    if _COMMIT.fullmatch(known) and (place / known / _DONE).exists() and not patterns:
+        return place / known
     request = {"op": "look_up", "repo_type": "dataset", "repo_id": wanted.repo_id, "revision": wanted.revision}
     try:
         async with asyncio.timeout(LOOK_UP_TIMEOUT_S), contextlib.aclosing(client.ask(request)) as messages:
             answer = [message async for message in messages][-1]
     except TimeoutError:
         raise DownloadError(f"the Hub did not answer within {LOOK_UP_TIMEOUT_S:g} s; try again") from None
-    files = _data_files(wanted, answer["files"], patterns)
-    folder = place / str(answer["commit"])
+    files, commit = _data_files(wanted, answer["files"], patterns), str(answer["commit"])
+    if not _COMMIT.fullmatch(commit):
+        raise DownloadError(f"the Hub calls the commit of {wanted.repo_id!r} {commit[:80]!r}, which is none")
+    folder = place / commit
     missing = [file for file in files if not (folder / file["name"]).is_file()]
     total = sum(file["size_bytes"] for file in missing)
     try:
@@ -81,7 +87,7 @@ async def fetch_dataset(
             raise DownloadError(f"{wanted.repo_id!r} needs {size(total)} of disk; free some space, or name files")
     except OSError as exc:
         raise DownloadError(f"{str(folder)!r} cannot be written: {exc.strerror}; check the folder") from exc
-    wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": answer["commit"]}
+    wish = {"op": "download", "repo_type": "dataset", "repo_id": wanted.repo_id, "commit": commit}
     download = {**wish, "folder": str(folder.resolve()), "files": missing}
     async with contextlib.aclosing(client.ask(download)) as messages:
         async for message in messages:

@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Literal
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.core.reading import open_regular
 from multi_llm_comparator.services.child_process import child_environment
 
 LOG_FILE = "mlflow-ui.log"
+WITH_PARENT = "multi_llm_comparator.services.with_parent"
 # What MLflow keeps its runs in where they are on this machine; an address of a server has pages of its own.
 _LOCAL = ("sqlite:///", "file:", "/")
-MAX_SAID_CHARS = 300
+MAX_SAID_CHARS, MAX_TAIL_BYTES, MAX_LOG_BYTES = 300, 16 * 1024, 16 * 2**20
 STOP_S = 5.0
 
 State = Literal["stopped", "starting", "running", "failed"]
@@ -64,15 +66,25 @@ class MlflowPages:
             return "running" if self.address else "stopped"
         if self._process.poll() is not None:
             return "failed"
+        self._bound_log()
         with socket.socket() as probe:
             probe.settimeout(0.2)
             return "running" if probe.connect_ex(("127.0.0.1", self._port)) == 0 else "starting"
+
+    def _bound_log(self) -> None:
+        """It is written at its end, wherever that is: what is cut off leaves no hole."""
+        with contextlib.suppress(OSError):
+            if self._log.stat().st_size > MAX_LOG_BYTES:
+                os.truncate(self._log, 0)
 
     @property
     def problem(self) -> str:
         """The last that a process which ended has printed."""
         with contextlib.suppress(OSError):
-            lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+            with open_regular(self._log) as printed:
+                # It may have printed for days.
+                printed.seek(max(0, printed.seek(0, os.SEEK_END) - MAX_TAIL_BYTES))
+                lines = printed.read(MAX_TAIL_BYTES).decode("utf-8", "replace").split("\n")
             return next((line.strip()[:MAX_SAID_CHARS] for line in reversed(lines) if line.strip()), "")
         return ""
 
@@ -89,9 +101,10 @@ class MlflowPages:
             self._port = probe.getsockname()[1]
         command = ui_command(self._uri, self._port)
         try:
-            with self._log.open("wb") as printed:
+            self._log.write_bytes(b"")
+            with self._log.open("ab") as printed:
                 self._process = subprocess.Popen(
-                    command,
+                    [sys.executable, "-m", WITH_PARENT, str(os.getpid()), *command],
                     stdin=subprocess.DEVNULL,
                     stdout=printed,
                     stderr=subprocess.STDOUT,

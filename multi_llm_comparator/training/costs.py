@@ -14,6 +14,7 @@ from typing import Any
 from multi_llm_comparator.core.bounded_json import load_json
 from multi_llm_comparator.core.cpus import available_cpus
 from multi_llm_comparator.core.files import write_atomically
+from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.devices import gpus
 from multi_llm_comparator.training.base_model import computes_in
 from multi_llm_comparator.training.model_facts import ModelFacts
@@ -70,7 +71,9 @@ def measured_costs(model_path: Path, options: TuningOptions, facts: ModelFacts, 
     words = [str(model_path), precision, str(tokens), str(options.rank)]
     command = [sys.executable, "-m", "multi_llm_comparator.training.cost_process", *words]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True, env=child_environment()
+        )
         found = Costs(**json.loads(done.stdout.strip().splitlines()[-1]))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError, IndexError) as exc:
         log.warning("the costs of %s could not be measured: %s", model_path, exc)

@@ -64,7 +64,7 @@ def test_looking_for_numbers_takes_as_long_as_the_text(piece: str) -> None:
     assert grows_evenly(numbers_in, piece)
 
 
-@pytest.mark.parametrize("piece", ["1. 17% [3]\n", "[1] 5 ", "twelve 13 "])
+@pytest.mark.parametrize("piece", ["1. 17% [3]\n", "[1] 5 ", "twelve 13 ", "\n", "-", " \n", "[1,"])
 def test_striking_out_takes_as_long_as_the_text(piece: str) -> None:
     allowed = Allowed().add(float(n) for n in range(1000, 60_000))
     assert grows_evenly(lambda text: checked_numbers(text, allowed), piece)

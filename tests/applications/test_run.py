@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,9 @@ from multi_llm_comparator.applications.analysis.prompts import objects_in
 from multi_llm_comparator.applications.examples import example_text
 from multi_llm_comparator.applications.export import export_service
 from multi_llm_comparator.applications.reading.bounds import MAX_READERS
+from multi_llm_comparator.applications.reading.process import places, read_document
 from multi_llm_comparator.applications.results import DataInsight, DecisionSupport, DocumentAnalysis
+from multi_llm_comparator.applications.sources import Documents
 from multi_llm_comparator.applications.spec import SERVICES, spec_of
 from multi_llm_comparator.core.exceptions import ConfigurationError, DocumentError, InferenceError
 from multi_llm_comparator.tracking.store import Store
@@ -245,7 +249,7 @@ def test_an_answer_that_is_no_json_takes_as_long_as_it_is() -> None:
 
 async def test_only_so_many_documents_are_read_at_once(store: Store, tmp_path: Path) -> None:
     work = Working(store, Replies(attentive), tmp_path / "documents")
-    readers = work.sources.readers
+    readers = places()
     for _ in range(MAX_READERS):
         await readers.acquire()
     run = await work.begun("document_analysis", REPORT)
@@ -255,3 +259,27 @@ async def test_only_so_many_documents_are_read_at_once(store: Store, tmp_path: P
     async with asyncio.timeout(PATIENCE_S):
         await run.wait()
     assert run.state == "done"
+
+
+async def test_documents_of_pages_wait_for_the_same_places(store: Store, tmp_path: Path) -> None:
+    for _ in range(MAX_READERS):
+        await places().acquire()
+    reading = asyncio.ensure_future(read_document("a.txt", b"attached"))
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    places().release()
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await reading).text == "attached"
+
+
+def test_documents_of_all_runs_have_a_bound_and_the_oldest_goes(tmp_path: Path) -> None:
+    documents = Documents(tmp_path / "documents", max_bytes=100)
+    for number, name in enumerate(("aaaa", "bbbb", "cccc")):
+        documents.keep(name, name.encode() * 10)
+        os.utime(tmp_path / "documents" / f"{name}.document", (number, number))
+    with pytest.raises(DocumentError, match="not there any more"):
+        documents.load("aaaa")
+    assert (documents.load("bbbb"), documents.load("cccc")) == (b"bbbb" * 10, b"cccc" * 10)
+    documents.keep("dddd", b"d" * 200)
+    assert documents.load("dddd") == b"d" * 200 and len(list((tmp_path / "documents").iterdir())) == 1
+    assert stat.S_IMODE((tmp_path / "documents" / "dddd.document").stat().st_mode) == 0o600

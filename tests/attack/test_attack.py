@@ -20,7 +20,7 @@ def test_the_app_holds_under_attack(tmp_path: Path) -> None:
     seed = datetime.now(UTC).toordinal()
     with attacked_app(write_seeds(tmp_path / "seeds"), tmp_path / "app", seed, 0.05) as rows:
         found = list(rows)
-    assert len(found) == 11
+    assert len(found) == 12
     assert found[0].outcome["refused"] == found[0].outcome["count"]
     assert [row for row in found if not holds(row)] == []
 

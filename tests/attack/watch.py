@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,14 @@ from typing import Any
 import httpx2
 import psutil
 
+from tests.attack.bodies import send_bodies
+
 ROOT = Path(__file__).parents[2]
 ASK_EVERY_S = 0.05
 LOOK_EVERY_S = 0.25
 END_S = 60.0
 FOREIGN_SOCKETS = 100
+BODIES = 2000
 _FOREIGN = (
     "GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nOrigin: http://attacker.test\r\nConnection: Upgrade\r\n"
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -122,7 +125,7 @@ def attacked_app(folder: Path, home: Path, seed: int, share: float) -> Iterator[
     assert process.stdout is not None
     try:
         assert "running at" in process.stdout.readline(), "the app did not start"
-        yield _rows(process, port)
+        yield _rows(process, port, seed, share)
     finally:
         process.send_signal(signal.SIGINT)
         try:
@@ -132,7 +135,7 @@ def attacked_app(folder: Path, home: Path, seed: int, share: float) -> Iterator[
             process.wait()
 
 
-def _rows(process: subprocess.Popen[str], port: int) -> Iterator[Row]:
+def _rows(process: subprocess.Popen[str], port: int, seed: int, share: float) -> Iterator[Row]:
     assert process.stdin is not None and process.stdout is not None
     watcher = Watcher(psutil.Process(process.pid), f"http://127.0.0.1:{port}")
     try:
@@ -142,6 +145,9 @@ def _rows(process: subprocess.Popen[str], port: int) -> Iterator[Row]:
         # What slows the app because of them need not do so at once.
         time.sleep(1.0)
         yield Row({**flood, "findings": []}, watcher.take(), time.monotonic() - start)
+        start = time.monotonic()
+        sent = send_bodies(f"http://127.0.0.1:{port}", seed, round(BODIES * share))
+        yield Row(asdict(sent), watcher.take(), time.monotonic() - start)
         process.stdin.write("begin\n")
         process.stdin.flush()
         start = time.monotonic()

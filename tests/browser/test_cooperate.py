@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from multi_llm_comparator.ui.kit.i18n import translate
 from tests.browser.board import wait_until
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.downloads import downloaded
@@ -23,7 +24,10 @@ MODES = ("Sequential", "Parallel", "Voting", "Pipeline", "Ensemble", "Cascade", 
 def write_scripts(folder: Path) -> None:
     scripts: dict[str, dict[str, Any]] = {
         name: {
-            "answers": [{"pattern": "endlessly", "text": "on and on " * 3000}],
+            "answers": [
+                {"pattern": "endlessly", "text": "on and on " * 3000},
+                {"pattern": "silent", "text": " "},
+            ],
             "otherwise": f"{text} These are 12 legs.",
             "tokens_per_second": 20,
         }
@@ -63,7 +67,7 @@ def choose(page: Page, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mode: str) -> None:
+def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mode: str, tmp_path: Path) -> None:
     choose(page, mode)
     ask(page)
     expect(page.locator('[data-run-state="done"]')).to_be_visible(timeout=3 * PATIENCE_MS)
@@ -73,6 +77,9 @@ def test_a_question_comes_to_an_answer_with_the_members_beside_it(page: Page, mo
     if mode in ("Voting", "Cascade"):
         expect(page.locator(".st-key-cooperate_votes .mlc-plot")).to_be_visible()
     expect(page.get_by_text("not measured yet").first).to_be_visible()
+    page.get_by_role("button", name="Export").click()
+    (text,) = downloaded(page, ("Markdown",), tmp_path).values()
+    assert QUESTION in text and mode in text and "12 legs" in text
 
 
 def test_stopping_ends_all_members_and_what_is_there_can_be_resumed(page: Page) -> None:
@@ -84,13 +91,37 @@ def test_stopping_ends_all_members_and_what_is_there_can_be_resumed(page: Page) 
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
+def fits(page: Page) -> None:
+    """Nothing of the page is wider than a phone, a tablet or a desk has room for."""
+    for width in (390, 800, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_state_fits_every_width_in_both_languages(context: BrowserContext, address: str, language: str) -> None:
+    page = context.new_page()
+    page.goto(address.replace("lang=en", f"lang={language}"))
+    expect(page.locator(".mlc-hero")).to_be_visible()
+    fits(page)
+    ask(page, "Count endlessly.")
+    expect(page.get_by_text("on and on").first).to_be_visible()
+    fits(page)
+    page.get_by_role("button", name=translate(language, "act.stop")).click()
+    expect(page.locator('[data-run-state="stopped"]')).to_be_visible()
+    fits(page)
+    page.get_by_role("button", name=translate(language, "run.new")).click()
+    expect(page.locator(".mlc-hero")).to_be_visible()
+    ask(page, "Be silent.")
+    expect(page.locator('[data-run-state="failed"]')).to_be_visible(timeout=3 * PATIENCE_MS)
+    fits(page)
+
+
 def test_nothing_is_wider_than_the_page_and_the_report_says_it_all(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 900})
     page.get_by_role("button", name="Voting: What is 17 + 26?").click()
     expect(page.locator('[data-run-state="done"]')).to_be_visible()
-    for width in (390, 800, 1280):
-        page.set_viewport_size({"width": width, "height": 900})
-        wait_until(page, "document.documentElement.scrollWidth <= innerWidth")
+    fits(page)
     page.get_by_role("button", name="Export").click()
     files = downloaded(page, ("HTML", "JSON", "Markdown"), tmp_path)
     assert all("What is 17 + 26?" in text and "These are 12 legs." in text for text in files.values())

@@ -66,6 +66,9 @@ def app(unasked: UnaskedServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "task_groups": {"pictures": {"description": name, "first": {"models": [name]}}},
     }
     groups.write_text(json.dumps(hostile), encoding="utf-8")
+    own = "\n".join(f"{n} {picture(unasked, 'ballot')}" for n in range(2))
+    kept = {"vote": {"prompts": "", "own": own}}
+    (home / "preferences.json").write_text(json.dumps(kept), encoding="utf-8")
     with scripted_app(scripts, home, MLC_CONFIGS_DIR=str(home / "configs")) as address:
         yield address
 
@@ -152,6 +155,54 @@ def test_plans_their_steps_and_answers(page: Page, app: str, unasked: UnaskedSer
     for tab in page.get_by_role("tab").all():
         tab.click()
         settle(page, unasked)
+
+
+def test_cooperations_their_members_and_what_came_of_them(page: Page, app: str, unasked: UnaskedServer) -> None:
+    page.goto(f"{app}/cooperate?lang=en")
+    board.ask(page, picture(unasked, "together"))
+    expect(page.locator('[data-run-state="done"], [data-run-state="failed"]')).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text(picture(unasked, "together"))
+    settle(page, unasked)
+
+
+def test_services_on_documents(page: Page, app: str, unasked: UnaskedServer) -> None:
+    page.goto(f"{app}/services?lang=en")
+    page.get_by_role("tab", name="Upload a file").click()
+    document = {"name": "![x](report).md", "mimeType": "text/markdown"}
+    text = f"Revenue rose by 28%.\n\n{everything(unasked, 'document')}"
+    page.locator('input[type="file"]').set_input_files({**document, "buffer": text.encode()})
+    start = page.locator(".st-key-services_start").get_by_role("button")
+    expect(start).to_be_enabled()
+    start.click()
+    expect(page.locator('.mlc-services-status:is([data-state="done"], [data-state="failed"])')).to_be_visible()
+    settle(page, unasked)
+
+
+def test_votes_on_answers(page: Page, app: str, unasked: UnaskedServer) -> None:
+    page.goto(f"{app}/vote?lang=en")
+    page.locator(".st-key-vote_start button").click()
+    expect(page.locator(".st-key-vote_choose_0 button")).to_be_visible()
+    settle(page, unasked)
+    page.locator(".st-key-vote_choose_0 button").click()
+    expect(page.locator(".st-key-vote_next button")).to_be_visible()
+    settle(page, unasked)
+
+
+def test_prompts_of_others_and_what_was_measured_on_them(
+    page: Page, app: str, unasked: UnaskedServer, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts.jsonl"
+    row = {"prompt": everything(unasked, "row"), "expected": picture(unasked, "expected"), "compare": "contains"}
+    named = {"tags": [picture(unasked, "tag")[:60]], "cluster": "![x](cluster)"}
+    prompts.write_text(json.dumps({**row, **named}) + "\n", encoding="utf-8")
+    page.goto(f"{app}/measure?lang=en")
+    page.locator(".st-key-measure_upload_0 button").first.click()
+    page.locator('input[type="file"]').set_input_files(prompts)
+    expect(page.get_by_text("prompts are kept as")).to_be_visible()
+    settle(page, unasked)
+    page.locator(".st-key-measure_start button").first.click()
+    expect(page.locator('[data-measure="done"]')).to_be_visible()
+    settle(page, unasked)
 
 
 def test_a_picture_that_got_through_would_be_noticed(page: Page, app: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +27,9 @@ const script = document.createElement("script");
 script.src = app + "/assets/plotly.min.js";
 script.onload = () => note("script")("loaded"); script.onerror = () => note("script")("refused");
 document.head.append(script);
+const image = new Image();
+image.onload = () => note("image")("loaded"); image.onerror = () => note("image")("refused");
+image.src = app + "/v1/tokenizer_info?model=demo-small";
 addEventListener("load", () => {
   const frame = document.createElement("iframe");
   frame.src = app + "/";
@@ -81,9 +85,15 @@ def test_pages_of_others_reach_nothing(context: BrowserContext, app: App, unaske
     unasked.page = ATTACK % {"app": app.address}
     page = context.new_page()
     page.goto(f"{unasked.url.replace('127.0.0.1', 'localhost')}/page")
-    board.wait_until(page, "Object.keys(went).length >= 6")
+    board.wait_until(page, "Object.keys(went).length >= 7")
     page.wait_for_timeout(1000)
     went = page.evaluate("went")
     assert {went[name] for name in ("socket", "/metrics", "/health", "/_stcore/health", "/", "script")} == {"refused"}
     framed = next(frame for frame in page.frames if frame != page.main_frame)
     assert framed.url.startswith("chrome-error://")
+    # A picture carries no Origin, and what is none looks refused in any case: what the gate did is in its log.
+    lines = [json.loads(line) for line in (app.home / "logs" / "audit.log").read_text(encoding="utf-8").splitlines()]
+    assert 403 in {line["status"] for line in lines if line.get("path") == "/v1/tokenizer_info"}
+    page.set_content(f'<a href="{app.address}/history">a link elsewhere</a>')
+    page.get_by_role("link").click()
+    expect(page.get_by_test_id("stApp")).to_be_visible()

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from multi_llm_comparator.cooperation import integration
+from multi_llm_comparator.cooperation.calls import Call
+from multi_llm_comparator.cooperation.desk import Desk
+from multi_llm_comparator.cooperation.outcome import Outcome, Ranked
+from multi_llm_comparator.cooperation.run import CooperationRun
 from multi_llm_comparator.cooperation.snapshot import CooperationSnapshot
+from multi_llm_comparator.cooperation.spec import MODES
+from multi_llm_comparator.core.events import Event
 from multi_llm_comparator.core.exceptions import ConfigurationError, ModelProcessDied
-from tests.cooperation.making import QUESTION, Cooperating, spec_of
-from tests.support.gateways import ActingSource, hang
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.tracking.store import Store
+from tests.cooperation.making import PATIENCE_S, QUESTION, Cooperating, spec_of
+from tests.support.gateways import ActingSource, Deed, answer, hang
 
 CITIES = "What is the capital of France?\nA. Lyon\nB. Paris\nC. Nice"
 
@@ -65,6 +77,23 @@ async def test_the_best_answer_is_chosen_whatever_the_order_it_is_shown_in(
     assert run.answer == min(("wrong", "right"), key=shown.index)
 
 
+async def test_a_strategy_of_ones_own_is_a_small_class(
+    work: Cooperating, source: ActingSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Longest:
+        name = "longest"
+
+        async def integrate(self, desk: Desk, answers: Sequence[Call], ranking: Sequence[Ranked] = ()) -> Outcome:
+            chosen = max(answers, key=lambda call: len(call.text))
+            return desk.outcome(chosen.text.strip(), self.name, chosen.target, ranking)
+
+    monkeypatch.setattr(integration, "_strategies", dict(integration._strategies))
+    integration.register(Longest())
+    source.usual |= {"a": "short", "b": "a longer one", "c": "mid"}
+    run = await work.done("parallel", "a", "b", "c", integration="longest")
+    assert (run.answer, run.outcome and run.outcome.made_by) == ("a longer one", "longest")
+
+
 async def test_an_unknown_strategy_is_refused_with_the_names_of_the_others(work: Cooperating) -> None:
     with pytest.raises(ConfigurationError, match=r"'magic'.*ensemble, majority"):
         await work.registry.start(spec_of("parallel", "a", integration="magic"))
@@ -104,6 +133,16 @@ async def test_another_round_shows_the_answers_of_the_first(work: Cooperating, s
     run = await work.done("voting", "a", "b", rounds=3)
     assert (run.answer, len(run.counts)) == ("13", 2)
     assert "12" in prompts(source, "b")[1]
+
+
+async def test_where_a_later_round_fails_the_votes_of_the_one_before_stand(
+    work: Cooperating, source: ActingSource
+) -> None:
+    source.script("a", "12", ModelProcessDied("gone"))
+    source.script("b", "13", ModelProcessDied("gone"))
+    run = await work.done("voting", "a", "b", rounds=2)
+    assert (run.state, run.answer, notes(run)) == ("done", "12", ["tie"])
+    assert left_out(run) == [("a", "failed"), ("b", "failed")]
 
 
 async def test_measured_weights_are_used_where_nobody_gave_others(work: Cooperating, source: ActingSource) -> None:
@@ -173,6 +212,14 @@ async def test_layers_of_an_ensemble_see_the_answers_of_the_layer_before(
     assert "other thought" in prompts(source, "a")[1]
 
 
+async def test_where_a_later_layer_fails_the_answers_of_the_one_before_stand(
+    work: Cooperating, source: ActingSource
+) -> None:
+    source.script("a", "first thought", ModelProcessDied("gone"))
+    run = await work.done("ensemble", "a", rounds=2, integration="last")
+    assert (run.state, run.answer, left_out(run)) == ("done", "first thought", [("a", "failed")])
+
+
 async def test_a_cascade_asks_the_large_one_only_where_the_small_ones_differ(
     work: Cooperating, source: ActingSource
 ) -> None:
@@ -182,6 +229,17 @@ async def test_a_cascade_asks_the_large_one_only_where_the_small_ones_differ(
     source.usual["b"] = "14"
     run = await work.done("cascade", "a", "b", "large")
     assert (run.answer, notes(run), source.asked[-1]) == ("13", ["escalated"], "large")
+
+
+async def test_in_a_cascade_each_small_one_has_to_agree_whatever_was_measured(
+    work: Cooperating, source: ActingSource
+) -> None:
+    async def measured(targets: object) -> dict[str, float]:
+        return {"a": 1.0, "b": 0.0, "large": 0.0}
+
+    work.registry.measured = measured
+    source.usual |= {"a": "12", "b": "14", "large": "13"}
+    assert (await work.done("cascade", "a", "b", "large")).answer == "13"
 
 
 async def test_a_small_one_alone_has_to_agree_with_itself(work: Cooperating, source: ActingSource) -> None:
@@ -202,6 +260,35 @@ async def test_a_council_reviews_without_names_and_presides(work: Cooperating, s
     assert sum(ranked.place for ranked in run.outcome.ranking) == 3
 
 
+async def test_each_reviewer_sees_all_answers_in_an_order_of_its_own(work: Cooperating, source: ActingSource) -> None:
+    names = ("ash", "birch", "cedar", "dogwood")
+    for name, word in zip(names, ("one", "two", "three", "four"), strict=True):
+        source.script(name, f"said {word}", "no ranking")
+    await work.done("council", *names, integrator="chair")
+    shown = [prompts(source, name)[1] for name in names]
+    orders = {tuple(sorted(("one", "two", "three", "four"), key=text.index)) for text in shown}
+    assert len(orders) > 1
+    assert not any(name in text for text in shown for name in names)
+
+
+async def test_what_reviewers_put_first_stands_where_that_is_asked_for(work: Cooperating, source: ActingSource) -> None:
+    def prefers(word: str) -> Deed:
+        async def deed(request: GenerationRequest) -> AsyncIterator[Event]:
+            text = request.messages[-1].content
+            letters = ["A", "B"] if text.index("by a") < text.index("by b") else ["B", "A"]
+            ranking = letters if word == "a" else letters[::-1]
+            async for event in answer(request, json.dumps({"reason": "so", "ranking": ranking})):
+                yield event
+
+        return deed
+
+    source.script("a", "by a", prefers("b"))
+    source.script("b", "by b", prefers("b"))
+    run = await work.done("council", "a", "b", integration="first", weights=[2.0, 1.0])
+    assert run.outcome is not None and (run.answer, run.outcome.of) == ("by b", "b")
+    assert [ranked.target for ranked in run.outcome.ranking] == ["b", "a"]
+
+
 async def test_reviews_that_cannot_be_read_are_named(work: Cooperating, source: ActingSource) -> None:
     run = await work.done("council", "a", "b", integrator="chair")
     assert notes(run) == ["review_unread", "review_unread", "no_reviews"]
@@ -210,7 +297,7 @@ async def test_reviews_that_cannot_be_read_are_named(work: Cooperating, source: 
 # --- what fails -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["sequential", "parallel", "voting", "pipeline", "ensemble", "cascade", "council"])
+@pytest.mark.parametrize("mode", MODES)
 async def test_a_member_that_dies_or_says_nothing_is_survived_and_named(
     work: Cooperating, source: ActingSource, mode: str
 ) -> None:
@@ -220,7 +307,7 @@ async def test_a_member_that_dies_or_says_nothing_is_survived_and_named(
     assert {("dead", "failed"), ("mute", "failed")} <= set(left_out(run))
 
 
-@pytest.mark.parametrize("mode", ["sequential", "parallel", "voting", "pipeline", "ensemble", "cascade", "council"])
+@pytest.mark.parametrize("mode", MODES)
 async def test_without_any_answer_the_run_fails_and_says_why_of_each(
     work: Cooperating, source: ActingSource, mode: str
 ) -> None:
@@ -250,3 +337,25 @@ async def test_an_integrator_that_dies_is_named_and_a_members_answer_stands(
     source.usual |= {"a": "12", "b": "13", "chair": ModelProcessDied("gone")}
     run = await work.done("parallel", "a", "b", integrator="chair", weights=[1.0, 2.0])
     assert (run.answer, notes(run), run.outcome and run.outcome.of) == ("13", ["integration_failed"], "b")
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_run_that_was_cut_off_asks_nobody_again_who_answered(
+    work: Cooperating, source: ActingSource, store: Store, mode: str
+) -> None:
+    source.usual |= {"a": "12", "b": "13", "c": hang}
+    run = await work.registry.start(spec_of(mode, "a", "b", "c"))
+    async with asyncio.timeout(PATIENCE_S):
+        while not source.running["c"] or sum(call.is_done for call in run.snapshot().calls.values()) < 2:
+            await asyncio.sleep(0.01)
+    await work.runs.aclose()
+    source.usual["c"] = "12"
+    later = Cooperating(store, source)
+    again = await later.runs.resume(run.id, CooperationRun)
+    async with asyncio.timeout(PATIENCE_S):
+        await again.wait()
+    assert again.state == "done"
+    asked = [(t, r.messages[-1].content, r.config.seed) for t, r in zip(source.asked, source.requests, strict=True)]
+    # The one that was not answered is the only one that is asked once more.
+    assert [target for (target, _, _), times in Counter(asked).items() if times > 1] == ["c"]
+    await later.runs.aclose()

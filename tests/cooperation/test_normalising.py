@@ -118,7 +118,7 @@ def test_any_text_has_a_ballot_or_none(answer: str, question: str) -> None:
     assert found is None or found.value
 
 
-@pytest.mark.parametrize("piece", ["{", '{"', "万", "answer is ", "<think>", "A) ", "\n", "( 1 "])
+@pytest.mark.parametrize("piece", ["{", '{"', "万", "answer is ", "<think>", "A) ", "\n", "( 1 ", "(", "\n(", "A\n"])
 def test_reading_a_reply_takes_as_long_as_it_is(piece: str) -> None:
     assert grows_evenly(lambda text: ballot_of(text, kind="number"), piece)
     assert grows_evenly(lambda text: ballot_of(text, "Which?\nA. one\nB. two"), piece)

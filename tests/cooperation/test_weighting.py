@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from multi_llm_comparator.cooperation.ballot_arrays import NOBODY, Ballots
+from multi_llm_comparator.cooperation.weight_search import sure_gain
 from multi_llm_comparator.cooperation.weighting import Record, accuracies, log_odds, weights_from, winner
+
+recorded = st.integers(1, 5).flatmap(
+    lambda members: st.lists(
+        st.tuples(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=members, max_size=members), st.just("a")),
+        min_size=1,
+        max_size=6,
+    )
+)
 
 
 def made(accuracy: list[float], n: int, seed: int = 3, shared: float = 0.0) -> list[Record]:
@@ -27,7 +40,7 @@ def right(records: list[Record], weights: tuple[float, ...]) -> float:
 def test_independent_members_are_better_together() -> None:
     records, fresh = made([0.7] * 5, 300), made([0.7] * 5, 300, seed=4)
     found = weights_from(records)
-    assert found.scheme != "best"
+    assert found.scheme != "best" and found.right > found.best_right
     assert right(fresh, found.weights) > max(accuracies(fresh)) + 0.05
 
 
@@ -42,6 +55,47 @@ def test_many_weak_members_that_err_together_do_not_outvote_the_best() -> None:
 def test_few_records_leave_the_best_member_alone() -> None:
     found = weights_from([Record(("a", "b", "a"), "a"), Record(("a", "a", "b"), "a")])
     assert (found.scheme, found.weights, found.n) == ("best", (1.0, 0.0, 0.0), 2)
+    assert weights_from([Record(("b", "a"), "a")]).weights == (0.0, 1.0)
+
+
+def test_where_nothing_is_gained_for_sure_the_best_member_answers_alone() -> None:
+    """Two that nearly always say the same outvote a third as good: what that gains on few questions is luck."""
+    found = weights_from(made([0.7, 0.69, 0.3], 60, shared=0.9))
+    assert found.scheme == "best" and found.right == found.best_right
+
+
+def test_on_questions_that_were_not_seen_votes_are_hardly_ever_below_the_best_member() -> None:
+    draw = random.Random(11)
+    gains = []
+    for seed in range(30):
+        accuracy = [draw.uniform(0.35, 0.8) for _ in range(draw.choice((3, 5, 7)))]
+        records = made(accuracy, 400, seed=seed, shared=draw.choice((0.0, 0.3, 0.7)))
+        known, fresh = records[:200], records[200:]
+        best = max(range(len(accuracy)), key=lambda m: accuracies(known)[m])
+        gains.append(right(fresh, weights_from(known).weights) - accuracies(fresh)[best])
+    assert sum(gain < 0 for gain in gains) <= 2 and min(gains) > -0.03
+    assert sum(gain > 0 for gain in gains) >= 8
+
+
+def test_a_gain_is_sure_only_beyond_twice_its_error() -> None:
+    ours, theirs = np.array([True] * 9 + [False]), np.zeros(10, np.bool_)
+    assert sure_gain(ours, theirs) == pytest.approx(3.0)
+    assert sure_gain(ours[:4], theirs[:4]) == 0.0
+    assert sure_gain(theirs, ours) < sure_gain(theirs, theirs) == 0.0
+
+
+@given(recorded, st.lists(st.sampled_from([0.0, 0.5, 1.0, 1.25]), min_size=5, max_size=5))
+def test_votes_as_arrays_come_to_what_counting_them_comes_to(
+    rows: list[tuple[list[str | None], str]], weights: list[float]
+) -> None:
+    records = [Record(tuple(votes), answer) for votes, answer in rows]
+    own = tuple(weights[: len(records[0].votes)])
+    ballots = Ballots.of(records)
+    expected = [winner(record.votes, own) == record.right for record in records]
+    assert ballots.hits(np.array(own)).tolist() == expected
+    assert ballots.accuracies() == pytest.approx(accuracies(records))
+    silent = [winner(record.votes, own) is None for record in records]
+    assert (ballots.winners(np.array(own)) == NOBODY).tolist() == silent
 
 
 def test_log_odds_grow_with_accuracy_and_are_0_at_chance() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,10 @@ def test_every_row_has_a_place_and_a_test() -> None:
 def test_what_a_promise_points_at_is_there(promise: str, place: str, test: str) -> None:
     assert (ROOT / place).is_file(), promise
     assert (ROOT / test).is_file() and "def test_" in (ROOT / test).read_text(encoding="utf-8"), promise
+
+
+def test_the_extras_that_are_promised_can_be_installed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = project["tool"]["setuptools"]["dynamic"]["optional-dependencies"]
+    assert {"server", "dev", "all"} <= extras.keys()
+    assert all((ROOT / file).is_file() for extra in extras.values() for file in extra["file"])

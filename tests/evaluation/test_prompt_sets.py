@@ -209,3 +209,11 @@ def test_an_image_that_is_none_or_lies_elsewhere_is_refused(tmp_path: Path, imag
     for folder in (None, tmp_path / "sets"):
         with pytest.raises(DocumentError, match=r"row 1|rows"):
             read_prompt_set(rows, "x.json", folder)
+
+
+def test_names_of_columns_are_no_formulas_either() -> None:
+    rows = [{"id": "1", "prompt": "{{-1}}", "variables": {"-1": "x"}}]
+    prompts = checked_set("a set", name="formulas", rows=rows)
+    file = prompt_set_file(prompts, "csv")
+    assert b",'-1" in file.splitlines()[0]
+    assert read_prompt_set(file, "x.csv").rows[0].variables == {"-1": "x"}

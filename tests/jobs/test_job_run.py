@@ -109,3 +109,11 @@ async def test_a_job_is_a_file_that_can_be_run_again(tmp_path: Path) -> None:
         assert make_spec(stored) == run.spec
         again = await jobs.duplicate(run.id, steps=2)
         assert again.options == {"steps": 2}
+
+
+async def test_a_job_that_takes_more_memory_than_there_is_for_models_is_ended_with_the_numbers(tmp_path: Path) -> None:
+    async with opened(tmp_path) as jobs:
+        hungry = changed(trial(eats=400_000_000), environment={"MLC_MAX_MEMORY_GB": "0.3"})
+        job = await over(await jobs.start(hungry))
+    assert job.state == "failed" and job.error is not None and job.error.type == InsufficientMemoryError.__name__
+    assert "of at most 0.3 GB" in job.error.text and "raise max_memory_gb" in job.error.text

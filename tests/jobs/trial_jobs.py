@@ -22,6 +22,10 @@ def count(options: dict[str, Any], folder: Path, report: Report) -> None:
     checkpoint = folder / "work" / "counted"
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     report.phase("counting")
+    if options.get("eats"):
+        held = b"x" * int(options["eats"])
+        time.sleep(600)
+        del held
     if options.get("child"):
         _start_child(folder, own_session=options["child"] == "escaping")
     for step in range(done + 1, steps + 1):

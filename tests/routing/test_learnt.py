@@ -152,11 +152,37 @@ def test_a_learnt_router_that_was_shown_better_decides_and_says_so(judged: tuple
 
 def test_one_that_was_not_shown_better_leaves_it_to_the_rules(judged: tuple[Predictor, Curves]) -> None:
     predictor, curves = judged
-    from dataclasses import replace
-
     doubtful = replace(curves, verdicts=tuple(replace(one, is_better=False) for one in curves.verdicts))
     assert router_with(LearntRouter(predictor, doubtful, "v")).decide(SUM.format(7, 8)).decided_by == "rules"
     assert router_with(LearntRouter(predictor, replace(curves, verdicts=()), "v")).decide("1").decided_by == "rules"
+
+
+def test_it_decides_only_where_the_points_on_both_sides_were_better(judged: tuple[Predictor, Curves]) -> None:
+    predictor, curves = judged
+    at = {one.quality_priority: one for one in curves.verdicts}
+    assert (min(at), max(at)) == (0.0, 1.0)
+    assert [one.quality_priority for one in curves.verdicts_around(0.7)] == [0.7]
+    assert [one.quality_priority for one in curves.verdicts_around(0.72)] == [0.7, 0.8]
+    worse = replace(curves, verdicts=tuple(replace(one, is_better=one != at[0.8]) for one in curves.verdicts))
+    router = router_with(LearntRouter(predictor, worse, "v"))
+    assert worse.verdict_at(0.72) == replace(at[0.8], is_better=False)
+    assert router.decide(SUM.format(7, 8), quality_priority=0.7).decided_by == "learnt"
+    assert router.decide(SUM.format(7, 8), quality_priority=0.72).decided_by == "rules"
+    beyond = replace(curves, verdicts=tuple(one for one in curves.verdicts if one.quality_priority >= 0.3))
+    assert beyond.verdict_at(0.2) is None
+    found = router_with(LearntRouter(predictor, beyond, "v")).decide(SUM.format(7, 8), quality_priority=0.2)
+    assert found.decided_by == "rules"
+
+
+def test_what_was_shown_of_models_that_are_gone_is_not_believed_of_the_others(
+    judged: tuple[Predictor, Curves],
+) -> None:
+    _, curves = judged
+    verdict = curves.verdict_at(0.7)
+    assert verdict is not None and {"sums-7b", "verse-7b"} <= set(verdict.rests_on)
+    left = tuple(replace(one, out="its endpoint is down") if one.name == "verse-7b" else one for one in CANDIDATES)
+    found = router_with(LearntRouter(*judged, "v"), left).decide(SUM.format(77, 78))
+    assert found.decided_by == "rules" and "'verse-7b'" in found.reasons[-1]
 
 
 def test_models_that_were_not_recorded_are_left_to_the_rules(judged: tuple[Predictor, Curves]) -> None:

@@ -173,3 +173,53 @@ def test_who_comes_by_a_link_elsewhere_is_asked_again_by_our_own_page(guarded: T
     answer = guarded.get("/", headers={"accept": "text/html", "sec-fetch-site": "cross-site"})
     assert answer.status_code == 401
     assert 'http-equiv="refresh"' in answer.text
+
+
+FOLLOWED = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/models", "/v1/tokenizer_info", "/api/runs"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "image"},
+        {"sec-fetch-mode": "no-cors", "sec-fetch-dest": "script"},
+        {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"},
+        {},
+    ],
+)
+def test_what_a_foreign_page_fetches_without_an_origin_reaches_nothing(
+    site: str, path: str, how: dict[str, str]
+) -> None:
+    behind = Behind()
+    assert client(behind).get(path, headers={"sec-fetch-site": site, **how}).status_code == 403
+    assert behind.origins == []
+
+
+def test_a_link_elsewhere_leads_to_pages_and_not_into_the_api() -> None:
+    asked = client(Behind())
+    led = {"sec-fetch-site": "cross-site", **FOLLOWED}
+    assert {path: asked.get(path, headers=led).status_code for path in ("/", "/metrics", HEALTH)} == {
+        "/": 200,
+        "/metrics": 200,
+        HEALTH: 200,
+    }
+    for path in ("/v1/tokenizer_info?model=m", "/tokenizer_info?model=m", "/api/runs/1/export", "/v1/models"):
+        assert asked.get(path, headers=led).status_code == 403, path
+    # Chosen from a form on a page elsewhere.
+    assert asked.post("/", headers=led).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+def test_typed_addresses_and_the_pages_own_requests_pass(site: str) -> None:
+    assert client(Behind()).get("/", headers={"sec-fetch-site": site}).status_code == 200
+
+
+def test_an_answers_own_policy_forbids_more_and_never_less() -> None:
+    async def own(request: Request) -> Response:
+        return PlainTextResponse("own", headers={"Content-Security-Policy": "sandbox"})
+
+    guarded = TestClient(Guard(Starlette(routes=[Route("/", own)]), access_for("127.0.0.1", (), "")), HOME)
+    pages, added = guarded.get("/").headers.get_list("content-security-policy")
+    assert pages.startswith("default-src 'none'") and added == "sandbox"

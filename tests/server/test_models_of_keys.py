@@ -8,9 +8,12 @@ import pytest
 
 from multi_llm_comparator.core.callers import KeyLimits
 from multi_llm_comparator.core.exceptions import ConfigurationError
+from multi_llm_comparator.services.model_manager import ModelManager
 from multi_llm_comparator.tracking.store import Store
-from tests.server.test_api_keys import guarded, made
+from tests.server.test_api_keys import PRICED, guarded, made
 from tests.support.scripted_openai_server import Act, ScriptedServer
+
+MODELS = Path(__file__).parents[2] / "models"
 
 
 async def test_a_workspace_sees_and_asks_its_own_models_alone(tmp_path: Path, store: Store) -> None:
@@ -65,3 +68,45 @@ def test_models_of_a_key_are_kept_and_checked(store: Store) -> None:
     assert found.limits.may_ask("group.a") and not found.limits.may_ask("group")
     with pytest.raises(ConfigurationError, match="models"):
         store.api_keys.create("b", limits=KeyLimits(models=("",)))
+
+
+COUNTING = "/v1/messages/count_tokens"
+
+
+async def test_tokens_of_others_models_are_not_counted_either(tmp_path: Path, store: Store) -> None:
+    _, headers = made(store, models=("own-*",))
+    async with guarded(tmp_path, store) as api:
+        body = {"model": "theirs-70b", "messages": [{"role": "user", "content": "hi"}]}
+        assert (await api.http.post(COUNTING, json=body, headers=headers)).status_code == 403
+        assert api.source.asked == []
+        assert (await api.http.post(COUNTING, json={**body, "model": "own-8b"}, headers=headers)).status_code == 200
+
+
+async def test_what_asks_for_no_text_counts_as_a_request(tmp_path: Path, store: Store) -> None:
+    chat = {"model": "demo-small", "messages": [{"role": "user", "content": "hi"}]}
+    bodies: dict[str, dict[str, object]] = {
+        COUNTING: chat,
+        "/tokenize": {"model": "demo-small", "prompt": "hi"},
+        "/v1/detokenize": {"model": "demo-small", "tokens": [1]},
+        "/query/decision": {"query": "hi"},
+        "/api/chat": {"model": "demo-small"},
+        "/api/generate": {"model": "demo-small"},
+    }
+    models = ModelManager(MODELS)
+    async with guarded(tmp_path, store, models=models) as api:
+        for path, body in bodies.items():
+            _, headers = made(store, rpm=1)
+            assert (await api.http.post("/query/decision", json={"query": "hi"}, headers=headers)).status_code == 200
+            answer = await api.http.post(path, json=body, headers=headers)
+            assert answer.status_code == 429, path
+        _, headers = made(store, rpm=1)
+        await api.http.post("/query/decision", json={"query": "hi"}, headers=headers)
+        assert (await api.http.get("/tokenizer_info?model=demo-small", headers=headers)).status_code == 429
+
+
+async def test_counting_tokens_is_within_the_budget(tmp_path: Path, store: Store) -> None:
+    _, headers = made(store, budget_per_day_usd=1.0)
+    async with guarded(tmp_path, store, config=PRICED) as api:
+        body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+        refused = await api.http.post(COUNTING, json=body, headers=headers)
+        assert refused.status_code == 429 and api.source.asked == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import time
@@ -14,6 +15,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -22,7 +24,16 @@ from multi_llm_comparator.core.exceptions import ConfigurationError
 from multi_llm_comparator.core.settings import Settings
 from multi_llm_comparator.server.access import Access
 from multi_llm_comparator.server.guard import Guard
-from multi_llm_comparator.server.oidc import BEGIN, CALLBACK, Provider, provider_by_settings
+from multi_llm_comparator.server.oidc import (
+    BEGIN,
+    CALLBACK,
+    PATIENCE_S,
+    NotSignedInError,
+    Oidc,
+    Provider,
+    provider_by_settings,
+)
+from multi_llm_comparator.server.sign_in import MAX_GUESSES
 from tests.support.served_api import listening
 
 TOKEN = "the-token-of-this-test"
@@ -38,6 +49,7 @@ class SmallProvider:
         self.signs_with = self.key
         self.asked: dict[str, list[str]] = {}
         self.exchanged: dict[str, str] = {}
+        self.times_looked_at = 0
 
     @property
     def app(self) -> Starlette:
@@ -51,6 +63,7 @@ class SmallProvider:
         )
 
     async def configuration(self, request: Request) -> Response:
+        self.times_looked_at += 1
         places = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
         told = {name: f"{self.url}/{path}" for name, path in places.items()}
         return JSONResponse({"issuer": self.issuer or self.url, **told})
@@ -185,3 +198,47 @@ async def test_a_cookie_of_any_bytes_is_no_fault_of_the_server(place: Place) -> 
         f"{place.url}{CALLBACK}?code=a&state={state}", headers={b"cookie": name.encode() + b"=\xe9\xff"}
     )
     assert answer.status_code == 403 and "another browser" in answer.text
+
+
+def scope_of(path: str) -> dict[str, Any]:
+    return {"type": "http", "path": path, "scheme": "http", "query_string": b"", "client": ("10.0.0.1", 1)}
+
+
+async def test_however_many_begin_nobodys_way_is_lost(place: Place) -> None:
+    oidc = Oidc(Provider(place.provider.url, "workbench", "hush", ("ann@example.org",)))
+    host = Headers({"host": "127.0.0.1:8501"})
+    sent = await oidc.begin(scope_of(BEGIN), host)
+    back = await place.browser.get(sent.headers["location"])
+    for _ in range(1500):
+        await oidc.begin(scope_of(BEGIN), host)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(back.headers["location"]).query).items()}
+    cookie = sent.headers["set-cookie"].partition(";")[0]
+    headers = Headers({"host": "127.0.0.1:8501", "cookie": cookie})
+    assert await oidc.who(scope_of(CALLBACK), headers, query) == "ann@example.org"
+    with pytest.raises(NotSignedInError, match="begin again"):
+        await oidc.who(scope_of(CALLBACK), headers, query)
+
+
+async def test_a_way_that_took_too_long_leads_nowhere(place: Place) -> None:
+    now = 0.0
+    oidc = Oidc(Provider(place.provider.url, "workbench", "hush", ("ann@example.org",)), lambda: now)
+    sent = await oidc.begin(scope_of(BEGIN), Headers({"host": "127.0.0.1:8501"}))
+    (state,) = parse_qs(urlsplit(sent.headers["location"]).query)["state"]
+    now = PATIENCE_S + 2
+    cookie = sent.headers["set-cookie"].partition(";")[0]
+    for late in (cookie, cookie + "0", cookie.rpartition(".")[0], "mlc_oidc_8501="):
+        with pytest.raises(NotSignedInError, match="begin again"):
+            headers = Headers({"host": "127.0.0.1:8501", "cookie": late})
+            await oidc.who(scope_of(CALLBACK), headers, {"state": state, "code": "a"})
+
+
+async def test_a_provider_that_fails_is_asked_once_for_all_and_then_left_alone(place: Place) -> None:
+    place.provider.issuer = "https://evil.test"
+    answers = await asyncio.gather(*(place.browser.get(f"{place.url}{BEGIN}") for _ in range(10)))
+    assert {one.status_code for one in answers} == {403}
+    assert place.provider.times_looked_at == 1
+
+
+async def test_who_comes_back_with_nothing_is_not_heard_as_often_as_he_likes(place: Place) -> None:
+    codes = [(await place.browser.get(f"{place.url}{CALLBACK}?code=a&state=b")).status_code for _ in range(12)]
+    assert codes == [403] * MAX_GUESSES + [429] * (12 - MAX_GUESSES)

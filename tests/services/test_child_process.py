@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
 import pytest
 
 from multi_llm_comparator.conversion import jobs
-from multi_llm_comparator.services import hub
+from multi_llm_comparator.services import child_process, hub
 from multi_llm_comparator.services.child_process import child_environment
 from multi_llm_comparator.services.model_process import ModelProcess
 from multi_llm_comparator.services.template import Template
@@ -89,3 +90,21 @@ async def test_a_conversion_has_none_and_a_download_only_the_hubs_token() -> Non
         finally:
             await child.end()
         assert sorted(name for name, value in SECRETS.items() if value in found) == shown
+
+
+# Which start what reads nothing of others (a browser, the driver's tool), or are in a process that has no keys itself.
+WITH_ALL = {"ui/kit/browser.py", "services/devices.py", "inferencers/constraints.py"}
+STARTS = {"Popen", "create_subprocess_exec", "create_subprocess_shell"}
+
+
+def test_every_process_that_is_started_has_an_environment_of_its_own() -> None:
+    package = Path(child_process.__file__).parents[1]
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            is_run = node.func.attr in ("run", "check_output") and ast.unparse(node.func.value) == "subprocess"
+            if (is_run or node.func.attr in STARTS) and all(one.arg != "env" for one in node.keywords):
+                found.append(path.relative_to(package).as_posix())
+    assert set(found) == WITH_ALL

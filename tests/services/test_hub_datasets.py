@@ -79,3 +79,18 @@ def test_a_job_brings_it_itself(hub: Any, tmp_path: Path, monkeypatch: pytest.Mo
     found = fetched_here(DataSpec(source="hf:org/rows"))
     assert Path(found.source, "data", "train.jsonl").is_file()
     assert fetched_here(found) is found
+
+
+class LyingHub(HubServer):
+    """Calls its commits as a folder elsewhere is called."""
+
+    def listing(self, repo: str) -> dict[str, Any]:
+        return {**super().listing(repo), "sha": "../../../elsewhere"}
+
+
+async def test_no_answer_of_a_hub_leads_out_of_the_folder_of_data_sets(tmp_path: Path) -> None:
+    with serving(LyingHub({"org/rows": {"train.jsonl": ROW}})) as lying:
+        client = HubClient(tmp_path / "models", endpoint=lying.url)
+        with pytest.raises(DownloadError, match="which is none"):
+            await fetch_dataset(client, named("org/rows"), tmp_path / "home")
+    assert not (tmp_path / "elsewhere").exists() and not (tmp_path / "home").exists()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
 from urllib.request import urlopen
 
+import psutil
 import pytest
 
 from multi_llm_comparator.core.exceptions import ConfigurationError
-from multi_llm_comparator.services.mlflow_pages import MlflowPages
+from multi_llm_comparator.services.mlflow_pages import LOG_FILE, MAX_LOG_BYTES, MlflowPages
 
 URI = "sqlite:////home/mlflow.db"
 SERVES = """#!{python}
@@ -71,3 +73,43 @@ def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_server_has_pages_of_its_own(tmp_path: Path) -> None:
     pages = MlflowPages("http://tracking:5000", tmp_path)
     assert (pages.state, pages.address) == ("running", "http://tracking:5000")
+
+
+def test_of_what_they_print_the_end_is_read_and_no_more_is_kept_than_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = runner(tmp_path, monkeypatch, SERVES)
+    pages.start()
+    assert wait_while_starting(pages) == "running"
+    log = tmp_path / LOG_FILE
+    with log.open("ab") as file:
+        file.truncate(MAX_LOG_BYTES)
+        file.write(b"the last line\n")
+    assert pages.problem == "the last line"
+    assert pages.state == "running" and log.stat().st_size < MAX_LOG_BYTES
+    pages.stop()
+
+
+STARTS = """
+import sys, time
+from pathlib import Path
+from multi_llm_comparator.services.mlflow_pages import MlflowPages
+pages = MlflowPages(sys.argv[1], Path(sys.argv[2]))
+pages.start()
+while pages.state == "starting":
+    time.sleep(0.05)
+print(pages.state, pages.address, flush=True)
+time.sleep(600)
+"""
+
+
+def test_they_do_not_outlive_an_app_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner(tmp_path, monkeypatch, SERVES)
+    command = [sys.executable, "-c", STARTS, URI, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as app:
+        assert app.stdout is not None
+        assert app.stdout.readline().startswith("running http://127.0.0.1:")
+        started = psutil.Process(app.pid).children(recursive=True)
+        assert len(started) == 2
+        app.kill()
+    assert psutil.wait_procs(started, timeout=60)[1] == []

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.ui.kit.navigation import page_names
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 300
 ALONE = ("unshare", "-rn", "sh", "-c")
@@ -19,7 +21,7 @@ from tests.ui.test_app import address_of, free_port, started
 from pathlib import Path
 with started(Path(sys.argv[1]), "--port", str(free_port()), "--no-browser") as app:
     address = address_of(app)
-    for page in ("", "models", "plans", "groups", "history", "usage", "settings", "metrics"):
+    for page in sys.argv[2:]:
         with urllib.request.urlopen(f"{address}/{page}", timeout=60) as answer:
             print(page, answer.status)
 """
@@ -41,16 +43,16 @@ def alone(*words: str, home: Path) -> str:
 
 
 @pytest.mark.nightly
-def test_models_answer_and_the_hub_says_that_it_cannot_be_reached(tmp_path: Path) -> None:
+def test_models_answer_are_measured_and_tuned_and_the_hub_says_that_it_cannot_be_reached(tmp_path: Path) -> None:
     said = alone("-m", "tests.ui.without_a_route", home=tmp_path).splitlines()
-    assert said[0] == "answers: done done"
-    assert said[1].startswith("hub: ")
+    assert said[:2] == ["answers: done done", "measured: done"]
+    assert said[2].startswith("hub: ")
+    assert said[3] == "tuned: done"
+    assert (tmp_path / "mlflow.db").is_file()
 
 
 @pytest.mark.nightly
 def test_every_page_is_served(tmp_path: Path) -> None:
-    said = alone("-c", PAGES, str(tmp_path), home=tmp_path)
-    assert said.splitlines() == [
-        " 200",
-        *(f"{page} 200" for page in ("models", "plans", "groups", "history", "usage", "settings", "metrics")),
-    ]
+    pages = [*page_names(), "metrics", "status"]
+    said = alone("-c", PAGES, str(tmp_path), *pages, home=tmp_path)
+    assert said.splitlines() == [f"{page} 200" for page in pages]

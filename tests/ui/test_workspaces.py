@@ -15,6 +15,7 @@ from multi_llm_comparator.core.exceptions import NotAllowedError, RunNotFoundErr
 from multi_llm_comparator.core.page_headers import CALLER_HEADER, NAME_HEADER, SCOPES_HEADER
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.plans.saved import SavedPlans
+from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.tracking.api_keys import ApiKey
 from multi_llm_comparator.tracking.records import RunFilter
 from multi_llm_comparator.ui.kit import preferences, visitor
@@ -181,3 +182,14 @@ def test_choices_and_presets_of_one_are_not_anothers(bench: Workbench) -> None:
         assert preferences.load().panes and [one.name for one in Presets().list()] == ["calm"]
     assert {path.name for path in (get_settings().home / "workspaces").iterdir()} == {ann.id}
     assert bench.bridge.run(bench.runs.count(RunFilter())) == 0
+
+
+def test_a_run_that_a_key_reads_in_is_its_own(bench: Workbench, door: Door) -> None:
+    ann, bob = key_of(bench, "Ann"), key_of(bench, "Bob")
+    with acting_for(as_caller(ann)):
+        run = asked_of(bench, ids_by_name(bench)["ash"], prompt="A secret")
+        exported = bench.bridge.run(RunFiles(bench.runs).data("comparison", run.id, "json"))
+        read_in = bench.bridge.run(bench.comparisons.import_run(exported)).id
+        assert {one.id for one in bench.bridge.run(bench.runs.list())} == {run.id, read_in}
+    with acting_for(as_caller(bob)), pytest.raises(RunNotFoundError):
+        bench.bridge.run(bench.comparisons.get(read_in))

@@ -20,13 +20,16 @@ _SAME = {
     "人民币": "元", "cny": "元", "rmb": "元", "¥": "元", "￥": "元", "美元": "$", "usd": "$", "dollar": "$",
     "dollars": "$", "欧元": "€", "eur": "€", "euro": "€", "euros": "€", "英镑": "£", "gbp": "£",
 }  # fmt: skip
-_TIMES = (
-    (r"\s?(?:个)?工作日|\s?(?:business |working )days?", 1 / 21),
-    (r"\s?[天日](?!元)|\s?days?", 1 / 30.4375),
-    (r"\s?(?:周|个?星期)|\s?weeks?", 1 / 4.348),
-    (r"\s?个?月|\s?months?", 1.0),
-    (r"\s?个?季度|\s?quarters?", 3.0),
-    (r"\s?(?:年|years?)", 12.0),
+_TIMES = tuple(
+    (re.compile(words, re.IGNORECASE), months)
+    for words, months in (
+        (r"\s?(?:个)?工作日|\s?(?:business |working )days?", 1 / 21),
+        (r"\s?[天日](?!元)|\s?days?", 1 / 30.4375),
+        (r"\s?(?:周|个?星期)|\s?weeks?", 1 / 4.348),
+        (r"\s?个?月|\s?months?", 1.0),
+        (r"\s?个?季度|\s?quarters?", 3.0),
+        (r"\s?(?:年|years?)", 12.0),
+    )
 )
 _HALF_YEAR = re.compile(r"半年|half a year", re.IGNORECASE)
 
@@ -70,7 +73,7 @@ def months_in(text: str) -> float | None:
     found = [6.0] if _HALF_YEAR.search(plain) else []
     for one in numbers_in(plain):
         for words, months in _TIMES:
-            if re.match(words, plain[one.end :], re.IGNORECASE):
+            if words.match(plain, one.end):
                 # A year of the calendar is no time span.
                 if months == 12.0 and abs(one.value) > 1900:
                     break

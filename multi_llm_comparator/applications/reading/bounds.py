@@ -6,6 +6,8 @@ from multi_llm_comparator.core.exceptions import DocumentError
 from multi_llm_comparator.core.readable import size
 
 MAX_FILE_BYTES = 64 * 2**20
+# Of the documents of all runs together, as they were given.
+MAX_KEPT_BYTES = 4 * 2**30
 # Of the text that a model is asked about. 300 dense pages have about one million characters.
 MAX_TEXT_CHARS = 4_000_000
 MAX_PIECE_CHARS = 20_000

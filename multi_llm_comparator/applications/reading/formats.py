@@ -29,6 +29,8 @@ FORMATS = {
     "xlsx": "xlsx",
     "xlsm": "xlsx",
 }
+# Read by a model that sees.
+PICTURES = ("png", "jpg", "jpeg", "webp", "gif")
 KNOWN = "text, Markdown, HTML, PDF, DOCX, CSV and XLSX"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PLAIN = ("text", "markdown", "html", "csv")

@@ -7,12 +7,14 @@ import contextlib
 import signal
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from multi_llm_comparator.applications.reading.bounds import (
     MAX_CPU_S,
     MAX_FILE_BYTES,
     MAX_LINE_BYTES,
     MAX_MEMORY_BYTES,
+    MAX_READERS,
     MAX_WALL_S,
     too_large,
     too_much_memory,
@@ -23,6 +25,8 @@ from multi_llm_comparator.core.stored_images import StoredImage
 from multi_llm_comparator.services.asked_process import AskedProcess
 from multi_llm_comparator.services.child_process import child_environment
 
+# Of each event loop: a program may have several, one after another.
+_places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 # Its libraries compute little; threads of their own would only take memory.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -43,8 +47,13 @@ async def read_image(name: str, data: bytes) -> StoredImage:
     return StoredImage(**found["image"]).check()
 
 
+def places() -> asyncio.Semaphore:
+    """Those of the processes that read, of whoever wants one on this event loop: each may take two gigabytes."""
+    return _places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_READERS))
+
+
 async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
-    """Have a child process do what :mod:`applications.reading.child` can. Cancelling ends it.
+    """Have a child process do what :mod:`applications.reading.child` can, when its turn has come. Cancelling ends it.
 
     Raises:
         DocumentError: it refused, took too much memory or time, or ended unexpectedly.
@@ -52,6 +61,11 @@ async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
     name = request["name"]
     if len(data) > MAX_FILE_BYTES:
         raise too_large(name, len(data))
+    async with places():
+        return await _asked_new(request, data)
+
+
+async def _asked_new(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
     child = await AskedProcess.start(
         "multi_llm_comparator.applications.reading.child",
         max_line_bytes=MAX_LINE_BYTES,
@@ -61,7 +75,9 @@ async def ask_child(request: Mapping[str, Any], data: bytes) -> dict[str, Any]:
         async with asyncio.timeout(MAX_WALL_S):
             return await _asked(child, request, data)
     except TimeoutError as exc:
-        raise DocumentError(f"{name!r} took longer than {MAX_WALL_S / 60:.0f} minutes to be read; split it") from exc
+        raise DocumentError(
+            f"{request['name']!r} took longer than {MAX_WALL_S / 60:.0f} minutes to be read; split it"
+        ) from exc
     finally:
         await child.end()
 

@@ -16,12 +16,11 @@ async def ensemble(desk: Desk) -> Outcome:
     desk.enter("answering")
     if spec.samples > 1 and any((member.config or spec.config).is_greedy for member in spec.members):
         desk.note("greedy_samples")
-    before: list[str] = []
-    calls: list[Call] = []
+    kept: list[Call] = []
     for layer in range(1, spec.rounds + 1):
         asked = spec.question
-        if before:
-            asked = prompt("refine", asked, answers=answers_text(before, asked))
+        if kept:
+            asked = prompt("refine", asked, answers=answers_text([call.text for call in kept], asked))
         conversation = desk.conversation(asked)
         calls = await together(
             [
@@ -30,7 +29,8 @@ async def ensemble(desk: Desk) -> Outcome:
                 for sample in range(spec.samples)
             ]
         )
-        before = [call.text for call in calls if call.is_done] or before
+        # A layer in which everybody fails leaves the answers of the one before.
+        kept = [call for call in calls if call.is_done] or kept
         if desk.is_overdue:
             break
-    return await integrated(desk, calls, "ensemble")
+    return await integrated(desk, kept, "ensemble")

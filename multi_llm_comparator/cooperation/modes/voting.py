@@ -53,7 +53,11 @@ async def voting(desk: Desk) -> Outcome:
             # In a fixed order that does not tell how many said what.
             said = sorted({call.text.strip() for call, _ in heard.calls if call.is_done})
             asked = prompt("vote_again", asked, answers=answers_text(said, asked))
-        heard = await _Round(desk, desk.conversation(asked), round_).hold()
+        latest = await _Round(desk, desk.conversation(asked), round_).hold()
+        if round_ > 1 and not any(call.is_done for call, _ in latest.calls):
+            # What was said before stands.
+            break
+        heard = latest
         count = await _count(desk, heard, round_)
         if count.tally.share > MAJORITY or desk.is_overdue:
             break
@@ -111,7 +115,7 @@ class _Round:
         if call.is_done and (ballot := ballot_of(call.text, spec.question, spec.answers)) is not None:
             self._heard.ballots[call.key] = ballot
             call.ballot = ballot.shown
-        self._desk.count(Count(tally(self._heard.votes()), self._number, self._heard.shown()))
+            self._desk.count(Count(tally(self._heard.votes()), self._number, self._heard.shown()))
 
     def _cast(self) -> list[Vote]:
         return [vote for vote in self._heard.votes() if vote.choice is not None]

@@ -35,6 +35,15 @@ SILENT_LOAD_S = 10.0
 
 
 @dataclass
+class _BegunCall:
+    """A call of a tool so far. Its pieces stay apart: put together with each, it would be copied as often."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+
+@dataclass
 class ServedAnswer:
     """One answer so far. Times are the events' own. ``model`` is who was asked, ``usd`` what it cost, if known.
 
@@ -54,7 +63,7 @@ class ServedAnswer:
     run_id: str = ""
     progress: list[str] = field(default_factory=list)
     figures: dict[str, Any] | None = None
-    calls: list[ToolCall] = field(default_factory=list)
+    begun_calls: list[_BegunCall] = field(default_factory=list)
     pieces: list[TokenPiece] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
     thought_tokens: int = 0
@@ -93,12 +102,16 @@ class ServedAnswer:
     def _call(self, event: ToolCallDelta) -> None:
         self.tokens = event.tokens
         self.first_text_at = self.first_text_at or event.at
-        while len(self.calls) <= event.index:
-            self.calls.append(ToolCall(id="", name="", arguments=""))
-        call = self.calls[event.index]
-        self.calls[event.index] = ToolCall(
-            id=call.id or event.id, name=call.name or event.name, arguments=call.arguments + event.arguments
-        )
+        while len(self.begun_calls) <= event.index:
+            self.begun_calls.append(_BegunCall())
+        call = self.begun_calls[event.index]
+        call.id, call.name = call.id or event.id, call.name or event.name
+        call.pieces.append(event.arguments)
+
+    @property
+    def calls(self) -> list[ToolCall]:
+        """As far as they have come; put together at each look."""
+        return [ToolCall(id=one.id, name=one.name, arguments="".join(one.pieces)) for one in self.begun_calls]
 
     @property
     def whole_text(self) -> str:
@@ -125,7 +138,7 @@ class ServedAnswer:
     @property
     def calls_tools(self) -> bool:
         """Whether it ended by asking for tools to be run."""
-        return bool(self.calls) and not self.is_cut
+        return bool(self.begun_calls) and not self.is_cut
 
     @property
     def stop_text(self) -> str | None:

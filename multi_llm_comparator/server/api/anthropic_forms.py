@@ -21,6 +21,7 @@ from multi_llm_comparator.server.api.forms import (
     ImageAddress,
     JsonSchema,
     Name,
+    Several,
     Share,
     Stops,
     Text,
@@ -142,7 +143,7 @@ Block = Annotated[TextPart | ImageBlock | ToolUse | ToolResult | Thinking, Field
 
 class AnthropicTurn(Form):
     role: Literal["user", "assistant", "system"]
-    content: Annotated[list[Block], BeforeValidator(_said_only), Field(max_length=MAX_PARTS)]
+    content: Annotated[Several[Block], BeforeValidator(_said_only), Field(max_length=MAX_PARTS)]
 
     def messages(self) -> Iterator[Message]:
         """The turn as messages: each result of a call is one of its own, before what else is said."""
@@ -209,7 +210,7 @@ class Asked(Form):
     }
 
     model: Name | None = Field(default=None, description="a local model, an endpoint, a group, a pool or a node")
-    messages: Annotated[list[AnthropicTurn], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
+    messages: Annotated[Several[AnthropicTurn], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
         description="roles user, assistant; text, or a list of blocks: text, images, calls of tools and what came of "
         "them; a last one of the assistant is continued"
     )

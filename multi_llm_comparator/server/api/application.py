@@ -30,7 +30,7 @@ from multi_llm_comparator.server.api import (
     tokenizers,
     upkeep,
 )
-from multi_llm_comparator.server.api.bounds import MAX_AT_ONCE, MAX_BODY_BYTES, Crowd
+from multi_llm_comparator.server.api.bounds import BODY_S, MAX_AT_ONCE, MAX_BODY_BYTES, MAX_HELD_BYTES, Crowd
 from multi_llm_comparator.server.api.errors import (
     ApiError,
     error_response,
@@ -56,6 +56,8 @@ def make_api(
     lifespan: Lifespan[FastAPI] | None = None,
     most_at_once: int = MAX_AT_ONCE,
     most_bytes: int = MAX_BODY_BYTES,
+    most_held_bytes: int = MAX_HELD_BYTES,
+    body_s: float = BODY_S,
 ) -> FastAPI:
     """The API over what ``served`` returns, which is asked at each request.
 
@@ -63,7 +65,10 @@ def make_api(
         lifespan: what is opened before the first request and closed after the last.
         most_at_once: requests in work at the same time.
         most_bytes: of one body.
+        most_held_bytes: of the bodies of all requests in work.
+        body_s: within which a body must have come.
     """
+    crowd = Middleware(Crowd, most=most_at_once, most_bytes=most_bytes, most_held_bytes=most_held_bytes, body_s=body_s)
     api = FastAPI(
         title="Multi-LLM Comparator",
         version=__version__,
@@ -71,13 +76,10 @@ def make_api(
         # Their pages load scripts from elsewhere, which the guard forbids.
         docs_url=None,
         redoc_url=None,
-        middleware=[
-            Middleware(NamedRequests),
-            Middleware(HeadAsGet),
-            Middleware(Crowd, most=most_at_once, most_bytes=most_bytes),
-        ],
+        middleware=[Middleware(NamedRequests), Middleware(HeadAsGet), crowd],
     )
     api.state.served = served
+    api.state.shared_pages = shared.SharedPages()
     families = (completions, responses, messages, models, tokenizers, embeddings)
     for family in (module.router for module in families):
         api.include_router(family, prefix="/v1")

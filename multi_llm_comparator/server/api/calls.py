@@ -44,13 +44,13 @@ async def whole_answer(
     meter = Meter(served, request, target)
     await meter.admit(requests)
     with meter.acting():
-        answers, status = Answers(served, target, _in_order(request, requests)), FAULT
+        answers, status = Answers(served, target, in_order(request, requests)), FAULT
     try:
         response = JSONResponse(written(target, await unless_left(request.receive, answers.whole())))
         status = ANSWERED
         return response
     except (ApiError, ClientLeftError) as exc:
-        status = _status_of(exc)
+        status = status_of(exc)
         raise
     finally:
         answers.close()
@@ -72,11 +72,11 @@ async def streamed_answer(
     meter = Meter(served, request, target)
     await meter.admit(requests)
     with meter.acting():
-        answers = Answers(served, target, _in_order(request, requests))
+        answers = Answers(served, target, in_order(request, requests))
     try:
         await unless_left(request.receive, answers.begin())
     except BaseException as exc:
-        meter.end(answers.answers, _status_of(exc))
+        meter.end(answers.answers, status_of(exc))
         raise
 
     async def chunks() -> AsyncGenerator[bytes, None]:
@@ -96,13 +96,13 @@ async def streamed_answer(
     return Streamed(chunks(), media_type, ended)
 
 
-def _in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+def in_order(request: Request, requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
     """The requests with their caller's priority."""
     priority = caller_of(request.scope).limits.priority
     return [replace(one, priority=priority) for one in requests]
 
 
-def _status_of(error: BaseException) -> int:
+def status_of(error: BaseException) -> int:
     """As the usage has it."""
     if isinstance(error, ApiError):
         return error.status

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BeforeValidator, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from multi_llm_comparator.core.config import ModelConfig
 from multi_llm_comparator.core.embeddings import EmbedResult, Tokens, packed
@@ -17,7 +19,7 @@ from multi_llm_comparator.groups.embedding import GatewayEmbedder
 from multi_llm_comparator.server.api.answers import ServedAnswer, target_of
 from multi_llm_comparator.server.api.calls import as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.forms import Form, Name, Text, as_list, example
+from multi_llm_comparator.server.api.forms import Form, Name, Several, Text, as_list, example
 from multi_llm_comparator.server.api.ollama_forms import plain_name
 from multi_llm_comparator.server.api.openai_forms import HINTS
 from multi_llm_comparator.server.api.plan_models import is_run
@@ -29,8 +31,10 @@ router = APIRouter(tags=["OpenAI"])
 ollama_router = APIRouter(prefix="/api", tags=["Ollama"])
 # As many as OpenAI takes.
 MAX_INPUTS, MAX_IDS = 2048, 300_000
+# Vectors.
+WRITTEN_AT_ONCE = 32
 TokenId = Annotated[int, Field(ge=0, lt=2**31)]
-Ids = Annotated[list[TokenId], Field(min_length=1, max_length=MAX_IDS)]
+Ids = Annotated[Several[TokenId], Field(min_length=1, max_length=MAX_IDS)]
 Input = Annotated[str, Field(min_length=1, max_length=8 * 2**20)]
 
 
@@ -41,7 +45,7 @@ def as_inputs(value: Any) -> Any:
     return as_list(value)
 
 
-Inputs = Annotated[list[Input | Ids], BeforeValidator(as_inputs), Field(min_length=1, max_length=MAX_INPUTS)]
+Inputs = Annotated[Several[Input | Ids], BeforeValidator(as_inputs), Field(min_length=1, max_length=MAX_INPUTS)]
 
 
 class EmbeddingsForm(Form):
@@ -67,7 +71,7 @@ class EmbedForm(Form):
     neutral: ClassVar = {"dimensions": (), "truncate": (False, True)}
 
     model: Name | None = None
-    input: Annotated[list[Input], BeforeValidator(as_list), Field(min_length=1, max_length=MAX_INPUTS)]
+    input: Annotated[Several[Input], BeforeValidator(as_list), Field(min_length=1, max_length=MAX_INPUTS)]
 
 
 class OldEmbedForm(Form):
@@ -84,13 +88,14 @@ async def embeddings(form: EmbeddingsForm, request: Request) -> Response:
     """Vectors that stand for texts."""
     target, result = await _embedded(request, form.model, form.texts())
     is_packed = form.encoding_format == "base64"
-    data = [
-        {"object": "embedding", "index": number, "embedding": packed(one) if is_packed else list(one)}
-        for number, one in enumerate(result.vectors)
-    ]
+
+    def shown(number: int) -> dict[str, Any]:
+        one = result.vectors[number]
+        return {"object": "embedding", "index": number, "embedding": packed(one) if is_packed else list(one)}
+
     tokens = sum(result.tokens)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return JSONResponse({"object": "list", "data": data, "model": target, "usage": usage})
+    return await written({"object": "list", "model": target, "usage": usage}, "data", len(result.vectors), shown)
 
 
 @ollama_router.post("/embed")
@@ -99,8 +104,8 @@ async def embed(form: EmbedForm, request: Request) -> Response:
     began_at = time.perf_counter()
     target, result = await _embedded(request, form.model, list(form.input))
     took = int((time.perf_counter() - began_at) * 1e9)
-    body = {"model": target, "embeddings": [list(one) for one in result.vectors], "total_duration": took}
-    return Response(as_json({**body, "load_duration": 0, "prompt_eval_count": sum(result.tokens)}), media_type=_JSON)
+    body = {"model": target, "total_duration": took, "load_duration": 0, "prompt_eval_count": sum(result.tokens)}
+    return await written(body, "embeddings", len(result.vectors), lambda number: list(result.vectors[number]))
 
 
 @ollama_router.post("/embeddings")
@@ -111,6 +116,17 @@ async def old_embeddings(form: OldEmbedForm, request: Request) -> Response:
 
 
 _JSON = "application/json"
+
+
+async def written(body: dict[str, Any], name: str, count: int, shown: Callable[[int], Any]) -> Response:
+    """``body`` with so many vectors under ``name``. Thousands are a second's work: others get their turn within."""
+    pieces = list[bytes]()
+    for start in range(0, count, WRITTEN_AT_ONCE):
+        some = range(start, min(count, start + WRITTEN_AT_ONCE))
+        pieces.append(as_json([shown(number) for number in some])[1:-1])
+        await asyncio.sleep(0)
+    listed = b",".join(pieces)
+    return Response(as_json(body)[:-1] + f',"{name}":['.encode() + listed + b"]}", media_type=_JSON)
 
 
 async def _embedded(request: Request, model: str | None, texts: list[str | Tokens]) -> tuple[str, EmbedResult]:

@@ -70,6 +70,7 @@ _ANTHROPIC_TYPES = {
     403: "permission_error",
     404: "not_found_error",
     405: "invalid_request_error",
+    408: "timeout_error",
     413: "request_too_large",
     415: "invalid_request_error",
     429: "rate_limit_error",
@@ -84,6 +85,11 @@ _WORDS = {
     405: "{path!r} does not take {method}; GET /openapi.json lists what it takes",
     413: "the body is too large; shorten what it asks",
 }
+
+
+def words_for(status: int, **filled: str) -> str:
+    """What is said of a status of HTTP itself."""
+    return _WORDS.get(status, "{phrase}").format(**filled, phrase=HTTPStatus(status).phrase)
 
 
 class ApiError(Exception):
@@ -133,7 +139,8 @@ def field_error(problems: Sequence[Mapping[str, Any]], refused: Mapping[str, str
         said = f"{param!r} {refused[name]}" if name in refused else f"there is no field {param!r}; take it out"
         return ApiError(said, code="unsupported_parameter" if name in refused else "unknown_parameter", param=param)
     if not param:
-        return ApiError("the body must be one JSON object", code="invalid_json")
+        said = problem["msg"].removeprefix("Value error, ") if problem["type"] == "value_error" else ""
+        return ApiError(said or "the body must be one JSON object", code="invalid_json")
     if problem["type"] == "missing":
         return ApiError(f"{param!r} is missing; give it", code="missing_required_parameter", param=param)
     said = str(problem["msg"]).removeprefix("Value error, ")
@@ -208,11 +215,7 @@ async def tell_http_error(request: Request, error: Exception) -> Response:
     if (options := told_options(request, error)) is not None:
         return options
     status = error.status_code
-    said = _WORDS.get(status, "{phrase}").format(
-        method=request.method,
-        path=request.url.path,
-        phrase=HTTPStatus(status).phrase,
-    )
+    said = words_for(status, method=request.method, path=request.url.path)
     response = error_response(request.url.path, ApiError(said, status), request_id_of(request.scope))
     response.headers.update(allowed(error))
     return response

@@ -5,13 +5,15 @@ silence, so that an answer is never other than it was asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, FailFast, Field, model_validator
 
 from multi_llm_comparator.core.constraints import Constraint
 from multi_llm_comparator.core.exceptions import InvalidParameterError
 
+# No form of any standard has half as many.
+MAX_FIELDS = 200
 MAX_MESSAGES = 2048
 MAX_PARTS = 256
 MAX_CHOICES = 16
@@ -37,7 +39,10 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Stops = Annotated[list[Stop], BeforeValidator(as_list), Field(max_length=16)]
+T = TypeVar("T")
+# The first mistake is told, so no others are looked for: a body can hold millions.
+Several = Annotated[list[T], FailFast()]
+Stops = Annotated[Several[Stop], BeforeValidator(as_list), Field(max_length=16)]
 
 
 class Form(BaseModel):
@@ -53,6 +58,8 @@ class Form(BaseModel):
     def _without_what_asks_for_nothing(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
+        if len(data) > MAX_FIELDS:
+            raise ValueError(f"more than {MAX_FIELDS} fields are in one object; no form here has so many")
         return {name: value for name, value in data.items() if not cls._asks_for_nothing(name, value)}
 
     @classmethod
@@ -114,8 +121,8 @@ def as_parts(value: Any) -> Any:
     return [{"type": "text", "text": value}] if isinstance(value, str) else value
 
 
-Content = Annotated[list[TextPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
-SeenContent = Annotated[list[SeenPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
+Content = Annotated[Several[TextPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
+SeenContent = Annotated[Several[SeenPart], BeforeValidator(as_parts), Field(max_length=MAX_PARTS)]
 
 
 def joined(parts: Sequence[TextPart | SeenPart]) -> str:

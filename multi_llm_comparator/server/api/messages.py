@@ -16,11 +16,20 @@ from multi_llm_comparator.core.requests import GenerationRequest
 from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.server.api.answers import Answers, ServedAnswer, check_temperature, target_of, tokens_within
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
-from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, served_by, streamed_answer, whole_answer
+from multi_llm_comparator.server.api.calls import (
+    EVENT_STREAM,
+    as_event,
+    in_order,
+    served_by,
+    status_of,
+    streamed_answer,
+    whole_answer,
+)
 from multi_llm_comparator.server.api.errors import ApiError, anthropic_body
 from multi_llm_comparator.server.api.plan_models import is_run, refuse_for_plan
 from multi_llm_comparator.server.api.request_ids import request_id_of
-from multi_llm_comparator.server.leaving import unless_left
+from multi_llm_comparator.server.leaving import ClientLeftError, unless_left
+from multi_llm_comparator.server.metering import ANSWERED, FAULT, Meter
 
 router = APIRouter(tags=["Anthropic"])
 # Every request has a bound on its tokens here; one that is beyond a plan's answer changes nothing.
@@ -75,11 +84,19 @@ async def count_tokens(form: Asked, request: Request) -> Response:
         raise ApiError("the tokens of a plan or a cooperation are counted when it is run", param="model")
     config = ModelConfig(max_tokens=1, n_ctx=served.n_ctx)
     asked = GenerationRequest(messages=form.asked(), config=config, continue_final=form.continues, **form.tools_asked())
-    answers = Answers(served, target, [asked])
+    meter, status = Meter(served, request, target), FAULT
+    await meter.admit([asked])
+    with meter.acting():
+        answers = Answers(served, target, in_order(request, [asked]))
     try:
         tokens = await unless_left(request.receive, _read(answers))
+        status = ANSWERED
+    except (ApiError, ClientLeftError) as exc:
+        status = status_of(exc)
+        raise
     finally:
         answers.close()
+        meter.end(answers.answers, status)
     if not tokens:
         said = f"{target!r} is answered by an endpoint that does not say how many tokens a prompt has"
         raise ApiError(said, param="model")

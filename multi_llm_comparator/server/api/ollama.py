@@ -30,7 +30,7 @@ from multi_llm_comparator.server.api.ollama_forms import (
 from multi_llm_comparator.server.api.plan_models import is_run
 from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.metering import refuse_models
+from multi_llm_comparator.server.metering import counted, refuse_models
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.services.loaded_model import LoadedModel
 
@@ -151,13 +151,13 @@ async def _loaded(request: Request, form: OllamaForm, config: ModelConfig, put: 
     """Load a local model ahead of its first question; whatever else answers has nothing to load."""
     served = await served_by(request)
     target = plain_name(served.models, target_of(served, form.model))
-    refuse_models(caller_of(request.scope), [target])
-    offer = offer_of(served, target)
-    if offer.info is not None:
-        try:
-            await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
-        except MultiLLMError as exc:
-            raise api_error(type(exc).__name__, str(exc)) from exc
+    async with counted(served, request, target):
+        offer = offer_of(served, target)
+        if offer.info is not None:
+            try:
+                await unless_left(request.receive, served.there(served.engine.load(offer.info.id, config)))
+            except MultiLLMError as exc:
+                raise api_error(type(exc).__name__, str(exc)) from exc
     body = {**_head(offer.name), **put(""), "done": True, "done_reason": "load"}
     return Response(as_json(body) + b"\n", media_type=JSON_LINES) if form.stream else JSONResponse(body)
 

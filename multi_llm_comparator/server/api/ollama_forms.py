@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -18,6 +20,7 @@ from multi_llm_comparator.server.api.forms import (
     JsonSchema,
     Name,
     Penalty,
+    Several,
     Share,
     Stops,
     Temperature,
@@ -153,8 +156,8 @@ class OllamaMessage(Form):
     thinking: Text = Field(default="", description="what an assistant thought before it answered")
     role: Literal["system", "user", "assistant", "tool"]
     content: Text = ""
-    images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
-    tool_calls: Annotated[list[OllamaCall], Field(max_length=MAX_CALLS)] = Field(default=[])
+    images: Annotated[Several[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
+    tool_calls: Annotated[Several[OllamaCall], Field(max_length=MAX_CALLS)] = Field(default=[])
     tool_name: str = Field(default="", max_length=128, description="of the role tool: the function that was called")
     tool_call_id: CallId = Field(default="", description="of the role tool: the call, where it has an id")
 
@@ -165,22 +168,21 @@ class OllamaChatForm(OllamaForm):
     model_config = example({"model": "demo-small", "messages": [{"role": "user", "content": "What is 12 + 30?"}]})
     neutral: ClassVar = {**OllamaForm.neutral}
 
-    messages: Annotated[list[OllamaMessage], Field(max_length=MAX_MESSAGES)] = Field(
+    messages: Annotated[Several[OllamaMessage], Field(max_length=MAX_MESSAGES)] = Field(
         default=[], description="roles system, user, assistant, tool; none of them loads the model"
     )
     tools: ToolForms = Field(default=[], description="functions that the model may call, where its template has tools")
 
     def asked(self) -> tuple[Message, ...]:
         """The conversation. What came of a call belongs to the first call of that function without a result."""
-        messages, open_calls = [], list[ToolCall]()
+        messages, open_calls = [], OpenCalls()
         for number, one in enumerate(self.messages):
             calls = tuple(_call(call, f"{number}_{place}") for place, call in enumerate(one.tool_calls))
-            open_calls += calls
+            open_calls.add(calls)
             told = ""
             if one.role == "tool":
-                named = [call for call in open_calls if one.tool_name in ("", call.name)]
-                told = one.tool_call_id or (named[0].id if named else "")
-                open_calls = [call for call in open_calls if call.id != told]
+                told = one.tool_call_id or open_calls.first(one.tool_name)
+                open_calls.end(told)
             images = tuple(map(_as_address, one.images))
             thought = one.thinking if one.role == "assistant" else ""
             messages.append(Message(one.role, one.content, images, thought, tool_calls=calls, tool_call_id=told))
@@ -188,6 +190,31 @@ class OllamaChatForm(OllamaForm):
 
     def tools_asked(self) -> dict[str, Any]:
         return tools_asked(self.tools, "auto", several=True)
+
+
+class OpenCalls:
+    """Calls without a result, in their order. Each is looked at a few times, however many there are."""
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+        # By the name of the function, "" for all: their ids.
+        self._waiting: dict[str, deque[str]] = {}
+
+    def add(self, calls: Sequence[ToolCall]) -> None:
+        for call in calls:
+            self._open.add(call.id)
+            for name in ("", call.name):
+                self._waiting.setdefault(name, deque()).append(call.id)
+
+    def first(self, name: str) -> str:
+        """The id of the first that is open, of any function where ``name`` is empty; "" for none."""
+        waiting = self._waiting.get(name, deque())
+        while waiting and waiting[0] not in self._open:
+            waiting.popleft()
+        return waiting[0] if waiting else ""
+
+    def end(self, call_id: str) -> None:
+        self._open.discard(call_id)
 
 
 def _call(call: OllamaCall, number: str) -> ToolCall:
@@ -216,7 +243,7 @@ class OllamaGenerateForm(OllamaForm):
     }
 
     prompt: Text = Field(default="", description="what to answer; none loads the model")
-    images: Annotated[list[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
+    images: Annotated[Several[Text], Field(max_length=MAX_IMAGES)] = Field(default=[], description="in base64")
     system: Text = Field(default="", description="the system prompt")
     raw: bool = Field(default=False, description="give the prompt to the model as it is, without a chat template")
 

@@ -21,6 +21,7 @@ from multi_llm_comparator.server.api.forms import (
     Name,
     Penalty,
     SeenContent,
+    Several,
     Share,
     Stops,
     Temperature,
@@ -47,7 +48,7 @@ HINTS = frozenset(
     }
 )
 MAX_PROMPT_TOKENS = 256 * 1024
-Ids = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
+Ids = Annotated[Several[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=MAX_PROMPT_TOKENS)]
 # Of a standard seed only that the same one means the same matters.
 _SEEDS = 2**32
 DEFAULT_COMPLETION_TOKENS = 16
@@ -95,6 +96,13 @@ class ChatMessage(Form):
         )
 
 
+def _few_biases(value: Any) -> Any:
+    """Raises ValueError: too many, which would be looked at one by one first."""
+    if isinstance(value, dict) and len(value) > MAX_LOGIT_BIASES:
+        raise ValueError(f"at most {MAX_LOGIT_BIASES} tokens have a bias")
+    return value
+
+
 class Sampling(Form):
     """The fields that both kinds of completion have."""
 
@@ -115,7 +123,7 @@ class Sampling(Form):
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**64, description="answer `i` of `n` uses `seed + i`")
     min_p: Share = Field(default=0.0, description="least share of the likeliest token's probability; 0 for all")
     typical_p: Share = Field(default=1.0, description="locally typical sampling: its share; 1 for all")
-    logit_bias: Annotated[dict[str, Bias], Field(max_length=MAX_LOGIT_BIASES)] = Field(
+    logit_bias: Annotated[dict[str, Bias], BeforeValidator(_few_biases)] = Field(
         default={}, description="by token id, -100 (never) to 100 (always), added to its logit"
     )
     frequency_penalty: Penalty = Field(default=0.0, description="against tokens by how often they occurred, -2 to 2")
@@ -216,7 +224,7 @@ class ChatForm(Sampling):
         "web_search_options": (),
     }
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
+    messages: Annotated[Several[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] = Field(
         description="roles system, developer, user, assistant, tool; text, or a list of parts: text, and images for "
         "models that see"
     )
@@ -308,7 +316,7 @@ class CompletionForm(Sampling):
         "suffix": ("",),
     }
 
-    prompt: Annotated[list[Text | Ids], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = (
+    prompt: Annotated[Several[Text | Ids], BeforeValidator(as_prompts), Field(min_length=1, max_length=MAX_PROMPTS)] = (
         Field(description=f"a text, or its token ids; or a list of at most {MAX_PROMPTS} of either")
     )
     max_tokens: Annotated[int, Field(ge=0, le=10_000_000)] | None = Field(

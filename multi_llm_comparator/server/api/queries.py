@@ -18,8 +18,18 @@ from multi_llm_comparator.routing import IntelligentRouter, RoutingDecision, tar
 from multi_llm_comparator.server.api.answers import ServedAnswer, tokens_within
 from multi_llm_comparator.server.api.calls import served_by, whole_answer
 from multi_llm_comparator.server.api.errors import ApiError
-from multi_llm_comparator.server.api.forms import Count, Form, ImageAddress, Name, Share, Text, example
+from multi_llm_comparator.server.api.forms import (
+    Count,
+    Form,
+    ImageAddress,
+    Name,
+    Several,
+    Share,
+    Text,
+    example,
+)
 from multi_llm_comparator.server.callers import caller_of
+from multi_llm_comparator.server.metering import counted
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Queries"])
@@ -57,7 +67,7 @@ class QueryForm(Form):
     ignored: ClassVar = frozenset({"user_id"})
 
     query: Annotated[Text, Field(min_length=1)] = Field(description="the question")
-    images: Annotated[list[ImageAddress], Field(max_length=MAX_IMAGES)] = Field(
+    images: Annotated[Several[ImageAddress], Field(max_length=MAX_IMAGES)] = Field(
         default=[], description="what the question is about, as `https:` or `data:` URLs; a model that sees is asked"
     )
     preferences: Preferences = Field(default=Preferences(), description="how it is answered")
@@ -95,7 +105,8 @@ async def query_decision(form: QueryForm, request: Request) -> dict[str, Any]:
     served = await served_by(request)
     if (named := _named(form.preferences, served)) is not None:
         return {"target": named, "kind": "model", "reasons": [f"{named!r} was named"], "alternatives": []}
-    return (await _decided(form, request, served, router_of(served))).to_dict()
+    async with counted(served, request, ""):
+        return (await _decided(form, request, served, router_of(served))).to_dict()
 
 
 @router.get("/query/statistics")

@@ -22,6 +22,7 @@ from multi_llm_comparator.server.api.forms import (
     JsonSchema,
     Name,
     Penalty,
+    Several,
     Share,
     Temperature,
     Text,
@@ -63,7 +64,7 @@ class ResponseMessage(Form):
 
     type: Literal["message"] = "message"
     role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[list[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+    content: Annotated[Several[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
 
     def message(self) -> Message:
         role = "system" if self.role == "developer" else self.role
@@ -92,7 +93,7 @@ class ResponseOutput(Form):
 
     type: Literal["function_call_output"]
     call_id: CallId
-    output: Annotated[list[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
+    output: Annotated[Several[ResponsePart], BeforeValidator(_as_parts), Field(max_length=MAX_PARTS)]
 
     @model_validator(mode="after")
     def _is_text(self) -> ResponseOutput:
@@ -190,11 +191,11 @@ class ResponsesForm(Form):
     model: Name | None = Field(
         default=None, description="a local model, an endpoint, a group, a pool, a node or a plan"
     )
-    input: Annotated[list[ResponseItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_MESSAGES)] = (
-        Field(
-            description="a text, or items: messages of system, developer, user and assistant, calls of functions and "
-            "what came of them; reasoning items are left out"
-        )
+    input: Annotated[
+        Several[ResponseItem], BeforeValidator(_as_items), Field(min_length=1, max_length=MAX_MESSAGES)
+    ] = Field(
+        description="a text, or items: messages of system, developer, user and assistant, calls of functions and "
+        "what came of them; reasoning items are left out"
     )
     instructions: Text | None = Field(default=None, description="a system message before the input")
     max_output_tokens: Count | None = Field(default=None, description="tokens of the answer at most")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -22,7 +21,7 @@ from multi_llm_comparator.core.readable import Language
 from multi_llm_comparator.run_files import RunFiles
 from multi_llm_comparator.runs.live import LiveRun
 from multi_llm_comparator.runs.registry import RunRegistry
-from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event
+from multi_llm_comparator.server.api.calls import EVENT_STREAM, as_event, as_json
 from multi_llm_comparator.server.api.errors import ApiError
 from multi_llm_comparator.server.leaving import Streamed
 from multi_llm_comparator.server.serving import Served
@@ -67,15 +66,16 @@ async def list_runs(
 
 
 @router.get("/{run_id}")
-async def get_run(run_id: str, request: Request) -> dict[str, Any]:
+async def get_run(run_id: str, request: Request) -> Response:
     """One run with all that its export as JSON has."""
     served, runs = _runs(request)
     summary = await _found(served, runs, run_id)
-    files = RunFiles(runs)
-    if "json" not in files.formats(summary.kind):
-        return _summary(summary)
-    data = await _told(served, files.data(summary.kind, run_id, "json"))
-    return {**_summary(summary), "export": json.loads(data)}
+    files, head = RunFiles(runs), as_json(_summary(summary))
+    if "json" in files.formats(summary.kind):
+        # It may have tens of megabytes, and is JSON already.
+        data = await _told(served, files.data(summary.kind, run_id, "json"))
+        head = head[:-1] + b',"export":' + data + b"}"
+    return Response(head, media_type="application/json")
 
 
 @router.get("/{run_id}/events")

@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.responses import JSONResponse, Response
 
 from multi_llm_comparator.applications.manager import ServiceResponse, bytes_of, worked
+from multi_llm_comparator.applications.pictures import is_picture
 from multi_llm_comparator.applications.spec import ServiceSpec, spec_of
 from multi_llm_comparator.applications.targets import usual_target
 from multi_llm_comparator.core.events import Cost, Finished
@@ -60,7 +61,7 @@ async def service(form: ServiceForm, request: Request) -> Response:
     given = dict(form.parameters)
     try:
         data = bytes_of(form.content, given.pop("encoding", ""))
-        usual = served.default_model or usual_target(served.models, served.gateway.groups)
+        usual = served.default_model or usual_target(served.models, served.gateway.groups, sees=is_picture(data))
         is_named = "model" in given or "target" in given
         spec = spec_of(form.service_type, given, target="" if is_named else usual)
     except ConfigurationError as exc:

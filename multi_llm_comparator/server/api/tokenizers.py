@@ -14,16 +14,15 @@ from multi_llm_comparator.core.exceptions import MultiLLMError
 from multi_llm_comparator.core.token_requests import MAX_TOKENS, TokenList, TokenRequest
 from multi_llm_comparator.server.api.calls import as_json, served_by
 from multi_llm_comparator.server.api.errors import ApiError, api_error
-from multi_llm_comparator.server.api.forms import MAX_MESSAGES, Form, Name, Text, example
+from multi_llm_comparator.server.api.forms import MAX_MESSAGES, Form, Name, Several, Text, example
 from multi_llm_comparator.server.api.openai_forms import ChatMessage
-from multi_llm_comparator.server.callers import caller_of
 from multi_llm_comparator.server.leaving import unless_left
-from multi_llm_comparator.server.metering import refuse_models
+from multi_llm_comparator.server.metering import counted
 from multi_llm_comparator.server.serving import Served
 
 router = APIRouter(tags=["Tokens"])
 Id = Annotated[int, Field(ge=0, lt=2**31)]
-Ids = Annotated[list[Id], Field(max_length=MAX_TOKENS)]
+Ids = Annotated[Several[Id], Field(max_length=MAX_TOKENS)]
 _WHO = "a local model; by default the server's, or the only one in memory"
 
 
@@ -35,7 +34,7 @@ class TokenizeForm(Form):
     model: Name | None = Field(default=None, description=_WHO)
     prompt: Text | None = Field(default=None, description="a text; names of control tokens in it are those tokens")
     content: Text | None = Field(default=None, description="a text as well, by llama.cpp's name")
-    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = Field(
+    messages: Annotated[Several[ChatMessage], Field(min_length=1, max_length=MAX_MESSAGES)] | None = Field(
         default=None, description="or a conversation"
     )
     add_special_tokens: bool = Field(default=True, description="put the begin mark before a text that should have one")
@@ -125,14 +124,14 @@ async def tokens_for(request: Request, served: Served, model: str | None, asked:
     """What a model's tokenizer says. A client that leaves is not waited for.
 
     Raises:
-        ApiError: nobody is named, it is no local model, or it cannot be told.
+        ApiError: nobody is named, it is no local model, the caller's key may not, or it cannot be told.
     """
     name = local_model(served, model)
-    refuse_models(caller_of(request.scope), [name])
-    try:
-        return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
-    except MultiLLMError as exc:
-        raise api_error(type(exc).__name__, str(exc)) from exc
+    async with counted(served, request, name):
+        try:
+            return await unless_left(request.receive, served.there(served.engine.tokens(name, asked)))
+        except MultiLLMError as exc:
+            raise api_error(type(exc).__name__, str(exc)) from exc
 
 
 def local_model(served: Served, model: str | None) -> str:

@@ -19,7 +19,7 @@ from multi_llm_comparator.core.tools import (
     check_tools,
 )
 from multi_llm_comparator.server.api.errors import ApiError
-from multi_llm_comparator.server.api.forms import Form, JsonSchema, Text
+from multi_llm_comparator.server.api.forms import Form, JsonSchema, Several, Text
 
 MAX_CALLS = 128
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")]
@@ -60,7 +60,7 @@ def _checked(tools: list[Any]) -> list[Any]:
     return tools
 
 
-ToolForms = Annotated[list[ToolForm], Field(max_length=MAX_TOOLS), AfterValidator(_checked)]
+ToolForms = Annotated[Several[ToolForm], Field(max_length=MAX_TOOLS), AfterValidator(_checked)]
 
 
 class NamedFunction(Form):
@@ -118,7 +118,7 @@ class CallForm(Form):
         return ToolCall(id=self.id, name=self.function.name, arguments=self.function.arguments or "{}")
 
 
-CallForms = Annotated[list[CallForm], Field(max_length=MAX_CALLS)]
+CallForms = Annotated[Several[CallForm], Field(max_length=MAX_CALLS)]
 
 
 # --- OpenAI's responses ---------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def _functions_only(value: Any) -> Any:
 
 
 ResponseTools = Annotated[
-    list[ResponseTool], BeforeValidator(_functions_only), Field(max_length=MAX_TOOLS), AfterValidator(_checked)
+    Several[ResponseTool], BeforeValidator(_functions_only), Field(max_length=MAX_TOOLS), AfterValidator(_checked)
 ]
 
 
@@ -177,7 +177,7 @@ class AnthropicTool(Form):
         return tool(self.name, self.description, self.input_schema)
 
 
-AnthropicTools = Annotated[list[AnthropicTool], Field(max_length=MAX_TOOLS), AfterValidator(_checked)]
+AnthropicTools = Annotated[Several[AnthropicTool], Field(max_length=MAX_TOOLS), AfterValidator(_checked)]
 
 
 class AnthropicChoice(Form):

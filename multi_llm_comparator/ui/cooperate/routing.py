@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from multi_llm_comparator.routing import RoutingDecision
-from multi_llm_comparator.routing.curves import Verdict
+from multi_llm_comparator.routing.curves import Curves, Verdict
 from multi_llm_comparator.routing.point import choose_priority, chosen_priority
+from multi_llm_comparator.routing.recorded import recorded_curves
 from multi_llm_comparator.routing.surroundings import FOLDER, learning_in
 from multi_llm_comparator.ui.cooperate.routing_chart import routing_chart
 from multi_llm_comparator.ui.kit.actions import attempt, inform, perform
@@ -23,6 +24,7 @@ from multi_llm_comparator.workbench import get_workbench
 
 LEARNING_S = 600.0
 MAX_QUESTION_CHARS = 20_000
+_OWN = "own"
 
 
 def draw_routing() -> None:
@@ -113,17 +115,7 @@ def _draw_learnt(folder: Path, priority: float) -> None:
         st.warning(plain(learning.problem), icon=":material/error:")
     if learnt is None:
         st.info(t("routing.nothing_learnt"), icon=":material/school:")
-    else:
-        curves = learnt.curves
-        live_chart(
-            routing_chart(curves, priority, page_tone()), "routing_chart", alt=t("routing.chart"), name="routing"
-        )
-        st.caption(tm("routing.learnt_from", n=curves.learnt_from, held_out=curves.n))
-        verdict = curves.verdict_at(priority)
-        if verdict is None:
-            st.caption(t("routing.too_few"))
-        else:
-            _draw_verdict(verdict)
+    _draw_curves(learnt.curves if learnt is not None else None, priority)
     with st.container(horizontal=True, key="routing_learning"):
         label = t("routing.learn_again") if has_learnt else t("routing.learn")
         if st.button(label, key="routing_learn", icon=":material/school:"):
@@ -131,6 +123,31 @@ def _draw_learnt(folder: Path, priority: float) -> None:
         if has_learnt and st.button(t("routing.forget"), key="routing_forget", icon=":material/delete:"):
             learning_in(folder).forget()
             st.rerun()
+
+
+def _draw_curves(own: Curves | None, priority: float) -> None:
+    """Curves of one's own evaluations, or those of the recorded answers that come with the package, once asked for."""
+    known = {**({_OWN: own} if own is not None else {}), **recorded_curves()}
+    chosen = st.segmented_control(
+        t("routing_curves.of"),
+        list(known),
+        default=_OWN if own is not None else None,
+        format_func=lambda name: t("routing_curves.own") if name == _OWN else name,
+        key=f"routing_curves_{own is not None}",
+    )
+    if chosen is None:
+        return
+    curves = known[chosen]
+    live_chart(routing_chart(curves, priority, page_tone()), "routing_chart", alt=t("routing.chart"), name="routing")
+    if chosen == _OWN:
+        st.caption(tm("routing.learnt_from", n=curves.learnt_from, held_out=curves.n))
+    else:
+        st.caption(tm("routing_curves.recorded", n=len(curves.singles), set=chosen, held_out=curves.n))
+    verdict = curves.verdict_at(priority)
+    if verdict is None:
+        st.caption(t("routing.too_few"))
+    else:
+        _draw_verdict(verdict)
 
 
 def _draw_verdict(verdict: Verdict) -> None:

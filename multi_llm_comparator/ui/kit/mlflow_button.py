@@ -33,7 +33,10 @@ def draw_mlflow(said: str, key: str) -> None:
     pages = _pages(uri)
     state = pages.state
     if state == "running":
-        st.link_button(t("mlflow.open"), pages.address, icon=":material/open_in_new:", help=plain(shown_uri(uri)))
+        # Whoever may see the page is not shown the password that runs are told with.
+        st.link_button(
+            t("mlflow.open"), shown_uri(pages.address), icon=":material/open_in_new:", help=plain(shown_uri(uri))
+        )
         return
     if state == "starting":
         st.html(f'<div class="mlc-waiting">{escape(t("mlflow.starting"))}</div>')

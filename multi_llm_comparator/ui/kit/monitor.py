@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from multi_llm_comparator.core.callers import current_caller
 from multi_llm_comparator.services.loaded_model import LoadedModel
 from multi_llm_comparator.services.machine_use import machine_use
 from multi_llm_comparator.ui.kit.i18n import t
@@ -92,7 +93,9 @@ def _told(request: Request) -> Response:
         "requests": sum(model.active for model in loaded),
     }
     if request.query_params.get("models") == "1":
-        told["models"] = [_model(model) for model in loaded[:MAX_MODELS]]
+        # Run in a thread, for whom the gate let in: a key that may ask some models hears of no others.
+        may_ask = current_caller().limits.may_ask
+        told["models"] = [_model(model) for model in loaded if may_ask(model.name)][:MAX_MODELS]
     return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
 

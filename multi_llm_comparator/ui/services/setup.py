@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from multi_llm_comparator.applications.reading.formats import FORMATS
+from multi_llm_comparator.applications.reading.formats import FORMATS, PICTURES
 from multi_llm_comparator.applications.spec import KINDS, MAX_QUESTION_CHARS, SERVICES
 from multi_llm_comparator.comparison.limits import MAX_UPLOAD_BYTES
 from multi_llm_comparator.ui.kit.choices import listed
@@ -94,7 +94,7 @@ def _draw_document(setup: Setup) -> None:
     with upload:
         st.file_uploader(
             t("services.file"),
-            type=sorted(FORMATS),
+            type=sorted([*FORMATS, *PICTURES]),
             key=SETUP.key("file"),
             max_upload_size=MAX_UPLOAD_BYTES >> 20,
             help=t("services.file_why"),

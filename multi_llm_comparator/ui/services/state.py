@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from multi_llm_comparator.applications.examples import example_text
+from multi_llm_comparator.applications.pictures import is_picture
 from multi_llm_comparator.applications.run import ServiceRun
 from multi_llm_comparator.applications.snapshot import ServiceSnapshot
 from multi_llm_comparator.applications.spec import KIND_PARAMETER, KINDS, SERVICES, ServiceSpec, ServiceType, spec_of
@@ -55,10 +56,10 @@ def target_choices() -> dict[str, Choice]:
     return pane_choices() | {choice.target: choice for choice in together}
 
 
-def usual() -> str:
-    """Who is asked where nobody was chosen, by the name that choices have."""
+def usual(*, sees: bool = False) -> str:
+    """Who is asked where nobody was chosen, by the name that choices have; ``sees``: about a picture."""
     workbench = get_workbench()
-    found = usual_target(workbench.models, workbench.gateway.groups)
+    found = usual_target(workbench.models, workbench.gateway.groups, sees=sees)
     model = workbench.models.find(found) if found else None
     return model.id if model else found
 
@@ -85,6 +86,8 @@ def start_example(service: ServiceType) -> None:
 
 
 def _begin(setup: Setup, name: str, data: bytes) -> None:
+    if setup.target is None and is_picture(data):
+        setup = replace(setup, target=usual(sees=True))
     spec = attempt(lambda: _spec(setup, name))
     run = None if spec is None else perform(get_workbench().applications.start(spec, data), timeout_s=START_S)
     if run is not None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multi_llm_comparator.applications.charts import decision_charts
 from multi_llm_comparator.applications.decision.amounts import money_in, months_in, same_terms
 from multi_llm_comparator.applications.decision.parse import problem_in
 from multi_llm_comparator.applications.decision.problem import Criterion, Decision, Option, Problem, Score
@@ -117,6 +118,19 @@ def test_a_weight_moves_as_far_as_the_winner_stays() -> None:
     assert found.movements[1].high == pytest.approx(4 / 7, abs=0.01)
 
 
+@pytest.mark.parametrize("spoken", ["en", "zh"])
+def test_the_charts_show_totals_by_criterion_and_where_another_option_comes_first(spoken: Language) -> None:
+    found = decided(problem_in(example_text("decision_support", spoken), spoken))
+    totals, *moved = decision_charts(found, spoken)
+    assert len(totals["data"]) == len(moved) == len(found.problem.criteria)
+    stacked = [sum(bar["y"][at] for bar in totals["data"]) for at in range(len(found.problem.options))]
+    assert stacked == pytest.approx(sorted(found.totals.values(), reverse=True))
+    for chart, movement in zip(moved, found.movements, strict=True):
+        assert movement.criterion in chart["layout"]["title"]["text"]
+        assert chart["layout"]["shapes"][0]["x0"] == pytest.approx(100 * movement.weight)
+        assert all(len(line["x"]) == len(line["y"]) > 2 for line in chart["data"])
+
+
 @given(
     st.lists(st.lists(st.integers(1, 5), min_size=3, max_size=3), min_size=2, max_size=5),
     st.lists(st.floats(0.05, 1), min_size=3, max_size=3),
@@ -146,3 +160,9 @@ def test_lines_of_blanks_take_as_long_as_they_are() -> None:
 
     assert grows_evenly(read, " ", 1_200)
     assert [criterion.name for criterion in read(" " * 50).criteria] == ["a", "c"]
+
+
+@pytest.mark.parametrize("piece", ["1 ", "1 month ", "$1, "])
+def test_a_line_of_numbers_takes_as_long_as_it_is(piece: str) -> None:
+    text = "Option A: x\nTime: {0}\nCost: {0}\nOption B: y\nWe need it within: {0}"
+    assert grows_evenly(lambda numbers: problem_in(text.format(numbers), "en"), piece, 2_000)

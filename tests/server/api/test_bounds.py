@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx2
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
+from multi_llm_comparator.core.events import Event, TextDelta
+from multi_llm_comparator.core.requests import GenerationRequest
+from multi_llm_comparator.server import leaving
 from multi_llm_comparator.server.access import Access
+from multi_llm_comparator.server.api.bounds import MAX_CONTAINERS, Crowd, containers_in
 from multi_llm_comparator.server.guard import Guard
 from tests.support.gateways import hang
+from tests.support.growth import grows_evenly
 from tests.support.served_api import ServedApi, served_api, until
 
 TOKEN = "the-token-of-this-test"
@@ -97,3 +107,106 @@ async def test_health_and_figures_are_there(tmp_path: Path) -> None:
         assert (await api.http.get("/health")).text == "ok"
         figures = (await api.http.get("/metrics")).text
         assert "mlc_gateway" in figures
+
+
+async def test_the_bodies_of_all_requests_in_work_are_bounded_together(tmp_path: Path) -> None:
+    async with served_api(tmp_path, most_bytes=2000, most_held_bytes=3000) as api:
+        api.source.usual["m"] = hang
+        waiting = [asyncio.ensure_future(api.chat("x" * 1300)) for _ in range(2)]
+        await until(lambda: api.source.running["m"] == 2)
+        answer = await api.chat("x" * 1300)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+        for one in waiting:
+            one.cancel()
+        await until(lambda: not api.source.running.total())
+        api.source.usual["m"] = "room again"
+        await until_answered(api)
+        # What was refused, for whatever reason, is not held for ever.
+        for _ in range(5):
+            assert (await api.chat("x" * 2000)).status_code == 413
+        assert (await api.chat("x" * 1300)).status_code == 200
+
+
+async def test_a_body_that_does_not_come_gives_its_place_back(tmp_path: Path) -> None:
+    async with served_api(tmp_path, most_at_once=1, body_s=1) as api:
+        address = urlsplit(api.url)
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        assert b" 408 " in await reader.readline()
+        writer.close()
+        await until_answered(api)
+
+
+async def test_a_client_that_leaves_before_its_body_is_whole_is_nobodys_fault(tmp_path: Path) -> None:
+    async with served_api(tmp_path, most_at_once=1) as api:
+        address = urlsplit(api.url)
+        _, writer = await asyncio.open_connection(address.hostname, address.port)
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 100\r\n\r\n{{"
+        writer.write(head.encode())
+        await writer.drain()
+        writer.close()
+        await until_answered(api)
+        assert api.source.asked == ["m"]
+
+
+async def test_what_only_looks_is_counted_too_and_takes_no_place_of_who_asks() -> None:
+    entered, opened = asyncio.Event(), asyncio.Event()
+
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/follow":
+            entered.set()
+            await opened.wait()
+        await PlainTextResponse("here")(scope, receive, send)
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(Crowd(inner, most=1)), base_url="http://api") as http:
+        following = asyncio.ensure_future(http.get("/follow"))
+        await entered.wait()
+        assert (await http.get("/other")).status_code == 429
+        assert (await http.get("/health")).text == "here"
+        assert (await http.post("/v1/chat/completions", json={})).text == "here"
+        opened.set()
+        assert (await following).text == "here"
+
+
+@pytest.mark.parametrize("many", ['[{"role":"user","content":[', "["])
+async def test_a_body_of_too_many_parts_is_refused_and_a_text_that_looks_so_is_not(tmp_path: Path, many: str) -> None:
+    async with served_api(tmp_path) as api:
+        body = '{"model":"m","messages":' + many + "{}," * MAX_CONTAINERS + "{}]"
+        headers = {"content-type": "application/json"}
+        answer = await api.http.post("/v1/chat/completions", content=body, headers=headers)
+        assert answer.status_code == 413 and "lists and objects" in answer.json()["error"]["message"]
+        assert (await api.chat('{"a": ["\\"' * MAX_CONTAINERS)).status_code == 200
+
+
+@pytest.mark.parametrize("piece", ['"', '\\"', '["', '{"a":"\\\\",', "\\", '"\\'])
+def test_parts_are_counted_in_time_that_grows_as_the_body_does(piece: str) -> None:
+    assert grows_evenly(lambda text: containers_in(text.encode()), piece)
+
+
+def test_brackets_count_outside_of_strings_alone() -> None:
+    body = {"a": ["[{", '\\"[', {"b": "\\\\"}], '"[': []}
+    assert containers_in(json.dumps(body).encode()) == 4
+
+
+async def endless(request: GenerationRequest) -> AsyncIterator[Event]:
+    number = 0
+    while True:
+        number += 1
+        yield TextDelta(request_id=request.id, text="on and on " * 1000, tokens=number)
+        await asyncio.sleep(0)
+
+
+async def test_a_client_that_does_not_read_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaving, "UNREAD_S", 0.5)
+    async with served_api(tmp_path, most_at_once=1) as api:
+        api.source.script("m", endless)
+        address = urlsplit(api.url)
+        body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]})
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+        _, writer = await asyncio.open_connection(address.hostname, address.port, limit=1024)
+        writer.write((head + body).encode())
+        await until(lambda: api.source.running["m"] == 1)
+        await until(lambda: api.source.running["m"] == 0)
+        await until_answered(api)
+        writer.close()

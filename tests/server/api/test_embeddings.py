@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import ollama
 import openai
 import pytest
 
+from multi_llm_comparator.server.api.embeddings import written
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.inferencers.test_embedding import make_encoder
@@ -80,3 +82,9 @@ async def test_what_cannot_be_embedded_is_refused_by_name(api: ServedApi, body: 
     answer = await api.post("/v1/embeddings", **{"model": "writer", **body})
     assert answer.status_code in (400, 404)
     assert answer.json()["error"]["param"].startswith(param)
+
+
+async def test_many_vectors_are_written_in_their_order() -> None:
+    answer = await written({"object": "list"}, "data", 70, lambda number: [number])
+    assert json.loads(bytes(answer.body)) == {"object": "list", "data": [[number] for number in range(70)]}
+    assert json.loads(bytes((await written({"a": 1}, "data", 0, lambda number: number)).body)) == {"a": 1, "data": []}

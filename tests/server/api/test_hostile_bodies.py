@@ -12,19 +12,32 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from multi_llm_comparator.core.events import ToolCallDelta
+from multi_llm_comparator.core.tools import ToolCall
 from multi_llm_comparator.groups import Gateway, TaskGroupManager
+from multi_llm_comparator.server.api.answers import ServedAnswer
 from multi_llm_comparator.server.api.anthropic_forms import Asked, MessagesForm
 from multi_llm_comparator.server.api.application import make_api
+from multi_llm_comparator.server.api.embeddings import EmbeddingsForm
 from multi_llm_comparator.server.api.forms import Form
-from multi_llm_comparator.server.api.ollama_forms import OllamaChatForm, OllamaGenerateForm, Options, ShowForm
+from multi_llm_comparator.server.api.ollama_forms import (
+    OllamaChatForm,
+    OllamaGenerateForm,
+    OpenCalls,
+    Options,
+    ShowForm,
+)
 from multi_llm_comparator.server.api.openai_forms import ChatForm, CompletionForm
 from multi_llm_comparator.server.api.queries import Preferences, QueryForm
 from multi_llm_comparator.server.api.responses_form import ResponsesForm
+from multi_llm_comparator.server.api.tokenizers import DetokenizeForm
 from multi_llm_comparator.server.serving import Served
 from multi_llm_comparator.services.inference_engine import InferenceEngine
 from multi_llm_comparator.services.model_manager import ModelManager
 from tests.support.gateways import ActingSource, Given
+from tests.support.growth import grows_evenly
 
 PATHS: dict[str, type[Form]] = {
     "/v1/chat/completions": ChatForm,
@@ -101,3 +114,50 @@ def test_no_body_is_a_fault_of_the_server(
         assert answer.json()["error"]
     elif "json" in answer.headers["content-type"]:
         assert all(json.loads(line) for line in answer.text.splitlines())
+
+
+MISTAKES: list[tuple[type[Form], dict[str, Any]]] = [
+    (EmbeddingsForm, {"input": [[-1] * 20_000] * 3}),
+    (CompletionForm, {"prompt": [[-1] * 20_000] * 3}),
+    (DetokenizeForm, {"tokens": [-1] * 20_000}),
+    (ChatForm, {"messages": [{}] * 2000}),
+    (ChatForm, {"messages": [{"role": "user", "content": [{}] * 200}] * 50}),
+    (ChatForm, {"messages": [], "logit_bias": {str(n): "x" for n in range(20_000)}}),
+    (MessagesForm, {"max_tokens": 1, "messages": [{"role": "user", "content": [{"type": "text"}] * 200}] * 50}),
+    (ResponsesForm, {"input": [{"role": "user"}] * 2000}),
+    (OllamaChatForm, {"messages": [{"role": "user", "tool_calls": [{}] * 100}] * 50}),
+    (ChatForm, {"messages": [], **{f"field {n}": 0 for n in range(20_000)}}),
+]
+
+
+@pytest.mark.parametrize(("form", "body"), MISTAKES)
+def test_of_many_mistakes_no_more_than_a_few_are_looked_for(form: type[Form], body: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        form.model_validate(body)
+    assert refused.value.error_count() < 10
+
+
+def test_too_many_fields_are_said_to_be_too_many(client: Callable[[str, object], httpx2.Response]) -> None:
+    answer = client("/v1/chat/completions", {f"field {n}": 0 for n in range(300)})
+    assert answer.status_code == 400 and "more than 200 fields" in answer.json()["error"]["message"]
+
+
+def test_results_of_calls_find_their_calls_in_time_that_grows_as_the_conversation_does() -> None:
+    def told(text: str) -> None:
+        calls, number = OpenCalls(), len(text) // 8
+        calls.add([ToolCall(id=str(n), name="f", arguments="") for n in range(number)])
+        for n in range(number):
+            assert calls.first("g") == "" and calls.first("f") == calls.first("") == str(n)
+            calls.end(str(n))
+
+    assert grows_evenly(told, "x" * 8)
+
+
+def test_a_call_that_comes_in_pieces_is_not_copied_with_each() -> None:
+    def told(text: str) -> None:
+        answer = ServedAnswer()
+        for n in range(0, len(text), 4):
+            answer.apply(ToolCallDelta(request_id="r", text="", tokens=n, index=1, arguments=text[n : n + 4]))
+        assert [len(call.arguments) for call in answer.calls] == [0, len(text)]
+
+    assert grows_evenly(told, "xxxx")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,19 @@ import pytest
 from multi_llm_comparator.core.settings import get_settings
 from multi_llm_comparator.plans.saved import SavedPlans
 from multi_llm_comparator.server.access import access_for
+from multi_llm_comparator.server.api.shared import (
+    MAX_MADE_AT_ONCE,
+    MAX_WAITING,
+    SHOWN_AGAIN_S,
+    SharedPages,
+    TooManyLookError,
+)
 from multi_llm_comparator.server.guard import Guard
 from multi_llm_comparator.sharing.links import DAY_S, SharedLinks
 from multi_llm_comparator.tracking.store import Store
 from tests.plans.test_parse import PLAN
 from tests.plans.test_plan_run import OPTIONS
-from tests.support.served_api import ServedApi, served_api
+from tests.support.served_api import ServedApi, served_api, until
 
 TOKEN = "the-token-of-this-test"
 ASKED = {"model": "plan:sums", "messages": [{"role": "user", "content": "What is (23 + 48) * (17 - 9)?"}]}
@@ -75,3 +84,47 @@ async def test_a_link_to_a_run_that_is_gone_looks_like_one_that_never_was(api: S
 async def test_a_link_is_only_to_be_read(api: ServedApi) -> None:
     _, path = SharedLinks(get_settings().home).make(await solved(api), DAY_S)
     assert (await api.http.post(path)).status_code == 405
+
+
+async def test_a_shown_run_is_no_page_of_the_app(api: ServedApi) -> None:
+    _, path = SharedLinks(get_settings().home).make(await solved(api), DAY_S)
+    assert any("sandbox" in one for one in (await api.http.get(path)).headers.get_list("content-security-policy"))
+
+
+async def test_of_shared_runs_few_pages_are_made_at_once() -> None:
+    opened, made = asyncio.Event(), list[str]()
+    pages = SharedPages()
+
+    async def make(name: str) -> bytes:
+        made.append(name)
+        await opened.wait()
+        return name.encode()
+
+    def look(name: str) -> asyncio.Future[bytes]:
+        return asyncio.ensure_future(pages.page(name, "en", lambda: make(name)))
+
+    looking = [look(f"run {n % 4}") for n in range(MAX_MADE_AT_ONCE + MAX_WAITING)]
+    await until(lambda: len(made) == MAX_MADE_AT_ONCE)
+    with pytest.raises(TooManyLookError):
+        await look("one more")
+    opened.set()
+    assert [await one for one in looking] == [f"run {n % 4}".encode() for n in range(len(looking))]
+    # Whoever comes a moment later is shown what was made; two at once may have begun with the same.
+    assert sorted(set(made)) == [f"run {n}" for n in range(4)] and len(made) <= 4 + MAX_MADE_AT_ONCE
+    assert await look("another") == b"another"
+
+
+async def test_a_page_is_made_anew_after_a_moment_and_few_are_kept() -> None:
+    at, made = 0.0, list[str]()
+    pages = SharedPages(lambda: at)
+
+    async def make(name: str) -> bytes:
+        made.append(name)
+        return f"{name} {len(made)}".encode()
+
+    assert await pages.page("a", "en", lambda: make("a")) == await pages.page("a", "en", lambda: make("a")) == b"a 1"
+    at = SHOWN_AGAIN_S
+    assert await pages.page("a", "en", lambda: make("a")) == b"a 2"
+    for n in range(20):
+        await pages.page(str(n), "en", partial(make, str(n)))
+    assert await pages.page("a", "en", lambda: make("a")) == b"a 23"

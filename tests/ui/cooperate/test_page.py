@@ -10,8 +10,9 @@ from multi_llm_comparator.cooperation.run import CooperationRun
 from multi_llm_comparator.cooperation.spec import MODES, checked_spec
 from multi_llm_comparator.ui.kit import i18n
 from multi_llm_comparator.workbench import Workbench
+from tests.evaluation.measuring.making import evaluation, prompt_set
 from tests.support.scripted_models import scripted_model
-from tests.ui.test_pages import PATIENCE_S, html_of, run_of
+from tests.ui.test_pages import PATIENCE_S, asked_of, html_of, run_of
 from tests.ui.test_pages import opened as opened_page
 
 QUESTION = "What is 17 * 23?"
@@ -95,3 +96,26 @@ def test_a_setup_is_kept_as_the_model_name_of_its_mode(bench: Workbench) -> None
     kept = bench.saved_cooperations.load("voting", "again?")
     assert [member.target for member in kept.members] == ["birch", "cedar"]
     assert not test.exception
+
+
+def test_what_a_mode_was_worth_stands_beside_it(bench: Workbench, tmp_path: Any) -> None:
+    bench.models.available_models = [*bench.models.available_models, scripted_model(tmp_path, "elm", otherwise="5")]
+    run = answered(bench, "voting", "ash", "elm")
+    bench.saved_cooperations.save("voting", run.spec)
+    prompts = prompt_set(*((f"What is {n} + {391 - n}?", "391") for n in range(6)), compare="numeric")
+    spec = evaluation(prompts, "ash", "elm", "cooperate:voting")
+    measured = bench.bridge.run(bench.evaluations.start(spec), timeout_s=PATIENCE_S)
+    assert bench.bridge.run(bench.runs.wait(measured.id, timeout_s=PATIENCE_S))
+    shown = html_of(opened(run=run.id))
+    assert "points beside ash alone" in shown and i18n.translate("en", "cooperate.worth_none") not in shown
+
+
+def test_a_pane_of_compare_asks_several_models_by_one_name(bench: Workbench) -> None:
+    run = answered(bench, "voting", "ash", "birch", "cedar")
+    bench.saved_cooperations.save("voting", run.spec)
+    comparison = asked_of(bench, "cooperate:voting", prompt=QUESTION)
+    [answer] = comparison.snapshot().turns[0].answers.values()
+    assert (answer.progress.state, "391" in answer.progress.text) == ("done", True)
+    test = opened_page("compare", run=comparison.id)
+    assert not test.exception
+    assert "cooperate:voting" in html_of(test) + " ".join(str(box.value) for box in test.selectbox)

@@ -34,6 +34,16 @@ def test_without_anything_learnt_rules_decide_and_a_question_can_be_tried(bench:
     assert len(test.dataframe[0].value) == 3
 
 
+def test_before_anything_is_learnt_curves_of_recorded_answers_are_shown(bench: Workbench) -> None:
+    test = drawn()
+    assert not any("public models" in shown.value for shown in test.caption)
+    test.segmented_control(key="routing_curves_False").set_value("MMLU-Pro").run()
+    test.slider(key="routing_priority").set_value(0.9).run()
+    assert not test.exception
+    assert any("public models to MMLU-Pro" in shown.value for shown in test.caption)
+    assert any("At this point" in shown.value for shown in test.markdown)
+
+
 def test_a_point_that_is_kept_holds_for_whoever_routes(bench: Workbench) -> None:
     test = drawn()
     assert test.button(key="routing_keep").disabled

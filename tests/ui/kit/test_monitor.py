@@ -8,6 +8,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from multi_llm_comparator.core.callers import Caller, KeyLimits, acting_for
 from multi_llm_comparator.ui.kit import i18n, monitor
 from multi_llm_comparator.workbench import Workbench
 from tests.support.gateways import asking
@@ -51,3 +52,11 @@ def test_its_words_are_there_and_have_the_numbers_that_it_fills_in(language: str
     for word in monitor._WORDS:
         said = i18n.translate(language, f"monitor.{word}")
         assert set(re.findall(r"{(\w+)}", said)) <= {"n"}
+
+
+def test_a_key_hears_of_the_models_that_it_may_ask(bench: Workbench, client: TestClient) -> None:
+    load(bench)
+    for models, told in ((("other-*",), []), ((NAMES[0],), [NAMES[0]])):
+        with acting_for(Caller("k", "Ann", frozenset({"pages"}), KeyLimits(models=models))):
+            answer = client.get(f"{monitor.MONITOR_PATH}?models=1").json()
+        assert [model["name"] for model in answer["models"]] == told and answer["loaded"] == 1
