@@ -64,7 +64,7 @@ def test_a_cell_that_a_spreadsheet_would_run_comes_back_as_it_was() -> None:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("x.csv", b"prompt\n", "give at least one entry"),
+        ("x.csv", b"prompt\n", "is empty"),
         ("x.csv", b"a,a\n1,2\n", "a name of its own"),
         ("x.csv", b"prompt\nx,y\n", "more cells"),
         ("x.csv", b'prompt\n"x', "not readable as CSV"),
@@ -154,14 +154,6 @@ def test_a_library_that_cannot_be_read_or_saved_says_so(tmp_path: Path) -> None:
         library.list()
 
 
-def test_names_of_columns_are_no_formulas_either() -> None:
-    rows = [{"id": "1", "prompt": "{{-1}}", "variables": {"-1": "x"}}]
-    prompts = checked_set("a set", name="formulas", rows=rows)
-    file = prompt_set_file(prompts, "csv")
-    assert b",'-1" in file.splitlines()[0]
-    assert read_prompt_set(file, "x.csv").rows[0].variables == {"-1": "x"}
-
-
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
     "gg=="
@@ -217,3 +209,11 @@ def test_an_image_that_is_none_or_lies_elsewhere_is_refused(tmp_path: Path, imag
     for folder in (None, tmp_path / "sets"):
         with pytest.raises(DocumentError, match=r"row 1|rows"):
             read_prompt_set(rows, "x.json", folder)
+
+
+def test_names_of_columns_are_no_formulas_either() -> None:
+    rows = [{"id": "1", "prompt": "{{-1}}", "variables": {"-1": "x"}}]
+    prompts = checked_set("a set", name="formulas", rows=rows)
+    file = prompt_set_file(prompts, "csv")
+    assert b",'-1" in file.splitlines()[0]
+    assert read_prompt_set(file, "x.csv").rows[0].variables == {"-1": "x"}

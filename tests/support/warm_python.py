@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from multi_llm_comparator.inferencers.registry import PRELOADED_ENGINE
 from tests.support import warm_launcher
 from tests.support.warm_server import COMMANDS, LLAMA_CPP_CHILD
-from tests.support.warm_start import LIGHT_ENGINE, PRELOADED_ENGINE, WARM_PLACE, can_start_warm, warm_server
+from tests.support.warm_start import LIGHT_ENGINE, WARM_PLACE, can_start_warm, warm_server
 
 
 class _WarmSys:

@@ -262,7 +262,8 @@ async def test_what_cannot_be_honoured_is_refused_by_name(
 )
 async def test_a_body_that_is_no_request_is_told_so(api: ServedApi, body: bytes) -> None:
     answer = await api.http.post("/v1/chat/completions", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code == 400
+    # More brackets than a body may have are too large, whatever they would mean.
+    assert answer.status_code == (413 if body.startswith(b"[[") else 400)
     assert answer.json()["error"]["type"] == "invalid_request_error"
 
 

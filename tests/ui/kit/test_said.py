@@ -11,6 +11,8 @@ from multi_llm_comparator.inferencers.chat import NO_TEMPLATE
 from multi_llm_comparator.ui.kit.said import MAX_CHARS, read, translated
 from tests.support.sources import tree_of
 
+# What is shorter could be anything.
+SENTENCE_CHARS = 40
 PACKAGE = Path(__file__).parents[3] / "multi_llm_comparator"
 
 
@@ -31,11 +33,13 @@ def test_each_sentence_is_one_in_the_code() -> None:
     general = {english: re.sub(r"\{\d\}", "{}", english) for english in read("zh")}
     in_code = sentences_in_code()
     strange = [
-        english
-        for english, text in general.items()
+        text
+        for text in general.values()
         if text not in in_code and not any(one.startswith(text.removesuffix("{}.")) for one in in_code)
     ]
-    assert strange == []
+    # Where the code fills in words of its own, a sentence here may have them already.
+    filled = [re.escape(one).replace(r"\{\}", ".+") for one in in_code if len(one.replace("{}", "")) > SENTENCE_CHARS]
+    assert [text for text in strange if not any(re.fullmatch(one, text) for one in filled)] == []
 
 
 def test_what_is_filled_in_is_found_again() -> None:
